@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of one CPU, as the loader captures it before the launch and as the microkernel gives it
+ * back on promote. Shared by C and assembly: every offset used by a .S file is asserted below.
+ */
+#ifndef BF_ABI_CPU_STATE_H
+#define BF_ABI_CPU_STATE_H
+
+#include "types.h"
+
+/* General registers in the order of the Mk#1 ABI page. */
+#define BF_GPR_RAX 0x00
+#define BF_GPR_RBX 0x08
+#define BF_GPR_RCX 0x10
+#define BF_GPR_RDX 0x18
+#define BF_GPR_RBP 0x20
+#define BF_GPR_RSI 0x28
+#define BF_GPR_RDI 0x30
+#define BF_GPR_R8 0x38
+#define BF_GPR_R9 0x40
+#define BF_GPR_R10 0x48
+#define BF_GPR_R11 0x50
+#define BF_GPR_R12 0x58
+#define BF_GPR_R13 0x60
+#define BF_GPR_R14 0x68
+#define BF_GPR_R15 0x70
+#define BF_GPR_BYTES 0x78
+
+#define BF_CS_RSP 0x78
+#define BF_CS_RIP 0x80
+#define BF_CS_RFLAGS 0x88
+#define BF_CS_CR0 0x90
+#define BF_CS_CR3 0xA0
+#define BF_CS_CR4 0xA8
+#define BF_CS_GDTR 0xF0
+#define BF_CS_IDTR 0x100
+#define BF_CS_ES 0x110
+#define BF_CS_CS 0x120
+#define BF_CS_SS 0x130
+#define BF_CS_DS 0x140
+#define BF_CS_FS 0x150
+#define BF_CS_GS 0x160
+#define BF_CS_LDTR 0x170
+#define BF_CS_TR 0x180
+#define BF_SEG_BASE 0x8
+
+#define BF_SWITCH_NMI 0x300
+#define BF_SWITCH_GDTR 0x308
+#define BF_SWITCH_IDTR 0x318
+#define BF_SWITCH_STACK_TOP 0x1000 /* the switch stack ends with the page */
+
+#ifndef __ASSEMBLER__
+
+enum bf_gpr {
+	BF_RAX, BF_RBX, BF_RCX, BF_RDX, BF_RBP, BF_RSI, BF_RDI, BF_R8,
+	BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
+	BF_NR_GPRS
+};
+
+/* A segment register with its hidden part; attrib packed as in the VMCB (APM vol. 2 §15.5.1). */
+struct bf_segment {
+	uint16_t selector;
+	uint16_t attrib;
+	uint32_t limit;
+	uint64_t base;
+};
+
+/* Operand of LGDT and LIDT at offset 6 of the structure, so that base is aligned. */
+struct bf_table {
+	uint16_t pad[3];
+	uint16_t limit;
+	uint64_t base;
+};
+
+struct bf_cpu_state {
+	uint64_t gpr[BF_NR_GPRS];
+	uint64_t rsp;
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t cr0;
+	uint64_t cr2;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint64_t cr8;
+	uint64_t xcr0; /* 0 where CR4.OSXSAVE is clear */
+	uint64_t dr[4];
+	uint64_t dr6;
+	uint64_t dr7;
+	struct bf_table gdtr;
+	struct bf_table idtr;
+	struct bf_segment es, cs, ss, ds, fs, gs, ldtr, tr;
+	uint64_t efer;
+	uint64_t star;
+	uint64_t lstar;
+	uint64_t cstar;
+	uint64_t fmask;
+	uint64_t kernel_gs_base;
+	uint64_t sysenter_cs;
+	uint64_t sysenter_esp;
+	uint64_t sysenter_eip;
+	uint64_t pat;
+	uint64_t debugctl;
+};
+
+#define BF_SWITCH_GDT_ENTRIES 4 /* null, unused, ring-0 code and data where Linux has them */
+#define BF_SWITCH_IDT_ENTRIES 3 /* up to the NMI, the one event that cannot be masked here */
+
+/*
+ * One page a CPU, mapped at the same address in Linux and in the microkernel: it carries the CPU
+ * across the change of CR3. Its descriptor tables and its stack serve the few instructions in which
+ * neither side's own are reachable; an NMI that arrives there is noted for whoever has the CPU next.
+ */
+struct bf_switch_page {
+	struct bf_cpu_state cpu;
+	uint8_t pad0[BF_SWITCH_NMI - sizeof(struct bf_cpu_state)];
+	uint64_t nmi_pending;
+	struct bf_table gdtr;
+	struct bf_table idtr;
+	uint64_t gdt[BF_SWITCH_GDT_ENTRIES];
+	uint64_t idt[BF_SWITCH_IDT_ENTRIES * 2];
+	uint8_t pad1[8];
+	uint8_t stack[BF_SWITCH_STACK_TOP - 0x380];
+};
+
+BF_STATIC_ASSERT(offsetof(struct bf_switch_page, stack) == 0x380, "switch stack");
+BF_STATIC_ASSERT(sizeof(struct bf_switch_page) == BF_SWITCH_STACK_TOP, "switch page");
+BF_ASSERT_OFFSET(struct bf_cpu_state, rsp, BF_CS_RSP);
+BF_ASSERT_OFFSET(struct bf_cpu_state, rip, BF_CS_RIP);
+BF_ASSERT_OFFSET(struct bf_cpu_state, rflags, BF_CS_RFLAGS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, cr0, BF_CS_CR0);
+BF_ASSERT_OFFSET(struct bf_cpu_state, cr3, BF_CS_CR3);
+BF_ASSERT_OFFSET(struct bf_cpu_state, cr4, BF_CS_CR4);
+BF_ASSERT_OFFSET(struct bf_cpu_state, gdtr, BF_CS_GDTR);
+BF_ASSERT_OFFSET(struct bf_cpu_state, idtr, BF_CS_IDTR);
+BF_ASSERT_OFFSET(struct bf_cpu_state, es, BF_CS_ES);
+BF_ASSERT_OFFSET(struct bf_cpu_state, cs, BF_CS_CS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, ss, BF_CS_SS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, ds, BF_CS_DS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, fs, BF_CS_FS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, gs, BF_CS_GS);
+BF_ASSERT_OFFSET(struct bf_cpu_state, ldtr, BF_CS_LDTR);
+BF_ASSERT_OFFSET(struct bf_cpu_state, tr, BF_CS_TR);
+BF_ASSERT_OFFSET(struct bf_segment, base, BF_SEG_BASE);
+BF_ASSERT_OFFSET(struct bf_switch_page, nmi_pending, BF_SWITCH_NMI);
+BF_ASSERT_OFFSET(struct bf_switch_page, gdtr, BF_SWITCH_GDTR);
+BF_ASSERT_OFFSET(struct bf_switch_page, idtr, BF_SWITCH_IDTR);
+
+#endif /* __ASSEMBLER__ */
+#endif

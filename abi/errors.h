@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every way in which start, stop or a running hypervisor can fail: one number, one errno, one
+ * sentence, and what to do about it. The driver returns errno and number, bfm prints the sentences.
+ * Numbers are part of the ioctl interface: append, never renumber.
+ */
+#ifndef BF_ABI_ERRORS_H
+#define BF_ABI_ERRORS_H
+
+/* X(number, name, errno, sentence, hint) */
+#define BF_ERRORS(X) \
+	X(0, OK, 0, "no error", "") \
+	X(1, NO_VIRT, ENODEV, "this CPU offers neither VT-x nor AMD-V", \
+	  "in a virtual machine, ask its hypervisor for nested virtualisation") \
+	X(2, FW_DISABLED, EACCES, "hardware virtualisation is disabled by the firmware", \
+	  "enable VT-x or SVM in the firmware setup and power the machine off once") \
+	X(3, VIRT_BUSY, EBUSY, "another hypervisor (KVM) owns VT-x or AMD-V on this machine", \
+	  "stop its virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
+	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
+	  "free some memory or start with a smaller pool: bfm start --pool SIZE") \
+	X(5, LA57, EOPNOTSUPP, "the kernel runs with 5-level paging", \
+	  "boot it with no5lvl on its command line") \
+	X(6, CPU_FEATURE, EOPNOTSUPP, "the kernel uses a CPU feature that cannot be carried into root mode", \
+	  "boot with this feature disabled (fred=off, for example); the detail is its CR4 or EFER bit") \
+	X(7, LOCKDOWN, EPERM, "the kernel is locked down", \
+	  "boot without lockdown=, or with Secure Boot off") \
+	X(8, RUNNING, EALREADY, "the hypervisor is already running", "stop it first: bfm stop") \
+	X(9, NOT_RUNNING, ESRCH, "the hypervisor is not running", "start it first: bfm start") \
+	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
+	  "the detail is the first CPU that differs; take it offline or update the firmware") \
+	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
+	  "boot with nr_cpus=") \
+	X(12, SPA_TOO_HIGH, EOPNOTSUPP, "memory lies above the physical addresses that Mk#1 can express", \
+	  "boot with mem=16T") \
+	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", "") \
+	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU does not allow a VMX control that the hypervisor needs", \
+	  "the detail is the capability MSR that refuses it") \
+	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
+	X(16, BAD_REQUEST, EINVAL, "the request is malformed", "use a bfm of the module's version") \
+	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
+	  "install both from the same release") \
+	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", "run bfm as root") \
+	/* images */ \
+	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
+	  "the file was cut short: build or copy it again") \
+	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", "") \
+	X(34, ELF_CLASS, ENOEXEC, "the image is not a 64-bit little-endian ELF file", "compile it for x86-64") \
+	X(35, ELF_TYPE, ENOEXEC, "the image is not a static executable (ET_EXEC)", \
+	  "link it with -static -no-pie") \
+	X(36, ELF_MACHINE, ENOEXEC, "the image is for another machine", "compile it for x86-64") \
+	X(37, ELF_PHDRS, ENOEXEC, "the program headers of the image are malformed", "") \
+	X(38, ELF_INTERP, ENOEXEC, "the image is dynamically linked", "link it with -static -no-pie") \
+	X(39, ELF_WX, ENOEXEC, "a segment of the image is writable and executable", \
+	  "link it with separate text and data segments") \
+	X(40, ELF_RANGE, ENOEXEC, "a segment of the image lies outside the range it must be linked into", \
+	  "link extensions at 0x0000328000000000") \
+	X(41, ELF_OVERLAP, ENOEXEC, "two segments of the image overlap or share a page with different rights", \
+	  "align segments to pages") \
+	X(42, ELF_ENTRY, ENOEXEC, "the entry point of the image is not in an executable segment", "") \
+	X(43, ELF_TLS, ENOEXEC, "the TLS segment of the image is malformed or larger than one page", "") \
+	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", "") \
+	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", "") \
+	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", "link it with -static -no-pie") \
+	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", "") \
+	/* the microkernel */ \
+	X(64, MK_VERSION, EPROTO, "the microkernel and the module speak different versions of the handoff", \
+	  "install both from the same release") \
+	X(65, MK_POOL, ENOMEM, "the microkernel's page pool is exhausted", \
+	  "start with a larger pool: bfm start --pool SIZE") \
+	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", "") \
+	X(67, MK_VMXON, EIO, "VMXON failed", "another hypervisor may own VT-x: see bfm check") \
+	X(68, MK_SELFTEST, EIO, "the first exit did not arrive", "see bfm dump") \
+	X(69, MK_FAULT, EIO, "the microkernel met a fault of its own", \
+	  "this is a bug: report the output of bfm dump") \
+	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the field") \
+	/* extensions */ \
+	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
+	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
+	X(98, EXT_RETURN, ECANCELED, "the extension returned from its fail callback without handling the fault", "") \
+	X(99, EXT_NO_BOOTSTRAP, EINVAL, "the extension registered no bootstrap callback", \
+	  "register it in _start, before wait") \
+	X(100, EXT_NO_VMEXIT, EINVAL, "an exit arrived and the extension has no vmexit callback", \
+	  "register it in _start, before wait") \
+	X(101, EXT_WAIT, ECANCELED, "the extension called wait outside of _start", \
+	  "end a callback with run, promote or again") \
+	X(102, EXT_AGAIN, ECANCELED, "the extension called again outside of its fail callback", "") \
+	X(103, EXT_FAIL_FAULT, EFAULT, "the extension faulted in its fail callback", \
+	  "see bfm dump: it names the address") \
+	X(104, EXT_STOP_REFUSED, EIO, "the extension did not give the CPU back when asked to stop", \
+	  "the microkernel gave it back") \
+	X(105, VS_INVALID, EINVAL, "the CPU refused the guest state or the controls of a VS", \
+	  "see bfm dump for the failing check") \
+	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "bfm status names it")
+
+#define BF_ERROR_ENUM(number, name, err, text, hint) BF_ERR_##name = (number),
+enum bf_error { BF_ERRORS(BF_ERROR_ENUM) };
+
+#endif

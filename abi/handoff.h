@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the loader tells the microkernel. One struct bf_handoff for the machine, one struct
+ * bf_pp_handoff a PP; arrays lie in pages that the window shows. The microkernel checks magic and
+ * version before anything else, so that either side can be replaced alone.
+ */
+#ifndef BF_ABI_HANDOFF_H
+#define BF_ABI_HANDOFF_H
+
+#include "layout.h"
+#include "types.h"
+
+#define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
+#define BF_HANDOFF_VERSION 1
+
+#define BF_MAX_PPS 256
+#define BF_MAX_EXTS 8
+
+enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };
+
+/* Physical memory, in bytes; both members are multiples of the page size. */
+struct bf_region {
+	uint64_t spa;
+	uint64_t size;
+};
+
+/* A list in hypervisor memory: count elements, physically contiguous from spa. */
+struct bf_list {
+	uint64_t spa;
+	uint64_t count;
+};
+
+#define BF_PAGE_W 0x1
+#define BF_PAGE_X 0x2
+
+/* A page of a loaded image: where it lies and how it is mapped (readable always, never W and X). */
+struct bf_image_page {
+	uint64_t va;
+	uint64_t spa; /* low bits: BF_PAGE_* */
+};
+
+struct bf_image {
+	uint64_t entry;
+	uint64_t tls_va; /* initial TLS data: tls_filesz bytes at this address of the image */
+	uint64_t tls_filesz;
+	uint64_t tls_memsz;
+	struct bf_list pages; /* struct bf_image_page, ascending by va */
+};
+
+struct bf_handoff {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t vendor; /* enum bf_vendor */
+	uint32_t nr_pps; /* PPs that may ever come */
+	uint32_t nr_online; /* PPs that this start launches */
+	uint32_t nr_exts;
+	uint16_t serial_port; /* 0: none */
+	uint16_t pad;
+	struct bf_region ring; /* debug ring: struct bf_ring and its data, shared with Linux */
+	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
+	struct bf_region huge_pool;
+	struct bf_list page_pool; /* struct bf_region: pages free for the microkernel */
+	struct bf_list owned; /* struct bf_region: all that Linux must not see, the pools included */
+	struct bf_list ram; /* struct bf_region: the machine's RAM, ascending */
+	struct bf_image exts[BF_MAX_EXTS];
+};
+
+/* At BF_PP_DATA. */
+struct bf_pp_handoff {
+	uint64_t magic;
+	uint32_t ppid;
+	uint32_t cpu; /* Linux' number, for messages only */
+	uint64_t handoff; /* VA of struct bf_handoff, in the window */
+	uint64_t cr3; /* SPA of this PP's PML4, without an extension */
+	uint64_t area_pt; /* SPA of the page table that maps the PP area (BF_PP_ABI, BF_PP_TEMP) */
+	uint64_t switch_page; /* VA of this PP's struct bf_switch_page, the same in Linux */
+	uint64_t switch_leave; /* VA of the code that goes back to Linux, the same in Linux */
+};
+
+/* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
+
+/* The debug ring: byte n of the text lies at data[n % size]. The writer owns its own counter. */
+struct bf_ring {
+	uint64_t written; /* bytes ever written */
+	uint64_t size; /* of data, a power of two */
+	uint8_t pad[48];
+	uint8_t data[];
+};
+
+enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
+
+/* Exits by reason. Intel: basic exit reason. AMD: VMEXIT codes 0..0x8F as they are, 0x400..0x403 at
+ * 0xF0.., INVALID and whatever is unknown at 0xFF. */
+#define BF_NR_EXIT_SLOTS 256
+
+struct bf_pp_status {
+	uint32_t state; /* enum bf_pp_state */
+	uint32_t error; /* enum bf_error: why this PP failed, kept until the next start */
+	uint64_t detail; /* vector, exit reason or field, by error */
+	uint64_t rip; /* extension: where it failed */
+	uint64_t address; /* extension: the faulting address (CR2) */
+	uint64_t exits;
+	uint64_t exit_count[BF_NR_EXIT_SLOTS];
+	uint64_t pad[506 - BF_NR_EXIT_SLOTS];
+	uint64_t fallback; /* the microkernel answers this PP's exits itself until it is stopped */
+};
+
+BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /dev/bareflank. Every argument begins with its own size, set by the caller: the driver takes what
+ * it knows, and refuses what it does not know unless it is zero. Pointers travel as 64-bit numbers.
+ * A failing call returns an errno and, in error/detail, the precise reason.
+ */
+#ifndef BF_ABI_IOCTL_H
+#define BF_ABI_IOCTL_H
+
+#include "errors.h"
+#include "handoff.h"
+
+#ifdef __KERNEL__
+#include <linux/ioctl.h>
+#else
+#include <sys/ioctl.h>
+#endif
+
+#define BF_DEVICE "bareflank"
+#define BF_IOCTL_VERSION 1
+
+/* One image file in the caller's memory. */
+struct bf_file {
+	uint64_t data;
+	uint64_t size;
+};
+
+struct bf_ioctl_start {
+	uint32_t size;
+	uint32_t version; /* BF_IOCTL_VERSION */
+	uint32_t error; /* out: enum bf_error */
+	uint32_t image; /* out: which image error is about: 0 microkernel, 1.. extensions */
+	uint64_t detail; /* out */
+	struct bf_file microkernel;
+	uint64_t exts; /* struct bf_file [nr_exts] */
+	uint32_t nr_exts;
+	uint16_t serial_port; /* 0: none */
+	uint16_t pad;
+	uint64_t pool_size; /* bytes of the page pool; 0: the default */
+	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
+};
+
+struct bf_ioctl_stop {
+	uint32_t size;
+	uint32_t error; /* out */
+	uint64_t detail; /* out */
+};
+
+/* Copies text of the debug ring from byte number position on; older text that was overwritten is
+ * skipped. Works while running, after a stop and after a failure, until the module goes. */
+struct bf_ioctl_dump {
+	uint32_t size;
+	uint32_t pad;
+	uint64_t position; /* in: first byte wanted; out: number of the first byte copied */
+	uint64_t data; /* buffer */
+	uint64_t length; /* in: its size; out: bytes copied */
+};
+
+enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };
+
+struct bf_ioctl_status {
+	uint32_t size;
+	uint32_t version; /* out: BF_IOCTL_VERSION of the module */
+	uint32_t state; /* out: enum bf_state */
+	uint32_t vendor; /* out: enum bf_vendor */
+	uint32_t error; /* out: the last failure, kept until the next start */
+	uint32_t error_cpu; /* out */
+	uint64_t detail; /* out */
+	uint64_t memory; /* out: bytes that the hypervisor holds */
+	uint64_t start_ns; /* out: duration of the last start */
+	uint64_t stop_ns; /* out: duration of the last stop */
+	uint64_t cpus; /* struct bf_cpu_status [nr_cpus] or 0 */
+	uint32_t nr_cpus; /* in: room; out: entries there are */
+	uint32_t pad;
+};
+
+struct bf_cpu_status {
+	uint32_t cpu; /* Linux' number */
+	uint32_t ppid;
+	struct bf_pp_status pp;
+};
+
+/* One line of bfm check. */
+enum bf_check_item {
+	BF_CHECK_VENDOR, /* VT-x or AMD-V present */
+	BF_CHECK_FIRMWARE, /* not disabled by firmware */
+	BF_CHECK_FREE, /* no other hypervisor owns it */
+	BF_CHECK_NESTED, /* EPT or NPT (reported, not required) */
+	BF_CHECK_PAGING, /* 4-level paging */
+	BF_CHECK_FEATURES, /* no feature that cannot be carried */
+	BF_CHECK_CPUS, /* all CPUs alike, and not too many */
+	BF_CHECK_LOCKDOWN,
+	BF_CHECK_MEMORY,
+	BF_NR_CHECKS
+};
+
+struct bf_check_result {
+	uint32_t error; /* enum bf_error; OK: nothing stands in the way */
+	uint32_t fatal; /* start will be refused for it */
+	uint64_t detail;
+};
+
+struct bf_ioctl_check {
+	uint32_t size;
+	uint32_t vendor; /* out */
+	struct bf_check_result results[BF_NR_CHECKS]; /* out, by enum bf_check_item */
+};
+
+#define BF_IOC_MAGIC 0xBF
+#define BF_IOC_START _IOWR(BF_IOC_MAGIC, 1, struct bf_ioctl_start)
+#define BF_IOC_STOP _IOWR(BF_IOC_MAGIC, 2, struct bf_ioctl_stop)
+#define BF_IOC_DUMP _IOWR(BF_IOC_MAGIC, 3, struct bf_ioctl_dump)
+#define BF_IOC_STATUS _IOWR(BF_IOC_MAGIC, 4, struct bf_ioctl_status)
+#define BF_IOC_CHECK _IOWR(BF_IOC_MAGIC, 5, struct bf_ioctl_check)
+
+#endif
