@@ -6,7 +6,7 @@
 #ifndef BF_ABI_CPU_STATE_H
 #define BF_ABI_CPU_STATE_H
 
-#include "types.h"
+#include <abi/types.h>
 
 /* General registers in the order of the Mk#1 ABI page. */
 #define BF_GPR_RAX 0x00

@@ -7,8 +7,8 @@
 #ifndef BF_ABI_HANDOFF_H
 #define BF_ABI_HANDOFF_H
 
-#include "layout.h"
-#include "types.h"
+#include <abi/layout.h>
+#include <abi/types.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
 #define BF_HANDOFF_VERSION 1
@@ -77,6 +77,13 @@ struct bf_pp_handoff {
 	uint64_t switch_leave; /* VA of the code that goes back to Linux, the same in Linux */
 };
 
+/*
+ * The way out that no extension can block: VMCALL (Intel) or VMMCALL (AMD) with this in RAX, executed
+ * by the root VM in CPL 0. The microkernel promotes the PP; RAX is 0 afterwards. From any other
+ * privilege level the instruction is #UD, as on a bare CPU.
+ */
+#define BF_HYPERCALL_STOP 0x706F747346426B6D
+
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 
 /* The debug ring: byte n of the text lies at data[n % size]. The writer owns its own counter. */
@@ -87,6 +94,11 @@ struct bf_ring {
 	uint8_t data[];
 };
 
+/*
+ * FAILED: this PP's extension or VS failed. fallback tells which of two cases it is: 0, the CPU is
+ * bare again (a launch that failed); 1, it is still a guest, but of the microkernel alone, which lets
+ * everything through until the driver executes BF_HYPERCALL_STOP.
+ */
 enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
 
 /* Exits by reason. Intel: basic exit reason. AMD: VMEXIT codes 0..0x8F as they are, 0x400..0x403 at
@@ -101,8 +113,8 @@ struct bf_pp_status {
 	uint64_t address; /* extension: the faulting address (CR2) */
 	uint64_t exits;
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
-	uint64_t pad[506 - BF_NR_EXIT_SLOTS];
-	uint64_t fallback; /* the microkernel answers this PP's exits itself until it is stopped */
+	uint64_t fallback;
+	uint64_t pad[505 - BF_NR_EXIT_SLOTS];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");

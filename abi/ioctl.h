@@ -7,8 +7,8 @@
 #ifndef BF_ABI_IOCTL_H
 #define BF_ABI_IOCTL_H
 
-#include "errors.h"
-#include "handoff.h"
+#include <abi/errors.h>
+#include <abi/handoff.h>
 
 #ifdef __KERNEL__
 #include <linux/ioctl.h>

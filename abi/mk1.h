@@ -6,7 +6,7 @@
 #ifndef BF_ABI_MK1_H
 #define BF_ABI_MK1_H
 
-#include "types.h"
+#include <abi/types.h>
 
 #define MK1_MAGIC 0x6642 /* "Bf": RAX[63:48] of every call */
 #define MK1_SPEC_ID 0x31236642 /* "Bf#1": what open_handle takes */
