@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What CPUID shows to the guest: the CPU's own answer without the virtualisation that we use. */
+#ifndef EXT_DEFAULT_CPUID_H
+#define EXT_DEFAULT_CPUID_H
+
+#include <abi/mk1.h>
+
+#define CPUID_FEATURES 0x1
+#define CPUID_STRUCTURED 0x7
+#define CPUID_EXT_FEATURES 0x80000001
+#define CPUID_SVM 0x8000000A
+
+struct cpuid_regs {
+	uint32_t eax;
+	uint32_t ebx;
+	uint32_t ecx;
+	uint32_t edx;
+};
+
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+/* Whether the answer for this leaf may differ from the CPU's; false for nearly all of them. */
+static inline bool cpuid_is_special(uint32_t leaf)
+{
+	return leaf == CPUID_FEATURES || leaf == CPUID_STRUCTURED || leaf == CPUID_EXT_FEATURES ||
+	       leaf == CPUID_SVM || leaf == MK1_CPUID_LEAF;
+}
+
+/* Whether the answer depends on the guest's CR4. */
+bool cpuid_shows_cr4(uint32_t leaf, uint32_t subleaf);
+
+/*
+ * Turns the CPU's answer for a leaf into the guest's. cr4 is the guest's CR4; it is looked at only
+ * where cpuid_shows_cr4 says so (SDM vol. 2, CPUID; APM vol. 3, appendix E).
+ */
+void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint64_t cr4, struct cpuid_regs *regs);
+
+#endif

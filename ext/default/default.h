@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The default extension: Linux runs on as the root VM, and everything passes through to the CPU. */
+#ifndef EXT_DEFAULT_H
+#define EXT_DEFAULT_H
+
+#include <ext/libext/libext.h>
+
+#define CR0_PE 0x1
+#define CR0_NE 0x20
+#define CR0_WP 0x10000
+#define CR0_NW 0x20000000
+#define CR0_CD 0x40000000
+#define CR0_PG 0x80000000
+#define CR4_PSE 0x10
+#define CR4_PAE 0x20
+#define CR4_PGE 0x80
+#define CR4_LA57 0x1000
+#define CR4_VMXE 0x2000
+#define CR4_PCIDE 0x20000
+#define CR4_OSXSAVE 0x40000
+#define CR4_SMEP 0x100000
+#define CR4_PKE 0x400000
+#define CR4_CET 0x800000
+#define EFER_SCE 0x1
+#define EFER_LME 0x100
+#define EFER_LMA 0x400
+#define EFER_NXE 0x800
+#define EFER_SVME 0x1000
+
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+
+/* Extra printing, switched by the loader's MK1_CPUID_REPORT_ON and _OFF. */
+extern bool report;
+
+/*
+ * What differs between the vendors. setup returns false, after a message, when this PP cannot run;
+ * inject_fault makes the guest take #UD or #GP(0) at the instruction that exited.
+ */
+bool svm_start(void);
+bool svm_setup(uint64_t vsid);
+mk1_vmexit_fn svm_vmexit;
+
+bool vmx_start(void);
+bool vmx_setup(uint64_t vsid);
+mk1_vmexit_fn vmx_vmexit;
+
+/* --- main.c ---------------------------------------------------------------------------------- */
+
+/* Prints what happened and the state of the VS, then hands this PP to the microkernel. */
+__attribute__((noreturn, cold)) void give_up(const char *what, uint64_t vsid, uint64_t detail);
+
+/* An exit that nobody asked for and nobody knows an answer to. */
+__attribute__((noreturn, cold)) void unexpected_exit(uint64_t vsid, uint64_t reason, uint64_t rip);
+
+/* A register that a correct microkernel always has: a refusal ends with give_up. */
+uint64_t vs_get(uint64_t vsid, uint64_t reg);
+void vs_set(uint64_t vsid, uint64_t reg, uint64_t value);
+
+/* How an exit ends: the guest goes on at, or behind, the instruction that exited. */
+__attribute__((noreturn)) void resume(uint64_t vsid);
+__attribute__((noreturn)) void resume_next(uint64_t vsid);
+
+/*
+ * The CPUID exits that need more than the CPU's own answer. cpl is the guest's privilege level, a
+ * function because only the loader's leaf needs it; cr4 is the number of that register.
+ */
+__attribute__((noreturn)) void answer_cpuid(uint64_t vsid, uint64_t cr4_reg,
+					    uint64_t (*cpl)(uint64_t vsid));
+
+/* RDMSR and WRMSR of a register outside of the permission map: the microkernel's policy decides. */
+bool pass_rdmsr(uint32_t msr);
+bool pass_wrmsr(uint32_t msr, uint64_t value);
+
+/* EDX:EAX of the guest. */
+static inline uint64_t guest_edx_eax(void)
+{
+	return (mk1_rdx() << 32) | (uint32_t)mk1_rax();
+}
+
+static inline void set_guest_edx_eax(uint64_t value)
+{
+	mk1_set_rax((uint32_t)value);
+	mk1_set_rdx(value >> 32);
+}
+
+#endif

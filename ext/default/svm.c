@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* AMD: what exits from the root VM and what the guest gets to see (APM vol. 2, chapter 15). */
+#include <abi/mk1_regs_amd.h>
+#include <ext/default/default.h>
+#include <ext/default/fast.h>
+
+/* VMEXIT codes, APM vol. 2, appendix C */
+#define EXIT_CPUID 0x72
+#define EXIT_INVD 0x76
+#define EXIT_INVLPGA 0x7A
+#define EXIT_MSR 0x7C
+#define EXIT_SHUTDOWN 0x7F
+#define EXIT_VMRUN 0x80
+#define EXIT_VMMCALL 0x81
+#define EXIT_VMLOAD 0x82
+#define EXIT_VMSAVE 0x83
+#define EXIT_STGI 0x84
+#define EXIT_CLGI 0x85
+#define EXIT_SKINIT 0x86
+
+/* intercept_instruction1: CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN */
+#define INTERCEPTS1 (1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31)
+/* intercept_instruction2: VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+#define INTERCEPTS2 0x7F
+
+#define ROOT_ASID 1
+
+#define MSR_EFER 0xC0000080
+#define MSR_VM_CR 0xC0010114
+#define MSR_VM_HSAVE_PA 0xC0010117
+
+/* What firmware leaves in VM_CR when it disables SVM: SVMDIS and LOCK (APM vol. 2 §15.30.1). */
+#define VM_CR_DISABLED 0x18
+
+/* Two bits an MSR, three ranges of 0x2000 MSRs, 2 KiB each (APM vol. 2 §15.11). */
+#define MSRPM_SIZE 0x2000
+#define MSRPM_READ 1u
+#define MSRPM_WRITE 2u
+
+#define EVENT_EXCEPTION 0x300ull
+#define EVENT_ERROR_CODE 0x800ull
+#define EVENT_VALID 0x80000000ull
+
+static uint64_t msrpm_spa; /* one map for all PPs: written by svm_start, then only read */
+
+static void intercept_msr(uint8_t *msrpm, uint32_t msr)
+{
+	uint32_t range = msr < 0xC0000000 ? 0 : msr < 0xC0010000 ? 1 : 2;
+	uint32_t bit = (msr & 0x1FFF) * 2;
+
+	msrpm[range * 0x800 + bit / 8] |= (uint8_t)((MSRPM_READ | MSRPM_WRITE) << (bit % 8));
+}
+
+/* Builds the MSR permission map. Returns false, after a message, without memory for it. */
+bool svm_start(void)
+{
+	uint64_t va;
+	uint64_t status = mk1_mem_alloc_huge(MK1_HANDLE, MSRPM_SIZE, &va, &msrpm_spa);
+
+	if (status != MK1_SUCCESS) {
+		ext_print("default: no memory for the MSR permission map (0x%llx)\n",
+			  (unsigned long long)status);
+		return false;
+	}
+	intercept_msr((uint8_t *)va, MSR_EFER);
+	intercept_msr((uint8_t *)va, MSR_VM_CR);
+	intercept_msr((uint8_t *)va, MSR_VM_HSAVE_PA);
+	return true;
+}
+
+bool svm_setup(uint64_t vsid)
+{
+	vs_set(vsid, MK1_AMD_guest_asid, ROOT_ASID);
+	vs_set(vsid, MK1_AMD_msrpm_base_pa, msrpm_spa);
+	vs_set(vsid, MK1_AMD_intercept_instruction1,
+	       vs_get(vsid, MK1_AMD_intercept_instruction1) | INTERCEPTS1);
+	vs_set(vsid, MK1_AMD_intercept_instruction2,
+	       vs_get(vsid, MK1_AMD_intercept_instruction2) | INTERCEPTS2);
+	/* VMRUN insists on it (APM vol. 2 §15.5.1); the guest does not see it. */
+	vs_set(vsid, MK1_AMD_efer, vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
+	return true;
+}
+
+static uint64_t guest_cpl(uint64_t vsid)
+{
+	return vs_get(vsid, MK1_AMD_cpl);
+}
+
+/*
+ * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way: the
+ * intercepts that lead here belong to instructions, so no event was being delivered.
+ */
+__attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
+{
+	uint64_t event = EVENT_VALID | EVENT_EXCEPTION | vector;
+
+	/* Exceptions push no error code in real mode. */
+	if (vector == VECTOR_GP && (vs_get(vsid, MK1_AMD_cr0) & CR0_PE))
+		event |= EVENT_ERROR_CODE;
+	vs_set(vsid, MK1_AMD_eventinj, event);
+	resume(vsid);
+}
+
+/* The bits of EFER, SVME left out, that this CPU lets software change (APM vol. 2 §3.1.7). */
+static uint64_t efer_writable(void)
+{
+	struct cpuid_regs features = cpuid(CPUID_EXT_FEATURES, 0);
+	struct cpuid_regs more = cpuid(0x80000008, 0);
+	uint32_t max = cpuid(0x80000000, 0).eax;
+	uint64_t bits = EFER_SCE | EFER_LME;
+
+	if (features.edx & 1u << 20)
+		bits |= EFER_NXE;
+	if (features.edx & 1u << 25)
+		bits |= 1u << 14; /* FFXSR */
+	if (features.ecx & 1u << 17)
+		bits |= 1u << 15; /* TCE */
+	if (more.ebx & 1u << 8)
+		bits |= 1u << 17; /* MCOMMIT */
+	if (more.ebx & 1u << 13)
+		bits |= 1u << 18; /* INTWB */
+	if (max >= 0x80000021) {
+		struct cpuid_regs last = cpuid(0x80000021, 0);
+
+		if (last.eax & 1u << 7)
+			bits |= 1u << 20; /* UAIE */
+		if (last.eax & 1u << 8)
+			bits |= 1u << 21; /* AIBRSE */
+	}
+	return bits;
+}
+
+/* Whether WRMSR of value to EFER is allowed; takes effect if so. SVM looks disabled by firmware. */
+static bool write_efer(uint64_t vsid, uint64_t value)
+{
+	uint64_t efer = vs_get(vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME;
+	uint64_t changed = efer ^ value;
+
+	if (changed & ~efer_writable())
+		return false;
+	if ((changed & EFER_LME) && (vs_get(vsid, MK1_AMD_cr0) & CR0_PG))
+		return false;
+	return mk1_vs_write(MK1_HANDLE, vsid, MK1_AMD_efer, value | EFER_SVME) == MK1_SUCCESS;
+}
+
+static bool read_msr(uint64_t vsid, uint32_t msr)
+{
+	switch (msr) {
+	case MSR_EFER:
+		set_guest_edx_eax(vs_get(vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME);
+		return true;
+	case MSR_VM_CR:
+		set_guest_edx_eax(VM_CR_DISABLED);
+		return true;
+	case MSR_VM_HSAVE_PA:
+		return false;
+	default:
+		return pass_rdmsr(msr);
+	}
+}
+
+static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case MSR_EFER:
+		return write_efer(vsid, value);
+	case MSR_VM_CR:
+	case MSR_VM_HSAVE_PA:
+		return false;
+	default:
+		return pass_wrmsr(msr, value);
+	}
+}
+
+__attribute__((noreturn)) static void answer_msr(uint64_t vsid)
+{
+	uint32_t msr = (uint32_t)mk1_rcx();
+	bool write = vs_get(vsid, MK1_AMD_exitinfo1) & 1;
+
+	if (write ? write_msr(vsid, msr, guest_edx_eax()) : read_msr(vsid, msr))
+		resume_next(vsid);
+	inject_fault(vsid, VECTOR_GP);
+}
+
+__attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t reason)
+{
+	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
+		ext_print("default: PP %u: exit 0x%llx at RIP 0x%llx\n",
+			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
+			  (unsigned long long)vs_get(vsid, MK1_AMD_rip));
+
+	switch ((uint32_t)reason) {
+	case EXIT_CPUID:
+		answer_cpuid(vsid, MK1_AMD_cr4, guest_cpl);
+	case EXIT_MSR:
+		answer_msr(vsid);
+	case EXIT_INVD:
+		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
+		resume_next(vsid);
+	case EXIT_INVLPGA:
+	case EXIT_VMRUN:
+	case EXIT_VMMCALL:
+	case EXIT_VMLOAD:
+	case EXIT_VMSAVE:
+	case EXIT_STGI:
+	case EXIT_CLGI:
+	case EXIT_SKINIT:
+		inject_fault(vsid, VECTOR_UD);
+	case EXIT_SHUTDOWN:
+		give_up("the guest shut down (triple fault); RIP", vsid,
+			vs_get(vsid, MK1_AMD_rip));
+	default:
+		unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));
+	}
+}
+
+__attribute__((noreturn)) void svm_vmexit(uint64_t vsid, uint64_t reason)
+{
+	if (__builtin_expect((uint32_t)reason == EXIT_CPUID, 1))
+		fast_cpuid();
+	answer(vsid, reason);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the VMX side share. */
+#ifndef EXT_DEFAULT_VMX_H
+#define EXT_DEFAULT_VMX_H
+
+#include <abi/mk1_regs_intel.h>
+#include <ext/default/default.h>
+
+#define MSR_FEATURE_CONTROL 0x3A
+#define MSR_VMX_FIRST 0x480
+#define MSR_VMX_LAST 0x493
+
+#define PRIMARY_NMI_WINDOW (1u << 22)
+#define SECONDARY_UNRESTRICTED (1u << 7)
+#define ENTRY_IA32E_GUEST (1u << 9)
+
+/* --- vmx_setup.c ------------------------------------------------------------------------------ */
+
+/* A capability MSR (SDM vol. 3, appendix A); gives up when the microkernel refuses to read it. */
+uint64_t vmx_capability(uint64_t vsid, uint32_t msr);
+
+/* Bits of CR0 and CR4 that must be 1 while this VS runs (SDM vol. 3, A.7, A.8). */
+uint64_t vmx_cr0_forced(uint64_t vsid);
+uint64_t vmx_cr4_forced(uint64_t vsid);
+
+/* --- vmx_cr.c --------------------------------------------------------------------------------- */
+
+/* Gives the guest this CR0 or CR4: the forced bits are set for the CPU and as in value for reads. */
+void vmx_set_cr0(uint64_t vsid, uint64_t value);
+void vmx_set_cr4(uint64_t vsid, uint64_t value);
+
+/* CR0 and CR4 as the guest reads them. */
+uint64_t vmx_get_cr0(uint64_t vsid);
+uint64_t vmx_get_cr4(uint64_t vsid);
+
+/* A control-register exit and an XSETBV: true if done, false if the guest is to take #GP(0). */
+bool vmx_write_cr(uint64_t vsid, uint64_t qualification);
+bool vmx_xsetbv(uint64_t vsid);
+
+/* --- vmx_init.c ------------------------------------------------------------------------------- */
+
+/* INIT and start-up IPI, which exit from the root VM: what they do to a CPU, done to the VS. */
+void vmx_init_signal(uint64_t vsid);
+void vmx_startup(uint64_t vsid, uint64_t vector);
+
+#endif

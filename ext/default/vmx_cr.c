@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Intel: control registers in whose value the CPU or the hypervisor has a say. */
+#include <ext/default/vmx.h>
+
+#define MSR_VMX_CR4_FIXED1 0x489
+
+#define CS_ATTRIB_L (1u << 13)
+
+/* A change of these flushes the TLB (SDM vol. 3 §4.10.4.1). */
+#define CR0_FLUSH (CR0_PE | CR0_WP | CR0_PG)
+#define CR4_FLUSH (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP)
+
+/* Exit qualification, SDM vol. 3 table 28-3 */
+#define QUAL_CR(q) ((q) & 0xF)
+#define QUAL_ACCESS(q) ((q) >> 4 & 3)
+#define QUAL_GPR(q) ((q) >> 8 & 0xF)
+#define ACCESS_MOV_TO_CR 0
+
+static const uint8_t gpr_of_operand[16] = {
+	MK1_INTEL_rax, MK1_INTEL_rcx, MK1_INTEL_rdx, MK1_INTEL_rbx,
+	MK1_INTEL_rsp, MK1_INTEL_rbp, MK1_INTEL_rsi, MK1_INTEL_rdi,
+	MK1_INTEL_r8, MK1_INTEL_r9, MK1_INTEL_r10, MK1_INTEL_r11,
+	MK1_INTEL_r12, MK1_INTEL_r13, MK1_INTEL_r14, MK1_INTEL_r15,
+};
+
+void vmx_set_cr0(uint64_t vsid, uint64_t value)
+{
+	vs_set(vsid, MK1_INTEL_cr0_read_shadow, value);
+	vs_set(vsid, MK1_INTEL_cr0, value | vmx_cr0_forced(vsid));
+}
+
+void vmx_set_cr4(uint64_t vsid, uint64_t value)
+{
+	vs_set(vsid, MK1_INTEL_cr4_read_shadow, value);
+	vs_set(vsid, MK1_INTEL_cr4, value | vmx_cr4_forced(vsid));
+}
+
+static uint64_t as_read(uint64_t real, uint64_t shadow, uint64_t mask)
+{
+	return (real & ~mask) | (shadow & mask);
+}
+
+uint64_t vmx_get_cr0(uint64_t vsid)
+{
+	return as_read(vs_get(vsid, MK1_INTEL_cr0), vs_get(vsid, MK1_INTEL_cr0_read_shadow),
+		       vs_get(vsid, MK1_INTEL_cr0_guest_host_mask));
+}
+
+uint64_t vmx_get_cr4(uint64_t vsid)
+{
+	return as_read(vs_get(vsid, MK1_INTEL_cr4), vs_get(vsid, MK1_INTEL_cr4_read_shadow),
+		       vs_get(vsid, MK1_INTEL_cr4_guest_host_mask));
+}
+
+static void flush_tlb(uint64_t vsid)
+{
+	uint64_t status = mk1_vm_tlb_flush(MK1_HANDLE, mk1_tls_vmid());
+
+	if (status != MK1_SUCCESS)
+		give_up("tlb_flush failed", vsid, status);
+}
+
+/*
+ * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol. 2,
+ * MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is refused:
+ * it means a change of mode, which a running 64-bit Linux has no use for; alone, where the guest is
+ * unrestricted, it does not even exit.
+ */
+static bool write_cr0(uint64_t vsid, uint64_t value)
+{
+	uint64_t changed = vmx_get_cr0(vsid) ^ value;
+
+	if (value >> 32 || (changed & (CR0_PE | CR0_PG)))
+		return false;
+	if ((value & CR0_NW) && !(value & CR0_CD))
+		return false;
+	if (!(value & CR0_WP) && (vs_get(vsid, MK1_INTEL_cr4) & CR4_CET))
+		return false;
+	vmx_set_cr0(vsid, value);
+	if (changed & CR0_FLUSH)
+		flush_tlb(vsid);
+	return true;
+}
+
+/*
+ * MOV to CR4 exits when it changes VMXE as the guest sees it. The guest may set it, so that a
+ * hypervisor that is loaded now meets its first obstacle where it expects one, at VMXON.
+ */
+static bool write_cr4(uint64_t vsid, uint64_t value)
+{
+	uint64_t changed = vmx_get_cr4(vsid) ^ value;
+	bool long_mode = vs_get(vsid, MK1_INTEL_efer) & EFER_LMA;
+
+	if (value & ~vmx_capability(vsid, MSR_VMX_CR4_FIXED1))
+		return false;
+	if (long_mode && (!(value & CR4_PAE) || (changed & CR4_LA57)))
+		return false;
+	if (changed & value & CR4_PCIDE) {
+		if (!long_mode || (vs_get(vsid, MK1_INTEL_cr3) & 0xFFF))
+			return false;
+	}
+	if ((value & CR4_CET) && !(vs_get(vsid, MK1_INTEL_cr0) & CR0_WP))
+		return false;
+	vmx_set_cr4(vsid, value);
+	if (changed & CR4_FLUSH)
+		flush_tlb(vsid);
+	return true;
+}
+
+bool vmx_write_cr(uint64_t vsid, uint64_t qualification)
+{
+	uint64_t value;
+
+	if (QUAL_ACCESS(qualification) != ACCESS_MOV_TO_CR)
+		give_up("control-register access that cannot exit", vsid, qualification);
+	value = vs_get(vsid, gpr_of_operand[QUAL_GPR(qualification)]);
+	if (!(vs_get(vsid, MK1_INTEL_cs_attrib) & CS_ATTRIB_L))
+		value = (uint32_t)value;
+
+	switch (QUAL_CR(qualification)) {
+	case 0:
+		return write_cr0(vsid, value);
+	case 4:
+		return write_cr4(vsid, value);
+	default:
+		give_up("control-register access that cannot exit", vsid, qualification);
+	}
+}
+
+/* XSETBV exits always, after its checks of CPL and CR4 (SDM vol. 3 §26.1.2); XCR0 is all there is. */
+bool vmx_xsetbv(uint64_t vsid)
+{
+	if ((uint32_t)mk1_rcx() != 0)
+		return false;
+	/* The microkernel knows which values the CPU takes (SDM vol. 1 §13.3). */
+	return mk1_vs_write(MK1_HANDLE, vsid, MK1_INTEL_xcr0, guest_edx_eax()) == MK1_SUCCESS;
+}
