@@ -117,8 +117,9 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	uint64_t secondary;
 	uint64_t wanted = SECONDARY_WANTED;
 
-	add_controls(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
-		     vmx_capability(vsid, MSR_VMX_PINBASED + offset), 0);
+	/* Nothing but what the CPU insists on; the microkernel adds what it needs itself. */
+	vs_set(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
+	       vmx_capability(vsid, MSR_VMX_PINBASED + offset) & 0xFFFFFFFF);
 	vs_set(vsid, MK1_INTEL_address_of_msr_bitmaps, bitmap_spa);
 	primary = add_controls(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls,
 			       vmx_capability(vsid, MSR_VMX_PROCBASED + offset),
