@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the command line program share. */
+#ifndef BFM_BFM_H
+#define BFM_BFM_H
+
+#include <stdio.h>
+
+#include <abi/ioctl.h>
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* the operation failed */
+	EXIT_USAGE = 2, /* wrong command line */
+	EXIT_NO_DEVICE = 3, /* module not loaded, or no permission */
+	EXIT_BAD_IMAGE = 4,
+	EXIT_NOT_RUNNING = 5 /* status only */
+};
+
+struct command {
+	const char *name;
+	const char *summary;
+	const char *help; /* what --help prints below the usage line */
+	const char *arguments;
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns enum exit_code */
+};
+
+extern const struct command start_command, stop_command, dump_command, status_command,
+	check_command;
+
+/* --- message.c ------------------------------------------------------------------------------- */
+
+struct error_text {
+	uint32_t number;
+	const char *name;
+	const char *sentence;
+	const char *hint;
+};
+
+/* The texts of an enum bf_error; for a number that this bfm does not know, texts that say so. */
+const struct error_text *error_text(uint32_t error);
+
+/* Whether to colour what goes to file: a terminal, and NO_COLOR unset or empty. */
+bool use_colour(FILE *file);
+
+/* Prints "bfm: what: sentence" and "hint: hint" to stderr, nothing else. */
+void fail(const char *what, const char *hint, const char *sentence, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same with the texts of an enum bf_error; detail is appended to the sentence unless empty. */
+void fail_error(const char *what, uint32_t error, const char *detail);
+
+/* Says in words what the detail of an error of the driver is; an empty string where it means nothing. */
+void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
+
+/* --- options.c ------------------------------------------------------------------------------- */
+
+/* A whole number, decimal or 0x…; false for anything else or beyond max. */
+bool parse_number(const char *text, uint64_t max, uint64_t *number);
+
+/* A size in bytes with an optional K, M, G or T (and B or iB), at least one byte. */
+bool parse_size(const char *text, uint64_t *bytes);
+
+struct option;
+
+/* getopt_long() over options with --help added; prints what is wrong and returns '?' then. */
+int next_option(int argc, char **argv, const struct command *command, const struct option *options);
+
+/* OPTION_HELP was given and answered. */
+#define OPTION_HELP 1
+
+/* Ends every list of options given to next_option(). */
+#define COMMON_OPTIONS { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+
+/* The exit code of a command that takes no arguments but options without parameters, or -1 to go on. */
+int finish_options(int argc, char **argv, const struct command *command);
+
+void print_help(FILE *file, const struct command *command);
+
+/* --- device.c -------------------------------------------------------------------------------- */
+
+/* Opens the device; on failure returns -1 with errno. */
+int device_open(void);
+void device_close(int fd);
+
+/* ioctl(2), repeated when a signal interrupts it. */
+int device_call(int fd, unsigned long request, void *argument);
+
+/* Says why device_open() failed, and returns EXIT_NO_DEVICE. */
+int fail_device(const char *what, int err);
+
+/* Says why a call failed: error and detail as the driver gave them, errno if it gave none. */
+int fail_call(const char *what, int err, uint32_t error, uint64_t detail);
+
+/* --- image.c --------------------------------------------------------------------------------- */
+
+enum image_kind { IMAGE_MICROKERNEL, IMAGE_EXTENSION };
+
+/*
+ * Checks an ELF image of size bytes as the driver will; data must be aligned to 8 bytes. Returns
+ * BF_ERR_OK, or what is wrong and, in detail, the offending place in words.
+ */
+enum bf_error image_check(const void *data, size_t size, enum image_kind kind, char *detail,
+			  size_t detail_size);
+
+/* Reads and checks a file. Returns EXIT_OK, or says what is wrong. The data is from malloc(). */
+int image_load(const char *what, const char *path, enum image_kind kind, struct bf_file *file);
+
+/* --- start.c --------------------------------------------------------------------------------- */
+
+struct start_options {
+	const char *microkernel; /* path; NULL: the installed one */
+	uint64_t pool_size;
+	uint64_t huge_size;
+	uint16_t serial_port;
+	char **exts;
+	uint32_t nr_exts; /* 0: the installed default */
+};
+
+/* Returns -1 and the options, or the exit code with which to end. */
+int start_parse(int argc, char **argv, struct start_options *options);
+
+/* --- status.c, report.c ---------------------------------------------------------------------- */
+
+struct status {
+	struct bf_ioctl_status machine;
+	struct bf_cpu_status *cpus; /* machine.nr_cpus entries */
+};
+
+/* Fills a status from the device; false with errno. Free with status_free(). */
+bool status_read(int fd, struct status *status);
+void status_free(struct status *status);
+
+void report_text(FILE *file, const struct status *status);
+void report_json(FILE *file, const struct status *status);
+
+/* The name of an exit by its slot in bf_pp_status.exit_count; always in buf, which needs 32 bytes. */
+const char *exit_name(enum bf_vendor vendor, unsigned int slot, char *buf);
+
+/* --- check.c, local.c ------------------------------------------------------------------------ */
+
+enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_NO, VERDICT_UNKNOWN };
+
+struct check_line {
+	enum verdict verdict;
+	uint32_t error;
+	uint64_t detail;
+};
+
+/* What CPUID tells in user space. */
+struct cpuid_facts {
+	enum bf_vendor vendor; /* NONE: neither of the two */
+	bool virtualisation; /* VMX or SVM */
+	bool nested_paging; /* AMD only: Intel tells it in an MSR */
+};
+
+struct cpuid_facts cpuid_read(void);
+
+/* Fills lines[BF_NR_CHECKS] with what the files below root ("" for the machine itself) tell. */
+void local_check(const char *root, const struct cpuid_facts *cpu, struct check_line *lines);
+
+#endif

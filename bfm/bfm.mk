@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command line program and its manual page. Included by the Makefile at the root; run from there.
+
+O ?= build
+PREFIX ?= /usr/local
+VERSION ?= 0.1
+
+BFM := $(O)/bfm/bfm
+BFM_MAN := $(O)/bfm/bfm.8
+BFM_SOURCES := $(wildcard bfm/*.c)
+BFM_OBJECTS := $(BFM_SOURCES:%.c=$(O)/%.o)
+BFM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
+	      -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -I. -Ilib $(CFLAGS_COMMON)
+
+BFM_DEFINES := '-DBFM_LIBDIR="$(PREFIX)/lib/bareflank"' '-DBFM_VERSION="$(VERSION)"'
+
+.PHONY: bfm install-bfm
+bfm: $(BFM) $(BFM_MAN)
+
+# The defaults are compiled in: a change of PREFIX or VERSION is a change of these objects.
+$(O)/bfm/config: FORCE
+	@mkdir -p $(@D)
+	@echo $(BFM_DEFINES) | cmp -s - $@ || echo $(BFM_DEFINES) >$@
+
+.PHONY: FORCE
+FORCE:
+
+$(BFM_OBJECTS): $(O)/%.o: %.c $(O)/bfm/config
+	@mkdir -p $(@D)
+	$(CC) $(BFM_CFLAGS) $(BFM_DEFINES) -MMD -MP -c $< -o $@
+
+$(BFM): $(BFM_OBJECTS)
+	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -lelf -o $@
+
+$(BFM_MAN): bfm/bfm.8.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
+
+install-bfm: $(BFM) $(BFM_MAN)
+	install -D -m 0755 $(BFM) $(DESTDIR)$(PREFIX)/sbin/bfm
+	install -D -m 0644 $(BFM_MAN) $(DESTDIR)$(PREFIX)/share/man/man8/bfm.8
+
+-include $(BFM_OBJECTS:.o=.d)

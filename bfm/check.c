@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Can this machine run the hypervisor, and what stands in the way? */
+#include <errno.h>
+#include <getopt.h>
+
+#include "bfm.h"
+
+static const struct option long_options[] = { COMMON_OPTIONS };
+
+static const char *const items[BF_NR_CHECKS] = {
+	[BF_CHECK_VENDOR] = "VT-x or AMD-V",
+	[BF_CHECK_FIRMWARE] = "enabled by the firmware",
+	[BF_CHECK_FREE] = "no other hypervisor",
+	[BF_CHECK_NESTED] = "nested paging",
+	[BF_CHECK_PAGING] = "4-level paging",
+	[BF_CHECK_FEATURES] = "CPU features",
+	[BF_CHECK_CPUS] = "CPUs alike",
+	[BF_CHECK_LOCKDOWN] = "no lockdown",
+	[BF_CHECK_MEMORY] = "memory",
+};
+
+static void print_verdict(enum verdict verdict)
+{
+	static const struct {
+		const char *colour;
+		const char *word;
+	} words[] = {
+		[VERDICT_OK] = { "\033[32m", "ok" },
+		[VERDICT_NOTE] = { "\033[33m", "note" },
+		[VERDICT_NO] = { "\033[1;31m", "NO" },
+		[VERDICT_UNKNOWN] = { "\033[2m", "unknown" },
+	};
+	bool colour = use_colour(stdout);
+
+	printf("%s%-7s%s", colour ? words[verdict].colour : "", words[verdict].word,
+	       colour ? "\033[0m" : "");
+}
+
+/* Prints all lines; returns whether nothing fatal is among them. */
+static bool print_lines(const struct check_line *lines)
+{
+	bool possible = true;
+	char detail[64];
+
+	for (unsigned int i = 0; i < BF_NR_CHECKS; i++) {
+		const struct error_text *text = error_text(lines[i].error);
+
+		printf("%-24s ", items[i]);
+		print_verdict(lines[i].verdict);
+		if (lines[i].error) {
+			describe_detail(lines[i].error, lines[i].detail, detail, sizeof(detail));
+			printf(" %s%s%s%s", text->sentence, *detail ? " (" : "", detail,
+			       *detail ? ")" : "");
+		}
+		putchar('\n');
+		if (lines[i].error && *text->hint)
+			printf("%-24s hint: %s\n", "", text->hint);
+		possible &= lines[i].verdict != VERDICT_NO;
+	}
+	return possible;
+}
+
+static int check_by_module(int fd)
+{
+	struct bf_ioctl_check call = { .size = sizeof(call) };
+	struct check_line lines[BF_NR_CHECKS];
+	bool possible;
+
+	if (device_call(fd, BF_IOC_CHECK, &call) < 0)
+		return fail_call("check", errno, BF_ERR_OK, 0);
+	for (unsigned int i = 0; i < BF_NR_CHECKS; i++) {
+		const struct bf_check_result *r = &call.results[i];
+
+		lines[i].error = r->error;
+		lines[i].detail = r->detail;
+		lines[i].verdict = !r->error ? VERDICT_OK : r->fatal ? VERDICT_NO : VERDICT_NOTE;
+	}
+	possible = print_lines(lines);
+	printf("\n%s\n", possible ? "This machine can run the hypervisor." :
+				    "This machine cannot run the hypervisor as it is.");
+	return possible ? EXIT_OK : EXIT_FAILED;
+}
+
+static int check_locally(int err)
+{
+	struct cpuid_facts cpu = cpuid_read();
+	struct check_line lines[BF_NR_CHECKS];
+	bool possible;
+
+	local_check("", &cpu, lines);
+	possible = print_lines(lines);
+	printf("\n%s\n", possible ? "Nothing known stands in the way; the module knows the rest." :
+				    "This machine cannot run the hypervisor as it is.");
+	fflush(stdout);
+	fail_device("check", err);
+	return possible ? EXIT_NO_DEVICE : EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
+	int c = next_option(argc, argv, &check_command, long_options);
+	int code, fd;
+
+	if (c != -1)
+		return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+	code = finish_options(argc, argv, &check_command);
+	if (code >= 0)
+		return code;
+	fd = device_open();
+	if (fd < 0)
+		return check_locally(errno);
+	code = check_by_module(fd);
+	device_close(fd);
+	return code;
+}
+
+const struct command check_command = {
+	.name = "check",
+	.summary = "Tell whether this machine can run the hypervisor, and what stands in the way",
+	.arguments = "",
+	.help = "Without the module only what user space can see is checked, and the exit code is 3 at best.\n"
+		"Exit codes: 0 it can, 1 it cannot.\n\n"
+		"  --help  show this text\n",
+	.run = run,
+};

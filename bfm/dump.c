@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bfm.h"
+
+#define CHUNK 0x10000
+#define POLL_MS 100
+
+static const struct option long_options[] = { { "follow", no_argument, NULL, 'f' }, COMMON_OPTIONS };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+/* Text of an extension must not be able to send commands to the terminal. */
+static void make_printable(char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7F)
+			text[i] = '?';
+	}
+}
+
+/* Prints all text from *position on. Returns 0, or -1 with errno. */
+static int print_text(int fd, uint64_t *position)
+{
+	static char data[CHUNK];
+	struct bf_ioctl_dump call;
+	bool terminal = isatty(STDOUT_FILENO);
+
+	do {
+		call = (struct bf_ioctl_dump){ .size = sizeof(call), .position = *position,
+					       .data = (uintptr_t)data, .length = sizeof(data) };
+		if (device_call(fd, BF_IOC_DUMP, &call) < 0)
+			return -1;
+		if (call.length > sizeof(data)) {
+			errno = EPROTO;
+			return -1;
+		}
+		if (call.position > *position) {
+			fflush(stdout);
+			fprintf(stderr, "bfm: dump: %llu bytes of older text are lost\n",
+				(unsigned long long)(call.position - *position));
+		}
+		if (terminal)
+			make_printable(data, call.length);
+		if (fwrite(data, 1, call.length, stdout) != call.length || fflush(stdout))
+			return -1;
+		/* A position before the wanted one: a new start has emptied the ring. */
+		*position = call.position + call.length;
+	} while (call.length && !interrupted);
+	return 0;
+}
+
+static bool is_running(int fd)
+{
+	struct bf_ioctl_status status = { .size = sizeof(status) };
+
+	return device_call(fd, BF_IOC_STATUS, &status) == 0 && status.state == BF_STATE_RUNNING;
+}
+
+static int dump(int fd, bool follow)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	struct sigaction action = { .sa_handler = on_interrupt };
+	uint64_t position = 0;
+	bool again;
+
+	if (follow) {
+		sigaction(SIGINT, &action, NULL);
+		sigaction(SIGTERM, &action, NULL);
+	}
+	do {
+		/* Asked before the text is read, so that the last words before a stop are not missed. */
+		again = follow && is_running(fd);
+		if (print_text(fd, &position) < 0)
+			return fail_call("dump", errno, BF_ERR_OK, 0);
+		if (again && !interrupted)
+			nanosleep(&pause, NULL);
+	} while (again && !interrupted);
+	return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	bool follow = false;
+	int c, fd, code;
+
+	while ((c = next_option(argc, argv, &dump_command, long_options)) != -1) {
+		if (c != 'f')
+			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+		follow = true;
+	}
+	code = finish_options(argc, argv, &dump_command);
+	if (code >= 0)
+		return code;
+	fd = device_open();
+	if (fd < 0)
+		return fail_device("dump", errno);
+	code = dump(fd, follow);
+	device_close(fd);
+	return code;
+}
+
+const struct command dump_command = {
+	.name = "dump",
+	.summary = "Print what the microkernel and the extensions wrote",
+	.arguments = "[--follow]",
+	.help = "Works while the hypervisor runs, and after a stop or a failure until the next start.\n\n"
+		"  --follow  print new text as it comes, until interrupted or until the hypervisor stops\n"
+		"  --help    show this text\n",
+	.run = run,
+};

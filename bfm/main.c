@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <string.h>
+
+#include "bfm.h"
+
+static const struct command *const commands[] = { &start_command, &stop_command, &status_command,
+						  &dump_command, &check_command };
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *file)
+{
+	fputs("usage: bfm COMMAND [OPTION...] [ARGUMENT...]\n\n"
+	      "Starts, stops and watches the Bareflank hypervisor on this machine.\n\n",
+	      file);
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		fprintf(file, "  %-7s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n  --help     show this text; bfm COMMAND --help tells about one command\n"
+	      "  --version  show the version\n\n"
+	      "Exit codes: 0 done; 1 the operation failed; 2 wrong command line; 3 the module is not\n"
+	      "loaded or may not be used; 4 an image is bad; 5 (status) the hypervisor is not running.\n",
+	      file);
+}
+
+static int fail_command(const char *word)
+{
+	fail(word, "bfm --help", "unknown %s", *word == '-' ? "option" : "command");
+	fputs("usage: bfm COMMAND [OPTION...] [ARGUMENT...]\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_usage(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("bfm %s, module interface %u\n", BFM_VERSION, BF_IOCTL_VERSION);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < NR_COMMANDS; i++) {
+		if (!strcmp(argv[1], commands[i]->name))
+			return commands[i]->run(argc - 1, argv + 1);
+	}
+	return fail_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	int code = run(argc, argv);
+
+	/* A full disk behind stdout must not look like success. */
+	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_OK) {
+		fail("output", "make room or choose another place", "cannot be written");
+		return EXIT_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The output of bfm status, for people and for programs. */
+#include <inttypes.h>
+
+#include "bfm.h"
+
+static const char *state_name(uint32_t state)
+{
+	static const char *const names[] = { "stopped", "running", "failed" };
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+/* A failed CPU may still be a guest, of the microkernel alone: see enum bf_pp_state. */
+static const char *cpu_state_name(const struct bf_pp_status *pp)
+{
+	static const char *const names[] = { "bare", "guest", "failed" };
+
+	if (pp->state == BF_PP_FAILED && pp->fallback)
+		return "fallback";
+	return pp->state < sizeof(names) / sizeof(names[0]) ? names[pp->state] : "unknown";
+}
+
+static const char *vendor_name(uint32_t vendor)
+{
+	switch (vendor) {
+	case BF_VENDOR_AMD:
+		return "AMD";
+	case BF_VENDOR_INTEL:
+		return "Intel";
+	default:
+		return "none";
+	}
+}
+
+static void add_exits(const struct status *status, uint64_t *total)
+{
+	for (unsigned int slot = 0; slot < BF_NR_EXIT_SLOTS; slot++) {
+		total[slot] = 0;
+		for (uint32_t i = 0; i < status->machine.nr_cpus; i++)
+			total[slot] += status->cpus[i].pp.exit_count[slot];
+	}
+}
+
+/* The slot with the largest count that is not yet shown, or -1; counts are set to 0 as they are shown. */
+static int largest(const uint64_t *counts)
+{
+	int best = -1;
+
+	for (int slot = 0; slot < BF_NR_EXIT_SLOTS; slot++) {
+		if (counts[slot] && (best < 0 || counts[slot] > counts[best]))
+			best = slot;
+	}
+	return best;
+}
+
+static void print_exits(FILE *file, const struct status *status)
+{
+	uint64_t counts[BF_NR_EXIT_SLOTS];
+	char name[32];
+	int slot;
+
+	add_exits(status, counts);
+	if (largest(counts) < 0)
+		return;
+	fputs("\nexits by reason:\n", file);
+	while ((slot = largest(counts)) >= 0) {
+		fprintf(file, "  %-22s %12" PRIu64 "\n",
+			exit_name((enum bf_vendor)status->machine.vendor, (unsigned int)slot, name),
+			counts[slot]);
+		counts[slot] = 0;
+	}
+}
+
+static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
+{
+	char detail[64];
+
+	if (!pp->error)
+		return;
+	describe_detail(pp->error, pp->detail, detail, sizeof(detail));
+	fprintf(file, "          %s%s%s%s\n", error_text(pp->error)->sentence, *detail ? " (" : "", detail,
+		*detail ? ")" : "");
+	if (pp->rip)
+		fprintf(file, "          at 0x%" PRIx64 ", address 0x%" PRIx64 "\n", pp->rip, pp->address);
+}
+
+static void print_time(FILE *file, const char *label, uint64_t ns)
+{
+	if (ns)
+		fprintf(file, "%-11s %.1f ms\n", label, (double)ns / 1e6);
+}
+
+void report_text(FILE *file, const struct status *status)
+{
+	const struct bf_ioctl_status *m = &status->machine;
+	char detail[64];
+
+	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
+	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
+	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
+	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
+	print_time(file, "last start", m->start_ns);
+	print_time(file, "last stop", m->stop_ns);
+	if (m->error) {
+		const struct error_text *text = error_text(m->error);
+
+		describe_detail(m->error, m->detail, detail, sizeof(detail));
+		fprintf(file, "%-11s CPU %" PRIu32 ": %s%s%s%s\n", "last error", m->error_cpu,
+			text->sentence, *detail ? " (" : "", detail, *detail ? ")" : "");
+		if (*text->hint)
+			fprintf(file, "%-11s %s\n", "hint", text->hint);
+	}
+	if (m->nr_cpus)
+		fputs("\nCPU   PP  state            exits\n", file);
+	for (uint32_t i = 0; i < m->nr_cpus; i++) {
+		const struct bf_cpu_status *c = &status->cpus[i];
+
+		fprintf(file, "%3" PRIu32 "  %3" PRIu32 "  %-8s %12" PRIu64 "\n", c->cpu, c->ppid,
+			cpu_state_name(&c->pp), c->pp.exits);
+		print_cpu_error(file, &c->pp);
+	}
+	print_exits(file, status);
+}
+
+/* RFC 8259: quotes, backslashes and control characters are escaped. */
+static void json_string(FILE *file, const char *text)
+{
+	fputc('"', file);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			fprintf(file, "\\%c", c);
+		else if (c < ' ')
+			fprintf(file, "\\u%04x", c);
+		else
+			fputc(c, file);
+	}
+	fputc('"', file);
+}
+
+/* Details and addresses are strings: they may be beyond the 53 bits that many readers keep. */
+static void json_error(FILE *file, uint32_t error, uint64_t detail)
+{
+	const struct error_text *text = error_text(error);
+
+	fprintf(file, "\"number\": %" PRIu32 ", \"name\": ", error);
+	json_string(file, text->name);
+	fputs(", \"sentence\": ", file);
+	json_string(file, text->sentence);
+	fputs(", \"hint\": ", file);
+	json_string(file, text->hint);
+	fprintf(file, ", \"detail\": \"0x%" PRIx64 "\"", detail);
+}
+
+static void json_exits(FILE *file, uint32_t vendor, const uint64_t *counts)
+{
+	const char *separator = "";
+	char name[32];
+
+	fputc('{', file);
+	for (unsigned int slot = 0; slot < BF_NR_EXIT_SLOTS; slot++) {
+		if (!counts[slot])
+			continue;
+		fputs(separator, file);
+		json_string(file, exit_name((enum bf_vendor)vendor, slot, name));
+		fprintf(file, ": %" PRIu64, counts[slot]);
+		separator = ", ";
+	}
+	fputc('}', file);
+}
+
+static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
+{
+	fprintf(file, "    {\"cpu\": %" PRIu32 ", \"ppid\": %" PRIu32 ", \"state\": ", c->cpu, c->ppid);
+	json_string(file, cpu_state_name(&c->pp));
+	fprintf(file, ", \"exits\": %" PRIu64 ", \"reasons\": ", c->pp.exits);
+	json_exits(file, vendor, c->pp.exit_count);
+	fputs(", \"error\": ", file);
+	if (c->pp.error) {
+		fputc('{', file);
+		json_error(file, c->pp.error, c->pp.detail);
+		fprintf(file, ", \"rip\": \"0x%" PRIx64 "\", \"address\": \"0x%" PRIx64 "\"}", c->pp.rip,
+			c->pp.address);
+	} else {
+		fputs("null", file);
+	}
+	fputc('}', file);
+}
+
+void report_json(FILE *file, const struct status *status)
+{
+	const struct bf_ioctl_status *m = &status->machine;
+	uint64_t counts[BF_NR_EXIT_SLOTS];
+
+	add_exits(status, counts);
+	fprintf(file, "{\n  \"interface\": %" PRIu32 ",\n  \"state\": ", m->version);
+	json_string(file, state_name(m->state));
+	fputs(",\n  \"vendor\": ", file);
+	json_string(file, vendor_name(m->vendor));
+	fprintf(file, ",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64 ",\n  \"stop_ns\": %" PRIu64,
+		m->memory, m->start_ns, m->stop_ns);
+	fputs(",\n  \"error\": ", file);
+	if (m->error) {
+		fputc('{', file);
+		json_error(file, m->error, m->detail);
+		fprintf(file, ", \"cpu\": %" PRIu32 "}", m->error_cpu);
+	} else {
+		fputs("null", file);
+	}
+	fputs(",\n  \"exits\": ", file);
+	json_exits(file, m->vendor, counts);
+	fputs(",\n  \"cpus\": [", file);
+	for (uint32_t i = 0; i < m->nr_cpus; i++) {
+		fputs(i ? ",\n" : "\n", file);
+		json_cpu(file, &status->cpus[i], m->vendor);
+	}
+	fputs(m->nr_cpus ? "\n  ]\n}\n" : "]\n}\n", file);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bsl/bits.h>
+
+#include "bfm.h"
+
+#define MAX_PATH 1024
+#define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
+
+static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
+					      { "pool", required_argument, NULL, 'p' },
+					      { "huge", required_argument, NULL, 'g' },
+					      { "serial", required_argument, NULL, 's' },
+					      COMMON_OPTIONS };
+
+static bool take_value(int option, struct start_options *options)
+{
+	uint64_t value;
+
+	switch (option) {
+	case 'm':
+		options->microkernel = optarg;
+		return true;
+	case 'p':
+		return parse_size(optarg, &value) &&
+		       bsl_align_up(value, BF_PAGE_SIZE, &options->pool_size);
+	case 'g':
+		return parse_size(optarg, &value) &&
+		       bsl_align_up(value, BF_PAGE_SIZE, &options->huge_size);
+	default:
+		if (!parse_number(optarg, MAX_SERIAL_PORT, &value) || !value)
+			return false;
+		options->serial_port = (uint16_t)value;
+		return true;
+	}
+}
+
+int start_parse(int argc, char **argv, struct start_options *options)
+{
+	int c;
+
+	*options = (struct start_options){ 0 };
+	while ((c = next_option(argc, argv, &start_command, long_options)) != -1) {
+		if (c == OPTION_HELP)
+			return EXIT_OK;
+		if (c == '?')
+			return EXIT_USAGE;
+		if (!take_value(c, options)) {
+			fail("start", c == 's' ? "give an I/O port, like 0x2f8" :
+						 "give a size, like 32M or 512K",
+			     "not a %s: %s", c == 's' ? "serial port" : "size", optarg);
+			return EXIT_USAGE;
+		}
+	}
+	options->exts = argv + optind;
+	options->nr_exts = (uint32_t)(argc - optind);
+	if (options->nr_exts > BF_MAX_EXTS) {
+		char detail[64];
+
+		snprintf(detail, sizeof(detail), "%u, at most %u", options->nr_exts, BF_MAX_EXTS);
+		fail_error("start", BF_ERR_TOO_MANY_EXTS, detail);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* A name without a slash that is no file here is looked for where extensions are installed. */
+static const char *resolve(const char *name, char *path)
+{
+	const char *dir = getenv("BAREFLANK_LIBDIR");
+
+	if (strchr(name, '/') || access(name, F_OK) == 0)
+		return name;
+	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : BFM_LIBDIR, name);
+	return access(path, F_OK) == 0 ? path : name;
+}
+
+/* The installed file of this name, whatever lies in the current directory. */
+static const char *installed(const char *name, char *path)
+{
+	const char *dir = getenv("BAREFLANK_LIBDIR");
+
+	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : BFM_LIBDIR, name);
+	return path;
+}
+
+/* Everything that one start needs; paths and files by image: 0 the microkernel, then extensions. */
+struct images {
+	char paths[1 + BF_MAX_EXTS][MAX_PATH];
+	struct bf_file files[1 + BF_MAX_EXTS];
+	uint32_t nr_exts;
+};
+
+static void set_path(struct images *images, unsigned int i, const char *path)
+{
+	/* path may be this very buffer. */
+	if (path != images->paths[i])
+		snprintf(images->paths[i], MAX_PATH, "%s", path);
+}
+
+static int load_images(const struct start_options *options, struct images *images)
+{
+	int code;
+
+	images->nr_exts = options->nr_exts ? options->nr_exts : 1;
+	set_path(images, 0, options->microkernel ? options->microkernel :
+						   installed("microkernel", images->paths[0]));
+	code = image_load("start", images->paths[0], IMAGE_MICROKERNEL, &images->files[0]);
+	for (unsigned int i = 1; i <= images->nr_exts && !code; i++) {
+		set_path(images, i, options->nr_exts ? resolve(options->exts[i - 1], images->paths[i]) :
+						       installed("default", images->paths[i]));
+		code = image_load("start", images->paths[i], IMAGE_EXTENSION, &images->files[i]);
+	}
+	return code;
+}
+
+static void free_images(struct images *images)
+{
+	for (unsigned int i = 0; i <= BF_MAX_EXTS; i++)
+		free((void *)(uintptr_t)images->files[i].data);
+}
+
+/* Names the image and the CPU where the error is about one: see the groups of BF_ERRORS. */
+static int fail_start(int fd, const struct bf_ioctl_start *call, const struct images *images, int err)
+{
+	struct bf_ioctl_status status = { .size = sizeof(status) };
+	bool about_image = call->error >= BF_ERR_ELF_TRUNCATED && call->image <= images->nr_exts;
+	char what[MAX_PATH + 64] = "start";
+	size_t n;
+
+	if (about_image)
+		snprintf(what, sizeof(what), "start: %s", images->paths[call->image]);
+	n = strlen(what);
+	if (call->error >= BF_ERR_MK_VERSION && device_call(fd, BF_IOC_STATUS, &status) == 0 &&
+	    status.error == call->error)
+		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.error_cpu);
+	fail_call(what, err, call->error, call->detail);
+	return call->error >= BF_ERR_ELF_TRUNCATED && call->error < BF_ERR_TOO_MANY_EXTS ? EXIT_BAD_IMAGE :
+											   EXIT_FAILED;
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int start(const struct start_options *options, const struct images *images)
+{
+	struct bf_ioctl_start call = { .size = sizeof(call), .version = BF_IOCTL_VERSION };
+	struct bf_ioctl_status status = { .size = sizeof(status) };
+	int fd = device_open();
+	int code = EXIT_OK;
+	double begin;
+
+	if (fd < 0)
+		return fail_device("start", errno);
+	call.microkernel = images->files[0];
+	call.exts = (uintptr_t)&images->files[1];
+	call.nr_exts = images->nr_exts;
+	call.serial_port = options->serial_port;
+	call.pool_size = options->pool_size;
+	call.huge_size = options->huge_size;
+	begin = now_ms();
+	if (device_call(fd, BF_IOC_START, &call) < 0) {
+		code = fail_start(fd, &call, images, errno);
+	} else {
+		double ms = now_ms() - begin;
+
+		if (device_call(fd, BF_IOC_STATUS, &status) == 0)
+			printf("started on %u CPU%s in %.1f ms\n", status.nr_cpus,
+			       status.nr_cpus == 1 ? "" : "s", ms);
+		else
+			printf("started in %.1f ms\n", ms);
+	}
+	device_close(fd);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct start_options options;
+	struct images *images;
+	int code = start_parse(argc, argv, &options);
+
+	if (code >= 0)
+		return code;
+	images = calloc(1, sizeof(*images));
+	if (!images) {
+		fail_error("start", BF_ERR_NO_MEMORY, "");
+		return EXIT_FAILED;
+	}
+	code = load_images(&options, images);
+	if (!code)
+		code = start(&options, images);
+	free_images(images);
+	free(images);
+	return code;
+}
+
+const struct command start_command = {
+	.name = "start",
+	.summary = "Put the running system under the hypervisor, on every CPU",
+	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [EXTENSION...]",
+	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the installed\n"
+		"default extension runs.\n\n"
+		"  --microkernel FILE  use this microkernel instead of the installed one\n"
+		"  --pool SIZE         memory for pages, like 32M\n"
+		"  --huge SIZE         memory for contiguous allocations\n"
+		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
+		"                      it must not be one that Linux uses\n"
+		"  --help              show this text\n\n"
+		"Images are looked for in " BFM_LIBDIR ", or where BAREFLANK_LIBDIR says.\n",
+	.run = run,
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "bfm.h"
+
+static const struct option long_options[] = { { "json", no_argument, NULL, 'j' }, COMMON_OPTIONS };
+
+bool status_read(int fd, struct status *status)
+{
+	struct bf_ioctl_status *m = &status->machine;
+
+	*status = (struct status){ 0 };
+	status->cpus = calloc(BF_MAX_PPS, sizeof(*status->cpus));
+	if (!status->cpus) {
+		errno = ENOMEM;
+		return false;
+	}
+	m->size = sizeof(*m);
+	m->cpus = (uintptr_t)status->cpus;
+	m->nr_cpus = BF_MAX_PPS;
+	if (device_call(fd, BF_IOC_STATUS, m) < 0)
+		return false;
+	/* There may be more CPUs than there was room for. */
+	if (m->nr_cpus > BF_MAX_PPS)
+		m->nr_cpus = BF_MAX_PPS;
+	return true;
+}
+
+void status_free(struct status *status)
+{
+	free(status->cpus);
+	status->cpus = NULL;
+}
+
+static int exit_code(uint32_t state)
+{
+	switch (state) {
+	case BF_STATE_RUNNING:
+		return EXIT_OK;
+	case BF_STATE_STOPPED:
+		return EXIT_NOT_RUNNING;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static int run(int argc, char **argv)
+{
+	struct status status;
+	bool json = false;
+	int c, fd, code;
+
+	while ((c = next_option(argc, argv, &status_command, long_options)) != -1) {
+		if (c != 'j')
+			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+		json = true;
+	}
+	code = finish_options(argc, argv, &status_command);
+	if (code >= 0)
+		return code;
+	fd = device_open();
+	if (fd < 0)
+		return fail_device("status", errno);
+	if (status_read(fd, &status)) {
+		if (json)
+			report_json(stdout, &status);
+		else
+			report_text(stdout, &status);
+		code = exit_code(status.machine.state);
+	} else {
+		code = fail_call("status", errno, BF_ERR_OK, 0);
+	}
+	status_free(&status);
+	device_close(fd);
+	return code;
+}
+
+const struct command status_command = {
+	.name = "status",
+	.summary = "Tell whether the hypervisor runs, and what every CPU does",
+	.arguments = "[--json]",
+	.help = "Exit codes: 0 it runs, 5 it does not, 1 it has failed.\n\n"
+		"  --json  print one JSON object\n"
+		"  --help  show this text\n",
+	.run = run,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <getopt.h>
+
+#include "bfm.h"
+
+static const struct option long_options[] = { COMMON_OPTIONS };
+
+static int run(int argc, char **argv)
+{
+	struct bf_ioctl_stop call = { .size = sizeof(call) };
+	struct bf_ioctl_status status = { .size = sizeof(status) };
+	int c = next_option(argc, argv, &stop_command, long_options);
+	int code = EXIT_OK;
+	int fd;
+
+	if (c != -1)
+		return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+	code = finish_options(argc, argv, &stop_command);
+	if (code >= 0)
+		return code;
+	fd = device_open();
+	if (fd < 0)
+		return fail_device("stop", errno);
+	if (device_call(fd, BF_IOC_STOP, &call) < 0) {
+		code = fail_call("stop", errno, call.error, call.detail);
+	} else {
+		code = EXIT_OK;
+		if (device_call(fd, BF_IOC_STATUS, &status) == 0)
+			printf("stopped in %.1f ms\n", (double)status.stop_ns / 1e6);
+		else
+			printf("stopped\n");
+		/* Stopped all the same: worth a word, not a failure. */
+		if (call.error)
+			fail_call("stop", 0, call.error, call.detail);
+	}
+	device_close(fd);
+	return code;
+}
+
+const struct command stop_command = {
+	.name = "stop",
+	.summary = "Give the bare CPUs back to the running system",
+	.arguments = "",
+	.help = "  --help  show this text\n",
+	.run = run,
+};
