@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulators that the tests run on, behind one contract: start, serial, ended, evidence."""
+
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptomgr.notests"
+BOCHS_ARGS = (
+    "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
+    "init_on_alloc=0 nowatchdog rcupdate.rcu_expedited=1 8250.nr_uarts=1 idle=nomwait nokaslr "
+    "clearcpuid=aperfmperf,xsavec,xsaves"
+)
+BOCHS_IPS = 20_000_000
+
+
+class Unavailable(Exception):
+    """The machine cannot be had on this host."""
+
+
+def find(program, package):
+    path = shutil.which(program)
+    if not path:
+        raise Unavailable(f"no {program} here ({package}): run 'test/vm/setup test'")
+    return path
+
+
+class Qemu:
+    """QEMU: SVM in software, or the host's own through KVM."""
+
+    boot_timeout = 90
+    memory = 512
+
+    def __init__(self, options, directory):
+        self.options = options
+        self.log = os.path.join(directory, "qemu.log")
+        self.errors = os.path.join(directory, "qemu.stderr")
+        self.monitor = None
+        self.process = None
+        self.serial = None
+        self.reason = ""
+        self._reply = b""
+
+    def command(self, kernel, initrd):
+        options = self.options
+        cpu, accelerator = "EPYC,+svm,+npt", ["-accel", "tcg,thread=multi"]
+        arguments = KERNEL_ARGS
+        if options.machine == "kvm":
+            self.require_nested_kvm()
+            cpu, accelerator = "host", ["-accel", "kvm"]
+        if options.icount:
+            accelerator = "-accel tcg,thread=single -icount shift=0,sleep=off -seed 1".split()
+            accelerator += ["-rtc", "base=2024-01-01T00:00:00,clock=vm"]
+            arguments += " nokaslr"
+        if options.gdb:
+            accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
+            arguments += " nokaslr"
+        return [
+            find("qemu-system-x86_64", "qemu-system-x86"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
+            *("-cpu", options.cpu or cpu, "-smp", str(options.cpus), "-m", str(options.mem)),
+            *accelerator,
+            *("-kernel", kernel, "-initrd", initrd),
+            *("-append", f"{arguments} {options.kernel_args}"),
+            *("-d", "cpu_reset" + (",int" if options.trace else ""), "-D", self.log),
+            *("-action", "reboot=shutdown,shutdown=pause"),
+            *options.machine_args,
+        ]
+
+    @staticmethod
+    def require_nested_kvm():
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise Unavailable("this host offers no KVM (/dev/kvm)")
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+            if not re.search(r"^flags.*\b(svm|vmx)\b", info.read(), re.MULTILINE):
+                raise Unavailable("this host's CPUs have neither VMX nor SVM")
+        nested = ""
+        for parameter in glob.glob("/sys/module/kvm_*/parameters/nested"):
+            with open(parameter, encoding="ascii") as value:
+                nested += value.read().strip()
+        if nested not in ("1", "Y"):
+            raise Unavailable("this host's KVM has nested virtualisation switched off")
+
+    def interact(self, kernel, initrd):
+        """Hands the terminal to the guest; Ctrl-A x ends it."""
+        command = self.command(kernel, initrd) + ["-serial", "mon:stdio"]
+        command[command.index("reboot=shutdown,shutdown=pause")] = "reboot=shutdown"
+        return subprocess.run(command, check=False).returncode
+
+    def start(self, kernel, initrd):
+        command = self.command(kernel, initrd)
+        ours, theirs = socket.socketpair()
+        with theirs, open(self.errors, "wb") as errors:
+            self.process = spawn(
+                command
+                + ["-serial", "stdio", "-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
+                + ["-mon", "chardev=qmp,mode=control"],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=(theirs.fileno(),),
+            )
+        self.serial = self.process.stdout.fileno()
+        self.monitor = ours
+        ours.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+    def ended(self):
+        """Why the machine stopped running, if it did."""
+        for message in self._messages(0):
+            if message.get("event") == "SHUTDOWN":
+                self.reason = message["data"]["reason"]
+        if self.reason == "guest-shutdown":
+            return "poweroff"
+        if self.reason == "guest-reset":
+            return "triple fault" if self._triple_fault() else "reboot"
+        if self.process.poll() is not None:
+            return f"QEMU exited with status {self.process.returncode}"
+        return self.reason
+
+    def evidence(self):
+        """What the emulator knows about a machine that died or hangs."""
+        errors = read_tail(self.errors, 10_000).splitlines()
+        text = "".join(line + "\n" for line in errors if "doesn't support requested" not in line)
+        try:
+            request = {
+                "execute": "human-monitor-command",
+                "arguments": {"command-line": "info registers -a"},
+            }
+            self.monitor.sendall(json.dumps(request).encode() + b"\n")
+            for message in self._messages(5):
+                if isinstance(message.get("return"), str):
+                    return text + re.sub(r"(?m)\r|^(FPR|[XYZ]MM|FCW).*\n", "", message["return"])
+        except OSError:
+            pass
+        return text
+
+    def _triple_fault(self):
+        with open(self.log, "rb") as log:
+            return b"Triple fault" in log.read()
+
+    def _messages(self, patience):
+        deadline = time.monotonic() + patience
+        while True:
+            self.monitor.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                data = self.monitor.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            *lines, self._reply = (self._reply + data).split(b"\n")
+            yield from (json.loads(line) for line in lines if line.strip())
+
+
+class Bochs:
+    """Bochs: VMX and SVM in software, strict about both, one instruction at a time."""
+
+    boot_timeout = 180
+    memory = 256
+    models = {"bochs-vmx": "corei7_skylake_x", "bochs-svm": "zambezi"}
+
+    def __init__(self, options, directory):
+        self.options = options
+        self.directory = directory
+        self.log = os.path.join(directory, "bochs.log")
+        self.errors = os.path.join(directory, "bochs.out")
+        self.process = None
+        self.serial = None
+
+    def start(self, kernel, initrd):
+        program = find("bochs", "bochs")
+        options = self.options
+        arguments = f"{KERNEL_ARGS} {BOCHS_ARGS} tsc_early_khz={BOCHS_IPS // 1000}"
+        self.make_iso(kernel, initrd, f"{arguments} {options.kernel_args}")
+        fifo = os.path.join(self.directory, "serial")
+        os.mkfifo(fifo)
+        self.serial = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        cpus_report = "".join(f", cpu{cpu}=report" for cpu in range(options.cpus))
+        model = options.cpu or self.models[options.machine]
+        self.write("commands", "c\n")
+        self.write(
+            "bochsrc",
+            f"""display_library: rfb, options="timeout=0"
+megs: {options.mem}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/vgabios/vgabios.bin
+cpu: model={model}, count={options.cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
+clock: sync=none, time0=1700000000
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path={self.directory}/boot.iso, status=inserted
+boot: cdrom
+com1: enabled=1, mode=file, dev={fifo}
+sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
+speaker: enabled=0
+plugin_ctrl: speaker=0
+log: {self.log}
+panic: action=fatal
+error: action=report
+info: action=ignore{cpus_report}
+debug: action=ignore
+"""
+            + "".join(line + "\n" for line in options.machine_args),
+        )
+        with open(self.errors, "wb") as output:
+            self.process = spawn(
+                [program, "-q", "-f", "bochsrc", "-rc", "commands"],
+                cwd=self.directory,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def write(self, name, text):
+        with open(os.path.join(self.directory, name), "w", encoding="ascii") as out:
+            out.write(text)
+
+    def make_iso(self, kernel, initrd, arguments):
+        tree = os.path.join(self.directory, "iso")
+        os.mkdir(tree)
+        for source in (
+            "/usr/lib/ISOLINUX/isolinux.bin",
+            "/usr/lib/syslinux/modules/bios/ldlinux.c32",
+        ):
+            if not os.path.exists(source):
+                raise Unavailable(f"no {source} here: run 'test/vm/setup test'")
+            shutil.copy(source, tree)
+        shutil.copy(kernel, os.path.join(tree, "vmlinuz"))
+        os.rename(initrd, os.path.join(tree, "initrd"))
+        self.write(
+            "iso/isolinux.cfg",
+            "SERIAL 0 115200\nPROMPT 0\nTIMEOUT 0\nDEFAULT linux\nLABEL linux\n"
+            f"  KERNEL vmlinuz\n  INITRD initrd\n  APPEND {arguments}\n",
+        )
+        subprocess.run(
+            [find("xorriso", "xorriso"), "-as", "mkisofs", "-quiet", "-o", "boot.iso"]
+            + ["-b", "isolinux.bin", "-c", "boot.cat", "-no-emul-boot"]
+            + ["-boot-load-size", "4", "-boot-info-table", "iso"],
+            cwd=self.directory,
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ended(self):
+        if self.process.poll() is None:
+            return ""
+        log = read_tail(self.log, 200_000)
+        if "3rd (" in log and "exception with no resolution" in log:
+            return "triple fault"
+        if "Shutdown port: shutdown requested" in log or "ACPI control: soft power off" in log:
+            return "poweroff"
+        return "Bochs stopped"
+
+    def evidence(self):
+        if self.process.poll() is None:
+            self.ask_debugger()
+        output = read_tail(self.errors, 6000)
+        lines = [line for line in read_tail(self.log, 200_000).splitlines() if keep_log_line(line)]
+        return "\n".join(lines[-80:]) + "\n" + output[output.find("<bochs:") :]
+
+    def ask_debugger(self):
+        """Stops the machine and has Bochs' debugger print each CPU's registers."""
+        try:
+            self.process.send_signal(signal.SIGINT)
+            time.sleep(1)
+            for cpu in range(self.options.cpus):
+                self.process.stdin.write(b"set $cpu=%d\n" % cpu)
+                self.process.stdin.write(b"r\nsreg\ncreg\nu /4\n")
+            self.process.stdin.write(b"quit\n")
+            self.process.stdin.close()
+            self.process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+
+
+MACHINES = {"qemu-svm": Qemu, "kvm": Qemu, "bochs-vmx": Bochs, "bochs-svm": Bochs}
+
+
+def keep_log_line(line):
+    """Tells the lines of Bochs' log that say why a guest died from its start-up messages."""
+    return not re.match(r"\d+i\[(?!CPU)|.*Unknown register 0xe[78]$", line)
+
+
+def spawn(command, **options):
+    """Starts an emulator that dies with this program, and that the terminal's Ctrl-C spares."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", *command], start_new_session=True, **options
+    )
+
+
+def read_tail(path, size):
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(os.path.getsize(path) - size, 0))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""
