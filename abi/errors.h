@@ -90,7 +90,9 @@
 	  "the microkernel gave it back") \
 	X(105, VS_INVALID, EINVAL, "the CPU refused the guest state or the controls of a VS", \
 	  "see bfm dump for the failing check") \
-	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "bfm status names it")
+	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "bfm status names it") \
+	X(107, EXT_PROMOTED, ECANCELED, "the extension gave a CPU back without being asked", \
+	  "see bfm dump for what it printed before")
 
 #define BF_ERROR_ENUM(number, name, err, text, hint) BF_ERR_##name = (number),
 enum bf_error { BF_ERRORS(BF_ERROR_ENUM) };

@@ -1,64 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Building and walking 4-level page tables (SDM vol. 3 §4.5, APM vol. 2 §5.3). The same shape serves
- * CPU page tables, NPT and EPT: 512 entries of 8 bytes a level, bits 51:12 the address, bit 7 a leaf
- * above the lowest level. Where they differ, the caller passes the attribute bits.
- */
+/* 4-level page tables of x86-64 (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever brings the memory. */
 #ifndef BSL_PAGING_H
 #define BSL_PAGING_H
 
+#include <abi/errors.h>
 #include <abi/types.h>
 
-#define PTE_P 0x1
-#define PTE_W 0x2
-#define PTE_U 0x4
-#define PTE_PWT 0x8
-#define PTE_PCD 0x10
-#define PTE_A 0x20
-#define PTE_D 0x40
-#define PTE_LEAF 0x80 /* PS: a leaf at level 2 or 3 */
-#define PTE_NX 0x8000000000000000
-#define PTE_ADDR 0x000FFFFFFFFFF000
+#define BSL_PTE_P 0x1ULL
+#define BSL_PTE_W 0x2ULL
+#define BSL_PTE_U 0x4ULL
+#define BSL_PTE_A 0x20ULL
+#define BSL_PTE_D 0x40ULL
+#define BSL_PTE_PS 0x80ULL
+#define BSL_PTE_NX 0x8000000000000000ULL
+#define BSL_PTE_SPA 0x000FFFFFFFFFF000ULL /* of a page table or a 4 KiB page */
 
-#define BSL_TABLE_ENTRIES 512
-#define BSL_NO_TABLE (~(uint64_t)0)
+#define BSL_PT_ENTRIES 512
+#define BSL_LARGE_PAGE 0x200000ULL
 
-/* Bytes that one entry of a level spans; level 1 is a PT, 4 is the PML4. */
-#define BSL_LEVEL_SIZE(level) ((uint64_t)1 << (12 + 9 * ((level) - 1)))
-
-/* Where tables come from and how they are reached. */
-struct bsl_tables {
-	uint64_t (*alloc)(void *ctx); /* a zeroed page's physical address, or BSL_NO_TABLE */
-	void *(*at)(void *ctx, uint64_t pa); /* the table at pa */
+struct bsl_paging {
+	uint64_t *(*alloc)(void *ctx, uint64_t *spa); /* a zeroed page for a table, or NULL */
+	uint64_t *(*table)(void *ctx, uint64_t spa); /* where to see a table */
 	void *ctx;
-	uint64_t branch; /* attribute bits of entries that point to tables */
+	uint64_t *root; /* the PML4 */
 };
 
-static inline unsigned int bsl_table_index(uint64_t va, unsigned int level)
+/* The index into the table of a level (1: page table … 4: PML4) for va. */
+static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 {
-	return (unsigned int)(va >> (12 + 9 * (level - 1))) & (BSL_TABLE_ENTRIES - 1);
+	return (unsigned int)(va >> (12 + 9 * (level - 1))) & (BSL_PT_ENTRIES - 1);
 }
 
 /*
- * The entry for va at the given level of the tree with the PML4 at root, or NULL when a table above
- * it is missing. With alloc set, missing tables are made; NULL then means that memory ran out or that
- * a larger leaf already maps va.
+ * The entry for va in the table of a level (1..4), tables on the way made where they are missing.
+ * NULL: no memory, or a large page lies there. Tables above level 1 grant W always, and U if user.
  */
-uint64_t *bsl_table_entry(const struct bsl_tables *t, uint64_t root, uint64_t va,
-			  unsigned int level, bool alloc);
+uint64_t *bsl_pt_entry(const struct bsl_paging *paging, uint64_t va, unsigned int level, bool user);
 
 /*
- * Maps one page: the leaf entry for va at level (1, 2 or 3) becomes pa | attr. pa and va are aligned
- * to the level's size. Returns false when memory ran out or something is mapped there already.
+ * Maps size bytes at va to spa, with 2 MiB pages where both are aligned. flags: BSL_PTE_W, _U, _NX.
+ * Accessed and dirty are set at once, so that the CPU never writes the tables.
+ * BAD_REQUEST: not page aligned, not canonical, out of range, or something is mapped there.
+ * NO_MEMORY: part of the range may be mapped.
  */
-bool bsl_map(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t pa, uint64_t attr,
-	     unsigned int level);
+enum bf_error bsl_pt_map(const struct bsl_paging *paging, uint64_t va, uint64_t spa, uint64_t size,
+			 uint64_t flags);
 
-/*
- * Walks to the leaf that maps va. Returns its level, or 0 if va is not mapped (present is the bits of
- * which one must be set: PTE_P, or for EPT the rights). *entry is the leaf's value.
- */
-unsigned int bsl_walk(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t present,
-		      uint64_t *entry);
+/* Where va leads, as the CPU sees it: *spa (of the byte) and *flags (W, U, NX). False: not mapped. */
+bool bsl_pt_translate(const struct bsl_paging *paging, uint64_t va, uint64_t *spa, uint64_t *flags);
 
 #endif

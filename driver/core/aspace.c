@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The microkernel's address spaces, one a PP (docs: memory map).
+ *
+ * The common part (image, window) is built once; the PML4 of each PP points to the same lower tables.
+ * The PP's own part is its area, and at their Linux addresses the switch code (our copy of it, so that
+ * Linux cannot change what runs in root mode) and its switch page. Nothing is user accessible, global,
+ * or both writable and executable.
+ *
+ * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
+ */
+#include <abi/layout.h>
+#include <bsl/string.h>
+
+#include "cpu.h"
+#include "loader.h"
+#include "platform.h"
+
+#define DATA (BSL_PTE_W | BSL_PTE_NX)
+#define CODE 0
+
+static uint64_t *alloc_table(void *memory, uint64_t *spa)
+{
+	return bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, spa);
+}
+
+static uint64_t *see_table(void *memory, uint64_t spa)
+{
+	(void)memory;
+	return bf_os_va(spa);
+}
+
+/* A lack of memory may have a more precise reason. */
+static enum bf_error map(struct bf_memory *memory, const struct bsl_paging *tables, uint64_t va,
+			 uint64_t spa, uint64_t size, uint64_t flags)
+{
+	enum bf_error error = bsl_pt_map(tables, va, spa, size, flags);
+
+	return error == BF_ERR_NO_MEMORY ? memory->error : error;
+}
+
+static enum bf_error new_tables(struct bf_memory *memory, struct bsl_paging *tables, uint64_t *spa)
+{
+	tables->alloc = alloc_table;
+	tables->table = see_table;
+	tables->ctx = memory;
+	tables->root = alloc_table(memory, spa);
+	return tables->root ? BF_ERR_OK : memory->error;
+}
+
+/* Takes a copy of the switch code, and maps the microkernel's image. */
+enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *microkernel)
+{
+	const struct bf_image_page *pages = bf_os_va(microkernel->pages.spa);
+	struct bf_memory *memory = &loader->memory;
+	enum bf_error error;
+	uint64_t spa;
+	uint64_t i;
+	void *code;
+
+	code = bf_memory_alloc(memory, BF_MEMORY_IMAGE, BF_PAGE_SIZE, &loader->switch_spa);
+	if (!code)
+		return memory->error;
+	bsl_memcpy(code, bf_switch_code, BF_PAGE_SIZE);
+	error = new_tables(memory, &loader->common, &spa);
+	for (i = 0; error == BF_ERR_OK && i < microkernel->pages.count; i++) {
+		uint64_t flags = pages[i].spa & BF_PAGE_W ? BSL_PTE_W : 0;
+
+		if (!(pages[i].spa & BF_PAGE_X))
+			flags |= BSL_PTE_NX;
+		error = map(memory, &loader->common, pages[i].va,
+			    pages[i].spa & ~(uint64_t)BF_PAGE_MASK, BF_PAGE_SIZE, flags);
+	}
+	return error;
+}
+
+/* Allocates size bytes and maps them at va; *at is where we see them. */
+static enum bf_error map_new(struct bf_pp *pp, uint64_t va, uint64_t size, void **at)
+{
+	struct bf_memory *memory = &pp->loader->memory;
+	uint64_t spa;
+
+	*at = bf_memory_alloc(memory, BF_MEMORY_DATA, size, &spa);
+	if (!*at)
+		return memory->error;
+	return map(memory, &pp->tables, va, spa, size, DATA);
+}
+
+static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
+{
+	const uint64_t *pd;
+	const uint64_t *pdpt;
+
+	pdpt = bf_os_va(pp->tables.root[bsl_pt_index(BF_PP_BASE, 4)] & BSL_PTE_SPA);
+	pd = bf_os_va(pdpt[bsl_pt_index(BF_PP_BASE, 3)] & BSL_PTE_SPA);
+	handoff->magic = BF_HANDOFF_MAGIC;
+	handoff->ppid = pp->ppid;
+	handoff->cpu = pp->cpu;
+	handoff->handoff = BF_WINDOW_BASE + pp->loader->handoff_spa;
+	handoff->cr3 = pp->cr3;
+	handoff->area_pt = pd[bsl_pt_index(BF_PP_BASE, 2)] & BSL_PTE_SPA;
+	handoff->switch_page = (uint64_t)(uintptr_t)pp->switch_page;
+	handoff->switch_leave = (uint64_t)(uintptr_t)bf_switch_leave;
+}
+
+/* Builds what is the PP's own: area, stacks, switch code, switch page. */
+enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
+{
+	struct bf_memory *memory = &pp->loader->memory;
+	enum bf_error error;
+	uint64_t switch_spa;
+	unsigned int i;
+	void *data;
+	void *stack;
+
+	error = new_tables(memory, &pp->tables, &pp->cr3);
+	if (error == BF_ERR_OK)
+		error = map_new(pp, BF_PP_DATA, BF_PP_DATA_PAGES * BF_PAGE_SIZE, &data);
+	if (error == BF_ERR_OK)
+		error = map_new(pp, BF_PP_STACK, BF_PP_STACK_PAGES * BF_PAGE_SIZE, &stack);
+	for (i = 0; error == BF_ERR_OK && i < BF_PP_IST_COUNT; i++)
+		error = map_new(pp, BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE, BF_PAGE_SIZE,
+				&stack);
+	if (error != BF_ERR_OK)
+		return error;
+	error = map(memory, &pp->tables, (uint64_t)(uintptr_t)bf_switch_code,
+		    pp->loader->switch_spa, BF_PAGE_SIZE, CODE);
+	if (error != BF_ERR_OK)
+		return error;
+	pp->switch_page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &switch_spa);
+	if (!pp->switch_page)
+		return memory->error;
+	error = map(memory, &pp->tables, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
+		    BF_PAGE_SIZE, DATA);
+	if (error != BF_ERR_OK)
+		return error;
+	bf_cpu_init_switch_page(pp->switch_page);
+	fill_pp_handoff(pp, data);
+	return BF_ERR_OK;
+}
+
+static enum bf_error map_window(struct bf_loader *loader, const struct bf_block *block)
+{
+	return map(&loader->memory, &loader->common, BF_WINDOW_BASE + block->spa, block->spa,
+		   block->size, DATA);
+}
+
+/*
+ * Maps the window and gives every PP the common part. The tables of the window may take further blocks,
+ * which this very walk then reaches.
+ */
+enum bf_error bf_aspace_finish(struct bf_loader *loader)
+{
+	const struct bf_block *block;
+	enum bf_error error;
+	uint32_t i, slot;
+
+	error = map_window(loader, &loader->ring);
+	if (error == BF_ERR_OK)
+		error = map_window(loader, &loader->status);
+	for (block = loader->memory.first; error == BF_ERR_OK && block; block = block->next)
+		if (block->kind != BF_MEMORY_IMAGE)
+			error = map_window(loader, block);
+	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++) {
+		for (slot = 0; slot < BSL_PT_ENTRIES; slot++) {
+			uint64_t entry = loader->common.root[slot];
+
+			if (!entry)
+				continue;
+			if (loader->pps[i].tables.root[slot])
+				return BF_ERR_BAD_REQUEST;
+			loader->pps[i].tables.root[slot] = entry;
+		}
+	}
+	return error;
+}

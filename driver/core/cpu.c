@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <abi/layout.h>
+#include <bsl/string.h>
+
+#include "cpu.h"
+#include "msr.h"
+#include "platform.h"
+
+#define SELECTOR_TI 0x4 /* the descriptor is in the LDT */
+#define SELECTOR_INDEX 0xFFF8
+#define DESC_S 0x0000100000000000 /* code or data; clear in system descriptors, which have 16 bytes */
+#define DESC_P 0x0000800000000000
+#define DESC_G 0x0080000000000000
+
+/* Ring 0, present, accessed: 64-bit code, and data (SDM vol. 3 §3.4.5). */
+#define FLAT_CODE 0x00AF9B000000FFFF
+#define FLAT_DATA 0x00CF93000000FFFF
+/* Present 64-bit interrupt gate of ring 0 without an IST stack (SDM vol. 3 §6.14.1). */
+#define GATE_TYPE 0x8E00
+
+#define VECTOR_NMI 2
+
+/* Copies the descriptor's 8 or 16 bytes; false where the table ends before it. */
+static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc, size_t size)
+{
+	uint64_t offset = selector & SELECTOR_INDEX;
+
+	if (offset + size - 1 > limit)
+		return false;
+	bsl_memcpy(desc, (const void *)(uintptr_t)(base + offset), size);
+	return true;
+}
+
+static uint64_t desc_base(uint64_t desc)
+{
+	return ((desc >> 16) & 0xFFFFFF) | ((desc >> 32) & 0xFF000000);
+}
+
+static uint32_t desc_limit(uint64_t desc)
+{
+	uint32_t limit = (uint32_t)(desc & 0xFFFF) | (uint32_t)((desc >> 32) & 0xF0000);
+
+	return desc & DESC_G ? limit << 12 | 0xFFF : limit;
+}
+
+/*
+ * The hidden part of a segment register, from the descriptor it was loaded from (SDM vol. 3 §3.4.5).
+ * An absent one (null selector, or no such descriptor) has neither attributes nor limit.
+ */
+static void fill_hidden(const struct bf_cpu_state *state, struct bf_segment *segment)
+{
+	bool in_ldt = segment->selector & SELECTOR_TI;
+	uint64_t base = in_ldt ? state->ldtr.base : state->gdtr.base;
+	uint64_t limit = in_ldt ? state->ldtr.limit : state->gdtr.limit;
+	uint64_t desc[2] = { 0 };
+
+	segment->attrib = 0;
+	segment->limit = 0;
+	segment->base = 0;
+	if (!in_ldt && !(segment->selector & SELECTOR_INDEX))
+		return;
+	if (in_ldt && !state->ldtr.attrib)
+		return;
+	if (!read_table(base, limit, segment->selector, desc, 8) || !(desc[0] & DESC_P))
+		return;
+	if (!(desc[0] & DESC_S) && !read_table(base, limit, segment->selector, desc, 16))
+		return;
+	segment->attrib = (uint16_t)(((desc[0] >> 40) & 0xFF) | ((desc[0] >> 44) & 0xF00));
+	segment->limit = desc_limit(desc[0]);
+	segment->base = desc_base(desc[0]);
+	if (!(desc[0] & DESC_S))
+		segment->base |= desc[1] << 32;
+}
+
+static uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t value;
+
+	return bf_os_rdmsr(msr, &value) ? value : 0;
+}
+
+void bf_cpu_capture(struct bf_cpu_state *state)
+{
+	bsl_memset(state, 0, sizeof(*state));
+	bf_hw_registers(state);
+	fill_hidden(state, &state->ldtr);
+	fill_hidden(state, &state->tr);
+	fill_hidden(state, &state->es);
+	fill_hidden(state, &state->cs);
+	fill_hidden(state, &state->ss);
+	fill_hidden(state, &state->ds);
+	fill_hidden(state, &state->fs);
+	fill_hidden(state, &state->gs);
+	state->fs.base = rdmsr(MSR_FS_BASE);
+	state->gs.base = rdmsr(MSR_GS_BASE);
+	state->efer = rdmsr(MSR_EFER);
+	state->star = rdmsr(MSR_STAR);
+	state->lstar = rdmsr(MSR_LSTAR);
+	state->cstar = rdmsr(MSR_CSTAR);
+	state->fmask = rdmsr(MSR_FMASK);
+	state->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	state->sysenter_cs = rdmsr(MSR_SYSENTER_CS);
+	state->sysenter_esp = rdmsr(MSR_SYSENTER_ESP);
+	state->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
+	state->pat = rdmsr(MSR_PAT);
+	state->debugctl = rdmsr(MSR_DEBUGCTL);
+}
+
+void bf_cpu_init_switch_page(struct bf_switch_page *page)
+{
+	uint64_t handler = (uint64_t)(uintptr_t)bf_switch_nmi;
+
+	page->gdt[BF_SEL_KERNEL_CS / 8] = FLAT_CODE;
+	page->gdt[BF_SEL_KERNEL_SS / 8] = FLAT_DATA;
+	page->idt[2 * VECTOR_NMI] = (handler & 0xFFFF) | (uint64_t)BF_SEL_KERNEL_CS << 16 |
+				    (uint64_t)GATE_TYPE << 32 | (handler & 0xFFFF0000) << 32;
+	page->idt[2 * VECTOR_NMI + 1] = handler >> 32;
+	page->gdtr.limit = sizeof(page->gdt) - 1;
+	page->gdtr.base = (uint64_t)(uintptr_t)page->gdt;
+	page->idtr.limit = sizeof(page->idt) - 1;
+	page->idtr.base = (uint64_t)(uintptr_t)page->idt;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <abi/layout.h>
+#include <abi/mk1.h>
+#include <bsl/string.h>
+
+#include "cpu.h"
+#include "loader.h"
+#include "platform.h"
+
+/* The microkernel writes a status page at any time. */
+static uint32_t pp_state(const struct bf_pp *pp)
+{
+	return *(const volatile uint32_t *)&pp->status->state;
+}
+
+static uint64_t pp_exits(const struct bf_pp *pp)
+{
+	return *(const volatile uint64_t *)&pp->status->exits;
+}
+
+/* Whether this CPU runs under the microkernel: with an extension, or after its failure without. */
+static bool pp_is_guest(const struct bf_pp *pp)
+{
+	uint32_t state = pp_state(pp);
+
+	return state == BF_PP_GUEST ||
+	       (state == BF_PP_FAILED && *(const volatile uint64_t *)&pp->status->fallback);
+}
+
+static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
+{
+	return (struct bf_failure){ .error = error, .cpu = pp->cpu, .detail = pp->status->detail };
+}
+
+/* --- on the CPU itself, interrupts off -------------------------------------------------------- */
+
+/*
+ * Into the hypervisor. Our own CPUID is the first exit: it shows that the whole way works while
+ * everything can still be undone.
+ */
+static void launch(void *arg)
+{
+	struct bf_pp *pp = arg;
+	struct bf_loader *loader = pp->loader;
+	uint64_t detail;
+	uint64_t exits;
+	uint64_t result;
+	uint32_t regs[4];
+	enum bf_error error;
+
+	bf_features_read(&pp->features);
+	error = bf_features_usable(&pp->features, &detail);
+	if (error == BF_ERR_OK && !bf_features_alike(&pp->features, &loader->features)) {
+		error = BF_ERR_CPUS_DIFFER;
+		detail = pp->cpu;
+	}
+	if (error == BF_ERR_OK && !bf_features_unlock(&pp->features))
+		error = BF_ERR_FW_DISABLED;
+	if (error != BF_ERR_OK) {
+		pp->failure = (struct bf_failure){ .error = error, .cpu = pp->cpu, .detail = detail };
+		return;
+	}
+	bsl_memset(pp->status, 0, sizeof(*pp->status));
+	pp->refused = false;
+	bf_cpu_capture(&pp->switch_page->cpu);
+	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
+	if (result == 0) {
+		exits = pp_exits(pp);
+		bf_hw_cpuid(0, 0, regs);
+		if (pp_state(pp) != BF_PP_GUEST)
+			result = pp->status->error ? pp->status->error : BF_ERR_MK_SELFTEST;
+		else if (pp_exits(pp) == exits)
+			result = BF_ERR_MK_SELFTEST;
+	}
+	pp->inside = pp_is_guest(pp);
+	pp->failure = pp_failure(pp, (enum bf_error)result);
+}
+
+/* Out of it: the extension is asked first, then nobody is. */
+static void leave(void *arg)
+{
+	struct bf_pp *pp = arg;
+	uint32_t regs[4];
+
+	if (pp_state(pp) == BF_PP_GUEST) {
+		bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
+		pp->refused = pp_state(pp) == BF_PP_GUEST;
+	}
+	/* Without an answer the instruction faults, which says that the CPU is bare. */
+	if (pp_is_guest(pp) && !bf_os_hypercall(pp->loader->vendor, BF_HYPERCALL_STOP))
+		pp->inside = false;
+	else
+		pp->inside = pp_is_guest(pp);
+}
+
+/* --- all CPUs --------------------------------------------------------------------------------- */
+
+/* Takes every CPU back. Returns the first that would not come, or NULL. */
+static struct bf_pp *leave_all(struct bf_loader *loader)
+{
+	struct bf_pp *stuck = NULL;
+	uint32_t i;
+
+	for (i = loader->nr_pps; i-- > 0;) {
+		struct bf_pp *pp = &loader->pps[i];
+
+		if (!pp->inside)
+			continue;
+		if (bf_os_on_cpu(pp->cpu, leave, pp) != BF_ERR_OK || pp->inside)
+			stuck = pp;
+	}
+	return stuck;
+}
+
+static void release(struct bf_loader *loader)
+{
+	bf_memory_release(&loader->memory);
+	loader->handoff = NULL;
+}
+
+/* Gives up what the last run left behind for status. */
+static void forget(struct bf_loader *loader)
+{
+	bf_os_free(loader->pps);
+	loader->pps = NULL;
+	loader->nr_pps = 0;
+	bf_block_free(&loader->status);
+	loader->failure = (struct bf_failure){ 0 };
+}
+
+/* A PP that is no guest any more although nobody stopped it, or a guest without its extension. */
+static bool find_failure(const struct bf_loader *loader, struct bf_failure *failure)
+{
+	bool found = false;
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		const struct bf_pp *pp = &loader->pps[i];
+		enum bf_error error = (enum bf_error)pp->status->error;
+
+		if (!pp->inside || pp_state(pp) == BF_PP_GUEST)
+			continue;
+		if (error == BF_ERR_OK)
+			error = BF_ERR_EXT_PROMOTED;
+		/* Who failed because another did only counts while there is nobody else. */
+		if (!found || failure->error == BF_ERR_PEER_FAILED)
+			*failure = pp_failure(pp, error);
+		found = true;
+	}
+	return found;
+}
+
+enum bf_error bf_loader_init(struct bf_loader *loader)
+{
+	struct bf_ring *ring;
+	enum bf_error error;
+
+	*loader = (struct bf_loader){ 0 };
+	bf_memory_init(&loader->memory);
+	error = bf_block_alloc(&loader->ring, BF_RING_BYTES);
+	if (error != BF_ERR_OK)
+		return error;
+	ring = (struct bf_ring *)(void *)loader->ring.va;
+	ring->size = BF_RING_DATA;
+	return BF_ERR_OK;
+}
+
+void bf_loader_fini(struct bf_loader *loader)
+{
+	forget(loader);
+	bf_block_free(&loader->ring);
+}
+
+static enum bf_error launch_all(struct bf_loader *loader)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->handoff->nr_online; i++) {
+		struct bf_pp *pp = &loader->pps[i];
+		enum bf_error error = bf_os_on_cpu(pp->cpu, launch, pp);
+
+		if (error != BF_ERR_OK)
+			pp->failure = (struct bf_failure){ .error = error, .cpu = pp->cpu };
+		if (pp->failure.error != BF_ERR_OK) {
+			loader->failure = pp->failure;
+			return loader->failure.error;
+		}
+	}
+	return BF_ERR_OK;
+}
+
+enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start)
+{
+	uint64_t began = bf_os_now_ns();
+	enum bf_error error;
+
+	if (loader->state == BF_STATE_RUNNING)
+		return BF_ERR_RUNNING;
+	forget(loader);
+	loader->state = BF_STATE_STOPPED;
+	error = bf_check_machine(&loader->features, NULL, 0, &loader->failure.detail,
+				 &loader->failure.cpu);
+	loader->vendor = loader->features.vendor;
+	if (error == BF_ERR_OK)
+		error = bf_prepare(loader, start);
+	loader->failure.error = error;
+	if (error == BF_ERR_OK)
+		error = launch_all(loader);
+	if (error == BF_ERR_OK) {
+		loader->state = BF_STATE_RUNNING;
+		loader->start_ns = bf_os_now_ns() - began;
+		return BF_ERR_OK;
+	}
+	if (leave_all(loader)) {
+		/* Not everything can be undone: keep it, so that it can be tried again. */
+		loader->state = BF_STATE_RUNNING;
+		return error;
+	}
+	release(loader);
+	return error;
+}
+
+/* Stops, whatever the reason; false if a CPU did not come back: then nothing is freed. */
+static bool take_down(struct bf_loader *loader)
+{
+	uint64_t began = bf_os_now_ns();
+	const struct bf_pp *stuck = leave_all(loader);
+	uint32_t i;
+
+	if (stuck) {
+		loader->failure = pp_failure(stuck, BF_ERR_MK_FAULT);
+		return false;
+	}
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].refused && loader->failure.error == BF_ERR_OK)
+			loader->failure = pp_failure(&loader->pps[i], BF_ERR_EXT_STOP_REFUSED);
+	release(loader);
+	loader->state = BF_STATE_STOPPED;
+	loader->stop_ns = bf_os_now_ns() - began;
+	return true;
+}
+
+enum bf_error bf_loader_stop(struct bf_loader *loader)
+{
+	if (loader->state != BF_STATE_RUNNING)
+		return BF_ERR_NOT_RUNNING;
+	if (bf_loader_poll(loader))
+		return loader->failure.error;
+	loader->failure = (struct bf_failure){ 0 };
+	take_down(loader);
+	return loader->failure.error;
+}
+
+bool bf_loader_poll(struct bf_loader *loader)
+{
+	struct bf_failure failure;
+
+	if (loader->state != BF_STATE_RUNNING || !find_failure(loader, &failure))
+		return false;
+	loader->failure = failure;
+	if (take_down(loader))
+		loader->state = BF_STATE_FAILED;
+	return true;
+}
+
+/* --- CPUs that come and go -------------------------------------------------------------------- */
+
+static struct bf_pp *find_pp(const struct bf_loader *loader, uint32_t cpu)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].cpu == cpu)
+			return &loader->pps[i];
+	return NULL;
+}
+
+enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
+{
+	struct bf_pp *pp = find_pp(loader, cpu);
+	enum bf_error error;
+
+	if (loader->state != BF_STATE_RUNNING || (pp && pp->inside))
+		return BF_ERR_OK;
+	if (!pp)
+		return BF_ERR_TOO_MANY_CPUS;
+	error = bf_os_on_cpu(cpu, launch, pp);
+	if (error == BF_ERR_OK)
+		error = pp->failure.error;
+	if (error != BF_ERR_OK && pp->inside && bf_os_on_cpu(cpu, leave, pp) != BF_ERR_OK)
+		error = BF_ERR_HOTPLUG;
+	return error;
+}
+
+enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
+{
+	struct bf_pp *pp = find_pp(loader, cpu);
+	enum bf_error error;
+
+	if (loader->state != BF_STATE_RUNNING || !pp || !pp->inside)
+		return BF_ERR_OK;
+	error = bf_os_on_cpu(cpu, leave, pp);
+	if (error != BF_ERR_OK)
+		return error;
+	return pp->inside ? BF_ERR_MK_FAULT : BF_ERR_OK;
+}

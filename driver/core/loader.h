@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The loader: brings the hypervisor up on every CPU and takes it down again. It keeps no state but
+ * its struct bf_loader. The caller serialises all calls on one loader and keeps CPUs from coming and
+ * going during each of them (except for the two that tell of exactly that).
+ */
+#ifndef BF_CORE_LOADER_H
+#define BF_CORE_LOADER_H
+
+#include <abi/cpu_state.h>
+#include <abi/errors.h>
+#include <abi/handoff.h>
+#include <abi/ioctl.h>
+#include <abi/types.h>
+#include <bsl/paging.h>
+
+#include "check.h"
+#include "memory.h"
+
+/* Of the debug ring: the block, and the largest power of two of data beside its header. */
+#define BF_RING_BYTES 0x10000
+#define BF_RING_DATA 0x8000
+
+#define BF_POOL_DEFAULT 0x800000
+#define BF_POOL_PER_PP 0x40000
+#define BF_POOL_MAX 0x40000000
+#define BF_HUGE_DEFAULT 0x200000
+#define BF_HUGE_MAX 0x400000 /* the largest contiguous block there is: BF_OS_MAX_ORDER */
+
+/* What went wrong, where. */
+struct bf_failure {
+	enum bf_error error;
+	uint32_t cpu;
+	uint32_t image; /* 0: the microkernel, 1..: an extension */
+	uint64_t detail;
+};
+
+/* An ELF file in memory that nobody else can change. */
+struct bf_source {
+	const void *data;
+	uint64_t size;
+};
+
+struct bf_start {
+	struct bf_source microkernel;
+	struct bf_source exts[BF_MAX_EXTS];
+	uint32_t nr_exts;
+	uint16_t serial_port;
+	uint64_t pool_size; /* 0: the default */
+	uint64_t huge_size; /* 0: the default */
+};
+
+struct bf_loader;
+
+struct bf_pp {
+	struct bf_loader *loader;
+	uint32_t ppid;
+	uint32_t cpu;
+	bool inside; /* this CPU is a guest */
+	bool refused; /* the extension did not give it back */
+	struct bf_failure failure; /* of the last launch */
+	struct bf_switch_page *switch_page;
+	uint64_t cr3;
+	struct bsl_paging tables;
+	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
+	struct bf_cpu_features features;
+};
+
+struct bf_loader {
+	enum bf_state state;
+	enum bf_vendor vendor;
+	struct bf_failure failure; /* the last one, kept until the next start */
+	uint64_t start_ns;
+	uint64_t stop_ns;
+	struct bf_block ring; /* kept for the life of the loader */
+	struct bf_block status; /* kept, like pps, until the next start */
+	uint32_t nr_pps;
+	struct bf_pp *pps;
+
+	/* while there is a hypervisor */
+	struct bf_memory memory;
+	struct bf_cpu_features features; /* that every CPU must have */
+	struct bf_handoff *handoff;
+	uint64_t handoff_spa;
+	uint64_t entry; /* of the microkernel */
+	struct bsl_paging common; /* what all page tables have in common */
+	uint64_t switch_spa; /* our copy of the switch code */
+};
+
+/* NO_MEMORY or SPA_TOO_HIGH. */
+enum bf_error bf_loader_init(struct bf_loader *loader);
+
+/* Frees what is kept. The hypervisor must be stopped. */
+void bf_loader_fini(struct bf_loader *loader);
+
+/*
+ * Starts the hypervisor on every CPU that is online. On failure every CPU is bare again, nothing is
+ * left allocated, and loader->failure says why.
+ */
+enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start);
+
+/*
+ * Takes every CPU back and frees everything. EXT_STOP_REFUSED: done, but not by the extension. The
+ * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed; failure.cpu
+ * names it. NOT_RUNNING.
+ */
+enum bf_error bf_loader_stop(struct bf_loader *loader);
+
+/* If a PP has failed by itself: stops everything, state is FAILED, returns true. */
+bool bf_loader_poll(struct bf_loader *loader);
+
+/*
+ * A CPU has come online or is about to go offline; on that CPU, from where it may sleep or not. An
+ * error of cpu_up leaves the CPU bare, one of cpu_down leaves it a guest: it must not go then.
+ */
+enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu);
+enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
+
+/* What BF_CHECK_MEMORY asks for when nothing is said about pools. */
+uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size);
+
+/* prepare.c: allocates and fills all that a start needs; memory is the caller's to release. */
+enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start);
+
+/* aspace.c: the address spaces, see there. */
+enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *microkernel);
+enum bf_error bf_aspace_init_pp(struct bf_pp *pp);
+enum bf_error bf_aspace_finish(struct bf_loader *loader);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The MSRs that the loader reads (SDM vol. 4, APM vol. 2 appendix A). */
+#ifndef BF_CORE_MSR_H
+#define BF_CORE_MSR_H
+
+#define MSR_FEATURE_CONTROL 0x3A
+#define MSR_SYSENTER_CS 0x174
+#define MSR_SYSENTER_ESP 0x175
+#define MSR_SYSENTER_EIP 0x176
+#define MSR_DEBUGCTL 0x1D9
+#define MSR_PAT 0x277
+#define MSR_VMX_BASIC 0x480
+#define MSR_VMX_PROCBASED 0x482
+#define MSR_VMX_MISC 0x485
+#define MSR_VMX_VMCS_ENUM 0x48A
+#define MSR_VMX_PROCBASED2 0x48B
+#define MSR_VMX_LAST 0x491
+#define MSR_EFER 0xC0000080
+#define MSR_STAR 0xC0000081
+#define MSR_LSTAR 0xC0000082
+#define MSR_CSTAR 0xC0000083
+#define MSR_FMASK 0xC0000084
+#define MSR_FS_BASE 0xC0000100
+#define MSR_GS_BASE 0xC0000101
+#define MSR_KERNEL_GS_BASE 0xC0000102
+#define MSR_VM_CR 0xC0010114
+
+#endif

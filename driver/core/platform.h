@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the loader and the operating system under it. A port is one implementation
+ * of the first half; the second half wraps instructions and is the same everywhere (hw.c, switch.S),
+ * but stands here too, so that a test can bring a machine of its own.
+ *
+ * Everything may be called with sleeping allowed, unless noted.
+ */
+#ifndef BF_CORE_PLATFORM_H
+#define BF_CORE_PLATFORM_H
+
+#include <abi/cpu_state.h>
+#include <abi/errors.h>
+#include <abi/handoff.h>
+#include <abi/types.h>
+
+/* --- the operating system --------------------------------------------------------------------- */
+
+/* The largest block that bf_os_alloc_pages has: 4 KiB << order. */
+#define BF_OS_MAX_ORDER 10
+
+/*
+ * 2^order physically contiguous pages, aligned to their size, not zeroed, mapped read-write and
+ * staying where they are. *spa is their physical address. NULL: none free.
+ */
+void *bf_os_alloc_pages(unsigned int order, uint64_t *spa);
+void bf_os_free_pages(void *va, unsigned int order);
+
+/* Where the system sees a page that came from bf_os_alloc_pages. Any context. */
+void *bf_os_va(uint64_t spa);
+
+/* Zeroed memory for the loader's own records, or NULL. */
+void *bf_os_alloc(size_t size);
+void bf_os_free(void *memory);
+
+/*
+ * Writes the numbers of at most max CPUs that can ever run to cpus, those online first, and how many
+ * are online to *online. Returns how many there are. CPUs must not come or go meanwhile and until the
+ * caller is done with the list.
+ */
+uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online);
+
+/*
+ * Runs fn(arg) on a CPU with interrupts off and waits for it. HOTPLUG: the CPU is not online. Also
+ * callable on that CPU itself with interrupts off.
+ */
+enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
+
+/* Calls fn for every range of RAM, ascending, until it returns false. */
+void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg);
+
+/* Bytes of memory that could be allocated now, about. */
+uint64_t bf_os_free_memory(void);
+
+/* Whether the system forbids even its administrator to run code in the kernel. */
+bool bf_os_locked_down(void);
+
+uint64_t bf_os_now_ns(void);
+
+/* MSR access that survives #GP: false, and *value is 0. Any context. */
+bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
+bool bf_os_wrmsr(uint32_t msr, uint64_t value);
+
+/* VMCALL or VMMCALL with RAX = number. False: #UD, no hypervisor answers. Any context. */
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number);
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+/* CPUID; regs receives EAX, EBX, ECX, EDX. */
+void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+
+uint64_t bf_hw_cr3(void);
+uint64_t bf_hw_cr4(void);
+
+/* CR0-4, CR8, XCR0, DR0-7, GDTR, IDTR and all selectors of this CPU; nothing else of *state. */
+void bf_hw_registers(struct bf_cpu_state *state);
+
+/*
+ * switch.S, one page. bf_switch_enter (interrupts off) saves the caller in page->cpu, takes the CPU to
+ * cr3 and jumps to entry. Returns 0 as a guest, or the enum bf_error with which the microkernel left.
+ * bf_switch_leave, called by the microkernel, goes to the state in page->cpu. bf_switch_nmi is the
+ * handler in the page's own IDT.
+ */
+uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
+void bf_switch_leave(struct bf_switch_page *page);
+void bf_switch_nmi(void);
+
+/* The page that holds these three. */
+extern const uint8_t bf_switch_code[BF_PAGE_SIZE];
+
+#endif

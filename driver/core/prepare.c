@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Everything that a start allocates and fills before the first CPU leaves Linux. */
+#include <abi/layout.h>
+#include <bsl/bits.h>
+#include <bsl/string.h>
+
+#include "image.h"
+#include "loader.h"
+#include "platform.h"
+
+static uint64_t pool_size_of(uint32_t nr_pps, uint64_t asked)
+{
+	return asked ? asked : BF_POOL_DEFAULT + nr_pps * (uint64_t)BF_POOL_PER_PP;
+}
+
+static uint64_t huge_size_of(uint64_t asked)
+{
+	return asked ? asked : BF_HUGE_DEFAULT;
+}
+
+uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
+{
+	/* 2 MiB for tables and lists, and what a PP takes of its own. */
+	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + BSL_LARGE_PAGE +
+	       nr_pps * 0x20000ULL;
+}
+
+/* --- sorted lists of regions ------------------------------------------------------------------ */
+
+static void sift_down(struct bf_region *regions, uint64_t root, uint64_t count)
+{
+	while (2 * root + 1 < count) {
+		uint64_t child = 2 * root + 1;
+		struct bf_region region = regions[root];
+
+		if (child + 1 < count && regions[child].spa < regions[child + 1].spa)
+			child++;
+		if (region.spa >= regions[child].spa)
+			return;
+		regions[root] = regions[child];
+		regions[child] = region;
+		root = child;
+	}
+}
+
+/* Heap sort by address, then neighbours become one. Returns how many are left. */
+static uint64_t sort_and_merge(struct bf_region *regions, uint64_t count)
+{
+	uint64_t merged = 0;
+	uint64_t i;
+
+	for (i = count / 2; i-- > 0;)
+		sift_down(regions, i, count);
+	for (i = count; i-- > 1;) {
+		struct bf_region largest = regions[0];
+
+		regions[0] = regions[i];
+		regions[i] = largest;
+		sift_down(regions, 0, i);
+	}
+	for (i = 0; i < count; i++) {
+		struct bf_region *last = merged ? &regions[merged - 1] : NULL;
+
+		if (last && last->spa + last->size == regions[i].spa)
+			last->size += regions[i].size;
+		else
+			regions[merged++] = regions[i];
+	}
+	return merged;
+}
+
+/* --- the machine's RAM ------------------------------------------------------------------------ */
+
+struct ram_walk {
+	struct bf_region *regions; /* NULL: only count */
+	uint64_t count;
+	uint64_t room;
+};
+
+static bool add_ram(void *arg, uint64_t spa, uint64_t size)
+{
+	struct ram_walk *walk = arg;
+	uint64_t end = bsl_align_down(spa + size, BF_PAGE_SIZE);
+	uint64_t start;
+
+	if (!bsl_align_up(spa, BF_PAGE_SIZE, &start) || start >= end)
+		return true;
+	if (walk->regions) {
+		if (walk->count == walk->room)
+			return false;
+		walk->regions[walk->count].spa = start;
+		walk->regions[walk->count].size = end - start;
+	}
+	walk->count++;
+	return true;
+}
+
+static enum bf_error list_ram(struct bf_loader *loader)
+{
+	struct bf_list *list = &loader->handoff->ram;
+	struct ram_walk walk = { 0 };
+
+	bf_os_ram(add_ram, &walk);
+	walk.room = walk.count;
+	walk.count = 0;
+	walk.regions = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA,
+				       (walk.room + 1) * sizeof(*walk.regions), &list->spa);
+	if (!walk.regions)
+		return loader->memory.error;
+	bf_os_ram(add_ram, &walk);
+	list->count = walk.count;
+	return BF_ERR_OK;
+}
+
+/* --- pools and what Linux must not see -------------------------------------------------------- */
+
+/* Called last of all that allocates: the remaining blocks are those of the window's tables. */
+static enum bf_error list_memory(struct bf_loader *loader)
+{
+	struct bf_memory *memory = &loader->memory;
+	struct bf_handoff *handoff = loader->handoff;
+	/* The tables take less than one more block for each that is there. */
+	uint64_t room = 2 * (uint64_t)bf_memory_count(memory) + 16;
+	struct bf_region *owned;
+	struct bf_region *pool;
+	const struct bf_block *block;
+	enum bf_error error;
+	uint64_t count = 0;
+
+	owned = bf_memory_alloc(memory, BF_MEMORY_DATA, room * sizeof(*owned), &handoff->owned.spa);
+	if (!owned)
+		return memory->error;
+	pool = bf_memory_alloc(memory, BF_MEMORY_DATA, room * sizeof(*pool),
+			       &handoff->page_pool.spa);
+	if (!pool)
+		return memory->error;
+	error = bf_aspace_finish(loader);
+	if (error != BF_ERR_OK)
+		return error;
+	if (bf_memory_count(memory) >= room)
+		return BF_ERR_NO_MEMORY;
+	for (block = memory->first; block; block = block->next) {
+		owned[count].spa = block->spa;
+		owned[count++].size = block->size;
+		if (block->kind == BF_MEMORY_POOL) {
+			pool[handoff->page_pool.count].spa = block->spa;
+			pool[handoff->page_pool.count++].size = block->size;
+		}
+	}
+	handoff->owned.count = sort_and_merge(owned, count);
+	pool[handoff->page_pool.count].size =
+		bf_memory_rest(memory, &pool[handoff->page_pool.count].spa);
+	if (pool[handoff->page_pool.count].size)
+		handoff->page_pool.count++;
+	return BF_ERR_OK;
+}
+
+/* The pool also gets what is left of the block of tables and lists, so it can be smaller by that. */
+static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start *start)
+{
+	struct bf_memory *memory = &loader->memory;
+	uint64_t size = pool_size_of(loader->nr_pps, start->pool_size);
+	uint64_t huge = huge_size_of(start->huge_size);
+	enum bf_error error;
+	uint64_t spa;
+	uint64_t rest = bf_memory_rest(memory, &spa);
+
+	if (size > BF_POOL_MAX || huge > BF_HUGE_MAX)
+		return BF_ERR_NO_MEMORY;
+	error = bf_memory_take(memory, BF_MEMORY_HUGE, huge, &loader->handoff->huge_pool);
+	if (error != BF_ERR_OK || size <= rest)
+		return error;
+	return bf_memory_fill_pool(memory, size - rest);
+}
+
+/* --- PPs and images --------------------------------------------------------------------------- */
+
+static enum bf_error fill_pps(struct bf_loader *loader, const uint32_t *cpus)
+{
+	uint32_t i;
+	enum bf_error error;
+
+	error = bf_block_alloc(&loader->status, loader->nr_pps * (uint64_t)BF_PAGE_SIZE);
+	if (error != BF_ERR_OK)
+		return error;
+	loader->pps = bf_os_alloc(loader->nr_pps * sizeof(*loader->pps));
+	if (!loader->pps)
+		return BF_ERR_NO_MEMORY;
+	for (i = 0; i < loader->nr_pps; i++) {
+		loader->pps[i].loader = loader;
+		loader->pps[i].ppid = i;
+		loader->pps[i].cpu = cpus[i];
+		loader->pps[i].status = (struct bf_pp_status *)(void *)loader->status.va + i;
+	}
+	return BF_ERR_OK;
+}
+
+/* CPUs get their PP numbers in the order of their launch; those offline come last. */
+static enum bf_error make_pps(struct bf_loader *loader)
+{
+	struct bf_handoff *handoff = loader->handoff;
+	uint32_t *cpus = bf_os_alloc(BF_MAX_PPS * sizeof(*cpus));
+	enum bf_error error = BF_ERR_TOO_MANY_CPUS;
+
+	if (!cpus)
+		return BF_ERR_NO_MEMORY;
+	loader->nr_pps = bf_os_cpus(cpus, BF_MAX_PPS, &handoff->nr_online);
+	if (loader->nr_pps <= BF_MAX_PPS)
+		error = fill_pps(loader, cpus);
+	if (error != BF_ERR_OK)
+		loader->nr_pps = 0;
+	handoff->nr_pps = loader->nr_pps;
+	handoff->status.spa = loader->status.spa;
+	handoff->status.size = loader->nr_pps * (uint64_t)BF_PAGE_SIZE;
+	bf_os_free(cpus);
+	return error;
+}
+
+static enum bf_error load_images(struct bf_loader *loader, const struct bf_start *start,
+				 struct bf_image *microkernel)
+{
+	struct bf_memory *memory = &loader->memory;
+	struct bf_failure *failure = &loader->failure;
+	enum bf_error error;
+	uint32_t i;
+
+	error = bf_image_load(microkernel, memory, start->microkernel.data, start->microkernel.size,
+			      BF_MK_BASE, BF_MK_SIZE, &failure->detail);
+	for (i = 0; error == BF_ERR_OK && i < start->nr_exts; i++) {
+		failure->image = i + 1;
+		error = bf_image_load(&loader->handoff->exts[i], memory, start->exts[i].data,
+				      start->exts[i].size, MK1_EXT_CODE_BASE, MK1_EXT_CODE_SIZE,
+				      &failure->detail);
+	}
+	if (error == BF_ERR_OK)
+		failure->image = 0;
+	loader->handoff->nr_exts = start->nr_exts;
+	loader->entry = microkernel->entry;
+	return error;
+}
+
+static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_start *start)
+{
+	struct bf_handoff *handoff = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA,
+						     sizeof(*handoff), &loader->handoff_spa);
+
+	if (!handoff)
+		return loader->memory.error;
+	loader->handoff = handoff;
+	handoff->magic = BF_HANDOFF_MAGIC;
+	handoff->version = BF_HANDOFF_VERSION;
+	handoff->vendor = loader->vendor;
+	handoff->serial_port = start->serial_port;
+	handoff->ring.spa = loader->ring.spa;
+	handoff->ring.size = loader->ring.size;
+	return BF_ERR_OK;
+}
+
+enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
+{
+	struct bf_image microkernel;
+	enum bf_error error;
+	uint32_t i;
+
+	if (start->nr_exts > BF_MAX_EXTS)
+		return BF_ERR_TOO_MANY_EXTS;
+	error = make_handoff(loader, start);
+	if (error == BF_ERR_OK)
+		error = load_images(loader, start, &microkernel);
+	if (error == BF_ERR_OK)
+		error = make_pps(loader);
+	if (error == BF_ERR_OK)
+		error = bf_aspace_init(loader, &microkernel);
+	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++)
+		error = bf_aspace_init_pp(&loader->pps[i]);
+	if (error == BF_ERR_OK)
+		error = list_ram(loader);
+	if (error == BF_ERR_OK)
+		error = make_pools(loader, start);
+	return error == BF_ERR_OK ? list_memory(loader) : error;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of a CPU from Linux into the microkernel and back. This is one page, which the microkernel's
+ * page tables show at the same address (as a private copy), so nothing in it may refer to anything
+ * outside of it. Every target of an indirect branch or an interrupt begins with endbr64.
+ *
+ * Between the two worlds the switch page's own GDT and IDT are in force. They know one event, the NMI;
+ * everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
+ */
+#include <abi/cpu_state.h>
+#include <abi/layout.h>
+
+#define CR4_PGE 0x80
+#define MSR_FS_BASE 0xC0000100
+#define MSR_GS_BASE 0xC0000101
+#define TABLE_LIMIT 6 /* of struct bf_table: where the operand of LGDT and LIDT begins */
+#define DESC_P 0x8000 /* in what LAR returns */
+
+	.section .text.bf_switch, "ax", @progbits
+	.balign BF_PAGE_SIZE
+	.globl bf_switch_code
+	.type bf_switch_code, @object
+bf_switch_code:
+
+/* uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry) */
+	.globl bf_switch_enter
+	.type bf_switch_enter, @function
+bf_switch_enter:
+	endbr64
+	movq	$0, BF_GPR_RAX(%rdi)
+	mov	%rbx, BF_GPR_RBX(%rdi)
+	mov	%rbp, BF_GPR_RBP(%rdi)
+	mov	%r12, BF_GPR_R12(%rdi)
+	mov	%r13, BF_GPR_R13(%rdi)
+	mov	%r14, BF_GPR_R14(%rdi)
+	mov	%r15, BF_GPR_R15(%rdi)
+	mov	%rsp, BF_CS_RSP(%rdi)
+	pushfq
+	pop	BF_CS_RFLAGS(%rdi)
+	lea	.Lresume(%rip), %rax
+	mov	%rax, BF_CS_RIP(%rdi)
+
+	/* The stack first: an NMI needs one that is mapped on both sides. */
+	lea	BF_SWITCH_STACK_TOP(%rdi), %rsp
+	lidt	(BF_SWITCH_IDTR + TABLE_LIMIT)(%rdi)
+	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
+
+	/* Linux' global translations go, so that none of another page size meets ours. */
+	mov	%cr4, %rax
+	and	$~CR4_PGE, %rax
+	mov	%rax, %cr4
+	mov	%rsi, %cr3
+
+	push	%rdx
+	ret			/* a jump that no indirect-branch tracking has to allow */
+	int3
+
+	/* All registers that a function preserves are as they were, by whichever way we came back. */
+.Lresume:
+	endbr64
+	ret
+	int3
+	.size bf_switch_enter, . - bf_switch_enter
+
+/*
+ * Loads a data segment register from the selector at \offset of the switch page. A selector that the
+ * tables no longer allow would fault where nothing can handle it: it becomes null.
+ */
+	.macro load_segment register, offset
+	movzwl	\offset(%rdi), %eax
+	test	$0xFFFC, %eax
+	jz	1f
+	verr	%ax
+	jnz	2f
+	lar	%eax, %ecx
+	test	$DESC_P, %ecx
+	jnz	1f
+2:	xor	%eax, %eax
+1:	mov	%eax, %\register
+	.endm
+
+	.macro write_base msr, offset
+	mov	$\msr, %ecx
+	mov	\offset(%rdi), %eax
+	mov	(\offset + 4)(%rdi), %edx
+	wrmsr
+	.endm
+
+/* void bf_switch_leave(struct bf_switch_page *page): does not return */
+	.globl bf_switch_leave
+	.type bf_switch_leave, @function
+bf_switch_leave:
+	endbr64
+	lea	BF_SWITCH_STACK_TOP(%rdi), %rsp
+	lidt	(BF_SWITCH_IDTR + TABLE_LIMIT)(%rdi)
+	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
+
+	/* CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0. */
+	mov	BF_CS_CR4(%rdi), %rax
+	mov	%rax, %cr4
+	mov	BF_CS_CR3(%rdi), %rax
+	mov	%rax, %cr3
+	mov	BF_CS_CR0(%rdi), %rax
+	mov	%rax, %cr0
+
+	lgdt	(BF_CS_GDTR + TABLE_LIMIT)(%rdi)
+	lldt	BF_CS_LDTR(%rdi)
+	load_segment es, BF_CS_ES
+	load_segment ds, BF_CS_DS
+	load_segment fs, BF_CS_FS
+	load_segment gs, BF_CS_GS
+	write_base MSR_FS_BASE, BF_CS_FS + BF_SEG_BASE
+	write_base MSR_GS_BASE, BF_CS_GS + BF_SEG_BASE
+
+	/* Linux' NMI handler needs all of the above, so its IDT comes last. */
+	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
+	cmpq	$0, BF_SWITCH_NMI(%rdi)
+	je	1f
+	movq	$0, BF_SWITCH_NMI(%rdi)
+	int	$2
+1:
+	movzwl	BF_CS_SS(%rdi), %eax
+	push	%rax
+	push	BF_CS_RSP(%rdi)
+	push	BF_CS_RFLAGS(%rdi)
+	movzwl	BF_CS_CS(%rdi), %eax
+	push	%rax
+	push	BF_CS_RIP(%rdi)
+	mov	BF_GPR_RAX(%rdi), %rax
+	mov	BF_GPR_RBX(%rdi), %rbx
+	mov	BF_GPR_RCX(%rdi), %rcx
+	mov	BF_GPR_RDX(%rdi), %rdx
+	mov	BF_GPR_RBP(%rdi), %rbp
+	mov	BF_GPR_RSI(%rdi), %rsi
+	mov	BF_GPR_R8(%rdi), %r8
+	mov	BF_GPR_R9(%rdi), %r9
+	mov	BF_GPR_R10(%rdi), %r10
+	mov	BF_GPR_R11(%rdi), %r11
+	mov	BF_GPR_R12(%rdi), %r12
+	mov	BF_GPR_R13(%rdi), %r13
+	mov	BF_GPR_R14(%rdi), %r14
+	mov	BF_GPR_R15(%rdi), %r15
+	mov	BF_GPR_RDI(%rdi), %rdi
+	iretq
+	.size bf_switch_leave, . - bf_switch_leave
+
+/*
+ * The NMI handler of the switch page's IDT: notes the NMI for whoever has the CPU next. The switch
+ * page is found by the IDT, which lies in it; RSP may already be the microkernel's.
+ */
+	.globl bf_switch_nmi
+	.type bf_switch_nmi, @function
+bf_switch_nmi:
+	endbr64
+	push	%rax
+	sub	$16, %rsp
+	sidt	TABLE_LIMIT(%rsp)
+	mov	8(%rsp), %rax
+	add	$16, %rsp
+	and	$~BF_PAGE_MASK, %rax
+	movq	$1, BF_SWITCH_NMI(%rax)
+	pop	%rax
+	iretq
+	.size bf_switch_nmi, . - bf_switch_nmi
+
+	/* One page, exactly: the assembler stops here if it is not. */
+	.org bf_switch_code + BF_PAGE_SIZE, 0xCC
+	.size bf_switch_code, BF_PAGE_SIZE
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the kernel module share. */
+#ifndef BF_LINUX_BAREFLANK_H
+#define BF_LINUX_BAREFLANK_H
+
+#include <linux/mutex.h>
+
+#include "../core/loader.h"
+
+/*
+ * The one hypervisor. Everything but hotplug takes bf_lock() around it, which also keeps CPUs from coming
+ * and going; hotplug callbacks run while that is excluded, so they need no lock of their own.
+ */
+extern struct bf_loader bf_loader;
+
+void bf_lock(void);
+void bf_unlock(void);
+
+/* The following are called with the lock held, and say in the log what they did. */
+enum bf_error bf_start_logged(const struct bf_start *start);
+enum bf_error bf_stop_logged(void);
+
+/* Errno and sentence of an error. */
+int bf_errno(enum bf_error error);
+const char *bf_sentence(enum bf_error error);
+
+/* ioctl.c */
+long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
+
+/* lifecycle.c: hotplug, suspend, reboot, and the watch over a running hypervisor. */
+int bf_lifecycle_init(void);
+void bf_lifecycle_fini(void);
+void bf_watch(void);
+
+#endif

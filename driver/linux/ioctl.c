@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* /dev/bareflank: abi/ioctl.h */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include <abi/ioctl.h>
+#include <bsl/elf.h>
+
+#include "../core/check.h"
+#include "../core/platform.h"
+#include "bareflank.h"
+
+/*
+ * Copies the known part of an argument whose first member is its size, filling up what an older caller
+ * does not have, and refusing what a newer one wants of us.
+ */
+static int get_argument(void *argument, size_t known, const void __user *user)
+{
+	u32 size;
+
+	if (get_user(size, (const u32 __user *)user))
+		return -EFAULT;
+	if (size < sizeof(size) || size > PAGE_SIZE)
+		return -EINVAL;
+	return copy_struct_from_user(argument, known, user, size);
+}
+
+/* Copies back as much as the caller has room for. size is the caller's, from the private copy. */
+static int put_argument(const void *argument, size_t known, u32 size, void __user *user)
+{
+	return copy_to_user(user, argument, min_t(size_t, known, size)) ? -EFAULT : 0;
+}
+
+static void __user *user_pointer(u64 value)
+{
+	return (void __user *)(uintptr_t)value;
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+static void free_source(const struct bf_source *source)
+{
+	vfree(source->data);
+}
+
+/* A private copy: what is validated is what is loaded. */
+static int copy_file(struct bf_source *source, const struct bf_file *file, enum bf_error *error)
+{
+	void *data;
+
+	*error = BF_ERR_OK;
+	if (!file->size)
+		*error = BF_ERR_ELF_MAGIC;
+	else if (file->size > BSL_ELF_MAX_SIZE)
+		*error = BF_ERR_ELF_TOO_LARGE;
+	if (*error != BF_ERR_OK)
+		return 0;
+	data = vmalloc(file->size);
+	if (!data) {
+		*error = BF_ERR_NO_MEMORY;
+		return 0;
+	}
+	source->data = data;
+	source->size = file->size;
+	return copy_from_user(data, user_pointer(file->data), file->size) ? -EFAULT : 0;
+}
+
+static int copy_files(struct bf_start *start, struct bf_ioctl_start *argument)
+{
+	const struct bf_file __user *files = user_pointer(argument->exts);
+	struct bf_file file = argument->microkernel;
+	enum bf_error error;
+	int result;
+	u32 i;
+
+	argument->image = 0;
+	result = copy_file(&start->microkernel, &file, &error);
+	for (i = 0; !result && error == BF_ERR_OK && i < argument->nr_exts; i++) {
+		argument->image = i + 1;
+		if (copy_from_user(&file, &files[i], sizeof(file)))
+			return -EFAULT;
+		result = copy_file(&start->exts[i], &file, &error);
+	}
+	if (result)
+		return result;
+	argument->error = error;
+	if (error == BF_ERR_OK)
+		argument->image = 0;
+	start->nr_exts = argument->nr_exts;
+	return -bf_errno(error);
+}
+
+static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
+{
+	enum bf_error error;
+
+	start->serial_port = argument->serial_port;
+	start->pool_size = argument->pool_size;
+	start->huge_size = argument->huge_size;
+	bf_lock();
+	error = bf_start_logged(start);
+	argument->error = error;
+	if (error != BF_ERR_RUNNING) {
+		argument->image = bf_loader.failure.image;
+		argument->detail = bf_loader.failure.detail;
+	}
+	bf_unlock();
+	return -bf_errno(error);
+}
+
+static int do_start(struct bf_ioctl_start *argument)
+{
+	struct bf_start *start;
+	int result;
+	u32 i;
+
+	argument->error = BF_ERR_OK;
+	argument->image = 0;
+	argument->detail = 0;
+	if (argument->version != BF_IOCTL_VERSION)
+		argument->error = BF_ERR_VERSION;
+	else if (argument->pad)
+		argument->error = BF_ERR_BAD_REQUEST;
+	else if (argument->nr_exts > BF_MAX_EXTS)
+		argument->error = BF_ERR_TOO_MANY_EXTS;
+	if (argument->error != BF_ERR_OK)
+		return -bf_errno(argument->error);
+	start = kzalloc(sizeof(*start), GFP_KERNEL);
+	if (!start) {
+		argument->error = BF_ERR_NO_MEMORY;
+		return -ENOMEM;
+	}
+	result = copy_files(start, argument);
+	if (!result)
+		result = start_copied(start, argument);
+	free_source(&start->microkernel);
+	for (i = 0; i < BF_MAX_EXTS; i++)
+		free_source(&start->exts[i]);
+	kfree(start);
+	return result;
+}
+
+static long ioctl_start(void __user *user)
+{
+	struct bf_ioctl_start argument;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	result = do_start(&argument);
+	return put_argument(&argument, sizeof(argument), argument.size, user) ?: result;
+}
+
+/* --- stop ------------------------------------------------------------------------------------- */
+
+static long ioctl_stop(void __user *user)
+{
+	struct bf_ioctl_stop argument;
+	enum bf_error error;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	bf_lock();
+	error = bf_stop_logged();
+	argument.error = error;
+	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
+	bf_unlock();
+	return put_argument(&argument, sizeof(argument), argument.size, user) ?: -bf_errno(error);
+}
+
+/* --- dump ------------------------------------------------------------------------------------- */
+
+/*
+ * Copies the text from *position on to a buffer of BF_RING_DATA bytes; returns how many bytes. The ring
+ * is written meanwhile: what was overwritten during the copy is dropped. Nothing in the ring is trusted.
+ */
+static u64 read_ring(const struct bf_ring *ring, u8 *buffer, u64 *position)
+{
+	u64 written = READ_ONCE(ring->written);
+	u64 begin = *position;
+	u64 end = written;
+	u64 lost;
+	u64 at;
+
+	if (begin > written)
+		begin = written;
+	if (written - begin > BF_RING_DATA)
+		begin = written - BF_RING_DATA;
+	for (at = begin; at < end; at++)
+		buffer[at - begin] = READ_ONCE(ring->data[at % BF_RING_DATA]);
+	smp_rmb();
+	written = READ_ONCE(ring->written);
+	lost = written > BF_RING_DATA ? written - BF_RING_DATA : 0;
+	if (lost > begin) {
+		u64 skip = min(lost - begin, end - begin);
+
+		memmove(buffer, buffer + skip, end - begin - skip);
+		begin += skip;
+	}
+	*position = begin;
+	return end - begin;
+}
+
+static long ioctl_dump(void __user *user)
+{
+	struct bf_ioctl_dump argument;
+	u8 *buffer;
+	u64 length;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	if (argument.pad)
+		return -EINVAL;
+	buffer = kvmalloc(BF_RING_DATA, GFP_KERNEL);
+	if (!buffer)
+		return -ENOMEM;
+	length = read_ring((const struct bf_ring *)bf_loader.ring.va, buffer, &argument.position);
+	argument.length = min(length, argument.length);
+	if (copy_to_user(user_pointer(argument.data), buffer, argument.length))
+		result = -EFAULT;
+	kvfree(buffer);
+	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static int put_cpus(const struct bf_ioctl_status *argument)
+{
+	struct bf_cpu_status __user *cpus = user_pointer(argument->cpus);
+	struct bf_cpu_status *one = kvzalloc(sizeof(*one), GFP_KERNEL);
+	int result = 0;
+	u32 i;
+
+	if (!one)
+		return -ENOMEM;
+	for (i = 0; !result && i < bf_loader.nr_pps && i < argument->nr_cpus; i++) {
+		one->cpu = bf_loader.pps[i].cpu;
+		one->ppid = bf_loader.pps[i].ppid;
+		memcpy(&one->pp, bf_loader.pps[i].status, sizeof(one->pp));
+		if (copy_to_user(&cpus[i], one, sizeof(*one)))
+			result = -EFAULT;
+	}
+	kvfree(one);
+	return result;
+}
+
+static long ioctl_status(void __user *user)
+{
+	struct bf_ioctl_status argument;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	bf_lock();
+	argument.version = BF_IOCTL_VERSION;
+	argument.state = bf_loader.state;
+	argument.vendor = bf_loader.vendor;
+	argument.error = bf_loader.failure.error;
+	argument.error_cpu = bf_loader.failure.cpu;
+	argument.detail = bf_loader.failure.detail;
+	argument.memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size;
+	argument.start_ns = bf_loader.start_ns;
+	argument.stop_ns = bf_loader.stop_ns;
+	argument.pad = 0;
+	if (argument.cpus)
+		result = put_cpus(&argument);
+	argument.nr_cpus = bf_loader.nr_pps;
+	bf_unlock();
+	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
+}
+
+/* --- check ------------------------------------------------------------------------------------ */
+
+static long ioctl_check(void __user *user)
+{
+	struct bf_cpu_features *features;
+	struct bf_ioctl_check *argument;
+	u32 cpu;
+	u64 detail;
+	int result = -ENOMEM;
+
+	features = kzalloc(sizeof(*features), GFP_KERNEL);
+	argument = kzalloc(sizeof(*argument), GFP_KERNEL);
+	if (features && argument)
+		result = get_argument(argument, sizeof(*argument), user);
+	if (!result) {
+		bf_lock();
+		/* While it runs, the CPUs show what the hypervisor lets them show. */
+		if (bf_loader.state == BF_STATE_RUNNING) {
+			*features = bf_loader.features;
+			memset(argument->results, 0, sizeof(argument->results));
+		} else {
+			bf_check_machine(features, argument->results,
+					 bf_loader_memory_needed(num_present_cpus(), 0, 0), &detail,
+					 &cpu);
+		}
+		bf_unlock();
+		argument->vendor = features->vendor;
+		result = put_argument(argument, sizeof(*argument), argument->size, user);
+	}
+	kfree(argument);
+	kfree(features);
+	return result;
+}
+
+long bf_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	void __user *user = (void __user *)argument;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	switch (command) {
+	case BF_IOC_START:
+		return ioctl_start(user);
+	case BF_IOC_STOP:
+		return ioctl_stop(user);
+	case BF_IOC_DUMP:
+		return ioctl_dump(user);
+	case BF_IOC_STATUS:
+		return ioctl_status(user);
+	case BF_IOC_CHECK:
+		return ioctl_check(user);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hypervisor follows what Linux does with its CPUs: one that goes offline leaves first, one that comes
+ * online enters; before a suspend or a hibernation every CPU leaves, afterwards they enter again; a
+ * reboot, halt, power-off or kexec finds bare CPUs.
+ */
+#define pr_fmt(fmt) "bareflank: " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/notifier.h>
+#include <linux/printk.h>
+#include <linux/reboot.h>
+#include <linux/suspend.h>
+#include <linux/workqueue.h>
+
+#include "bareflank.h"
+
+#define WATCH_MS 50
+
+static enum cpuhp_state hotplug_state;
+static bool suspended; /* written by bf_suspend only, which the PM core serialises */
+
+static int cpu_online_callback(unsigned int cpu)
+{
+	enum bf_error error;
+
+	if (suspended)
+		return 0;
+	error = bf_loader_cpu_up(&bf_loader, cpu);
+	if (error != BF_ERR_OK)
+		pr_err("CPU %u cannot come online under the hypervisor: %s\n", cpu,
+		       bf_sentence(error));
+	return -bf_errno(error);
+}
+
+static int cpu_offline_callback(unsigned int cpu)
+{
+	enum bf_error error = bf_loader_cpu_down(&bf_loader, cpu);
+
+	if (error != BF_ERR_OK)
+		pr_err("CPU %u does not leave the hypervisor: %s\n", cpu, bf_sentence(error));
+	return -bf_errno(error);
+}
+
+/*
+ * Suspend takes all CPUs out while the system still runs and everything may sleep, rather than the last one
+ * from a syscore callback: a failure can then still call the suspend off, and be reported.
+ */
+static int leave_for_suspend(void)
+{
+	enum bf_error error = BF_ERR_OK;
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		error = bf_loader_cpu_down(&bf_loader, cpu);
+		if (error != BF_ERR_OK)
+			break;
+	}
+	suspended = error == BF_ERR_OK;
+	return -bf_errno(error);
+}
+
+static void enter_after_suspend(void)
+{
+	unsigned int cpu;
+
+	suspended = false;
+	for_each_online_cpu(cpu) {
+		enum bf_error error = bf_loader_cpu_up(&bf_loader, cpu);
+
+		if (error == BF_ERR_OK)
+			continue;
+		pr_err("stopped: CPU %u did not enter again: %s\n", cpu, bf_sentence(error));
+		bf_loader_stop(&bf_loader);
+		return;
+	}
+}
+
+static int suspend_callback(struct notifier_block *block, unsigned long event, void *data)
+{
+	int result = 0;
+
+	bf_lock();
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		result = leave_for_suspend();
+		if (result)
+			enter_after_suspend();
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		enter_after_suspend();
+		break;
+	}
+	bf_unlock();
+	return notifier_from_errno(result);
+}
+
+static struct notifier_block suspend_notifier = { .notifier_call = suspend_callback };
+
+static int reboot_callback(struct notifier_block *block, unsigned long event, void *data)
+{
+	bf_lock();
+	if (bf_loader.state == BF_STATE_RUNNING)
+		bf_stop_logged();
+	bf_unlock();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = { .notifier_call = reboot_callback };
+
+static void watch(struct work_struct *work);
+static DECLARE_DELAYED_WORK(watch_work, watch);
+
+static void watch(struct work_struct *work)
+{
+	bool again;
+
+	bf_lock();
+	if (bf_loader_poll(&bf_loader)) {
+		const struct bf_failure *failure = &bf_loader.failure;
+
+		pr_err("stopped on all CPUs: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
+		       bf_sentence(failure->error), failure->error, failure->detail);
+		again = false;
+	} else {
+		again = bf_loader.state == BF_STATE_RUNNING;
+	}
+	bf_unlock();
+	if (again)
+		bf_watch();
+}
+
+/* Ends by itself once the hypervisor is not running. */
+void bf_watch(void)
+{
+	queue_delayed_work(system_freezable_wq, &watch_work, msecs_to_jiffies(WATCH_MS));
+}
+
+int bf_lifecycle_init(void)
+{
+	int result;
+
+	/* Online section: called on the CPU itself, last when it comes and first when it goes. */
+	result = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "bareflank:online",
+					   cpu_online_callback, cpu_offline_callback);
+	if (result < 0)
+		return result;
+	hotplug_state = result;
+	result = register_pm_notifier(&suspend_notifier);
+	if (result)
+		goto no_suspend;
+	result = register_reboot_notifier(&reboot_notifier);
+	if (!result)
+		return 0;
+	unregister_pm_notifier(&suspend_notifier);
+no_suspend:
+	cpuhp_remove_state_nocalls(hotplug_state);
+	return result;
+}
+
+void bf_lifecycle_fini(void)
+{
+	cancel_delayed_work_sync(&watch_work);
+	unregister_reboot_notifier(&reboot_notifier);
+	unregister_pm_notifier(&suspend_notifier);
+	cpuhp_remove_state_nocalls(hotplug_state);
+}

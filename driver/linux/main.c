@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#define pr_fmt(fmt) "bareflank: " fmt
+
+#include <linux/capability.h>
+#include <linux/cpu.h>
+#include <linux/fs.h>
+#include <linux/math64.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+
+#include <abi/ioctl.h>
+
+#include "bareflank.h"
+
+struct bf_loader bf_loader;
+static DEFINE_MUTEX(lock);
+
+void bf_lock(void)
+{
+	mutex_lock(&lock);
+	cpus_read_lock();
+}
+
+void bf_unlock(void)
+{
+	cpus_read_unlock();
+	mutex_unlock(&lock);
+}
+
+static const struct {
+	enum bf_error error;
+	int number;
+	const char *sentence;
+} errors[] = {
+#define BF_ERROR_ROW(number, name, err, text, hint) { BF_ERR_##name, err, text },
+	BF_ERRORS(BF_ERROR_ROW)
+};
+
+int bf_errno(enum bf_error error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].error == error)
+			return errors[i].number;
+	return EIO;
+}
+
+const char *bf_sentence(enum bf_error error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].error == error)
+			return errors[i].sentence;
+	return "unknown error";
+}
+
+enum bf_error bf_start_logged(const struct bf_start *start)
+{
+	enum bf_error error = bf_loader_start(&bf_loader, start);
+	const struct bf_failure *failure = &bf_loader.failure;
+
+	if (error == BF_ERR_RUNNING)
+		return error;
+	if (error != BF_ERR_OK) {
+		pr_err("not started: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
+		       bf_sentence(error), error, failure->detail);
+		return error;
+	}
+	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.handoff->nr_online,
+		div_u64(bf_loader.start_ns, NSEC_PER_MSEC), bf_loader.memory.bytes >> 20);
+	bf_watch();
+	return error;
+}
+
+enum bf_error bf_stop_logged(void)
+{
+	enum bf_error error = bf_loader_stop(&bf_loader);
+	const struct bf_failure *failure = &bf_loader.failure;
+
+	if (error == BF_ERR_NOT_RUNNING)
+		return error;
+	if (bf_loader.state == BF_STATE_RUNNING)
+		pr_err("cannot stop: CPU %u: %s (detail 0x%llx)\n", failure->cpu, bf_sentence(error),
+		       failure->detail);
+	else if (error != BF_ERR_OK)
+		pr_err("stopped: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
+		       bf_sentence(error), error, failure->detail);
+	else
+		pr_info("stopped in %llu ms\n", div_u64(bf_loader.stop_ns, NSEC_PER_MSEC));
+	return error;
+}
+
+static int bf_open(struct inode *inode, struct file *file)
+{
+	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+static const struct file_operations operations = {
+	.owner = THIS_MODULE,
+	.open = bf_open,
+	.unlocked_ioctl = bf_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = BF_DEVICE,
+	.fops = &operations,
+	.mode = 0600,
+};
+
+static int __init bf_init(void)
+{
+	int result = -bf_errno(bf_loader_init(&bf_loader));
+
+	if (result)
+		return result;
+	result = bf_lifecycle_init();
+	if (result)
+		goto no_lifecycle;
+	result = misc_register(&device);
+	if (result)
+		goto no_device;
+	pr_info("loaded, /dev/" BF_DEVICE " is there\n");
+	return 0;
+
+no_device:
+	bf_lifecycle_fini();
+no_lifecycle:
+	bf_loader_fini(&bf_loader);
+	return result;
+}
+
+static void __exit bf_exit(void)
+{
+	bool bare;
+
+	misc_deregister(&device);
+	bf_lock();
+	if (bf_loader.state == BF_STATE_RUNNING)
+		bf_stop_logged();
+	bare = bf_loader.state != BF_STATE_RUNNING;
+	bf_unlock();
+	bf_lifecycle_fini();
+	/* A CPU that did not come back still runs in this memory: better lost than reused. */
+	if (bare)
+		bf_loader_fini(&bf_loader);
+	pr_info("unloaded\n");
+}
+
+module_init(bf_init);
+module_exit(bf_exit);
+MODULE_DESCRIPTION("Late-launch hypervisor: Bareflank in C");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* driver/core/platform.h, by means of Linux. */
+#include <asm/asm.h>
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "../core/platform.h"
+#include "compat.h"
+
+/* The block must also be there in 4 KiB pages: nobody but us ever looks at its struct pages. */
+void *bf_os_alloc_pages(unsigned int order, uint64_t *spa)
+{
+	gfp_t flags = GFP_KERNEL | __GFP_NOWARN;
+	struct page *page;
+
+	/* Large blocks are nice to have: whoever asks can do with smaller ones. */
+	if (order > PAGE_ALLOC_COSTLY_ORDER)
+		flags |= __GFP_NORETRY;
+	page = alloc_pages(flags, order);
+	if (!page)
+		return NULL;
+	*spa = page_to_phys(page);
+	return page_address(page);
+}
+
+void bf_os_free_pages(void *va, unsigned int order)
+{
+	free_pages((unsigned long)va, order);
+}
+
+void *bf_os_va(uint64_t spa)
+{
+	return phys_to_virt(spa);
+}
+
+void *bf_os_alloc(size_t size)
+{
+	return kvzalloc(size, GFP_KERNEL);
+}
+
+void bf_os_free(void *memory)
+{
+	kvfree(memory);
+}
+
+uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
+{
+	uint32_t count = 0;
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (count < max)
+			cpus[count] = cpu;
+		count++;
+	}
+	*online = count;
+	for_each_present_cpu(cpu) {
+		if (cpu_online(cpu))
+			continue;
+		if (count < max)
+			cpus[count] = cpu;
+		count++;
+	}
+	return count;
+}
+
+enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
+{
+	enum bf_error error = BF_ERR_OK;
+
+	/* The other way round would not do where interrupts are off already. */
+	if (cpu == get_cpu()) {
+		unsigned long flags;
+
+		local_irq_save(flags);
+		fn(arg);
+		local_irq_restore(flags);
+	} else if (smp_call_function_single((int)cpu, fn, arg, 1)) {
+		error = BF_ERR_HOTPLUG;
+	}
+	put_cpu();
+	return error;
+}
+
+struct ram_walk {
+	bool (*fn)(void *arg, uint64_t spa, uint64_t size);
+	void *arg;
+};
+
+static int visit_ram(struct resource *resource, void *arg)
+{
+	struct ram_walk *walk = arg;
+
+	return walk->fn(walk->arg, resource->start, resource_size(resource)) ? 0 : 1;
+}
+
+void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg)
+{
+	struct ram_walk walk = { fn, arg };
+
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, 0, -1, &walk,
+			    visit_ram);
+}
+
+uint64_t bf_os_free_memory(void)
+{
+	long pages = si_mem_available();
+
+	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
+}
+
+/* A hypervisor can do what raw MSR access can, so it is under the same restriction. */
+bool bf_os_locked_down(void)
+{
+	return security_locked_down(LOCKDOWN_MSR) != 0;
+}
+
+uint64_t bf_os_now_ns(void)
+{
+	return ktime_get_ns();
+}
+
+bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
+{
+	*value = 0;
+	return bf_compat_rdmsr_safe(msr, value) == 0;
+}
+
+bool bf_os_wrmsr(uint32_t msr, uint64_t value)
+{
+	return bf_compat_wrmsr_safe(msr, value) == 0;
+}
+
+/* The instruction goes through the exception table: on a bare CPU it is #UD. */
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
+{
+	bool answered = true;
+
+	if (vendor == BF_VENDOR_INTEL)
+		asm volatile("1: vmcall\n\t"
+			     "jmp 3f\n"
+			     "2: movb $0, %0\n"
+			     "3:\n\t"
+			     _ASM_EXTABLE(1b, 2b)
+			     : "+m"(answered), "+a"(number)
+			     :
+			     : "rcx", "rdx", "memory", "cc");
+	else
+		asm volatile("1: vmmcall\n\t"
+			     "jmp 3f\n"
+			     "2: movb $0, %0\n"
+			     "3:\n\t"
+			     _ASM_EXTABLE(1b, 2b)
+			     : "+m"(answered), "+a"(number)
+			     :
+			     : "rcx", "rdx", "memory", "cc");
+	return answered;
+}
