@@ -34,8 +34,8 @@
 extern bool report;
 
 /*
- * What differs between the vendors. setup returns false, after a message, when this PP cannot run;
- * inject_fault makes the guest take #UD or #GP(0) at the instruction that exited.
+ * What differs between the vendors. start prepares what all PPs share, setup the controls of a root VS
+ * that has Linux' state already; both return false, after a message, when this machine cannot do it.
  */
 bool svm_start(void);
 bool svm_setup(uint64_t vsid);
@@ -56,6 +56,9 @@ __attribute__((noreturn, cold)) void unexpected_exit(uint64_t vsid, uint64_t rea
 /* A register that a correct microkernel always has: a refusal ends with give_up. */
 uint64_t vs_get(uint64_t vsid, uint64_t reg);
 void vs_set(uint64_t vsid, uint64_t reg, uint64_t value);
+
+/* Drops this PP's translations of the active VM. */
+void flush_tlb(uint64_t vsid);
 
 /* How an exit ends: the guest goes on at, or behind, the instruction that exited. */
 __attribute__((noreturn)) void resume(uint64_t vsid);

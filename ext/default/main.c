@@ -53,6 +53,14 @@ void resume_next(uint64_t vsid)
 	give_up("advance_ip_and_run_current failed", vsid, status);
 }
 
+void flush_tlb(uint64_t vsid)
+{
+	uint64_t status = mk1_vm_tlb_flush(MK1_HANDLE, mk1_tls_vmid());
+
+	if (status != MK1_SUCCESS)
+		give_up("tlb_flush failed", vsid, status);
+}
+
 /* The loader wants the CPU back: it goes on behind its CPUID with RAX = 0, or 1 if we cannot. */
 __attribute__((noreturn)) static void stop(uint64_t vsid)
 {
@@ -120,7 +128,7 @@ bool pass_wrmsr(uint32_t msr, uint64_t value)
  * Once a PP at the start, and again for a PP that comes back (CPU hotplug, resume): the microkernel
  * has then destroyed what this PP had before.
  */
-__attribute__((noreturn)) static void bootstrap(uint64_t ppid)
+__attribute__((noreturn)) static void on_bootstrap(uint64_t ppid)
 {
 	uint64_t vpid;
 	uint64_t vsid;
@@ -137,16 +145,16 @@ __attribute__((noreturn)) static void bootstrap(uint64_t ppid)
 		give_up("init_as_root failed", vsid, status);
 	if (!(is_svm ? svm_setup(vsid) : vmx_setup(vsid)))
 		ext_exit();
-	/* What an earlier run left in the TLB under the ASID or VPID that every PP uses. */
-	status = mk1_vm_tlb_flush(MK1_HANDLE, MK1_ROOT_VMID);
+	status = mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid);
 	if (status != MK1_SUCCESS)
-		give_up("tlb_flush failed", vsid, status);
-	status = mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid);
-	give_up("run failed", vsid, status);
+		give_up("set_active failed", vsid, status);
+	/* What an earlier run left in the TLB under the ASID or VPID that every PP uses. */
+	flush_tlb(vsid);
+	resume(vsid);
 }
 
 /* A bug in this extension: the microkernel takes the PP, Linux goes on. */
-__attribute__((noreturn)) static void fail(uint64_t error_and_vector, uint64_t address)
+__attribute__((noreturn)) static void on_fail(uint64_t error_and_vector, uint64_t address)
 {
 	ext_print("default: PP %u: fault: vector %u, error code 0x%x, address 0x%llx\n",
 		  (unsigned int)mk1_tls_ppid(), (unsigned int)(uint32_t)error_and_vector,
@@ -175,9 +183,9 @@ int ext_start(uint64_t specs)
 	is_svm = cpu_is_amd();
 	if (!(is_svm ? svm_start() : vmx_start()))
 		return 1;
-	if (mk1_register_bootstrap(MK1_HANDLE, bootstrap) != MK1_SUCCESS ||
+	if (mk1_register_bootstrap(MK1_HANDLE, on_bootstrap) != MK1_SUCCESS ||
 	    mk1_register_vmexit(MK1_HANDLE, is_svm ? svm_vmexit : vmx_vmexit) != MK1_SUCCESS ||
-	    mk1_register_fail(MK1_HANDLE, fail) != MK1_SUCCESS) {
+	    mk1_register_fail(MK1_HANDLE, on_fail) != MK1_SUCCESS) {
 		ext_print("default: the microkernel refuses the callbacks\n");
 		return 1;
 	}

@@ -52,14 +52,6 @@ uint64_t vmx_get_cr4(uint64_t vsid)
 		       vs_get(vsid, MK1_INTEL_cr4_guest_host_mask));
 }
 
-static void flush_tlb(uint64_t vsid)
-{
-	uint64_t status = mk1_vm_tlb_flush(MK1_HANDLE, mk1_tls_vmid());
-
-	if (status != MK1_SUCCESS)
-		give_up("tlb_flush failed", vsid, status);
-}
-
 /*
  * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol. 2,
  * MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is refused:

@@ -41,7 +41,6 @@ void vmx_init_signal(uint64_t vsid)
 {
 	uint64_t cr0 = vmx_get_cr0(vsid) & (CR0_CD | CR0_NW);
 	uint64_t entry = vs_get(vsid, MK1_INTEL_vmentry_ctls);
-	uint64_t status;
 
 	if (vmx_cr0_forced(vsid) & CR0_PE)
 		give_up("INIT, and this CPU runs no guest in real mode", vsid, 0);
@@ -51,9 +50,7 @@ void vmx_init_signal(uint64_t vsid)
 	vs_set(vsid, MK1_INTEL_rdx, cpuid(CPUID_FEATURES, 0).eax);
 	vmx_set_cr0(vsid, cr0 | 0x10); /* ET, which is always 1 */
 	vmx_set_cr4(vsid, 0);
-	status = mk1_vm_tlb_flush(MK1_HANDLE, mk1_tls_vmid());
-	if (status != MK1_SUCCESS)
-		give_up("tlb_flush failed", vsid, status);
+	flush_tlb(vsid);
 }
 
 void vmx_startup(uint64_t vsid, uint64_t vector)

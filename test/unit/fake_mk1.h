@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A microkernel for one PP and one VS, behind the C functions of libext: an extension's sources are
+ * included after this header and run on the host. A call that does not return (run, promote, exit)
+ * ends the callback with a long jump; fake.ended says which it was.
+ */
+#ifndef TEST_FAKE_MK1_H
+#define TEST_FAKE_MK1_H
+
+#include <check.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <abi/cpu_state.h>
+#include <abi/layout.h>
+#include <abi/mk1.h>
+
+/* libext's stubs and TLS accessors are what this replaces. */
+#define LIBEXT_MK1_SYS_H
+#define LIBEXT_MK1_TLS_H
+
+enum ended { RUNNING, RESUMED, RESUMED_NEXT, PROMOTED, EXITED, WAITING };
+
+static struct {
+	enum ended ended;
+	jmp_buf back;
+	uint64_t gpr[BF_NR_GPRS];
+	uint64_t reg[256];
+	bool advanced;
+	bool active;
+	bool flushed;
+	unsigned int calls;
+	unsigned int fail_at; /* this call fails; 0: none */
+	uint64_t refused_reg; /* writes to it are refused; 0: none */
+	uint64_t (*rdmsr)(uint32_t msr, bool *ok);
+	uint32_t wrmsr_msr; /* the one MSR that takes writes */
+	uint64_t wrmsr_value;
+	char text[4096];
+	void *memory[2];
+	uint64_t bootstrap, vmexit, fail;
+} fake;
+
+/* Where a register of the VS lives: in gpr, as on the real ABI page, or in reg. */
+static uint64_t *fake_reg(uint64_t reg);
+
+static inline bool fake_call(void)
+{
+	return ++fake.calls != fake.fail_at;
+}
+
+static inline uint64_t fake_status(void)
+{
+	return fake_call() ? MK1_SUCCESS : MK1_FAILURE_UNKNOWN;
+}
+
+__attribute__((noreturn)) static inline void fake_end(enum ended ended)
+{
+	fake.ended = ended;
+	longjmp(fake.back, 1);
+}
+
+#define UNUSED __attribute__((unused))
+
+static inline uint64_t mk1_control_exit(void)
+{
+	fake_end(EXITED);
+}
+
+static inline uint64_t mk1_handle_open_handle(uint64_t spec, uint64_t *handle)
+{
+	ck_assert_uint_eq(spec, MK1_SPEC_ID);
+	*handle = MK1_HANDLE;
+	return fake_status();
+}
+
+static inline uint64_t mk1_debug_dump_vs(UNUSED uint64_t vsid)
+{
+	return MK1_SUCCESS;
+}
+
+static inline uint64_t mk1_callback_register_bootstrap(UNUSED uint64_t h, uint64_t fn)
+{
+	fake.bootstrap = fn;
+	return fake_status();
+}
+
+static inline uint64_t mk1_callback_register_vmexit(UNUSED uint64_t h, uint64_t fn)
+{
+	fake.vmexit = fn;
+	return fake_status();
+}
+
+static inline uint64_t mk1_callback_register_fail(UNUSED uint64_t h, uint64_t fn)
+{
+	fake.fail = fn;
+	return fake_status();
+}
+
+static inline uint64_t mk1_vm_tlb_flush(UNUSED uint64_t h, uint64_t vmid)
+{
+	ck_assert_uint_eq(vmid, MK1_ROOT_VMID);
+	ck_assert(fake.active);
+	fake.flushed = true;
+	return fake_status();
+}
+
+static inline uint64_t mk1_vp_create_vp(UNUSED uint64_t h, uint64_t vmid, uint64_t *vpid)
+{
+	ck_assert_uint_eq(vmid, MK1_ROOT_VMID);
+	*vpid = 0;
+	return fake_status();
+}
+
+static inline uint64_t mk1_vs_create_vs(UNUSED uint64_t h, UNUSED uint64_t vpid,
+					UNUSED uint64_t ppid, uint64_t *vsid)
+{
+	*vsid = 0;
+	return fake_status();
+}
+
+static inline uint64_t mk1_vs_init_as_root(UNUSED uint64_t h, UNUSED uint64_t vsid)
+{
+	return fake_status();
+}
+
+static inline uint64_t mk1_vs_read(UNUSED uint64_t h, uint64_t vsid, uint64_t reg, uint64_t *value)
+{
+	ck_assert_uint_eq(vsid, 0);
+	*value = *fake_reg(reg);
+	return fake_status();
+}
+
+static inline uint64_t mk1_vs_write(UNUSED uint64_t h, uint64_t vsid, uint64_t reg, uint64_t value)
+{
+	ck_assert_uint_eq(vsid, 0);
+	if (!fake_call() || reg == fake.refused_reg)
+		return MK1_INVALID_INPUT_REG(3);
+	*fake_reg(reg) = value;
+	return MK1_SUCCESS;
+}
+
+static inline uint64_t mk1_vs_run_current(UNUSED uint64_t h)
+{
+	ck_assert(fake.active);
+	if (!fake_call())
+		return MK1_FAILURE_UNKNOWN;
+	fake_end(RESUMED);
+}
+
+static inline uint64_t mk1_vs_advance_ip_and_run_current(UNUSED uint64_t h)
+{
+	ck_assert(fake.active && !fake.advanced);
+	if (!fake_call())
+		return MK1_FAILURE_UNKNOWN;
+	fake_end(RESUMED_NEXT);
+}
+
+static inline uint64_t mk1_vs_set_active(UNUSED uint64_t h, UNUSED uint64_t vmid,
+					 UNUSED uint64_t vpid, UNUSED uint64_t vsid)
+{
+	fake.active = true;
+	return fake_status();
+}
+
+static inline uint64_t mk1_vs_advance_ip_and_set_active(UNUSED uint64_t h, UNUSED uint64_t vmid,
+							UNUSED uint64_t vpid, UNUSED uint64_t vsid)
+{
+	if (!fake_call())
+		return MK1_FAILURE_UNKNOWN;
+	fake.advanced = true;
+	return MK1_SUCCESS;
+}
+
+static inline uint64_t mk1_vs_promote(UNUSED uint64_t h, UNUSED uint64_t vsid)
+{
+	if (!fake_call())
+		return MK1_FAILURE_UNKNOWN;
+	fake_end(PROMOTED);
+}
+
+static inline uint64_t mk1_intrinsic_rdmsr(UNUSED uint64_t h, uint64_t msr, uint64_t *value)
+{
+	bool ok = fake_call() && fake.rdmsr;
+
+	if (ok)
+		*value = fake.rdmsr((uint32_t)msr, &ok);
+	return ok ? MK1_SUCCESS : MK1_INVALID_PERM_DENIED;
+}
+
+static inline uint64_t mk1_intrinsic_wrmsr(UNUSED uint64_t h, uint64_t msr, uint64_t value)
+{
+	if (!fake_call() || !fake.wrmsr_msr || (uint32_t)msr != fake.wrmsr_msr)
+		return MK1_INVALID_PERM_DENIED;
+	fake.wrmsr_value = value;
+	return MK1_SUCCESS;
+}
+
+static inline uint64_t fake_alloc(size_t i, uint64_t size, uint64_t *va, uint64_t *spa)
+{
+	free(fake.memory[i]);
+	fake.memory[i] = calloc(1, size); /* of its exact size: overruns are seen */
+	ck_assert_ptr_nonnull(fake.memory[i]);
+	*va = (uint64_t)fake.memory[i];
+	*spa = 0x123000;
+	return fake_status();
+}
+
+static inline uint64_t mk1_mem_alloc_page(UNUSED uint64_t h, uint64_t *va, uint64_t *spa)
+{
+	return fake_alloc(0, BF_PAGE_SIZE, va, spa);
+}
+
+static inline uint64_t mk1_mem_alloc_huge(UNUSED uint64_t h, uint64_t bytes, uint64_t *va,
+					  uint64_t *spa)
+{
+	return fake_alloc(1, bytes, va, spa);
+}
+
+#define FAKE_GPR(name, index) \
+	static inline uint64_t mk1_##name(void) \
+	{ \
+		return fake.gpr[index]; \
+	} \
+	static inline void mk1_set_##name(uint64_t value) \
+	{ \
+		fake.gpr[index] = value; \
+	}
+
+FAKE_GPR(rax, BF_RAX)
+FAKE_GPR(rbx, BF_RBX)
+FAKE_GPR(rcx, BF_RCX)
+FAKE_GPR(rdx, BF_RDX)
+
+static inline uint16_t mk1_tls_vmid(void)
+{
+	return MK1_ROOT_VMID;
+}
+
+static inline uint16_t mk1_tls_vpid(void)
+{
+	return 0;
+}
+
+static inline uint16_t mk1_tls_ppid(void)
+{
+	return 0;
+}
+
+uint64_t ext_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+uint64_t ext_print(const char *fmt, ...)
+{
+	size_t used = strlen(fake.text);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(fake.text + used, sizeof(fake.text) - used, fmt, args);
+	va_end(args);
+	return MK1_SUCCESS;
+}
+
+static void fake_reset(void)
+{
+	free(fake.memory[0]);
+	free(fake.memory[1]);
+	memset(&fake, 0, sizeof(fake));
+	fake.active = true;
+}
+
+/* Runs a callback to its end. */
+static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, uint64_t arg1)
+{
+	fake.ended = RUNNING;
+	if (!setjmp(fake.back))
+		callback(arg0, arg1);
+	return fake.ended;
+}
+
+#endif

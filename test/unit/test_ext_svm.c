@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sources: */
+/* The default extension on AMD, exit by exit, with the microkernel of fake_mk1.h. */
+#include "fake_mk1.h"
+
+#include <ext/default/cpuid.c>
+#include <ext/default/main.c>
+#include <ext/default/svm.c>
+
+/* The other vendor's side is not in this program. */
+bool vmx_start(void)
+{
+	return false;
+}
+
+bool vmx_setup(UNUSED uint64_t vsid)
+{
+	return false;
+}
+
+void vmx_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
+{
+	abort();
+}
+
+#define INJECTED_UD 0x80000306ull
+#define INJECTED_GP 0x80000B0Dull
+#define LINUX_EFER 0xD01ull /* SCE, LME, LMA, NXE */
+
+static uint64_t *fake_reg(uint64_t reg)
+{
+	ck_assert_uint_gt(reg, 0);
+	ck_assert_uint_lt(reg, MK1_AMD_NR_REGS);
+	if (reg == MK1_AMD_rax)
+		return &fake.gpr[BF_RAX];
+	return reg <= MK1_AMD_r15 ? &fake.gpr[reg] : &fake.reg[reg];
+}
+
+static void setup(void)
+{
+	fake_reset();
+	fake.reg[MK1_AMD_efer] = LINUX_EFER;
+	fake.reg[MK1_AMD_cr0] = 0x80050033;
+	fake.reg[MK1_AMD_cr4] = CR4_OSXSAVE;
+	ck_assert(svm_start());
+	ck_assert(svm_setup(0));
+	report = false;
+}
+
+static void teardown(void)
+{
+	fake_reset();
+}
+
+static enum ended exit_with(uint64_t reason)
+{
+	return fake_run(svm_vmexit, 0, reason);
+}
+
+static enum ended msr_exit(uint32_t msr, bool write, uint64_t value)
+{
+	fake.reg[MK1_AMD_eventinj] = 0;
+	fake.reg[MK1_AMD_exitinfo1] = write;
+	fake.gpr[BF_RCX] = 0xABCD00000000 | msr; /* the upper half does not count */
+	fake.gpr[BF_RAX] = 0x5555000000000000 | (uint32_t)value;
+	fake.gpr[BF_RDX] = 0x5555000000000000 | value >> 32;
+	return exit_with(0x7C);
+}
+
+static uint64_t edx_eax(void)
+{
+	ck_assert_uint_eq(fake.gpr[BF_RAX] >> 32, 0);
+	ck_assert_uint_eq(fake.gpr[BF_RDX] >> 32, 0);
+	return fake.gpr[BF_RDX] << 32 | fake.gpr[BF_RAX];
+}
+
+START_TEST(permission_map_holds_three_msrs)
+{
+	const uint8_t *map = fake.memory[1];
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < MSRPM_SIZE; i++)
+		bits += (unsigned int)__builtin_popcount(map[i]);
+	ck_assert_uint_eq(bits, 6);
+	ck_assert_uint_eq(map[0x800 + 0x20], 0x03); /* EFER */
+	ck_assert_uint_eq(map[0x1000 + 0x45], 0xC3); /* VM_CR and VM_HSAVE_PA */
+}
+END_TEST
+
+START_TEST(controls_keep_what_is_set)
+{
+	fake.reg[MK1_AMD_intercept_instruction1] = 0x8; /* INIT */
+	fake.reg[MK1_AMD_intercept_instruction2] = 0x80;
+	ck_assert(svm_setup(0));
+	ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction1], 0x94440008);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction2], 0xFF);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_guest_asid], 1);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_msrpm_base_pa], 0x123000);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
+}
+END_TEST
+
+START_TEST(cpuid_is_the_cpus_own)
+{
+	static const uint32_t leaves[] = { 0, 2, 0x80000000, 0x80000002, 0x80000008, 0x40000000 };
+
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		struct cpuid_regs r = cpuid(leaves[i], 0);
+		unsigned int calls = fake.calls;
+
+		fake.gpr[BF_RAX] = 0xFFFFFFFF00000000 | leaves[i];
+		fake.gpr[BF_RCX] = 0xFFFFFFFF00000000;
+		ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+		ck_assert_uint_eq(fake.calls, calls + 1); /* one syscall, no more */
+		ck_assert_uint_eq(fake.gpr[BF_RAX], r.eax);
+		ck_assert_uint_eq(fake.gpr[BF_RBX], r.ebx);
+		ck_assert_uint_eq(fake.gpr[BF_RCX], r.ecx);
+		ck_assert_uint_eq(fake.gpr[BF_RDX], r.edx);
+	}
+}
+END_TEST
+
+START_TEST(cpuid_hides_and_follows_cr4)
+{
+	for (int osxsave = 0; osxsave < 2; osxsave++) {
+		fake.reg[MK1_AMD_cr4] = osxsave ? CR4_OSXSAVE : 0;
+		fake.gpr[BF_RAX] = 1;
+		ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+		ck_assert_uint_eq(fake.gpr[BF_RCX] >> 27 & 1, (unsigned int)osxsave);
+		ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x60, 0);
+	}
+	fake.gpr[BF_RAX] = 0x8000000A;
+	ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX] | fake.gpr[BF_RBX] | fake.gpr[BF_RCX] |
+			  fake.gpr[BF_RDX], 0);
+}
+END_TEST
+
+static enum ended loader_leaf(uint32_t ecx, uint64_t cpl)
+{
+	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
+	fake.gpr[BF_RCX] = ecx;
+	fake.reg[MK1_AMD_cpl] = cpl;
+	return exit_with(0x72);
+}
+
+START_TEST(stop_promotes_from_cpl_0_only)
+{
+	struct cpuid_regs native = cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP);
+
+	for (uint64_t cpl = 1; cpl < 4; cpl++) {
+		ck_assert_int_eq(loader_leaf(MK1_CPUID_STOP, cpl), RESUMED_NEXT);
+		ck_assert_uint_eq(fake.gpr[BF_RAX], native.eax);
+		ck_assert_uint_eq(fake.gpr[BF_RBX], native.ebx);
+		ck_assert_uint_eq(fake.gpr[BF_RCX], native.ecx);
+		ck_assert_uint_eq(fake.gpr[BF_RDX], native.edx);
+	}
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_STOP, 0), PROMOTED);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0);
+	ck_assert(fake.advanced);
+}
+END_TEST
+
+/* The CPUID that stops makes three calls: cpl, advance, promote. */
+START_TEST(stop_that_fails_says_so)
+{
+	fake.fail_at = fake.calls + 2;
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_STOP, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 1);
+	fake.fail_at = fake.calls + 3;
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_STOP, 0), RESUMED);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 1);
+}
+END_TEST
+
+START_TEST(report_is_switched)
+{
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_ON, 3), RESUMED_NEXT);
+	ck_assert(!report);
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_ON, 0), RESUMED_NEXT);
+	ck_assert(report);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0);
+	ck_assert_int_eq(exit_with(0x76), RESUMED_NEXT);
+	ck_assert_ptr_nonnull(strstr(fake.text, "exit 0x76"));
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_OFF, 0), RESUMED_NEXT);
+	ck_assert(!report);
+	/* A request that does not exist is a leaf like any other. */
+	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_OFF + 1, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], cpuid(MK1_CPUID_LEAF, MK1_CPUID_REPORT_OFF + 1).eax);
+}
+END_TEST
+
+START_TEST(svm_instructions_are_undefined)
+{
+	static const uint64_t reasons[] = { 0x7A, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86 };
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		fake.reg[MK1_AMD_eventinj] = 0;
+		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_UD);
+	}
+	ck_assert_int_eq(exit_with(0x76), RESUMED_NEXT); /* INVD */
+}
+END_TEST
+
+START_TEST(efer_hides_svme)
+{
+	ck_assert_int_eq(msr_exit(MSR_EFER, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), LINUX_EFER);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER), RESUMED_NEXT);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER & ~1ull), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], (LINUX_EFER & ~1ull) | EFER_SVME);
+}
+END_TEST
+
+START_TEST(efer_refuses_what_a_cpu_refuses)
+{
+	static const uint64_t flips[] = {
+		EFER_SVME, EFER_LMA, EFER_LME, 1ull << 1, 1ull << 9, 1ull << 13, 1ull << 19,
+		1ull << 22, 1ull << 32, 1ull << 63,
+	};
+
+	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+		ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER ^ flips[i]), RESUMED);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
+	}
+	/* Without paging LME is free, and in real mode #GP has no error code. */
+	fake.reg[MK1_AMD_cr0] = 0x10;
+	fake.reg[MK1_AMD_efer] = EFER_SVME;
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_LME), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], EFER_LME | EFER_SVME);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_SVME), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP & ~0x800ull);
+}
+END_TEST
+
+START_TEST(svm_looks_disabled_by_firmware)
+{
+	ck_assert_int_eq(msr_exit(MSR_VM_CR, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), 0x18);
+	ck_assert_int_eq(msr_exit(MSR_VM_CR, true, 0), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, false, 0), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, true, 0x1000), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+}
+END_TEST
+
+static uint64_t some_msr(uint32_t msr, bool *ok)
+{
+	*ok = msr == 0x4B564D00;
+	return 0x1122334455667788;
+}
+
+START_TEST(other_msrs_are_the_microkernels_decision)
+{
+	ck_assert_int_eq(msr_exit(0x40000000, false, 0), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+	fake.rdmsr = some_msr;
+	ck_assert_int_eq(msr_exit(0x4B564D00, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), 0x1122334455667788);
+	ck_assert_int_eq(msr_exit(0x4B564D00, true, 5), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+	fake.wrmsr_msr = 0x4B564D00;
+	ck_assert_int_eq(msr_exit(0x4B564D00, true, 0xFEDCBA9876543210), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.wrmsr_value, 0xFEDCBA9876543210);
+}
+END_TEST
+
+START_TEST(the_rest_ends_the_run)
+{
+	ck_assert_int_eq(exit_with(0x7F), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "triple fault"));
+	ck_assert_int_eq(exit_with(0x400), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x400"));
+	ck_assert_int_eq(exit_with(~0ull), EXITED);
+	fake.text[0] = 0;
+	ck_assert_int_eq(fake_run(on_fail, 0x20000000E, 0x1234), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "vector 14, error code 0x2, address 0x1234"));
+}
+END_TEST
+
+static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
+{
+	on_bootstrap(ppid);
+}
+
+/* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */
+START_TEST(bootstrap_runs_or_gives_up)
+{
+	unsigned int n;
+
+	is_svm = true;
+	for (n = 1;; n++) {
+		fake_reset();
+		fake.active = false;
+		fake.fail_at = n;
+		if (fake_run(run_bootstrap, 0, 0) == RESUMED)
+			break;
+		ck_assert_int_eq(fake.ended, EXITED);
+		ck_assert_str_ne(fake.text, "");
+	}
+	ck_assert_uint_eq(fake.calls + 1, n);
+	ck_assert(fake.active && fake.flushed);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ext_svm");
+	TCase *tc = tcase_create("ext_svm");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, permission_map_holds_three_msrs);
+	tcase_add_test(tc, controls_keep_what_is_set);
+	tcase_add_test(tc, cpuid_is_the_cpus_own);
+	tcase_add_test(tc, cpuid_hides_and_follows_cr4);
+	tcase_add_test(tc, stop_promotes_from_cpl_0_only);
+	tcase_add_test(tc, stop_that_fails_says_so);
+	tcase_add_test(tc, report_is_switched);
+	tcase_add_test(tc, svm_instructions_are_undefined);
+	tcase_add_test(tc, efer_hides_svme);
+	tcase_add_test(tc, efer_refuses_what_a_cpu_refuses);
+	tcase_add_test(tc, svm_looks_disabled_by_firmware);
+	tcase_add_test(tc, other_msrs_are_the_microkernels_decision);
+	tcase_add_test(tc, the_rest_ends_the_run);
+	tcase_add_test(tc, bootstrap_runs_or_gives_up);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sources: */
+/* The default extension on Intel, exit by exit, with the microkernel of fake_mk1.h. */
+#include "fake_mk1.h"
+
+#include <ext/default/cpuid.c>
+#include <ext/default/main.c>
+#include <ext/default/vmx.c>
+#include <ext/default/vmx_cr.c>
+#include <ext/default/vmx_init.c>
+#include <ext/default/vmx_setup.c>
+
+/* The other vendor's side is not in this program. */
+bool svm_start(void)
+{
+	return false;
+}
+
+bool svm_setup(UNUSED uint64_t vsid)
+{
+	return false;
+}
+
+void svm_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
+{
+	abort();
+}
+
+#define INJECTED_UD 0x80000306ull
+#define INJECTED_GP 0x80000B0Dull
+#define LINUX_CR0 0x80050033ull
+#define LINUX_CR4 0x7706F0ull /* with OSXSAVE, PCIDE, SMEP, SMAP, PKE; without VMXE */
+
+#define PRIMARY MK1_INTEL_primary_proc_based_vm_execution_ctls
+#define SECONDARY MK1_INTEL_secondary_proc_based_vm_execution_ctls
+#define EVENT fake.reg[MK1_INTEL_vmentry_interrupt_information_field]
+
+static uint64_t *fake_reg(uint64_t reg)
+{
+	ck_assert_uint_gt(reg, 0);
+	ck_assert_uint_lt(reg, MK1_INTEL_NR_REGS);
+	return reg <= MK1_INTEL_r15 ? &fake.gpr[reg - MK1_INTEL_rax] : &fake.reg[reg];
+}
+
+static uint64_t basic = BASIC_TRUE_CONTROLS;
+static uint64_t secondary_allowed = 0xFFFFFFFF;
+
+/* Capability MSRs of a CPU of today (SDM vol. 3, appendix A). */
+static uint64_t capabilities(uint32_t msr, bool *ok)
+{
+	*ok = true;
+	switch (msr) {
+	case 0x3A:
+		return 0x100005; /* LMCE, VMX outside of SMX, locked */
+	case 0x480:
+		return basic;
+	case 0x481:
+	case 0x48D:
+		return 0xFF00000016;
+	case 0x482:
+		return 0xFFF9FFFE0401E172;
+	case 0x48E:
+		return 0xFFF9FFFE04006172;
+	case 0x483:
+	case 0x48F:
+		return 0x01FFFFFF00036DFB;
+	case 0x484:
+	case 0x490:
+		return 0x0003FFFF000011FB;
+	case 0x486:
+		return 0x80000021;
+	case 0x488:
+		return 0x2000;
+	case 0x489:
+		return 0x7727FF;
+	case 0x48B:
+		return secondary_allowed << 32;
+	default:
+		*ok = false;
+		return 0;
+	}
+}
+
+static void setup(void)
+{
+	fake_reset();
+	basic = BASIC_TRUE_CONTROLS;
+	secondary_allowed = 0xFFFFFFFF;
+	fake.rdmsr = capabilities;
+	fake.reg[SECONDARY] = 0x2; /* the microkernel's EPT */
+	fake.reg[MK1_INTEL_efer] = 0xD01;
+	fake.reg[MK1_INTEL_cr0] = LINUX_CR0;
+	fake.reg[MK1_INTEL_cr4] = LINUX_CR4;
+	fake.reg[MK1_INTEL_cs_attrib] = 0xA09B;
+	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
+	ck_assert(vmx_start());
+	ck_assert(vmx_setup(0));
+	report = false;
+}
+
+static void teardown(void)
+{
+	fake_reset();
+}
+
+static enum ended exit_with(uint64_t reason)
+{
+	EVENT = 0;
+	return fake_run(vmx_vmexit, 0, reason);
+}
+
+static void expect_gp(enum ended ended)
+{
+	ck_assert_int_eq(ended, RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_exception_error_code], 0);
+}
+
+START_TEST(bitmap_holds_what_hides_vmx)
+{
+	const uint8_t *map = fake.memory[0];
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < BF_PAGE_SIZE; i++)
+		bits += (unsigned int)__builtin_popcount(map[i]);
+	ck_assert_uint_eq(bits, 22);
+	ck_assert_uint_eq(map[0x007], 0x04); /* reads of FEATURE_CONTROL */
+	ck_assert_uint_eq(map[0x807], 0x04); /* writes */
+	ck_assert_uint_eq(map[0x090], 0xFF); /* reads of 0x480..0x493 */
+	ck_assert_uint_eq(map[0x091], 0xFF);
+	ck_assert_uint_eq(map[0x092], 0x0F);
+}
+END_TEST
+
+START_TEST(controls_are_what_the_cpu_allows)
+{
+	/* 1-settings of true controls, MSR bitmaps and secondary controls; no CR3 exits. */
+	ck_assert_uint_eq(fake.reg[PRIMARY], 0x94006172);
+	ck_assert_uint_eq(fake.reg[SECONDARY], 0x2 | SECONDARY_WANTED | SECONDARY_UNRESTRICTED);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_pin_based_vm_execution_ctls], 0x16);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmexit_ctls] & EXIT_WANTED, EXIT_WANTED);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls],
+			  0x11FB | ENTRY_WANTED | ENTRY_IA32E_GUEST);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_virtual_processor_identifier], 1);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_address_of_msr_bitmaps], 0x123000);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmcs_link_pointer], ~0ull);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_guest_host_mask], 0x20); /* unrestricted */
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], LINUX_CR0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_guest_host_mask], CR4_VMXE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], LINUX_CR4 | CR4_VMXE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4);
+}
+END_TEST
+
+START_TEST(older_cpus)
+{
+	/* No EPT: not unrestricted, PE and PG are forced; no VPID: the field is 0 again. */
+	fake.reg[SECONDARY] = 0;
+	secondary_allowed = SECONDARY_RDTSCP;
+	ck_assert(vmx_setup(0));
+	ck_assert_uint_eq(fake.reg[SECONDARY], SECONDARY_RDTSCP);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_virtual_processor_identifier], 0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_guest_host_mask], 0x80000021);
+	/* No true controls: CR3 exits cannot be turned off, which is said. */
+	basic = 0;
+	ck_assert(!vmx_setup(0));
+	ck_assert_ptr_nonnull(strstr(fake.text, "exits for CR3"));
+}
+END_TEST
+
+START_TEST(cpuid_hides_and_follows_cr4)
+{
+	struct cpuid_regs r = cpuid(0, 0);
+	unsigned int calls = fake.calls;
+
+	fake.gpr[BF_RAX] = 0xFFFFFFFF00000000;
+	fake.gpr[BF_RCX] = 0;
+	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.calls, calls + 1); /* one syscall, no more */
+	ck_assert_uint_eq(fake.gpr[BF_RAX], r.eax);
+	ck_assert_uint_eq(fake.gpr[BF_RBX], r.ebx);
+	ck_assert_uint_eq(fake.gpr[BF_RCX], r.ecx);
+	ck_assert_uint_eq(fake.gpr[BF_RDX], r.edx);
+	fake.gpr[BF_RAX] = 1;
+	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x8000060, 0x8000000);
+	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_OSXSAVE;
+	fake.gpr[BF_RAX] = 1;
+	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x8000060, 0);
+}
+END_TEST
+
+START_TEST(stop_promotes_from_cpl_0_only)
+{
+	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
+	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
+	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3;
+	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP).eax);
+	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
+	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
+	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
+	ck_assert_int_eq(exit_with(10), PROMOTED);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0);
+	ck_assert(fake.advanced);
+}
+END_TEST
+
+static enum ended mov_to_cr(unsigned int cr, uint64_t value)
+{
+	fake.flushed = false;
+	fake.gpr[BF_RSI] = value;
+	fake.reg[MK1_INTEL_exit_qualification] = cr | 6 << 8; /* from RSI */
+	return exit_with(28);
+}
+
+START_TEST(cr4_vmxe_lives_in_the_shadow)
+{
+	ck_assert_int_eq(mov_to_cr(4, LINUX_CR4 | CR4_VMXE), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], LINUX_CR4 | CR4_VMXE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4 | CR4_VMXE);
+	ck_assert(!fake.flushed);
+	ck_assert_int_eq(exit_with(27), RESUMED); /* VMXON */
+	ck_assert_uint_eq(EVENT, INJECTED_UD);
+	/* The rest of the value takes effect. */
+	ck_assert_int_eq(mov_to_cr(4, LINUX_CR4 & ~(uint64_t)CR4_PGE), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], (LINUX_CR4 | CR4_VMXE) & ~(uint64_t)CR4_PGE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4 & ~(uint64_t)CR4_PGE);
+	ck_assert(fake.flushed);
+}
+END_TEST
+
+START_TEST(cr4_refuses_what_a_cpu_refuses)
+{
+	const uint64_t vmxe = LINUX_CR4 | CR4_VMXE;
+
+	expect_gp(mov_to_cr(4, vmxe | 1ull << 32)); /* reserved */
+	expect_gp(mov_to_cr(4, vmxe | CR4_CET)); /* not on this CPU */
+	expect_gp(mov_to_cr(4, vmxe | CR4_LA57));
+	expect_gp(mov_to_cr(4, vmxe & ~(uint64_t)CR4_PAE));
+	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_PCIDE;
+	fake.reg[MK1_INTEL_cr3] = 0x1001;
+	expect_gp(mov_to_cr(4, vmxe)); /* PCIDE with a PCID that is not 0 */
+	fake.reg[MK1_INTEL_cr3] = 0x1000;
+	ck_assert_int_eq(mov_to_cr(4, vmxe), RESUMED_NEXT);
+}
+END_TEST
+
+START_TEST(cr0_ne_is_forced)
+{
+	ck_assert_int_eq(mov_to_cr(0, LINUX_CR0 & ~0x20ull), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], LINUX_CR0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_read_shadow], LINUX_CR0 & ~0x20ull);
+	ck_assert_int_eq(mov_to_cr(0, LINUX_CR0 & ~0x10000ull), RESUMED_NEXT);
+	ck_assert(fake.flushed); /* WP */
+	expect_gp(mov_to_cr(0, LINUX_CR0 | 1ull << 32));
+	expect_gp(mov_to_cr(0, LINUX_CR0 | CR0_NW));
+	expect_gp(mov_to_cr(0, LINUX_CR0 & ~(uint64_t)CR0_PG));
+	expect_gp(mov_to_cr(0, LINUX_CR0 & ~(uint64_t)CR0_PE));
+	fake.reg[MK1_INTEL_cr4] |= CR4_CET;
+	expect_gp(mov_to_cr(0, LINUX_CR0 & ~(uint64_t)CR0_WP));
+}
+END_TEST
+
+/* Every operand number reads the register of that number (SDM vol. 3 table 28-3). */
+START_TEST(cr_operands)
+{
+	static const unsigned int order[] = {
+		BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP, BF_RSI, BF_RDI,
+		BF_R8, BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
+	};
+
+	for (unsigned int i = 0; i < 16; i++) {
+		uint64_t *source = i == 4 ? &fake.reg[MK1_INTEL_rsp] : &fake.gpr[order[i]];
+
+		memset(fake.gpr, 0, sizeof(fake.gpr));
+		fake.reg[MK1_INTEL_rsp] = 0;
+		*source = LINUX_CR4 | CR4_VMXE;
+		fake.reg[MK1_INTEL_cr4_read_shadow] = LINUX_CR4;
+		fake.reg[MK1_INTEL_exit_qualification] = 4 | i << 8;
+		ck_assert_int_eq(exit_with(28), RESUMED_NEXT);
+		ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4 | CR4_VMXE);
+	}
+	fake.reg[MK1_INTEL_exit_qualification] = 2 << 4; /* CLTS: TS is the guest's */
+	ck_assert_int_eq(exit_with(28), EXITED);
+	fake.reg[MK1_INTEL_exit_qualification] = 3;
+	ck_assert_int_eq(exit_with(28), EXITED);
+}
+END_TEST
+
+static enum ended xsetbv(uint64_t index, uint64_t value)
+{
+	fake.gpr[BF_RCX] = index;
+	fake.gpr[BF_RAX] = 0x9900000000 | (uint32_t)value;
+	fake.gpr[BF_RDX] = 0x9900000000 | value >> 32;
+	return exit_with(55);
+}
+
+START_TEST(xsetbv_asks_the_microkernel)
+{
+	ck_assert_int_eq(xsetbv(0xFF00000000, 0x200000007), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_xcr0], 0x200000007);
+	expect_gp(xsetbv(1, 7));
+	fake.refused_reg = MK1_INTEL_xcr0;
+	expect_gp(xsetbv(0, 0));
+}
+END_TEST
+
+static enum ended msr_exit(uint32_t msr, bool write, uint64_t value)
+{
+	fake.gpr[BF_RCX] = 0xAB00000000 | msr;
+	fake.gpr[BF_RAX] = (uint32_t)value;
+	fake.gpr[BF_RDX] = value >> 32;
+	return exit_with(write ? 32 : 31);
+}
+
+START_TEST(vmx_looks_disabled_by_firmware)
+{
+	ck_assert_int_eq(msr_exit(0x3A, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x100001);
+	ck_assert_uint_eq(fake.gpr[BF_RDX], 0);
+	expect_gp(msr_exit(0x3A, true, 5));
+	for (uint32_t msr = 0x480; msr <= 0x493; msr++)
+		expect_gp(msr_exit(msr, false, 0));
+	expect_gp(msr_exit(0x40000000, false, 0));
+	expect_gp(msr_exit(0x40000000, true, 0));
+	fake.wrmsr_msr = 0x40000000;
+	ck_assert_int_eq(msr_exit(0x40000000, true, 0x1122334455667788), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.wrmsr_value, 0x1122334455667788);
+	/* No error code in real mode. */
+	fake.reg[MK1_INTEL_cr0] = 0x30;
+	ck_assert_int_eq(msr_exit(0x480, false, 0), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP & ~0x800ull);
+}
+END_TEST
+
+START_TEST(vmx_instructions_are_undefined)
+{
+	static const uint64_t reasons[] = { 11, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 50, 53, 59,
+					    76, 77 };
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
+		ck_assert_uint_eq(EVENT, INJECTED_UD);
+	}
+	ck_assert_int_eq(exit_with(13), RESUMED_NEXT); /* INVD */
+}
+END_TEST
+
+START_TEST(nmi_waits_for_its_window)
+{
+	uint64_t ctls = fake.reg[PRIMARY];
+
+	fake.reg[MK1_INTEL_vmexit_interruption_information] = 0x80000202;
+	ck_assert_int_eq(exit_with(0), RESUMED);
+	ck_assert_uint_eq(EVENT, 0);
+	ck_assert_uint_eq(fake.reg[PRIMARY], ctls | 1u << 22);
+	ck_assert_int_eq(exit_with(8), RESUMED);
+	ck_assert_uint_eq(EVENT, 0x80000202);
+	ck_assert_uint_eq(fake.reg[PRIMARY], ctls);
+	fake.reg[MK1_INTEL_vmexit_interruption_information] = 0x8000030E; /* an exception */
+	ck_assert_int_eq(exit_with(0), EXITED);
+}
+END_TEST
+
+START_TEST(init_and_startup)
+{
+	memset(fake.gpr, 0x55, sizeof(fake.gpr));
+	fake.reg[MK1_INTEL_cr0] |= CR0_CD;
+	ck_assert_int_eq(exit_with(3), RESUMED);
+	ck_assert(fake.flushed);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 3);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], CR0_CD | 0x30); /* NE is forced */
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_read_shadow], CR0_CD | 0x10);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], CR4_VMXE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], 0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], 0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls] & ENTRY_IA32E_GUEST, 0);
+	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
+		ck_assert_uint_eq(fake.gpr[i], i == BF_RDX ? cpuid(1, 0).eax : 0);
+	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
+	ck_assert_int_eq(exit_with(4), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_selector], 0x9A00);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_base], 0x9A000);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_rip], 0);
+}
+END_TEST
+
+START_TEST(the_rest_ends_the_run)
+{
+	ck_assert_int_eq(exit_with(2), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "triple fault"));
+	ck_assert_int_eq(exit_with(48), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x30"));
+	ck_assert_int_eq(exit_with(0x80000021), EXITED); /* failed entry */
+}
+END_TEST
+
+static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
+{
+	on_bootstrap(ppid);
+}
+
+/* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */
+START_TEST(bootstrap_runs_or_gives_up)
+{
+	unsigned int n;
+
+	is_svm = false;
+	for (n = 1;; n++) {
+		fake_reset();
+		fake.rdmsr = capabilities;
+		fake.active = false;
+		fake.fail_at = n;
+		if (fake_run(run_bootstrap, 0, 0) == RESUMED)
+			break;
+		ck_assert_int_eq(fake.ended, EXITED);
+		ck_assert_str_ne(fake.text, "");
+	}
+	ck_assert_uint_eq(fake.calls + 1, n);
+	ck_assert(fake.active && fake.flushed);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ext_vmx");
+	TCase *tc = tcase_create("ext_vmx");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, bitmap_holds_what_hides_vmx);
+	tcase_add_test(tc, controls_are_what_the_cpu_allows);
+	tcase_add_test(tc, older_cpus);
+	tcase_add_test(tc, cpuid_hides_and_follows_cr4);
+	tcase_add_test(tc, stop_promotes_from_cpl_0_only);
+	tcase_add_test(tc, cr4_vmxe_lives_in_the_shadow);
+	tcase_add_test(tc, cr4_refuses_what_a_cpu_refuses);
+	tcase_add_test(tc, cr0_ne_is_forced);
+	tcase_add_test(tc, cr_operands);
+	tcase_add_test(tc, xsetbv_asks_the_microkernel);
+	tcase_add_test(tc, vmx_looks_disabled_by_firmware);
+	tcase_add_test(tc, vmx_instructions_are_undefined);
+	tcase_add_test(tc, nmi_waits_for_its_window);
+	tcase_add_test(tc, init_and_startup);
+	tcase_add_test(tc, the_rest_ends_the_run);
+	tcase_add_test(tc, bootstrap_runs_or_gives_up);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
