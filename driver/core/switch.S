@@ -10,6 +10,14 @@
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
 
+/* Linux' objtool follows the stack of every function, which leads nowhere here. */
+#ifdef __KERNEL__
+#include <linux/objtool.h>
+#define NO_STACK_FRAME(function) STACK_FRAME_NON_STANDARD function
+#else
+#define NO_STACK_FRAME(function)
+#endif
+
 #define CR4_PGE 0x80
 #define MSR_FS_BASE 0xC0000100
 #define MSR_GS_BASE 0xC0000101
@@ -22,8 +30,12 @@
 	.type bf_switch_code, @object
 bf_switch_code:
 
-/* uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry) */
-	.globl bf_switch_enter
+/*
+ * uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry): what it saves is
+ * the state of its caller after the return, so whoever goes on with that state returns from here.
+ * Weak, because objtool would conclude from a strong one that it never does.
+ */
+	.weak bf_switch_enter
 	.type bf_switch_enter, @function
 bf_switch_enter:
 	endbr64
@@ -34,11 +46,10 @@ bf_switch_enter:
 	mov	%r13, BF_GPR_R13(%rdi)
 	mov	%r14, BF_GPR_R14(%rdi)
 	mov	%r15, BF_GPR_R15(%rdi)
-	mov	%rsp, BF_CS_RSP(%rdi)
 	pushfq
 	pop	BF_CS_RFLAGS(%rdi)
-	lea	.Lresume(%rip), %rax
-	mov	%rax, BF_CS_RIP(%rdi)
+	pop	BF_CS_RIP(%rdi)
+	mov	%rsp, BF_CS_RSP(%rdi)
 
 	/* The stack first: an NMI needs one that is mapped on both sides. */
 	lea	BF_SWITCH_STACK_TOP(%rdi), %rsp
@@ -51,16 +62,16 @@ bf_switch_enter:
 	mov	%rax, %cr4
 	mov	%rsi, %cr3
 
+	/* IRET: a jump that also loads SS, which Linux may have as null, and that needs no thunk. */
+	mov	%rsp, %rax
+	push	$BF_SEL_KERNEL_SS
+	push	%rax
+	pushfq
+	push	$BF_SEL_KERNEL_CS
 	push	%rdx
-	ret			/* a jump that no indirect-branch tracking has to allow */
-	int3
-
-	/* All registers that a function preserves are as they were, by whichever way we came back. */
-.Lresume:
-	endbr64
-	ret
-	int3
+	iretq
 	.size bf_switch_enter, . - bf_switch_enter
+NO_STACK_FRAME(bf_switch_enter)
 
 /*
  * Loads a data segment register from the selector at \offset of the switch page. A selector that the
@@ -143,6 +154,7 @@ bf_switch_leave:
 	mov	BF_GPR_RDI(%rdi), %rdi
 	iretq
 	.size bf_switch_leave, . - bf_switch_leave
+NO_STACK_FRAME(bf_switch_leave)
 
 /*
  * The NMI handler of the switch page's IDT: notes the NMI for whoever has the CPU next. The switch
@@ -162,6 +174,7 @@ bf_switch_nmi:
 	pop	%rax
 	iretq
 	.size bf_switch_nmi, . - bf_switch_nmi
+NO_STACK_FRAME(bf_switch_nmi)
 
 	/* One page, exactly: the assembler stops here if it is not. */
 	.org bf_switch_code + BF_PAGE_SIZE, 0xCC
