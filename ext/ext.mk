@@ -19,7 +19,7 @@ EXT_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidd
 EXT_ASFLAGS := -I. -Ilib -g
 # --no-relax: addresses taken through the GOT do not fit the immediate operands ld would turn them into.
 EXT_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
-	-Wl,-z,noexecstack -Wl,-z,separate-code -Wl,-z,max-page-size=4096
+	-Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,separate-code -Wl,-z,max-page-size=4096
 
 EXT_O := $(O)/obj/ext
 LIBEXT := $(O)/libext.a
