@@ -5,7 +5,7 @@
  * X(number, name, offset, bytes, access)
  *   RW    in the VMCB at offset (APM vol. 2, Appendix B): read and written there
  *   RO    in the VMCB at offset, reported by the CPU on #VMEXIT: writes are refused
- *   GPR   a general register that the VMCB does not hold: offset counts from the register block
+ *   GPR   a general register: offset counts from the register block (RAX is copied to the VMCB)
  *   LIVE  in the CPU itself while the VS is active, beside the VMCB when it is not: offset is 0
  * bytes is the register's width; the bits above it read as 0 and must be 0 in a write.
  */
@@ -113,7 +113,7 @@
 	X(96, rflags, 0x570, 8, RW) \
 	X(97, rip, 0x578, 8, RW) \
 	X(98, rsp, 0x5D8, 8, RW) \
-	X(99, rax, 0x5F8, 8, RW) \
+	X(99, rax, BF_GPR_RAX, 8, GPR) \
 	X(100, star, 0x600, 8, RW) \
 	X(101, lstar, 0x608, 8, RW) \
 	X(102, cstar, 0x610, 8, RW) \

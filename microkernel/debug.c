@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "debug.h"
+
+#include <bsl/format.h>
+#include <bsl/spinlock.h>
+
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+
+#define LINE_SIZE 256
+
+/* 16550 registers, as offsets from the base port. */
+#define UART_DATA 0
+#define UART_LSR 5
+#define UART_LSR_THRE 0x20
+#define UART_SPINS 0x10000 /* a port that is not there must not stop us */
+
+static struct {
+	struct bsl_spinlock lock;
+	struct bf_ring *ring;
+	uint64_t size; /* ours: what Linux writes into the shared header changes nothing */
+	uint64_t written;
+	uint16_t port;
+} debug;
+
+void debug_init(void)
+{
+	const struct bf_handoff *h = mk.handoff;
+
+	debug.ring = window(h->ring.spa);
+	debug.size = debug.ring->size;
+	debug.written = debug.ring->written;
+	debug.port = h->serial_port;
+	if (debug.size & (debug.size - 1) ||
+	    debug.size > h->ring.size - sizeof(struct bf_ring))
+		debug.size = 0;
+}
+
+static void serial_write(uint8_t c)
+{
+	for (unsigned int i = 0; i < UART_SPINS; i++) {
+		if (inb((uint16_t)(debug.port + UART_LSR)) & UART_LSR_THRE)
+			break;
+	}
+	outb((uint16_t)(debug.port + UART_DATA), c);
+}
+
+void debug_write(const char *text, size_t length)
+{
+	bsl_spin_lock(&debug.lock);
+	for (size_t i = 0; debug.size && i < length; i++)
+		debug.ring->data[debug.written++ & (debug.size - 1)] = (uint8_t)text[i];
+	if (debug.size)
+		__atomic_store_n(&debug.ring->written, debug.written, __ATOMIC_RELEASE);
+	for (size_t i = 0; debug.port && i < length; i++) {
+		if (text[i] == '\n')
+			serial_write('\r');
+		serial_write((uint8_t)text[i]);
+	}
+	bsl_spin_unlock(&debug.lock);
+}
+
+void mk_print(const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	__builtin_va_list args;
+
+	__builtin_va_start(args, fmt);
+	debug_write(line, bsl_vformat(line, sizeof(line), fmt, args));
+	__builtin_va_end(args);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The microkernel's voice: the debug ring that Linux reads and, when asked for, a serial port. */
+#ifndef MK_DEBUG_H
+#define MK_DEBUG_H
+
+#include <abi/types.h>
+
+/* Takes the ring and the port of the handoff. */
+void debug_init(void);
+
+/* Writes length bytes. Never from an NMI handler: it takes a lock. */
+void debug_write(const char *text, size_t length);
+
+/* Formatted as bsl_format does, at most 255 bytes. */
+void mk_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

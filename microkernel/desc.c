@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Descriptor tables of a PP: GDT, IDT and TSS of its own (SDM vol. 3 §3.4.5, §6.14, §8.7). */
+#include <bsl/bits.h>
+
+#include "intrinsics.h"
+#include "pp.h"
+#include "trap.h"
+
+#define GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
+#define GDT_DATA0 0x00CF93000000FFFF
+#define GDT_DATA3 0x00CFF3000000FFFF
+#define GDT_CODE3 0x00AFFB000000FFFF
+#define GDT_TSS_AVAILABLE 0x0000890000000000
+
+#define GATE_INTERRUPT 0x8E00 /* present, DPL 0, 64-bit interrupt gate */
+
+/* IST stack of a vector, or 0: those that can come at any instruction, even without a stack. */
+static uint16_t ist_of(unsigned int vector)
+{
+	switch (vector) {
+	case VECTOR_DB:
+		return 1;
+	case VECTOR_NMI:
+		return 2;
+	case VECTOR_DF:
+		return 3;
+	case VECTOR_MC:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+static void set_split(uint32_t field[2], uint64_t value)
+{
+	field[0] = (uint32_t)value;
+	field[1] = (uint32_t)(value >> 32);
+}
+
+void pp_init_tables(struct pp *pp)
+{
+	uint64_t tss = (uint64_t)&pp->tss;
+
+	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
+		uint64_t stub = (uint64_t)trap_stubs + v * 16ULL;
+
+		pp->idt[v].offset_low = (uint16_t)stub;
+		pp->idt[v].selector = BF_SEL_KERNEL_CS;
+		pp->idt[v].ist_type = (uint16_t)(GATE_INTERRUPT | ist_of(v));
+		pp->idt[v].offset_mid = (uint16_t)(stub >> 16);
+		pp->idt[v].offset_high = (uint32_t)(stub >> 32);
+		pp->idt[v].reserved = 0;
+	}
+
+	pp->tss = (struct tss){ .iopb = sizeof(struct tss) };
+	set_split(pp->tss.rsp[0], BF_PP_STACK_TOP);
+	for (unsigned int i = 0; i < BF_PP_IST_COUNT; i++)
+		set_split(pp->tss.ist[i],
+			  BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE + BF_PAGE_SIZE);
+
+	pp->gdt[0] = 0;
+	pp->gdt[1] = 0;
+	pp->gdt[BF_SEL_KERNEL_CS >> 3] = GDT_CODE0;
+	pp->gdt[BF_SEL_KERNEL_SS >> 3] = GDT_DATA0;
+	pp->gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
+	pp->gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
+	pp->gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
+				   bsl_field_get(tss, 0, 24) << 16 | bsl_field_get(tss, 24, 8) << 56;
+	pp->gdt[(BF_SEL_TSS >> 3) + 1] = tss >> 32;
+}
+
+void pp_load_tables(struct pp *pp)
+{
+	struct bf_table gdtr = { .limit = sizeof(pp->gdt) - 1, .base = (uint64_t)pp->gdt };
+	struct bf_table idtr = { .limit = sizeof(pp->idt) - 1, .base = (uint64_t)pp->idt };
+
+	/* The IDT last: its gates need the code selector and its IST stacks the TSS. */
+	__asm__ volatile("lgdt %0" : : "m"(gdtr.limit));
+	__asm__ volatile("mov %0, %%ss\n\t"
+			 "mov %1, %%ds\n\t"
+			 "mov %1, %%es\n\t"
+			 "mov %1, %%fs\n\t"
+			 "mov %1, %%gs\n\t"
+			 "lldt %w1\n\t"
+			 "ltr %w2"
+			 :
+			 : "r"(BF_SEL_KERNEL_SS), "r"(0), "r"(BF_SEL_TSS));
+	__asm__ volatile("lidt %0" : : "m"(idtr.limit));
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "ext.h"
+
+#include <abi/mk1.h>
+#include <bsl/bits.h>
+#include <bsl/tables.h>
+#include <bsl/string.h>
+
+#include "debug.h"
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+#include "objects.h"
+#include "trap.h"
+#include "vendor.h"
+
+#define USER_RX (PTE_P | PTE_U | PTE_A)
+#define USER_R (PTE_P | PTE_U | PTE_A | PTE_NX)
+#define USER_RW (PTE_P | PTE_U | PTE_A | PTE_D | PTE_W | PTE_NX)
+
+static struct ext exts[BF_MAX_EXTS];
+
+static uint64_t table_alloc(void *ctx)
+{
+	(void)ctx;
+	return pool_alloc();
+}
+
+static void *table_at(void *ctx, uint64_t spa)
+{
+	(void)ctx;
+	return window(spa);
+}
+
+BF_STATIC_ASSERT(MK_NO_PAGE == BSL_NO_TABLE, "one word for none");
+
+static const struct bsl_tables tables = {
+	.alloc = table_alloc,
+	.at = table_at,
+	.branch = PTE_P | PTE_W | PTE_U | PTE_A,
+};
+
+struct ext *ext_get(uint16_t id)
+{
+	return id < mk.handoff->nr_exts ? &exts[id] : NULL;
+}
+
+static uint64_t stack_top(uint64_t base, uint32_t ppid)
+{
+	return base + ppid * (uint64_t)MK1_EXT_STACK_STRIDE + MK1_EXT_STACK_SIZE;
+}
+
+static uint64_t tls_block(uint32_t ppid)
+{
+	return MK1_EXT_TLS_BASE + ppid * (uint64_t)MK1_EXT_TLS_STRIDE;
+}
+
+static bool map_image(struct ext *ext)
+{
+	const struct bf_image_page *page = window(ext->image->pages.spa);
+
+	for (uint64_t i = 0; i < ext->image->pages.count; i++) {
+		uint64_t spa = page[i].spa & PTE_ADDR;
+		uint64_t attr = page[i].spa & BF_PAGE_X ? USER_RX :
+				page[i].spa & BF_PAGE_W ? USER_RW :
+							  USER_R;
+
+		if (!bsl_map(&tables, ext->root, page[i].va, spa, attr, 1))
+			return false;
+	}
+	return true;
+}
+
+/* PML4 entries that come into use later must exist now, because the PPs' PML4s are copies. */
+static bool make_slot(struct ext *ext, uint64_t va)
+{
+	return bsl_table_entry(&tables, ext->root, va, 3, true) != NULL;
+}
+
+static bool make_slots(struct ext *ext)
+{
+	const struct bf_region *r = window(mk.handoff->page_pool.spa);
+	bool ok = make_slot(ext, MK1_EXT_STACK_BASE) && make_slot(ext, MK1_EXT_FAIL_STACK_BASE) &&
+		  make_slot(ext, MK1_EXT_TLS_BASE) &&
+		  make_slot(ext, MK1_PAGE_POOL_BASE + mk.handoff->huge_pool.spa) &&
+		  make_slot(ext, MK1_PAGE_POOL_BASE + mk.handoff->huge_pool.spa +
+					 mk.handoff->huge_pool.size);
+
+	for (uint64_t i = 0; ok && i < mk.handoff->page_pool.count; i++)
+		ok = make_slot(ext, MK1_PAGE_POOL_BASE + r[i].spa) &&
+		     make_slot(ext, MK1_PAGE_POOL_BASE + r[i].spa + r[i].size - 1);
+	return ok;
+}
+
+enum bf_error exts_init(void)
+{
+	for (uint16_t i = 0; i < mk.handoff->nr_exts; i++) {
+		struct ext *ext = &exts[i];
+
+		ext->id = i;
+		ext->image = &mk.handoff->exts[i];
+		ext->root = pool_alloc();
+		if (ext->root == MK_NO_PAGE || !map_image(ext) || !make_slots(ext))
+			return BF_ERR_MK_POOL;
+	}
+	return BF_ERR_OK;
+}
+
+static bool map_fresh(struct ext *ext, uint64_t va, uint64_t size, uint64_t *last)
+{
+	for (uint64_t off = 0; off < size; off += BF_PAGE_SIZE) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return false;
+		if (!bsl_map(&tables, ext->root, va + off, spa, USER_RW, 1)) {
+			pool_free(spa);
+			return false;
+		}
+		*last = spa;
+	}
+	return true;
+}
+
+/* The thread_local data of a PP: it ends where FS base points, and the word there is FS base. */
+static void fill_tls(const struct ext *ext, uint32_t ppid)
+{
+	uint64_t fs_base = tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET;
+	uint64_t image = fs_base - ext->image->tls_memsz;
+
+	if (mk.has_smap)
+		stac();
+	bsl_memcpy((void *)image, (const void *)ext->image->tls_va, ext->image->tls_filesz);
+	*(uint64_t *)fs_base = fs_base;
+	if (mk.has_smap)
+		clac();
+}
+
+static enum bf_error prepare(struct pp *pp, struct ext *ext)
+{
+	uint32_t ppid = pp->handoff.ppid;
+	uint64_t unused, pml4;
+	uint64_t *root, *base;
+	bool ok;
+
+	if (ext->cr3[ppid])
+		return BF_ERR_OK;
+	pml4 = pool_alloc();
+	if (pml4 == MK_NO_PAGE)
+		return BF_ERR_MK_POOL;
+	bsl_spin_lock(&ext->lock);
+	ok = map_fresh(ext, MK1_EXT_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
+		       MK1_EXT_STACK_SIZE, &unused) &&
+	     map_fresh(ext, MK1_EXT_FAIL_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
+		       MK1_EXT_STACK_SIZE, &unused) &&
+	     map_fresh(ext, tls_block(ppid), 2 * BF_PAGE_SIZE, &ext->abi_page[ppid]);
+	bsl_spin_unlock(&ext->lock);
+	if (!ok)
+		return BF_ERR_MK_POOL;
+
+	/* The PP's own entries (microkernel, window, PP area, switch) and the extension's. */
+	root = window(pml4);
+	base = window(pp->handoff.cr3);
+	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++)
+		root[i] = base[i] | ((const uint64_t *)window(ext->root))[i];
+	ext->cr3[ppid] = pml4;
+
+	write_cr3(pml4);
+	fill_tls(ext, ppid);
+	return BF_ERR_OK;
+}
+
+enum bf_error exts_prepare_pp(struct pp *pp)
+{
+	enum bf_error error = BF_ERR_OK;
+
+	for (uint16_t i = 0; !error && i < mk.handoff->nr_exts; i++)
+		error = prepare(pp, &exts[i]);
+	write_cr3(pp->handoff.cr3);
+	return error;
+}
+
+/* The supervisor's view of the active extension's ABI page. */
+static void map_abi_page(struct pp *pp, uint64_t spa)
+{
+	uint64_t *pt = window(pp->handoff.area_pt);
+
+	pt[bsl_table_index(BF_PP_ABI, 1)] = spa | PTE_P | PTE_W | PTE_NX | PTE_A | PTE_D;
+	invlpg(BF_PP_ABI);
+}
+
+void ext_publish_ids(struct pp *pp)
+{
+	uint8_t *abi = (uint8_t *)BF_PP_ABI;
+
+	*(uint16_t *)(abi + MK1_TLS_EXTID) = pp->ext->id;
+	*(uint16_t *)(abi + MK1_TLS_VMID) = pp->vmid;
+	*(uint16_t *)(abi + MK1_TLS_VPID) = pp->vpid;
+	*(uint16_t *)(abi + MK1_TLS_VSID) = pp->vs ? pp->vs->id : MK1_INVALID_ID;
+	*(uint16_t *)(abi + MK1_TLS_PPID) = (uint16_t)pp->handoff.ppid;
+	*(uint16_t *)(abi + MK1_TLS_ONLINE_PPS) = (uint16_t)mk.handoff->nr_online;
+}
+
+void ext_switch(struct pp *pp, struct ext *ext)
+{
+	uint32_t ppid = pp->handoff.ppid;
+	uint64_t gpr[BF_NR_GPRS];
+
+	if (pp->ext == ext)
+		return;
+	if (pp->vs)
+		bsl_memcpy(gpr, abi_gprs(), sizeof(gpr));
+	pp->ext = ext;
+	pp->stack_top = stack_top(MK1_EXT_STACK_BASE, ppid);
+	write_cr3(ext->cr3[ppid]);
+	map_abi_page(pp, ext->abi_page[ppid]);
+	mk.vendor->set_host(pp, ext->cr3[ppid], tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
+	if (pp->vs)
+		bsl_memcpy(abi_gprs(), gpr, sizeof(gpr));
+	direct_map_switch(pp);
+	ext_publish_ids(pp);
+}
+
+void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip, uint64_t arg0,
+	      uint64_t arg1)
+{
+	uint32_t ppid = pp->handoff.ppid;
+	uint64_t rsp;
+
+	ext_switch(pp, ext);
+	rsp = phase == PHASE_FAIL ? stack_top(MK1_EXT_FAIL_STACK_BASE, ppid) : pp->stack_top;
+	/* Ring 3 can zero its FS base with a MOV to FS; after an exit the CPU has it anew. */
+	wrmsr(MSR_FS_BASE, tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
+	pp->phase = phase;
+	enter_ring3(rip, rsp, arg0, arg1);
+}
+
+bool ext_is_code(const struct ext *ext, uint64_t rip)
+{
+	uint64_t entry;
+
+	return bsl_range_within(rip, 1, MK1_EXT_CODE_BASE, MK1_EXT_CODE_SIZE) &&
+	       bsl_walk(&tables, ext->root, rip, PTE_P, &entry) && !(entry & PTE_NX);
+}
+
+bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
+{
+	uint64_t end, entry;
+
+	if (!size)
+		return true;
+	if (!bsl_add(va, size - 1, &end) || end >> 47)
+		return false;
+	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
+		if (!bsl_walk(&tables, pp->ext->cr3[pp->handoff.ppid], page << BF_PAGE_SHIFT,
+			      PTE_P, &entry) ||
+		    !(entry & PTE_U))
+			return false;
+	}
+	return true;
+}
+
+bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
+{
+	bool ok = true;
+	uint64_t off;
+
+	bsl_spin_lock(&ext->lock);
+	for (off = 0; ok && off < size; off += BF_PAGE_SIZE)
+		ok = bsl_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
+			     USER_RW, 1);
+	bsl_spin_unlock(&ext->lock);
+	if (!ok && off > BF_PAGE_SIZE)
+		ext_unmap_pool(ext, spa, off - BF_PAGE_SIZE);
+	return ok;
+}
+
+void ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
+{
+	bsl_spin_lock(&ext->lock);
+	for (uint64_t off = 0; off < size; off += BF_PAGE_SIZE) {
+		uint64_t va = MK1_PAGE_POOL_BASE + spa + off;
+		uint64_t *entry = bsl_table_entry(&tables, ext->root, va, 1, false);
+
+		if (entry)
+			*entry = 0;
+		invlpg(va);
+	}
+	bsl_spin_unlock(&ext->lock);
+}
+
+void ext_dump(uint16_t id)
+{
+	const struct ext *ext = ext_get(id);
+
+	if (!ext)
+		mk_print("ext %u: not loaded\n", id);
+	else
+		mk_print("ext %u: handle %s, bootstrap 0x%llx, vmexit 0x%llx, fail 0x%llx\n", id,
+			 ext->handle_open ? "open" : "closed", (unsigned long long)ext->bootstrap,
+			 (unsigned long long)ext->vmexit, (unsigned long long)ext->fail);
+}
+
+/* --- direct maps ------------------------------------------------------------------------------ */
+
+static bool in_direct_map(uint64_t va)
+{
+	return bsl_range_within(va, 1, MK1_DIRECT_MAP_BASE, MK1_DIRECT_MAP_SIZE);
+}
+
+static unsigned int direct_slot(uint64_t va)
+{
+	return (unsigned int)((va - MK1_DIRECT_MAP_BASE) >> 39);
+}
+
+static struct bsl_spinlock direct_lock;
+
+/* The tables of a VM hang below its direct_map[] entries: 3 levels of a tree without a PML4. */
+static uint64_t *direct_entry(struct vm *vm, uint64_t va, bool alloc)
+{
+	uint64_t *slot = &vm->direct_map[direct_slot(va)];
+	uint64_t *entry = slot;
+
+	for (unsigned int level = 3; level > 0; level--) {
+		if (!*entry) {
+			uint64_t fresh = alloc ? pool_alloc() : MK_NO_PAGE;
+
+			if (fresh == MK_NO_PAGE)
+				return NULL;
+			*entry = fresh | tables.branch;
+		}
+		entry = (uint64_t *)window(*entry & PTE_ADDR) + bsl_table_index(va, level);
+	}
+	return entry;
+}
+
+bool direct_map(struct vm *vm, uint64_t spa)
+{
+	uint64_t *entry;
+
+	bsl_spin_lock(&direct_lock);
+	entry = direct_entry(vm, MK1_DIRECT_MAP_BASE + spa, true);
+	if (entry)
+		*entry = spa | USER_RW;
+	bsl_spin_unlock(&direct_lock);
+	return entry != NULL;
+}
+
+bool direct_unmap(struct vm *vm, uint64_t va)
+{
+	uint64_t *entry;
+	bool done = false;
+
+	if (!in_direct_map(va))
+		return false;
+	bsl_spin_lock(&direct_lock);
+	entry = direct_entry(vm, va, false);
+	if (entry && *entry) {
+		*entry = 0;
+		done = true;
+	}
+	bsl_spin_unlock(&direct_lock);
+	if (done)
+		invlpg(va);
+	return done;
+}
+
+static void free_tables(uint64_t entry, unsigned int level)
+{
+	uint64_t *table = window(entry & PTE_ADDR);
+
+	for (unsigned int i = 0; level > 1 && i < BSL_TABLE_ENTRIES; i++) {
+		if (table[i])
+			free_tables(table[i], level - 1);
+	}
+	pool_free(entry & PTE_ADDR);
+}
+
+void direct_map_free(struct vm *vm)
+{
+	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
+		if (vm->direct_map[i])
+			free_tables(vm->direct_map[i], 3);
+		vm->direct_map[i] = 0;
+	}
+}
+
+void direct_map_switch(struct pp *pp)
+{
+	const struct vm *vm = vm_get(pp->vmid);
+	uint64_t *root;
+
+	if (!pp->ext)
+		return;
+	root = window(pp->ext->cr3[pp->handoff.ppid]);
+	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
+		root[bsl_table_index(MK1_DIRECT_MAP_BASE, 4) + i] = vm ? vm->direct_map[i] : 0;
+	write_cr3(read_cr3());
+}
+
+bool direct_map_fault(struct pp *pp, uint64_t va)
+{
+	const struct vm *vm = vm_get(pp->vmid);
+	uint64_t *entry;
+
+	if (!vm || !in_direct_map(va))
+		return false;
+	entry = (uint64_t *)window(pp->ext->cr3[pp->handoff.ppid]) + bsl_table_index(va, 4);
+	if (*entry || !vm->direct_map[direct_slot(va)])
+		return false;
+	*entry = vm->direct_map[direct_slot(va)];
+	return true;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Extensions: ring-3 programs, each in an address space of its own.
+ *
+ * An extension has one PML4 a PP, because stacks, TLS and the active VM's direct map are a PP's own;
+ * the tables below are shared. lock guards the shared tables.
+ */
+#ifndef MK_EXT_H
+#define MK_EXT_H
+
+#include <abi/handoff.h>
+#include <abi/types.h>
+#include <bsl/spinlock.h>
+
+#include "pp.h"
+
+struct vm;
+
+struct ext {
+	uint16_t id;
+	bool handle_open;
+	const struct bf_image *image;
+	struct bsl_spinlock lock;
+	uint64_t root; /* SPA of the PML4 with what all PPs share */
+	uint64_t bootstrap; /* callbacks: address, 0: not registered */
+	uint64_t vmexit;
+	uint64_t fail;
+	uint64_t cr3[BF_MAX_PPS]; /* SPA of each PP's PML4, 0: not prepared */
+	uint64_t abi_page[BF_MAX_PPS]; /* SPA of each PP's ABI page */
+};
+
+/* Loads all images of the handoff. Once, on PP 0. */
+enum bf_error exts_init(void);
+
+/* Stacks, TLS and PML4 for this PP, where they do not exist yet. */
+enum bf_error exts_prepare_pp(struct pp *pp);
+
+struct ext *ext_get(uint16_t id);
+
+/* Makes ext's address space the one of this PP; the active VS's registers come along. */
+void ext_switch(struct pp *pp, struct ext *ext);
+
+/* Writes the active ids into the ABI page. */
+void ext_publish_ids(struct pp *pp);
+
+/* Enters ring 3 at rip, on this PP's stack or its fail stack. */
+_Noreturn void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip,
+			uint64_t arg0, uint64_t arg1);
+
+/* Whether rip lies in a page that the extension may execute. */
+bool ext_is_code(const struct ext *ext, uint64_t rip);
+
+/* Whether [va, va + size) is mapped for ring 3 on this PP. */
+bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size);
+
+/* A page of the pool appears in, or disappears from, the extension's window. */
+bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size);
+void ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
+
+/* The direct map of a VM: pages of physical memory, chosen by the extension. */
+bool direct_map(struct vm *vm, uint64_t spa);
+bool direct_unmap(struct vm *vm, uint64_t va);
+void direct_map_free(struct vm *vm);
+/* Gives this PP the direct map of its active VM. */
+void direct_map_switch(struct pp *pp);
+/* A fault at va was only this PP not having seen a new table: mended, try again. */
+bool direct_map_fault(struct pp *pp, uint64_t va);
+
+void ext_dump(uint16_t id);
+
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fail.h"
+
+#include <abi/mk1.h>
+#include <bsl/string.h>
+
+#include "debug.h"
+#include "ext.h"
+#include "intrinsics.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+#include "restore.h"
+#include "trap.h"
+#include "vendor.h"
+
+/* Everything that this PP's run made; a later launch of the same CPU starts afresh. */
+static void forget(struct pp *pp)
+{
+	struct vs *vs = pp->root_vs;
+
+	vs_activate(NULL);
+	pp->root_vs = NULL;
+	pp->launched = false;
+	pp->fallback = false;
+	pp->phase = PHASE_IDLE;
+	if (vs) {
+		uint16_t vpid = vs->vpid;
+
+		(void)vs_destroy(vs->id);
+		(void)vp_destroy(vpid); /* stays if the extension gave it more VSs */
+	}
+}
+
+/*
+ * On the switch page's own stack, because with Linux' TSS the microkernel's stacks are out of reach
+ * for an NMI: from here on it meets the switch page's IDT, which only takes note of it.
+ */
+static _Noreturn void leave(struct bf_switch_page *sp)
+{
+	struct pp *pp = this_pp();
+	void (*switch_leave)(struct bf_switch_page *) = (void *)pp->handoff.switch_leave;
+
+	__asm__ volatile("lidt %0\n\t"
+			 "lgdt %1"
+			 :
+			 : "m"(sp->idtr.limit), "m"(sp->gdtr.limit));
+	if (pp->nmi_pending)
+		sp->nmi_pending = 1;
+	pp->nmi_pending = false;
+	mk.vendor->cpu_disable(pp);
+	restore_cpu(pp, &sp->cpu);
+	switch_leave(sp);
+	__builtin_unreachable();
+}
+
+static _Noreturn void leave_on_switch_stack(struct pp *pp)
+{
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "call *%1\n\t"
+			 "ud2"
+			 :
+			 : "r"(pp->handoff.switch_page + BF_SWITCH_STACK_TOP), "r"(leave),
+			   "D"(pp->switch_page)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+void promote(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+	struct bf_cpu_state *state = &pp->switch_page->cpu;
+
+	vs_activate(vs);
+	bsl_memcpy(state->gpr, abi_gprs(), sizeof(state->gpr));
+	mk.vendor->vs_capture(vs, state);
+	if (pp->status->state == BF_PP_FAILED)
+		__atomic_store_n(&pp->status->fallback, 0, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&pp->status->state, BF_PP_BARE, __ATOMIC_RELEASE);
+	forget(pp);
+	leave_on_switch_stack(pp);
+}
+
+/* The launch failed: Linux finds itself where it called, with the error as result. */
+static _Noreturn void give_back(struct pp *pp, enum bf_error error)
+{
+	pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
+	if (pp->ext)
+		forget(pp);
+	leave_on_switch_stack(pp);
+}
+
+static _Noreturn void run_alone(struct pp *pp)
+{
+	pp->phase = PHASE_IDLE;
+	pp->fallback = true;
+	vs_activate(pp->root_vs);
+	mk.vendor->fallback_init(pp->root_vs);
+	pp->status->fallback = 1;
+	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);
+	mk.vendor->vs_run(pp->root_vs);
+}
+
+void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
+{
+	struct pp *pp = this_pp();
+	bool first = pp->status->state != BF_PP_FAILED;
+
+	if (first) {
+		pp->status->error = error;
+		pp->status->detail = detail;
+		pp->status->rip = rip;
+		pp->status->address = address;
+	}
+	mk_print("pp %u failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
+		 pp->handoff.ppid, error, (unsigned long long)detail, (unsigned long long)rip,
+		 (unsigned long long)address);
+	if (pp->launched && pp->root_vs && !pp->fallback)
+		run_alone(pp);
+	/* Failing alone, the last thing to try is the state that Linux was launched with. */
+	pp->status->fallback = 0;
+	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);
+	give_back(pp, error);
+}
+
+void fail_ext_fault(const struct trap_frame *frame)
+{
+	struct pp *pp = this_pp();
+	uint64_t address = frame->vector == VECTOR_PF ? read_cr2() : 0;
+	struct ext *ext = pp->ext;
+
+	mk_print("ext %u, pp %u: exception %llu, error code 0x%llx at rip 0x%llx, rsp 0x%llx, "
+		 "address 0x%llx\n",
+		 ext->id, pp->handoff.ppid, (unsigned long long)frame->vector,
+		 (unsigned long long)frame->error_code, (unsigned long long)frame->rip,
+		 (unsigned long long)frame->rsp, (unsigned long long)address);
+	if (pp->phase == PHASE_FAIL)
+		fail(BF_ERR_EXT_FAIL_FAULT, frame->vector, frame->rip, address);
+	if (!ext->fail)
+		fail(BF_ERR_EXT_FAULT, frame->vector, frame->rip, address);
+
+	bsl_memcpy(pp->fail.gpr, frame->gpr, sizeof(pp->fail.gpr));
+	pp->fail.rip = frame->rip;
+	pp->fail.rflags = frame->rflags;
+	pp->fail.rsp = frame->rsp;
+	pp->fail.phase = pp->phase;
+	ext_call(pp, ext, PHASE_FAIL, ext->fail, frame->error_code << 32 | frame->vector, address);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The ways out: promote, and what happens when an extension, a VS or the microkernel itself fails. */
+#ifndef MK_FAIL_H
+#define MK_FAIL_H
+
+#include <abi/errors.h>
+#include <abi/types.h>
+
+struct trap_frame;
+struct vs;
+
+/*
+ * This PP gives up its extension. Before the first exit the CPU goes back to the loader with the
+ * error. Afterwards Linux runs on as a guest of the microkernel alone, until the driver fetches it:
+ * going back at an arbitrary instruction is not possible, because Linux' page table of the moment
+ * (a user one under page-table isolation, say) need not map the code that switches.
+ *
+ * detail: vector, reason or field, by error. rip, address: where, for faults; else 0.
+ */
+_Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address);
+
+/* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
+_Noreturn void fail_ext_fault(const struct trap_frame *frame);
+
+/* This PP leaves the hypervisor and continues as vs. */
+_Noreturn void promote(struct vs *vs);
+
+#endif

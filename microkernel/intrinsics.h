@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The instructions that C has no words for. Those that can fault at run time have a _safe form,
+ * which reports the fault through the exception table (extable.h) instead of taking the CPU down.
+ */
+#ifndef MK_INTRINSICS_H
+#define MK_INTRINSICS_H
+
+#include <abi/types.h>
+
+#include "extable.h"
+
+struct cpuid_regs {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+/* Whether the CPU has this MSR; *value is 0 if not. */
+static inline bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	uint64_t fault = 1;
+	uint32_t lo, hi;
+
+	__asm__ volatile("1: rdmsr\n\t"
+			 "xor %k0, %k0\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+r"(fault), "=a"(lo), "=d"(hi)
+			 : "c"(msr), "1"(0), "2"(0));
+	*value = (uint64_t)hi << 32 | lo;
+	return !fault;
+}
+
+/* Whether the CPU took the value. */
+static inline bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	uint64_t fault = 1;
+
+	__asm__ volatile("1: wrmsr\n\t"
+			 "xor %k0, %k0\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+r"(fault)
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+	return !fault;
+}
+
+/* XCR0; needs CR4.OSXSAVE. */
+static inline uint64_t xgetbv0(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return (uint64_t)hi << 32 | lo;
+}
+
+/* Whether the CPU took the value as XCR0 (SDM vol. 1 §13.3 has the rules). */
+static inline bool xsetbv0_safe(uint64_t value)
+{
+	uint64_t fault = 1;
+
+	__asm__ volatile("1: xsetbv\n\t"
+			 "xor %k0, %k0\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+r"(fault)
+			 : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+	return !fault;
+}
+
+#define MK_REGISTER(name)                                                                          \
+	static inline uint64_t read_##name(void)                                                   \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value));                             \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void write_##name(uint64_t value)                                            \
+	{                                                                                          \
+		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
+	}
+MK_REGISTER(cr0)
+MK_REGISTER(cr2)
+MK_REGISTER(cr3)
+MK_REGISTER(cr4)
+MK_REGISTER(cr8)
+MK_REGISTER(dr0)
+MK_REGISTER(dr1)
+MK_REGISTER(dr2)
+MK_REGISTER(dr3)
+MK_REGISTER(dr6)
+MK_REGISTER(dr7)
+#undef MK_REGISTER
+
+static inline void invlpg(uint64_t va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+/* Lets ring 0 touch user pages between the two; only where CR4.SMAP is on. */
+static inline void stac(void)
+{
+	__asm__ volatile("stac" : : : "memory");
+}
+
+static inline void clac(void)
+{
+	__asm__ volatile("clac" : : : "memory");
+}
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+#define MSR_IA32_SYSENTER_CS 0x174
+#define MSR_IA32_SYSENTER_ESP 0x175
+#define MSR_IA32_SYSENTER_EIP 0x176
+#define MSR_IA32_DEBUGCTL 0x1D9
+#define MSR_IA32_PAT 0x277
+#define MSR_IA32_MTRR_CAP 0xFE
+#define MSR_IA32_MTRR_DEF_TYPE 0x2FF
+#define MSR_EFER 0xC0000080
+#define MSR_STAR 0xC0000081
+#define MSR_LSTAR 0xC0000082
+#define MSR_CSTAR 0xC0000083
+#define MSR_FMASK 0xC0000084
+#define MSR_FS_BASE 0xC0000100
+#define MSR_GS_BASE 0xC0000101
+#define MSR_KERNEL_GS_BASE 0xC0000102
+
+#define CR0_PE 0x1
+#define CR0_MP 0x2
+#define CR0_TS 0x8
+#define CR0_ET 0x10
+#define CR0_NE 0x20
+#define CR0_WP 0x10000
+#define CR0_PG 0x80000000
+
+#define CR4_PSE 0x10
+#define CR4_PAE 0x20
+#define CR4_MCE 0x40
+#define CR4_UMIP 0x800
+#define CR4_LA57 0x1000
+#define CR4_VMXE 0x2000
+#define CR4_OSXSAVE 0x40000
+#define CR4_SMEP 0x100000
+#define CR4_SMAP 0x200000
+
+#define EFER_SCE 0x1
+#define EFER_LME 0x100
+#define EFER_LMA 0x400
+#define EFER_NXE 0x800
+#define EFER_SVME 0x1000
+
+#define RFLAGS_TF 0x100
+#define RFLAGS_IF 0x200
+#define RFLAGS_DF 0x400
+#define RFLAGS_IOPL 0x3000
+#define RFLAGS_NT 0x4000
+#define RFLAGS_RF 0x10000
+#define RFLAGS_VM 0x20000
+#define RFLAGS_AC 0x40000
+
+#endif

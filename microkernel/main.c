@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A PP enters the hypervisor: from the loader's switch to the first callback. */
+#include <abi/mk1.h>
+#include <bsl/bits.h>
+
+#include "debug.h"
+#include "ext.h"
+#include "fail.h"
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+#include "nested.h"
+#include "objects.h"
+#include "pp.h"
+#include "start.h"
+#include "syscall.h"
+#include "trap.h"
+#include "vendor.h"
+
+struct mk mk;
+
+/* PAT of root mode: entry 0 write-back, entry 3 uncacheable (Mk#1), the rest as after reset. */
+#define HOST_PAT 0x0007040600070406
+
+#define FMASK (RFLAGS_TF | RFLAGS_IF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+
+static const struct vendor_ops *find_vendor(uint32_t vendor)
+{
+	switch (vendor) {
+	case BF_VENDOR_AMD:
+		return &svm_ops;
+	case BF_VENDOR_INTEL:
+		return &vmx_ops;
+	default:
+		return NULL;
+	}
+}
+
+/* SDM vol. 2A, CPUID leaf 7: EBX[7] SMEP, EBX[20] SMAP, ECX[2] UMIP. */
+static uint64_t choose_cr4(uint64_t linux_cr4)
+{
+	uint64_t cr4 = CR4_PAE | CR4_MCE | (linux_cr4 & CR4_OSXSAVE);
+	struct cpuid_regs leaf7 = { 0, 0, 0, 0 };
+
+	if (cpuid(0, 0).eax >= 7)
+		leaf7 = cpuid(7, 0);
+	if (leaf7.ebx & BSL_BIT(7))
+		cr4 |= CR4_SMEP;
+	if (leaf7.ebx & BSL_BIT(20))
+		cr4 |= CR4_SMAP;
+	if (leaf7.ecx & BSL_BIT(2))
+		cr4 |= CR4_UMIP;
+	return cr4;
+}
+
+/* What is done once, by the first PP. */
+static enum bf_error init_machine(const struct pp *pp)
+{
+	const struct bf_handoff *h = (const struct bf_handoff *)pp->handoff.handoff;
+	enum bf_error error;
+
+	if (h->magic != BF_HANDOFF_MAGIC || h->version != BF_HANDOFF_VERSION ||
+	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts)
+		return BF_ERR_MK_VERSION;
+	mk.handoff = h;
+	mk.vendor = find_vendor(h->vendor);
+	if (!mk.vendor)
+		return BF_ERR_MK_VENDOR;
+	mk.host_cr4 = choose_cr4(pp->switch_page->cpu.cr4);
+	mk.has_smap = mk.host_cr4 & CR4_SMAP;
+	debug_init();
+	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
+	objects_init();
+	error = nested_init();
+	return error ? error : exts_init();
+}
+
+/* The CPU as root mode wants it; the vendor adds its own bits. */
+static void init_cpu(struct pp *pp)
+{
+	write_dr7(0x400);
+	write_cr4(mk.host_cr4);
+	/* TS: extensions that touch the FPU fault instead of destroying Linux' registers. */
+	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_TS | CR0_MP | CR0_PE);
+	pp_init_tables(pp);
+	pp_load_tables(pp);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+	wrmsr(MSR_STAR, (uint64_t)(BF_SEL_USER_SS - 8) << 48 | (uint64_t)BF_SEL_KERNEL_CS << 32);
+	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
+	wrmsr(MSR_FMASK, FMASK);
+	wrmsr(MSR_IA32_SYSENTER_CS, 0);
+	wrmsr(MSR_IA32_PAT, HOST_PAT);
+}
+
+static void init_pp(struct pp *pp)
+{
+	pp->status = (struct bf_pp_status *)window(mk.handoff->status.spa) + pp->handoff.ppid;
+	pp->vs = NULL;
+	pp->ext = NULL;
+	pp->root_vs = NULL;
+	pp->vmid = MK1_INVALID_ID;
+	pp->vpid = MK1_INVALID_ID;
+	pp->phase = PHASE_IDLE;
+	pp->launched = false;
+	pp->fallback = false;
+	pp->nmi_pending = pp->switch_page->nmi_pending;
+	pp->switch_page->nmi_pending = 0;
+	pp->log_next = 0;
+}
+
+_Noreturn void bootstrap(struct pp *pp)
+{
+	if (!mk.bootstrap_ext)
+		fail(BF_ERR_EXT_NO_BOOTSTRAP, 0, 0, 0);
+	ext_call(pp, mk.bootstrap_ext, PHASE_BOOTSTRAP, mk.bootstrap_ext->bootstrap,
+		 pp->handoff.ppid, 0);
+}
+
+_Noreturn void start_ext(struct pp *pp, uint16_t extid)
+{
+	struct ext *ext = ext_get(extid);
+
+	if (!ext)
+		bootstrap(pp);
+	ext_call(pp, ext, PHASE_START, ext->image->entry, MK1_SPEC_MASK, 0);
+}
+
+/* From mk_enter, on every PP that comes in. */
+_Noreturn void mk_main(void)
+{
+	struct pp *pp = this_pp();
+	bool first = !mk.handoff;
+	enum bf_error error = BF_ERR_OK;
+
+	pp->switch_page = (struct bf_switch_page *)pp->handoff.switch_page;
+	if (first)
+		error = init_machine(pp);
+	if (error && (!mk.handoff || !mk.vendor)) {
+		/* Nothing has been changed yet, so nothing has to be taken back. */
+		void (*switch_leave)(struct bf_switch_page *) = (void *)pp->handoff.switch_leave;
+
+		mk.handoff = NULL;
+		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
+		switch_leave(pp->switch_page);
+	}
+	init_cpu(pp);
+	init_pp(pp);
+	if (!error)
+		error = mk.vendor->cpu_enable(pp);
+	if (!error)
+		error = exts_prepare_pp(pp);
+	if (error)
+		fail(error, 0, 0, 0);
+	if (first)
+		start_ext(pp, 0);
+	bootstrap(pp);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The hypervisor's own memory: the window on it, the page pool and the huge pool. */
+#ifndef MK_MEM_H
+#define MK_MEM_H
+
+#include <abi/handoff.h>
+#include <abi/layout.h>
+#include <abi/types.h>
+
+#define MK_NO_PAGE 0xFFFFFFFFFFFFFFFF
+
+#if __STDC_HOSTED__
+void *window(uint64_t spa); /* unit tests bring their own memory */
+uint64_t window_spa(const void *va);
+#else
+/* The address at which the microkernel sees its own page at spa. */
+static inline void *window(uint64_t spa)
+{
+	return (void *)(BF_WINDOW_BASE + spa);
+}
+
+static inline uint64_t window_spa(const void *va)
+{
+	return (uint64_t)va - BF_WINDOW_BASE;
+}
+#endif
+
+/* Takes over the regions of the handoff. Called once, on PP 0. */
+void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_region *huge);
+
+/* A zeroed page: its SPA, or MK_NO_PAGE. */
+uint64_t pool_alloc(void);
+
+/* Gives a page back; it must come from pool_alloc. */
+void pool_free(uint64_t spa);
+
+/* Physically contiguous zeroed memory of size bytes (rounded up to pages): its SPA, or MK_NO_PAGE. */
+uint64_t huge_alloc(uint64_t size);
+
+/* Gives an allocation of the huge pool back: its size in bytes, or 0 if none begins at spa. */
+uint64_t huge_free(uint64_t spa);
+
+void pool_dump(void);
+void huge_dump(void);
+
+/* Whether any byte of the page at spa belongs to the hypervisor (handoff.owned). */
+bool mem_is_owned(uint64_t spa);
+
+/* Whether the page at spa is RAM (handoff.ram), so that reading it has no side effect. */
+bool mem_is_ram(uint64_t spa);
+
+/* Whether one of the sorted regions overlaps [spa, spa + size). */
+bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size);
+
+#endif

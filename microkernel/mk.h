@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is one for the whole machine. */
+#ifndef MK_MK_H
+#define MK_MK_H
+
+#include <abi/handoff.h>
+#include <abi/types.h>
+
+struct ext;
+struct vendor_ops;
+
+struct mk {
+	const struct bf_handoff *handoff;
+	const struct vendor_ops *vendor;
+	struct ext *bootstrap_ext; /* who registered for the bootstrap of the PPs */
+	struct ext *vmexit_ext; /* who registered for the exits */
+	uint64_t host_cr4; /* CR4 in root mode, without the vendor's bit */
+	uint64_t root_npt; /* SPA of the root VM's nested page table, 0: none */
+	bool has_smap;
+};
+
+extern struct mk mk;
+
+#endif

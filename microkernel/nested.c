@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "nested.h"
+
+#include <bsl/bits.h>
+#include <bsl/tables.h>
+#include <bsl/spinlock.h>
+
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+#include "vendor.h"
+
+/* Read, write, execute for EPT; present, write, user for NPT: the same bits. */
+#define ALL_RIGHTS 0x7
+
+#define SIZE_1G BSL_LEVEL_SIZE(3)
+
+static struct bsl_spinlock lock;
+static uint64_t decoy; /* SPA of the decoy page */
+static uint64_t decoy_table; /* SPA of a page table full of it */
+
+static uint64_t table_alloc(void *ctx)
+{
+	(void)ctx;
+	return pool_alloc();
+}
+
+static void *table_at(void *ctx, uint64_t spa)
+{
+	(void)ctx;
+	return window(spa);
+}
+
+static const struct bsl_tables tables = {
+	.alloc = table_alloc,
+	.at = table_at,
+	.branch = ALL_RIGHTS,
+};
+
+static bool wholly_owned(uint64_t spa, uint64_t size)
+{
+	for (uint64_t off = 0; off < size; off += BF_PAGE_SIZE) {
+		if (!mem_is_owned(spa + off))
+			return false;
+	}
+	return true;
+}
+
+static bool map_range(uint64_t spa, unsigned int level);
+
+static bool split(uint64_t spa, unsigned int level)
+{
+	uint64_t size = BSL_LEVEL_SIZE(level - 1);
+
+	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++) {
+		if (!map_range(spa + i * size, level - 1))
+			return false;
+	}
+	return true;
+}
+
+/* Maps the naturally aligned range of one entry at level, one to one or with the decoy. */
+static bool map_range(uint64_t spa, unsigned int level)
+{
+	uint64_t size = BSL_LEVEL_SIZE(level);
+	bool owned = region_overlaps(&mk.handoff->owned, spa, size);
+	uint64_t attr;
+
+	if (owned && level == 2 && wholly_owned(spa, size)) {
+		uint64_t *entry = bsl_table_entry(&tables, mk.root_npt, spa, 2, true);
+
+		if (!entry)
+			return false;
+		*entry = decoy_table | ALL_RIGHTS;
+		return true;
+	}
+	if (owned && level > 1)
+		return split(spa, level);
+	if (!mk.vendor->nested_leaf(spa, size, &attr))
+		return split(spa, level);
+	return bsl_map(&tables, mk.root_npt, spa, owned ? decoy : spa, attr | ALL_RIGHTS, level);
+}
+
+static bool make_decoy(void)
+{
+	uint64_t *pt, attr;
+
+	decoy = pool_alloc();
+	decoy_table = pool_alloc();
+	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE)
+		return false;
+	if (!mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
+		return false;
+	pt = window(decoy_table);
+	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++)
+		pt[i] = decoy | attr | ALL_RIGHTS;
+	return true;
+}
+
+enum bf_error nested_init(void)
+{
+	const struct bf_region *ram = window(mk.handoff->ram.spa);
+	uint64_t top = 4 * SIZE_1G;
+
+	if (!mk.vendor->has_nested())
+		return BF_ERR_OK;
+	for (uint64_t i = 0; i < mk.handoff->ram.count; i++) {
+		if (ram[i].spa + ram[i].size > top)
+			top = ram[i].spa + ram[i].size;
+	}
+	mk.root_npt = pool_alloc();
+	if (mk.root_npt == MK_NO_PAGE || !make_decoy())
+		return BF_ERR_MK_POOL;
+	for (uint64_t spa = 0; spa < top; spa += SIZE_1G) {
+		if (!map_range(spa, 3))
+			return BF_ERR_MK_POOL;
+	}
+	return BF_ERR_OK;
+}
+
+bool nested_fault(uint64_t gpa)
+{
+	uint64_t entry;
+	bool ok;
+
+	if (!mk.root_npt || gpa >> 48)
+		return false;
+	bsl_spin_lock(&lock);
+	/* Another PP may have been faster. */
+	ok = bsl_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
+	     map_range(bsl_align_down(gpa, SIZE_1G), 3);
+	bsl_spin_unlock(&lock);
+	return ok;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "objects.h"
+
+#include <abi/mk1.h>
+#include <bsl/spinlock.h>
+#include <bsl/string.h>
+
+#include "debug.h"
+#include "ext.h"
+#include "fail.h"
+#include "intrinsics.h"
+#include "mk.h"
+#include "pp.h"
+#include "vendor.h"
+
+static struct bsl_spinlock lock;
+static struct vm vms[MK_MAX_VMS];
+static struct vp vps[MK_MAX_VPS];
+static struct vs vss[MK_MAX_VSS];
+
+void objects_init(void)
+{
+	for (uint16_t i = 0; i < MK_MAX_VMS; i++)
+		vms[i].id = i;
+	for (uint16_t i = 0; i < MK_MAX_VPS; i++)
+		vps[i].id = i;
+	for (uint16_t i = 0; i < MK_MAX_VSS; i++)
+		vss[i].id = i;
+	vms[MK1_ROOT_VMID].state = SLOT_USED;
+}
+
+struct vm *vm_get(uint16_t id)
+{
+	return id < MK_MAX_VMS && vms[id].state == SLOT_USED ? &vms[id] : NULL;
+}
+
+struct vp *vp_get(uint16_t id)
+{
+	return id < MK_MAX_VPS && vps[id].state == SLOT_USED ? &vps[id] : NULL;
+}
+
+struct vs *vs_get(uint16_t id)
+{
+	return id < MK_MAX_VSS && vss[id].state == SLOT_USED ? &vss[id] : NULL;
+}
+
+struct vm *vm_create(struct ext *ext)
+{
+	struct vm *vm = NULL;
+
+	bsl_spin_lock(&lock);
+	for (unsigned int i = 0; i < MK_MAX_VMS && !vm; i++) {
+		if (vms[i].state == SLOT_FREE)
+			vm = &vms[i];
+	}
+	if (vm) {
+		vm->state = SLOT_USED;
+		vm->ext = ext;
+	}
+	bsl_spin_unlock(&lock);
+	return vm;
+}
+
+bool vm_destroy(uint16_t id)
+{
+	struct vm *vm;
+	bool done = false;
+
+	bsl_spin_lock(&lock);
+	vm = vm_get(id);
+	if (vm && id != MK1_ROOT_VMID && !vm->vps && !vm->active) {
+		direct_map_free(vm);
+		vm->state = SLOT_FREE;
+		done = true;
+	}
+	bsl_spin_unlock(&lock);
+	return done;
+}
+
+struct vp *vp_create(uint16_t vmid)
+{
+	struct vp *vp = NULL;
+	struct vm *vm;
+
+	bsl_spin_lock(&lock);
+	vm = vm_get(vmid);
+	for (unsigned int i = 0; vm && i < MK_MAX_VPS && !vp; i++) {
+		if (vps[i].state == SLOT_FREE)
+			vp = &vps[i];
+	}
+	if (vp) {
+		vp->state = SLOT_USED;
+		vp->vmid = vmid;
+		vm->vps++;
+	}
+	bsl_spin_unlock(&lock);
+	return vp;
+}
+
+bool vp_destroy(uint16_t id)
+{
+	struct vp *vp;
+	bool done = false;
+
+	bsl_spin_lock(&lock);
+	vp = vp_get(id);
+	if (vp && !vp->vss && !vp->active) {
+		vms[vp->vmid].vps--;
+		vp->state = SLOT_FREE;
+		done = true;
+	}
+	bsl_spin_unlock(&lock);
+	return done;
+}
+
+struct vs *vs_create(uint16_t vpid, uint16_t ppid)
+{
+	struct vs *vs = NULL;
+	struct vp *vp;
+
+	bsl_spin_lock(&lock);
+	vp = vp_get(vpid);
+	for (unsigned int i = 0; vp && i < MK_MAX_VSS && !vs; i++) {
+		if (vss[i].state == SLOT_FREE)
+			vs = &vss[i];
+	}
+	if (vs) {
+		uint16_t id = vs->id;
+
+		bsl_memset(vs, 0, sizeof(*vs));
+		vs->id = id;
+		vs->vpid = vpid;
+		vs->ppid = ppid;
+		vs->active_ppid = MK1_INVALID_ID;
+		vs->live[LIVE_XCR0] = 1; /* x87: the value after reset, and the least allowed */
+		if (mk.vendor->vs_init(vs)) {
+			vs->state = SLOT_USED;
+			vp->vss++;
+		} else {
+			vs = NULL;
+		}
+	}
+	bsl_spin_unlock(&lock);
+	return vs;
+}
+
+bool vs_destroy(uint16_t id)
+{
+	struct vs *vs;
+	bool done = false;
+
+	bsl_spin_lock(&lock);
+	vs = vs_get(id);
+	if (vs && vs->active_ppid == MK1_INVALID_ID && !(vs->loaded && vs->ppid != this_pp()->handoff.ppid)) {
+		mk.vendor->vs_fini(vs);
+		vps[vs->vpid].vss--;
+		vs->state = SLOT_FREE;
+		done = true;
+	}
+	bsl_spin_unlock(&lock);
+	return done;
+}
+
+uint64_t *gpr_of(struct vs *vs, uint64_t offset)
+{
+	uint64_t *gprs = this_pp()->vs == vs ? abi_gprs() : vs->gpr;
+
+	return &gprs[offset / sizeof(uint64_t)];
+}
+
+static bool has_xcr0(void)
+{
+	return mk.host_cr4 & CR4_OSXSAVE;
+}
+
+static uint64_t cpu_live_read(enum live_reg reg)
+{
+	switch (reg) {
+	case LIVE_CR8:
+		return read_cr8();
+	case LIVE_DR0:
+		return read_dr0();
+	case LIVE_DR1:
+		return read_dr1();
+	case LIVE_DR2:
+		return read_dr2();
+	case LIVE_DR3:
+		return read_dr3();
+	default:
+		return has_xcr0() ? xgetbv0() : 1;
+	}
+}
+
+static bool cpu_live_write(enum live_reg reg, uint64_t value)
+{
+	switch (reg) {
+	case LIVE_CR8:
+		if (value > 0xF)
+			return false;
+		write_cr8(value);
+		return true;
+	case LIVE_DR0:
+		write_dr0(value);
+		return true;
+	case LIVE_DR1:
+		write_dr1(value);
+		return true;
+	case LIVE_DR2:
+		write_dr2(value);
+		return true;
+	case LIVE_DR3:
+		write_dr3(value);
+		return true;
+	default:
+		return has_xcr0() && xsetbv0_safe(value);
+	}
+}
+
+enum reg_result live_read(const struct vs *vs, enum live_reg reg, uint64_t *value)
+{
+	*value = this_pp()->vs == vs ? cpu_live_read(reg) : vs->live[reg];
+	return REG_OK;
+}
+
+enum reg_result live_write(struct vs *vs, enum live_reg reg, uint64_t value)
+{
+	bool active = this_pp()->vs == vs;
+	uint64_t old = cpu_live_read(reg);
+
+	/* The CPU is the judge, also for a VS that is to have the value later. */
+	if (!cpu_live_write(reg, value))
+		return REG_REFUSED;
+	if (!active) {
+		(void)cpu_live_write(reg, old);
+		vs->live[reg] = value;
+	}
+	return REG_OK;
+}
+
+void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
+{
+	bsl_memcpy(gpr_of(vs, 0), state->gpr, sizeof(state->gpr));
+	vs->live[LIVE_CR8] = state->cr8;
+	for (unsigned int i = 0; i < 4; i++)
+		vs->live[LIVE_DR0 + i] = state->dr[i];
+	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : 1;
+}
+
+static void deactivate(struct pp *pp, struct vs *vs)
+{
+	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
+	for (unsigned int i = 0; i < NR_LIVE_REGS; i++)
+		vs->live[i] = cpu_live_read((enum live_reg)i);
+	mk.vendor->vs_unload(vs);
+	bsl_spin_lock(&lock);
+	vs->active_ppid = MK1_INVALID_ID;
+	vps[vs->vpid].active--;
+	vms[vps[vs->vpid].vmid].active--;
+	bsl_spin_unlock(&lock);
+	pp->vs = NULL;
+	pp->vpid = MK1_INVALID_ID;
+	pp->vmid = MK1_INVALID_ID;
+}
+
+void vs_activate(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+	uint16_t old_vmid = pp->vmid;
+
+	if (pp->vs == vs)
+		return;
+	if (pp->vs)
+		deactivate(pp, pp->vs);
+	if (vs) {
+		bsl_spin_lock(&lock);
+		vs->active_ppid = (uint16_t)pp->handoff.ppid;
+		vps[vs->vpid].active++;
+		vms[vps[vs->vpid].vmid].active++;
+		bsl_spin_unlock(&lock);
+		pp->vs = vs;
+		pp->vpid = vs->vpid;
+		pp->vmid = vps[vs->vpid].vmid;
+		bsl_memcpy(abi_gprs(), vs->gpr, sizeof(vs->gpr));
+		/* Each of these values was in a CPU before, so none can be refused. */
+		for (unsigned int i = 0; i < NR_LIVE_REGS; i++)
+			(void)cpu_live_write((enum live_reg)i, vs->live[i]);
+		if (!mk.vendor->vs_load(vs))
+			fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+	}
+	if (pp->vmid != old_vmid)
+		direct_map_switch(pp);
+	ext_publish_ids(pp);
+}
+
+void vm_dump(uint16_t id)
+{
+	const struct vm *vm = vm_get(id);
+
+	if (!vm)
+		mk_print("vm %u: not allocated\n", id);
+	else
+		mk_print("vm %u: %u VPs, active on %u PPs\n", id, vm->vps, vm->active);
+}
+
+void vp_dump(uint16_t id)
+{
+	const struct vp *vp = vp_get(id);
+
+	if (!vp)
+		mk_print("vp %u: not allocated\n", id);
+	else
+		mk_print("vp %u: vm %u, %u VSs, active on %u PPs\n", id, vp->vmid, vp->vss,
+			 vp->active);
+}
+
+void vs_dump(uint16_t id)
+{
+	struct vs *vs = vs_get(id);
+
+	if (!vs) {
+		mk_print("vs %u: not allocated\n", id);
+		return;
+	}
+	mk_print("vs %u: vp %u, assigned to pp %u%s%s\n", id, vs->vpid, vs->ppid,
+		 vs->root ? ", root" : "", vs == this_pp()->vs ? ", active here" : "");
+	if (vs->ppid == this_pp()->handoff.ppid)
+		mk.vendor->vs_dump(vs);
+}

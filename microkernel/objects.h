@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMs, VPs and VSs: three pools of slots whose index is the id of Mk#1.
+ *
+ * Locking: objects.c has one lock for all three pools; it is taken to create and destroy, never to
+ * run. A VS is used only by the PP it is assigned to, so its contents need no lock.
+ */
+#ifndef MK_OBJECTS_H
+#define MK_OBJECTS_H
+
+#include <abi/cpu_state.h>
+#include <abi/layout.h>
+#include <abi/types.h>
+
+#define MK_MAX_VMS 16
+#define MK_MAX_VPS 512
+#define MK_MAX_VSS 512
+
+struct ext;
+
+/* A zombie is a slot whose destruction failed half-way: unusable for ever. */
+enum slot_state { SLOT_FREE, SLOT_USED, SLOT_ZOMBIE };
+
+#define DIRECT_MAP_SLOTS (MK1_DIRECT_MAP_SIZE >> 39) /* PML4 entries of the direct map */
+
+struct vm {
+	uint16_t id;
+	uint8_t state; /* enum slot_state */
+	uint16_t vps; /* VPs that belong to it */
+	uint16_t active; /* PPs on which it is the active VM */
+	struct ext *ext; /* who created it, NULL for the root VM */
+	uint64_t direct_map[DIRECT_MAP_SLOTS]; /* PML4 entries */
+};
+
+struct vp {
+	uint16_t id;
+	uint8_t state;
+	uint16_t vmid;
+	uint16_t vss; /* VSs that belong to it */
+	uint16_t active; /* PPs on which it is the active VP */
+};
+
+/* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
+enum live_reg { LIVE_CR8, LIVE_DR0, LIVE_DR1, LIVE_DR2, LIVE_DR3, LIVE_XCR0, NR_LIVE_REGS };
+
+/* The outcome of a register access. */
+enum reg_result {
+	REG_OK,
+	REG_UNKNOWN, /* no such register number */
+	REG_REFUSED /* read-only, or a value that would break the host or that the CPU refuses */
+};
+
+struct vs {
+	uint16_t id;
+	uint8_t state;
+	bool root; /* init_as_root was called: it holds Linux */
+	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
+	bool launched; /* VMX: VMRESUME, not VMLAUNCH */
+	bool nmi_exiting; /* VMX: the extension itself asked for NMI exits */
+	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
+	uint16_t vpid;
+	uint16_t ppid; /* the PP it is assigned to */
+	uint16_t active_ppid; /* the PP it is active on, or MK1_INVALID_ID */
+	void *block; /* VMCB or VMCS, in the window */
+	uint64_t block_spa;
+	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
+	uint64_t live[NR_LIVE_REGS]; /* by enum live_reg, while not active; else they are in the CPU */
+	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */
+	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
+};
+
+/* Makes the root VM (id 0). Once, on PP 0. */
+void objects_init(void);
+
+/* NULL unless id names an object in use. */
+struct vm *vm_get(uint16_t id);
+struct vp *vp_get(uint16_t id);
+struct vs *vs_get(uint16_t id);
+
+/* NULL when the pool is exhausted (or no memory for the VMCB/VMCS). The parent must be in use. */
+struct vm *vm_create(struct ext *ext);
+struct vp *vp_create(uint16_t vmid);
+struct vs *vs_create(uint16_t vpid, uint16_t ppid);
+
+/* false, and nothing changed, when the object is in use or not there. */
+bool vm_destroy(uint16_t id);
+bool vp_destroy(uint16_t id);
+bool vs_destroy(uint16_t id);
+
+/* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
+uint64_t *gpr_of(struct vs *vs, uint64_t offset);
+
+/* Registers that the world switch leaves in the CPU. A value that the CPU refuses is REG_REFUSED. */
+enum reg_result live_read(const struct vs *vs, enum live_reg reg, uint64_t *value);
+enum reg_result live_write(struct vs *vs, enum live_reg reg, uint64_t value);
+
+/* Gives vs, whether active or not, the registers of state that are not in its control block. */
+void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
+
+/* Makes vs the active one on this PP (or none with NULL), saving and loading registers. */
+void vs_activate(struct vs *vs);
+
+void vm_dump(uint16_t id);
+void vp_dump(uint16_t id);
+void vs_dump(uint16_t id);
+
+#endif

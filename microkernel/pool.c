@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The page pool and the huge pool. One lock each; pages are zeroed when they are handed out. */
+#include "mem.h"
+
+#include <bsl/bits.h>
+#include <bsl/spinlock.h>
+#include <bsl/string.h>
+
+#include "debug.h"
+#include "mk.h"
+
+#define HUGE_SLOTS 64
+
+struct free_page {
+	uint64_t next; /* SPA, or MK_NO_PAGE */
+};
+
+static struct {
+	struct bsl_spinlock lock;
+	const struct bf_region *regions; /* pages never handed out yet, region by region */
+	uint64_t nr_regions;
+	uint64_t region; /* the one we are in */
+	uint64_t offset; /* bytes of it that are taken */
+	uint64_t free; /* list of pages that came back */
+	uint64_t total;
+	uint64_t used;
+} pool;
+
+static struct {
+	struct bsl_spinlock lock;
+	struct bf_region all;
+	struct bf_region slots[HUGE_SLOTS]; /* allocations, ascending by SPA */
+	unsigned int count;
+} huge;
+
+void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_region *huge_region)
+{
+	pool.regions = regions;
+	pool.nr_regions = count;
+	pool.region = 0;
+	pool.offset = 0;
+	pool.free = MK_NO_PAGE;
+	pool.total = 0;
+	pool.used = 0;
+	for (uint64_t i = 0; i < count; i++)
+		pool.total += regions[i].size >> BF_PAGE_SHIFT;
+	huge.all = *huge_region;
+	huge.count = 0;
+}
+
+static uint64_t take_fresh(void)
+{
+	while (pool.region < pool.nr_regions) {
+		const struct bf_region *r = &pool.regions[pool.region];
+
+		if (pool.offset < r->size) {
+			uint64_t spa = r->spa + pool.offset;
+
+			pool.offset += BF_PAGE_SIZE;
+			return spa;
+		}
+		pool.region++;
+		pool.offset = 0;
+	}
+	return MK_NO_PAGE;
+}
+
+uint64_t pool_alloc(void)
+{
+	uint64_t spa;
+
+	bsl_spin_lock(&pool.lock);
+	spa = pool.free;
+	if (spa != MK_NO_PAGE)
+		pool.free = ((const struct free_page *)window(spa))->next;
+	else
+		spa = take_fresh();
+	if (spa != MK_NO_PAGE)
+		pool.used++;
+	bsl_spin_unlock(&pool.lock);
+	if (spa != MK_NO_PAGE)
+		bsl_memset(window(spa), 0, BF_PAGE_SIZE);
+	return spa;
+}
+
+void pool_free(uint64_t spa)
+{
+	struct free_page *page = window(spa);
+
+	bsl_spin_lock(&pool.lock);
+	page->next = pool.free;
+	pool.free = spa;
+	pool.used--;
+	bsl_spin_unlock(&pool.lock);
+}
+
+/* First fit between the allocations; slot is where the new one belongs. */
+static uint64_t huge_find(uint64_t size, unsigned int *slot)
+{
+	uint64_t start = huge.all.spa;
+
+	for (*slot = 0; *slot < huge.count; (*slot)++) {
+		const struct bf_region *r = &huge.slots[*slot];
+
+		if (size <= r->spa - start)
+			return start;
+		start = r->spa + r->size;
+	}
+	return size <= huge.all.spa + huge.all.size - start ? start : MK_NO_PAGE;
+}
+
+uint64_t huge_alloc(uint64_t size)
+{
+	uint64_t spa = MK_NO_PAGE;
+	unsigned int slot;
+
+	if (!size || !bsl_align_up(size, BF_PAGE_SIZE, &size))
+		return MK_NO_PAGE;
+	bsl_spin_lock(&huge.lock);
+	if (huge.count < HUGE_SLOTS)
+		spa = huge_find(size, &slot);
+	if (spa != MK_NO_PAGE) {
+		for (unsigned int i = huge.count; i > slot; i--)
+			huge.slots[i] = huge.slots[i - 1];
+		huge.slots[slot].spa = spa;
+		huge.slots[slot].size = size;
+		huge.count++;
+	}
+	bsl_spin_unlock(&huge.lock);
+	if (spa != MK_NO_PAGE)
+		bsl_memset(window(spa), 0, size);
+	return spa;
+}
+
+uint64_t huge_free(uint64_t spa)
+{
+	uint64_t size = 0;
+
+	bsl_spin_lock(&huge.lock);
+	for (unsigned int i = 0; i < huge.count; i++) {
+		if (huge.slots[i].spa != spa)
+			continue;
+		size = huge.slots[i].size;
+		huge.count--;
+		for (; i < huge.count; i++)
+			huge.slots[i] = huge.slots[i + 1];
+	}
+	bsl_spin_unlock(&huge.lock);
+	return size;
+}
+
+void pool_dump(void)
+{
+	mk_print("page pool: %llu of %llu pages used\n", (unsigned long long)pool.used,
+		 (unsigned long long)pool.total);
+}
+
+void huge_dump(void)
+{
+	mk_print("huge pool: 0x%llx bytes at 0x%llx, %u allocations\n",
+		 (unsigned long long)huge.all.size, (unsigned long long)huge.all.spa, huge.count);
+	for (unsigned int i = 0; i < huge.count; i++)
+		mk_print("  0x%llx bytes at 0x%llx\n", (unsigned long long)huge.slots[i].size,
+			 (unsigned long long)huge.slots[i].spa);
+}
+
+/* The lists are ascending and may have thousands of entries: binary search. */
+bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size)
+{
+	const struct bf_region *r = window(list->spa);
+	uint64_t low = 0, high = list->count;
+
+	while (low < high) {
+		uint64_t mid = low + (high - low) / 2;
+
+		if (r[mid].spa + r[mid].size <= spa)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < list->count && r[low].spa < spa + size;
+}
+
+bool mem_is_owned(uint64_t spa)
+{
+	return region_overlaps(&mk.handoff->owned, spa, BF_PAGE_SIZE);
+}
+
+bool mem_is_ram(uint64_t spa)
+{
+	return region_overlaps(&mk.handoff->ram, spa, BF_PAGE_SIZE);
+}

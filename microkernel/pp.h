@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A physical processor (PP): everything the microkernel keeps for one logical CPU. It lies at the
+ * same virtual address on every CPU, so no segment register has to be trusted to find it.
+ */
+#ifndef MK_PP_H
+#define MK_PP_H
+
+#include <abi/layout.h>
+
+#define PP_HOST_VMCB 0x40
+#define PP_TSS 0x80
+
+#define MK_GDT_ENTRIES 8
+#define MK_IDT_ENTRIES 256
+
+#ifndef __ASSEMBLER__
+
+#include <abi/cpu_state.h>
+#include <abi/errors.h>
+#include <abi/handoff.h>
+#include <abi/types.h>
+
+struct ext;
+struct vs;
+struct trap_frame;
+
+/* What the extension on this PP is doing; each callback may end in its own ways only. */
+enum phase {
+	PHASE_IDLE,
+	PHASE_START, /* _start, on PP 0 */
+	PHASE_BOOTSTRAP,
+	PHASE_VMEXIT,
+	PHASE_FAIL
+};
+
+/* SDM vol. 3 §8.7, APM vol. 2 §12.2.5 */
+struct tss {
+	uint32_t reserved0;
+	uint32_t rsp[3][2]; /* low, high */
+	uint32_t reserved1[2];
+	uint32_t ist[7][2];
+	uint32_t reserved2[2];
+	uint16_t reserved3;
+	uint16_t iopb;
+};
+BF_STATIC_ASSERT(sizeof(struct tss) == 104, "TSS");
+
+struct idt_gate {
+	uint16_t offset_low;
+	uint16_t selector;
+	uint16_t ist_type; /* IST in [2:0], type and P in [15:8] */
+	uint16_t offset_mid;
+	uint32_t offset_high;
+	uint32_t reserved;
+};
+BF_STATIC_ASSERT(sizeof(struct idt_gate) == 16, "gate");
+
+#define MK_EXIT_LOG_ENTRIES 32 /* a power of two */
+
+struct exit_log_entry {
+	uint64_t reason;
+	uint64_t rip;
+	uint64_t vsid;
+};
+
+/* Where to go on when a fail callback says "again". */
+struct fail_frame {
+	uint64_t gpr[BF_NR_GPRS];
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t rsp;
+	enum phase phase;
+};
+
+struct pp {
+	struct bf_pp_handoff handoff;
+	uint64_t pad0;
+	uint64_t host_vmcb; /* SPA; SVM only */
+	struct vs *vs; /* active VS, or NULL */
+	struct ext *ext; /* whose address space is loaded */
+	uint64_t pad1[5];
+	struct tss tss;
+	uint64_t gdt[MK_GDT_ENTRIES];
+
+	struct bf_pp_status *status;
+	struct bf_switch_page *switch_page;
+	struct vs *root_vs; /* the VS that holds Linux on this PP */
+	uint64_t stack_top; /* of the extension's stack on this PP */
+	enum phase phase;
+	bool launched; /* an exit has arrived: Linux runs as a guest here */
+	bool fallback; /* no extension is asked any more: see fail.c */
+	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
+	bool virt_on; /* VMXON or EFER.SVME is in force */
+	uint16_t vmid; /* active ids */
+	uint16_t vpid;
+	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
+	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
+	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
+	struct bf_table saved_gdtr;
+	struct fail_frame fail;
+	uint64_t log_next; /* entries ever written */
+	struct exit_log_entry log[MK_EXIT_LOG_ENTRIES];
+	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));
+};
+
+BF_STATIC_ASSERT(sizeof(struct pp) <= BF_PP_DATA_PAGES * BF_PAGE_SIZE, "PP data");
+BF_ASSERT_OFFSET(struct pp, host_vmcb, PP_HOST_VMCB);
+BF_ASSERT_OFFSET(struct pp, tss, PP_TSS);
+
+#if __STDC_HOSTED__
+extern struct pp *host_pp; /* unit tests stand on several PPs in turn */
+#define this_pp() host_pp
+#else
+static inline struct pp *this_pp(void)
+{
+	return (struct pp *)BF_PP_DATA;
+}
+#endif
+
+/* The general registers that the active extension sees: the active VS's. */
+static inline uint64_t *abi_gprs(void)
+{
+	return (uint64_t *)(BF_PP_ABI + MK1_TLS_GPRS);
+}
+
+void pp_init_tables(struct pp *pp);
+void pp_load_tables(struct pp *pp);
+
+#endif /* __ASSEMBLER__ */
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "restore.h"
+
+#include <bsl/bits.h>
+
+#include "intrinsics.h"
+#include "pp.h"
+
+#define GDT_ENTRIES (sizeof(((struct pp *)0)->linux_gdt) / sizeof(uint64_t))
+
+/* An available 64-bit TSS descriptor (SDM vol. 3 §8.2.3). */
+static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
+{
+	bool pages = tr->limit > 0xFFFFF;
+	uint64_t limit = pages ? tr->limit >> 12 : tr->limit;
+
+	desc[0] = bsl_field_get(limit, 0, 16) | bsl_field_get(tr->base, 0, 24) << 16 |
+		  0x89ULL << 40 | bsl_field_get(limit, 16, 4) << 48 | (uint64_t)pages << 55 |
+		  bsl_field_get(tr->base, 24, 8) << 56;
+	desc[1] = tr->base >> 32;
+}
+
+/*
+ * LTR wants the descriptor not busy and marks it busy, but Linux' own is busy already and its GDT is
+ * mapped read-only. So the register is loaded from a table that holds nothing but this descriptor.
+ */
+static void load_tr(struct pp *pp, const struct bf_segment *tr)
+{
+	struct bf_table gdtr = { .limit = sizeof(pp->linux_gdt) - 1,
+				 .base = (uint64_t)pp->linux_gdt };
+	unsigned int index = tr->selector >> 3;
+
+	if (!index || index + 1 >= GDT_ENTRIES)
+		return;
+	tss_descriptor(&pp->linux_gdt[index], tr);
+	__asm__ volatile("sgdt %0" : "=m"(pp->saved_gdtr.limit));
+	__asm__ volatile("lgdt %0\n\t"
+			 "ltr %1\n\t"
+			 "lgdt %2"
+			 :
+			 : "m"(gdtr.limit), "r"(tr->selector), "m"(pp->saved_gdtr.limit));
+}
+
+void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
+{
+	load_tr(pp, &state->tr);
+	wrmsr(MSR_EFER, state->efer);
+	wrmsr(MSR_STAR, state->star);
+	wrmsr(MSR_LSTAR, state->lstar);
+	wrmsr(MSR_CSTAR, state->cstar);
+	wrmsr(MSR_FMASK, state->fmask);
+	wrmsr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
+	wrmsr(MSR_IA32_SYSENTER_CS, state->sysenter_cs);
+	wrmsr(MSR_IA32_SYSENTER_ESP, state->sysenter_esp);
+	wrmsr(MSR_IA32_SYSENTER_EIP, state->sysenter_eip);
+	wrmsr(MSR_IA32_PAT, state->pat);
+	(void)wrmsr_safe(MSR_IA32_DEBUGCTL, state->debugctl);
+	write_cr2(state->cr2);
+	write_dr6(state->dr6);
+	write_dr7(state->dr7);
+}

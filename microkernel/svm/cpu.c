@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* SVM on and off (APM vol. 2 §15.4), and what the CPU offers. */
+#include <bsl/bits.h>
+
+#include "../intrinsics.h"
+#include "../mem.h"
+#include "svm.h"
+
+struct svm svm;
+
+static void clgi(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static void stgi(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+}
+
+static void vmsave(uint64_t spa)
+{
+	__asm__ volatile("vmsave %%rax" : : "a"(spa) : "memory");
+}
+
+bool svm_has_nested(void)
+{
+	struct cpuid_regs features = cpuid(0x8000000A, 0);
+
+	svm.has_np = features.edx & BSL_BIT(0);
+	svm.has_1g_pages = cpuid(0x80000001, 0).edx & BSL_BIT(26);
+	return svm.has_np;
+}
+
+/* Memory types need nothing here: the CPU combines the guest's PAT with the MTRRs (§15.25.8). */
+bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
+{
+	(void)spa;
+	*attr = 0;
+	return size < (1ULL << 30) || svm.has_1g_pages;
+}
+
+static enum bf_error detect(void)
+{
+	struct cpuid_regs features = cpuid(0x8000000A, 0);
+	uint64_t vm_cr;
+
+	if (!(cpuid(0x80000001, 0).ecx & BSL_BIT(2)))
+		return BF_ERR_NO_VIRT;
+	if (rdmsr_safe(MSR_VM_CR, &vm_cr) && vm_cr & VM_CR_SVMDIS)
+		return BF_ERR_FW_DISABLED;
+	if (rdmsr(MSR_EFER) & EFER_SVME)
+		return BF_ERR_VIRT_BUSY;
+	svm.has_nrip = features.edx & BSL_BIT(3);
+	svm.asids = features.ebx;
+	if (!svm.open_maps) {
+		/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
+		svm.open_maps = huge_alloc(3 * BF_PAGE_SIZE);
+		if (svm.open_maps == MK_NO_PAGE) {
+			svm.open_maps = 0;
+			return BF_ERR_MK_POOL;
+		}
+	}
+	return BF_ERR_OK;
+}
+
+enum bf_error svm_cpu_enable(struct pp *pp)
+{
+	enum bf_error error = detect();
+
+	if (error)
+		return error;
+	if (!pp->vendor_page) {
+		pp->vendor_page = pool_alloc();
+		pp->host_vmcb = pool_alloc();
+		if (pp->vendor_page == MK_NO_PAGE || pp->host_vmcb == MK_NO_PAGE)
+			return BF_ERR_MK_POOL;
+	}
+	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, pp->vendor_page);
+	/* From here on NMI, SMI and INIT wait until the guest runs: VMRUN sets GIF (§15.17). */
+	clgi();
+	pp->virt_on = true;
+	vmsave(pp->host_vmcb);
+	return BF_ERR_OK;
+}
+
+void svm_cpu_disable(struct pp *pp)
+{
+	if (!pp->virt_on)
+		return;
+	pp->virt_on = false;
+	stgi();
+	wrmsr(MSR_VM_HSAVE_PA, pp->saved_hsave);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
+}
+
+void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
+{
+	struct vmcb *host = window(pp->host_vmcb);
+
+	(void)cr3; /* VMRUN saves the CR3 in force */
+	host->fs.base = fs_base;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SVM world switch (APM vol. 2 §15.5). VMRUN and #VMEXIT switch RAX, RSP, RIP, RFLAGS, the control
+ * registers, EFER and CS, SS, DS, ES, GDTR, IDTR; VMLOAD and VMSAVE the rest of the segments and the
+ * MSRs behind SYSCALL and SYSENTER. The guest's other general registers go straight between the CPU
+ * and the ABI page, where the extension finds them.
+ */
+#include <abi/cpu_state.h>
+#include <abi/layout.h>
+
+#include "../pp.h"
+
+	.section .text, "ax"
+
+	.globl svm_enter
+	.type svm_enter, @function
+svm_enter:
+	mov	%rdi, %rax
+	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
+	mov	BF_GPR_RBX(%r15), %rbx
+	mov	BF_GPR_RCX(%r15), %rcx
+	mov	BF_GPR_RDX(%r15), %rdx
+	mov	BF_GPR_RBP(%r15), %rbp
+	mov	BF_GPR_RSI(%r15), %rsi
+	mov	BF_GPR_RDI(%r15), %rdi
+	mov	BF_GPR_R8(%r15), %r8
+	mov	BF_GPR_R9(%r15), %r9
+	mov	BF_GPR_R10(%r15), %r10
+	mov	BF_GPR_R11(%r15), %r11
+	mov	BF_GPR_R12(%r15), %r12
+	mov	BF_GPR_R13(%r15), %r13
+	mov	BF_GPR_R14(%r15), %r14
+	mov	BF_GPR_R15(%r15), %r15
+	vmload	%rax
+	vmrun	%rax
+	vmsave	%rax
+	movabs	$BF_PP_STACK_TOP, %rsp
+	push	%r15
+	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
+	mov	%rbx, BF_GPR_RBX(%r15)
+	mov	%rcx, BF_GPR_RCX(%r15)
+	mov	%rdx, BF_GPR_RDX(%r15)
+	mov	%rbp, BF_GPR_RBP(%r15)
+	mov	%rsi, BF_GPR_RSI(%r15)
+	mov	%rdi, BF_GPR_RDI(%r15)
+	mov	%r8, BF_GPR_R8(%r15)
+	mov	%r9, BF_GPR_R9(%r15)
+	mov	%r10, BF_GPR_R10(%r15)
+	mov	%r11, BF_GPR_R11(%r15)
+	mov	%r12, BF_GPR_R12(%r15)
+	mov	%r13, BF_GPR_R13(%r15)
+	mov	%r14, BF_GPR_R14(%r15)
+	pop	BF_GPR_R15(%r15)
+	movabs	(BF_PP_DATA + PP_HOST_VMCB), %rax
+	vmload	%rax
+	call	svm_exit
+	ud2
+	.size svm_enter, . - svm_enter
+
+	.section .note.GNU-stack, "", @progbits

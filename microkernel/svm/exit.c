@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Into the guest and out of it, and the guest that has no extension any more. */
+#include "../debug.h"
+#include "../fail.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "../nested.h"
+#include "../trap.h"
+#include "svm.h"
+
+static void inject(struct vmcb *vmcb, uint64_t event)
+{
+	vmcb->eventinj = SVM_EVENT_VALID | event;
+}
+
+_Noreturn void svm_vs_run(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	vmcb->rax = abi_gprs()[BF_RAX];
+	/* GIF is 0 in root mode, so this can only be one from before CLGI. */
+	if (pp->nmi_pending && vs->root && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+		pp->nmi_pending = false;
+		inject(vmcb, SVM_EVENT_NMI);
+	}
+	svm_enter(vs->block_spa);
+}
+
+/* bf_pp_status.exit_count: see BF_NR_EXIT_SLOTS in abi/handoff.h. */
+static unsigned int slot_of(uint64_t code)
+{
+	if (code < 0x90)
+		return (unsigned int)code;
+	if (code - SVM_EXIT_NPF < 4)
+		return 0xF0 + (unsigned int)(code - SVM_EXIT_NPF);
+	return 0xFF;
+}
+
+static _Noreturn void inject_ud(struct vs *vs)
+{
+	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | VECTOR_UD);
+	svm_vs_run(vs);
+}
+
+/* VMMCALL always exits: it is the driver's way out. For everyone else there is none. */
+static void vmmcall(struct pp *pp, struct vs *vs)
+{
+	if (vs->root && !vmcb_of(vs)->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP) {
+		if (mk.vendor->vs_advance_ip(vs))
+			exit_stop(vs);
+	}
+	if (pp->fallback || !vs->vmmcall_exiting)
+		inject_ud(vs);
+}
+
+/*
+ * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs in
+ * this situation as exceptions, which VMRUN would refuse.
+ */
+static void reinject(struct vmcb *vmcb)
+{
+	uint64_t event = vmcb->exitintinfo;
+	uint64_t vector = event & 0xFF;
+
+	if (!(event & SVM_EVENT_VALID) || vmcb->eventinj & SVM_EVENT_VALID)
+		return;
+	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION && (vector == 2 || vector > 31)) {
+		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_EV);
+		event |= vector == 2 ? SVM_EVENT_NMI : SVM_EVENT_INTR;
+	}
+	vmcb->eventinj = event;
+}
+
+/* Nothing exits but what SVM forces to and the driver's call; Linux sees the bare CPU meanwhile. */
+void svm_fallback_init(struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	vmcb->cr_read = 0;
+	vmcb->cr_write = 0;
+	vmcb->dr_read = 0;
+	vmcb->dr_write = 0;
+	vmcb->exceptions = 0;
+	vmcb->instruction1 = 0;
+	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
+	vmcb->instruction3 = 0;
+	vmcb->virtual_interrupt = 0;
+	vmcb->tsc_offset = 0;
+	vmcb->efer |= EFER_SVME;
+	vmcb->clean = 0;
+	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	if (mk.root_npt) {
+		vmcb->np_control = SVM_NP_ENABLE;
+		vmcb->n_cr3 = mk.root_npt;
+	}
+	reinject(vmcb);
+}
+
+static _Noreturn void invalid(struct vs *vs)
+{
+	mk_print("VMRUN refused the state of vs %u\n", vs->id);
+	svm_print_checks(vmcb_of(vs));
+	mk.vendor->vs_dump(vs);
+	fail(BF_ERR_VS_INVALID, vmcb_of(vs)->exitcode, 0, 0);
+}
+
+_Noreturn void svm_exit(void)
+{
+	struct pp *pp = this_pp();
+	struct vs *vs = pp->vs;
+	struct vmcb *vmcb = vmcb_of(vs);
+	uint64_t code = vmcb->exitcode;
+
+	abi_gprs()[BF_RAX] = vmcb->rax;
+	if ((uint32_t)code == SVM_EXIT_INVALID)
+		invalid(vs);
+	vmcb->clean = SVM_CLEAN_ALL;
+	vmcb->tlb_control = 0;
+	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
+	if (code == SVM_EXIT_VMMCALL)
+		vmmcall(pp, vs);
+	if (code == SVM_EXIT_NPF && vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2)) {
+		reinject(vmcb);
+		svm_vs_run(vs);
+	}
+	if (pp->fallback)
+		inject_ud(vs); /* VMRUN is all that is left */
+	exit_to_ext(vs, code);
+}

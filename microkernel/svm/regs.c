@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The registers of a VS by their Mk#1 numbers. */
+#include <abi/mk1_regs_amd.h>
+#include <bsl/bits.h>
+#include <bsl/string.h>
+
+#include "../intrinsics.h"
+#include "../mem.h"
+#include "../mk.h"
+#include "svm.h"
+
+enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
+
+struct reg {
+	uint16_t offset;
+	uint8_t bytes;
+	uint8_t access; /* enum access */
+};
+
+#define REG_ENTRY(number, name, offset, bytes, access) [number] = { offset, bytes, ACCESS_##access },
+static const struct reg regs[MK1_AMD_NR_REGS] = { MK1_AMD_REGS(REG_ENTRY) };
+
+static const struct reg *find(uint64_t number)
+{
+	return number < MK1_AMD_NR_REGS && regs[number].access != ACCESS_NONE ? &regs[number] :
+										NULL;
+}
+
+enum reg_result svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
+{
+	const struct reg *reg = find(number);
+
+	if (!reg)
+		return REG_UNKNOWN;
+	if (reg->access == ACCESS_GPR) {
+		*value = *gpr_of(vs, reg->offset);
+		return REG_OK;
+	}
+	if (reg->access == ACCESS_LIVE)
+		return live_read(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+	*value = 0;
+	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
+	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
+		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
+	return REG_OK;
+}
+
+/* Permission maps are read by the CPU at every intercepted access: they must stay where they are. */
+static bool is_map(uint64_t spa, uint64_t size)
+{
+	const struct bf_region *huge = &mk.handoff->huge_pool;
+
+	return bsl_is_aligned(spa, BF_PAGE_SIZE) &&
+	       bsl_range_within(spa, size, huge->spa, huge->size);
+}
+
+/* Judges, and completes, a value for a field in which not every value is safe for the host. */
+static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
+{
+	switch (number) {
+	case MK1_AMD_intercept_instruction2:
+		vs->vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
+		*value |= SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
+		return true;
+	case MK1_AMD_iopm_base_pa:
+		return is_map(*value, 3 * BF_PAGE_SIZE);
+	case MK1_AMD_msrpm_base_pa:
+		return is_map(*value, 2 * BF_PAGE_SIZE);
+	case MK1_AMD_guest_asid:
+		return *value && *value < svm.asids;
+	case MK1_AMD_tlb_control:
+		return *value == 0 || *value == 1 || *value == 3 || *value == 7;
+	case MK1_AMD_virtual_interrupt_a:
+		return !(*value & BSL_BIT(31)); /* AVIC */
+	case MK1_AMD_ctls1:
+		return !(*value & ~(uint64_t)(svm.has_np ? SVM_NP_ENABLE : 0));
+	case MK1_AMD_n_cr3:
+		return bsl_is_aligned(*value, BF_PAGE_SIZE) && *value < MK1_SPA_LIMIT;
+	case MK1_AMD_ctls2:
+	case MK1_AMD_avic_apic_bar:
+	case MK1_AMD_guest_pa_of_ghcb:
+	case MK1_AMD_avic_apic_backing_page_ptr:
+	case MK1_AMD_avic_logical_table_ptr:
+	case MK1_AMD_avic_physical_table_ptr:
+	case MK1_AMD_vmsa_ptr:
+		return *value == 0; /* features that are never on */
+	case MK1_AMD_cpl:
+		return *value <= 3;
+	case MK1_AMD_efer:
+		*value |= EFER_SVME; /* VMRUN insists on it */
+		return true;
+	default:
+		return true;
+	}
+}
+
+enum reg_result svm_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+{
+	const struct reg *reg = find(number);
+
+	if (!reg)
+		return REG_UNKNOWN;
+	switch (reg->access) {
+	case ACCESS_GPR:
+		*gpr_of(vs, reg->offset) = value;
+		return REG_OK;
+	case ACCESS_LIVE:
+		return live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+	case ACCESS_RW:
+		if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, &value))
+			return REG_REFUSED;
+		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
+		vmcb_of(vs)->clean = 0;
+		return REG_OK;
+	default:
+		return REG_REFUSED;
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of svm/ share. */
+#ifndef MK_SVM_SVM_H
+#define MK_SVM_SVM_H
+
+#include <abi/types.h>
+
+#include "../objects.h"
+#include "../pp.h"
+#include "../vendor.h"
+#include "vmcb.h"
+
+struct svm {
+	bool has_nrip; /* CPUID 8000_000A EDX[3] */
+	bool has_np; /* EDX[0] */
+	bool has_1g_pages;
+	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
+	uint64_t open_maps; /* SPA of permission maps that intercept nothing */
+};
+
+extern struct svm svm;
+
+static inline struct vmcb *vmcb_of(const struct vs *vs)
+{
+	return vs->block;
+}
+
+/* cpu.c */
+enum bf_error svm_cpu_enable(struct pp *pp);
+void svm_cpu_disable(struct pp *pp);
+void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base);
+bool svm_has_nested(void);
+bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+
+/* regs.c */
+enum reg_result svm_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
+enum reg_result svm_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
+
+/* checks.c: which of the conditions for VMRUN the VMCB misses */
+void svm_print_checks(const struct vmcb *vmcb);
+
+/* fetch.c: past the instruction at the guest's RIP, decoded from its memory */
+bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
+
+/* exit.c */
+_Noreturn void svm_vs_run(struct vs *vs);
+void svm_fallback_init(struct vs *vs);
+_Noreturn void svm_exit(void);
+
+/* entry.S: VMRUN of the VMCB at spa; ends in svm_exit. */
+_Noreturn void svm_enter(uint64_t spa);
+
+#endif

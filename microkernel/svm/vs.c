@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The VMCB of a VS. */
+#include <bsl/bits.h>
+#include <bsl/string.h>
+
+#include "../debug.h"
+#include "../intrinsics.h"
+#include "../mem.h"
+#include "../mk.h"
+#include "svm.h"
+
+static bool svm_vs_init(struct vs *vs)
+{
+	uint64_t spa = pool_alloc();
+	struct vmcb *vmcb;
+
+	if (spa == MK_NO_PAGE)
+		return false;
+	vmcb = window(spa);
+	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
+	vmcb->asid = 1;
+	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	vmcb->iopm = svm.open_maps;
+	vmcb->msrpm = svm.open_maps;
+	vmcb->efer = EFER_SVME;
+	vmcb->pat = 0x0007040600070406;
+	vs->block = vmcb;
+	vs->block_spa = spa;
+	return true;
+}
+
+static void svm_vs_fini(struct vs *vs)
+{
+	pool_free(vs->block_spa);
+	vs->block = NULL;
+}
+
+static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	vmcb->es = state->es;
+	vmcb->cs = state->cs;
+	vmcb->ss = state->ss;
+	vmcb->ds = state->ds;
+	vmcb->fs = state->fs;
+	vmcb->gs = state->gs;
+	vmcb->ldtr = state->ldtr;
+	vmcb->tr = state->tr;
+	vmcb->gdtr.limit = state->gdtr.limit;
+	vmcb->gdtr.base = state->gdtr.base;
+	vmcb->idtr.limit = state->idtr.limit;
+	vmcb->idtr.base = state->idtr.base;
+	vmcb->cpl = 0;
+	vmcb->efer = state->efer | EFER_SVME;
+	vmcb->cr0 = state->cr0;
+	vmcb->cr2 = state->cr2;
+	vmcb->cr3 = state->cr3;
+	vmcb->cr4 = state->cr4;
+	vmcb->dr6 = state->dr6;
+	vmcb->dr7 = state->dr7;
+	vmcb->rflags = state->rflags;
+	vmcb->rip = state->rip;
+	vmcb->rsp = state->rsp;
+	vmcb->star = state->star;
+	vmcb->lstar = state->lstar;
+	vmcb->cstar = state->cstar;
+	vmcb->fmask = state->fmask;
+	vmcb->kernel_gs_base = state->kernel_gs_base;
+	vmcb->sysenter_cs = state->sysenter_cs;
+	vmcb->sysenter_esp = state->sysenter_esp;
+	vmcb->sysenter_eip = state->sysenter_eip;
+	vmcb->pat = state->pat;
+	vmcb->debugctl = state->debugctl;
+	if (mk.root_npt) {
+		vmcb->np_control = SVM_NP_ENABLE;
+		vmcb->n_cr3 = mk.root_npt;
+	}
+	vmcb->clean = 0;
+	return BF_ERR_OK;
+}
+
+static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
+{
+	const struct vmcb *vmcb = vmcb_of(vs);
+
+	state->es = vmcb->es;
+	state->cs = vmcb->cs;
+	state->ss = vmcb->ss;
+	state->ds = vmcb->ds;
+	state->fs = vmcb->fs;
+	state->gs = vmcb->gs;
+	state->ldtr = vmcb->ldtr;
+	state->tr = vmcb->tr;
+	state->gdtr.limit = (uint16_t)vmcb->gdtr.limit;
+	state->gdtr.base = vmcb->gdtr.base;
+	state->idtr.limit = (uint16_t)vmcb->idtr.limit;
+	state->idtr.base = vmcb->idtr.base;
+	state->efer = vmcb->efer & ~(uint64_t)EFER_SVME;
+	state->cr0 = vmcb->cr0;
+	state->cr2 = vmcb->cr2;
+	state->cr3 = vmcb->cr3;
+	state->cr4 = vmcb->cr4;
+	state->dr6 = vmcb->dr6;
+	state->dr7 = vmcb->dr7;
+	state->rflags = vmcb->rflags;
+	state->rip = vmcb->rip;
+	state->rsp = vmcb->rsp;
+	state->star = vmcb->star;
+	state->lstar = vmcb->lstar;
+	state->cstar = vmcb->cstar;
+	state->fmask = vmcb->fmask;
+	state->kernel_gs_base = vmcb->kernel_gs_base;
+	state->sysenter_cs = vmcb->sysenter_cs;
+	state->sysenter_esp = vmcb->sysenter_esp;
+	state->sysenter_eip = vmcb->sysenter_eip;
+	/* Without nested paging, PAT and DEBUGCTL are the CPU's own all the time. */
+	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_IA32_PAT);
+	state->debugctl = rdmsr(MSR_IA32_DEBUGCTL);
+}
+
+static void svm_vs_clear(struct vs *vs)
+{
+	vmcb_of(vs)->clean = 0;
+}
+
+static bool svm_vs_load(struct vs *vs)
+{
+	(void)vs;
+	return true;
+}
+
+static void svm_vs_unload(struct vs *vs)
+{
+	/* The next VS to use this ASID on this PP must not meet our translations. */
+	vmcb_of(vs)->clean = 0;
+	vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+}
+
+static unsigned int svm_vs_cpl(const struct vs *vs)
+{
+	return vmcb_of(vs)->cpl;
+}
+
+/* An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1). */
+static bool svm_vs_advance_ip(struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	if (svm.has_nrip && vmcb->nrip)
+		vmcb->rip = vmcb->nrip;
+	else if (vmcb->exitcode == SVM_EXIT_IOIO)
+		vmcb->rip = vmcb->exitinfo2;
+	else if (!svm_next_rip(vmcb, &vmcb->rip))
+		return false;
+	vmcb->interrupt_shadow &= ~(uint64_t)1;
+	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
+		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
+		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+			vmcb->dr6 |= BSL_BIT(14); /* BS */
+			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 1;
+			vmcb->clean = 0;
+		}
+	}
+	return true;
+}
+
+static void svm_tlb_flush_gla(struct vs *vs, uint64_t gla)
+{
+	__asm__ volatile("invlpga %%rax, %%ecx" : : "a"(gla), "c"(vmcb_of(vs)->asid) : "memory");
+}
+
+static void svm_tlb_flush_all(struct vs *vs)
+{
+	if (vs)
+		vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+}
+
+static void svm_vs_dump(struct vs *vs)
+{
+	const struct vmcb *v = vmcb_of(vs);
+
+	mk_print("  exitcode 0x%llx info1 0x%llx info2 0x%llx intinfo 0x%llx\n",
+		 (unsigned long long)v->exitcode, (unsigned long long)v->exitinfo1,
+		 (unsigned long long)v->exitinfo2, (unsigned long long)v->exitintinfo);
+	mk_print("  rip 0x%llx rsp 0x%llx rflags 0x%llx rax 0x%llx cpl %u\n",
+		 (unsigned long long)v->rip, (unsigned long long)v->rsp,
+		 (unsigned long long)v->rflags, (unsigned long long)v->rax, v->cpl);
+	mk_print("  cr0 0x%llx cr2 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx\n",
+		 (unsigned long long)v->cr0, (unsigned long long)v->cr2,
+		 (unsigned long long)v->cr3, (unsigned long long)v->cr4,
+		 (unsigned long long)v->efer);
+	mk_print("  intercepts 0x%x 0x%x exceptions 0x%x asid %u np 0x%llx n_cr3 0x%llx\n",
+		 v->instruction1, v->instruction2, v->exceptions, v->asid,
+		 (unsigned long long)v->np_control, (unsigned long long)v->n_cr3);
+}
+
+static void svm_nmi(struct pp *pp)
+{
+	(void)pp; /* svm_vs_run looks at nmi_pending */
+}
+
+const struct vendor_ops svm_ops = {
+	.name = "AMD-V",
+	.cpu_enable = svm_cpu_enable,
+	.cpu_disable = svm_cpu_disable,
+	.set_host = svm_set_host,
+	.has_nested = svm_has_nested,
+	.nested_leaf = svm_nested_leaf,
+	.vs_init = svm_vs_init,
+	.vs_fini = svm_vs_fini,
+	.vs_init_as_root = svm_vs_init_as_root,
+	.vs_capture = svm_vs_capture,
+	.vs_clear = svm_vs_clear,
+	.vs_load = svm_vs_load,
+	.vs_unload = svm_vs_unload,
+	.vs_read = svm_vs_read,
+	.vs_write = svm_vs_write,
+	.vs_cpl = svm_vs_cpl,
+	.vs_advance_ip = svm_vs_advance_ip,
+	.vs_run = svm_vs_run,
+	.tlb_flush_gla = svm_tlb_flush_gla,
+	.tlb_flush_all = svm_tlb_flush_all,
+	.vs_dump = svm_vs_dump,
+	.nmi = svm_nmi,
+	.fallback_init = svm_fallback_init,
+};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Syscalls: control, handle, callback. */
+#include "ext.h"
+#include "fail.h"
+#include "mk.h"
+#include "pp.h"
+#include "start.h"
+#include "syscall.h"
+
+uint64_t sys_control_exit(struct syscall_frame *f)
+{
+	fail(BF_ERR_EXT_EXIT, 0, f->rip, 0);
+}
+
+uint64_t sys_control_wait(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+
+	if (pp->phase != PHASE_START)
+		fail(BF_ERR_EXT_WAIT, 0, f->rip, 0);
+	start_ext(pp, (uint16_t)(pp->ext->id + 1));
+}
+
+uint64_t sys_control_again(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+
+	if (pp->phase != PHASE_FAIL)
+		fail(BF_ERR_EXT_AGAIN, 0, f->rip, 0);
+	pp->phase = pp->fail.phase;
+	resume_ring3(pp->fail.gpr, pp->fail.rip, pp->fail.rflags, pp->fail.rsp);
+}
+
+uint64_t sys_handle_open_handle(struct syscall_frame *f)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if ((uint32_t)f->reg[0] != MK1_SPEC_ID)
+		return MK1_FAILURE_UNSUPPORTED;
+	if (ext->handle_open)
+		return MK1_FAILURE_UNKNOWN;
+	ext->handle_open = true;
+	f->reg[0] = MK1_HANDLE;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_handle_close_handle(struct syscall_frame *f)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if (f->reg[0] != MK1_HANDLE || !ext->handle_open)
+		return MK1_FAILURE_INVALID_HANDLE;
+	ext->handle_open = false;
+	return MK1_SUCCESS;
+}
+
+/* A callback that only one of all extensions can have: whoever comes first. */
+static uint64_t register_one(struct ext **owner, uint64_t *callback, uint64_t fn)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if (!ext_is_code(ext, fn))
+		return MK1_INVALID_INPUT_REG(1);
+	if (*owner)
+		return MK1_FAILURE_UNKNOWN;
+	*owner = ext;
+	*callback = fn;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_callback_register_bootstrap(struct syscall_frame *f)
+{
+	return register_one(&mk.bootstrap_ext, &this_pp()->ext->bootstrap, f->reg[1]);
+}
+
+uint64_t sys_callback_register_vmexit(struct syscall_frame *f)
+{
+	return register_one(&mk.vmexit_ext, &this_pp()->ext->vmexit, f->reg[1]);
+}
+
+uint64_t sys_callback_register_fail(struct syscall_frame *f)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if (!ext_is_code(ext, f->reg[1]))
+		return MK1_INVALID_INPUT_REG(1);
+	if (ext->fail)
+		return MK1_FAILURE_UNKNOWN;
+	ext->fail = f->reg[1];
+	return MK1_SUCCESS;
+}

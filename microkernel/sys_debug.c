@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Syscalls: debug. None of them takes a handle. */
+#include <bsl/string.h>
+
+#include "debug.h"
+#include "ext.h"
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+#include "syscall.h"
+
+#define CHUNK 128
+
+uint64_t sys_debug_out(struct syscall_frame *f)
+{
+	mk_print("0x%llx 0x%llx\n", (unsigned long long)f->reg[0], (unsigned long long)f->reg[1]);
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_debug_dump_vm(struct syscall_frame *f)
+{
+	vm_dump(arg_id(f, 0));
+	return vm_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+}
+
+uint64_t sys_debug_dump_vp(struct syscall_frame *f)
+{
+	vp_dump(arg_id(f, 0));
+	return vp_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+}
+
+uint64_t sys_debug_dump_vs(struct syscall_frame *f)
+{
+	vs_dump(arg_id(f, 0));
+	return vs_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+}
+
+uint64_t sys_debug_dump_vmexit_log(struct syscall_frame *f)
+{
+	const struct pp *pp = this_pp();
+	uint64_t i = pp->log_next > MK_EXIT_LOG_ENTRIES ? pp->log_next - MK_EXIT_LOG_ENTRIES : 0;
+
+	/* Another PP's area is not mapped here: each keeps its own log. */
+	if (arg_id(f, 0) != pp->handoff.ppid)
+		return MK1_INVALID_INPUT_REG(0);
+	for (; i < pp->log_next; i++) {
+		const struct exit_log_entry *e = &pp->log[i % MK_EXIT_LOG_ENTRIES];
+
+		mk_print("exit %llu: vs %llu, reason 0x%llx, rip 0x%llx\n", (unsigned long long)i,
+			 (unsigned long long)e->vsid, (unsigned long long)e->reason,
+			 (unsigned long long)e->rip);
+	}
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_debug_write_c(struct syscall_frame *f)
+{
+	char c = (char)f->reg[0];
+
+	debug_write(&c, 1);
+	return MK1_SUCCESS;
+}
+
+/* The range is checked page by page, and copied before it is used. */
+uint64_t sys_debug_write_str(struct syscall_frame *f)
+{
+	uint64_t va = f->reg[0], left = f->reg[1];
+
+	while (left) {
+		uint64_t in_page = BF_PAGE_SIZE - (va & BF_PAGE_MASK);
+		uint64_t n = left < CHUNK ? left : CHUNK;
+		char text[CHUNK];
+		size_t length;
+
+		if (n > in_page)
+			n = in_page;
+		if (!ext_is_mapped(this_pp(), va, n))
+			return MK1_INVALID_INPUT_REG(0);
+		if (mk.has_smap)
+			stac();
+		bsl_memcpy(text, (const void *)va, n);
+		if (mk.has_smap)
+			clac();
+		length = bsl_strnlen(text, n);
+		debug_write(text, length);
+		if (length < n)
+			break;
+		va += n;
+		left -= n;
+	}
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_debug_dump_ext(struct syscall_frame *f)
+{
+	ext_dump(arg_id(f, 0));
+	return ext_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+}
+
+uint64_t sys_debug_dump_page_pool(struct syscall_frame *f)
+{
+	(void)f;
+	pool_dump();
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_debug_dump_huge_pool(struct syscall_frame *f)
+{
+	(void)f;
+	huge_dump();
+	return MK1_SUCCESS;
+}

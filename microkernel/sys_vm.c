@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Syscalls: vm and vp. */
+#include <abi/layout.h>
+#include <bsl/bits.h>
+
+#include "ext.h"
+#include "mem.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+#include "syscall.h"
+#include "vendor.h"
+
+uint64_t sys_vm_create_vm(struct syscall_frame *f)
+{
+	const struct vm *vm = vm_create(this_pp()->ext);
+
+	if (!vm)
+		return MK1_FAILURE_UNKNOWN;
+	f->reg[0] = vm->id;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vm_destroy_vm(struct syscall_frame *f)
+{
+	return vm_destroy(arg_id(f, 1)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
+}
+
+uint64_t sys_vm_map_direct(struct syscall_frame *f)
+{
+	struct vm *vm = vm_get(arg_id(f, 1));
+	uint64_t spa = f->reg[2];
+
+	if (!vm)
+		return MK1_INVALID_INPUT_REG(1);
+	if (!bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE || mem_is_owned(spa))
+		return MK1_INVALID_INPUT_REG(2);
+	if (!direct_map(vm, spa))
+		return MK1_FAILURE_UNKNOWN;
+	if (vm->id == this_pp()->vmid)
+		direct_map_switch(this_pp());
+	f->reg[0] = MK1_DIRECT_MAP_BASE + spa;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vm_unmap_direct(struct syscall_frame *f)
+{
+	struct vm *vm = vm_get(arg_id(f, 1));
+
+	if (!vm)
+		return MK1_INVALID_INPUT_REG(1);
+	if (!bsl_is_aligned(f->reg[2], BF_PAGE_SIZE) || !direct_unmap(vm, f->reg[2]))
+		return MK1_INVALID_INPUT_REG(2);
+	return MK1_SUCCESS;
+}
+
+/* Reaching the other PPs comes with the rest of Mk#1; until then the call says that it does not. */
+uint64_t sys_vm_unmap_direct_broadcast(struct syscall_frame *f)
+{
+	(void)f;
+	return MK1_FAILURE_UNSUPPORTED;
+}
+
+uint64_t sys_vm_tlb_flush(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+
+	if (!vm_get(arg_id(f, 1)))
+		return MK1_INVALID_INPUT_REG(1);
+	mk.vendor->tlb_flush_all(pp->vs);
+	direct_map_switch(pp);
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vp_create_vp(struct syscall_frame *f)
+{
+	const struct vp *vp;
+
+	if (!vm_get(arg_id(f, 1)))
+		return MK1_INVALID_INPUT_REG(1);
+	vp = vp_create(arg_id(f, 1));
+	if (!vp)
+		return MK1_FAILURE_UNKNOWN;
+	f->reg[0] = vp->id;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vp_destroy_vp(struct syscall_frame *f)
+{
+	return vp_destroy(arg_id(f, 1)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
+}

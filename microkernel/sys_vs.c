@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Syscalls: vs. A VS is only ever touched by the PP it is assigned to. */
+#include "ext.h"
+#include "fail.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+#include "syscall.h"
+#include "vendor.h"
+
+/* The VS that a register names, if it is this PP's. */
+static struct vs *own_vs(const struct syscall_frame *f, unsigned int reg)
+{
+	struct vs *vs = vs_get(arg_id(f, reg));
+
+	return vs && vs->ppid == this_pp()->handoff.ppid ? vs : NULL;
+}
+
+uint64_t sys_vs_create_vs(struct syscall_frame *f)
+{
+	const struct vs *vs;
+
+	if (!vp_get(arg_id(f, 1)))
+		return MK1_INVALID_INPUT_REG(1);
+	if (arg_id(f, 2) >= mk.handoff->nr_pps)
+		return MK1_INVALID_INPUT_REG(2);
+	vs = vs_create(arg_id(f, 1), arg_id(f, 2));
+	if (!vs)
+		return MK1_FAILURE_UNKNOWN;
+	f->reg[0] = vs->id;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vs_destroy_vs(struct syscall_frame *f)
+{
+	return vs_destroy(arg_id(f, 1)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
+}
+
+uint64_t sys_vs_init_as_root(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+	struct vs *vs = own_vs(f, 1);
+	enum bf_error error;
+
+	/* Once this PP's Linux runs, the captured state is history. */
+	if (!vs || pp->launched || (pp->root_vs && pp->root_vs != vs))
+		return MK1_INVALID_INPUT_REG(1);
+	error = mk.vendor->vs_init_as_root(vs, &pp->switch_page->cpu);
+	if (error)
+		fail(error, 0, 0, 0);
+	vs_take_registers(vs, &pp->switch_page->cpu);
+	vs->root = true;
+	pp->root_vs = vs;
+	return MK1_SUCCESS;
+}
+
+static uint64_t reg_status(enum reg_result result, unsigned int refused)
+{
+	switch (result) {
+	case REG_OK:
+		return MK1_SUCCESS;
+	case REG_UNKNOWN:
+		return MK1_INVALID_INPUT_REG(2);
+	default:
+		return MK1_INVALID_INPUT_REG(refused);
+	}
+}
+
+uint64_t sys_vs_read(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+	enum reg_result result;
+	uint64_t value;
+
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
+	result = mk.vendor->vs_read(vs, f->reg[2], &value);
+	if (result == REG_OK)
+		f->reg[0] = value;
+	return reg_status(result, 2);
+}
+
+uint64_t sys_vs_write(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
+	return reg_status(mk.vendor->vs_write(vs, f->reg[2], f->reg[3]), 3);
+}
+
+/* Checks the triple (vmid, vpid, vsid) in REG1..REG3; NULL and the status when it does not fit. */
+static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
+{
+	const struct vp *vp = vp_get(arg_id(f, 2));
+	struct vs *vs = own_vs(f, 3);
+
+	*status = MK1_SUCCESS;
+	if (!vm_get(arg_id(f, 1)))
+		*status = MK1_INVALID_INPUT_REG(1);
+	else if (!vp || vp->vmid != arg_id(f, 1))
+		*status = MK1_INVALID_INPUT_REG(2);
+	else if (!vs || vs->vpid != vp->id)
+		*status = MK1_INVALID_INPUT_REG(3);
+	return *status == MK1_SUCCESS ? vs : NULL;
+}
+
+static bool advance_active(void)
+{
+	struct vs *vs = this_pp()->vs;
+
+	return vs && mk.vendor->vs_advance_ip(vs);
+}
+
+uint64_t sys_vs_run(struct syscall_frame *f)
+{
+	uint64_t status;
+	struct vs *vs = named_vs(f, &status);
+
+	if (!vs)
+		return status;
+	vs_activate(vs);
+	mk.vendor->vs_run(vs);
+}
+
+uint64_t sys_vs_run_current(struct syscall_frame *f)
+{
+	struct vs *vs = this_pp()->vs;
+
+	(void)f;
+	if (!vs)
+		return MK1_FAILURE_UNKNOWN;
+	mk.vendor->vs_run(vs);
+}
+
+uint64_t sys_vs_advance_ip_and_run(struct syscall_frame *f)
+{
+	uint64_t status;
+	struct vs *vs = named_vs(f, &status);
+
+	if (!vs)
+		return status;
+	if (!advance_active())
+		return MK1_FAILURE_UNKNOWN;
+	vs_activate(vs);
+	mk.vendor->vs_run(vs);
+}
+
+uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
+{
+	struct vs *vs = this_pp()->vs;
+
+	(void)f;
+	if (!vs || !mk.vendor->vs_advance_ip(vs))
+		return MK1_FAILURE_UNKNOWN;
+	mk.vendor->vs_run(vs);
+}
+
+uint64_t sys_vs_promote(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+
+	/* Only Linux, and only in its kernel, has the code that switches mapped. */
+	if (!vs || !vs->root || mk.vendor->vs_cpl(vs) != 0)
+		return MK1_INVALID_INPUT_REG(1);
+	promote(vs);
+}
+
+uint64_t sys_vs_clear(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
+	mk.vendor->vs_clear(vs);
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vs_migrate(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+
+	if (!vs || vs->root || vs->active_ppid != MK1_INVALID_ID)
+		return MK1_INVALID_INPUT_REG(1);
+	if (arg_id(f, 2) >= mk.handoff->nr_pps)
+		return MK1_INVALID_INPUT_REG(2);
+	mk.vendor->vs_clear(vs);
+	vs->ppid = arg_id(f, 2);
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vs_set_active(struct syscall_frame *f)
+{
+	uint64_t status;
+	struct vs *vs = named_vs(f, &status);
+
+	if (vs)
+		vs_activate(vs);
+	return status;
+}
+
+uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
+{
+	uint64_t status;
+	struct vs *vs = named_vs(f, &status);
+
+	if (!vs)
+		return status;
+	if (!advance_active())
+		return MK1_FAILURE_UNKNOWN;
+	vs_activate(vs);
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_vs_tlb_flush(struct syscall_frame *f)
+{
+	struct vs *vs = own_vs(f, 1);
+
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
+	mk.vendor->tlb_flush_gla(vs, f->reg[2]);
+	return MK1_SUCCESS;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One function a syscall, named sys_<name>, in sys_<group>.c. The handle has been checked when it is
+ * called; ids and addresses are checked by it, first all of them, then the effect.
+ */
+#ifndef MK_SYSCALL_H
+#define MK_SYSCALL_H
+
+#include <abi/mk1.h>
+
+#include "trap.h"
+
+typedef uint64_t (*syscall_fn)(struct syscall_frame *f);
+
+#define MK1_DECLARE(op, idx, name, in, out, args, results)                                         \
+	uint64_t sys_##name(struct syscall_frame *f);
+MK1_SYSCALLS(MK1_DECLARE)
+#undef MK1_DECLARE
+
+/* 16-bit ids sit in the low bits of their register; the rest is ignored. */
+static inline uint16_t arg_id(const struct syscall_frame *f, unsigned int reg)
+{
+	return (uint16_t)f->reg[reg];
+}
+
+#endif

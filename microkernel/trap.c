@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "trap.h"
+
+#include "debug.h"
+#include "ext.h"
+#include "fail.h"
+#include "intrinsics.h"
+#include "mk.h"
+#include "pp.h"
+#include "vendor.h"
+
+struct extable_entry {
+	uint64_t insn;
+	uint64_t fixup;
+};
+
+extern const struct extable_entry extable_start[], extable_end[];
+
+static bool fix_up(struct trap_frame *frame)
+{
+	for (const struct extable_entry *e = extable_start; e < extable_end; e++) {
+		if (e->insn == frame->rip) {
+			frame->rip = e->fixup;
+			return true;
+		}
+	}
+	return false;
+}
+
+void trap(struct trap_frame *frame)
+{
+	struct pp *pp = this_pp();
+
+	if (frame->vector == VECTOR_NMI) {
+		pp->nmi_pending = true;
+		mk.vendor->nmi(pp);
+		return;
+	}
+	if (frame->cs & 3) {
+		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
+		    direct_map_fault(pp, read_cr2()))
+			return;
+		fail_ext_fault(frame);
+	}
+	if (fix_up(frame))
+		return;
+	mk_print("microkernel: exception %llu, error code 0x%llx at rip 0x%llx, cr2 0x%llx, pp %u\n",
+		 (unsigned long long)frame->vector, (unsigned long long)frame->error_code,
+		 (unsigned long long)frame->rip, (unsigned long long)read_cr2(), pp->handoff.ppid);
+	fail(BF_ERR_MK_FAULT, frame->vector, frame->rip, read_cr2());
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Exceptions and interrupts in root mode, and the jumps between the rings. */
+#ifndef MK_TRAP_H
+#define MK_TRAP_H
+
+#include <abi/cpu_state.h>
+#include <abi/types.h>
+
+#define VECTOR_DB 1
+#define VECTOR_NMI 2
+#define VECTOR_UD 6
+#define VECTOR_NM 7
+#define VECTOR_DF 8
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+#define VECTOR_MC 18
+
+struct trap_frame {
+	uint64_t gpr[BF_NR_GPRS];
+	uint64_t vector;
+	uint64_t error_code;
+	uint64_t rip;
+	uint64_t cs;
+	uint64_t rflags;
+	uint64_t rsp;
+	uint64_t ss;
+};
+
+/* What mk_syscall leaves on the stack. */
+struct syscall_frame {
+	uint64_t reg[6]; /* REG0..REG5: RDI, RSI, RDX, R10, R8, R9 */
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t rsp;
+};
+
+void mk_enter(void);
+void mk_syscall(void);
+extern const uint8_t trap_stubs[];
+
+_Noreturn void enter_ring3(uint64_t rip, uint64_t rsp, uint64_t arg0, uint64_t arg1);
+_Noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
+
+void trap(struct trap_frame *frame);
+uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax);
+
+#endif

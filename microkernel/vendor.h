@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract behind which SVM and VMX live. svm/ and vmx/ have the same files:
+ * cpu.c (on and off), vs.c (a VS's control block), regs.c (its registers by Mk#1 number),
+ * exit.c (exits before an extension sees them), fallback.c (a guest without extension), entry.S.
+ */
+#ifndef MK_VENDOR_H
+#define MK_VENDOR_H
+
+#include <abi/cpu_state.h>
+#include <abi/errors.h>
+#include <abi/types.h>
+
+#include "objects.h"
+
+struct pp;
+
+struct vendor_ops {
+	const char *name;
+
+	/* Turns the extension on for this PP, after its descriptor tables are loaded. */
+	enum bf_error (*cpu_enable)(struct pp *pp);
+	/* Turns it off, if it is on. */
+	void (*cpu_disable)(struct pp *pp);
+	/* The address space and FS base of the extension that exits go to. */
+	void (*set_host)(struct pp *pp, uint64_t cr3, uint64_t fs_base);
+
+	/* The control block of a VS: allocated, host part filled in. false: no memory. */
+	bool (*vs_init)(struct vs *vs);
+	void (*vs_fini)(struct vs *vs);
+	/* Takes the state that the loader captured. */
+	enum bf_error (*vs_init_as_root)(struct vs *vs, const struct bf_cpu_state *state);
+	/* The reverse: everything but the general registers, from the block and from the CPU. */
+	void (*vs_capture)(struct vs *vs, struct bf_cpu_state *state);
+	/* Drops what the CPU caches of the block. */
+	void (*vs_clear)(struct vs *vs);
+	/* Makes the block the current one on this PP; false: the CPU refused it. */
+	bool (*vs_load)(struct vs *vs);
+	/* The VS stops being the active one: what only the CPU holds of it goes into the VS. */
+	void (*vs_unload)(struct vs *vs);
+	enum reg_result (*vs_read)(struct vs *vs, uint64_t reg, uint64_t *value);
+	enum reg_result (*vs_write)(struct vs *vs, uint64_t reg, uint64_t value);
+	/* The privilege level at which the guest is. */
+	unsigned int (*vs_cpl)(const struct vs *vs);
+	/* Past the instruction that exited; false: its length cannot be told. */
+	bool (*vs_advance_ip)(struct vs *vs);
+	/* Into the guest; comes back through the exit path. */
+	void (*vs_run)(struct vs *vs) __attribute__((noreturn));
+	/* Drops translations of one guest linear address, or of everything, on this PP. */
+	void (*tlb_flush_gla)(struct vs *vs, uint64_t gla);
+	void (*tlb_flush_all)(struct vs *vs);
+	void (*vs_dump)(struct vs *vs);
+
+	/* An NMI arrived in root mode and has been noted in the PP. */
+	void (*nmi)(struct pp *pp);
+
+	/* Prepares a root VS to be run without an extension: only what must exit, exits. */
+	void (*fallback_init)(struct vs *vs);
+
+	/* Whether the CPU has nested paging as we use it. */
+	bool (*has_nested)(void);
+	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */
+	bool (*nested_leaf)(uint64_t spa, uint64_t size, uint64_t *attr);
+};
+
+extern const struct vendor_ops svm_ops;
+extern const struct vendor_ops vmx_ops;
+
+/* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
+void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot, uint64_t reason,
+		uint64_t rip);
+
+/* Goes up to the extension that registered for exits. */
+_Noreturn void exit_to_ext(struct vs *vs, uint64_t reason);
+
+/* The hypercall that no extension can block, from CPL 0 of the root VM. */
+_Noreturn void exit_stop(struct vs *vs);
+
+#endif
