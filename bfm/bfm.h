@@ -27,6 +27,11 @@ struct command {
 extern const struct command start_command, stop_command, dump_command, status_command,
 	check_command;
 
+/* --- config.c -------------------------------------------------------------------------------- */
+
+extern const char *const config_libdir; /* where the images are installed */
+extern const char *const config_version;
+
 /* --- message.c ------------------------------------------------------------------------------- */
 
 struct error_text {
@@ -43,7 +48,7 @@ const struct error_text *error_text(uint32_t error);
 bool use_colour(FILE *file);
 
 /* Prints "bfm: what: sentence" and "hint: hint" to stderr, nothing else. */
-void fail(const char *what, const char *hint, const char *sentence, ...)
+void fail_message(const char *what, const char *hint, const char *sentence, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The same with the texts of an enum bf_error; detail is appended to the sentence unless empty. */

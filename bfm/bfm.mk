@@ -18,7 +18,7 @@ BFM_DEFINES := '-DBFM_LIBDIR="$(PREFIX)/lib/bareflank"' '-DBFM_VERSION="$(VERSIO
 .PHONY: bfm install-bfm
 bfm: $(BFM) $(BFM_MAN)
 
-# The defaults are compiled in: a change of PREFIX or VERSION is a change of these objects.
+# A change of PREFIX or VERSION is a change of this one object.
 $(O)/bfm/config: FORCE
 	@mkdir -p $(@D)
 	@echo $(BFM_DEFINES) | cmp -s - $@ || echo $(BFM_DEFINES) >$@
@@ -26,9 +26,12 @@ $(O)/bfm/config: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(BFM_OBJECTS): $(O)/%.o: %.c $(O)/bfm/config
+$(O)/bfm/config.o: $(O)/bfm/config
+$(O)/bfm/config.o: BFM_CFLAGS += $(BFM_DEFINES)
+
+$(BFM_OBJECTS): $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BFM_CFLAGS) $(BFM_DEFINES) -MMD -MP -c $< -o $@
+	$(CC) $(BFM_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BFM): $(BFM_OBJECTS)
 	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -lelf -o $@

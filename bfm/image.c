@@ -111,7 +111,7 @@ static enum bf_error check_load(struct image *image, unsigned int i)
 	if ((s->p_flags & PF_W) && (s->p_flags & PF_X))
 		return wrong(image, BF_ERR_ELF_WX, "segment %u at 0x%llx", i,
 			     (unsigned long long)s->p_vaddr);
-	if (!bsl_range_within(s->p_vaddr, s->p_memsz, image->base, image->length))
+	if (s->p_memsz && !bsl_range_within(s->p_vaddr, s->p_memsz, image->base, image->length))
 		return wrong(image, BF_ERR_ELF_RANGE,
 			     "segment %u at 0x%llx, 0x%llx bytes; the range is 0x%llx, 0x%llx bytes", i,
 			     (unsigned long long)s->p_vaddr, (unsigned long long)s->p_memsz,
@@ -119,7 +119,10 @@ static enum bf_error check_load(struct image *image, unsigned int i)
 	return BF_ERR_OK;
 }
 
-/* Segment j against the earlier segment i: their bytes may not overlap, nor their pages if rights differ. */
+/*
+ * Segment j against the earlier segment i: addresses ascend, as the System V ABI demands, no byte
+ * belongs to both, and no page if their rights differ.
+ */
 static enum bf_error check_pair(struct image *image, unsigned int i, unsigned int j)
 {
 	const GElf_Phdr *a = &image->segments[i];
@@ -131,6 +134,8 @@ static enum bf_error check_pair(struct image *image, unsigned int i, unsigned in
 
 	if (!a->p_memsz || !b->p_memsz)
 		return BF_ERR_OK;
+	if (b->p_vaddr < a->p_vaddr)
+		return wrong(image, BF_ERR_ELF_OVERLAP, "segments %u and %u are not in ascending order", i, j);
 	/* check_load() saw that these are in range; the end of the range is a page's. */
 	if (!bsl_align_up(a->p_vaddr + a->p_memsz, BF_PAGE_SIZE, &a_end) ||
 	    !bsl_align_up(b->p_vaddr + b->p_memsz, BF_PAGE_SIZE, &b_end))
@@ -159,7 +164,7 @@ static enum bf_error check_tls(struct image *image, unsigned int i)
 		const GElf_Phdr *s = &image->segments[k];
 
 		if (s->p_type == PT_LOAD &&
-		    bsl_range_within(tls->p_vaddr, tls->p_filesz, s->p_vaddr, s->p_filesz))
+		    bsl_range_within(tls->p_vaddr, tls->p_filesz, s->p_vaddr, s->p_memsz))
 			return BF_ERR_OK;
 	}
 	return wrong(image, BF_ERR_ELF_TLS, "its data at 0x%llx is in no loadable segment",
@@ -179,8 +184,9 @@ static enum bf_error check_segment(struct image *image, unsigned int i, bool *tl
 		}
 		return error;
 	case PT_INTERP:
-	case PT_DYNAMIC:
 		return wrong(image, BF_ERR_ELF_INTERP, "segment %u", i);
+	case PT_DYNAMIC:
+		return wrong(image, BF_ERR_ELF_RELOC, "segment %u is for a dynamic linker", i);
 	case PT_TLS:
 		if (*tls_seen)
 			return wrong(image, BF_ERR_ELF_TLS, "segment %u is a second one", i);
@@ -201,7 +207,7 @@ static enum bf_error check_entry(struct image *image)
 		if (s->p_type != PT_LOAD || !s->p_memsz)
 			continue;
 		loads++;
-		if ((s->p_flags & PF_X) && bsl_range_within(image->header.e_entry, 1, s->p_vaddr, s->p_memsz))
+		if ((s->p_flags & PF_X) && bsl_range_within(image->header.e_entry, 1, s->p_vaddr, s->p_filesz))
 			return BF_ERR_OK;
 	}
 	if (!loads)
@@ -314,7 +320,7 @@ int image_load(const char *what, const char *path, enum image_kind kind, struct 
 
 	snprintf(name, sizeof(name), "%s: %s", what, path);
 	if (!data) {
-		fail(name, "give the path of a microkernel or extension ELF file", "%s", strerror(errno));
+		fail_message(name, "install Bareflank, set BAREFLANK_LIBDIR, or give the path of an ELF file", "%s", strerror(errno));
 		return EXIT_BAD_IMAGE;
 	}
 	error = image_check(data, size, kind, detail, sizeof(detail));

@@ -24,7 +24,7 @@ static void print_usage(FILE *file)
 
 static int fail_command(const char *word)
 {
-	fail(word, "bfm --help", "unknown %s", *word == '-' ? "option" : "command");
+	fail_message(word, "bfm --help", "unknown %s", *word == '-' ? "option" : "command");
 	fputs("usage: bfm COMMAND [OPTION...] [ARGUMENT...]\n", stderr);
 	return EXIT_USAGE;
 }
@@ -40,7 +40,7 @@ static int run(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		printf("bfm %s, module interface %u\n", BFM_VERSION, BF_IOCTL_VERSION);
+		printf("bfm %s, module interface %u\n", config_version, BF_IOCTL_VERSION);
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < NR_COMMANDS; i++) {
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 
 	/* A full disk behind stdout must not look like success. */
 	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_OK) {
-		fail("output", "make room or choose another place", "cannot be written");
+		fail_message("output", "make room or choose another place", "cannot be written");
 		return EXIT_FAILED;
 	}
 	return code;

@@ -35,7 +35,7 @@ bool use_colour(FILE *file)
 	return isatty(fileno(file));
 }
 
-void fail(const char *what, const char *hint, const char *sentence, ...)
+void fail_message(const char *what, const char *hint, const char *sentence, ...)
 {
 	bool colour = use_colour(stderr);
 	va_list args;
@@ -54,9 +54,9 @@ void fail_error(const char *what, uint32_t error, const char *detail)
 	const struct error_text *text = error_text(error);
 
 	if (*detail)
-		fail(what, text->hint, "%s (%s)", text->sentence, detail);
+		fail_message(what, text->hint, "%s (%s)", text->sentence, detail);
 	else
-		fail(what, text->hint, "%s", text->sentence);
+		fail_message(what, text->hint, "%s", text->sentence);
 }
 
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
@@ -89,11 +89,11 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 int fail_device(const char *what, int err)
 {
 	if (err == ENOENT || err == ENXIO || err == ENODEV)
-		fail(what, "load it as root: modprobe bareflank", "the module bareflank is not loaded");
+		fail_message(what, "load it as root: modprobe bareflank", "the module bareflank is not loaded");
 	else if (err == EACCES || err == EPERM)
-		fail(what, error_text(BF_ERR_NOT_PERMITTED)->hint, "no permission to open /dev/" BF_DEVICE);
+		fail_message(what, error_text(BF_ERR_NOT_PERMITTED)->hint, "no permission to open /dev/" BF_DEVICE);
 	else
-		fail(what, "see dmesg", "cannot open /dev/" BF_DEVICE ": %s", strerror(err));
+		fail_message(what, "see dmesg", "cannot open /dev/" BF_DEVICE ": %s", strerror(err));
 	return EXIT_NO_DEVICE;
 }
 
@@ -106,7 +106,7 @@ int fail_call(const char *what, int err, uint32_t error, uint64_t detail)
 	if (error == BF_ERR_OK && (err == ENOTTY || err == EPROTO))
 		error = BF_ERR_VERSION;
 	if (error == BF_ERR_OK) {
-		fail(what, "see dmesg", "%s", strerror(err));
+		fail_message(what, "see dmesg", "%s", strerror(err));
 	} else {
 		describe_detail(error, detail, text, sizeof(text));
 		fail_error(what, error, text);

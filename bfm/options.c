@@ -62,8 +62,8 @@ bool parse_size(const char *text, uint64_t *bytes)
 
 void print_help(FILE *file, const struct command *command)
 {
-	fprintf(file, "usage: bfm %s %s\n\n%s.\n\n%s", command->name, command->arguments,
-		command->summary, command->help);
+	fprintf(file, "usage: bfm %s%s%s\n\n%s.\n\n%s", command->name, *command->arguments ? " " : "",
+		command->arguments, command->summary, command->help);
 }
 
 static void fail_usage(const struct command *command, const char *sentence, const char *word)
@@ -71,8 +71,9 @@ static void fail_usage(const struct command *command, const char *sentence, cons
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "bfm %s --help", command->name);
-	fail(command->name, hint, "%s: %s", sentence, word);
-	fprintf(stderr, "usage: bfm %s %s\n", command->name, command->arguments);
+	fail_message(command->name, hint, "%s: %s", sentence, word);
+	fprintf(stderr, "usage: bfm %s%s%s\n", command->name, *command->arguments ? " " : "",
+		command->arguments);
 }
 
 int next_option(int argc, char **argv, const struct command *command, const struct option *options)

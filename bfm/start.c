@@ -52,7 +52,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 		if (c == '?')
 			return EXIT_USAGE;
 		if (!take_value(c, options)) {
-			fail("start", c == 's' ? "give an I/O port, like 0x2f8" :
+			fail_message("start", c == 's' ? "give an I/O port, like 0x2f8" :
 						 "give a size, like 32M or 512K",
 			     "not a %s: %s", c == 's' ? "serial port" : "size", optarg);
 			return EXIT_USAGE;
@@ -70,24 +70,23 @@ int start_parse(int argc, char **argv, struct start_options *options)
 	return -1;
 }
 
-/* A name without a slash that is no file here is looked for where extensions are installed. */
-static const char *resolve(const char *name, char *path)
+/* The installed file of this name, whatever lies in the current directory. */
+static void set_installed(char *path, const char *name)
 {
 	const char *dir = getenv("BAREFLANK_LIBDIR");
 
-	if (strchr(name, '/') || access(name, F_OK) == 0)
-		return name;
-	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : BFM_LIBDIR, name);
-	return access(path, F_OK) == 0 ? path : name;
+	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : config_libdir, name);
 }
 
-/* The installed file of this name, whatever lies in the current directory. */
-static const char *installed(const char *name, char *path)
+/* A name without a slash that is no file here is looked for where extensions are installed. */
+static void set_path(char *path, const char *name)
 {
-	const char *dir = getenv("BAREFLANK_LIBDIR");
-
-	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : BFM_LIBDIR, name);
-	return path;
+	if (!strchr(name, '/') && access(name, F_OK) != 0) {
+		set_installed(path, name);
+		if (access(path, F_OK) == 0)
+			return;
+	}
+	snprintf(path, MAX_PATH, "%s", name);
 }
 
 /* Everything that one start needs; paths and files by image: 0 the microkernel, then extensions. */
@@ -97,24 +96,21 @@ struct images {
 	uint32_t nr_exts;
 };
 
-static void set_path(struct images *images, unsigned int i, const char *path)
-{
-	/* path may be this very buffer. */
-	if (path != images->paths[i])
-		snprintf(images->paths[i], MAX_PATH, "%s", path);
-}
-
 static int load_images(const struct start_options *options, struct images *images)
 {
 	int code;
 
 	images->nr_exts = options->nr_exts ? options->nr_exts : 1;
-	set_path(images, 0, options->microkernel ? options->microkernel :
-						   installed("microkernel", images->paths[0]));
+	if (options->microkernel)
+		snprintf(images->paths[0], MAX_PATH, "%s", options->microkernel);
+	else
+		set_installed(images->paths[0], "microkernel");
 	code = image_load("start", images->paths[0], IMAGE_MICROKERNEL, &images->files[0]);
 	for (unsigned int i = 1; i <= images->nr_exts && !code; i++) {
-		set_path(images, i, options->nr_exts ? resolve(options->exts[i - 1], images->paths[i]) :
-						       installed("default", images->paths[i]));
+		if (options->nr_exts)
+			set_path(images->paths[i], options->exts[i - 1]);
+		else
+			set_installed(images->paths[i], "default");
 		code = image_load("start", images->paths[i], IMAGE_EXTENSION, &images->files[i]);
 	}
 	return code;
@@ -218,6 +214,6 @@ const struct command start_command = {
 		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
 		"                      it must not be one that Linux uses\n"
 		"  --help              show this text\n\n"
-		"Images are looked for in " BFM_LIBDIR ", or where BAREFLANK_LIBDIR says.\n",
+		"Installed images are looked for in PREFIX/lib/bareflank, or where BAREFLANK_LIBDIR says.\n",
 	.run = run,
 };
