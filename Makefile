@@ -1,17 +1,55 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make                 the module, the microkernel, libext, the default extension and bfm
-# make check           unit tests and the matrix of emulated machines (installs what it needs)
-# make demo | shell    a 4-CPU machine that shows the main job | to try bfm by hand
+# make check           unit tests and the matrix of emulated machines
+# make demo            the main job, shown on a machine with 4 CPUs
+# make shell           the same machine, to try bfm by hand
 # make bench           exact instruction counts
 # make install         DESTDIR= PREFIX=
 #
-# CC=clang selects the compiler, KDIR= the kernel the module is built for.
+# CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
+# KDIR= the kernel for which the module is built: by default the running one if its headers are
+# here, else Debian's 6.1 as test/vm/setup fetches it.
+
+.DEFAULT_GOAL := all
 
 O ?= build
 PREFIX ?= /usr/local
-KREL ?= $(shell uname -r)
-KDIR ?= $(shell test/vm/setup kdir)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
+KREL = $(shell make -s -C $(KDIR) kernelrelease 2>/dev/null)
 
-include scripts/build.mk
-include scripts/test.mk
+include microkernel/microkernel.mk
+include ext/ext.mk
+include bfm/bfm.mk
+include test/test.mk
+
+.PHONY: all module install clean
+all: module $(MICROKERNEL) libext ext bfm
+
+# Without KDIR and headers of the running kernel, the module is for the kernel of the test machines.
+ifeq ($(KDIR),)
+MODULE := $(O)/6.1/bareflank.ko
+module: setup-build
+	test/vm/kbuild 6.1
+else
+MODULE := $(O)/module/bareflank.ko
+module:
+	KDIR=$(KDIR) test/vm/kbuild module
+endif
+
+install: all install-bfm
+	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
+	install -D -m 0644 $(O)/ext/default $(DESTDIR)$(PREFIX)/lib/bareflank/default
+	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
+	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
+	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
+	for h in abi/*.h ext/libext/*.h lib/bsl/*.h; do \
+		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
+	install -D -m 0644 $(MODULE) $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
+		cut -d' ' -f1)/extra/bareflank.ko
+
+clean:
+	rm -rf $(O)

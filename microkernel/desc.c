@@ -75,7 +75,7 @@ void pp_load_tables(struct pp *pp)
 	struct bf_table idtr = { .limit = sizeof(pp->idt) - 1, .base = (uint64_t)pp->idt };
 
 	/* The IDT last: its gates need the code selector and its IST stacks the TSS. */
-	__asm__ volatile("lgdt %0" : : "m"(gdtr.limit));
+	lgdt(&gdtr);
 	__asm__ volatile("mov %0, %%ss\n\t"
 			 "mov %1, %%ds\n\t"
 			 "mov %1, %%es\n\t"
@@ -85,5 +85,5 @@ void pp_load_tables(struct pp *pp)
 			 "ltr %w2"
 			 :
 			 : "r"(BF_SEL_KERNEL_SS), "r"(0), "r"(BF_SEL_TSS));
-	__asm__ volatile("lidt %0" : : "m"(idtr.limit));
+	lidt(&idtr);
 }

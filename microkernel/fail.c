@@ -41,10 +41,8 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	struct pp *pp = this_pp();
 	void (*switch_leave)(struct bf_switch_page *) = (void *)pp->handoff.switch_leave;
 
-	__asm__ volatile("lidt %0\n\t"
-			 "lgdt %1"
-			 :
-			 : "m"(sp->idtr.limit), "m"(sp->gdtr.limit));
+	lidt(&sp->idtr);
+	lgdt(&sp->gdtr);
 	if (pp->nmi_pending)
 		sp->nmi_pending = 1;
 	pp->nmi_pending = false;

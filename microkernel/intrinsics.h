@@ -6,6 +6,7 @@
 #ifndef MK_INTRINSICS_H
 #define MK_INTRINSICS_H
 
+#include <abi/cpu_state.h>
 #include <abi/types.h>
 
 #include "extable.h"
@@ -114,6 +115,22 @@ MK_REGISTER(dr3)
 MK_REGISTER(dr6)
 MK_REGISTER(dr7)
 #undef MK_REGISTER
+
+/* The operand of LGDT and LIDT is the ten bytes from limit on. */
+static inline void lgdt(const struct bf_table *t)
+{
+	__asm__ volatile("lgdt (%0)" : : "r"(&t->limit), "m"(*t) : "memory");
+}
+
+static inline void lidt(const struct bf_table *t)
+{
+	__asm__ volatile("lidt (%0)" : : "r"(&t->limit), "m"(*t) : "memory");
+}
+
+static inline void sgdt(struct bf_table *t)
+{
+	__asm__ volatile("sgdt (%1)" : "=m"(*t) : "r"(&t->limit));
+}
 
 static inline void invlpg(uint64_t va)
 {

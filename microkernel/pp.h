@@ -97,7 +97,6 @@ struct pp {
 	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
-	struct bf_table saved_gdtr;
 	struct fail_frame fail;
 	uint64_t log_next; /* entries ever written */
 	struct exit_log_entry log[MK_EXIT_LOG_ENTRIES];

@@ -28,17 +28,16 @@ static void load_tr(struct pp *pp, const struct bf_segment *tr)
 {
 	struct bf_table gdtr = { .limit = sizeof(pp->linux_gdt) - 1,
 				 .base = (uint64_t)pp->linux_gdt };
+	struct bf_table switch_gdtr;
 	unsigned int index = tr->selector >> 3;
 
 	if (!index || index + 1 >= GDT_ENTRIES)
 		return;
 	tss_descriptor(&pp->linux_gdt[index], tr);
-	__asm__ volatile("sgdt %0" : "=m"(pp->saved_gdtr.limit));
-	__asm__ volatile("lgdt %0\n\t"
-			 "ltr %1\n\t"
-			 "lgdt %2"
-			 :
-			 : "m"(gdtr.limit), "r"(tr->selector), "m"(pp->saved_gdtr.limit));
+	sgdt(&switch_gdtr);
+	lgdt(&gdtr);
+	__asm__ volatile("ltr %0" : : "r"(tr->selector));
+	lgdt(&switch_gdtr);
 }
 
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
