@@ -32,7 +32,8 @@
 	  "boot with nr_cpus=") \
 	X(12, SPA_TOO_HIGH, EOPNOTSUPP, "memory lies above the physical addresses that Mk#1 can express", \
 	  "boot with mem=16T") \
-	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", "") \
+	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
+	  "the hypervisor still runs, but cannot hide its memory") \
 	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU does not allow a VMX control that the hypervisor needs", \
 	  "the detail is the capability MSR that refuses it") \
 	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
@@ -43,12 +44,14 @@
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \
-	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", "") \
+	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", \
+	  "give the file that the linker made") \
 	X(34, ELF_CLASS, ENOEXEC, "the image is not a 64-bit little-endian ELF file", "compile it for x86-64") \
 	X(35, ELF_TYPE, ENOEXEC, "the image is not a static executable (ET_EXEC)", \
 	  "link it with -static -no-pie") \
 	X(36, ELF_MACHINE, ENOEXEC, "the image is for another machine", "compile it for x86-64") \
-	X(37, ELF_PHDRS, ENOEXEC, "the program headers of the image are malformed", "") \
+	X(37, ELF_PHDRS, ENOEXEC, "the program headers of the image are malformed", \
+	  "link it again; readelf -lW shows what is there") \
 	X(38, ELF_INTERP, ENOEXEC, "the image is dynamically linked", "link it with -static -no-pie") \
 	X(39, ELF_WX, ENOEXEC, "a segment of the image is writable and executable", \
 	  "link it with separate text and data segments") \
@@ -56,18 +59,24 @@
 	  "link extensions at 0x0000328000000000") \
 	X(41, ELF_OVERLAP, ENOEXEC, "two segments of the image overlap or share a page with different rights", \
 	  "align segments to pages") \
-	X(42, ELF_ENTRY, ENOEXEC, "the entry point of the image is not in an executable segment", "") \
-	X(43, ELF_TLS, ENOEXEC, "the TLS segment of the image is malformed or larger than one page", "") \
-	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", "") \
-	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", "") \
+	X(42, ELF_ENTRY, ENOEXEC, "the entry point of the image is not in an executable segment", \
+	  "define _start in its text, or set the entry point with -e") \
+	X(43, ELF_TLS, ENOEXEC, "the TLS segment of the image is malformed or larger than one page", \
+	  "use at most 4096 bytes of thread-local data") \
+	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", \
+	  "link it: an object file is not enough") \
+	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", \
+	  "strip it, or keep large data out of the file") \
 	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", "link it with -static -no-pie") \
-	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", "") \
+	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", \
+	  "give fewer") \
 	/* the microkernel */ \
 	X(64, MK_VERSION, EPROTO, "the microkernel and the module speak different versions of the handoff", \
 	  "install both from the same release") \
 	X(65, MK_POOL, ENOMEM, "the microkernel's page pool is exhausted", \
 	  "start with a larger pool: bfm start --pool SIZE") \
-	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", "") \
+	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", \
+	  "only AMD-V and VT-x are supported") \
 	X(67, MK_VMXON, EIO, "VMXON failed", "another hypervisor may own VT-x: see bfm check") \
 	X(68, MK_SELFTEST, EIO, "the first exit did not arrive", "see bfm dump") \
 	X(69, MK_FAULT, EIO, "the microkernel met a fault of its own", \
@@ -76,14 +85,16 @@
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
-	X(98, EXT_RETURN, ECANCELED, "the extension returned from its fail callback without handling the fault", "") \
+	X(98, EXT_RETURN, ECANCELED, "the extension returned from its fail callback without handling the fault", \
+	  "end the fail callback with again or with a run call") \
 	X(99, EXT_NO_BOOTSTRAP, EINVAL, "the extension registered no bootstrap callback", \
 	  "register it in _start, before wait") \
 	X(100, EXT_NO_VMEXIT, EINVAL, "an exit arrived and the extension has no vmexit callback", \
 	  "register it in _start, before wait") \
 	X(101, EXT_WAIT, ECANCELED, "the extension called wait outside of _start", \
 	  "end a callback with run, promote or again") \
-	X(102, EXT_AGAIN, ECANCELED, "the extension called again outside of its fail callback", "") \
+	X(102, EXT_AGAIN, ECANCELED, "the extension called again outside of its fail callback", \
+	  "call it in the fail callback only") \
 	X(103, EXT_FAIL_FAULT, EFAULT, "the extension faulted in its fail callback", \
 	  "see bfm dump: it names the address") \
 	X(104, EXT_STOP_REFUSED, EIO, "the extension did not give the CPU back when asked to stop", \

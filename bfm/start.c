@@ -3,8 +3,8 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <bsl/bits.h>
 
@@ -78,12 +78,19 @@ static void set_installed(char *path, const char *name)
 	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : config_libdir, name);
 }
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* A name without a slash that is no file here is looked for where extensions are installed. */
 static void set_path(char *path, const char *name)
 {
-	if (!strchr(name, '/') && access(name, F_OK) != 0) {
+	if (!strchr(name, '/') && !is_file(name)) {
 		set_installed(path, name);
-		if (access(path, F_OK) == 0)
+		if (is_file(path))
 			return;
 	}
 	snprintf(path, MAX_PATH, "%s", name);

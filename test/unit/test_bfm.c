@@ -1,0 +1,726 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/image.c */
+/* libs: -lelf */
+/* The commands, against a device of this test's own. */
+#include <check.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../bfm/bfm.h"
+
+#define FD 1000
+
+const char *const config_libdir = "/nonexistent";
+const char *const config_version = "test";
+
+/* --- the device: config.c and device.c of bfm are not linked --------------------------------- */
+
+static struct {
+	int open_errno;
+	int call_errno; /* of start, stop, dump and check; status always answers */
+	uint32_t error;
+	uint32_t image;
+	uint64_t detail;
+	struct bf_ioctl_status status;
+	struct bf_cpu_status *cpus;
+	struct bf_ioctl_check check;
+	struct bf_ioctl_start started; /* what start was given */
+	const char *text; /* of the ring */
+	uint64_t text_position; /* of its first byte */
+	unsigned int polls_to_run; /* status answers "running" so often */
+} device;
+
+int device_open(void)
+{
+	errno = device.open_errno;
+	return errno ? -1 : FD;
+}
+
+void device_close(int fd)
+{
+	ck_assert_int_eq(fd, FD);
+}
+
+static int answer_status(struct bf_ioctl_status *call)
+{
+	struct bf_ioctl_status in = *call;
+	uint32_t room = in.nr_cpus < device.status.nr_cpus ? in.nr_cpus : device.status.nr_cpus;
+
+	*call = device.status;
+	call->size = in.size;
+	if (in.cpus)
+		memcpy((void *)(uintptr_t)in.cpus, device.cpus, room * sizeof(*device.cpus));
+	if (device.polls_to_run) {
+		device.polls_to_run--;
+		call->state = BF_STATE_RUNNING;
+	}
+	return 0;
+}
+
+static int answer_dump(struct bf_ioctl_dump *call)
+{
+	uint64_t end = device.text_position + strlen(device.text);
+
+	if (call->position < device.text_position)
+		call->position = device.text_position;
+	/* At most three bytes at once, so that the caller has to come again. */
+	call->length = end - call->position < 3 ? end - call->position : 3;
+	memcpy((void *)(uintptr_t)call->data, device.text + (call->position - device.text_position),
+	       call->length);
+	return 0;
+}
+
+int device_call(int fd, unsigned long request, void *argument)
+{
+	struct bf_ioctl_start *start = argument;
+	struct bf_ioctl_stop *stop = argument;
+
+	ck_assert_int_eq(fd, FD);
+	ck_assert_uint_eq(*(uint32_t *)argument, _IOC_SIZE(request));
+	if (request == BF_IOC_STATUS)
+		return answer_status(argument);
+	if (request == BF_IOC_START) {
+		device.started = *start;
+		start->error = device.error;
+		start->image = device.image;
+		start->detail = device.detail;
+	} else if (request == BF_IOC_STOP) {
+		stop->error = device.error;
+		stop->detail = device.detail;
+	} else if (request == BF_IOC_DUMP && !device.call_errno) {
+		return answer_dump(argument);
+	} else if (request == BF_IOC_CHECK) {
+		*(struct bf_ioctl_check *)argument = device.check;
+	}
+	errno = device.call_errno;
+	return errno ? -1 : 0;
+}
+
+/* --- running a command ----------------------------------------------------------------------- */
+
+static char *out, *err;
+static size_t out_size, err_size;
+
+static void setup(void)
+{
+	memset(&device, 0, sizeof(device));
+	device.text = "";
+	device.cpus = calloc(BF_MAX_PPS, sizeof(*device.cpus));
+	unsetenv("BAREFLANK_LIBDIR");
+}
+
+static void teardown(void)
+{
+	free(device.cpus);
+	free(out);
+	free(err);
+	out = err = NULL;
+}
+
+/* Runs it with the words of line; its output is in out and err afterwards. */
+static int run(const struct command *command, const char *line)
+{
+	FILE *real_out = stdout, *real_err = stderr;
+	char *words = strdup(line), *argv[16] = { NULL };
+	int argc = 0, code;
+
+	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
+		argv[argc++] = w;
+	free(out);
+	free(err);
+	stdout = open_memstream(&out, &out_size);
+	stderr = open_memstream(&err, &err_size);
+	optind = 0;
+	code = command->run(argc, argv);
+	fclose(stdout);
+	fclose(stderr);
+	stdout = real_out;
+	stderr = real_err;
+	free(words);
+	return code;
+}
+
+static unsigned int lines(const char *text)
+{
+	unsigned int n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* A failure says what and what to do, each in a line. */
+static void assert_failure(const char *what, const char *sentence)
+{
+	ck_assert_msg(!strncmp(err, "bfm: ", 5) && !strncmp(err + 5, what, strlen(what)), "%s", err);
+	ck_assert_msg(strstr(err, sentence) != NULL, "%s", err);
+	ck_assert_msg(strstr(err, "\nhint: ") != NULL && lines(err) == 2, "%s", err);
+	ck_assert_msg(!strchr(err, '\033'), "colour without a terminal");
+}
+
+/* --- numbers and options --------------------------------------------------------------------- */
+
+START_TEST(sizes)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = { { "1", 1 },	     { "4096", 4096 },	     { "0x1000", 4096 },
+		     { "32M", 32 << 20 },    { "32m", 32 << 20 },    { "1k", 1024 },
+		     { "2G", 2ULL << 30 },   { "1T", 1ULL << 40 },   { "5MiB", 5 << 20 },
+		     { "5KB", 5 << 10 },     { "0x10K", 0x4000 },    { "18446744073709551615", UINT64_MAX },
+		     { "16777215T", 16777215ULL << 40 } };
+	static const char *const bad[] = { "", "0", "0M", "-1", "+1", " 1", "1 ", "M", "1X", "1MM", "1Mi",
+					   "1.5M", "0x", "0x0x1", "0x-1", "1iB", "16777216T",
+					   "18446744073709551616", "99999999999999999999999K", "1M\n" };
+	uint64_t bytes;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ck_assert_msg(parse_size(good[i].text, &bytes), "%s", good[i].text);
+		ck_assert_uint_eq(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!parse_size(bad[i], &bytes), "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(numbers)
+{
+	uint64_t n;
+
+	ck_assert(parse_number("0x2f8", 0xFFFF, &n) && n == 0x2F8);
+	ck_assert(parse_number("010", 0xFFFF, &n) && n == 10);
+	ck_assert(parse_number("65535", 0xFFFF, &n) && !parse_number("65536", 0xFFFF, &n));
+	ck_assert(!parse_number("1K", 0xFFFF, &n) && !parse_number("", 0xFFFF, &n));
+}
+END_TEST
+
+START_TEST(start_options)
+{
+	char *argv[] = { "start", "a", "--pool", "32M", "--huge=5000", "--serial", "0x2f8",
+			 "--microkernel", "mk", "b", NULL };
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(10, argv, &options), -1);
+	ck_assert_str_eq(options.microkernel, "mk");
+	ck_assert_uint_eq(options.pool_size, 32 << 20);
+	ck_assert_uint_eq(options.huge_size, 8192);
+	ck_assert_uint_eq(options.serial_port, 0x2F8);
+	ck_assert_uint_eq(options.nr_exts, 2);
+	ck_assert_str_eq(options.exts[0], "a");
+	ck_assert_str_eq(options.exts[1], "b");
+}
+END_TEST
+
+START_TEST(wrong_command_lines)
+{
+	static const struct {
+		const struct command *command;
+		const char *line;
+	} wrong[] = { { &start_command, "start --frob" },   { &start_command, "start --pool" },
+		      { &start_command, "start --pool 0" }, { &start_command, "start --huge 1Z" },
+		      { &start_command, "start -x" },	    { &start_command, "start --serial 0" },
+		      { &start_command, "start --serial 65529" },
+		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
+		      { &stop_command, "stop now" },	    { &stop_command, "stop --now" },
+		      { &status_command, "status --jason" }, { &status_command, "status x" },
+		      { &dump_command, "dump --follow x" }, { &check_command, "check --all" } };
+	static const struct command *const all[] = { &start_command, &stop_command, &status_command,
+						     &dump_command, &check_command };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_assert_msg(run(wrong[i].command, wrong[i].line) == EXIT_USAGE, "%s", wrong[i].line);
+		ck_assert_str_eq(out, "");
+		ck_assert_msg(!strncmp(err, "bfm: ", 5) && strstr(err, "hint: "), "%s: %s", wrong[i].line, err);
+	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "%s --help", all[i]->name);
+		ck_assert_int_eq(run(all[i], line), EXIT_OK);
+		ck_assert_str_eq(err, "");
+		ck_assert_msg(!strncmp(out, "usage: bfm ", 11), "%s", out);
+	}
+}
+END_TEST
+
+START_TEST(device_missing)
+{
+	static const struct command *const all[] = { &stop_command, &status_command, &dump_command };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		device.open_errno = ENOENT;
+		ck_assert_int_eq(run(all[i], all[i]->name), EXIT_NO_DEVICE);
+		assert_failure(all[i]->name, "not loaded");
+		device.open_errno = EACCES;
+		ck_assert_int_eq(run(all[i], all[i]->name), EXIT_NO_DEVICE);
+		assert_failure(all[i]->name, "no permission");
+	}
+}
+END_TEST
+
+/* --- start and stop -------------------------------------------------------------------------- */
+
+static char libdir[] = "/tmp/test_bfm.XXXXXX";
+
+/* The smallest image: one page of text at base. */
+static void write_image(const char *name, uint64_t base)
+{
+	struct {
+		uint8_t ident[16];
+		uint16_t type, machine;
+		uint32_t version;
+		uint64_t entry, phoff, shoff;
+		uint32_t flags;
+		uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+		uint32_t p_type, p_flags;
+		uint64_t offset, va, pa, filesz, memsz, align;
+	} image = { .ident = "\177ELF\2\1\1", .type = 2, .machine = 62, .version = 1, .entry = base,
+		    .phoff = 64, .ehsize = 64, .phentsize = 56, .phnum = 1, .p_type = 1, .p_flags = 5,
+		    .va = base, .filesz = 64, .memsz = 64 };
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", libdir, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(&image, sizeof(image), 1, file), 1);
+	fclose(file);
+}
+
+static void remove_image(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", libdir, name);
+	unlink(path);
+}
+
+START_TEST(starting)
+{
+	char line[256];
+
+	ck_assert_ptr_nonnull(mkdtemp(libdir));
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_BAD_IMAGE);
+	assert_failure("start: /nonexistent/microkernel", "No such file");
+	setenv("BAREFLANK_LIBDIR", libdir, 1);
+	write_image("microkernel", BF_MK_BASE);
+	write_image("default", MK1_EXT_CODE_BASE);
+	write_image("other", MK1_EXT_CODE_BASE);
+
+	device.status.nr_cpus = 4;
+	ck_assert_int_eq(run(&start_command, "start --pool 1M --serial 0x3e8"), EXIT_OK);
+	ck_assert_msg(!strncmp(out, "started on 4 CPUs in ", 21), "%s", out);
+	ck_assert_uint_eq(device.started.version, BF_IOCTL_VERSION);
+	ck_assert_uint_eq(device.started.nr_exts, 1);
+	ck_assert_uint_eq(device.started.pool_size, 1 << 20);
+	ck_assert_uint_eq(device.started.huge_size, 0);
+	ck_assert_uint_eq(device.started.serial_port, 0x3E8);
+	ck_assert_uint_eq(device.started.microkernel.size, 120);
+
+	/* An installed extension by its name; a microkernel in its place is refused before the call. */
+	ck_assert_int_eq(run(&start_command, "start other other"), EXIT_OK);
+	ck_assert_uint_eq(device.started.nr_exts, 2);
+	ck_assert_int_eq(run(&start_command, "start microkernel"), EXIT_BAD_IMAGE);
+	assert_failure("start: ", "outside the range");
+
+	/* The driver's word: which image, which CPU. */
+	device.call_errno = ENODEV;
+	device.error = BF_ERR_NO_VIRT;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
+	assert_failure("start: this CPU offers neither", "");
+	device.call_errno = EFAULT;
+	device.error = device.status.error = BF_ERR_EXT_FAULT;
+	device.detail = 14;
+	device.image = 2;
+	device.status.error_cpu = 3;
+	ck_assert_int_eq(run(&start_command, "start default other"), EXIT_FAILED);
+	snprintf(line, sizeof(line), "start: %s/other: CPU 3: the extension faulted (vector 14)", libdir);
+	assert_failure(line, "");
+	device.error = BF_ERR_ELF_WX;
+	device.image = 0;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_BAD_IMAGE);
+	snprintf(line, sizeof(line), "start: %s/microkernel: a segment", libdir);
+	assert_failure(line, "writable and executable");
+	device.image = 77; /* nonsense is not believed */
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_BAD_IMAGE);
+	device.error = BF_ERR_OK;
+	device.call_errno = ENOTTY;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
+	assert_failure("start", "different versions");
+	device.open_errno = ENOENT;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_NO_DEVICE);
+	assert_failure("start", "not loaded");
+
+	remove_image("microkernel");
+	remove_image("default");
+	remove_image("other");
+	rmdir(libdir);
+}
+END_TEST
+
+START_TEST(stopping)
+{
+	device.status.stop_ns = 2500000;
+	ck_assert_int_eq(run(&stop_command, "stop"), EXIT_OK);
+	ck_assert_str_eq(out, "stopped in 2.5 ms\n");
+	device.error = BF_ERR_EXT_STOP_REFUSED;
+	ck_assert_int_eq(run(&stop_command, "stop"), EXIT_OK);
+	assert_failure("stop", "did not give the CPU back");
+	device.error = BF_ERR_NOT_RUNNING;
+	device.call_errno = ESRCH;
+	ck_assert_int_eq(run(&stop_command, "stop"), EXIT_FAILED);
+	ck_assert_str_eq(out, "");
+	assert_failure("stop", "not running");
+}
+END_TEST
+
+/* --- dump ------------------------------------------------------------------------------------ */
+
+START_TEST(dumping)
+{
+	device.text = "hello from ring 3\n";
+	ck_assert_int_eq(run(&dump_command, "dump"), EXIT_OK);
+	ck_assert_str_eq(out, device.text);
+	ck_assert_str_eq(err, "");
+	device.text_position = 1000;
+	device.polls_to_run = 3;
+	ck_assert_int_eq(run(&dump_command, "dump --follow"), EXIT_OK);
+	ck_assert_str_eq(out, device.text);
+	ck_assert_msg(strstr(err, "1000 bytes of older text are lost"), "%s", err);
+	ck_assert_uint_eq(device.polls_to_run, 0);
+	device.call_errno = EIO;
+	ck_assert_int_eq(run(&dump_command, "dump"), EXIT_FAILED);
+	assert_failure("dump", "Input/output error");
+}
+END_TEST
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+/* A JSON value (RFC 8259): returns the address behind it, or NULL. */
+static const char *skip_value(const char *p);
+
+static const char *skip_blanks(const char *p)
+{
+	return p ? p + strspn(p, " \n\t\r") : NULL;
+}
+
+static const char *skip_string(const char *p)
+{
+	if (*p++ != '"')
+		return NULL;
+	for (; *p != '"'; p++) {
+		if ((unsigned char)*p < ' ')
+			return NULL;
+		if (*p == '\\' && !*++p)
+			return NULL;
+	}
+	return p + 1;
+}
+
+static const char *skip_members(const char *p, char end, bool named)
+{
+	p = skip_blanks(p + 1);
+	if (*p == end)
+		return p + 1;
+	for (;;) {
+		if (named) {
+			p = skip_blanks(skip_string(p));
+			if (!p || *p++ != ':')
+				return NULL;
+		}
+		p = skip_blanks(skip_value(skip_blanks(p)));
+		if (!p)
+			return NULL;
+		if (*p == end)
+			return p + 1;
+		if (*p++ != ',')
+			return NULL;
+		p = skip_blanks(p);
+	}
+}
+
+static const char *skip_value(const char *p)
+{
+	if (*p == '{')
+		return skip_members(p, '}', true);
+	if (*p == '[')
+		return skip_members(p, ']', false);
+	if (*p == '"')
+		return skip_string(p);
+	if (!strncmp(p, "null", 4))
+		return p + 4;
+	if (!isdigit((unsigned char)*p) || (*p == '0' && isdigit((unsigned char)p[1])))
+		return NULL;
+	return p + strspn(p, "0123456789");
+}
+
+static void assert_json(const char *text)
+{
+	const char *end = skip_blanks(skip_value(text));
+
+	ck_assert_msg(end && !*end, "%s", text);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in:\n%s", part, text);
+}
+
+static void set_running(enum bf_vendor vendor)
+{
+	device.status.version = BF_IOCTL_VERSION;
+	device.status.state = BF_STATE_RUNNING;
+	device.status.vendor = vendor;
+	device.status.nr_cpus = 2;
+	device.status.memory = 3 << 20;
+	device.status.start_ns = 12300000;
+	for (uint32_t i = 0; i < 2; i++) {
+		device.cpus[i].cpu = 4 * i;
+		device.cpus[i].ppid = i;
+		device.cpus[i].pp.state = BF_PP_GUEST;
+		device.cpus[i].pp.exits = 105;
+		device.cpus[i].pp.exit_count[vendor == BF_VENDOR_AMD ? 0x72 : 10] = 100;
+		device.cpus[i].pp.exit_count[vendor == BF_VENDOR_AMD ? 0xF0 : 48] = 5;
+	}
+}
+
+START_TEST(status_of_a_running_machine)
+{
+	set_running(BF_VENDOR_AMD);
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	ck_assert_str_eq(out, "state       running\n"
+			      "vendor      AMD\n"
+			      "CPUs        2\n"
+			      "memory      3.0 MiB\n"
+			      "last start  12.3 ms\n"
+			      "\n"
+			      "CPU   PP  state            exits\n"
+			      "  0    0  guest             105\n"
+			      "  4    1  guest             105\n"
+			      "\n"
+			      "exits by reason:\n"
+			      "  CPUID                           200\n"
+			      "  NPF                              10\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+	assert_has(out, "\"exits\": {\"CPUID\": 200, \"NPF\": 10}");
+	assert_has(out, "\"state\": \"running\"");
+	assert_has(out, "\"error\": null");
+	assert_has(out, "{\"cpu\": 4, \"ppid\": 1, \"state\": \"guest\", \"exits\": 105, "
+			"\"reasons\": {\"CPUID\": 100, \"NPF\": 5}, \"error\": null}");
+}
+END_TEST
+
+START_TEST(status_of_a_failed_machine)
+{
+	set_running(BF_VENDOR_INTEL);
+	device.status.state = BF_STATE_FAILED;
+	device.status.error = BF_ERR_EXT_FAULT;
+	device.status.error_cpu = 4;
+	device.status.detail = 14;
+	device.cpus[1].pp.state = BF_PP_FAILED;
+	device.cpus[1].pp.fallback = 1;
+	device.cpus[1].pp.error = BF_ERR_EXT_FAULT;
+	device.cpus[1].pp.detail = 14;
+	device.cpus[1].pp.rip = MK1_EXT_CODE_BASE + 0x123;
+	device.cpus[1].pp.address = UINT64_MAX;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_FAILED);
+	assert_has(out, "state       failed\n");
+	assert_has(out, "last error  CPU 4: the extension faulted (vector 14)\nhint        ");
+	assert_has(out, "  4    1  fallback ");
+	assert_has(out, "at 0x328000000123, address 0xffffffffffffffff\n");
+	assert_has(out, "EPT_VIOLATION");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_FAILED);
+	assert_json(out);
+	assert_has(out, "\"name\": \"EXT_FAULT\"");
+	assert_has(out, "\"rip\": \"0x328000000123\"");
+	/* Numbers from a newer module do no harm. */
+	device.status.state = 17;
+	device.status.error = 4711;
+	device.status.vendor = 9;
+	device.cpus[1].pp.state = 99;
+	device.cpus[1].pp.error = UINT32_MAX;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_FAILED);
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_FAILED);
+	assert_json(out);
+}
+END_TEST
+
+START_TEST(status_of_a_stopped_machine)
+{
+	device.status.vendor = BF_VENDOR_INTEL;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_NOT_RUNNING);
+	assert_has(out, "state       stopped\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_NOT_RUNNING);
+	assert_json(out);
+	/* More CPUs than there is room for. */
+	device.status.nr_cpus = 100000;
+	device.cpus = realloc(device.cpus, BF_MAX_PPS * sizeof(*device.cpus));
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_NOT_RUNNING);
+	assert_json(out);
+}
+END_TEST
+
+START_TEST(every_exit_has_one_name)
+{
+	char names[BF_NR_EXIT_SLOTS][32];
+
+	for (int vendor = BF_VENDOR_NONE; vendor <= BF_VENDOR_INTEL; vendor++) {
+		for (unsigned int i = 0; i < BF_NR_EXIT_SLOTS; i++) {
+			exit_name((enum bf_vendor)vendor, i, names[i]);
+			ck_assert_uint_lt(strlen(names[i]), 23);
+			for (unsigned int k = 0; k < i; k++)
+				ck_assert_str_ne(names[i], names[k]);
+		}
+	}
+	ck_assert_str_eq(exit_name(BF_VENDOR_AMD, 0x1F, names[0]), "CR15_WRITE");
+	ck_assert_str_eq(exit_name(BF_VENDOR_AMD, 0x4E, names[0]), "EXCEPTION_14");
+	ck_assert_str_eq(exit_name(BF_VENDOR_AMD, 0x7C, names[0]), "MSR");
+	ck_assert_str_eq(exit_name(BF_VENDOR_AMD, 0x81, names[0]), "VMMCALL");
+	ck_assert_str_eq(exit_name(BF_VENDOR_AMD, 0x8D, names[0]), "XSETBV");
+	ck_assert_str_eq(exit_name(BF_VENDOR_INTEL, 55, names[0]), "XSETBV");
+	ck_assert_str_eq(exit_name(BF_VENDOR_INTEL, 35, names[0]), "EXIT_35");
+}
+END_TEST
+
+START_TEST(every_error_has_texts)
+{
+#define NUMBER(number, name, errno_value, sentence, hint) number,
+	static const uint32_t all[] = { BF_ERRORS(NUMBER) };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct error_text *text = error_text(all[i]);
+
+		ck_assert_uint_eq(text->number, all[i]);
+		ck_assert(*text->name && *text->sentence);
+		ck_assert_msg(!all[i] || *text->hint, "%s has no hint", text->name);
+	}
+	ck_assert_str_eq(error_text(9999)->name, "UNKNOWN");
+}
+END_TEST
+
+/* --- check ----------------------------------------------------------------------------------- */
+
+START_TEST(checking_by_the_module)
+{
+	device.check.results[BF_CHECK_NESTED].error = BF_ERR_NO_NESTED_PAGING;
+	ck_assert_int_eq(run(&check_command, "check"), EXIT_OK);
+	assert_has(out, "nested paging            note    the CPU has no nested paging\n");
+	assert_has(out, "This machine can run");
+	device.check.results[BF_CHECK_CPUS].error = BF_ERR_CPUS_DIFFER;
+	device.check.results[BF_CHECK_CPUS].detail = 3;
+	device.check.results[BF_CHECK_CPUS].fatal = 1;
+	ck_assert_int_eq(run(&check_command, "check"), EXIT_FAILED);
+	assert_has(out, "CPUs alike               NO      ");
+	assert_has(out, "(CPU 3)\n");
+	ck_assert_msg(!strchr(out, '\033'), "colour without a terminal");
+	device.open_errno = ENOENT;
+	ck_assert_int_ne(run(&check_command, "check"), EXIT_OK);
+	assert_has(err, "not loaded");
+}
+END_TEST
+
+static char root[] = "/tmp/test_bfm_root.XXXXXX";
+
+/* Makes the file and the directories above it. */
+static void put_file(const char *path, const char *text)
+{
+	char full[256];
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (char *p = full + sizeof(root); (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(full, 0700);
+	}
+	file = fopen(full, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+START_TEST(checking_without_the_module)
+{
+	struct cpuid_facts intel = { BF_VENDOR_INTEL, true, false };
+	struct cpuid_facts amd = { BF_VENDOR_AMD, true, true };
+	struct cpuid_facts none = { BF_VENDOR_NONE, false, false };
+	struct check_line got[BF_NR_CHECKS];
+	char command[128];
+
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	local_check(root, &none, got); /* no file at all */
+	ck_assert_uint_eq(got[BF_CHECK_VENDOR].error, BF_ERR_NO_VIRT);
+	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_UNKNOWN);
+	ck_assert_int_eq(got[BF_CHECK_LOCKDOWN].verdict, VERDICT_UNKNOWN);
+
+	put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx_not la57x\nvmx flags\t: vnmi\n");
+	local_check(root, &intel, got);
+	ck_assert_uint_eq(got[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
+	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_OK);
+	ck_assert_int_eq(got[BF_CHECK_NESTED].verdict, VERDICT_UNKNOWN);
+
+	put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
+	put_file("/sys/module/kvm_intel/refcnt", "0\n");
+	put_file("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+	local_check(root, &intel, got);
+	ck_assert_int_eq(got[BF_CHECK_VENDOR].verdict, VERDICT_OK);
+	ck_assert_int_eq(got[BF_CHECK_FIRMWARE].verdict, VERDICT_UNKNOWN);
+	ck_assert_int_eq(got[BF_CHECK_FREE].verdict, VERDICT_NOTE);
+	ck_assert_int_eq(got[BF_CHECK_NESTED].verdict, VERDICT_OK);
+	ck_assert_uint_eq(got[BF_CHECK_PAGING].error, BF_ERR_LA57);
+	ck_assert_uint_eq(got[BF_CHECK_FEATURES].error, BF_ERR_CPU_FEATURE);
+	ck_assert_uint_eq(got[BF_CHECK_LOCKDOWN].error, BF_ERR_LOCKDOWN);
+
+	put_file("/sys/module/kvm_intel/refcnt", "2\n");
+	put_file("/sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
+	local_check(root, &amd, got);
+	ck_assert_int_eq(got[BF_CHECK_FREE].verdict, VERDICT_NO);
+	ck_assert_int_eq(got[BF_CHECK_LOCKDOWN].verdict, VERDICT_OK);
+	ck_assert_uint_eq(got[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
+	put_file("/sys/module/kvm_intel/refcnt", "0\n");
+	put_file("/sys/module/kvm/parameters/enable_virt_at_load", "Y\n");
+	local_check(root, &amd, got);
+	ck_assert_int_eq(got[BF_CHECK_FREE].verdict, VERDICT_NO);
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("bfm");
+	TCase *tc = tcase_create("bfm");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, sizes);
+	tcase_add_test(tc, numbers);
+	tcase_add_test(tc, start_options);
+	tcase_add_test(tc, wrong_command_lines);
+	tcase_add_test(tc, device_missing);
+	tcase_add_test(tc, starting);
+	tcase_add_test(tc, stopping);
+	tcase_add_test(tc, dumping);
+	tcase_add_test(tc, status_of_a_running_machine);
+	tcase_add_test(tc, status_of_a_failed_machine);
+	tcase_add_test(tc, status_of_a_stopped_machine);
+	tcase_add_test(tc, every_exit_has_one_name);
+	tcase_add_test(tc, every_error_has_texts);
+	tcase_add_test(tc, checking_by_the_module);
+	tcase_add_test(tc, checking_without_the_module);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
