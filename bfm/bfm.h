@@ -21,7 +21,8 @@ struct command {
 	const char *summary;
 	const char *help; /* what --help prints below the usage line */
 	const char *arguments;
-	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns enum exit_code */
+	/* argv[0] is the command's name; returns enum exit_code. */
+	int (*run)(int argc, char **argv);
 };
 
 extern const struct command start_command, stop_command, dump_command, status_command,
@@ -54,7 +55,7 @@ void fail_message(const char *what, const char *hint, const char *sentence, ...)
 /* The same with the texts of an enum bf_error; detail is appended to the sentence unless empty. */
 void fail_error(const char *what, uint32_t error, const char *detail);
 
-/* Says in words what the detail of an error of the driver is; an empty string where it means nothing. */
+/* Says in words what the detail of a driver's error is; nothing where it means nothing. */
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
 
 /* --- options.c ------------------------------------------------------------------------------- */
@@ -76,7 +77,7 @@ int next_option(int argc, char **argv, const struct command *command, const stru
 /* Ends every list of options given to next_option(). */
 #define COMMON_OPTIONS { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
 
-/* The exit code of a command that takes no arguments but options without parameters, or -1 to go on. */
+/* For commands without arguments: EXIT_USAGE and a message if there is one, or -1 to go on. */
 int finish_options(int argc, char **argv, const struct command *command);
 
 void print_help(FILE *file, const struct command *command);
@@ -138,7 +139,7 @@ void status_free(struct status *status);
 void report_text(FILE *file, const struct status *status);
 void report_json(FILE *file, const struct status *status);
 
-/* The name of an exit by its slot in bf_pp_status.exit_count; always in buf, which needs 32 bytes. */
+/* The name of a slot of bf_pp_status.exit_count; always in buf, which needs 32 bytes. */
 const char *exit_name(enum bf_vendor vendor, unsigned int slot, char *buf);
 
 /* --- check.c, local.c ------------------------------------------------------------------------ */

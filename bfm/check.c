@@ -118,7 +118,8 @@ const struct command check_command = {
 	.name = "check",
 	.summary = "Tell whether this machine can run the hypervisor, and what stands in the way",
 	.arguments = "",
-	.help = "Without the module only what user space can see is checked, and the exit code is 3 at best.\n"
+	.help = "Without the module only what user space can see is checked, and the exit code\n"
+		"is 3 at best.\n"
 		"Exit codes: 0 it can, 1 it cannot.\n\n"
 		"  --help  show this text\n",
 	.run = run,

@@ -11,7 +11,8 @@
 #define CHUNK 0x10000
 #define POLL_MS 100
 
-static const struct option long_options[] = { { "follow", no_argument, NULL, 'f' }, COMMON_OPTIONS };
+static const struct option long_options[] = { { "follow", no_argument, NULL, 'f' },
+					      COMMON_OPTIONS };
 
 static volatile sig_atomic_t interrupted;
 
@@ -82,7 +83,7 @@ static int dump(int fd, bool follow)
 		sigaction(SIGTERM, &action, NULL);
 	}
 	do {
-		/* Asked before the text is read, so that the last words before a stop are not missed. */
+		/* Asked before the text is read: the last words before a stop are not missed. */
 		again = follow && is_running(fd);
 		if (print_text(fd, &position) < 0)
 			return fail_call("dump", errno, BF_ERR_OK, 0);
@@ -117,8 +118,10 @@ const struct command dump_command = {
 	.name = "dump",
 	.summary = "Print what the microkernel and the extensions wrote",
 	.arguments = "[--follow]",
-	.help = "Works while the hypervisor runs, and after a stop or a failure until the next start.\n\n"
-		"  --follow  print new text as it comes, until interrupted or until the hypervisor stops\n"
+	.help = "Works while the hypervisor runs, and after a stop or a failure until the next\n"
+		"start.\n\n"
+		"  --follow  print new text as it comes, until interrupted or the hypervisor\n"
+		"            stops\n"
 		"  --help    show this text\n",
 	.run = run,
 };

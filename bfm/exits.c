@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names of exits: SDM vol. 3 appendix C (basic exit reasons), APM vol. 2 appendix C (exit codes). */
+/* Names of exits: SDM vol. 3 appendix C, basic exit reasons; APM vol. 2 appendix C, exit codes. */
 #include "bfm.h"
 
 static const char *const intel[] = {
@@ -134,7 +134,8 @@ const char *exit_name(enum bf_vendor vendor, unsigned int slot, char *buf)
 
 	if (vendor == BF_VENDOR_AMD)
 		amd_name(slot, buf, size);
-	else if (vendor == BF_VENDOR_INTEL && slot < sizeof(intel) / sizeof(intel[0]) && intel[slot])
+	else if (vendor == BF_VENDOR_INTEL && slot < sizeof(intel) / sizeof(intel[0]) &&
+		 intel[slot])
 		snprintf(buf, size, "%s", intel[slot]);
 	else
 		snprintf(buf, size, "EXIT_%u", slot);

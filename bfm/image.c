@@ -46,7 +46,8 @@ wrong(const struct image *image, enum bf_error error, const char *format, ...)
 static enum bf_error check_ident(struct image *image, const unsigned char *data)
 {
 	if (image->size > MAX_IMAGE_SIZE)
-		return wrong(image, BF_ERR_ELF_TOO_LARGE, "%llu bytes", (unsigned long long)image->size);
+		return wrong(image, BF_ERR_ELF_TOO_LARGE, "%llu bytes",
+			     (unsigned long long)image->size);
 	if (image->size < SELFMAG)
 		return wrong(image, BF_ERR_ELF_TRUNCATED, "%u bytes", (unsigned int)image->size);
 	if (memcmp(data, ELFMAG, SELFMAG))
@@ -54,7 +55,8 @@ static enum bf_error check_ident(struct image *image, const unsigned char *data)
 			     data[1], data[2], data[3]);
 	if (image->size < sizeof(Elf64_Ehdr))
 		return wrong(image, BF_ERR_ELF_TRUNCATED, "%u bytes", (unsigned int)image->size);
-	if (data[EI_CLASS] != ELFCLASS64 || data[EI_DATA] != ELFDATA2LSB || data[EI_VERSION] != EV_CURRENT)
+	if (data[EI_CLASS] != ELFCLASS64 || data[EI_DATA] != ELFDATA2LSB ||
+	    data[EI_VERSION] != EV_CURRENT)
 		return wrong(image, BF_ERR_ELF_CLASS, "class %u, byte order %u, version %u",
 			     data[EI_CLASS], data[EI_DATA], data[EI_VERSION]);
 	return BF_ERR_OK;
@@ -76,7 +78,8 @@ static enum bf_error check_header(struct image *image)
 	if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum > MAX_SEGMENTS)
 		return wrong(image, BF_ERR_ELF_PHDRS, "%u program headers of %u bytes", h->e_phnum,
 			     h->e_phentsize);
-	if (!bsl_range_within(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), 0, image->size))
+	if (!bsl_range_within(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), 0,
+			      image->size))
 		return wrong(image, BF_ERR_ELF_TRUNCATED, "program headers at 0x%llx",
 			     (unsigned long long)h->e_phoff);
 	if (h->e_shoff && !bsl_range_within(h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize, 0,
@@ -96,7 +99,8 @@ static enum bf_error check_sizes(struct image *image, unsigned int i)
 			     "segment %u has 0x%llx bytes in the file and 0x%llx in memory", i,
 			     (unsigned long long)s->p_filesz, (unsigned long long)s->p_memsz);
 	if (!bsl_range_within(s->p_offset, s->p_filesz, 0, image->size))
-		return wrong(image, BF_ERR_ELF_TRUNCATED, "segment %u: 0x%llx bytes at offset 0x%llx", i,
+		return wrong(image, BF_ERR_ELF_TRUNCATED,
+			     "segment %u: 0x%llx bytes at offset 0x%llx", i,
 			     (unsigned long long)s->p_filesz, (unsigned long long)s->p_offset);
 	return BF_ERR_OK;
 }
@@ -113,7 +117,7 @@ static enum bf_error check_load(struct image *image, unsigned int i)
 			     (unsigned long long)s->p_vaddr);
 	if (s->p_memsz && !bsl_range_within(s->p_vaddr, s->p_memsz, image->base, image->length))
 		return wrong(image, BF_ERR_ELF_RANGE,
-			     "segment %u at 0x%llx, 0x%llx bytes; the range is 0x%llx, 0x%llx bytes", i,
+			     "segment %u at 0x%llx, 0x%llx bytes; allowed: 0x%llx, 0x%llx bytes", i,
 			     (unsigned long long)s->p_vaddr, (unsigned long long)s->p_memsz,
 			     (unsigned long long)image->base, (unsigned long long)image->length);
 	return BF_ERR_OK;
@@ -135,7 +139,8 @@ static enum bf_error check_pair(struct image *image, unsigned int i, unsigned in
 	if (!a->p_memsz || !b->p_memsz)
 		return BF_ERR_OK;
 	if (b->p_vaddr < a->p_vaddr)
-		return wrong(image, BF_ERR_ELF_OVERLAP, "segments %u and %u are not in ascending order", i, j);
+		return wrong(image, BF_ERR_ELF_OVERLAP,
+			     "segments %u and %u are not in ascending order", i, j);
 	/* check_load() saw that these are in range; the end of the range is a page's. */
 	if (!bsl_align_up(a->p_vaddr + a->p_memsz, BF_PAGE_SIZE, &a_end) ||
 	    !bsl_align_up(b->p_vaddr + b->p_memsz, BF_PAGE_SIZE, &b_end))
@@ -143,8 +148,8 @@ static enum bf_error check_pair(struct image *image, unsigned int i, unsigned in
 	pages = bsl_ranges_overlap(a_page, a_end - a_page, b_page, b_end - b_page) &&
 		(a->p_flags & (PF_W | PF_X)) != (b->p_flags & (PF_W | PF_X));
 	if (pages || bsl_ranges_overlap(a->p_vaddr, a->p_memsz, b->p_vaddr, b->p_memsz))
-		return wrong(image, BF_ERR_ELF_OVERLAP, "segments %u and %u, at 0x%llx and 0x%llx", i, j,
-			     (unsigned long long)a->p_vaddr, (unsigned long long)b->p_vaddr);
+		return wrong(image, BF_ERR_ELF_OVERLAP, "segments %u and %u, at 0x%llx and 0x%llx",
+			     i, j, (unsigned long long)a->p_vaddr, (unsigned long long)b->p_vaddr);
 	return BF_ERR_OK;
 }
 
@@ -157,7 +162,8 @@ static enum bf_error check_tls(struct image *image, unsigned int i)
 	if (error)
 		return error;
 	if (tls->p_memsz > BF_PAGE_SIZE)
-		return wrong(image, BF_ERR_ELF_TLS, "0x%llx bytes", (unsigned long long)tls->p_memsz);
+		return wrong(image, BF_ERR_ELF_TLS, "0x%llx bytes",
+			     (unsigned long long)tls->p_memsz);
 	if (!tls->p_filesz)
 		return BF_ERR_OK;
 	for (unsigned int k = 0; k < image->nr_segments; k++) {
@@ -207,11 +213,13 @@ static enum bf_error check_entry(struct image *image)
 		if (s->p_type != PT_LOAD || !s->p_memsz)
 			continue;
 		loads++;
-		if ((s->p_flags & PF_X) && bsl_range_within(image->header.e_entry, 1, s->p_vaddr, s->p_filesz))
+		if ((s->p_flags & PF_X) &&
+		    bsl_range_within(image->header.e_entry, 1, s->p_vaddr, s->p_filesz))
 			return BF_ERR_OK;
 	}
 	if (!loads)
-		return wrong(image, BF_ERR_ELF_NO_SEGMENTS, "%u program headers", image->nr_segments);
+		return wrong(image, BF_ERR_ELF_NO_SEGMENTS, "%u program headers",
+			     image->nr_segments);
 	return wrong(image, BF_ERR_ELF_ENTRY, "0x%llx", (unsigned long long)image->header.e_entry);
 }
 
@@ -224,8 +232,10 @@ static enum bf_error check_relocations(struct image *image)
 	while ((section = elf_nextscn(image->elf, section))) {
 		if (!gelf_getshdr(section, &s))
 			return wrong(image, BF_ERR_ELF_TRUNCATED, "section headers");
-		if ((s.sh_type == SHT_RELA || s.sh_type == SHT_REL) && (s.sh_flags & SHF_ALLOC) && s.sh_size)
-			return wrong(image, BF_ERR_ELF_RELOC, "section %u", (unsigned int)elf_ndxscn(section));
+		if ((s.sh_type == SHT_RELA || s.sh_type == SHT_REL) && (s.sh_flags & SHF_ALLOC) &&
+		    s.sh_size)
+			return wrong(image, BF_ERR_ELF_RELOC, "section %u",
+				     (unsigned int)elf_ndxscn(section));
 	}
 	return BF_ERR_OK;
 }
@@ -243,7 +253,8 @@ static enum bf_error check_all(struct image *image)
 	image->nr_segments = image->header.e_phnum;
 	for (unsigned int i = 0; i < image->nr_segments; i++) {
 		if (!gelf_getphdr(image->elf, (int)i, &image->segments[i]))
-			return wrong(image, BF_ERR_ELF_PHDRS, "program header %u: %s", i, elf_errmsg(-1));
+			return wrong(image, BF_ERR_ELF_PHDRS, "program header %u: %s", i,
+				     elf_errmsg(-1));
 	}
 	for (unsigned int i = 0; i < image->nr_segments; i++) {
 		error = check_segment(image, i, &tls_seen);
@@ -294,7 +305,9 @@ static void *read_file(const char *path, uint64_t *size)
 		n = -1;
 	} else {
 		/* One byte more than allowed is enough to be refused as too large. */
-		*size = (uint64_t)st.st_size > MAX_IMAGE_SIZE ? MAX_IMAGE_SIZE + 1 : (uint64_t)st.st_size;
+		*size = (uint64_t)st.st_size;
+		if (*size > MAX_IMAGE_SIZE)
+			*size = MAX_IMAGE_SIZE + 1;
 		data = malloc(*size + 1);
 	}
 	while (data && n > 0 && done < *size) {
@@ -320,7 +333,8 @@ int image_load(const char *what, const char *path, enum image_kind kind, struct 
 
 	snprintf(name, sizeof(name), "%s: %s", what, path);
 	if (!data) {
-		fail_message(name, "install Bareflank, set BAREFLANK_LIBDIR, or give the path of an ELF file", "%s", strerror(errno));
+		fail_message(name, "install Bareflank, set BAREFLANK_LIBDIR, or give a path", "%s",
+			     strerror(errno));
 		return EXIT_BAD_IMAGE;
 	}
 	error = image_check(data, size, kind, detail, sizeof(detail));

@@ -102,12 +102,13 @@ static void check_firmware(const char *root, const struct cpuid_facts *cpu, stru
 }
 
 /*
- * KVM owns the extension while it runs a machine (its vendor module is in use), and on newer kernels
- * from the moment it is loaded.
+ * KVM owns the extension while it runs a machine (its vendor module is in use), and on newer
+ * kernels from the moment it is loaded.
  */
 static void check_free(const char *root, struct check_line *line)
 {
-	static const char *const modules[] = { "/sys/module/kvm_intel/refcnt", "/sys/module/kvm_amd/refcnt" };
+	static const char *const modules[] = { "/sys/module/kvm_intel/refcnt",
+					       "/sys/module/kvm_amd/refcnt" };
 	char text[32];
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
@@ -116,7 +117,8 @@ static void check_free(const char *root, struct check_line *line)
 		set(line, VERDICT_NOTE, BF_ERR_VIRT_BUSY);
 		if (strcmp(text, "0"))
 			line->verdict = VERDICT_NO;
-		if (read_line(root, "/sys/module/kvm/parameters/enable_virt_at_load", text, sizeof(text)) &&
+		if (read_line(root, "/sys/module/kvm/parameters/enable_virt_at_load", text,
+			      sizeof(text)) &&
 		    *text == 'Y')
 			line->verdict = VERDICT_NO;
 		return;

@@ -17,8 +17,9 @@ static void print_usage(FILE *file)
 		fprintf(file, "  %-7s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n  --help     show this text; bfm COMMAND --help tells about one command\n"
 	      "  --version  show the version\n\n"
-	      "Exit codes: 0 done; 1 the operation failed; 2 wrong command line; 3 the module is not\n"
-	      "loaded or may not be used; 4 an image is bad; 5 (status) the hypervisor is not running.\n",
+	      "Exit codes: 0 done; 1 the operation failed; 2 wrong command line; 3 the module is\n"
+	      "not loaded or may not be used; 4 an image is bad; 5 (status) the hypervisor is not\n"
+	      "running.\n",
 	      file);
 }
 

@@ -12,9 +12,8 @@
 
 static const struct error_text texts[] = { BF_ERRORS(ERROR_TEXT) };
 
-static const struct error_text unknown = {
-	0, "UNKNOWN", "an error that this bfm does not know", "install bfm and the module from the same release"
-};
+static const struct error_text unknown = { 0, "UNKNOWN", "an error that this bfm does not know",
+					   "install bfm and the module from the same release" };
 
 const struct error_text *error_text(uint32_t error)
 {
@@ -46,7 +45,8 @@ void fail_message(const char *what, const char *hint, const char *sentence, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	if (*hint)
-		fprintf(stderr, "%shint:%s %s\n", colour ? "\033[1m" : "", colour ? "\033[0m" : "", hint);
+		fprintf(stderr, "%shint:%s %s\n", colour ? "\033[1m" : "", colour ? "\033[0m" : "",
+			hint);
 }
 
 void fail_error(const char *what, uint32_t error, const char *detail)
@@ -89,11 +89,14 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 int fail_device(const char *what, int err)
 {
 	if (err == ENOENT || err == ENXIO || err == ENODEV)
-		fail_message(what, "load it as root: modprobe bareflank", "the module bareflank is not loaded");
+		fail_message(what, "load it as root: modprobe bareflank",
+			     "the module bareflank is not loaded");
 	else if (err == EACCES || err == EPERM)
-		fail_message(what, error_text(BF_ERR_NOT_PERMITTED)->hint, "no permission to open /dev/" BF_DEVICE);
+		fail_message(what, error_text(BF_ERR_NOT_PERMITTED)->hint,
+			     "no permission to open /dev/" BF_DEVICE);
 	else
-		fail_message(what, "see dmesg", "cannot open /dev/" BF_DEVICE ": %s", strerror(err));
+		fail_message(what, "see dmesg", "cannot open /dev/" BF_DEVICE ": %s",
+			     strerror(err));
 	return EXIT_NO_DEVICE;
 }
 

@@ -62,8 +62,9 @@ bool parse_size(const char *text, uint64_t *bytes)
 
 void print_help(FILE *file, const struct command *command)
 {
-	fprintf(file, "usage: bfm %s%s%s\n\n%s.\n\n%s", command->name, *command->arguments ? " " : "",
-		command->arguments, command->summary, command->help);
+	fprintf(file, "usage: bfm %s%s%s\n\n%s.\n\n%s", command->name,
+		*command->arguments ? " " : "", command->arguments, command->summary,
+		command->help);
 }
 
 static void fail_usage(const struct command *command, const char *sentence, const char *word)

@@ -42,7 +42,7 @@ static void add_exits(const struct status *status, uint64_t *total)
 	}
 }
 
-/* The slot with the largest count that is not yet shown, or -1; counts are set to 0 as they are shown. */
+/* The slot with the largest count, or -1 where all are 0. */
 static int largest(const uint64_t *counts)
 {
 	int best = -1;
@@ -79,10 +79,11 @@ static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
 	if (!pp->error)
 		return;
 	describe_detail(pp->error, pp->detail, detail, sizeof(detail));
-	fprintf(file, "          %s%s%s%s\n", error_text(pp->error)->sentence, *detail ? " (" : "", detail,
-		*detail ? ")" : "");
+	fprintf(file, "          %s%s%s%s\n", error_text(pp->error)->sentence, *detail ? " (" : "",
+		detail, *detail ? ")" : "");
 	if (pp->rip)
-		fprintf(file, "          at 0x%" PRIx64 ", address 0x%" PRIx64 "\n", pp->rip, pp->address);
+		fprintf(file, "          at 0x%" PRIx64 ", address 0x%" PRIx64 "\n", pp->rip,
+			pp->address);
 }
 
 static void print_time(FILE *file, const char *label, uint64_t ns)
@@ -173,7 +174,8 @@ static void json_exits(FILE *file, uint32_t vendor, const uint64_t *counts)
 
 static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
 {
-	fprintf(file, "    {\"cpu\": %" PRIu32 ", \"ppid\": %" PRIu32 ", \"state\": ", c->cpu, c->ppid);
+	fprintf(file, "    {\"cpu\": %" PRIu32 ", \"ppid\": %" PRIu32 ", \"state\": ", c->cpu,
+		c->ppid);
 	json_string(file, cpu_state_name(&c->pp));
 	fprintf(file, ", \"exits\": %" PRIu64 ", \"reasons\": ", c->pp.exits);
 	json_exits(file, vendor, c->pp.exit_count);
@@ -181,8 +183,8 @@ static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
 	if (c->pp.error) {
 		fputc('{', file);
 		json_error(file, c->pp.error, c->pp.detail);
-		fprintf(file, ", \"rip\": \"0x%" PRIx64 "\", \"address\": \"0x%" PRIx64 "\"}", c->pp.rip,
-			c->pp.address);
+		fprintf(file, ", \"rip\": \"0x%" PRIx64 "\", \"address\": \"0x%" PRIx64 "\"}",
+			c->pp.rip, c->pp.address);
 	} else {
 		fputs("null", file);
 	}
@@ -199,7 +201,9 @@ void report_json(FILE *file, const struct status *status)
 	json_string(file, state_name(m->state));
 	fputs(",\n  \"vendor\": ", file);
 	json_string(file, vendor_name(m->vendor));
-	fprintf(file, ",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64 ",\n  \"stop_ns\": %" PRIu64,
+	fprintf(file,
+		",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64
+		",\n  \"stop_ns\": %" PRIu64,
 		m->memory, m->start_ns, m->stop_ns);
 	fputs(",\n  \"error\": ", file);
 	if (m->error) {

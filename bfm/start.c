@@ -130,7 +130,8 @@ static void free_images(struct images *images)
 }
 
 /* Names the image and the CPU where the error is about one: see the groups of BF_ERRORS. */
-static int fail_start(int fd, const struct bf_ioctl_start *call, const struct images *images, int err)
+static int fail_start(int fd, const struct bf_ioctl_start *call, const struct images *images,
+		      int err)
 {
 	struct bf_ioctl_status status = { .size = sizeof(status) };
 	bool about_image = call->error >= BF_ERR_ELF_TRUNCATED && call->image <= images->nr_exts;
@@ -144,8 +145,9 @@ static int fail_start(int fd, const struct bf_ioctl_start *call, const struct im
 	    status.error == call->error)
 		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.error_cpu);
 	fail_call(what, err, call->error, call->detail);
-	return call->error >= BF_ERR_ELF_TRUNCATED && call->error < BF_ERR_TOO_MANY_EXTS ? EXIT_BAD_IMAGE :
-											   EXIT_FAILED;
+	if (call->error >= BF_ERR_ELF_TRUNCATED && call->error < BF_ERR_TOO_MANY_EXTS)
+		return EXIT_BAD_IMAGE;
+	return EXIT_FAILED;
 }
 
 static double now_ms(void)
@@ -212,15 +214,17 @@ static int run(int argc, char **argv)
 const struct command start_command = {
 	.name = "start",
 	.summary = "Put the running system under the hypervisor, on every CPU",
-	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [EXTENSION...]",
-	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the installed\n"
-		"default extension runs.\n\n"
+	.arguments =
+		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [EXTENSION...]",
+	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the\n"
+		"installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
 		"  --pool SIZE         memory for pages, like 32M\n"
 		"  --huge SIZE         memory for contiguous allocations\n"
 		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
 		"                      it must not be one that Linux uses\n"
 		"  --help              show this text\n\n"
-		"Installed images are looked for in PREFIX/lib/bareflank, or where BAREFLANK_LIBDIR says.\n",
+		"Installed images are looked for in PREFIX/lib/bareflank, or where\n"
+		"BAREFLANK_LIBDIR says.\n",
 	.run = run,
 };

@@ -214,7 +214,7 @@ static unsigned int finish(struct insn *insn, uint8_t entry, unsigned int extra)
 	return length <= insn->avail ? length : 0;
 }
 
-/* The opcode after a VEX, EVEX or XOP prefix that selects map (APM vol. 3 §1.2, SDM vol. 2 §2.7). */
+/* The opcode after VEX, EVEX or XOP, which selected map (APM vol. 3 §1.2, SDM vol. 2 §2.7). */
 static unsigned int finish_vector(struct insn *insn, unsigned int map)
 {
 	uint8_t opcode;

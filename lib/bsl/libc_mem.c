@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The four symbols that compilers call on their own even in freestanding code (GCC manual,
- * "Standards"). For images that are linked without a C library; never linked on the host or in Linux.
+ * "Standards"). For images that are linked without a C library; never linked on the host or in
+ * Linux.
  */
 #include <bsl/string.h>
 

@@ -14,7 +14,7 @@ void *bsl_memmove(void *dst, const void *src, size_t n)
 	uint8_t *d = dst;
 	const uint8_t *s = src;
 
-	/* Unsigned: a destination below the source wraps to a large distance, forward is right then. */
+	/* Unsigned: a destination below the source wraps to a large distance; forward then. */
 	if ((uintptr_t)d - (uintptr_t)s >= n)
 		return bsl_memcpy(dst, src, n);
 	d += n - 1;
@@ -53,7 +53,7 @@ size_t bsl_strnlen(const char *s, size_t max)
 	size_t n = 0;
 
 	while (n < max && s[n]) {
-		/* Keeps the compiler from making this loop a call of strlen, which would be this one. */
+		/* Or the compiler makes this loop a call of strlen, which would be this one. */
 		__asm__("" : "+r"(n));
 		n++;
 	}

@@ -158,7 +158,8 @@ static unsigned int lines(const char *text)
 /* A failure says what and what to do, each in a line. */
 static void assert_failure(const char *what, const char *sentence)
 {
-	ck_assert_msg(!strncmp(err, "bfm: ", 5) && !strncmp(err + 5, what, strlen(what)), "%s", err);
+	ck_assert_msg(!strncmp(err, "bfm: ", 5) && !strncmp(err + 5, what, strlen(what)), "%s",
+		      err);
 	ck_assert_msg(strstr(err, sentence) != NULL, "%s", err);
 	ck_assert_msg(strstr(err, "\nhint: ") != NULL && lines(err) == 2, "%s", err);
 	ck_assert_msg(!strchr(err, '\033'), "colour without a terminal");
@@ -171,14 +172,17 @@ START_TEST(sizes)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} good[] = { { "1", 1 },	     { "4096", 4096 },	     { "0x1000", 4096 },
-		     { "32M", 32 << 20 },    { "32m", 32 << 20 },    { "1k", 1024 },
-		     { "2G", 2ULL << 30 },   { "1T", 1ULL << 40 },   { "5MiB", 5 << 20 },
-		     { "5KB", 5 << 10 },     { "0x10K", 0x4000 },    { "18446744073709551615", UINT64_MAX },
-		     { "16777215T", 16777215ULL << 40 } };
-	static const char *const bad[] = { "", "0", "0M", "-1", "+1", " 1", "1 ", "M", "1X", "1MM", "1Mi",
-					   "1.5M", "0x", "0x0x1", "0x-1", "1iB", "16777216T",
-					   "18446744073709551616", "99999999999999999999999K", "1M\n" };
+	} good[] = {
+		{ "1", 1 }, { "4096", 4096 }, { "0x1000", 4096 }, { "32M", 32 << 20 },
+		{ "32m", 32 << 20 }, { "1k", 1024 }, { "2G", 2ULL << 30 }, { "1T", 1ULL << 40 },
+		{ "5MiB", 5 << 20 }, { "5KB", 5 << 10 }, { "0x10K", 0x4000 },
+		{ "18446744073709551615", UINT64_MAX }, { "16777215T", 16777215ULL << 40 }
+	};
+	static const char *const bad[] = {
+		"", "0", "0M", "-1", "+1", " 1", "1 ", "M", "1X", "1MM", "1Mi", "1.5M", "0x",
+		"0x0x1", "0x-1", "1iB", "16777216T", "18446744073709551616",
+		"99999999999999999999999K", "1M\n"
+	};
 	uint64_t bytes;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -236,9 +240,11 @@ START_TEST(wrong_command_lines)
 						     &dump_command, &check_command };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		ck_assert_msg(run(wrong[i].command, wrong[i].line) == EXIT_USAGE, "%s", wrong[i].line);
+		ck_assert_msg(run(wrong[i].command, wrong[i].line) == EXIT_USAGE, "%s",
+			      wrong[i].line);
 		ck_assert_str_eq(out, "");
-		ck_assert_msg(!strncmp(err, "bfm: ", 5) && strstr(err, "hint: "), "%s: %s", wrong[i].line, err);
+		ck_assert_msg(!strncmp(err, "bfm: ", 5) && strstr(err, "hint: "), "%s: %s",
+			      wrong[i].line, err);
 	}
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		char line[32];
@@ -253,7 +259,8 @@ END_TEST
 
 START_TEST(device_missing)
 {
-	static const struct command *const all[] = { &stop_command, &status_command, &dump_command };
+	static const struct command *const all[] = { &stop_command, &status_command,
+						     &dump_command };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		device.open_errno = ENOENT;
@@ -282,9 +289,9 @@ static void write_image(const char *name, uint64_t base)
 		uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 		uint32_t p_type, p_flags;
 		uint64_t offset, va, pa, filesz, memsz, align;
-	} image = { .ident = "\177ELF\2\1\1", .type = 2, .machine = 62, .version = 1, .entry = base,
-		    .phoff = 64, .ehsize = 64, .phentsize = 56, .phnum = 1, .p_type = 1, .p_flags = 5,
-		    .va = base, .filesz = 64, .memsz = 64 };
+	} image = { .ident = "\177ELF\2\1\1", .type = 2, .machine = 62, .version = 1,
+		    .entry = base, .phoff = 64, .ehsize = 64, .phentsize = 56, .phnum = 1,
+		    .p_type = 1, .p_flags = 5, .va = base, .filesz = 64, .memsz = 64 };
 	char path[256];
 	FILE *file;
 
@@ -325,7 +332,7 @@ START_TEST(starting)
 	ck_assert_uint_eq(device.started.serial_port, 0x3E8);
 	ck_assert_uint_eq(device.started.microkernel.size, 120);
 
-	/* An installed extension by its name; a microkernel in its place is refused before the call. */
+	/* An installed extension by its name; a microkernel in its place is refused. */
 	ck_assert_int_eq(run(&start_command, "start other other"), EXIT_OK);
 	ck_assert_uint_eq(device.started.nr_exts, 2);
 	ck_assert_int_eq(run(&start_command, "start microkernel"), EXIT_BAD_IMAGE);
@@ -342,7 +349,8 @@ START_TEST(starting)
 	device.image = 2;
 	device.status.error_cpu = 3;
 	ck_assert_int_eq(run(&start_command, "start default other"), EXIT_FAILED);
-	snprintf(line, sizeof(line), "start: %s/other: CPU 3: the extension faulted (vector 14)", libdir);
+	snprintf(line, sizeof(line), "start: %s/other: CPU 3: the extension faulted (vector 14)",
+		 libdir);
 	assert_failure(line, "");
 	device.error = BF_ERR_ELF_WX;
 	device.image = 0;
@@ -661,13 +669,15 @@ START_TEST(checking_without_the_module)
 	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_UNKNOWN);
 	ck_assert_int_eq(got[BF_CHECK_LOCKDOWN].verdict, VERDICT_UNKNOWN);
 
-	put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx_not la57x\nvmx flags\t: vnmi\n");
+	put_file("/proc/cpuinfo",
+		 "processor\t: 0\nflags\t\t: fpu vmx_not la57x\nvmx flags\t: vnmi\n");
 	local_check(root, &intel, got);
 	ck_assert_uint_eq(got[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
 	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_OK);
 	ck_assert_int_eq(got[BF_CHECK_NESTED].verdict, VERDICT_UNKNOWN);
 
-	put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
+	put_file("/proc/cpuinfo",
+		 "processor\t: 0\nflags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
 	put_file("/sys/module/kvm_intel/refcnt", "0\n");
 	put_file("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	local_check(root, &intel, got);

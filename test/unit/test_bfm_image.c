@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* sources: bfm/image.c bfm/message.c lib/bsl/elf.c lib/bsl/string.c */
 /* libs: -lelf */
-/* Images that bfm must take and images that it must refuse; the loader's own check is held against it. */
+/* Images that bfm must take or refuse; the loader's own check is held against it. */
 #include <check.h>
 #include <elf.h>
 #include <stdlib.h>
@@ -31,11 +31,12 @@ struct file {
 	Elf64_Shdr sections[NR_SECTIONS];
 };
 
-static Elf64_Phdr segment(uint32_t type, uint32_t flags, uint64_t offset, uint64_t va, uint64_t filesz,
-			  uint64_t memsz)
+static Elf64_Phdr segment(uint32_t type, uint32_t flags, uint64_t offset, uint64_t va,
+			  uint64_t filesz, uint64_t memsz)
 {
-	return (Elf64_Phdr){ .p_type = type, .p_flags = flags, .p_offset = offset, .p_vaddr = va,
-			     .p_paddr = va, .p_filesz = filesz, .p_memsz = memsz, .p_align = 0x1000 };
+	return (Elf64_Phdr){ .p_type = type, .p_flags = flags, .p_offset = offset,
+			     .p_vaddr = va, .p_paddr = va, .p_filesz = filesz,
+			     .p_memsz = memsz, .p_align = 0x1000 };
 }
 
 static void make_valid(struct file *file)
@@ -56,7 +57,8 @@ static void make_valid(struct file *file)
 	file->header.e_phnum = NR_SEGMENTS;
 	file->header.e_shentsize = sizeof(Elf64_Shdr);
 	file->header.e_shnum = NR_SECTIONS;
-	file->segments[TEXT] = segment(PT_LOAD, PF_R | PF_X, TEXT_OFFSET, BASE, TEXT_SIZE, TEXT_SIZE);
+	file->segments[TEXT] =
+		segment(PT_LOAD, PF_R | PF_X, TEXT_OFFSET, BASE, TEXT_SIZE, TEXT_SIZE);
 	file->segments[RODATA] =
 		segment(PT_LOAD, PF_R, RODATA_OFFSET, BASE + 0x1000, RODATA_SIZE, RODATA_SIZE);
 	file->segments[DATA] = segment(PT_LOAD, PF_R | PF_W, 0, BASE + 0x2000, 0, 0x3000);
@@ -111,7 +113,7 @@ START_TEST(takes_what_the_abi_allows)
 {
 	struct file file;
 
-	/* No sections; the last page of the range; a second segment with the same rights in a page. */
+	/* No sections; the last page of the range; two segments with the same rights in a page. */
 	make_valid(&file);
 	file.header.e_shoff = 0;
 	file.header.e_shnum = 0;
@@ -130,8 +132,8 @@ START_TEST(takes_what_the_abi_allows)
 END_TEST
 
 #define FIELD(member, number, wanted) \
-	{ #member " = " #number, offsetof(struct file, member), sizeof(((struct file *)0)->member), \
-	  (uint64_t)(number), BF_ERR_ELF_##wanted }
+	{ #member " = " #number, offsetof(struct file, member), \
+	  sizeof(((struct file *)0)->member), (uint64_t)(number), BF_ERR_ELF_##wanted }
 
 /* One wrong field, and the answer. */
 static const struct {
@@ -185,7 +187,7 @@ static const struct {
 	FIELD(segments[TEXT].p_vaddr, UINT64_MAX, RANGE),
 	FIELD(segments[DATA].p_vaddr, BASE + MK1_EXT_CODE_SIZE, RANGE),
 	FIELD(segments[RODATA].p_vaddr, BASE, OVERLAP),
-	FIELD(segments[RODATA].p_vaddr, BASE + TEXT_SIZE, OVERLAP), /* one page, two kinds of rights */
+	FIELD(segments[RODATA].p_vaddr, BASE + TEXT_SIZE, OVERLAP), /* one page, other rights */
 	FIELD(segments[TEXT].p_memsz, 0x1001, OVERLAP),
 	FIELD(segments[RODATA].p_vaddr, BASE + 0x6000, OVERLAP), /* not ascending */
 	FIELD(segments[TLS].p_memsz, BF_PAGE_SIZE + 1, TLS),
@@ -229,7 +231,8 @@ END_TEST
 START_TEST(refuses_other_files)
 {
 	static uint8_t big[MK1_EXT_CODE_SIZE + 1];
-	static const char archive[] = "!<arch>\nnot an image, but libelf would open it               `\n";
+	static const char archive[] =
+		"!<arch>\nnot an image, but libelf would open it               `\n";
 	struct file file;
 
 	ck_assert_int_eq(check(archive, sizeof(archive), IMAGE_EXTENSION), BF_ERR_ELF_MAGIC);
@@ -246,9 +249,10 @@ END_TEST
 /* Values that tend to break arithmetic. */
 static uint64_t nasty_number(void)
 {
-	static const uint64_t numbers[] = { 0, 1, 0x7F, 0xFF, 0x1000, 0xFFF, 0xFFFF, UINT32_MAX, INT32_MAX,
-					    BASE, BASE + 0x1000, BASE + MK1_EXT_CODE_SIZE, UINT64_MAX,
-					    INT64_MAX, (uint64_t)1 << 63, sizeof(struct file) };
+	static const uint64_t numbers[] = { 0, 1, 0x7F, 0xFF, 0x1000, 0xFFF, 0xFFFF, INT32_MAX,
+					    UINT32_MAX, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX,
+					    BASE, BASE + 0x1000, BASE + MK1_EXT_CODE_SIZE,
+					    sizeof(struct file) };
 	uint64_t number = numbers[(size_t)rand() % (sizeof(numbers) / sizeof(numbers[0]))];
 
 	return number + (uint64_t)(rand() % 3) - 1;
@@ -275,7 +279,8 @@ START_TEST(survives_mutations_and_agrees_with_the_loader)
 
 	srand(1);
 	for (int i = 0; i < 100000; i++) {
-		size_t size = rand() % 4 ? sizeof(struct file) : (size_t)rand() % sizeof(struct file);
+		size_t size =
+			rand() % 4 ? sizeof(struct file) : (size_t)rand() % sizeof(struct file);
 		enum bf_error here, there;
 		struct bsl_elf elf;
 		struct file file;
@@ -322,7 +327,8 @@ START_TEST(loads_files)
 	ck_assert_int_eq(image_load("test", path, IMAGE_EXTENSION, &loaded), EXIT_BAD_IMAGE);
 	ck_assert_int_eq(image_load("test", "/tmp", IMAGE_EXTENSION, &loaded), EXIT_BAD_IMAGE);
 	ck_assert_int_eq(image_load("test", "/dev/zero", IMAGE_EXTENSION, &loaded), EXIT_BAD_IMAGE);
-	ck_assert_int_eq(image_load("test", "/nonexistent", IMAGE_EXTENSION, &loaded), EXIT_BAD_IMAGE);
+	ck_assert_int_eq(image_load("test", "/nonexistent", IMAGE_EXTENSION, &loaded),
+			 EXIT_BAD_IMAGE);
 	close(fd);
 	unlink(path);
 }
@@ -337,7 +343,8 @@ int main(void)
 
 	tcase_add_test(tc, takes_a_valid_image);
 	tcase_add_test(tc, takes_what_the_abi_allows);
-	tcase_add_loop_test(tc, refuses_a_hostile_field, 0, (int)(sizeof(hostile) / sizeof(hostile[0])));
+	tcase_add_loop_test(tc, refuses_a_hostile_field, 0,
+			    (int)(sizeof(hostile) / sizeof(hostile[0])));
 	tcase_add_test(tc, refuses_a_file_cut_anywhere);
 	tcase_add_test(tc, refuses_other_files);
 	tcase_add_test(tc, survives_mutations_and_agrees_with_the_loader);

@@ -88,7 +88,8 @@ START_TEST(alignment_and_checked_arithmetic)
 	ck_assert_uint_eq(r, 0x1000);
 	ck_assert(!bsl_align_up(UINT64_MAX, 0x1000, &r));
 	ck_assert(bsl_add(UINT64_MAX, 0, &r) && !bsl_add(UINT64_MAX, 1, &r));
-	ck_assert(bsl_mul(1ULL << 32, (1ULL << 32) - 1, &r) && !bsl_mul(1ULL << 32, 1ULL << 32, &r));
+	ck_assert(bsl_mul(1ULL << 32, (1ULL << 32) - 1, &r) &&
+		  !bsl_mul(1ULL << 32, 1ULL << 32, &r));
 }
 END_TEST
 

@@ -213,8 +213,8 @@ START_TEST(example_in_all_modes)
 	for (unsigned int mode = DECODE_16; mode <= DECODE_64; mode++) {
 		unsigned int got = decode(bytes, n, mode);
 
-		ck_assert_msg(got == e->length[mode], "%s in mode %u: %u, not %u", e->hex, mode, got,
-			      e->length[mode]);
+		ck_assert_msg(got == e->length[mode], "%s in mode %u: %u, not %u", e->hex, mode,
+			      got, e->length[mode]);
 		/* Cut anywhere before its end it has no length. */
 		for (unsigned int cut = 0; cut < got; cut++)
 			ck_assert_msg(decode(bytes, cut, mode) == 0, "%s cut to %u", e->hex, cut);
@@ -256,11 +256,13 @@ static size_t parse_line(const char *line, uint8_t *bytes, const char **mnemonic
 	return *mnemonic ? n : 0;
 }
 
-/* Whether every word of text is a prefix: objdump shows one alone when what follows makes no sense. */
+/* Whether every word of text is a prefix, which objdump shows before what makes no sense. */
 static bool only_prefixes(const char *text)
 {
-	static const char *const prefixes[] = { "data16", "data32", "addr16", "addr32", "lock", "cs", "ds",
-						"es", "ss", "fs", "gs", "rep", "repz", "repnz" };
+	static const char *const prefixes[] = {
+		"data16", "data32", "addr16", "addr32", "lock", "rep", "repz", "repnz",
+		"cs", "ds", "es", "ss", "fs", "gs"
+	};
 	char word[32];
 	int length;
 
@@ -277,8 +279,8 @@ static bool only_prefixes(const char *text)
 }
 
 /*
- * Lines that do not show one instruction; FWAIT, an instruction of its own, taken for a prefix of the
- * next; the test registers, which left with the 486.
+ * Lines that do not show one instruction; FWAIT, an instruction of its own, taken for a prefix of
+ * the next; the test registers, which left with the 486.
  */
 static bool is_odd(const uint8_t *bytes, size_t n, const char *mnemonic)
 {
@@ -315,16 +317,18 @@ static unsigned long compare(const char *command, enum decode_mode mode)
 
 START_TEST(agrees_with_objdump_on_libc)
 {
-	ck_assert_uint_gt(compare("objdump -d -w -- \"$(ldd /bin/sh | awk '/libc\\.so/ {print $3}')\"",
-				  DECODE_64),
-			  100000);
+	ck_assert_uint_gt(
+		compare("objdump -d -w -- \"$(ldd /bin/sh | awk '/libc\\.so/ {print $3}')\"",
+			DECODE_64),
+		100000);
 }
 END_TEST
 
 START_TEST(agrees_with_objdump_on_random_bytes)
 {
 	static const char *const machines[] = { "i8086", "i386", "i386:x86-64" };
-	static const uint8_t frequent[] = { 0x0F, 0x66, 0x67, 0x48, 0xF2, 0xF3, 0xC4, 0xC5, 0x62, 0x8F };
+	static const uint8_t frequent[] = { 0x0F, 0x66, 0x67, 0x48, 0xF2,
+					    0xF3, 0xC4, 0xC5, 0x62, 0x8F };
 	char path[] = "/tmp/test_decode.XXXXXX";
 	char command[128];
 	FILE *file = fdopen(mkstemp(path), "w");
@@ -335,7 +339,8 @@ START_TEST(agrees_with_objdump_on_random_bytes)
 		fputc(rand() % 4 ? rand() : frequent[(size_t)rand() % sizeof(frequent)], file);
 	ck_assert_int_eq(fclose(file), 0);
 	for (unsigned int mode = DECODE_16; mode <= DECODE_64; mode++) {
-		snprintf(command, sizeof(command), "objdump -D -w -b binary -m %s %s", machines[mode], path);
+		snprintf(command, sizeof(command), "objdump -D -w -b binary -m %s %s",
+			 machines[mode], path);
 		ck_assert_uint_gt(compare(command, (enum decode_mode)mode), 50000);
 	}
 	unlink(path);

@@ -19,14 +19,14 @@
 
 START_TEST(agrees_with_snprintf)
 {
-	SAME("plain, 100%% %s %s|%8s|%-8s|%.3s|%.*s|%*s", "one", "", "right", "left", "cut", 2, "abc", -6,
-	     "x");
+	SAME("plain, 100%% %s %s|%8s|%-8s|%.3s|%.*s|%*s", "one", "", "right", "left", "cut", 2,
+	     "abc", -6, "x");
 	SAME("%c%c|%3c|%-3c|", 'a', 'z', 'r', 'l');
 	SAME("%d %d %d %5d|%-5d|%05d|%05d", 0, INT_MAX, INT_MIN, -12, -12, -12, 12);
 	SAME("%ld %lld %ld", LONG_MAX, LLONG_MIN, 0L);
 	SAME("%u %lu %llu %zu", UINT_MAX, ULONG_MAX, ULLONG_MAX, (size_t)7);
-	SAME("%x %X %lx %llX %08x %016lx|%4x|%-4x|%2x", 0xabcdefU, 0xabcdefU, ULONG_MAX, 0xF0ULL, 0x12U,
-	     0x1234UL, 0x12U, 0x12U, 0x12345U);
+	SAME("%x %X %lx %llX %08x %016lx|%4x|%-4x|%2x", 0xabcdefU, 0xabcdefU, ULONG_MAX, 0xF0ULL,
+	     0x12U, 0x1234UL, 0x12U, 0x12U, 0x12345U);
 	SAME("%-5d|%3d|%1d", 42, 1234, 1234);
 	SAME("%60s|%-60d|%060d", "wide", 1, 2);
 }
@@ -54,7 +54,9 @@ START_TEST(never_writes_past_the_end)
 		char *buf = malloc(size ? size : 1); /* ASan watches its end */
 		size_t n = bsl_format(buf, size, "%s", text);
 
-		ck_assert_uint_eq(n, size == 0 ? 0 : size <= strlen(text) ? size - 1 : strlen(text));
+		ck_assert_uint_eq(n, size == 0		    ? 0
+				     : size <= strlen(text) ? size - 1
+							    : strlen(text));
 		if (size) {
 			ck_assert_int_eq(strncmp(buf, text, n), 0);
 			ck_assert_int_eq(buf[n], 0);
