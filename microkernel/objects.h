@@ -57,6 +57,7 @@ struct vs {
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
 	bool launched; /* VMX: VMRESUME, not VMLAUNCH */
 	bool nmi_exiting; /* VMX: the extension itself asked for NMI exits */
+	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */

@@ -72,6 +72,45 @@ static void reinject(struct vmcb *vmcb)
 	vmcb->eventinj = event;
 }
 
+/* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT, INVLPGA: 0F 01 D8 to DF (APM vol. 3). */
+static bool is_svm_instruction(const uint8_t *bytes, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (bytes[i] == 0x66 || bytes[i] == 0x67 || bytes[i] == 0xF2 ||
+			 bytes[i] == 0xF3 || bytes[i] == 0x2E || bytes[i] == 0x36 ||
+			 bytes[i] == 0x3E || bytes[i] == 0x26 || bytes[i] == 0x64 ||
+			 bytes[i] == 0x65 || (bytes[i] & 0xF0) == 0x40))
+		i++;
+	return n - i >= 3 && bytes[i] == 0x0F && bytes[i + 1] == 0x01 && bytes[i + 2] >= 0xD8 &&
+	       bytes[i + 2] <= 0xDF;
+}
+
+/*
+ * With EFER.SVME set, as it must be here, user space gets #GP from SVM's instructions where the CPU
+ * that Linux knows gives #UD, and the privilege check comes before the intercept (§15.7). So that
+ * nobody can tell, #GP exits and is turned back into what it should have been.
+ */
+static _Noreturn void general_protection(struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+	uint64_t interrupted = vmcb->exitintinfo;
+	uint64_t vector = interrupted & 0xFF;
+	uint8_t bytes[DECODE_MAX_LENGTH];
+
+	if (vmcb->cpl && !(interrupted & SVM_EVENT_VALID) && !vmcb->exitinfo1 &&
+	    is_svm_instruction(bytes, svm_fetch(vmcb, bytes)))
+		inject_ud(vs);
+	/* A fault in the delivery of a contributory exception or #PF is #DF (§8.2.9). */
+	if (interrupted & SVM_EVENT_VALID &&
+	    (interrupted & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION &&
+	    (vector == 0 || (vector >= 10 && vector <= 14)))
+		inject(vmcb, SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_DF);
+	else
+		inject(vmcb, vmcb->exitinfo1 << 32 | SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_GP);
+	svm_vs_run(vs);
+}
+
 /* Nothing exits but what SVM forces to and the driver's call; Linux sees the bare CPU meanwhile. */
 void svm_fallback_init(struct vs *vs)
 {
@@ -81,7 +120,8 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->cr_write = 0;
 	vmcb->dr_read = 0;
 	vmcb->dr_write = 0;
-	vmcb->exceptions = 0;
+	vmcb->exceptions = SVM_EXCEPTION_GP;
+	vs->gp_exiting = false;
 	vmcb->instruction1 = 0;
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->instruction3 = 0;
@@ -120,6 +160,8 @@ _Noreturn void svm_exit(void)
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
+	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
+		general_protection(vs);
 	if (code == SVM_EXIT_NPF && vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2)) {
 		reinject(vmcb);
 		svm_vs_run(vs);

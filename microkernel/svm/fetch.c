@@ -114,29 +114,37 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa)
 	return false;
 }
 
-bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
+static bool is_long_mode(const struct vmcb *vmcb)
 {
-	bool long_mode = vmcb->efer & EFER_LMA && vmcb->cs.attrib & VMCB_ATTRIB_L;
-	enum decode_mode mode = long_mode			     ? DECODE_64 :
-				vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 :
-									 DECODE_16;
-	uint64_t la = long_mode ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
-	uint8_t bytes[DECODE_MAX_LENGTH];
+	return vmcb->efer & EFER_LMA && vmcb->cs.attrib & VMCB_ATTRIB_L;
+}
+
+size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
+{
+	uint64_t la = is_long_mode(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
 	size_t have = 0;
-	unsigned int length;
 
-	while (have < sizeof(bytes)) {
-		uint64_t at = la + have;
+	while (have < DECODE_MAX_LENGTH) {
+		uint64_t at = la + have, gpa;
 		size_t n = BF_PAGE_SIZE - (at & BF_PAGE_MASK);
-		uint64_t gpa;
 
-		if (n > sizeof(bytes) - have)
-			n = sizeof(bytes) - have;
+		if (n > DECODE_MAX_LENGTH - have)
+			n = DECODE_MAX_LENGTH - have;
 		if (!translate(vmcb, at, &gpa) || !read_guest(vmcb, gpa, bytes + have, n))
 			break;
 		have += n;
 	}
-	length = decode_length(bytes, have, mode);
+	return have;
+}
+
+bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
+{
+	enum decode_mode mode = is_long_mode(vmcb)		 ? DECODE_64 :
+				vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 :
+								 DECODE_16;
+	uint8_t bytes[DECODE_MAX_LENGTH];
+	unsigned int length = decode_length(bytes, svm_fetch(vmcb, bytes), mode);
+
 	*next = vmcb->rip + length;
 	if (mode != DECODE_64)
 		*next = (uint32_t)*next;

@@ -40,6 +40,9 @@ enum reg_result svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 		return live_read(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
+	/* What exits only for the microkernel's own purposes is not shown. */
+	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
+		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
 	return REG_OK;
@@ -58,6 +61,11 @@ static bool is_map(uint64_t spa, uint64_t size)
 static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	switch (number) {
+	case MK1_AMD_intercept_exception:
+		vs->gp_exiting = *value & SVM_EXCEPTION_GP;
+		if (vs->root)
+			*value |= SVM_EXCEPTION_GP;
+		return true;
 	case MK1_AMD_intercept_instruction2:
 		vs->vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
 		*value |= SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;

@@ -5,6 +5,7 @@
 
 #include <abi/types.h>
 
+#include "../decode.h"
 #include "../objects.h"
 #include "../pp.h"
 #include "../vendor.h"
@@ -39,7 +40,11 @@ enum reg_result svm_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 /* checks.c: which of the conditions for VMRUN the VMCB misses */
 void svm_print_checks(const struct vmcb *vmcb);
 
-/* fetch.c: past the instruction at the guest's RIP, decoded from its memory */
+/*
+ * fetch.c: the bytes at the guest's RIP, as many as can be read, and the address behind the
+ * instruction that they are; false: they are none.
+ */
+size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH]);
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /* exit.c */
