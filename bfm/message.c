@@ -70,6 +70,13 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	case BF_ERR_TOO_MANY_CPUS:
 		snprintf(buf, size, "%llu CPUs", value);
 		break;
+	case BF_ERR_CPU_FEATURE:
+		snprintf(buf, size, "bit %llu", value);
+		break;
+	case BF_ERR_EXT_NO_VMEXIT:
+	case BF_ERR_VS_INVALID:
+		snprintf(buf, size, "exit reason 0x%llx", value);
+		break;
 	case BF_ERR_VMX_CONTROLS:
 		snprintf(buf, size, "MSR 0x%llx", value);
 		break;

@@ -129,17 +129,32 @@ static void free_images(struct images *images)
 		free((void *)(uintptr_t)images->files[i].data);
 }
 
+/* The image that an error is about, or -1. At run time the driver cannot tell extensions apart. */
+static int image_at_fault(const struct bf_ioctl_start *call, const struct images *images)
+{
+	if (call->error < BF_ERR_ELF_TRUNCATED || call->image > images->nr_exts)
+		return -1;
+	if (call->error < BF_ERR_TOO_MANY_EXTS || call->image)
+		return (int)call->image;
+	if (call->error >= BF_ERR_MK_VERSION && call->error < BF_ERR_EXT_EXIT)
+		return 0;
+	if (call->error >= BF_ERR_EXT_EXIT && call->error < BF_ERR_VS_INVALID &&
+	    images->nr_exts == 1)
+		return 1;
+	return -1;
+}
+
 /* Names the image and the CPU where the error is about one: see the groups of BF_ERRORS. */
 static int fail_start(int fd, const struct bf_ioctl_start *call, const struct images *images,
 		      int err)
 {
 	struct bf_ioctl_status status = { .size = sizeof(status) };
-	bool about_image = call->error >= BF_ERR_ELF_TRUNCATED && call->image <= images->nr_exts;
+	int image = image_at_fault(call, images);
 	char what[MAX_PATH + 64] = "start";
 	size_t n;
 
-	if (about_image)
-		snprintf(what, sizeof(what), "start: %s", images->paths[call->image]);
+	if (image >= 0)
+		snprintf(what, sizeof(what), "start: %s", images->paths[image]);
 	n = strlen(what);
 	if (call->error >= BF_ERR_MK_VERSION && device_call(fd, BF_IOC_STATUS, &status) == 0 &&
 	    status.error == call->error)

@@ -352,11 +352,21 @@ START_TEST(starting)
 	snprintf(line, sizeof(line), "start: %s/other: CPU 3: the extension faulted (vector 14)",
 		 libdir);
 	assert_failure(line, "");
+	device.image = 0; /* with two extensions nobody knows which; with one it is clear */
+	ck_assert_int_eq(run(&start_command, "start default other"), EXIT_FAILED);
+	assert_failure("start: CPU 3: the extension faulted", "");
+	ck_assert_int_eq(run(&start_command, "start other"), EXIT_FAILED);
+	assert_failure(line, "");
 	device.error = BF_ERR_ELF_WX;
 	device.image = 0;
 	ck_assert_int_eq(run(&start_command, "start"), EXIT_BAD_IMAGE);
 	snprintf(line, sizeof(line), "start: %s/microkernel: a segment", libdir);
 	assert_failure(line, "writable and executable");
+	device.error = device.status.error = BF_ERR_MK_POOL;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
+	snprintf(line, sizeof(line), "start: %s/microkernel: CPU 3: the micro", libdir);
+	assert_failure(line, "");
+	device.error = BF_ERR_ELF_WX;
 	device.image = 77; /* nonsense is not believed */
 	ck_assert_int_eq(run(&start_command, "start"), EXIT_BAD_IMAGE);
 	device.error = BF_ERR_OK;
