@@ -61,7 +61,6 @@ static void launch(void *arg)
 		return;
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
-	pp->refused = false;
 	bf_cpu_capture(&pp->switch_page->cpu);
 	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
 	if (result == 0) {
@@ -224,9 +223,12 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 static bool take_down(struct bf_loader *loader)
 {
 	uint64_t began = bf_os_now_ns();
-	const struct bf_pp *stuck = leave_all(loader);
+	const struct bf_pp *stuck;
 	uint32_t i;
 
+	for (i = 0; i < loader->nr_pps; i++)
+		loader->pps[i].refused = false;
+	stuck = leave_all(loader);
 	if (stuck) {
 		loader->failure = pp_failure(stuck, BF_ERR_MK_FAULT);
 		return false;

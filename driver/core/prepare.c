@@ -262,6 +262,8 @@ enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
 	enum bf_error error;
 	uint32_t i;
 
+	if (!start->nr_exts)
+		return BF_ERR_BAD_REQUEST;
 	if (start->nr_exts > BF_MAX_EXTS)
 		return BF_ERR_TOO_MANY_EXTS;
 	error = make_handoff(loader, start);

@@ -65,8 +65,8 @@ enum bf_error bf_start_logged(const struct bf_start *start)
 	if (error == BF_ERR_RUNNING)
 		return error;
 	if (error != BF_ERR_OK) {
-		pr_err("not started: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
-		       bf_sentence(error), error, failure->detail);
+		pr_err("not started: CPU %u, image %u: %s (error %u, detail 0x%llx)\n",
+		       failure->cpu, failure->image, bf_sentence(error), error, failure->detail);
 		return error;
 	}
 	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.handoff->nr_online,

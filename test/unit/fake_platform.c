@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "fake_platform.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <abi/layout.h>
+#include <abi/mk1.h>
+#include <bsl/bits.h>
+#include <bsl/paging.h>
+
+#define MAX_BLOCKS 4096
+
+struct fake fake;
+const uint8_t bf_switch_code[BF_PAGE_SIZE] __attribute__((aligned(BF_PAGE_SIZE))) = { 0xF3, 0x0F };
+
+static struct {
+	uint8_t *va;
+	uint64_t spa;
+	uint64_t size;
+	unsigned int order;
+} blocks[MAX_BLOCKS];
+static unsigned int nr_blocks; /* entries that have ever been in use */
+static uint64_t next_spa;
+
+void fake_reset(void)
+{
+	unsigned int i;
+
+	memset(&fake, 0, sizeof(fake));
+	fake.nr_cpus = FAKE_CPUS;
+	fake.max_order = BF_OS_MAX_ORDER;
+	fake.spa_base = 0x100000;
+	next_spa = 0;
+	for (i = 0; i < FAKE_CPUS; i++) {
+		struct fake_cpu *cpu = &fake.cpus[i];
+
+		cpu->number = 2 * i + 1; /* neither from 0 nor contiguous */
+		cpu->online = true;
+		cpu->vendor = BF_VENDOR_AMD;
+		cpu->cr3 = 0x1000;
+		cpu->cr4 = 0x6F0;
+		cpu->efer = 0xD01;
+		cpu->feature_control = 5;
+		cpu->vmx_procbased2 = 0xFFULL << 32;
+	}
+	fake.here = &fake.cpus[0];
+}
+
+struct fake_cpu *fake_cpu(uint32_t number)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		if (fake.cpus[i].number == number)
+			return &fake.cpus[i];
+	return NULL;
+}
+
+static bool fails(void)
+{
+	return ++fake.calls == fake.fail_at;
+}
+
+/* --- the operating system --------------------------------------------------------------------- */
+
+void *bf_os_alloc_pages(unsigned int order, uint64_t *spa)
+{
+	uint64_t size = (uint64_t)BF_PAGE_SIZE << order;
+	unsigned int i;
+
+	if (fails() || order > fake.max_order)
+		return NULL;
+	for (i = 0; i < nr_blocks && blocks[i].va; i++)
+		;
+	ck_assert_uint_lt(i, MAX_BLOCKS);
+	if (i == nr_blocks)
+		nr_blocks++;
+	blocks[i].va = aligned_alloc(size, size);
+	ck_assert_ptr_nonnull(blocks[i].va);
+	memset(blocks[i].va, 0xA5, size);
+	blocks[i].order = order;
+	blocks[i].size = size;
+	next_spa = (next_spa + size - 1) & ~(size - 1);
+	blocks[i].spa = fake.spa_base + next_spa;
+	/* A gap now and then, so that some blocks are neighbours and some are not. */
+	next_spa += size + (i % 3 ? 0 : BF_PAGE_SIZE);
+	fake.allocations++;
+	*spa = blocks[i].spa;
+	return blocks[i].va;
+}
+
+void bf_os_free_pages(void *va, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_blocks && blocks[i].va != va; i++)
+		;
+	ck_assert_uint_lt(i, nr_blocks);
+	ck_assert_uint_eq(blocks[i].order, order);
+	free(va);
+	blocks[i].va = NULL;
+	fake.allocations--;
+}
+
+void *bf_os_va(uint64_t spa)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_blocks; i++)
+		if (blocks[i].va && bsl_range_within(spa, 1, blocks[i].spa, blocks[i].size))
+			return blocks[i].va + (spa - blocks[i].spa);
+	ck_abort_msg("no memory at SPA 0x%lx", spa);
+}
+
+void *bf_os_alloc(size_t size)
+{
+	if (fails())
+		return NULL;
+	fake.allocations++;
+	return calloc(1, size);
+}
+
+void bf_os_free(void *memory)
+{
+	if (memory)
+		fake.allocations--;
+	free(memory);
+}
+
+uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
+{
+	uint32_t count = 0;
+	unsigned int pass, i;
+
+	*online = 0;
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < fake.nr_cpus; i++) {
+			if (fake.cpus[i].online != (pass == 0))
+				continue;
+			ck_assert_uint_lt(count, max);
+			cpus[count++] = fake.cpus[i].number;
+		}
+		if (!pass)
+			*online = count;
+	}
+	return count;
+}
+
+enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
+{
+	struct fake_cpu *before = fake.here;
+
+	ck_assert_ptr_nonnull(fake_cpu(cpu));
+	if (!fake_cpu(cpu)->online)
+		return BF_ERR_HOTPLUG;
+	/* Only a CPU that is no guest may fail to be reached: nobody could take it back then. */
+	if (!fake_cpu(cpu)->guest && fails())
+		return BF_ERR_HOTPLUG;
+	fake.here = fake_cpu(cpu);
+	fn(arg);
+	fake.here = before;
+	return BF_ERR_OK;
+}
+
+void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg)
+{
+	if (fn(arg, 0x1000, 0x9EC00) && fn(arg, 0xA0010, 0x100) && fn(arg, 0x100000, 0x1FF00000))
+		fn(arg, 0x40000000, 0x1000);
+}
+
+uint64_t bf_os_free_memory(void)
+{
+	return 256 << 20;
+}
+
+bool bf_os_locked_down(void)
+{
+	return fake.locked_down;
+}
+
+uint64_t bf_os_now_ns(void)
+{
+	static uint64_t now;
+
+	return now += 1000;
+}
+
+bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
+{
+	*value = 0;
+	if (msr == 0x3A)
+		*value = fake.here->feature_control;
+	else if (msr == 0x482)
+		*value = 0xFFFFFFFFULL << 32;
+	else if (msr == 0x48B)
+		*value = fake.here->vmx_procbased2;
+	else if (msr == 0xC0000080)
+		*value = fake.here->efer;
+	else if (msr == 0xC0010114)
+		*value = fake.here->vm_cr;
+	else if (msr == 0x1D9)
+		return false;
+	else
+		*value = msr;
+	return true;
+}
+
+bool bf_os_wrmsr(uint32_t msr, uint64_t value)
+{
+	ck_assert_uint_eq(msr, 0x3A);
+	if (fails())
+		return false;
+	fake.here->feature_control = value;
+	return true;
+}
+
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
+{
+	ck_assert_int_eq(vendor, fake.here->vendor);
+	ck_assert_uint_eq(number, BF_HYPERCALL_STOP);
+	if (!fake.here->guest)
+		return false;
+	if (fake.here->behaviour == FAKE_STUCK)
+		return true;
+	fake.here->guest = false;
+	if (fake.here->status->state == BF_PP_FAILED)
+		fake.here->status->fallback = 0;
+	else
+		fake.here->status->state = BF_PP_BARE;
+	return true;
+}
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
+{
+	struct fake_cpu *cpu = fake.here;
+
+	memset(regs, 0, 4 * sizeof(*regs));
+	if (cpu->guest && cpu->behaviour != FAKE_NO_EXIT) {
+		cpu->status->exits++;
+		if (leaf == MK1_CPUID_LEAF && subleaf == MK1_CPUID_STOP &&
+		    cpu->behaviour == FAKE_WORKS && cpu->status->state == BF_PP_GUEST) {
+			cpu->guest = false;
+			cpu->status->state = BF_PP_BARE;
+		}
+	}
+	if (leaf == 0)
+		regs[0] = 7;
+	else if (leaf == 0x80000000)
+		regs[0] = 0x80000000 + 0x1F;
+	else if (leaf == 1)
+		regs[2] = cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0;
+	else if (leaf == 7)
+		regs[1] = cpu->leaf7_ebx;
+	else if (leaf == 0x80000001)
+		regs[2] = cpu->vendor == BF_VENDOR_AMD ? 4 : 0;
+	else if (leaf == 0x8000000A)
+		regs[3] = 1;
+	else if (leaf == 0x8000001F) {
+		regs[0] = 1;
+		regs[1] = 47;
+	}
+}
+
+uint64_t bf_hw_cr3(void)
+{
+	return fake.here->cr3;
+}
+
+uint64_t bf_hw_cr4(void)
+{
+	return fake.here->cr4;
+}
+
+/* Null, ring-0 code, data, a 64-bit TSS (16 bytes, busy) with all address bits, an LDT, nothing. */
+static const uint64_t gdt[] = {
+	0, 0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0x89008B345678206F, 0x00000000FFFFFE12,
+	0x0000820000000007, 0, 0x0000720000000FFF,
+};
+static uint64_t gdt_with_ldt[sizeof(gdt) / sizeof(gdt[0])];
+static const uint64_t ldt[] = { 0x0040F31234567ABC };
+
+void bf_hw_registers(struct bf_cpu_state *state)
+{
+	uint64_t base = (uint64_t)(uintptr_t)ldt;
+
+	memcpy(gdt_with_ldt, gdt, sizeof(gdt));
+	gdt_with_ldt[6] |= (base & 0xFFFFFF) << 16 | (base & 0xFF000000) << 32;
+	gdt_with_ldt[7] = base >> 32;
+	state->cr0 = 0x80050033;
+	state->cr3 = bf_hw_cr3();
+	state->cr4 = bf_hw_cr4();
+	state->gdtr.limit = sizeof(gdt) - 1;
+	state->gdtr.base = (uint64_t)(uintptr_t)gdt_with_ldt;
+	state->cs.selector = 0x10;
+	state->ss.selector = 0x18;
+	state->tr.selector = 0x20;
+	state->ldtr.selector = 0x30;
+	state->ds.selector = 0x7; /* the LDT's first */
+	state->es.selector = 0xF; /* beyond the LDT */
+	state->fs.selector = 0x40; /* not present */
+	state->gs.selector = 0x48; /* beyond the GDT */
+}
+
+uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry)
+{
+	struct fake_cpu *cpu = fake.here;
+
+	fake_verify_aspace(page, cr3, entry);
+	cpu->entries++;
+	if (cpu->behaviour == FAKE_FAILS_LAUNCH) {
+		cpu->status->state = BF_PP_FAILED;
+		cpu->status->error = BF_ERR_EXT_FAULT;
+		cpu->status->detail = 14;
+		return BF_ERR_EXT_FAULT;
+	}
+	cpu->status->state = BF_PP_GUEST;
+	cpu->guest = true;
+	return 0;
+}
+
+void bf_switch_leave(struct bf_switch_page *page)
+{
+	ck_abort_msg("left the page at %p", (void *)page);
+}
+
+void bf_switch_nmi(void)
+{
+	ck_abort_msg("NMI");
+}
+
+void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail)
+{
+	cpu->status->error = error;
+	cpu->status->detail = detail;
+	cpu->status->fallback = 1;
+	cpu->status->state = BF_PP_FAILED;
+}
+
+/* --- what the microkernel relies on ----------------------------------------------------------- */
+
+static uint64_t *no_alloc(void *ctx, uint64_t *spa)
+{
+	(void)ctx;
+	(void)spa;
+	return NULL;
+}
+
+static uint64_t *see(void *ctx, uint64_t spa)
+{
+	(void)ctx;
+	return bf_os_va(spa);
+}
+
+static const uint64_t *translate(const struct bsl_paging *paging, uint64_t va, uint64_t flags)
+{
+	uint64_t spa, is;
+
+	ck_assert_msg(bsl_pt_translate(paging, va, &spa, &is), "0x%lx is not mapped", va);
+	ck_assert_uint_eq(is, flags);
+	return bf_os_va(spa);
+}
+
+static void verify_unmapped(const struct bsl_paging *paging, uint64_t va)
+{
+	uint64_t spa, flags;
+
+	ck_assert_msg(!bsl_pt_translate(paging, va, &spa, &flags), "0x%lx is mapped", va);
+}
+
+static bool is_owned(const struct bf_handoff *handoff, uint64_t spa, uint64_t size)
+{
+	const struct bf_region *owned = bf_os_va(handoff->owned.spa);
+	uint64_t i;
+
+	for (i = 0; i < handoff->owned.count; i++)
+		if (bsl_range_within(spa, size, owned[i].spa, owned[i].size))
+			return true;
+	return false;
+}
+
+/* No entry grants writing and executing or user access; all tables belong to us. */
+static void verify_table(const struct bf_handoff *handoff, const uint64_t *table, unsigned int level)
+{
+	unsigned int i;
+
+	for (i = 0; i < BSL_PT_ENTRIES; i++) {
+		uint64_t entry = table[i];
+
+		if (!(entry & BSL_PTE_P))
+			continue;
+		ck_assert(!(entry & (BSL_PTE_U | 0x100)));
+		if (level > 1 && !(entry & BSL_PTE_PS)) {
+			ck_assert(is_owned(handoff, entry & BSL_PTE_SPA, BF_PAGE_SIZE));
+			verify_table(handoff, bf_os_va(entry & BSL_PTE_SPA), level - 1);
+		} else {
+			ck_assert(!(entry & BSL_PTE_W) || (entry & BSL_PTE_NX));
+		}
+	}
+}
+
+static void verify_lists(const struct bsl_paging *paging, const struct bf_handoff *handoff)
+{
+	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
+	const struct bf_region *list = bf_os_va(handoff->owned.spa);
+	uint64_t i;
+
+	for (i = 0; i + 1 < handoff->owned.count; i++)
+		ck_assert_uint_lt(list[i].spa + list[i].size, list[i + 1].spa);
+	list = bf_os_va(handoff->page_pool.spa);
+	ck_assert_uint_gt(handoff->page_pool.count, 0);
+	for (i = 0; i < handoff->page_pool.count; i++) {
+		ck_assert(is_owned(handoff, list[i].spa, list[i].size));
+		translate(paging, BF_WINDOW_BASE + list[i].spa, rw);
+		translate(paging, BF_WINDOW_BASE + list[i].spa + list[i].size - 1, rw);
+	}
+	ck_assert(is_owned(handoff, handoff->huge_pool.spa, handoff->huge_pool.size));
+	translate(paging, BF_WINDOW_BASE + handoff->huge_pool.spa, rw);
+	ck_assert_uint_eq(handoff->ram.count, 3);
+	list = bf_os_va(handoff->ram.spa);
+	ck_assert_uint_eq(list[0].spa, 0x1000);
+	ck_assert_uint_eq(list[0].size, 0x9E000);
+	ck_assert_uint_eq(list[2].size, 0x1000);
+	/* shared with Linux, so not owned */
+	ck_assert(!is_owned(handoff, handoff->ring.spa, 1));
+	ck_assert(!is_owned(handoff, handoff->status.spa, 1));
+	translate(paging, BF_WINDOW_BASE + handoff->ring.spa, rw);
+	translate(paging, BF_WINDOW_BASE + handoff->status.spa + handoff->status.size - 1, rw);
+}
+
+static void verify_area(const struct bsl_paging *paging, const struct bf_pp_handoff *pp)
+{
+	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
+	const uint64_t *pt = bf_os_va(pp->area_pt);
+	unsigned int i;
+
+	translate(paging, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE - 1, rw);
+	verify_unmapped(paging, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE);
+	verify_unmapped(paging, BF_PP_STACK - 1);
+	translate(paging, BF_PP_STACK, rw);
+	translate(paging, BF_PP_STACK_TOP - 1, rw);
+	verify_unmapped(paging, BF_PP_STACK_TOP);
+	for (i = 0; i < BF_PP_IST_COUNT; i++) {
+		uint64_t stack = BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE;
+
+		verify_unmapped(paging, stack - 1);
+		translate(paging, stack, rw);
+		verify_unmapped(paging, stack + BF_PAGE_SIZE);
+	}
+	verify_unmapped(paging, BF_PP_ABI);
+	verify_unmapped(paging, BF_PP_TEMP);
+	ck_assert(pt[bsl_pt_index(BF_PP_DATA, 1)] & BSL_PTE_P);
+}
+
+static void verify_switch(const struct bsl_paging *paging, const struct bf_switch_page *page)
+{
+	uint64_t handler = page->idt[4];
+	const void *code;
+
+	ck_assert_ptr_eq(translate(paging, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX), page);
+	code = translate(paging, (uint64_t)(uintptr_t)bf_switch_code, 0);
+	ck_assert_ptr_ne(code, bf_switch_code);
+	ck_assert_mem_eq(code, bf_switch_code, BF_PAGE_SIZE);
+	handler = (handler & 0xFFFF) | ((handler >> 32) & 0xFFFF0000) | page->idt[5] << 32;
+	ck_assert_uint_eq(handler, (uint64_t)(uintptr_t)bf_switch_nmi);
+	ck_assert_uint_eq((page->idt[4] >> 16) & 0xFFFF, BF_SEL_KERNEL_CS);
+	ck_assert_uint_eq((page->idt[4] >> 32) & 0xFFFF, 0x8E00);
+	ck_assert_uint_eq(page->gdtr.base, (uint64_t)(uintptr_t)page->gdt);
+	ck_assert_uint_eq(page->idtr.limit, 3 * 16 - 1);
+}
+
+void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_t entry)
+{
+	struct bsl_paging paging = { .alloc = no_alloc, .table = see, .root = bf_os_va(cr3) };
+	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
+	const struct bf_pp_handoff *pp = (const void *)translate(&paging, BF_PP_DATA, rw);
+	const struct bf_handoff *handoff;
+	const struct bf_image_page *pages;
+	uint64_t i;
+
+	ck_assert_uint_eq(pp->magic, BF_HANDOFF_MAGIC);
+	ck_assert_uint_eq(pp->cpu, fake.here->number);
+	ck_assert_uint_eq(pp->cr3, cr3);
+	ck_assert_uint_eq(pp->switch_page, (uint64_t)(uintptr_t)page);
+	ck_assert_uint_eq(pp->switch_leave, (uint64_t)(uintptr_t)bf_switch_leave);
+	handoff = (const void *)translate(&paging, pp->handoff, rw);
+	ck_assert_uint_eq(handoff->magic, BF_HANDOFF_MAGIC);
+	ck_assert_uint_eq(handoff->vendor, fake.here->vendor);
+	ck_assert_uint_eq(handoff->nr_pps, fake.nr_cpus);
+	ck_assert(is_owned(handoff, cr3, BF_PAGE_SIZE));
+	verify_table(handoff, paging.root, 4);
+	verify_lists(&paging, handoff);
+	verify_area(&paging, pp);
+	verify_switch(&paging, page);
+	ck_assert_uint_eq(*(const uint8_t *)translate(&paging, entry, 0), 0x90);
+	for (i = 0; i < handoff->nr_exts; i++) {
+		const struct bf_image *image = &handoff->exts[i];
+		uint64_t n;
+
+		verify_unmapped(&paging, image->entry);
+		pages = bf_os_va(image->pages.spa);
+		for (n = 0; n < image->pages.count; n++) {
+			uint64_t spa = pages[n].spa & ~(uint64_t)BF_PAGE_MASK;
+
+			ck_assert(is_owned(handoff, spa, BF_PAGE_SIZE));
+			verify_unmapped(&paging, BF_WINDOW_BASE + spa);
+		}
+	}
+	fake.here->status = bf_os_va(handoff->status.spa + pp->ppid * (uint64_t)BF_PAGE_SIZE);
+}

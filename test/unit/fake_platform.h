@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine and an operating system for the loader (driver/core/platform.h), all in memory: CPUs with
+ * registers, a microkernel that walks the page tables it is given, and calls that fail on demand.
+ */
+#ifndef TEST_FAKE_PLATFORM_H
+#define TEST_FAKE_PLATFORM_H
+
+#include "../../driver/core/loader.h"
+#include "../../driver/core/platform.h"
+
+#define FAKE_CPUS 4
+
+/* What happens to a CPU that enters the microkernel. */
+enum fake_behaviour {
+	FAKE_WORKS,
+	FAKE_FAILS_LAUNCH, /* comes back with EXT_FAULT */
+	FAKE_NO_EXIT, /* a guest whose CPUID does not exit */
+	FAKE_REFUSES_STOP, /* the extension ignores the CPUID */
+	FAKE_STUCK, /* nothing gets it out */
+};
+
+struct fake_cpu {
+	uint32_t number;
+	bool online;
+	bool guest;
+	enum fake_behaviour behaviour;
+	enum bf_vendor vendor;
+	uint32_t leaf7_ebx;
+	uint64_t cr3, cr4, efer, feature_control, vm_cr;
+	uint64_t vmx_procbased2;
+	struct bf_pp_status *status;
+	unsigned int entries; /* how often it entered */
+};
+
+struct fake {
+	struct fake_cpu cpus[FAKE_CPUS];
+	unsigned int nr_cpus;
+	struct fake_cpu *here; /* the CPU that runs the code */
+	bool locked_down;
+	uint64_t spa_base; /* where physical memory begins */
+	unsigned int max_order; /* larger blocks are not to be had */
+	uint64_t calls; /* of functions that can fail */
+	uint64_t fail_at; /* the number of the call that fails, 0: none */
+	uint64_t allocations; /* blocks and records that exist */
+	uint64_t entry; /* the microkernel's, for the walk of the page tables */
+};
+
+extern struct fake fake;
+
+void fake_reset(void);
+
+/* Checks an address space as the microkernel would use it; called whenever a CPU enters. */
+void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
+
+struct fake_cpu *fake_cpu(uint32_t number);
+
+/* The extension of this CPU fails: the microkernel goes on alone. */
+void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
+/* The loader on a machine in memory, in which everything that can fail does. */
+#include <check.h>
+#include <stdlib.h>
+
+#include <abi/layout.h>
+
+#include "../../driver/core/cpu.h"
+#include "fake_platform.h"
+#include "make_elf.h"
+
+static struct bf_loader loader;
+static struct elf_file microkernel, ext;
+static struct bf_start start;
+
+static void setup(void)
+{
+	fake_reset();
+	make_elf(&microkernel, BF_MK_BASE);
+	make_elf(&ext, MK1_EXT_CODE_BASE);
+	start = (struct bf_start){
+		.microkernel = { &microkernel, sizeof(microkernel) },
+		.exts = { { &ext, sizeof(ext) } },
+		.nr_exts = 1,
+	};
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+}
+
+static void teardown(void)
+{
+	bf_loader_fini(&loader);
+	ck_assert_uint_eq(fake.allocations, 0);
+}
+
+static void assert_all_bare(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert(!fake.cpus[i].guest);
+	ck_assert_uint_eq(loader.memory.bytes, 0);
+}
+
+static void assert_fails(enum bf_error error, uint32_t cpu, uint64_t detail)
+{
+	ck_assert_int_eq(bf_loader_start(&loader, &start), error);
+	ck_assert_int_eq(loader.failure.error, error);
+	ck_assert_uint_eq(loader.failure.cpu, cpu);
+	ck_assert_uint_eq(loader.failure.detail, detail);
+	ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	assert_all_bare();
+}
+
+START_TEST(starts_and_stops)
+{
+	unsigned int i, round;
+
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	for (round = 1; round < 4; round++) {
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+		ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+		for (i = 0; i < fake.nr_cpus; i++) {
+			ck_assert(fake.cpus[i].guest);
+			ck_assert_uint_eq(fake.cpus[i].entries, round);
+			ck_assert_uint_eq(fake.cpus[i].status->exits, 1);
+		}
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RUNNING);
+		ck_assert(!bf_loader_poll(&loader));
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+		assert_all_bare();
+	}
+}
+END_TEST
+
+/* Scarce or scattered memory is no reason to fail as long as there is enough of it. */
+START_TEST(starts_in_fragments)
+{
+	fake.max_order = 9;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	start.huge_size = 0x10000;
+	fake.max_order = 4;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	fake.max_order = 3;
+	assert_fails(BF_ERR_NO_MEMORY, 0, 0);
+}
+END_TEST
+
+/* For every N: whatever its Nth call that can fail is, the loader undoes everything. */
+START_TEST(survives_every_failure)
+{
+	uint64_t n, total;
+
+	start.pool_size = 0x400000;
+	start.huge_size = 0x10000;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	bf_loader_fini(&loader);
+	fake.calls = 0;
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	total = fake.calls;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	bf_loader_fini(&loader);
+	ck_assert_uint_gt(total, 20);
+	for (n = 1; n <= total; n++) {
+		enum bf_error error;
+
+		fake.calls = 0;
+		fake.fail_at = n;
+		/* Without larger blocks to fall back from, more of the calls are vital. */
+		fake.max_order = n % 2 ? BF_OS_MAX_ORDER : 9;
+		error = bf_loader_init(&loader);
+		if (error == BF_ERR_OK)
+			error = bf_loader_start(&loader, &start);
+		if (error == BF_ERR_OK) {
+			ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+		} else {
+			ck_assert(error == BF_ERR_NO_MEMORY || error == BF_ERR_HOTPLUG);
+			ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+		}
+		assert_all_bare();
+		bf_loader_fini(&loader);
+		ck_assert_uint_eq(fake.allocations, 0);
+	}
+	fake.fail_at = 0;
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+}
+END_TEST
+
+START_TEST(undoes_a_failed_launch)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++) {
+		fake.cpus[i].behaviour = FAKE_FAILS_LAUNCH;
+		assert_fails(BF_ERR_EXT_FAULT, fake.cpus[i].number, 14);
+		fake.cpus[i].behaviour = FAKE_NO_EXIT;
+		assert_fails(BF_ERR_MK_SELFTEST, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_WORKS;
+	}
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+START_TEST(stops_without_the_extension)
+{
+	fake.cpus[2].behaviour = FAKE_REFUSES_STOP;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_STOP_REFUSED);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	assert_all_bare();
+}
+END_TEST
+
+/* Memory in which a CPU still runs is never freed. */
+START_TEST(keeps_what_a_stuck_cpu_needs)
+{
+	uint64_t bytes;
+
+	fake.cpus[1].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	bytes = loader.memory.bytes;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[1].number);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert_uint_eq(loader.memory.bytes, bytes);
+	ck_assert(fake.cpus[1].guest && !fake.cpus[0].guest);
+	fake.cpus[1].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(follows_a_failure)
+{
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_fail(&fake.cpus[0], BF_ERR_PEER_FAILED, 0);
+	fake_fail(&fake.cpus[2], BF_ERR_EXT_FAULT, 13);
+	ck_assert(bf_loader_poll(&loader));
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	ck_assert_uint_eq(loader.failure.detail, 13);
+	assert_all_bare();
+	ck_assert(!bf_loader_poll(&loader));
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	/* found by a stop that comes before the watch */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_fail(&fake.cpus[3], BF_ERR_EXT_EXIT, 0);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_EXIT);
+	assert_all_bare();
+	/* a CPU that the extension simply let go */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake.cpus[1].guest = false;
+	fake.cpus[1].status->state = BF_PP_BARE;
+	ck_assert(bf_loader_poll(&loader));
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_PROMOTED);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(follows_hotplug)
+{
+	struct fake_cpu *cpu = &fake.cpus[1];
+
+	cpu->online = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.handoff->nr_online, 3);
+	ck_assert_uint_eq(loader.pps[3].cpu, cpu->number);
+	cpu->online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(cpu->guest);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_uint_eq(cpu->entries, 1);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(!cpu->guest);
+	cpu->behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_EXT_FAULT);
+	cpu->behaviour = FAKE_NO_EXIT;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_MK_SELFTEST);
+	ck_assert(!cpu->guest);
+	cpu->behaviour = FAKE_WORKS;
+	cpu->leaf7_ebx = 1;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_CPUS_DIFFER);
+	cpu->leaf7_ebx = 0;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, 100), BF_ERR_TOO_MANY_CPUS);
+	fake.cpus[0].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_MK_FAULT);
+	fake.cpus[0].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(refuses_machines)
+{
+	struct fake_cpu *cpu = &fake.cpus[3];
+
+	cpu->vendor = BF_VENDOR_NONE;
+	assert_fails(BF_ERR_NO_VIRT, cpu->number, 0);
+	cpu->vendor = BF_VENDOR_AMD;
+	cpu->vm_cr = 0x10;
+	assert_fails(BF_ERR_FW_DISABLED, cpu->number, 0);
+	cpu->vm_cr = 0;
+	cpu->efer |= 0x1000;
+	assert_fails(BF_ERR_VIRT_BUSY, cpu->number, 0);
+	cpu->efer &= ~0x1000ULL;
+	cpu->cr4 |= 0x1000;
+	assert_fails(BF_ERR_LA57, cpu->number, 0);
+	cpu->cr4 = (cpu->cr4 & ~0x1000ULL) | 1ULL << 32;
+	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, 32);
+	cpu->cr4 &= ~(1ULL << 32);
+	cpu->cr3 |= 1ULL << 47;
+	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, 47);
+	cpu->cr3 &= ~(1ULL << 47);
+	cpu->leaf7_ebx = 1;
+	assert_fails(BF_ERR_CPUS_DIFFER, cpu->number, cpu->number);
+	cpu->leaf7_ebx = 0;
+	fake.locked_down = true;
+	assert_fails(BF_ERR_LOCKDOWN, 0, 0);
+	fake.locked_down = false;
+	start.nr_exts = BF_MAX_EXTS + 1;
+	assert_fails(BF_ERR_TOO_MANY_EXTS, 0, 0);
+	start.nr_exts = 0;
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.nr_exts = 1;
+	start.pool_size = BF_POOL_MAX + 1;
+	assert_fails(BF_ERR_NO_MEMORY, 0, 0);
+	start.pool_size = 0;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	fake.spa_base = MK1_SPA_LIMIT;
+	assert_fails(BF_ERR_SPA_TOO_HIGH, 0, 0);
+}
+END_TEST
+
+START_TEST(intel)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		fake.cpus[i].vendor = BF_VENDOR_INTEL;
+	fake.cpus[1].feature_control = 1;
+	assert_fails(BF_ERR_FW_DISABLED, fake.cpus[1].number, 0);
+	fake.cpus[1].feature_control = 0; /* undecided: the loader decides */
+	fake.cpus[2].cr4 |= 0x2000;
+	assert_fails(BF_ERR_VIRT_BUSY, fake.cpus[2].number, 0);
+	fake.cpus[2].cr4 &= ~0x2000ULL;
+	fake.cpus[2].vmx_procbased2 = 0;
+	assert_fails(BF_ERR_CPUS_DIFFER, fake.cpus[2].number, fake.cpus[2].number);
+	for (i = 0; i < fake.nr_cpus; i++)
+		fake.cpus[i].vmx_procbased2 = 0;
+	/* no EPT: said, but no obstacle */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(fake.cpus[1].feature_control, 5);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+START_TEST(surveys)
+{
+	struct bf_check_result results[BF_NR_CHECKS];
+	struct bf_cpu_features features;
+	uint64_t detail;
+	uint32_t cpu;
+
+	ck_assert_int_eq(bf_check_machine(&features, results, 1, &detail, &cpu), BF_ERR_OK);
+	ck_assert_int_eq(features.vendor, BF_VENDOR_AMD);
+	fake.locked_down = true;
+	fake.cpus[1].vm_cr = 0x10;
+	ck_assert_int_eq(bf_check_machine(&features, results, 1ULL << 40, &detail, &cpu),
+			 BF_ERR_FW_DISABLED);
+	ck_assert_uint_eq(cpu, fake.cpus[1].number);
+	ck_assert_uint_eq(results[BF_CHECK_VENDOR].error, BF_ERR_OK);
+	ck_assert_uint_eq(results[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
+	ck_assert_uint_eq(results[BF_CHECK_LOCKDOWN].error, BF_ERR_LOCKDOWN);
+	ck_assert_uint_eq(results[BF_CHECK_MEMORY].error, BF_ERR_NO_MEMORY);
+	ck_assert_uint_eq(results[BF_CHECK_MEMORY].detail, 1ULL << 40);
+	ck_assert_uint_eq(results[BF_CHECK_MEMORY].fatal, 1);
+}
+END_TEST
+
+START_TEST(refuses_images)
+{
+	start.exts[0].size = 100;
+	assert_fails(BF_ERR_ELF_TRUNCATED, 0, 0);
+	ck_assert_uint_eq(loader.failure.image, 1);
+	start.exts[0].size = sizeof(ext);
+	microkernel.phdrs[ELF_DATA].p_flags |= PF_X;
+	assert_fails(BF_ERR_ELF_WX, 0, ELF_DATA);
+	ck_assert_uint_eq(loader.failure.image, 0);
+}
+END_TEST
+
+START_TEST(loads_images)
+{
+	const struct bf_image *image;
+	const struct bf_image_page *pages;
+	const uint8_t *page;
+
+	memset((uint8_t *)&ext + 0xA00, 0x77, ELF_DATA_SIZE);
+	/* text and rodata on one page, with the same rights */
+	elf_segment(&ext, ELF_RODATA, PT_LOAD, PF_R | PF_X, 0x800, MK1_EXT_CODE_BASE + 0xF00, 0x200,
+		    0x200);
+	ext.phdrs[ELF_TLS].p_vaddr = MK1_EXT_CODE_BASE + 0xF00;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	image = &loader.handoff->exts[0];
+	ck_assert_uint_eq(image->entry, MK1_EXT_CODE_BASE + 0x410);
+	ck_assert_uint_eq(image->tls_filesz, 0x20);
+	ck_assert_uint_eq(image->pages.count, 2 + 4);
+	pages = bf_os_va(image->pages.spa);
+	ck_assert_uint_eq(pages[0].va, MK1_EXT_CODE_BASE);
+	ck_assert_uint_eq(pages[0].spa & BF_PAGE_MASK, BF_PAGE_X);
+	ck_assert_uint_eq(pages[1].va, MK1_EXT_CODE_BASE + 0x1000);
+	ck_assert_uint_eq(pages[2].spa & BF_PAGE_MASK, BF_PAGE_W);
+	page = bf_os_va(pages[0].spa & ~0xFFFULL);
+	ck_assert_uint_eq(page[0x3FF], 0);
+	ck_assert_uint_eq(page[0x400], 0x90);
+	ck_assert_uint_eq(page[0x700], 0);
+	ck_assert_uint_eq(page[0xFFF], 0x90);
+	page = bf_os_va(pages[2].spa & ~0xFFFULL);
+	ck_assert_uint_eq(page[0x9FF], 0);
+	ck_assert_uint_eq(page[0xA00], 0x77);
+	ck_assert_uint_eq(page[0xB00], 0);
+	ck_assert_uint_eq(pages[5].va, MK1_EXT_CODE_BASE + 0x5000);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+static void assert_segment(const struct bf_segment *segment, uint16_t attrib, uint32_t limit,
+			   uint64_t base)
+{
+	ck_assert_uint_eq(segment->attrib, attrib);
+	ck_assert_uint_eq(segment->limit, limit);
+	ck_assert_uint_eq(segment->base, base);
+}
+
+START_TEST(captures)
+{
+	struct bf_cpu_state state;
+
+	bf_cpu_capture(&state);
+	assert_segment(&state.cs, 0xA9B, 0xFFFFFFFF, 0);
+	assert_segment(&state.ss, 0xC93, 0xFFFFFFFF, 0);
+	assert_segment(&state.tr, 0x08B, 0x206F, 0xFFFFFE1289345678);
+	ck_assert_uint_eq(state.ldtr.attrib, 0x082);
+	ck_assert_uint_eq(state.ldtr.limit, 7);
+	assert_segment(&state.ds, 0x4F3, 0x7ABC, 0x00123456);
+	assert_segment(&state.es, 0, 0, 0);
+	assert_segment(&state.fs, 0, 0, 0xC0000100);
+	assert_segment(&state.gs, 0, 0, 0xC0000101);
+	ck_assert_uint_eq(state.lstar, 0xC0000082);
+	ck_assert_uint_eq(state.sysenter_esp, 0x175);
+	ck_assert_uint_eq(state.sysenter_eip, 0x176);
+	ck_assert_uint_eq(state.debugctl, 0);
+	ck_assert_uint_eq(state.pat, 0x277);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("loader");
+	TCase *tests = tcase_create("loader");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 120);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, starts_and_stops);
+	tcase_add_test(tests, starts_in_fragments);
+	tcase_add_test(tests, survives_every_failure);
+	tcase_add_test(tests, undoes_a_failed_launch);
+	tcase_add_test(tests, stops_without_the_extension);
+	tcase_add_test(tests, keeps_what_a_stuck_cpu_needs);
+	tcase_add_test(tests, follows_a_failure);
+	tcase_add_test(tests, follows_hotplug);
+	tcase_add_test(tests, refuses_machines);
+	tcase_add_test(tests, intel);
+	tcase_add_test(tests, surveys);
+	tcase_add_test(tests, refuses_images);
+	tcase_add_test(tests, loads_images);
+	tcase_add_test(tests, captures);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

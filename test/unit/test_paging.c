@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sources: lib/bsl/paging.c */
+/* Page tables, in an array of tables whose SPA is their place in it. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsl/paging.h>
+
+#define NR_TABLES 32
+#define TABLES_SPA 0x12345000ULL
+#define KERNEL_VA 0xFFFF800000000000ULL
+
+static uint64_t tables[NR_TABLES][BSL_PT_ENTRIES];
+static unsigned int used, limit;
+static struct bsl_paging paging;
+
+static uint64_t *alloc(void *ctx, uint64_t *spa)
+{
+	ck_assert_ptr_eq(ctx, &paging);
+	if (used == limit)
+		return NULL;
+	*spa = TABLES_SPA + used * 0x1000ULL;
+	return tables[used++];
+}
+
+static uint64_t *table(void *ctx, uint64_t spa)
+{
+	ck_assert_ptr_eq(ctx, &paging);
+	ck_assert(spa >= TABLES_SPA && spa < TABLES_SPA + used * 0x1000ULL && spa % 0x1000 == 0);
+	return tables[(spa - TABLES_SPA) / 0x1000];
+}
+
+static void setup(void)
+{
+	uint64_t spa;
+
+	memset(tables, 0, sizeof(tables));
+	used = 0;
+	limit = NR_TABLES;
+	paging = (struct bsl_paging){ .alloc = alloc, .table = table, .ctx = &paging };
+	paging.root = alloc(&paging, &spa);
+}
+
+static void assert_mapped(uint64_t va, uint64_t spa, uint64_t flags)
+{
+	uint64_t is_spa, is_flags;
+
+	ck_assert(bsl_pt_translate(&paging, va, &is_spa, &is_flags));
+	ck_assert_uint_eq(is_spa, spa);
+	ck_assert_uint_eq(is_flags, flags);
+}
+
+static void assert_unmapped(uint64_t va)
+{
+	uint64_t spa, flags;
+
+	ck_assert(!bsl_pt_translate(&paging, va, &spa, &flags));
+}
+
+START_TEST(maps_small)
+{
+	ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA + 0x5000, 0xABC000, 0x3000,
+				    BSL_PTE_W | BSL_PTE_NX), BF_ERR_OK);
+	ck_assert_uint_eq(used, 4);
+	assert_unmapped(KERNEL_VA + 0x4FFF);
+	assert_mapped(KERNEL_VA + 0x5000, 0xABC000, BSL_PTE_W | BSL_PTE_NX);
+	assert_mapped(KERNEL_VA + 0x7FFF, 0xABEFFF, BSL_PTE_W | BSL_PTE_NX);
+	assert_unmapped(KERNEL_VA + 0x8000);
+	/* neither user nor global, accessed and dirty already */
+	ck_assert_uint_eq(tables[3][5], 0xABC000 | BSL_PTE_NX | BSL_PTE_P | BSL_PTE_W | BSL_PTE_A |
+			  BSL_PTE_D);
+	ck_assert_uint_eq(tables[0][256] & BSL_PTE_U, 0);
+}
+END_TEST
+
+START_TEST(maps_large)
+{
+	/* 4 KiB up to the boundary, two large pages, 4 KiB behind them */
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x7FF000, 0x3FF000, 0x402000, 0), BF_ERR_OK);
+	assert_mapped(0x7FF000, 0x3FF000, 0);
+	assert_mapped(0x800000, 0x400000, 0);
+	assert_mapped(0xBFFFFF, 0x7FFFFF, 0);
+	assert_mapped(0xC00FFF, 0x800FFF, 0);
+	assert_unmapped(0xC01000);
+	ck_assert(*bsl_pt_entry(&paging, 0x800000, 2, false) & BSL_PTE_PS);
+	ck_assert_ptr_null(bsl_pt_entry(&paging, 0x800000, 1, false));
+	/* no large page where the physical address does not allow it */
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x40000000, 0x1000, 0x200000, 0), BF_ERR_OK);
+	ck_assert(!(*bsl_pt_entry(&paging, 0x40000000, 2, false) & BSL_PTE_PS));
+	assert_mapped(0x401FFFFF, 0x200FFF, 0);
+}
+END_TEST
+
+START_TEST(user_rights)
+{
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x1000, 0x1000, 0x1000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x2000, 0x2000, 0x1000, BSL_PTE_U), BF_ERR_OK);
+	assert_mapped(0x1000, 0x1000, 0);
+	assert_mapped(0x2000, 0x2000, BSL_PTE_U);
+	/* other bits of flags are not the caller's */
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x3000, 0x3000, 0x1000, ~0ULL), BF_ERR_OK);
+	assert_mapped(0x3000, 0x3000, BSL_PTE_U | BSL_PTE_W | BSL_PTE_NX);
+	ck_assert(!(*bsl_pt_entry(&paging, 0x3000, 1, false) & BSL_PTE_PS));
+}
+END_TEST
+
+START_TEST(refuses)
+{
+	static const struct {
+		uint64_t va, spa, size;
+	} bad[] = {
+		{ 0x1000, 0x1000, 0 },
+		{ 0x1001, 0x1000, 0x1000 },
+		{ 0x1000, 0x1001, 0x1000 },
+		{ 0x1000, 0x1000, 0x1001 },
+		{ 0x0000800000000000, 0x1000, 0x1000 },
+		{ 0x00007FFFFFFFF000, 0x1000, 0x2000 },
+		{ 0xFFFF7FFFFFFFF000, 0x1000, 0x2000 },
+		{ 0xFFFFFFFFFFFFF000, 0x1000, 0x2000 },
+		{ 0x00007FFFFFFFF000, 0x1000, 0xFFFF800000002000 },
+		{ 0x1000, 0x0010000000000000, 0x1000 },
+		{ 0x1000, 0x000FFFFFFFFFF000, 0x2000 },
+		{ 0x1000, 0xFFFFFFFFFFFFF000, 0x2000 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_int_eq(bsl_pt_map(&paging, bad[i].va, bad[i].spa, bad[i].size, 0),
+				 BF_ERR_BAD_REQUEST);
+	ck_assert_uint_eq(used, 1);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0xFFFFFFFFFFFFF000, 0x000FFFFFFFFFF000, 0x1000, 0),
+			 BF_ERR_OK);
+	assert_unmapped(0x0000800000000000);
+}
+END_TEST
+
+START_TEST(refuses_conflicts)
+{
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x200000, 0, 0x200000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x201000, 0x5000, 0x1000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x200000, 0x600000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x1000, 0x1000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x2000, 0x1000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x400000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	assert_mapped(0x400000, 0x1000, 0);
+}
+END_TEST
+
+START_TEST(runs_out)
+{
+	for (limit = 1; limit < 4; limit++)
+		ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA, 0, 0x1000, 0), BF_ERR_NO_MEMORY);
+	limit = 4;
+	ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA, 0, 0x1000, 0), BF_ERR_OK);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("paging");
+	TCase *tests = tcase_create("map");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, NULL);
+	tcase_add_test(tests, maps_small);
+	tcase_add_test(tests, maps_large);
+	tcase_add_test(tests, user_rights);
+	tcase_add_test(tests, refuses);
+	tcase_add_test(tests, refuses_conflicts);
+	tcase_add_test(tests, runs_out);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
