@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests that need no machine: unit tests, and checks of the source text and of what was built."""
+
+import dataclasses
+import glob
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from typing import Callable
+
+CC = os.environ.get("CC", "gcc")
+INCLUDES = ["-I.", "-Ilib"]
+WARNINGS = ["-Wall", "-Wextra"]
+STRICT = [*WARNINGS, "-Wconversion", "-Wshadow", "-Wundef", "-Werror"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover"]
+
+UNIT_TIMEOUT = 300  # seconds
+
+
+@dataclasses.dataclass
+class Job:
+    """A name, and what to run: run(log) returns how many tests passed and a list of failures."""
+
+    name: str
+    run: Callable
+
+
+def call(command, log, **options):
+    """Runs a command with its output in the log; returns its status and output."""
+    print("$ " + shlex.join(command), file=log, flush=True)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", check=False, **options,
+    )
+    log.write(result.stdout)
+    log.flush()
+    return result.returncode, result.stdout
+
+
+# --- unit tests -----------------------------------------------------------------------------------
+
+
+def head_list(path, key):
+    """What the comment "/* key: word... */" at the head of a unit test lists."""
+    with open(path, encoding="utf-8") as source:
+        head = "".join(source.readlines()[:4])
+    found = re.search(r"^/\* " + key + r":(.*) \*/$|^/\* " + key + r": \*/$", head, re.MULTILINE)
+    if not found:
+        return None
+    return (found[1] or "").split()
+
+
+def run_unit(path, log):
+    sources = head_list(path, "sources")
+    if sources is None:
+        return 0, [f"{path} names no sources"]
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "check"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    with tempfile.TemporaryDirectory(prefix="bareflank-unit.") as work:
+        program = os.path.join(work, "test")
+        status, _ = call(
+            [CC, "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", *SANITIZE, *INCLUDES, *WARNINGS, "-Werror",
+             "-o", program, path, *sources, *flags, *(head_list(path, "libs") or [])],
+            log,
+        )
+        if status:
+            return 0, ["does not compile"]
+        try:
+            status, output = call([program], log, timeout=UNIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return 0, [f"still running after {UNIT_TIMEOUT} s"]
+    # libcheck: "97%: Checks: 30, Failures: 1, Errors: 0"
+    summaries = re.findall(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", output, re.M)
+    if not summaries:
+        return 0, [f"printed no summary (status {status})"]
+    passed = sum(int(checks) - int(fails) - int(errors) for checks, fails, errors in summaries)
+    failures = re.findall(r"^\S+:\d+:[FE]:.*$", output, re.MULTILINE)
+    if status and not failures:
+        failures = [f"ended with status {status}"]
+    if not passed and not failures:
+        failures = ["has no tests"]
+    return passed, failures
+
+
+def unit_jobs():
+    os.chdir(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    jobs = []
+    for path in sorted(glob.glob("test/unit/test_*.c")):
+        name = "unit-" + os.path.basename(path)[len("test_") : -len(".c")]
+        jobs.append(Job(name, lambda log, path=path: run_unit(path, log)))
+    return jobs
+
+
+# --- source text ----------------------------------------------------------------------------------
+
+
+def run_headers(log):
+    """Every shared header compiles alone, in C with two compilers and in C++."""
+    passed, failures = 0, []
+    for header in sorted(glob.glob("abi/*.h") + glob.glob("lib/bsl/*.h")):
+        for compiler in (
+            ["gcc", "-x", "c", "-std=gnu11"],
+            ["clang", "-x", "c", "-std=gnu11"],
+            ["g++", "-x", "c++", "-std=c++17"],
+        ):
+            source = f'#include <{header.removeprefix("lib/")}>\n'
+            with tempfile.NamedTemporaryFile("w", suffix=".c") as unit:
+                unit.write(source)
+                unit.flush()
+                status, _ = call(
+                    [*compiler, *INCLUDES, *STRICT, "-Wno-unused", "-fsyntax-only", unit.name], log
+                )
+            if status:
+                failures.append(f"{header} does not compile alone with {compiler[0]}")
+            else:
+                passed += 1
+    return passed, failures
+
+
+# Who may include from where: the directory of the includer -> directories of project headers.
+MAY_INCLUDE = {
+    "abi": ("abi",),
+    "lib/bsl": ("abi", "lib/bsl"),
+    "driver/core": ("abi", "lib/bsl", "driver/core"),
+    "driver/linux": ("abi", "lib/bsl", "driver/core", "driver/linux"),
+    "microkernel": ("abi", "lib/bsl", "microkernel"),
+    "ext": ("abi", "lib/bsl", "ext"),
+    "bfm": ("abi", "lib/bsl", "bfm"),
+}
+
+
+def project_header(path, name, quoted):
+    """The file of the project that an include names, or None for one from elsewhere."""
+    places = [os.path.dirname(path)] if quoted else []
+    for place in [*places, ".", "lib"]:
+        found = os.path.normpath(os.path.join(place, name))
+        if os.path.isfile(found):
+            return found
+    return None
+
+
+def run_includes(log):
+    """The rooms see each other in one direction only."""
+    passed, failures = 0, []
+    for room, allowed in MAY_INCLUDE.items():
+        for path in sorted(glob.glob(f"{room}/**/*.[chS]", recursive=True)):
+            with open(path, encoding="utf-8") as source:
+                includes = re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', source.read(), re.M)
+            bad = []
+            for mark, name in includes:
+                header = project_header(path, name, mark == '"')
+                if header and not any(header.startswith(place + "/") for place in allowed):
+                    bad.append(f"{path} includes {header}")
+            failures += bad
+            passed += not bad
+    for failure in failures:
+        print(failure, file=log)
+    return passed, failures
+
+
+def run_licences(log):
+    """Every file says under which licence it is."""
+    passed, failures = 0, []
+    _, listing = call(["git", "ls-files"], log)
+    for path in listing.splitlines():
+        if path in ("COPYING", ".gitignore", "README.md") or path.startswith("docs/") or not os.path.isfile(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as source:
+            head = "".join(source.readlines()[:3])
+        mit = re.match(r"abi/|lib/bsl/|ext/", path)
+        wanted = "(MIT|GPL-2.0-only)" if mit else "GPL-2.0-only"
+        if re.search(r"SPDX-License-Identifier: " + wanted, head):
+            passed += 1
+        else:
+            failures.append(f"{path} has no SPDX line, or the wrong licence")
+    return passed, failures
+
+
+# --- what was built -------------------------------------------------------------------------------
+
+
+def run_check_elf(log):
+    images = [path for path in glob.glob("build/ext/*") + glob.glob("build/test/ext/*")
+              if os.access(path, os.X_OK)]
+    if not images:
+        return 0, ["no extension was built"]
+    passed, failures = 0, []
+    for image in images:
+        if call(["ext/check-elf", image], log)[0]:
+            failures.append(f"ext/check-elf {image}")
+        else:
+            passed += 1
+    return passed, failures
+
+
+def run_sparse(log):
+    """Sparse has nothing to say about the module."""
+    status, output = call(["test/vm/kbuild", "6.1", "C=2"], log)
+    if status:
+        return 0, ["the module does not build with C=2"]
+    checked = len(re.findall(r"^\s+CHECK\s", output, re.MULTILINE))
+    complaints = re.findall(r"^\S*(?:driver|lib|abi)/\S+: (?:warning|error): .*$", output, re.M)
+    if not checked:
+        complaints.append("sparse looked at no file")
+    return (0 if complaints else 1), complaints
+
+
+def run_clang(log):
+    """Everything but the module builds with clang too, and without a warning."""
+    output = "build/clang"
+    status, _ = call(
+        ["make", "--no-print-directory", "CC=clang", f"O={output}", f"{output}/microkernel",
+         "libext", "ext", "bfm"],
+        log,
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")},
+    )
+    return (0, ["the clang build fails"]) if status else (1, [])
+
+
+def static_jobs():
+    return [
+        Job("clang", run_clang),
+        Job("sparse", run_sparse),
+        Job("headers", run_headers),
+        Job("includes", run_includes),
+        Job("licences", run_licences),
+        Job("check-elf", run_check_elf),
+    ]
