@@ -15,7 +15,7 @@ KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptom
 BOCHS_ARGS = (
     "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
     "init_on_alloc=0 nowatchdog rcupdate.rcu_expedited=1 8250.nr_uarts=1 idle=nomwait nokaslr "
-    "clearcpuid=aperfmperf,xsavec,xsaves"
+    "clearcpuid=aperfmperf,mwaitx,xsavec,xsaves"
 )
 BOCHS_IPS = 20_000_000
 
@@ -160,9 +160,9 @@ class Qemu:
 class Bochs:
     """Bochs: VMX and SVM in software, strict about both, one instruction at a time."""
 
-    boot_timeout = 180
+    boot_timeout = 300
     memory = 256
-    models = {"bochs-vmx": "corei7_skylake_x", "bochs-svm": "zambezi"}
+    models = {"bochs-vmx": "corei7_skylake_x", "bochs-svm": "ryzen"}
 
     def __init__(self, options, directory):
         self.options = options
