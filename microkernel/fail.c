@@ -89,11 +89,23 @@ static _Noreturn void give_back(struct pp *pp, enum bf_error error)
 	leave_on_switch_stack(pp);
 }
 
+void fail_remember(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+
+	if (vs != pp->root_vs || !pp->launched || pp->backup_exit == pp->log_next)
+		return;
+	mk.vendor->vs_capture(vs, &pp->backup);
+	pp->backup_exit = pp->log_next;
+}
+
 static _Noreturn void run_alone(struct pp *pp)
 {
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
 	vs_activate(pp->root_vs);
+	if (pp->backup_exit == pp->log_next)
+		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);
 	mk.vendor->fallback_init(pp->root_vs);
 	pp->status->fallback = 1;
 	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);

@@ -19,6 +19,13 @@ struct vs;
  */
 _Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address);
 
+/*
+ * To be called before an extension changes the state of vs. If this is Linux, its state as of the
+ * exit is kept, so that an extension that fails half-way leaves nothing half-done behind (but for the
+ * general registers, which it changes without asking).
+ */
+void fail_remember(struct vs *vs);
+
 /* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
 _Noreturn void fail_ext_fault(const struct trap_frame *frame);
 

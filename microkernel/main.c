@@ -19,9 +19,6 @@
 
 struct mk mk;
 
-/* PAT of root mode: entry 0 write-back, entry 3 uncacheable (Mk#1), the rest as after reset. */
-#define HOST_PAT 0x0007040600070406
-
 #define FMASK (RFLAGS_TF | RFLAGS_IF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
 static const struct vendor_ops *find_vendor(uint32_t vendor)
@@ -106,6 +103,7 @@ static void init_pp(struct pp *pp)
 	pp->nmi_pending = pp->switch_page->nmi_pending;
 	pp->switch_page->nmi_pending = 0;
 	pp->log_next = 0;
+	pp->backup_exit = ~(uint64_t)0;
 }
 
 _Noreturn void bootstrap(struct pp *pp)

@@ -6,6 +6,9 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 
+/* PAT of root mode: entry 0 write-back, entry 3 uncacheable (Mk#1), the rest as after reset. */
+#define HOST_PAT 0x0007040600070406
+
 struct ext;
 struct vendor_ops;
 

@@ -79,7 +79,11 @@ struct pp {
 	uint64_t host_vmcb; /* SPA; SVM only */
 	struct vs *vs; /* active VS, or NULL */
 	struct ext *ext; /* whose address space is loaded */
-	uint64_t pad1[5];
+	/* VMX only: the VS whose VMCS is current, or NULL; what exits load */
+	struct vs *vmcs;
+	uint64_t host_cr3;
+	uint64_t host_fs_base;
+	struct bf_table host_gdtr;
 	struct tss tss;
 	uint64_t gdt[MK_GDT_ENTRIES];
 
@@ -97,6 +101,8 @@ struct pp {
 	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
+	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
+	uint64_t backup_exit; /* log_next when backup was taken: it is good for that exit only */
 	struct fail_frame fail;
 	uint64_t log_next; /* entries ever written */
 	struct exit_log_entry log[MK_EXIT_LOG_ENTRIES];

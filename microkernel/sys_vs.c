@@ -86,6 +86,7 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
+	fail_remember(vs);
 	return reg_status(mk.vendor->vs_write(vs, f->reg[2], f->reg[3]), 3);
 }
 
@@ -109,7 +110,10 @@ static bool advance_active(void)
 {
 	struct vs *vs = this_pp()->vs;
 
-	return vs && mk.vendor->vs_advance_ip(vs);
+	if (!vs)
+		return false;
+	fail_remember(vs);
+	return mk.vendor->vs_advance_ip(vs);
 }
 
 uint64_t sys_vs_run(struct syscall_frame *f)

@@ -40,6 +40,24 @@ bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 	return size < (1ULL << 30) || svm.has_1g_pages;
 }
 
+/* The bits of CR4 that a guest may set (APM vol. 2 §3.1.3): a reserved one is not worth a VMRUN. */
+static uint64_t known_cr4_bits(void)
+{
+	struct cpuid_regs leaf1 = cpuid(1, 0), leaf7 = { 0, 0, 0, 0 };
+
+	if (cpuid(0, 0).eax >= 7)
+		leaf7 = cpuid(7, 0);
+	return 0x7FF | bsl_field_get(leaf7.ecx, 2, 1) << 11 /* UMIP */ |
+	       bsl_field_get(leaf7.ecx, 16, 1) << 12 /* LA57 */ |
+	       bsl_field_get(leaf7.ebx, 0, 1) << 16 /* FSGSBASE */ |
+	       bsl_field_get(leaf1.ecx, 17, 1) << 17 /* PCIDE */ |
+	       bsl_field_get(leaf1.ecx, 26, 1) << 18 /* OSXSAVE */ |
+	       bsl_field_get(leaf7.ebx, 7, 1) << 20 /* SMEP */ |
+	       bsl_field_get(leaf7.ebx, 20, 1) << 21 /* SMAP */ |
+	       bsl_field_get(leaf7.ecx, 3, 1) << 22 /* PKE */ |
+	       bsl_field_get(leaf7.ecx, 7, 1) << 23 /* CET */;
+}
+
 static enum bf_error detect(void)
 {
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
@@ -53,6 +71,7 @@ static enum bf_error detect(void)
 		return BF_ERR_VIRT_BUSY;
 	svm.has_nrip = features.edx & BSL_BIT(3);
 	svm.asids = features.ebx;
+	svm.cr4_bits = known_cr4_bits();
 	if (!svm.open_maps) {
 		/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
 		svm.open_maps = huge_alloc(3 * BF_PAGE_SIZE);

@@ -152,9 +152,9 @@ _Noreturn void svm_exit(void)
 	struct vmcb *vmcb = vmcb_of(vs);
 	uint64_t code = vmcb->exitcode;
 
-	abi_gprs()[BF_RAX] = vmcb->rax;
 	if ((uint32_t)code == SVM_EXIT_INVALID)
-		invalid(vs);
+		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
+	abi_gprs()[BF_RAX] = vmcb->rax;
 	vmcb->clean = SVM_CLEAN_ALL;
 	vmcb->tlb_control = 0;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);

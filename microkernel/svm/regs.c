@@ -94,6 +94,10 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 		return *value == 0; /* features that are never on */
 	case MK1_AMD_cpl:
 		return *value <= 3;
+	case MK1_AMD_cr0:
+		return !(*value >> 32);
+	case MK1_AMD_cr4:
+		return !(*value & ~svm.cr4_bits);
 	case MK1_AMD_efer:
 		*value |= EFER_SVME; /* VMRUN insists on it */
 		return true;

@@ -51,7 +51,7 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcb->gdtr.base = state->gdtr.base;
 	vmcb->idtr.limit = state->idtr.limit;
 	vmcb->idtr.base = state->idtr.base;
-	vmcb->cpl = 0;
+	vmcb->cpl = (uint8_t)bsl_field_get(state->ss.attrib, 5, 2);
 	vmcb->efer = state->efer | EFER_SVME;
 	vmcb->cr0 = state->cr0;
 	vmcb->cr2 = state->cr2;
@@ -88,6 +88,7 @@ static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->es = vmcb->es;
 	state->cs = vmcb->cs;
 	state->ss = vmcb->ss;
+	state->ss.attrib = (uint16_t)bsl_field_set(vmcb->ss.attrib, 5, 2, vmcb->cpl);
 	state->ds = vmcb->ds;
 	state->fs = vmcb->fs;
 	state->gs = vmcb->gs;

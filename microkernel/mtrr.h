@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Memory types from the MTRRs (SDM vol. 3 §12.11). Pure: the caller reads the MSRs. */
+#ifndef MK_MTRR_H
+#define MK_MTRR_H
+
+#include <abi/types.h>
+
+#define MTRR_UC 0
+#define MTRR_WC 1
+#define MTRR_WT 4
+#define MTRR_WP 5
+#define MTRR_WB 6
+
+#define MTRR_FIXED_MSRS 11
+#define MTRR_MAX_VARIABLE 32
+
+#define MTRR_DEF_FIXED 0x400 /* IA32_MTRR_DEF_TYPE: fixed ranges enabled */
+#define MTRR_DEF_ENABLED 0x800
+#define MTRR_MASK_VALID 0x800 /* IA32_MTRR_PHYSMASKn */
+
+struct mtrrs {
+	bool present; /* CPUID.1:EDX[12]; without MTRRs all memory is write-back to us */
+	uint64_t def_type; /* IA32_MTRR_DEF_TYPE */
+	uint64_t fixed[MTRR_FIXED_MSRS]; /* 64K_00000, 16K_80000, 16K_A0000, 4K_C0000 .. 4K_F8000 */
+	unsigned int nr_variable;
+	struct {
+		uint64_t base; /* IA32_MTRR_PHYSBASEn */
+		uint64_t mask; /* IA32_MTRR_PHYSMASKn */
+	} variable[MTRR_MAX_VARIABLE];
+};
+
+/*
+ * The one memory type of [spa, spa + size), size a power of two of at least a page and spa a multiple
+ * of it. false: it may have more than one; for a single page there is always an answer.
+ */
+bool mtrr_type(const struct mtrrs *m, uint64_t spa, uint64_t size, uint8_t *type);
+
+#endif

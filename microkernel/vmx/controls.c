@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The five control fields (SDM vol. 3 §25.6 to §25.8): what an extension writes, what the hypervisor
+ * needs beside it, and what the CPU insists on.
+ */
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "vmx.h"
+
+#define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
+#define EXIT_NEEDED                                                                                \
+	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |         \
+	 EXIT_LOAD_EFER)
+#define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+
+/* Features with which the CPU writes to memory by physical address, or runs another VMCS: never on. */
+#define PIN_REFUSED PIN_POSTED_INTERRUPTS
+#define PRIMARY_REFUSED PRIMARY_TPR_SHADOW
+#define SECONDARY_REFUSED                                                                          \
+	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS |                     \
+	 SECONDARY_VIRTUAL_INTERRUPTS | SECONDARY_VMFUNC | SECONDARY_SHADOW_VMCS | SECONDARY_PML | \
+	 SECONDARY_EPT_VE | SECONDARY_SUB_PAGE)
+
+static bool complete(struct vmx_ctl ctl, uint32_t needed, uint32_t refused, uint64_t *value)
+{
+	*value |= needed | ctl.must;
+	return !(*value & ~(uint64_t)(ctl.may & ~refused));
+}
+
+static bool offers(struct vmx_ctl ctl, uint32_t needed)
+{
+	return (ctl.may & needed) == needed;
+}
+
+bool vmx_controls_offered(void)
+{
+	return offers(vmx.pin, PIN_NEEDED) && offers(vmx.primary, PRIMARY_NMI_WINDOW) &&
+	       offers(vmx.exit, EXIT_NEEDED) && offers(vmx.entry, ENTRY_NEEDED | ENTRY_IA32E_GUEST);
+}
+
+/* The root VS stays behind the table that hides the hypervisor, in whatever mode it runs. */
+static uint32_t secondary_needed(const struct vs *vs)
+{
+	if (!vs->root || !mk.root_npt)
+		return 0;
+	return SECONDARY_EPT | (vmx.secondary.may & SECONDARY_UNRESTRICTED);
+}
+
+/* "IA-32e mode guest" follows EFER.LMA: anything else is refused by VM entry (§27.3.1.1). */
+static bool judge_entry(uint64_t *value)
+{
+	*value &= ~(uint64_t)ENTRY_IA32E_GUEST;
+	if (vmcs_read(VMCS_efer) & EFER_LMA)
+		*value |= ENTRY_IA32E_GUEST;
+	return complete(vmx.entry, ENTRY_NEEDED, 0, value);
+}
+
+bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
+{
+	uint32_t secondary = secondary_needed(vs);
+
+	switch (field) {
+	case VMCS_pin_based_vm_execution_ctls:
+		return complete(vmx.pin, PIN_NEEDED, PIN_REFUSED, value);
+	case VMCS_primary_proc_based_vm_execution_ctls:
+		return complete(vmx.primary, secondary ? PRIMARY_SECONDARY : 0, PRIMARY_REFUSED,
+				value);
+	case VMCS_secondary_proc_based_vm_execution_ctls:
+		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
+	case VMCS_vmexit_ctls:
+		return complete(vmx.exit, EXIT_NEEDED, 0, value);
+	default:
+		return judge_entry(value);
+	}
+}
+
+/* Each control field with nothing but what must be; in a VS that has values already, those too. */
+bool vmx_init_controls(const struct vs *vs)
+{
+	static const uint16_t fields[] = {
+		VMCS_pin_based_vm_execution_ctls, VMCS_primary_proc_based_vm_execution_ctls,
+		VMCS_secondary_proc_based_vm_execution_ctls, VMCS_vmexit_ctls, VMCS_vmentry_ctls,
+	};
+
+	for (unsigned int i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		uint64_t value;
+
+		if (fields[i] == VMCS_secondary_proc_based_vm_execution_ctls &&
+		    !(vmx.primary.may & PRIMARY_SECONDARY))
+			continue;
+		if (!vmcs_try_read(fields[i], &value) ||
+		    !vmx_judge_controls(vs, fields[i], &value) || !vmcs_try_write(fields[i], value))
+			return false;
+	}
+	return true;
+}
+
+uint64_t vmx_cr0_forced(void)
+{
+	uint64_t forced = vmx.cr0_fixed0;
+
+	if (vmx.primary.may & PRIMARY_SECONDARY &&
+	    vmcs_read(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_SECONDARY &&
+	    vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_UNRESTRICTED)
+		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
+	return forced;
+}

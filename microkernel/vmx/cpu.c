@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* VMX on and off (SDM vol. 3 §24.7, §24.8). */
+#include "../debug.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "vmx.h"
+
+#define MSR_FEATURE_CONTROL 0x3A
+#define FEATURE_CONTROL_LOCKED 0x1
+#define FEATURE_CONTROL_VMXON 0x4 /* outside SMX */
+
+static bool vmxon(uint64_t spa)
+{
+	bool failed;
+
+	__asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
+	return !failed;
+}
+
+static bool vmxoff(void)
+{
+	bool failed;
+
+	__asm__ volatile("vmxoff" : "=@ccbe"(failed) : : "memory");
+	return !failed;
+}
+
+bool vmx_clear(uint64_t spa)
+{
+	bool failed;
+
+	__asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
+	return !failed;
+}
+
+bool vmx_load(uint64_t spa)
+{
+	bool failed;
+
+	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
+	return !failed;
+}
+
+static enum bf_error usable(const struct pp *pp)
+{
+	uint64_t feature_control;
+
+	if (!vmx.present)
+		return BF_ERR_NO_VIRT;
+	feature_control = rdmsr(MSR_FEATURE_CONTROL);
+	if (!(feature_control & FEATURE_CONTROL_LOCKED) ||
+	    !(feature_control & FEATURE_CONTROL_VMXON))
+		return BF_ERR_FW_DISABLED;
+	if (pp->switch_page->cpu.cr4 & CR4_VMXE)
+		return BF_ERR_VIRT_BUSY;
+	return vmx_controls_offered() ? BF_ERR_OK : BF_ERR_VMX_CONTROLS;
+}
+
+enum bf_error vmx_cpu_enable(struct pp *pp)
+{
+	enum bf_error error = usable(pp);
+
+	if (error)
+		return error;
+	if (!pp->vendor_page) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return BF_ERR_MK_POOL;
+		*(uint32_t *)window(spa) = vmx.revision;
+		pp->vendor_page = spa;
+	}
+	pp->vmcs = NULL;
+	__asm__ volatile("sgdt %0" : "=m"(pp->host_gdtr.limit), "=m"(pp->host_gdtr.base));
+	write_cr0((read_cr0() & vmx.cr0_fixed1) | vmx.cr0_fixed0);
+	write_cr4((mk.host_cr4 & vmx.cr4_fixed1) | vmx.cr4_fixed0 | CR4_VMXE);
+	if (!vmxon(pp->vendor_page)) {
+		write_cr4(mk.host_cr4);
+		return BF_ERR_MK_VMXON;
+	}
+	pp->virt_on = true;
+	/* What an earlier start left in the TLB carries the same tags as what comes now. */
+	vmx_flush_everything();
+	return BF_ERR_OK;
+}
+
+/* A VMCS that is still active would be written to memory that is no longer ours some day (§25.11.1). */
+static void clear_all(const struct pp *pp)
+{
+	for (uint16_t id = 0; id < MK_MAX_VSS; id++) {
+		struct vs *vs = vs_get(id);
+
+		if (vs && vs->loaded && vs->ppid == pp->handoff.ppid)
+			vmx_vs_clear(vs);
+	}
+}
+
+void vmx_cpu_disable(struct pp *pp)
+{
+	if (!pp->virt_on)
+		return;
+	clear_all(pp);
+	pp->virt_on = false;
+	pp->vmcs = NULL;
+	if (!vmxoff())
+		mk_print("pp %u: VMXOFF failed\n", pp->handoff.ppid);
+	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
+}
+
+void vmx_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
+{
+	/* vmx_vs_run brings the VMCS up to date. */
+	pp->host_cr3 = cr3;
+	pp->host_fs_base = fs_base;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMX world switch. VM entry and exit switch RSP, RIP, RFLAGS, the control and segment registers and
+ * what the MSR lists name; the other general registers go straight between the CPU and the ABI page,
+ * where the extension finds them.
+ */
+#include <abi/cpu_state.h>
+#include <abi/layout.h>
+
+	.section .text, "ax"
+
+/* void vmx_enter(bool launched): returns only in vmx_exit or vmx_entry_failed. */
+	.globl vmx_enter
+	.type vmx_enter, @function
+vmx_enter:
+	test	%dil, %dil
+	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
+	mov	BF_GPR_RBX(%rax), %rbx
+	mov	BF_GPR_RCX(%rax), %rcx
+	mov	BF_GPR_RDX(%rax), %rdx
+	mov	BF_GPR_RBP(%rax), %rbp
+	mov	BF_GPR_RSI(%rax), %rsi
+	mov	BF_GPR_RDI(%rax), %rdi
+	mov	BF_GPR_R8(%rax), %r8
+	mov	BF_GPR_R9(%rax), %r9
+	mov	BF_GPR_R10(%rax), %r10
+	mov	BF_GPR_R11(%rax), %r11
+	mov	BF_GPR_R12(%rax), %r12
+	mov	BF_GPR_R13(%rax), %r13
+	mov	BF_GPR_R14(%rax), %r14
+	mov	BF_GPR_R15(%rax), %r15
+	mov	BF_GPR_RAX(%rax), %rax
+	jz	1f
+	vmresume
+	jmp	2f
+1:	vmlaunch
+2:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §31.2) */
+	pop	%rdi
+	movabs	$BF_PP_STACK_TOP, %rsp
+	call	vmx_entry_failed
+	ud2
+	.size vmx_enter, . - vmx_enter
+
+/* Where a VM exit arrives, with RSP at the top of the PP's stack. */
+	.globl vmx_exit_entry
+	.type vmx_exit_entry, @function
+vmx_exit_entry:
+	movabs	%rax, (BF_PP_ABI + MK1_TLS_GPRS + BF_GPR_RAX)
+	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
+	mov	%rbx, BF_GPR_RBX(%rax)
+	mov	%rcx, BF_GPR_RCX(%rax)
+	mov	%rdx, BF_GPR_RDX(%rax)
+	mov	%rbp, BF_GPR_RBP(%rax)
+	mov	%rsi, BF_GPR_RSI(%rax)
+	mov	%rdi, BF_GPR_RDI(%rax)
+	mov	%r8, BF_GPR_R8(%rax)
+	mov	%r9, BF_GPR_R9(%rax)
+	mov	%r10, BF_GPR_R10(%rax)
+	mov	%r11, BF_GPR_R11(%rax)
+	mov	%r12, BF_GPR_R12(%rax)
+	mov	%r13, BF_GPR_R13(%rax)
+	mov	%r14, BF_GPR_R14(%rax)
+	mov	%r15, BF_GPR_R15(%rax)
+	call	vmx_exit
+	ud2
+	.size vmx_exit_entry, . - vmx_exit_entry
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the CPUs offer, memory types for EPT (SDM vol. 3 §29.3) and the TLB (§29.4). */
+#include <bsl/bits.h>
+
+#include "../debug.h"
+#include "../fail.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "../mtrr.h"
+#include "vmx.h"
+
+#define MSR_VMX_BASIC 0x480
+#define MSR_VMX_PIN 0x481 /* primary, exit and entry controls follow; from 0x48D on the TRUE_ ones */
+#define MSR_VMX_TRUE_PIN 0x48D
+#define MSR_VMX_CR0_FIXED0 0x486
+#define MSR_VMX_CR0_FIXED1 0x487
+#define MSR_VMX_CR4_FIXED0 0x488
+#define MSR_VMX_CR4_FIXED1 0x489
+#define MSR_VMX_SECONDARY 0x48B
+#define MSR_VMX_EPT_VPID_CAP 0x48C
+#define BASIC_TRUE_CONTROLS BSL_BIT(55)
+
+/* IA32_VMX_EPT_VPID_CAP, A.10 */
+#define CAP_EPT_4_LEVELS BSL_BIT(6)
+#define CAP_EPT_WB BSL_BIT(14)
+#define CAP_EPT_2M BSL_BIT(16)
+#define CAP_EPT_1G BSL_BIT(17)
+#define CAP_INVEPT BSL_BIT(20)
+#define CAP_INVEPT_SINGLE BSL_BIT(25)
+#define CAP_INVEPT_ALL BSL_BIT(26)
+#define CAP_INVVPID BSL_BIT(32)
+#define CAP_INVVPID_GLA BSL_BIT(40)
+#define CAP_INVVPID_SINGLE BSL_BIT(41)
+#define CAP_INVVPID_ALL BSL_BIT(42)
+
+/* Types of INVEPT and INVVPID, SDM vol. 3 chapter 31 */
+enum { FLUSH_GLA, FLUSH_SINGLE, FLUSH_ALL };
+
+#define EPTP_WB 0x6
+#define EPTP_4_LEVELS 0x18
+#define EPT_TYPE_SHIFT 3
+
+#define MSR_MTRR_FIX64K 0x250
+#define MSR_MTRR_FIX16K 0x258
+#define MSR_MTRR_FIX4K 0x268
+#define MSR_MTRR_PHYSBASE0 0x200
+#define MTRR_CAP_FIXED 0x100
+
+struct vmx vmx;
+
+static struct mtrrs mtrrs;
+
+static struct vmx_ctl read_ctl(uint32_t msr)
+{
+	uint64_t value = rdmsr(msr);
+
+	return (struct vmx_ctl){ .must = (uint32_t)value, .may = (uint32_t)(value >> 32) };
+}
+
+/* Called before this PP has an IDT: only MSRs that are there for certain may be touched (A.1). */
+static void read_capabilities(void)
+{
+	uint64_t basic;
+	uint32_t first;
+
+	vmx.present = cpuid(1, 0).ecx & BSL_BIT(5);
+	if (!vmx.present)
+		return;
+	basic = rdmsr(MSR_VMX_BASIC);
+	vmx.revision = (uint32_t)basic & 0x7FFFFFFF;
+	first = basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN;
+	vmx.pin = read_ctl(first);
+	vmx.primary = read_ctl(first + 1);
+	vmx.exit = read_ctl(first + 2);
+	vmx.entry = read_ctl(first + 3);
+	vmx.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+	vmx.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
+	vmx.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
+	vmx.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	if (!(vmx.primary.may & PRIMARY_SECONDARY))
+		return;
+	vmx.secondary = read_ctl(MSR_VMX_SECONDARY);
+	if (vmx.secondary.may & (SECONDARY_EPT | SECONDARY_VPID))
+		vmx.ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
+}
+
+static void read_mtrrs(void)
+{
+	uint64_t cap;
+
+	mtrrs.present = cpuid(1, 0).edx & BSL_BIT(12);
+	if (!mtrrs.present)
+		return;
+	cap = rdmsr(MSR_IA32_MTRR_CAP);
+	mtrrs.def_type = rdmsr(MSR_IA32_MTRR_DEF_TYPE);
+	if (cap & MTRR_CAP_FIXED) {
+		mtrrs.fixed[0] = rdmsr(MSR_MTRR_FIX64K);
+		for (uint32_t i = 0; i < 2; i++)
+			mtrrs.fixed[1 + i] = rdmsr(MSR_MTRR_FIX16K + i);
+		for (uint32_t i = 0; i < 8; i++)
+			mtrrs.fixed[3 + i] = rdmsr(MSR_MTRR_FIX4K + i);
+	} else {
+		mtrrs.def_type &= ~(uint64_t)MTRR_DEF_FIXED;
+	}
+	mtrrs.nr_variable = (unsigned int)bsl_field_get(cap, 0, 8);
+	if (mtrrs.nr_variable > MTRR_MAX_VARIABLE)
+		mtrrs.nr_variable = MTRR_MAX_VARIABLE;
+	for (uint32_t i = 0; i < mtrrs.nr_variable; i++) {
+		mtrrs.variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
+		mtrrs.variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+	}
+}
+
+bool vmx_has_nested(void)
+{
+	uint64_t needed = CAP_EPT_4_LEVELS | CAP_EPT_WB | CAP_INVEPT;
+
+	read_capabilities();
+	read_mtrrs();
+	return vmx.secondary.may & SECONDARY_EPT && (vmx.ept_vpid & needed) == needed &&
+	       vmx.ept_vpid & (CAP_INVEPT_SINGLE | CAP_INVEPT_ALL);
+}
+
+/* The MTRRs have no say under EPT (§29.3.7.2): its entries carry the types they give. */
+bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
+{
+	uint8_t type;
+
+	if (size >= (1ULL << 30) && !(vmx.ept_vpid & CAP_EPT_1G))
+		return false;
+	if (size >= (1ULL << 21) && !(vmx.ept_vpid & CAP_EPT_2M))
+		return false;
+	if (!mtrr_type(&mtrrs, spa, size, &type))
+		return false;
+	*attr = (uint64_t)type << EPT_TYPE_SHIFT;
+	return true;
+}
+
+/* Without accessed and dirty flags: nobody would read them, and the CPU would have to write them. */
+uint64_t vmx_root_eptp(void)
+{
+	return mk.root_npt | EPTP_4_LEVELS | EPTP_WB;
+}
+
+struct flush_operand {
+	uint64_t first; /* EPTP or VPID */
+	uint64_t gla;
+};
+
+static void invept(uint64_t type, uint64_t eptp)
+{
+	struct flush_operand operand = { eptp, 0 };
+	bool failed;
+
+	__asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
+	if (failed) {
+		mk_print("INVEPT of type %llu failed\n", (unsigned long long)type);
+		fail(BF_ERR_MK_VMCS, type, 0, eptp);
+	}
+}
+
+static void invvpid(uint64_t type, uint64_t vpid, uint64_t gla)
+{
+	struct flush_operand operand = { vpid, gla };
+	bool failed;
+
+	__asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
+	if (failed) {
+		mk_print("INVVPID of type %llu failed\n", (unsigned long long)type);
+		fail(BF_ERR_MK_VMCS, type, 0, gla);
+	}
+}
+
+void vmx_flush_ept(uint64_t eptp)
+{
+	if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_SINGLE)
+		invept(FLUSH_SINGLE, eptp);
+	else if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_ALL)
+		invept(FLUSH_ALL, 0);
+}
+
+void vmx_flush_vpid(uint64_t vpid)
+{
+	if (!(vmx.ept_vpid & CAP_INVVPID))
+		return;
+	if (vpid && vmx.ept_vpid & CAP_INVVPID_SINGLE)
+		invvpid(FLUSH_SINGLE, vpid, 0);
+	else if (vmx.ept_vpid & CAP_INVVPID_ALL)
+		invvpid(FLUSH_ALL, 0, 0);
+}
+
+static bool is_canonical(uint64_t va)
+{
+	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
+}
+
+/* INVVPID refuses an address that is not canonical; there cannot be a translation of it either. */
+void vmx_flush_gla(uint64_t vpid, uint64_t gla)
+{
+	uint64_t needed = CAP_INVVPID | CAP_INVVPID_GLA;
+
+	if (vpid && (vmx.ept_vpid & needed) == needed && is_canonical(gla))
+		invvpid(FLUSH_GLA, vpid, gla);
+	else
+		vmx_flush_vpid(vpid);
+}
+
+void vmx_flush_everything(void)
+{
+	if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_ALL)
+		invept(FLUSH_ALL, 0);
+	else if (mk.root_npt)
+		vmx_flush_ept(vmx_root_eptp());
+	vmx_flush_vpid(0);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of vmx/ share. */
+#ifndef MK_VMX_VMX_H
+#define MK_VMX_VMX_H
+
+#include <abi/types.h>
+
+#include "../mem.h"
+#include "../objects.h"
+#include "../pp.h"
+#include "../vendor.h"
+#include "vmcs.h"
+
+/* Which bits of a control field must and may be 1 (SDM vol. 3, A.2 to A.5). */
+struct vmx_ctl {
+	uint32_t must;
+	uint32_t may;
+};
+
+/* What the CPUs, all alike, offer. Filled by the first PP. */
+struct vmx {
+	bool present; /* CPUID.1:ECX[5] */
+	uint32_t revision; /* of the VMCS */
+	struct vmx_ctl pin, primary, secondary, exit, entry;
+	uint64_t cr0_fixed0, cr0_fixed1; /* bits that must be 1, bits that may be 1 */
+	uint64_t cr4_fixed0, cr4_fixed1;
+	uint64_t ept_vpid; /* IA32_VMX_EPT_VPID_CAP, 0 without EPT and VPID */
+	uint64_t open_maps; /* SPA of a page of zeroes: bitmaps that make nothing exit */
+};
+
+extern struct vmx vmx;
+
+/* An entry of an MSR list, SDM vol. 3 §25.7.2. */
+struct vmx_msr {
+	uint32_t index;
+	uint32_t reserved;
+	uint64_t value;
+};
+
+/* MSRs of the guest that root mode uses for itself: lists let the CPU exchange them. */
+enum { VMX_STAR, VMX_LSTAR, VMX_FMASK, VMX_NR_MSRS };
+
+/* What belongs to a VS beside its VMCS: the page at vs->msr_area. */
+struct vmx_area {
+	struct vmx_msr guest[VMX_NR_MSRS]; /* stored by an exit, loaded by an entry */
+	struct vmx_msr host[VMX_NR_MSRS]; /* loaded by an exit */
+	uint64_t dr6; /* the guest's, while in root mode */
+	uint64_t cstar; /* while not active; root mode leaves both in the CPU */
+	uint64_t kernel_gs_base;
+	uint64_t host_cr3; /* as the VMCS has it */
+	bool nmi_window; /* the extension itself asked for the exit */
+	bool own_ept; /* the EPT is the one that nested.c built */
+};
+
+static inline struct vmx_area *area_of(const struct vs *vs)
+{
+	return window(vs->msr_area);
+}
+
+/* cpu.c */
+enum bf_error vmx_cpu_enable(struct pp *pp);
+void vmx_cpu_disable(struct pp *pp);
+void vmx_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base);
+bool vmx_clear(uint64_t spa); /* VMCLEAR; false: the CPU refused it */
+bool vmx_load(uint64_t spa); /* VMPTRLD */
+
+/* ept.c */
+bool vmx_has_nested(void);
+bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+uint64_t vmx_root_eptp(void);
+void vmx_flush_everything(void); /* all EPTs and VPIDs on this PP */
+void vmx_flush_ept(uint64_t eptp);
+void vmx_flush_vpid(uint64_t vpid);
+void vmx_flush_gla(uint64_t vpid, uint64_t gla);
+
+/* controls.c: a value for a control field, completed by what the hypervisor needs; false: refused */
+bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value);
+bool vmx_init_controls(const struct vs *vs);
+bool vmx_controls_offered(void);
+/* Bits of CR0 that must be 1 in this VS as it is. */
+uint64_t vmx_cr0_forced(void);
+
+/* vs.c */
+bool vmx_try_current(struct vs *vs); /* makes the VMCS the current one of this PP */
+void vmx_current(struct vs *vs); /* the same, and a refusal is the PP's end */
+void vmx_vs_clear(struct vs *vs);
+bool vmx_vs_advance_ip(struct vs *vs);
+void vmx_vs_dump(struct vs *vs);
+/* CR0 and CR4 as the guest reads them. */
+uint64_t vmx_guest_cr0(void);
+uint64_t vmx_guest_cr4(void);
+/* Gives the guest this CR0 or CR4, with what VMX insists on behind its back. */
+void vmx_set_guest_cr0(uint64_t value);
+void vmx_set_guest_cr4(uint64_t value);
+
+/* regs.c */
+enum reg_result vmx_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
+enum reg_result vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
+
+/* exit.c */
+_Noreturn void vmx_vs_run(struct vs *vs);
+void vmx_inject(uint64_t event);
+void vmx_reinject(void); /* the event whose delivery the exit interrupted */
+void vmx_nmi(struct pp *pp);
+_Noreturn void vmx_exit(void);
+_Noreturn void vmx_entry_failed(uint64_t rflags);
+
+/* fallback.c */
+void vmx_fallback_init(struct vs *vs);
+_Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason);
+
+/* checks.c: the name of a VM-instruction error; which conditions for VM entry the guest state misses */
+const char *vmx_error_name(uint64_t number);
+void vmx_print_checks(void);
+
+/* entry.S */
+_Noreturn void vmx_enter(bool launched);
+void vmx_exit_entry(void);
+
+#endif
