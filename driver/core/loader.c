@@ -174,7 +174,7 @@ static enum bf_error launch_all(struct bf_loader *loader)
 {
 	uint32_t i;
 
-	for (i = 0; i < loader->handoff->nr_online; i++) {
+	for (i = 0; i < loader->nr_online; i++) {
 		struct bf_pp *pp = &loader->pps[i];
 		enum bf_error error = bf_os_on_cpu(pp->cpu, launch, pp);
 

@@ -75,12 +75,13 @@ struct bf_loader {
 	struct bf_block ring; /* kept for the life of the loader */
 	struct bf_block status; /* kept, like pps, until the next start */
 	uint32_t nr_pps;
+	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	struct bf_pp *pps;
 
 	/* while there is a hypervisor */
 	struct bf_memory memory;
 	struct bf_cpu_features features; /* that every CPU must have */
-	struct bf_handoff *handoff;
+	struct bf_handoff *handoff; /* hidden from every CPU that is a guest: reads as zeros there */
 	uint64_t handoff_spa;
 	uint64_t entry; /* of the microkernel */
 	struct bsl_paging common; /* what all page tables have in common */

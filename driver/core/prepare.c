@@ -204,12 +204,13 @@ static enum bf_error make_pps(struct bf_loader *loader)
 
 	if (!cpus)
 		return BF_ERR_NO_MEMORY;
-	loader->nr_pps = bf_os_cpus(cpus, BF_MAX_PPS, &handoff->nr_online);
+	loader->nr_pps = bf_os_cpus(cpus, BF_MAX_PPS, &loader->nr_online);
 	if (loader->nr_pps <= BF_MAX_PPS)
 		error = fill_pps(loader, cpus);
 	if (error != BF_ERR_OK)
 		loader->nr_pps = 0;
 	handoff->nr_pps = loader->nr_pps;
+	handoff->nr_online = loader->nr_online;
 	handoff->status.spa = loader->status.spa;
 	handoff->status.size = loader->nr_pps * (uint64_t)BF_PAGE_SIZE;
 	bf_os_free(cpus);

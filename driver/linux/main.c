@@ -69,7 +69,7 @@ enum bf_error bf_start_logged(const struct bf_start *start)
 		       failure->cpu, failure->image, bf_sentence(error), error, failure->detail);
 		return error;
 	}
-	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.handoff->nr_online,
+	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.nr_online,
 		div_u64(bf_loader.start_ns, NSEC_PER_MSEC), bf_loader.memory.bytes >> 20);
 	bf_watch();
 	return error;

@@ -103,7 +103,7 @@ START_TEST(landmarks)
 		{ "exitcode", 0x070 }, { "exitininfo", 0x088 }, { "eventinj", 0x0A8 },
 		{ "n_cr3", 0x0B0 }, { "nrip", 0x0C8 }, { "es_selector", 0x400 },
 		{ "tr_base", 0x498 }, { "cpl", 0x4CB }, { "efer", 0x4D0 }, { "cr4", 0x548 },
-		{ "rip", 0x578 }, { "rsp", 0x5D8 }, { "rax", 0x5F8 }, { "cr2", 0x640 },
+		{ "rip", 0x578 }, { "rsp", 0x5D8 }, { "cr2", 0x640 },
 		{ "pat", 0x668 }, { "lastexcpto", 0x690 }, { "r15", BF_GPR_R15 },
 	}, vmcs[] = {
 		{ "virtual_processor_identifier", 0x0000 }, { "tr_selector", 0x080E },
