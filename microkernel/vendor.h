@@ -11,6 +11,7 @@
 #include <abi/errors.h>
 #include <abi/types.h>
 
+#include "exit.h"
 #include "objects.h"
 
 struct pp;
@@ -65,15 +66,5 @@ struct vendor_ops {
 
 extern const struct vendor_ops svm_ops;
 extern const struct vendor_ops vmx_ops;
-
-/* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
-void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot, uint64_t reason,
-		uint64_t rip);
-
-/* Goes up to the extension that registered for exits. */
-_Noreturn void exit_to_ext(struct vs *vs, uint64_t reason);
-
-/* The hypercall that no extension can block, from CPL 0 of the root VM. */
-_Noreturn void exit_stop(struct vs *vs);
 
 #endif

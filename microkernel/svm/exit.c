@@ -137,7 +137,7 @@ void svm_fallback_init(struct vs *vs)
 	reinject(vmcb);
 }
 
-static _Noreturn void invalid(struct vs *vs)
+static __attribute__((noinline, cold)) _Noreturn void invalid(struct vs *vs)
 {
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
 	svm_print_checks(vmcb_of(vs));
@@ -145,19 +145,11 @@ static _Noreturn void invalid(struct vs *vs)
 	fail(BF_ERR_VS_INVALID, vmcb_of(vs)->exitcode, 0, 0);
 }
 
-_Noreturn void svm_exit(void)
+/* What is not simply the extension's business. */
+static __attribute__((noinline, cold)) void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
-	struct pp *pp = this_pp();
-	struct vs *vs = pp->vs;
 	struct vmcb *vmcb = vmcb_of(vs);
-	uint64_t code = vmcb->exitcode;
 
-	if ((uint32_t)code == SVM_EXIT_INVALID)
-		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
-	abi_gprs()[BF_RAX] = vmcb->rax;
-	vmcb->clean = SVM_CLEAN_ALL;
-	vmcb->tlb_control = 0;
-	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
@@ -168,5 +160,23 @@ _Noreturn void svm_exit(void)
 	}
 	if (pp->fallback)
 		inject_ud(vs); /* VMRUN is all that is left */
+}
+
+_Noreturn void svm_exit(void)
+{
+	struct pp *pp = this_pp();
+	struct vs *vs = pp->vs;
+	struct vmcb *vmcb = vmcb_of(vs);
+	uint64_t code = vmcb->exitcode;
+
+	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
+		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
+	abi_gprs()[BF_RAX] = vmcb->rax;
+	vmcb->clean = SVM_CLEAN_ALL;
+	vmcb->tlb_control = 0;
+	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
+	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
+				     code == SVM_EXIT_NPF || pp->fallback, 0))
+		special(pp, vs, code);
 	exit_to_ext(vs, code);
 }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The common part of the exit path. It is inline because every instruction here is paid on every
+ * exit; what is rare is a function of its own, so that the path need not save registers for it.
+ */
+#ifndef MK_EXIT_H
+#define MK_EXIT_H
+
+#include <abi/types.h>
+
+#include "ext.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+#include "trap.h"
+
+/* The first exit of a launch: the PP is in. */
+void exit_first(struct pp *pp);
+
+/* The extension for exits is missing or another one's address space is loaded. */
+void exit_find_ext(struct pp *pp, uint64_t reason);
+
+/* The hypercall that no extension can block, from CPL 0 of the root VM. */
+_Noreturn void exit_stop(struct vs *vs);
+
+/* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
+static inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
+			      uint64_t reason, uint64_t rip)
+{
+	struct exit_log_entry *e = &pp->log[pp->log_next++ % MK_EXIT_LOG_ENTRIES];
+
+	e->reason = reason;
+	e->rip = rip;
+	e->vsid = vs->id;
+	pp->status->exit_count[slot]++;
+	pp->status->exits++;
+	if (__builtin_expect(!pp->launched, 0))
+		exit_first(pp);
+}
+
+/* Goes up to the extension that registered for exits. */
+static inline _Noreturn void exit_to_ext(const struct vs *vs, uint64_t reason)
+{
+	struct pp *pp = this_pp();
+
+	if (__builtin_expect(!mk.vmexit_ext || pp->ext != mk.vmexit_ext, 0))
+		exit_find_ext(pp, reason);
+	pp->phase = PHASE_VMEXIT;
+	enter_ring3(mk.vmexit_ext->vmexit, pp->stack_top, vs->id, reason);
+}
+
+#endif
