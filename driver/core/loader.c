@@ -111,12 +111,6 @@ static struct bf_pp *leave_all(struct bf_loader *loader)
 	return stuck;
 }
 
-static void release(struct bf_loader *loader)
-{
-	bf_memory_release(&loader->memory);
-	loader->handoff = NULL;
-}
-
 /* Gives up what the last run left behind for status. */
 static void forget(struct bf_loader *loader)
 {
@@ -202,6 +196,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	loader->vendor = loader->features.vendor;
 	if (error == BF_ERR_OK)
 		error = bf_prepare(loader, start);
+	loader->handoff = NULL;
 	loader->failure.error = error;
 	if (error == BF_ERR_OK)
 		error = launch_all(loader);
@@ -215,7 +210,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 		loader->state = BF_STATE_RUNNING;
 		return error;
 	}
-	release(loader);
+	bf_memory_release(&loader->memory);
 	return error;
 }
 
@@ -236,7 +231,7 @@ static bool take_down(struct bf_loader *loader)
 	for (i = 0; i < loader->nr_pps; i++)
 		if (loader->pps[i].refused && loader->failure.error == BF_ERR_OK)
 			loader->failure = pp_failure(&loader->pps[i], BF_ERR_EXT_STOP_REFUSED);
-	release(loader);
+	bf_memory_release(&loader->memory);
 	loader->state = BF_STATE_STOPPED;
 	loader->stop_ns = bf_os_now_ns() - began;
 	return true;

@@ -23,12 +23,15 @@ static struct {
 } blocks[MAX_BLOCKS];
 static unsigned int nr_blocks; /* entries that have ever been in use */
 static uint64_t next_spa;
+static struct bf_handoff hidden;
+static bool is_hidden;
 
 void fake_reset(void)
 {
 	unsigned int i;
 
 	memset(&fake, 0, sizeof(fake));
+	is_hidden = false;
 	fake.nr_cpus = FAKE_CPUS;
 	fake.max_order = BF_OS_MAX_ORDER;
 	fake.spa_base = 0x100000;
@@ -56,6 +59,30 @@ struct fake_cpu *fake_cpu(uint32_t number)
 		if (fake.cpus[i].number == number)
 			return &fake.cpus[i];
 	return NULL;
+}
+
+/* Where nested paging hides the hypervisor's memory, a guest reads zeros. */
+static void show_or_hide(bool hide)
+{
+	struct bf_handoff *handoff = (struct bf_handoff *)(uintptr_t)fake.handoff;
+
+	if (!handoff || hide == is_hidden)
+		return;
+	if (hide)
+		hidden = *handoff;
+	*handoff = hide ? (struct bf_handoff){ 0 } : hidden;
+	is_hidden = hide;
+}
+
+void fake_show_handoff(void)
+{
+	show_or_hide(false);
+}
+
+static void stand_on(struct fake_cpu *cpu)
+{
+	fake.here = cpu;
+	show_or_hide(cpu->guest);
 }
 
 static bool fails(void)
@@ -99,6 +126,10 @@ void bf_os_free_pages(void *va, unsigned int order)
 		;
 	ck_assert_uint_lt(i, nr_blocks);
 	ck_assert_uint_eq(blocks[i].order, order);
+	if (fake.handoff && (uintptr_t)fake.handoff - (uintptr_t)va < blocks[i].size) {
+		fake.handoff = NULL;
+		is_hidden = false;
+	}
 	free(va);
 	blocks[i].va = NULL;
 	fake.allocations--;
@@ -158,9 +189,9 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 	/* Only a CPU that is no guest may fail to be reached: nobody could take it back then. */
 	if (!fake_cpu(cpu)->guest && fails())
 		return BF_ERR_HOTPLUG;
-	fake.here = fake_cpu(cpu);
+	stand_on(fake_cpu(cpu));
 	fn(arg);
-	fake.here = before;
+	stand_on(before);
 	return BF_ERR_OK;
 }
 
@@ -319,6 +350,7 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 	}
 	cpu->status->state = BF_PP_GUEST;
 	cpu->guest = true;
+	stand_on(cpu);
 	return 0;
 }
 
@@ -487,6 +519,7 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	ck_assert_uint_eq(pp->switch_page, (uint64_t)(uintptr_t)page);
 	ck_assert_uint_eq(pp->switch_leave, (uint64_t)(uintptr_t)bf_switch_leave);
 	handoff = (const void *)translate(&paging, pp->handoff, rw);
+	fake.handoff = handoff;
 	ck_assert_uint_eq(handoff->magic, BF_HANDOFF_MAGIC);
 	ck_assert_uint_eq(handoff->vendor, fake.here->vendor);
 	ck_assert_uint_eq(handoff->nr_pps, fake.nr_cpus);

@@ -43,7 +43,7 @@ struct fake {
 	uint64_t calls; /* of functions that can fail */
 	uint64_t fail_at; /* the number of the call that fails, 0: none */
 	uint64_t allocations; /* blocks and records that exist */
-	uint64_t entry; /* the microkernel's, for the walk of the page tables */
+	const struct bf_handoff *handoff; /* as the microkernel saw it last; hidden from guests */
 };
 
 extern struct fake fake;
@@ -54,6 +54,9 @@ void fake_reset(void);
 void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
 
 struct fake_cpu *fake_cpu(uint32_t number);
+
+/* Lets a test look at fake.handoff while the CPU it stands on is a guest. */
+void fake_show_handoff(void);
 
 /* The extension of this CPU fails: the microkernel goes on alone. */
 void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);
