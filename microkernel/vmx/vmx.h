@@ -98,7 +98,7 @@ enum reg_result vmx_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
 enum reg_result vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 
 /* exit.c */
-_Noreturn void vmx_vs_run(struct vs *vs);
+__attribute__((noreturn)) void vmx_vs_run(struct vs *vs); /* _Noreturn is no part of the type */
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
 void vmx_nmi(struct pp *pp);

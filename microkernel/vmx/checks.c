@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Why a VM entry was refused: the error numbers, and the conditions on the guest state. */
+#include <bsl/bits.h>
+
+#include "../debug.h"
+#include "../intrinsics.h"
+#include "vmx.h"
+
+/* SDM vol. 3 §31.4 */
+static const char *const errors[] = {
+	[0] = "no current VMCS",
+	[1] = "VMCALL in root mode",
+	[2] = "VMCLEAR with an invalid address",
+	[3] = "VMCLEAR of the VMXON region",
+	[4] = "VMLAUNCH of a VMCS that is not clear",
+	[5] = "VMRESUME of a VMCS that was not launched",
+	[6] = "VMRESUME after VMXOFF",
+	[7] = "invalid control fields",
+	[8] = "invalid host-state fields",
+	[9] = "VMPTRLD with an invalid address",
+	[10] = "VMPTRLD of the VMXON region",
+	[11] = "VMPTRLD of a VMCS of another revision",
+	[12] = "a VMCS field that this CPU does not have",
+	[13] = "VMWRITE to a read-only field",
+	[15] = "VMXON in root mode",
+	[16] = "invalid executive-VMCS pointer",
+	[17] = "executive VMCS that was not launched",
+	[18] = "executive-VMCS pointer that is not the VMXON pointer",
+	[19] = "VMCALL with a VMCS that is not clear",
+	[20] = "VMCALL with invalid exit controls",
+	[22] = "VMCALL with an unknown MSEG revision",
+	[23] = "VMXOFF under dual-monitor treatment",
+	[24] = "VMCALL with invalid SMM features",
+	[25] = "invalid execution controls in the executive VMCS",
+	[26] = "events blocked by MOV SS",
+	[28] = "invalid operand of INVEPT or INVVPID",
+};
+
+const char *vmx_error_name(uint64_t number)
+{
+	if (number >= sizeof(errors) / sizeof(errors[0]) || !errors[number])
+		return "unknown error";
+	return errors[number];
+}
+
+static void report(bool broken, const char *what)
+{
+	if (broken)
+		mk_print("  broken: %s\n", what);
+}
+
+static bool is_canonical(uint64_t va)
+{
+	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
+}
+
+/* §27.3.1.1 */
+static void check_control_registers(uint64_t entry)
+{
+	uint64_t cr0 = vmcs_read(VMCS_cr0), cr4 = vmcs_read(VMCS_cr4);
+	uint64_t efer = vmcs_read(VMCS_efer), forced = vmx_cr0_forced();
+	bool long_mode = entry & ENTRY_IA32E_GUEST;
+
+	report((cr0 & forced) != forced || cr0 & ~vmx.cr0_fixed1, "fixed bits of CR0");
+	report(cr0 & CR0_PG && !(cr0 & CR0_PE), "CR0.PG without CR0.PE");
+	report((cr4 & vmx.cr4_fixed0) != vmx.cr4_fixed0 || cr4 & ~vmx.cr4_fixed1,
+	       "fixed bits of CR4");
+	report(long_mode && !(cr0 & CR0_PG && cr4 & CR4_PAE), "long mode without PG or PAE");
+	report(long_mode != ((efer & EFER_LMA) != 0), "EFER.LMA is not the entry control");
+	report(cr0 & CR0_PG && !(efer & EFER_LMA) != !(efer & EFER_LME),
+	       "EFER.LMA is not EFER.LME");
+	report(vmcs_read(VMCS_cr3) >> 52, "CR3 has reserved bits set");
+	report(vmcs_read(VMCS_dr7) >> 32, "DR7[63:32] is not zero");
+	report(!is_canonical(vmcs_read(VMCS_sysenter_esp)) ||
+		       !is_canonical(vmcs_read(VMCS_sysenter_eip)),
+	       "a SYSENTER address is not canonical");
+}
+
+/* §27.3.1.2, for segments in the order of the VMCS */
+static void check_segment(unsigned int i, const char *name)
+{
+	uint64_t rights = vmcs_read(VMCS_es_attrib + 2 * i);
+	uint64_t limit = vmcs_read(VMCS_es_limit + 2 * i);
+	uint64_t base = vmcs_read(VMCS_es_base + 2 * i);
+	bool broken = false;
+
+	if (rights & AR_UNUSABLE)
+		broken = i == 1 || i == 7; /* CS and TR are always there */
+	else
+		broken = !(rights & AR_PRESENT) || rights & 0xF00 || rights >> 17 ||
+			 (rights & AR_G && (limit & 0xFFF) != 0xFFF) ||
+			 (!(rights & AR_G) && limit >> 20) || (i < 4 && base >> 32) ||
+			 (i < 6) != ((rights & AR_CODE_OR_DATA) != 0) ||
+			 (i < 6 && !(rights & AR_ACCESSED)) || (i == 7 && !(rights & AR_BUSY));
+	if (i >= 4)
+		broken |= !is_canonical(base);
+	if (broken)
+		mk_print("  broken: %s: selector 0x%llx, rights 0x%llx, limit 0x%llx, base 0x%llx\n",
+			 name, (unsigned long long)vmcs_read(VMCS_es_selector + 2 * i),
+			 (unsigned long long)rights, (unsigned long long)limit,
+			 (unsigned long long)base);
+}
+
+/* §27.3.1.3 to §27.3.1.5 */
+static void check_rest(uint64_t entry)
+{
+	uint64_t rflags = vmcs_read(VMCS_rflags), state = vmcs_read(VMCS_interruptibility_state);
+	uint64_t cs = vmcs_read(VMCS_cs_attrib), rip = vmcs_read(VMCS_rip);
+	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);
+
+	report(!is_canonical(vmcs_read(VMCS_gdtr_base)) || vmcs_read(VMCS_gdtr_limit) >> 16,
+	       "GDTR");
+	report(!is_canonical(vmcs_read(VMCS_idtr_base)) || vmcs_read(VMCS_idtr_limit) >> 16,
+	       "IDTR");
+	report(entry & ENTRY_IA32E_GUEST && cs & AR_L && cs & AR_DB, "both CS.L and CS.D are set");
+	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !is_canonical(rip) : rip >> 32 != 0, "RIP");
+	report(!(rflags & 2) || rflags >> 22, "RFLAGS");
+	report(event & EVENT_VALID && !(event & EVENT_TYPE) && !(rflags & RFLAGS_IF),
+	       "an interrupt is injected with RFLAGS.IF clear");
+	report(vmcs_read(VMCS_activity_state) > 3, "activity state");
+	report(state >> 5 || (state & 3) == 3 || (state & BLOCKING_BY_STI && !(rflags & RFLAGS_IF)),
+	       "interruptibility state");
+	report(event & EVENT_VALID && (event & EVENT_TYPE) == EVENT_TYPE_NMI &&
+		       state & BLOCKING_BY_NMI,
+	       "an NMI is injected while NMIs are blocked");
+	report(vmcs_read(VMCS_vmcs_link_pointer) != ~(uint64_t)0, "VMCS link pointer");
+}
+
+void vmx_print_checks(void)
+{
+	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR" };
+	uint64_t entry = vmcs_read(VMCS_vmentry_ctls);
+
+	check_control_registers(entry);
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		check_segment(i, names[i]);
+	check_rest(entry);
+}

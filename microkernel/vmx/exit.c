@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Into the guest and out of it.
+ *
+ * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both are
+ * noted in pp->nmi_pending. The root VS then runs with NMI-window exiting, which exits when the guest
+ * can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI between the
+ * look at nmi_pending in vmx_vs_run and the VM entry is not late.
+ */
+#include "../debug.h"
+#include "../fail.h"
+#include "../intrinsics.h"
+#include "../nested.h"
+#include "../trap.h"
+#include "vmx.h"
+
+void vmx_nmi(struct pp *pp)
+{
+	const struct vs *vs = __atomic_load_n(&pp->vmcs, __ATOMIC_RELAXED);
+	uint64_t primary;
+
+	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
+	if (vs && vs->root &&
+	    vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
+		(void)vmcs_try_write(VMCS_primary_proc_based_vm_execution_ctls,
+				     primary | PRIMARY_NMI_WINDOW);
+}
+
+static void set_nmi_window(bool open)
+{
+	uint64_t primary = vmcs_read(VMCS_primary_proc_based_vm_execution_ctls);
+
+	vmcs_write(VMCS_primary_proc_based_vm_execution_ctls,
+		   open ? primary | PRIMARY_NMI_WINDOW : primary & ~(uint64_t)PRIMARY_NMI_WINDOW);
+}
+
+static void update_host(struct pp *pp, struct vmx_area *area)
+{
+	vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
+	vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
+	area->host_cr3 = pp->host_cr3;
+}
+
+void vmx_vs_run(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+	struct vmx_area *area = area_of(vs);
+
+	if (__builtin_expect(pp->vmcs != vs, 0))
+		vmx_current(vs);
+	if (__builtin_expect(area->host_cr3 != pp->host_cr3, 0))
+		update_host(pp, area);
+	if (__builtin_expect(read_cr2() != vs->guest_cr2, 0))
+		write_cr2(vs->guest_cr2);
+	if (__builtin_expect(read_dr6() != area->dr6, 0))
+		write_dr6(area->dr6);
+	/* Last of all: from here on the handler does it. */
+	if (__builtin_expect(__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root, 0))
+		set_nmi_window(true);
+	vmx_enter(vs->launched);
+}
+
+_Noreturn void vmx_entry_failed(uint64_t rflags)
+{
+	struct vs *vs = this_pp()->vs;
+	uint64_t number = 0;
+
+	/* CF: there is no current VMCS; ZF: it has the reason (§31.2). */
+	if (!(rflags & 1) && !vmcs_try_read(VMCS_vm_instruction_error, &number))
+		number = 0;
+	mk_print("vs %u: VM entry failed: %s (%llu)\n", vs->id, vmx_error_name(number),
+		 (unsigned long long)number);
+	if (!number)
+		fail(BF_ERR_MK_VMCS, 0, 0, 0);
+	vmx_vs_dump(vs);
+	fail(BF_ERR_VS_INVALID, number, 0, 0);
+}
+
+/* VM entry began and met guest state or an MSR that it does not take (§27.8). */
+static _Noreturn void refused(struct vs *vs, uint64_t reason)
+{
+	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
+		 (unsigned long long)reason,
+		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
+	if ((reason & EXIT_BASIC) == EXIT_INVALID_STATE)
+		vmx_print_checks();
+	vmx_vs_dump(vs);
+	fail(BF_ERR_VS_INVALID, reason & EXIT_BASIC, 0, 0);
+}
+
+void vmx_inject(uint64_t event)
+{
+	vmcs_write(VMCS_vmentry_interrupt_information_field, EVENT_VALID | event);
+}
+
+/* The event goes in again; software interrupts need the length of their instruction (§25.8.3). */
+void vmx_reinject(void)
+{
+	uint64_t event = vmcs_read(VMCS_idt_vectoring_information_field);
+	uint64_t state = vmcs_read(VMCS_interruptibility_state);
+
+	if (!(event & EVENT_VALID)) {
+		/* IRET is executed again, and is to find NMIs blocked as it did (§28.2.3). */
+		if (vmcs_read(VMCS_exit_qualification) & EPT_VIOLATION_IRET)
+			vmcs_write(VMCS_interruptibility_state, state | BLOCKING_BY_NMI);
+		return;
+	}
+	if ((event & EVENT_TYPE) == EVENT_TYPE_NMI)
+		vmcs_write(VMCS_interruptibility_state, state & ~(uint64_t)BLOCKING_BY_NMI);
+	if (event & EVENT_ERROR_CODE)
+		vmcs_write(VMCS_vmentry_exception_error_code,
+			   vmcs_read(VMCS_idt_vectoring_error_code));
+	if ((event & EVENT_TYPE) >= EVENT_TYPE_SOFTWARE)
+		vmcs_write(VMCS_vmentry_instruction_length,
+			   vmcs_read(VMCS_vmexit_instruction_length));
+	vmx_inject(event & EVENT_DEFINED);
+}
+
+/* An NMI exit leaves NMIs blocked until the next IRET (§28.2.3): this one, right behind it. */
+static void unblock_nmis(void)
+{
+	uint64_t scratch;
+
+	__asm__ volatile("mov %%rsp, %0\n\t"
+			 "push %1\n\t"
+			 "push %0\n\t"
+			 "pushfq\n\t"
+			 "push %2\n\t"
+			 "lea 1f(%%rip), %0\n\t"
+			 "push %0\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(scratch)
+			 : "i"(BF_SEL_KERNEL_SS), "i"(BF_SEL_KERNEL_CS)
+			 : "memory", "cc");
+}
+
+/* Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. */
+static void exception_or_nmi(struct pp *pp, struct vs *vs)
+{
+	uint64_t event = vmcs_read(VMCS_vmexit_interruption_information);
+
+	if ((event & EVENT_TYPE) != EVENT_TYPE_NMI)
+		return;
+	unblock_nmis();
+	if (vs->nmi_exiting)
+		return;
+	pp->nmi_pending = true;
+	vmx_vs_run(vs);
+}
+
+/* The guest can take an NMI. Returns when it is only the extension that waited for this. */
+static void nmi_window(struct pp *pp, struct vs *vs)
+{
+	const struct vmx_area *area = area_of(vs);
+	bool ours = pp->nmi_pending && vs->root;
+
+	if (!ours && area->nmi_window)
+		return;
+	if (ours) {
+		/* In this order: another one from here on sets both again. */
+		__atomic_store_n(&pp->nmi_pending, false, __ATOMIC_RELAXED);
+		vmx_inject(EVENT_TYPE_NMI | VECTOR_NMI);
+	}
+	if (!area->nmi_window)
+		set_nmi_window(false);
+	vmx_vs_run(vs);
+}
+
+/* VMCALL from the kernel of the root VM with the driver's word: the way out that nobody can block. */
+static void vmcall(struct vs *vs)
+{
+	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP &&
+	    !(vmcs_read(VMCS_ss_attrib) & 0x60) && vmx_vs_advance_ip(vs))
+		exit_stop(vs);
+}
+
+static void ept_violation(struct vs *vs)
+{
+	if (area_of(vs)->own_ept && nested_fault(vmcs_read(VMCS_physical_address))) {
+		vmx_reinject();
+		vmx_vs_run(vs);
+	}
+}
+
+_Noreturn void vmx_exit(void)
+{
+	struct pp *pp = this_pp();
+	struct vs *vs = pp->vs;
+	uint64_t reason, basic;
+
+	/*
+	 * An exit leaves the limit of the GDT at 64 KiB (§28.5.2). What lies behind the table is no
+	 * descriptors, and must not become any for an extension that loads a selector.
+	 */
+	__asm__ volatile("lgdt %0" : : "m"(pp->host_gdtr.limit), "m"(pp->host_gdtr.base));
+	vs->guest_cr2 = read_cr2();
+	area_of(vs)->dr6 = read_dr6();
+	reason = vmcs_read(VMCS_exit_reason);
+	if (__builtin_expect(reason & EXIT_ENTRY_FAILED, 0))
+		refused(vs, reason);
+	vs->launched = true;
+	basic = reason & EXIT_BASIC;
+	exit_count(pp, vs, basic < 0xFF ? (unsigned int)basic : 0xFF, reason, vmcs_read(VMCS_rip));
+	switch (basic) {
+	case EXIT_EXCEPTION_OR_NMI:
+		exception_or_nmi(pp, vs);
+		break;
+	case EXIT_NMI_WINDOW:
+		nmi_window(pp, vs);
+		break;
+	case EXIT_VMCALL:
+		vmcall(vs);
+		break;
+	case EXIT_EPT_VIOLATION:
+		ept_violation(vs);
+		break;
+	default:
+		break;
+	}
+	if (pp->fallback)
+		vmx_fallback_exit(vs, basic);
+	exit_to_ext(vs, reason);
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The guest that has no extension any more: it runs on as on the bare CPU until Linux stops it. */
+#include <bsl/bits.h>
+
+#include "../debug.h"
+#include "../fail.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "../trap.h"
+#include "vmx.h"
+
+#define CR4_PKE 0x400000
+#define CR0_NW 0x20000000
+#define CR0_CD 0x40000000
+
+/* Instructions that are #UD in a guest without their control. */
+#define SECONDARY_INSTRUCTIONS                                                                     \
+	(SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT |           \
+	 SECONDARY_PCONFIG)
+
+static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
+{
+	if (!vmx_judge_controls(vs, field, &value))
+		fail(BF_ERR_VMX_CONTROLS, field, 0, 0);
+	vmcs_write(field, value);
+}
+
+/* Nothing exits but what VMX forces to. What the interrupted exit was about is left to the guest. */
+void vmx_fallback_init(struct vs *vs)
+{
+	struct vmx_area *area = area_of(vs);
+	uint64_t cr0, cr4, secondary = 0;
+
+	vmx_current(vs);
+	cr0 = vmx_guest_cr0();
+	cr4 = vmx_guest_cr4();
+	if (area->nmi_window && vs->nmi_exiting)
+		this_pp()->nmi_pending = true;
+	area->nmi_window = false;
+	vs->nmi_exiting = false;
+	set_controls(vs, VMCS_pin_based_vm_execution_ctls, 0);
+	set_controls(vs, VMCS_primary_proc_based_vm_execution_ctls,
+		     (PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY) & vmx.primary.may);
+	if (vmx.primary.may & PRIMARY_SECONDARY) {
+		secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_VPID;
+		set_controls(vs, VMCS_secondary_proc_based_vm_execution_ctls,
+			     secondary | (SECONDARY_INSTRUCTIONS & vmx.secondary.may));
+	}
+	set_controls(vs, VMCS_vmexit_ctls, 0);
+	set_controls(vs, VMCS_vmentry_ctls, 0);
+	vmcs_write(VMCS_address_of_msr_bitmaps, vmx.open_maps);
+	vmcs_write(VMCS_exception_bitmap, 0);
+	vmcs_write(VMCS_cr3_target_count, 0);
+	if (vmx.secondary.may & SECONDARY_XSAVES)
+		vmcs_write(VMCS_xss_exiting_bitmap, 0);
+	vmx_set_guest_cr0(cr0);
+	vmx_set_guest_cr4(cr4);
+	if (mk.root_npt) {
+		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
+		area->own_ept = true;
+	}
+	vmx_flush_everything();
+	if (!(vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID))
+		vmx_reinject();
+}
+
+static _Noreturn void inject_ud(struct vs *vs)
+{
+	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_UD);
+	vmx_vs_run(vs);
+}
+
+/* Exceptions push no error code in real mode, and VM entry refuses one there (§27.2.1.3). */
+static _Noreturn void inject_gp(struct vs *vs)
+{
+	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? EVENT_ERROR_CODE : 0;
+
+	vmcs_write(VMCS_vmentry_exception_error_code, 0);
+	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
+	vmx_vs_run(vs);
+}
+
+/* The CPU's own answer, but for what it shows of CR4: that is the host's here (SDM vol. 2, CPUID). */
+static void do_cpuid(void)
+{
+	uint64_t *gpr = abi_gprs();
+	uint32_t leaf = (uint32_t)gpr[BF_RAX], subleaf = (uint32_t)gpr[BF_RCX];
+	struct cpuid_regs r = cpuid(leaf, subleaf);
+	uint64_t cr4 = vmcs_read(VMCS_cr4);
+
+	if (leaf == 1)
+		r.ecx = (uint32_t)bsl_field_set(r.ecx, 27, 1, (cr4 & CR4_OSXSAVE) != 0);
+	if (leaf == 7 && !subleaf)
+		r.ecx = (uint32_t)bsl_field_set(r.ecx, 4, 1, (cr4 & CR4_PKE) != 0);
+	gpr[BF_RAX] = r.eax;
+	gpr[BF_RBX] = r.ebx;
+	gpr[BF_RCX] = r.ecx;
+	gpr[BF_RDX] = r.edx;
+}
+
+static bool do_xsetbv(void)
+{
+	const uint64_t *gpr = abi_gprs();
+
+	return !(uint32_t)gpr[BF_RCX] &&
+	       xsetbv0_safe(gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX]);
+}
+
+static uint64_t operand(unsigned int number)
+{
+	/* The encoding of instructions; RSP is in the VMCS. */
+	static const uint8_t order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP,
+					 BF_RSI, BF_RDI, BF_R8,	 BF_R9,	 BF_R10,     BF_R11,
+					 BF_R12, BF_R13, BF_R14, BF_R15 };
+
+	return order[number] == BF_NR_GPRS ? vmcs_read(VMCS_rsp) : abi_gprs()[order[number]];
+}
+
+/*
+ * MOV to CR0 or CR4 that changes a bit on which VMX insists (qualification: §28.2.1, table 28-3). A
+ * change of mode together with it is more than Linux ever does, and refused.
+ */
+static bool do_cr_access(void)
+{
+	uint64_t qualification = vmcs_read(VMCS_exit_qualification);
+	uint64_t value = operand((unsigned int)bsl_field_get(qualification, 8, 4));
+	uint64_t old;
+
+	if (bsl_field_get(qualification, 4, 2) != 0)
+		return false;
+	switch (bsl_field_get(qualification, 0, 4)) {
+	case 0:
+		old = vmx_guest_cr0();
+		if (value >> 32 || (value ^ old) & (CR0_PE | CR0_PG) ||
+		    (value & CR0_NW && !(value & CR0_CD)))
+			return false;
+		vmx_set_guest_cr0(value);
+		break;
+	case 4:
+		old = vmx_guest_cr4();
+		if (value & ~vmx.cr4_fixed1 || (value ^ old) & (CR4_PAE | CR4_LA57))
+			return false;
+		vmx_set_guest_cr4(value);
+		break;
+	default:
+		return false;
+	}
+	/* Most of the other bits, if changed too, flush the TLB. */
+	vmx_flush_vpid(0);
+	return true;
+}
+
+_Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
+{
+	bool done = true;
+
+	switch (reason) {
+	case EXIT_CPUID:
+		do_cpuid();
+		break;
+	case EXIT_INVD: /* it would throw away what other CPUs wrote */
+		break;
+	case EXIT_XSETBV:
+		done = do_xsetbv();
+		break;
+	case EXIT_CR:
+		done = do_cr_access();
+		break;
+	case EXIT_RDMSR: /* of what is not in the bitmap's ranges: no such MSR */
+	case EXIT_WRMSR:
+		done = false;
+		break;
+	case EXIT_GETSEC:
+	case EXIT_VMCALL:
+	case EXIT_VMCLEAR ... EXIT_VMXON: /* the VMX instructions from A to Z */
+	case EXIT_INVEPT:
+	case EXIT_INVVPID:
+	case EXIT_VMFUNC:
+	case EXIT_SEAMCALL:
+	case EXIT_TDCALL:
+		inject_ud(vs);
+	default:
+		mk_print("vs %u: exit %llu, and no extension\n", vs->id,
+			 (unsigned long long)reason);
+		vmx_vs_dump(vs);
+		fail(BF_ERR_VS_INVALID, reason, 0, 0);
+	}
+	if (!done)
+		inject_gp(vs);
+	if (!vmx_vs_advance_ip(vs))
+		fail(BF_ERR_VS_INVALID, reason, 0, 0);
+	vmx_vs_run(vs);
+}

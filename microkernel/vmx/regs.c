@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The registers of a VS by their Mk#1 numbers. */
+#include <bsl/bits.h>
+
+#include "../ext.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "vmx.h"
+
+enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
+
+struct reg {
+	uint16_t field;
+	uint8_t bytes;
+	uint8_t access; /* enum access */
+};
+
+#define REG_ENTRY(number, name, field, bytes, access) [number] = { field, bytes, ACCESS_##access },
+static const struct reg regs[MK1_INTEL_NR_REGS] = { MK1_INTEL_REGS(REG_ENTRY) };
+
+static const struct reg *find(uint64_t number)
+{
+	return number < MK1_INTEL_NR_REGS && regs[number].access != ACCESS_NONE ? &regs[number] :
+										  NULL;
+}
+
+static bool is_canonical(uint64_t va)
+{
+	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
+}
+
+static bool is_active(const struct vs *vs)
+{
+	return this_pp()->vs == vs;
+}
+
+static uint64_t live_msr(const struct vs *vs, uint32_t msr, uint64_t stored)
+{
+	return is_active(vs) ? rdmsr(msr) : stored;
+}
+
+static enum reg_result read_live(struct vs *vs, uint64_t number, uint64_t *value)
+{
+	const struct vmx_area *area = area_of(vs);
+
+	switch (number) {
+	case MK1_INTEL_cr2:
+		*value = vs->guest_cr2;
+		break;
+	case MK1_INTEL_dr6:
+		*value = area->dr6;
+		break;
+	case MK1_INTEL_star:
+		*value = area->guest[VMX_STAR].value;
+		break;
+	case MK1_INTEL_lstar:
+		*value = area->guest[VMX_LSTAR].value;
+		break;
+	case MK1_INTEL_fmask:
+		*value = area->guest[VMX_FMASK].value;
+		break;
+	case MK1_INTEL_cstar:
+		*value = live_msr(vs, MSR_CSTAR, area->cstar);
+		break;
+	case MK1_INTEL_kernel_gs_base:
+		*value = live_msr(vs, MSR_KERNEL_GS_BASE, area->kernel_gs_base);
+		break;
+	default:
+		return live_read(vs, (enum live_reg)(number - MK1_INTEL_cr8), value);
+	}
+	return REG_OK;
+}
+
+/* A value that is not canonical would fault, here or in VM entry. */
+static enum reg_result set_canonical(uint64_t *to, uint64_t value)
+{
+	if (!is_canonical(value))
+		return REG_REFUSED;
+	*to = value;
+	return REG_OK;
+}
+
+static enum reg_result set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored,
+				    uint64_t value)
+{
+	enum reg_result result = set_canonical(stored, value);
+
+	if (result == REG_OK && is_active(vs))
+		wrmsr(msr, value);
+	return result;
+}
+
+static enum reg_result write_live(struct vs *vs, uint64_t number, uint64_t value)
+{
+	struct vmx_area *area = area_of(vs);
+
+	switch (number) {
+	case MK1_INTEL_cr2:
+		vs->guest_cr2 = value;
+		return REG_OK;
+	case MK1_INTEL_dr6:
+		if (value >> 32)
+			return REG_REFUSED;
+		area->dr6 = value;
+		return REG_OK;
+	case MK1_INTEL_star:
+		area->guest[VMX_STAR].value = value;
+		return REG_OK;
+	case MK1_INTEL_lstar:
+		return set_canonical(&area->guest[VMX_LSTAR].value, value);
+	case MK1_INTEL_fmask:
+		if (value >> 32)
+			return REG_REFUSED;
+		area->guest[VMX_FMASK].value = value;
+		return REG_OK;
+	case MK1_INTEL_cstar:
+		return set_live_msr(vs, MSR_CSTAR, &area->cstar, value);
+	case MK1_INTEL_kernel_gs_base:
+		return set_live_msr(vs, MSR_KERNEL_GS_BASE, &area->kernel_gs_base, value);
+	default:
+		return live_write(vs, (enum live_reg)(number - MK1_INTEL_cr8), value);
+	}
+}
+
+/* The MSR lists are the microkernel's; to an extension they look unused. */
+static bool is_msr_list(uint64_t number)
+{
+	return (number >= MK1_INTEL_vmexit_msr_store_address &&
+		number <= MK1_INTEL_vmentry_msr_load_address) ||
+	       number == MK1_INTEL_vmexit_msr_store_count ||
+	       number == MK1_INTEL_vmexit_msr_load_count ||
+	       number == MK1_INTEL_vmentry_msr_load_count;
+}
+
+enum reg_result vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
+{
+	const struct reg *reg = find(number);
+
+	if (!reg)
+		return REG_UNKNOWN;
+	if (reg->access == ACCESS_GPR) {
+		*value = *gpr_of(vs, reg->field);
+		return REG_OK;
+	}
+	if (reg->access == ACCESS_LIVE)
+		return read_live(vs, number, value);
+	vmx_current(vs);
+	if (!vmcs_try_read(reg->field, value))
+		return REG_REFUSED; /* a field that this CPU does not have */
+	*value &= bsl_mask(reg->bytes * 8U);
+	if (is_msr_list(number))
+		*value = 0;
+	if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls && !area_of(vs)->nmi_window)
+		*value &= ~(uint64_t)PRIMARY_NMI_WINDOW;
+	return REG_OK;
+}
+
+/* The CPU reads bitmaps at many an access: they must be pages that the extension was given. */
+static bool is_own_page(uint64_t spa)
+{
+	return bsl_is_aligned(spa, BF_PAGE_SIZE) && spa < MK1_SPA_LIMIT &&
+	       ext_is_mapped(this_pp(), MK1_PAGE_POOL_BASE + spa, BF_PAGE_SIZE);
+}
+
+/* Judges, and completes, a value for a field in which not every value is safe for the host. */
+static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *value)
+{
+	if (is_msr_list(number))
+		return *value == 0;
+	switch (number) {
+	case MK1_INTEL_pin_based_vm_execution_ctls:
+	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
+	case MK1_INTEL_secondary_proc_based_vm_execution_ctls:
+	case MK1_INTEL_vmexit_ctls:
+	case MK1_INTEL_vmentry_ctls:
+		return vmx_judge_controls(vs, field, value);
+	case MK1_INTEL_address_of_io_bitmap_a:
+	case MK1_INTEL_address_of_io_bitmap_b:
+	case MK1_INTEL_address_of_msr_bitmaps:
+		return is_own_page(*value);
+	case MK1_INTEL_vmcs_link_pointer:
+		return *value == ~(uint64_t)0;
+	case MK1_INTEL_ept_pointer:
+		return *value < MK1_SPA_LIMIT;
+	case MK1_INTEL_executive_vmcs_pointer:
+	case MK1_INTEL_pml_address:
+	case MK1_INTEL_virtual_apic_address:
+	case MK1_INTEL_apic_access_address:
+	case MK1_INTEL_posted_interrupt_descriptor_address:
+	case MK1_INTEL_vm_function_controls:
+	case MK1_INTEL_eptp_list_address:
+	case MK1_INTEL_vmread_bitmap_address:
+	case MK1_INTEL_vmwrite_bitmap_address:
+	case MK1_INTEL_virt_exception_information_address:
+	case MK1_INTEL_sub_page_permission_table_pointer:
+		return *value == 0; /* features that are never on */
+	case MK1_INTEL_cr0:
+		*value |= vmx_cr0_forced();
+		return true;
+	case MK1_INTEL_cr4:
+		*value |= vmx.cr4_fixed0;
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* What follows from a value once it is in the VMCS. */
+static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
+{
+	struct vmx_area *area = area_of(vs);
+	uint64_t entry;
+
+	switch (number) {
+	case MK1_INTEL_efer: /* the entry controls follow EFER.LMA */
+		entry = vmcs_read(VMCS_vmentry_ctls);
+		if (vmx_judge_controls(vs, VMCS_vmentry_ctls, &entry))
+			vmcs_write(VMCS_vmentry_ctls, entry);
+		break;
+	case MK1_INTEL_virtual_processor_identifier:
+		/* A tag that is new to this VS may have been another's. */
+		if (value)
+			vmx_flush_vpid(value);
+		break;
+	case MK1_INTEL_ept_pointer:
+		area->own_ept = mk.root_npt && value == vmx_root_eptp();
+		vmx_flush_everything();
+		break;
+	default:
+		break;
+	}
+}
+
+enum reg_result vmx_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+{
+	const struct reg *reg = find(number);
+	uint64_t wanted = value;
+
+	if (!reg)
+		return REG_UNKNOWN;
+	switch (reg->access) {
+	case ACCESS_GPR:
+		*gpr_of(vs, reg->field) = value;
+		return REG_OK;
+	case ACCESS_LIVE:
+		return write_live(vs, number, value);
+	case ACCESS_RW:
+		break;
+	default:
+		return REG_REFUSED;
+	}
+	vmx_current(vs);
+	if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, reg->field, &value))
+		return REG_REFUSED;
+	if (is_msr_list(number))
+		return REG_OK;
+	/* An NMI in between opens the window itself; vmx_vs_run looks again. */
+	if (!vmcs_try_write(reg->field, value))
+		return REG_REFUSED;
+	if (number == MK1_INTEL_pin_based_vm_execution_ctls)
+		vs->nmi_exiting = wanted & PIN_NMI_EXITING;
+	else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls)
+		area_of(vs)->nmi_window = wanted & PRIMARY_NMI_WINDOW;
+	else
+		take_notice(vs, number, value);
+	return REG_OK;
+}

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The VMCS of a VS. */
+#include <bsl/bits.h>
+#include <bsl/string.h>
+
+#include "../debug.h"
+#include "../fail.h"
+#include "../intrinsics.h"
+#include "../mk.h"
+#include "vmx.h"
+
+#define DEBUGCTL_BTF 0x2
+#define NO_LINKED_VMCS 0xFFFFFFFFFFFFFFFF
+
+/* Fields of a segment register: this plus twice its number in the order of the VMCS. */
+#define SEG_SELECTOR(i) (VMCS_es_selector + 2 * (i))
+#define SEG_LIMIT(i) (VMCS_es_limit + 2 * (i))
+#define SEG_ATTRIB(i) (VMCS_es_attrib + 2 * (i))
+#define SEG_BASE(i) (VMCS_es_base + 2 * (i))
+
+/* The order of the VMCS. */
+static const uint16_t segments[] = {
+	offsetof(struct bf_cpu_state, es), offsetof(struct bf_cpu_state, cs),
+	offsetof(struct bf_cpu_state, ss), offsetof(struct bf_cpu_state, ds),
+	offsetof(struct bf_cpu_state, fs), offsetof(struct bf_cpu_state, gs),
+	offsetof(struct bf_cpu_state, ldtr), offsetof(struct bf_cpu_state, tr),
+};
+#define NR_SEGMENTS (sizeof(segments) / sizeof(segments[0]))
+#define SEG_TR 7
+
+/* Fields that are a member of bf_cpu_state as it is. */
+static const struct {
+	uint16_t field;
+	uint16_t offset;
+} plain[] = {
+	{ VMCS_rsp, offsetof(struct bf_cpu_state, rsp) },
+	{ VMCS_rip, offsetof(struct bf_cpu_state, rip) },
+	{ VMCS_rflags, offsetof(struct bf_cpu_state, rflags) },
+	{ VMCS_cr3, offsetof(struct bf_cpu_state, cr3) },
+	{ VMCS_dr7, offsetof(struct bf_cpu_state, dr7) },
+	{ VMCS_gdtr_base, offsetof(struct bf_cpu_state, gdtr.base) },
+	{ VMCS_idtr_base, offsetof(struct bf_cpu_state, idtr.base) },
+	{ VMCS_efer, offsetof(struct bf_cpu_state, efer) },
+	{ VMCS_sysenter_cs, offsetof(struct bf_cpu_state, sysenter_cs) },
+	{ VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
+	{ VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
+	{ VMCS_pat, offsetof(struct bf_cpu_state, pat) },
+	{ VMCS_debugctl, offsetof(struct bf_cpu_state, debugctl) },
+};
+
+void vmcs_failed(uint64_t field)
+{
+	mk_print("pp %u: access to VMCS field 0x%llx failed\n", this_pp()->handoff.ppid,
+		 (unsigned long long)field);
+	fail(BF_ERR_MK_VMCS, field, 0, 0);
+}
+
+bool vmx_try_current(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+
+	if (pp->vmcs == vs)
+		return true;
+	/* An NMI in between must not take the old VMCS for the current one. */
+	__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
+	if (!vmx_load(vs->block_spa))
+		return false;
+	vs->loaded = true;
+	__atomic_store_n(&pp->vmcs, vs, __ATOMIC_RELAXED);
+	return true;
+}
+
+void vmx_current(struct vs *vs)
+{
+	if (!vmx_try_current(vs)) {
+		mk_print("VMPTRLD of vs %u failed\n", vs->id);
+		fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+	}
+}
+
+/* VMCLEAR, and true, or the CPU may still have the VMCS. */
+static bool clear(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+
+	if (pp->vmcs == vs)
+		__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
+	vs->launched = false;
+	vs->loaded = false;
+	return vmx_clear(vs->block_spa);
+}
+
+void vmx_vs_clear(struct vs *vs)
+{
+	if (!clear(vs)) {
+		mk_print("VMCLEAR of vs %u failed\n", vs->id);
+		fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+	}
+}
+
+static bool write_host(void)
+{
+	struct pp *pp = this_pp();
+	const struct {
+		uint32_t field;
+		uint64_t value;
+	} host[] = {
+		{ VMCS_HOST_CR0, read_cr0() },
+		{ VMCS_HOST_CR4, read_cr4() },
+		{ VMCS_HOST_CR3, 0 }, /* with the first run */
+		{ VMCS_HOST_FS_BASE, 0 },
+		{ VMCS_HOST_CS, BF_SEL_KERNEL_CS },
+		{ VMCS_HOST_SS, BF_SEL_KERNEL_SS },
+		{ VMCS_HOST_DS, 0 },
+		{ VMCS_HOST_ES, 0 },
+		{ VMCS_HOST_FS, 0 },
+		{ VMCS_HOST_GS, 0 },
+		{ VMCS_HOST_TR, BF_SEL_TSS },
+		{ VMCS_HOST_GS_BASE, 0 },
+		{ VMCS_HOST_TR_BASE, (uint64_t)&pp->tss },
+		{ VMCS_HOST_GDTR_BASE, (uint64_t)pp->gdt },
+		{ VMCS_HOST_IDTR_BASE, (uint64_t)pp->idt },
+		{ VMCS_HOST_SYSENTER_CS, 0 },
+		{ VMCS_HOST_SYSENTER_ESP, 0 },
+		{ VMCS_HOST_SYSENTER_EIP, 0 },
+		{ VMCS_HOST_PAT, HOST_PAT },
+		{ VMCS_HOST_EFER, rdmsr(MSR_EFER) },
+		{ VMCS_HOST_RSP, BF_PP_STACK_TOP },
+		{ VMCS_HOST_RIP, (uint64_t)vmx_exit_entry },
+	};
+	bool ok = true;
+
+	for (unsigned int i = 0; i < sizeof(host) / sizeof(host[0]); i++)
+		ok &= vmcs_try_write(host[i].field, host[i].value);
+	return ok;
+}
+
+static bool write_msr_lists(struct vs *vs)
+{
+	static const uint32_t msrs[VMX_NR_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_FMASK };
+	struct vmx_area *area = area_of(vs);
+	uint64_t guest = vs->msr_area + offsetof(struct vmx_area, guest);
+
+	for (unsigned int i = 0; i < VMX_NR_MSRS; i++) {
+		area->guest[i].index = msrs[i];
+		area->host[i].index = msrs[i];
+		area->host[i].value = rdmsr(msrs[i]);
+	}
+	return vmcs_try_write(VMCS_vmexit_msr_store_address, guest) &&
+	       vmcs_try_write(VMCS_vmexit_msr_store_count, VMX_NR_MSRS) &&
+	       vmcs_try_write(VMCS_vmentry_msr_load_address, guest) &&
+	       vmcs_try_write(VMCS_vmentry_msr_load_count, VMX_NR_MSRS) &&
+	       vmcs_try_write(VMCS_vmexit_msr_load_address,
+			      vs->msr_area + offsetof(struct vmx_area, host)) &&
+	       vmcs_try_write(VMCS_vmexit_msr_load_count, VMX_NR_MSRS);
+}
+
+/* The CPU does not initialise a VMCS: all fields are 0 first, but those that this CPU lacks. */
+static bool write_guest(void)
+{
+#define ZERO_RW(encoding) (void)vmcs_try_write(encoding, 0);
+#define ZERO_RO(encoding)
+#define ZERO_GPR(encoding)
+#define ZERO_LIVE(encoding)
+#define ZERO(number, name, encoding, bytes, access) ZERO_##access(encoding)
+	MK1_INTEL_REGS(ZERO)
+	return vmcs_try_write(VMCS_vmcs_link_pointer, NO_LINKED_VMCS) &&
+	       vmcs_try_write(VMCS_address_of_msr_bitmaps, vmx.open_maps) &&
+	       vmcs_try_write(VMCS_address_of_io_bitmap_a, vmx.open_maps) &&
+	       vmcs_try_write(VMCS_address_of_io_bitmap_b, vmx.open_maps) &&
+	       vmcs_try_write(VMCS_cr0, vmx.cr0_fixed0) &&
+	       vmcs_try_write(VMCS_cr4, vmx.cr4_fixed0) && vmcs_try_write(VMCS_dr7, 0x400) &&
+	       vmcs_try_write(VMCS_rflags, 0x2) && vmcs_try_write(VMCS_pat, HOST_PAT);
+}
+
+static void vmx_vs_fini(struct vs *vs)
+{
+	/* A VMCS that the CPU may still write to stays out of the pool. */
+	if (clear(vs))
+		pool_free(vs->block_spa);
+	pool_free(vs->msr_area);
+	vs->block = NULL;
+}
+
+static bool vmx_vs_init(struct vs *vs)
+{
+	if (!vmx.open_maps) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return false;
+		vmx.open_maps = spa;
+	}
+	vs->block_spa = pool_alloc();
+	if (vs->block_spa == MK_NO_PAGE)
+		return false;
+	vs->msr_area = pool_alloc();
+	if (vs->msr_area == MK_NO_PAGE) {
+		pool_free(vs->block_spa);
+		return false;
+	}
+	vs->block = window(vs->block_spa);
+	*(uint32_t *)vs->block = vmx.revision;
+	area_of(vs)->dr6 = 0xFFFF0FF0; /* after reset */
+	/* It may be meant for another PP, which cannot have it before it is cleared here. */
+	if (vmx_clear(vs->block_spa) && vmx_try_current(vs) && write_guest() && write_host() &&
+	    write_msr_lists(vs) && vmx_init_controls(vs) && clear(vs))
+		return true;
+	mk_print("vs %u: the CPU refuses its VMCS\n", vs->id);
+	vmx_vs_fini(vs);
+	return false;
+}
+
+/* Packed attributes (11:8 are AVL, L, D/B, G) to access rights (15:12); no segment: unusable. */
+static uint64_t to_rights(unsigned int i, uint16_t attrib)
+{
+	uint64_t rights = bsl_field_get(attrib, 0, 8) | bsl_field_get(attrib, 8, 4) << 12;
+
+	if (!(rights & AR_PRESENT))
+		return AR_UNUSABLE;
+	if (i == SEG_TR)
+		return rights | AR_BUSY;
+	return rights & AR_CODE_OR_DATA ? rights | AR_ACCESSED : rights;
+}
+
+static uint16_t to_attrib(uint64_t rights)
+{
+	if (rights & AR_UNUSABLE)
+		return 0;
+	return (uint16_t)(bsl_field_get(rights, 0, 8) | bsl_field_get(rights, 12, 4) << 8);
+}
+
+static uint64_t as_read(uint64_t real, uint64_t shadow, uint64_t mask)
+{
+	return (real & ~mask) | (shadow & mask);
+}
+
+uint64_t vmx_guest_cr0(void)
+{
+	return as_read(vmcs_read(VMCS_cr0), vmcs_read(VMCS_cr0_read_shadow),
+		       vmcs_read(VMCS_cr0_guest_host_mask));
+}
+
+uint64_t vmx_guest_cr4(void)
+{
+	return as_read(vmcs_read(VMCS_cr4), vmcs_read(VMCS_cr4_read_shadow),
+		       vmcs_read(VMCS_cr4_guest_host_mask));
+}
+
+void vmx_set_guest_cr0(uint64_t value)
+{
+	uint64_t forced = vmx_cr0_forced();
+
+	vmcs_write(VMCS_cr0_guest_host_mask, forced);
+	vmcs_write(VMCS_cr0_read_shadow, value);
+	vmcs_write(VMCS_cr0, value | forced);
+}
+
+void vmx_set_guest_cr4(uint64_t value)
+{
+	vmcs_write(VMCS_cr4_guest_host_mask, vmx.cr4_fixed0);
+	vmcs_write(VMCS_cr4_read_shadow, value);
+	vmcs_write(VMCS_cr4, value | vmx.cr4_fixed0);
+}
+
+static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state)
+{
+	struct vmx_area *area = area_of(vs);
+	const uint8_t *bytes = (const uint8_t *)state;
+	bool was_root = vs->root;
+	bool ok;
+
+	vmx_current(vs);
+	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
+		const struct bf_segment *seg = (const struct bf_segment *)(bytes + segments[i]);
+
+		vmcs_write(SEG_SELECTOR(i), seg->selector);
+		vmcs_write(SEG_LIMIT(i), seg->limit);
+		vmcs_write(SEG_ATTRIB(i), to_rights(i, seg->attrib));
+		vmcs_write(SEG_BASE(i), seg->base);
+	}
+	for (unsigned int i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		vmcs_write(plain[i].field, *(const uint64_t *)(bytes + plain[i].offset));
+	vmcs_write(VMCS_gdtr_limit, state->gdtr.limit);
+	vmcs_write(VMCS_idtr_limit, state->idtr.limit);
+
+	vs->root = true; /* it decides about the controls */
+	ok = vmx_init_controls(vs);
+	vs->root = was_root;
+	if (!ok)
+		return BF_ERR_VMX_CONTROLS;
+	if (mk.root_npt) {
+		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
+		area->own_ept = true;
+	}
+	vmx_set_guest_cr0(state->cr0);
+	vmx_set_guest_cr4(state->cr4 & ~(uint64_t)CR4_VMXE);
+
+	area->guest[VMX_STAR].value = state->star;
+	area->guest[VMX_LSTAR].value = state->lstar;
+	area->guest[VMX_FMASK].value = state->fmask;
+	area->dr6 = state->dr6;
+	area->cstar = state->cstar;
+	area->kernel_gs_base = state->kernel_gs_base;
+	vs->guest_cr2 = state->cr2;
+	if (this_pp()->vs == vs) {
+		wrmsr(MSR_CSTAR, state->cstar);
+		wrmsr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
+	}
+	return BF_ERR_OK;
+}
+
+/* Called for the active VS. */
+static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
+{
+	const struct vmx_area *area = area_of(vs);
+	uint8_t *bytes = (uint8_t *)state;
+
+	vmx_current(vs);
+	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
+		struct bf_segment *seg = (struct bf_segment *)(bytes + segments[i]);
+
+		seg->selector = (uint16_t)vmcs_read(SEG_SELECTOR(i));
+		seg->limit = (uint32_t)vmcs_read(SEG_LIMIT(i));
+		seg->attrib = to_attrib(vmcs_read(SEG_ATTRIB(i)));
+		seg->base = vmcs_read(SEG_BASE(i));
+	}
+	for (unsigned int i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		*(uint64_t *)(bytes + plain[i].offset) = vmcs_read(plain[i].field);
+	state->gdtr.limit = (uint16_t)vmcs_read(VMCS_gdtr_limit);
+	state->idtr.limit = (uint16_t)vmcs_read(VMCS_idtr_limit);
+	state->cr0 = vmx_guest_cr0();
+	state->cr4 = vmx_guest_cr4() & ~(uint64_t)CR4_VMXE;
+	state->star = area->guest[VMX_STAR].value;
+	state->lstar = area->guest[VMX_LSTAR].value;
+	state->fmask = area->guest[VMX_FMASK].value;
+	state->cstar = rdmsr(MSR_CSTAR);
+	state->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	state->dr6 = area->dr6;
+	state->cr2 = vs->guest_cr2;
+	/* An NMI that the extension wanted to inject is owed as one of ours is. */
+	if (vs->nmi_exiting && area->nmi_window)
+		this_pp()->nmi_pending = true;
+}
+
+static bool vmx_vs_load(struct vs *vs)
+{
+	const struct vmx_area *area = area_of(vs);
+	bool fresh = !vs->loaded;
+
+	if (!vmx_try_current(vs))
+		return false;
+	/* Each of the two was in a CPU before, or judged when it was written. */
+	wrmsr(MSR_CSTAR, area->cstar);
+	wrmsr(MSR_KERNEL_GS_BASE, area->kernel_gs_base);
+	/* On a PP that has not run it yet, its tags may stand for somebody else's translations. */
+	if (fresh)
+		mk.vendor->tlb_flush_all(vs);
+	return true;
+}
+
+static void vmx_vs_unload(struct vs *vs)
+{
+	struct vmx_area *area = area_of(vs);
+
+	area->cstar = rdmsr(MSR_CSTAR);
+	area->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+static unsigned int vmx_vs_cpl(const struct vs *vs)
+{
+	vmx_current(vs_get(vs->id));
+	return (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
+}
+
+/*
+ * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is followed
+ * by a single-step trap, unless that is for branches only (§27.3.1.5 on what is pending then).
+ */
+bool vmx_vs_advance_ip(struct vs *vs)
+{
+	uint64_t length, rip, next, state, rflags;
+
+	vmx_current(vs);
+	length = vmcs_read(VMCS_vmexit_instruction_length);
+	if (length - 1 >= 15)
+		return false;
+	rip = vmcs_read(VMCS_rip);
+	next = rip + length;
+	/* Outside of 64-bit mode the instruction pointer wraps. */
+	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) && !(vmcs_read(VMCS_cs_attrib) & AR_L))
+		next = (uint32_t)next;
+	vmcs_write(VMCS_rip, next);
+	state = vmcs_read(VMCS_interruptibility_state);
+	if (__builtin_expect(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))
+		vmcs_write(VMCS_interruptibility_state,
+			   state & ~(uint64_t)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	rflags = vmcs_read(VMCS_rflags);
+	if (__builtin_expect(rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+		vmcs_write(VMCS_rflags, rflags & ~(uint64_t)RFLAGS_RF);
+		if (rflags & RFLAGS_TF && !(vmcs_read(VMCS_debugctl) & DEBUGCTL_BTF))
+			vmcs_write(VMCS_pending_debug_exceptions,
+				   vmcs_read(VMCS_pending_debug_exceptions) | PENDING_DEBUG_BS);
+	}
+	return true;
+}
+
+/* The tag of vs in the TLB; 0 where every entry and exit drops its translations anyway (§29.4.1). */
+static uint64_t vpid_of(struct vs *vs)
+{
+	uint64_t vpid;
+
+	vmx_current(vs);
+	return vmcs_try_read(VMCS_virtual_processor_identifier, &vpid) ? vpid : 0;
+}
+
+static void vmx_tlb_flush_gla(struct vs *vs, uint64_t gla)
+{
+	uint64_t vpid = vpid_of(vs);
+
+	if (vpid)
+		vmx_flush_gla(vpid, gla);
+}
+
+static void vmx_tlb_flush_all(struct vs *vs)
+{
+	uint64_t vpid = vs ? vpid_of(vs) : 0;
+
+	if (vpid || !vs)
+		vmx_flush_vpid(vpid);
+}
+
+void vmx_vs_dump(struct vs *vs)
+{
+	static const struct {
+		const char *name;
+		uint16_t field;
+	} fields[] = {
+		{ "exit reason", VMCS_exit_reason },
+		{ "qualification", VMCS_exit_qualification },
+		{ "event", VMCS_vmexit_interruption_information },
+		{ "vectoring", VMCS_idt_vectoring_information_field },
+		{ "rip", VMCS_rip },
+		{ "rsp", VMCS_rsp },
+		{ "rflags", VMCS_rflags },
+		{ "cs", VMCS_cs_selector },
+		{ "cs rights", VMCS_cs_attrib },
+		{ "ss rights", VMCS_ss_attrib },
+		{ "cr0", VMCS_cr0 },
+		{ "cr3", VMCS_cr3 },
+		{ "cr4", VMCS_cr4 },
+		{ "efer", VMCS_efer },
+		{ "interruptibility", VMCS_interruptibility_state },
+		{ "activity", VMCS_activity_state },
+		{ "pin", VMCS_pin_based_vm_execution_ctls },
+		{ "primary", VMCS_primary_proc_based_vm_execution_ctls },
+		{ "secondary", VMCS_secondary_proc_based_vm_execution_ctls },
+		{ "exit", VMCS_vmexit_ctls },
+		{ "entry", VMCS_vmentry_ctls },
+		{ "entry event", VMCS_vmentry_interrupt_information_field },
+		{ "ept", VMCS_ept_pointer },
+		{ "vpid", VMCS_virtual_processor_identifier },
+	};
+
+	vmx_current(vs);
+	for (unsigned int i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		uint64_t value;
+
+		if (vmcs_try_read(fields[i].field, &value))
+			mk_print("  %s 0x%llx\n", fields[i].name, (unsigned long long)value);
+	}
+}
+
+const struct vendor_ops vmx_ops = {
+	.name = "VT-x",
+	.cpu_enable = vmx_cpu_enable,
+	.cpu_disable = vmx_cpu_disable,
+	.set_host = vmx_set_host,
+	.has_nested = vmx_has_nested,
+	.nested_leaf = vmx_nested_leaf,
+	.vs_init = vmx_vs_init,
+	.vs_fini = vmx_vs_fini,
+	.vs_init_as_root = vmx_vs_init_as_root,
+	.vs_capture = vmx_vs_capture,
+	.vs_clear = vmx_vs_clear,
+	.vs_load = vmx_vs_load,
+	.vs_unload = vmx_vs_unload,
+	.vs_read = vmx_vs_read,
+	.vs_write = vmx_vs_write,
+	.vs_cpl = vmx_vs_cpl,
+	.vs_advance_ip = vmx_vs_advance_ip,
+	.vs_run = vmx_vs_run,
+	.tlb_flush_gla = vmx_tlb_flush_gla,
+	.tlb_flush_all = vmx_tlb_flush_all,
+	.vs_dump = vmx_vs_dump,
+	.nmi = vmx_nmi,
+	.fallback_init = vmx_fallback_init,
+};
