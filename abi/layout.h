@@ -59,8 +59,8 @@
 #define BF_PP_IST_COUNT 4 /* #DB, NMI, #DF, #MC */
 #define BF_PP_IST_STRIDE 0x2000
 #define BF_PP_ABI (BF_PP_BASE + 0x30000) /* supervisor alias of the active extension's ABI page */
-#define BF_PP_TEMP (BF_PP_BASE + 0x31000) /* slot for one page of guest memory, read-only */
-#define BF_PP_AREA_SIZE 0x32000
+#define BF_PP_TEMP (BF_PP_BASE + 0x31000) /* slots for pages of guest memory, read-only */
+#define BF_PP_TEMP_SLOTS 8
 
 /* --- selectors: fixed by Mk#1 for ring 3, Linux' own for ring 0 ------------------------------- */
 #define BF_SEL_KERNEL_CS 0x10

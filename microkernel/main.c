@@ -103,6 +103,7 @@ static void init_pp(struct pp *pp)
 	pp->nmi_pending = pp->switch_page->nmi_pending;
 	pp->switch_page->nmi_pending = 0;
 	pp->log_next = 0;
+	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
 }
 

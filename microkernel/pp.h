@@ -73,6 +73,21 @@ struct fail_frame {
 	enum phase phase;
 };
 
+/*
+ * SVM without next-RIP save: the page that the guest executed last, and the entries of its page
+ * tables on the way there. They stay mapped in the BF_PP_TEMP slots. As long as the entries read the
+ * same, the page need not be looked for again.
+ */
+struct code_window {
+	uint64_t page; /* guest RIP without the offset; ~0: none */
+	uint64_t cr3;
+	uint64_t efer;
+	uint16_t cs_attrib;
+	unsigned int levels;
+	const volatile uint64_t *entry[4];
+	uint64_t value[4];
+};
+
 struct pp {
 	struct bf_pp_handoff handoff;
 	uint64_t pad0;
@@ -100,6 +115,7 @@ struct pp {
 	uint16_t vpid;
 	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
+	struct code_window code;
 	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
 	uint64_t backup_exit; /* log_next when backup was taken: it is good for that exit only */

@@ -10,22 +10,28 @@
 #include "../decode.h"
 #include "../intrinsics.h"
 #include "../mem.h"
+#include "../mk.h"
 #include "svm.h"
 
 #define VMCB_ATTRIB_L 0x200 /* 64-bit code */
 #define VMCB_ATTRIB_D 0x400 /* 32-bit code */
 
-/* The page of physical memory at spa, until the next call; NULL when reading could do harm. */
-static const void *temp_map(uint64_t spa)
+/* The slots: the code page, the guest's page tables by level, a nested page table. */
+#define SLOT_CODE 0
+#define SLOT_NESTED 6
+BF_STATIC_ASSERT(SLOT_NESTED < BF_PP_TEMP_SLOTS, "5 levels of page tables lie between");
+
+/* The page of physical memory at spa, in a slot; NULL when reading could do harm. */
+static const void *temp_map(unsigned int slot, uint64_t spa)
 {
-	struct pp *pp = this_pp();
-	uint64_t *pt = window(pp->handoff.area_pt);
+	uint64_t va = BF_PP_TEMP + slot * (uint64_t)BF_PAGE_SIZE;
+	uint64_t *pt = window(this_pp()->handoff.area_pt);
 
 	if (!mem_is_ram(spa) || mem_is_owned(spa))
 		return NULL;
-	pt[bsl_table_index(BF_PP_TEMP, 1)] = spa | PTE_P | PTE_NX | PTE_A;
-	invlpg(BF_PP_TEMP);
-	return (const void *)BF_PP_TEMP;
+	pt[bsl_table_index(va, 1)] = spa | PTE_P | PTE_NX | PTE_A;
+	invlpg(va);
+	return (const void *)va;
 }
 
 /*
@@ -44,7 +50,8 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		return false;
 	for (unsigned int level = 4;; level--) {
 		uint64_t size = BSL_LEVEL_SIZE(level);
-		const uint64_t *t = mem_is_owned(table) ? window(table) : temp_map(table);
+		const uint64_t *t = mem_is_owned(table) ? window(table) :
+							  temp_map(SLOT_NESTED, table);
 		uint64_t entry = t ? t[bsl_table_index(gpa, level)] : 0;
 
 		if (!(entry & PTE_P))
@@ -57,18 +64,16 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 	}
 }
 
-static bool read_guest(const struct vmcb *vmcb, uint64_t gpa, void *to, size_t size)
+/* Guest physical memory at gpa, up to the end of the page, in a slot. */
+static const void *guest_page(const struct vmcb *vmcb, uint64_t gpa, unsigned int slot)
 {
 	uint64_t spa;
 	const uint8_t *page;
 
 	if (!nested_walk(vmcb, gpa, &spa))
-		return false;
-	page = temp_map(spa & ~(uint64_t)BF_PAGE_MASK);
-	if (!page)
-		return false;
-	bsl_memcpy(to, page + (spa & BF_PAGE_MASK), size);
-	return true;
+		return NULL;
+	page = temp_map(slot, spa & ~(uint64_t)BF_PAGE_MASK);
+	return page ? page + (spa & BF_PAGE_MASK) : NULL;
 }
 
 /* The shape of the guest's paging (APM vol. 2 §5): levels, entry size and index width. */
@@ -89,11 +94,13 @@ static struct guest_paging paging_of(const struct vmcb *vmcb)
 	return (struct guest_paging){ 2, 4, 10 };
 }
 
-static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa)
+/* Walks the guest's tables for la; each table stays mapped in the slot of its level. */
+static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struct code_window *w)
 {
 	struct guest_paging p = paging_of(vmcb);
 	uint64_t table = vmcb->cr3 & (p.levels == 3 ? 0xFFFFFFE0 : PTE_ADDR);
 
+	w->levels = 0;
 	if (!p.levels) {
 		*gpa = la;
 		return true;
@@ -101,10 +108,17 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa)
 	for (unsigned int level = p.levels; level > 0; level--) {
 		unsigned int shift = 12 + p.index_bits * (level - 1);
 		uint64_t index = bsl_field_get(la, shift, p.index_bits), entry = 0;
+		const void *at = guest_page(vmcb, table + index * p.entry_size, level);
 
-		if (!read_guest(vmcb, table + index * p.entry_size, &entry, p.entry_size) ||
-		    !(entry & PTE_P))
+		if (!at)
 			return false;
+		bsl_memcpy(&entry, at, p.entry_size);
+		if (!(entry & PTE_P))
+			return false;
+		if (p.levels == 4) {
+			w->entry[w->levels] = at;
+			w->value[w->levels++] = entry;
+		}
 		if (level == 1 || (entry & PTE_LEAF && level <= 3 && p.levels != level)) {
 			*gpa = (entry & PTE_ADDR & ~bsl_mask(shift)) | (la & bsl_mask(shift));
 			return true;
@@ -122,22 +136,53 @@ static bool is_long_mode(const struct vmcb *vmcb)
 size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 {
 	uint64_t la = is_long_mode(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
+	struct code_window *w = &this_pp()->code;
 	size_t have = 0;
 
+	w->page = ~(uint64_t)0;
 	while (have < DECODE_MAX_LENGTH) {
 		uint64_t at = la + have, gpa;
 		size_t n = BF_PAGE_SIZE - (at & BF_PAGE_MASK);
+		const void *code;
 
 		if (n > DECODE_MAX_LENGTH - have)
 			n = DECODE_MAX_LENGTH - have;
-		if (!translate(vmcb, at, &gpa) || !read_guest(vmcb, gpa, bytes + have, n))
-			break;
+		code = translate(vmcb, at, &gpa, w) ? guest_page(vmcb, gpa, SLOT_CODE) : NULL;
+		if (!code)
+			return have;
+		bsl_memcpy(bytes + have, code, n);
 		have += n;
+	}
+	/* Worth remembering if it is one page, reached through tables that we can look at again. */
+	if (w->levels && is_long_mode(vmcb) && (la & BF_PAGE_MASK) + have <= BF_PAGE_SIZE &&
+	    (vmcb->n_cr3 == mk.root_npt || !(vmcb->np_control & SVM_NP_ENABLE))) {
+		w->page = la >> BF_PAGE_SHIFT;
+		w->cr3 = vmcb->cr3;
+		w->efer = vmcb->efer;
+		w->cs_attrib = vmcb->cs.attrib;
 	}
 	return have;
 }
 
-bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
+#define CPUID_OPCODE 0xA20F /* little-endian */
+
+/* Whether a CPUID without prefixes stands at RIP, in the page that was executed last. */
+static bool is_plain_cpuid(const struct vmcb *vmcb)
+{
+	const struct code_window *w = &this_pp()->code;
+	uint64_t offset = vmcb->rip & BF_PAGE_MASK;
+
+	if (w->page != vmcb->rip >> BF_PAGE_SHIFT || w->cr3 != vmcb->cr3 ||
+	    w->efer != vmcb->efer || w->cs_attrib != vmcb->cs.attrib || offset > BF_PAGE_SIZE - 2)
+		return false;
+	for (unsigned int i = 0; i < w->levels; i++) {
+		if (*w->entry[i] != w->value[i])
+			return false;
+	}
+	return *(const volatile uint16_t *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
+}
+
+static bool decode_next_rip(const struct vmcb *vmcb, uint64_t *next)
 {
 	enum decode_mode mode = is_long_mode(vmcb)		 ? DECODE_64 :
 				vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 :
@@ -149,4 +194,13 @@ bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
 	if (mode != DECODE_64)
 		*next = (uint32_t)*next;
 	return length != 0;
+}
+
+bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
+{
+	if (is_plain_cpuid(vmcb)) {
+		*next = vmcb->rip + 2;
+		return true;
+	}
+	return decode_next_rip(vmcb, next);
 }

@@ -123,6 +123,7 @@ enum reg_result svm_vs_write(struct vs *vs, uint64_t number, uint64_t value)
 			return REG_REFUSED;
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
 		vmcb_of(vs)->clean = 0;
+		this_pp()->code.page = ~(uint64_t)0; /* n_cr3 may be what changed */
 		return REG_OK;
 	default:
 		return REG_REFUSED;

@@ -137,6 +137,7 @@ static void svm_vs_unload(struct vs *vs)
 	/* The next VS to use this ASID on this PP must not meet our translations. */
 	vmcb_of(vs)->clean = 0;
 	vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+	this_pp()->code.page = ~(uint64_t)0;
 }
 
 static unsigned int svm_vs_cpl(const struct vs *vs)

@@ -71,7 +71,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 		pp->vendor_page = spa;
 	}
 	pp->vmcs = NULL;
-	__asm__ volatile("sgdt %0" : "=m"(pp->host_gdtr.limit), "=m"(pp->host_gdtr.base));
+	sgdt(&pp->host_gdtr);
 	write_cr0((read_cr0() & vmx.cr0_fixed1) | vmx.cr0_fixed0);
 	write_cr4((mk.host_cr4 & vmx.cr4_fixed1) | vmx.cr4_fixed0 | CR4_VMXE);
 	if (!vmxon(pp->vendor_page)) {

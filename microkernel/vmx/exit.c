@@ -193,7 +193,7 @@ _Noreturn void vmx_exit(void)
 	 * An exit leaves the limit of the GDT at 64 KiB (§28.5.2). What lies behind the table is no
 	 * descriptors, and must not become any for an extension that loads a selector.
 	 */
-	__asm__ volatile("lgdt %0" : : "m"(pp->host_gdtr.limit), "m"(pp->host_gdtr.base));
+	lgdt(&pp->host_gdtr);
 	vs->guest_cr2 = read_cr2();
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);

@@ -175,6 +175,9 @@ static bool write_guest(void)
 
 static void vmx_vs_fini(struct vs *vs)
 {
+	/* An NMI that the extension wanted to inject is owed as one of ours is. */
+	if (vs->root && vs->nmi_exiting && area_of(vs)->nmi_window)
+		this_pp()->nmi_pending = true;
 	/* A VMCS that the CPU may still write to stays out of the pool. */
 	if (clear(vs))
 		pool_free(vs->block_spa);
@@ -283,6 +286,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		vmcs_write(plain[i].field, *(const uint64_t *)(bytes + plain[i].offset));
 	vmcs_write(VMCS_gdtr_limit, state->gdtr.limit);
 	vmcs_write(VMCS_idtr_limit, state->idtr.limit);
+	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
 
 	vs->root = true; /* it decides about the controls */
 	ok = vmx_init_controls(vs);
@@ -338,9 +342,6 @@ static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 	state->dr6 = area->dr6;
 	state->cr2 = vs->guest_cr2;
-	/* An NMI that the extension wanted to inject is owed as one of ours is. */
-	if (vs->nmi_exiting && area->nmi_window)
-		this_pp()->nmi_pending = true;
 }
 
 static bool vmx_vs_load(struct vs *vs)
