@@ -20,6 +20,9 @@ void bf_unlock(void);
 enum bf_error bf_start_logged(const struct bf_start *start);
 enum bf_error bf_stop_logged(void);
 
+/* One line about the last failure. */
+void bf_log_failure(const char *what);
+
 /* Errno and sentence of an error. */
 int bf_errno(enum bf_error error);
 const char *bf_sentence(enum bf_error error);

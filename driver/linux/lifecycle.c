@@ -118,18 +118,14 @@ static DECLARE_DELAYED_WORK(watch_work, watch);
 
 static void watch(struct work_struct *work)
 {
-	bool again;
+	bool failed, again;
 
 	bf_lock();
-	if (bf_loader_poll(&bf_loader)) {
-		const struct bf_failure *failure = &bf_loader.failure;
-
-		pr_err("stopped on all CPUs: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
-		       bf_sentence(failure->error), failure->error, failure->detail);
-		again = false;
-	} else {
-		again = bf_loader.state == BF_STATE_RUNNING;
-	}
+	failed = bf_loader_poll(&bf_loader);
+	if (failed)
+		bf_log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
+								     "failed, stopped on all CPUs");
+	again = !failed && bf_loader.state == BF_STATE_RUNNING;
 	bf_unlock();
 	if (again)
 		bf_watch();

@@ -57,16 +57,24 @@ const char *bf_sentence(enum bf_error error)
 	return "unknown error";
 }
 
+void bf_log_failure(const char *what)
+{
+	const struct bf_failure *failure = &bf_loader.failure;
+	bool image = failure->error >= BF_ERR_ELF_TRUNCATED && failure->error < BF_ERR_MK_VERSION;
+
+	pr_err("%s: %s %u: %s (error %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
+	       image ? failure->image : failure->cpu, bf_sentence(failure->error), failure->error,
+	       failure->detail);
+}
+
 enum bf_error bf_start_logged(const struct bf_start *start)
 {
 	enum bf_error error = bf_loader_start(&bf_loader, start);
-	const struct bf_failure *failure = &bf_loader.failure;
 
 	if (error == BF_ERR_RUNNING)
 		return error;
 	if (error != BF_ERR_OK) {
-		pr_err("not started: CPU %u, image %u: %s (error %u, detail 0x%llx)\n",
-		       failure->cpu, failure->image, bf_sentence(error), error, failure->detail);
+		bf_log_failure("not started");
 		return error;
 	}
 	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.nr_online,
@@ -78,16 +86,11 @@ enum bf_error bf_start_logged(const struct bf_start *start)
 enum bf_error bf_stop_logged(void)
 {
 	enum bf_error error = bf_loader_stop(&bf_loader);
-	const struct bf_failure *failure = &bf_loader.failure;
 
 	if (error == BF_ERR_NOT_RUNNING)
 		return error;
-	if (bf_loader.state == BF_STATE_RUNNING)
-		pr_err("cannot stop: CPU %u: %s (detail 0x%llx)\n", failure->cpu, bf_sentence(error),
-		       failure->detail);
-	else if (error != BF_ERR_OK)
-		pr_err("stopped: CPU %u: %s (error %u, detail 0x%llx)\n", failure->cpu,
-		       bf_sentence(error), error, failure->detail);
+	if (error != BF_ERR_OK)
+		bf_log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
 	else
 		pr_info("stopped in %llu ms\n", div_u64(bf_loader.stop_ns, NSEC_PER_MSEC));
 	return error;
