@@ -12,6 +12,7 @@
 #include "mk.h"
 #include "objects.h"
 #include "pp.h"
+#include "tlb.h"
 #include "trap.h"
 
 /* The first exit of a launch: the PP is in. */
@@ -23,12 +24,13 @@ void exit_find_ext(struct pp *pp, uint64_t reason);
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
 
-/* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
+/* The first thing on an exit: counts and logs it; slot is the index in bf_pp_status.exit_count. */
 static inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 			      uint64_t reason, uint64_t rip)
 {
 	struct exit_log_entry *e = &pp->log[pp->log_next++ % MK_EXIT_LOG_ENTRIES];
 
+	tlb_leave_guest(pp);
 	e->reason = reason;
 	e->rip = rip;
 	e->vsid = vs->id;

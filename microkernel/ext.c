@@ -271,22 +271,25 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 			     USER_RW, 1);
 	bsl_spin_unlock(&ext->lock);
 	if (!ok && off > BF_PAGE_SIZE)
-		ext_unmap_pool(ext, spa, off - BF_PAGE_SIZE);
+		(void)ext_unmap_pool(ext, spa, off - BF_PAGE_SIZE);
 	return ok;
 }
 
-void ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
+bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
-	bsl_spin_lock(&ext->lock);
-	for (uint64_t off = 0; off < size; off += BF_PAGE_SIZE) {
-		uint64_t va = MK1_PAGE_POOL_BASE + spa + off;
-		uint64_t *entry = bsl_table_entry(&tables, ext->root, va, 1, false);
+	bool mapped = true;
 
-		if (entry)
+	bsl_spin_lock(&ext->lock);
+	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
+		uint64_t *entry = bsl_table_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
+						  1, false);
+
+		mapped = entry && *entry;
+		if (mapped)
 			*entry = 0;
-		invlpg(va);
 	}
 	bsl_spin_unlock(&ext->lock);
+	return mapped;
 }
 
 void ext_dump(uint16_t id)

@@ -53,9 +53,10 @@ bool ext_is_code(const struct ext *ext, uint64_t rip);
 /* Whether [va, va + size) is mapped for ring 3 on this PP. */
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size);
 
-/* A page of the pool appears in, or disappears from, the extension's window. */
+/* Memory of the pools appears in the extension's window; false: no memory for a table. */
 bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size);
-void ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
+/* It disappears again; false: it was not all there. Of two PPs that try, one succeeds. */
+bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
 
 /* The direct map of a VM: pages of physical memory, chosen by the extension. */
 bool direct_map(struct vm *vm, uint64_t spa);

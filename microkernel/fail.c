@@ -11,6 +11,7 @@
 #include "objects.h"
 #include "pp.h"
 #include "restore.h"
+#include "tlb.h"
 #include "trap.h"
 #include "vendor.h"
 
@@ -43,6 +44,7 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
+	tlb_part(pp);
 	if (pp->nmi_pending)
 		sp->nmi_pending = 1;
 	pp->nmi_pending = false;

@@ -14,6 +14,7 @@
 #include "pp.h"
 #include "start.h"
 #include "syscall.h"
+#include "tlb.h"
 #include "trap.h"
 #include "vendor.h"
 
@@ -103,6 +104,7 @@ static void init_pp(struct pp *pp)
 	pp->nmi_pending = pp->switch_page->nmi_pending;
 	pp->switch_page->nmi_pending = 0;
 	pp->log_next = 0;
+	tlb_join(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
 }

@@ -37,8 +37,14 @@ void pool_free(uint64_t spa);
 /* Physically contiguous zeroed memory of size bytes (rounded up to pages): its SPA, or MK_NO_PAGE. */
 uint64_t huge_alloc(uint64_t size);
 
-/* Gives an allocation of the huge pool back: its size in bytes, or 0 if none begins at spa. */
-uint64_t huge_free(uint64_t spa);
+/* The size in bytes of the allocation of the huge pool that begins at spa, or 0 if there is none. */
+uint64_t huge_size(uint64_t spa);
+
+/* Gives an allocation of the huge pool back. */
+void huge_free(uint64_t spa);
+
+/* Whether spa lies in the huge pool rather than the page pool. */
+bool huge_owns(uint64_t spa);
 
 void pool_dump(void);
 void huge_dump(void);

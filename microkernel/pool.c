@@ -132,21 +132,40 @@ uint64_t huge_alloc(uint64_t size)
 	return spa;
 }
 
-uint64_t huge_free(uint64_t spa)
+/* The slot of the allocation that begins at spa, or huge.count. */
+static unsigned int huge_slot(uint64_t spa)
 {
-	uint64_t size = 0;
+	unsigned int i = 0;
+
+	while (i < huge.count && huge.slots[i].spa != spa)
+		i++;
+	return i;
+}
+
+uint64_t huge_size(uint64_t spa)
+{
+	uint64_t size;
+	unsigned int i;
 
 	bsl_spin_lock(&huge.lock);
-	for (unsigned int i = 0; i < huge.count; i++) {
-		if (huge.slots[i].spa != spa)
-			continue;
-		size = huge.slots[i].size;
-		huge.count--;
-		for (; i < huge.count; i++)
-			huge.slots[i] = huge.slots[i + 1];
-	}
+	i = huge_slot(spa);
+	size = i < huge.count ? huge.slots[i].size : 0;
 	bsl_spin_unlock(&huge.lock);
 	return size;
+}
+
+void huge_free(uint64_t spa)
+{
+	bsl_spin_lock(&huge.lock);
+	for (unsigned int i = huge_slot(spa) + 1; i < huge.count; i++)
+		huge.slots[i - 1] = huge.slots[i];
+	huge.count--;
+	bsl_spin_unlock(&huge.lock);
+}
+
+bool huge_owns(uint64_t spa)
+{
+	return bsl_range_within(spa, 1, huge.all.spa, huge.all.size);
 }
 
 void pool_dump(void)

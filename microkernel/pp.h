@@ -22,6 +22,7 @@
 #include <abi/types.h>
 
 struct ext;
+struct tlb_state;
 struct vs;
 struct trap_frame;
 
@@ -105,6 +106,7 @@ struct pp {
 	struct bf_pp_status *status;
 	struct bf_switch_page *switch_page;
 	struct vs *root_vs; /* the VS that holds Linux on this PP */
+	struct tlb_state *tlb; /* what other PPs need to know: tlb.h */
 	uint64_t stack_top; /* of the extension's stack on this PP */
 	enum phase phase;
 	bool launched; /* an exit has arrived: Linux runs as a guest here */

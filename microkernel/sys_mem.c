@@ -8,6 +8,7 @@
 #include "mem.h"
 #include "pp.h"
 #include "syscall.h"
+#include "tlb.h"
 
 uint64_t sys_mem_alloc_page(struct syscall_frame *f)
 {
@@ -34,7 +35,7 @@ uint64_t sys_mem_alloc_huge(struct syscall_frame *f)
 	if (spa == MK_NO_PAGE)
 		return MK1_FAILURE_UNKNOWN;
 	if (!ext_map_pool(this_pp()->ext, spa, size)) {
-		(void)huge_free(spa);
+		huge_free(spa);
 		return MK1_FAILURE_UNKNOWN;
 	}
 	f->reg[0] = MK1_PAGE_POOL_BASE + spa;
@@ -43,19 +44,50 @@ uint64_t sys_mem_alloc_huge(struct syscall_frame *f)
 }
 
 /*
- * Giving memory back takes a TLB shootdown on every PP first, which comes with the rest of Mk#1; the
- * specification allows UNSUPPORTED for both calls.
+ * Takes size bytes at va of the pool window from the extension. When a PP keeps its old view
+ * (tlb_shootdown), the memory is lost rather than dangerous. A page that a control block still points
+ * to (a permission map, a nested table) is the extension's own affair, as is any other use of memory
+ * that it has given back.
  */
+static uint64_t take_back(uint64_t spa, uint64_t size)
+{
+	if (!ext_unmap_pool(this_pp()->ext, spa, size))
+		return MK1_INVALID_INPUT_REG(1);
+	return tlb_shootdown(this_pp()) ? MK1_SUCCESS : MK1_FAILURE_UNKNOWN;
+}
+
+/* Whether va can be an address of the pool window; *spa is what it would show. */
+static bool pool_address(uint64_t va, uint64_t *spa)
+{
+	*spa = va - MK1_PAGE_POOL_BASE;
+	return bsl_is_aligned(va, BF_PAGE_SIZE) && va >= MK1_PAGE_POOL_BASE && *spa < MK1_SPA_LIMIT;
+}
+
 uint64_t sys_mem_free_page(struct syscall_frame *f)
 {
-	(void)f;
-	return MK1_FAILURE_UNSUPPORTED;
+	uint64_t spa, status;
+
+	if (!pool_address(f->reg[1], &spa) || huge_owns(spa))
+		return MK1_INVALID_INPUT_REG(1);
+	status = take_back(spa, BF_PAGE_SIZE);
+	if (status == MK1_SUCCESS)
+		pool_free(spa);
+	return status;
 }
 
 uint64_t sys_mem_free_huge(struct syscall_frame *f)
 {
-	(void)f;
-	return MK1_FAILURE_UNSUPPORTED;
+	uint64_t spa, size, status;
+
+	if (!pool_address(f->reg[1], &spa))
+		return MK1_INVALID_INPUT_REG(1);
+	size = huge_size(spa);
+	if (!size)
+		return MK1_INVALID_INPUT_REG(1);
+	status = take_back(spa, size);
+	if (status == MK1_SUCCESS)
+		huge_free(spa);
+	return status;
 }
 
 #define MSR_R 0x1

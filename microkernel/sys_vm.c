@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "pp.h"
 #include "syscall.h"
+#include "tlb.h"
 #include "vendor.h"
 
 uint64_t sys_vm_create_vm(struct syscall_frame *f)
@@ -54,11 +55,13 @@ uint64_t sys_vm_unmap_direct(struct syscall_frame *f)
 	return MK1_SUCCESS;
 }
 
-/* Reaching the other PPs comes with the rest of Mk#1; until then the call says that it does not. */
 uint64_t sys_vm_unmap_direct_broadcast(struct syscall_frame *f)
 {
-	(void)f;
-	return MK1_FAILURE_UNSUPPORTED;
+	uint64_t status = sys_vm_unmap_direct(f);
+
+	if (status == MK1_SUCCESS && !tlb_shootdown(this_pp()))
+		status = MK1_FAILURE_UNKNOWN;
+	return status;
 }
 
 uint64_t sys_vm_tlb_flush(struct syscall_frame *f)

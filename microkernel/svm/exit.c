@@ -24,6 +24,7 @@ _Noreturn void svm_vs_run(struct vs *vs)
 		pp->nmi_pending = false;
 		inject(vmcb, SVM_EVENT_NMI);
 	}
+	tlb_enter_guest(pp);
 	svm_enter(vs->block_spa);
 }
 
@@ -139,6 +140,7 @@ void svm_fallback_init(struct vs *vs)
 
 static __attribute__((noinline, cold)) _Noreturn void invalid(struct vs *vs)
 {
+	tlb_leave_guest(this_pp());
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
 	svm_print_checks(vmcb_of(vs));
 	mk.vendor->vs_dump(vs);

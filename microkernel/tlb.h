@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * TLB shootdown: when a mapping of an extension goes away, no PP may use it any more before the page
+ * behind it gets another purpose.
+ *
+ * Each PP says whether it is in the guest, and which generation of the mappings its TLB knows. A PP
+ * in the guest uses no mapping of an extension, and flushes when it comes back, if the generation has
+ * moved on; a PP in root mode is waited for. The exit and the shootdown each write their own word
+ * before they read the other's, with a barrier between, so that one of them sees the other.
+ */
+#ifndef MK_TLB_H
+#define MK_TLB_H
+
+#include <abi/types.h>
+
+#include "pp.h"
+
+struct tlb_state {
+	uint64_t away; /* in the guest, or not in the hypervisor at all */
+	uint64_t seen; /* the generation up to which this PP has flushed */
+} __attribute__((aligned(64)));
+
+extern uint64_t tlb_generation;
+
+/* Once when a PP comes in, before it uses an extension's mappings. */
+void tlb_join(struct pp *pp);
+
+/* When it leaves the hypervisor. */
+void tlb_part(struct pp *pp);
+
+/* Flushes this PP up to the current generation. */
+void tlb_catch_up(struct pp *pp);
+
+/* Immediately before the guest is entered. */
+static inline void tlb_enter_guest(struct pp *pp)
+{
+	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
+}
+
+/* On every exit, before anything of an extension is touched. */
+static inline void tlb_leave_guest(struct pp *pp)
+{
+	(void)__atomic_exchange_n(&pp->tlb->away, 0, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE),
+			     0))
+		tlb_catch_up(pp);
+}
+
+/*
+ * To be called after mappings were taken out of the tables: when it returns true, no PP has them in
+ * its TLB. false: a PP did not leave its extension for a second; what was unmapped must not be used
+ * for anything else.
+ */
+bool tlb_shootdown(struct pp *pp);
+
+#endif
