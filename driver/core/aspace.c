@@ -2,10 +2,10 @@
 /*
  * The microkernel's address spaces, one a PP (docs: memory map).
  *
- * The common part (image, window) is built once; the PML4 of each PP points to the same lower tables.
- * The PP's own part is its area, and at their Linux addresses the switch code (our copy of it, so that
- * Linux cannot change what runs in root mode) and its switch page. Nothing is user accessible, global,
- * or both writable and executable.
+ * The common part (image, window) is built once; the PML4 of each PP points to the same lower
+ * tables. The PP's own part is its area, and at their Linux addresses the switch code (our copy of
+ * it, so that Linux cannot change what runs in root mode) and its switch page. Nothing is user
+ * accessible, global, or both writable and executable.
  *
  * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
  */
@@ -146,8 +146,8 @@ static enum bf_error map_window(struct bf_loader *loader, const struct bf_block 
 }
 
 /*
- * Maps the window and gives every PP the common part. The tables of the window may take further blocks,
- * which this very walk then reaches.
+ * Maps the window and gives every PP the common part. The tables of the window may take further
+ * blocks, which this very walk then reaches.
  */
 enum bf_error bf_aspace_finish(struct bf_loader *loader)
 {

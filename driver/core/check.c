@@ -97,7 +97,9 @@ void bf_features_read(struct bf_cpu_features *features)
 	for (i = 0; i < BF_NR_VMX_MSRS; i++) {
 		uint32_t msr = MSR_VMX_BASIC + i;
 
-		/* These two do not allow or forbid anything, and the cores of a hybrid CPU differ. */
+		/*
+		 * These two do not allow or forbid anything, and the cores of a hybrid CPU differ.
+		 */
 		if (msr != MSR_VMX_MISC && msr != MSR_VMX_VMCS_ENUM)
 			features->vmx[i] = rdmsr(msr);
 	}
@@ -128,8 +130,9 @@ static bool has_nested_paging(const struct bf_cpu_features *features)
 }
 
 /*
- * A bit of CR3 or CR4 that the microkernel's world cannot have: FRED replaces the IDT; with the C-bit of
- * Secure Memory Encryption (APM vol. 2 §7.10) in CR3, memory does not read the same without it.
+ * A bit of CR3 or CR4 that the microkernel's world cannot have: FRED replaces the IDT; with the
+ * C-bit of Secure Memory Encryption (APM vol. 2 §7.10) in CR3, memory does not read the same
+ * without it.
  */
 static bool cannot_carry(const struct bf_cpu_features *features, uint64_t *bit)
 {

@@ -26,8 +26,8 @@ struct bf_cpu_features {
 void bf_features_read(struct bf_cpu_features *features);
 
 /*
- * Judges one item for one CPU: BF_CHECK_VENDOR, _FIRMWARE, _FREE, _NESTED, _PAGING or _FEATURES; OK for
- * all others. Items that are not fatal are the caller's to ignore.
+ * Judges one item for one CPU: BF_CHECK_VENDOR, _FIRMWARE, _FREE, _NESTED, _PAGING or _FEATURES; OK
+ * for all others. Items that are not fatal are the caller's to ignore.
  */
 enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_check_item item,
 				uint64_t *detail);
@@ -44,8 +44,8 @@ bool bf_features_unlock(const struct bf_cpu_features *features);
 
 /*
  * Judges the whole machine for a start that takes memory bytes. CPUs must not come or go meanwhile.
- * *features is that of the first CPU; results (which may be NULL) has BF_NR_CHECKS entries. Returns the
- * first fatal error, its detail and its CPU.
+ * *features is that of the first CPU; results (which may be NULL) has BF_NR_CHECKS entries. Returns
+ * the first fatal error, its detail and its CPU.
  */
 enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check_result *results,
 			       uint64_t memory, uint64_t *detail, uint32_t *cpu);

@@ -8,7 +8,7 @@
 
 #define SELECTOR_TI 0x4 /* the descriptor is in the LDT */
 #define SELECTOR_INDEX 0xFFF8
-#define DESC_S 0x0000100000000000 /* code or data; clear in system descriptors, which have 16 bytes */
+#define DESC_S 0x0000100000000000 /* code or data; system descriptors have 16 bytes */
 #define DESC_P 0x0000800000000000
 #define DESC_G 0x0080000000000000
 
@@ -21,7 +21,8 @@
 #define VECTOR_NMI 2
 
 /* Copies the descriptor's 8 or 16 bytes; false where the table ends before it. */
-static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc, size_t size)
+static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc,
+		       size_t size)
 {
 	uint64_t offset = selector & SELECTOR_INDEX;
 
@@ -44,8 +45,8 @@ static uint32_t desc_limit(uint64_t desc)
 }
 
 /*
- * The hidden part of a segment register, from the descriptor it was loaded from (SDM vol. 3 §3.4.5).
- * An absent one (null selector, or no such descriptor) has neither attributes nor limit.
+ * The hidden part of a segment register, from the descriptor it was loaded from (SDM vol. 3
+ * §3.4.5). An absent one (null selector, or no such descriptor) has neither attributes nor limit.
  */
 static void fill_hidden(const struct bf_cpu_state *state, struct bf_segment *segment)
 {

@@ -57,7 +57,7 @@ static void launch(void *arg)
 	if (error == BF_ERR_OK && !bf_features_unlock(&pp->features))
 		error = BF_ERR_FW_DISABLED;
 	if (error != BF_ERR_OK) {
-		pp->failure = (struct bf_failure){ .error = error, .cpu = pp->cpu, .detail = detail };
+		pp->failure = (struct bf_failure){ error, pp->cpu, 0, detail };
 		return;
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
@@ -173,7 +173,7 @@ static enum bf_error launch_all(struct bf_loader *loader)
 		enum bf_error error = bf_os_on_cpu(pp->cpu, launch, pp);
 
 		if (error != BF_ERR_OK)
-			pp->failure = (struct bf_failure){ .error = error, .cpu = pp->cpu };
+			pp->failure = (struct bf_failure){ error, pp->cpu, 0, 0 };
 		if (pp->failure.error != BF_ERR_OK) {
 			loader->failure = pp->failure;
 			return loader->failure.error;
@@ -282,11 +282,11 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
 	error = bf_os_on_cpu(cpu, launch, pp);
-	if (error == BF_ERR_OK)
-		error = pp->failure.error;
-	if (error != BF_ERR_OK && pp->inside && bf_os_on_cpu(cpu, leave, pp) != BF_ERR_OK)
-		error = BF_ERR_HOTPLUG;
-	return error;
+	if (error != BF_ERR_OK)
+		pp->failure = (struct bf_failure){ error, cpu, 0, 0 };
+	if (pp->failure.error != BF_ERR_OK && pp->inside)
+		bf_os_on_cpu(cpu, leave, pp);
+	return pp->failure.error;
 }
 
 enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
@@ -300,4 +300,16 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 	if (error != BF_ERR_OK)
 		return error;
 	return pp->inside ? BF_ERR_MK_FAULT : BF_ERR_OK;
+}
+
+void bf_loader_give_up(struct bf_loader *loader, uint32_t cpu)
+{
+	const struct bf_pp *pp = find_pp(loader, cpu);
+
+	if (loader->state != BF_STATE_RUNNING)
+		return;
+	loader->failure = pp ? pp->failure :
+			       (struct bf_failure){ BF_ERR_TOO_MANY_CPUS, cpu, 0, 0 };
+	if (take_down(loader))
+		loader->state = BF_STATE_FAILED;
 }

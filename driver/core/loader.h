@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The loader: brings the hypervisor up on every CPU and takes it down again. It keeps no state but
- * its struct bf_loader. The caller serialises all calls on one loader and keeps CPUs from coming and
- * going during each of them (except for the two that tell of exactly that).
+ * its struct bf_loader. The caller serialises all calls on one loader and keeps CPUs from coming
+ * and going during each of them (except for the two that tell of exactly that).
  */
 #ifndef BF_CORE_LOADER_H
 #define BF_CORE_LOADER_H
@@ -81,7 +81,7 @@ struct bf_loader {
 	/* while there is a hypervisor */
 	struct bf_memory memory;
 	struct bf_cpu_features features; /* that every CPU must have */
-	struct bf_handoff *handoff; /* hidden from every CPU that is a guest: reads as zeros there */
+	struct bf_handoff *handoff; /* until the first launch: guests see none of this memory */
 	uint64_t handoff_spa;
 	uint64_t entry; /* of the microkernel */
 	struct bsl_paging common; /* what all page tables have in common */
@@ -102,13 +102,16 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 
 /*
  * Takes every CPU back and frees everything. EXT_STOP_REFUSED: done, but not by the extension. The
- * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed; failure.cpu
- * names it. NOT_RUNNING.
+ * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed;
+ * failure.cpu names it. NOT_RUNNING.
  */
 enum bf_error bf_loader_stop(struct bf_loader *loader);
 
 /* If a PP has failed by itself: stops everything, state is FAILED, returns true. */
 bool bf_loader_poll(struct bf_loader *loader);
+
+/* Stops because the last cpu_up of this CPU failed and nobody can be refused: state is FAILED. */
+void bf_loader_give_up(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * A CPU has come online or is about to go offline; on that CPU, from where it may sleep or not. An

@@ -10,7 +10,9 @@
 #define ORDER_128K 5
 #define ORDER_64K 4
 
-/* The sizes in which memory for small allocations is bought: best case, and what is still useful. */
+/*
+ * The sizes in which memory for small allocations is bought: best case, and what is still useful.
+ */
 static const struct {
 	unsigned int best;
 	unsigned int least;

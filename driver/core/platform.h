@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The contract between the loader and the operating system under it. A port is one implementation
- * of the first half; the second half wraps instructions and is the same everywhere (hw.c, switch.S),
- * but stands here too, so that a test can bring a machine of its own.
+ * of the first half; the second half wraps instructions and is the same everywhere (hw.c,
+ * switch.S), but stands here too, so that a test can bring a machine of its own.
  *
  * Everything may be called with sleeping allowed, unless noted.
  */
@@ -34,9 +34,9 @@ void *bf_os_alloc(size_t size);
 void bf_os_free(void *memory);
 
 /*
- * Writes the numbers of at most max CPUs that can ever run to cpus, those online first, and how many
- * are online to *online. Returns how many there are. CPUs must not come or go meanwhile and until the
- * caller is done with the list.
+ * Writes the numbers of at most max CPUs that can ever run to cpus, those online first, and how
+ * many are online to *online. Returns how many there are. CPUs must not come or go meanwhile and
+ * until the caller is done with the list.
  */
 uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online);
 
@@ -76,10 +76,10 @@ uint64_t bf_hw_cr4(void);
 void bf_hw_registers(struct bf_cpu_state *state);
 
 /*
- * switch.S, one page. bf_switch_enter (interrupts off) saves the caller in page->cpu, takes the CPU to
- * cr3 and jumps to entry. Returns 0 as a guest, or the enum bf_error with which the microkernel left.
- * bf_switch_leave, called by the microkernel, goes to the state in page->cpu. bf_switch_nmi is the
- * handler in the page's own IDT.
+ * switch.S, one page. bf_switch_enter (interrupts off) saves the caller in page->cpu, takes the CPU
+ * to cr3 and jumps to entry. Returns 0 as a guest, or the enum bf_error with which the microkernel
+ * left. bf_switch_leave, called by the microkernel, goes to the state in page->cpu. bf_switch_nmi
+ * is the handler in the page's own IDT.
  */
 uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
 void bf_switch_leave(struct bf_switch_page *page);

@@ -155,7 +155,9 @@ static enum bf_error list_memory(struct bf_loader *loader)
 	return BF_ERR_OK;
 }
 
-/* The pool also gets what is left of the block of tables and lists, so it can be smaller by that. */
+/*
+ * The pool also gets what is left of the block of tables and lists, so it can be smaller by that.
+ */
 static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start *start)
 {
 	struct bf_memory *memory = &loader->memory;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a CPU from Linux into the microkernel and back. This is one page, which the microkernel's
- * page tables show at the same address (as a private copy), so nothing in it may refer to anything
- * outside of it. Every target of an indirect branch or an interrupt begins with endbr64.
+ * The way of a CPU from Linux into the microkernel and back. This is one page, which the
+ * microkernel's page tables show at the same address (as a private copy), so nothing in it may
+ * refer to anything outside of it. Every target of an indirect branch or an interrupt begins with
+ * endbr64.
  *
- * Between the two worlds the switch page's own GDT and IDT are in force. They know one event, the NMI;
- * everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
+ * Between the two worlds the switch page's own GDT and IDT are in force. They know one event, the
+ * NMI; everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
  */
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
@@ -31,9 +32,9 @@
 bf_switch_code:
 
 /*
- * uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry): what it saves is
- * the state of its caller after the return, so whoever goes on with that state returns from here.
- * Weak, because objtool would conclude from a strong one that it never does.
+ * uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry): what it
+ * saves is the state of its caller after the return, so whoever goes on with that state returns
+ * from here. Weak, because objtool would conclude from a strong one that it never does.
  */
 	.weak bf_switch_enter
 	.type bf_switch_enter, @function
@@ -62,7 +63,9 @@ bf_switch_enter:
 	mov	%rax, %cr4
 	mov	%rsi, %cr3
 
-	/* IRET: a jump that also loads SS, which Linux may have as null, and that needs no thunk. */
+	/*
+	 * IRET: a jump that also loads SS, which Linux may have as null, and that needs no thunk.
+	 */
 	mov	%rsp, %rax
 	push	$BF_SEL_KERNEL_SS
 	push	%rax
@@ -74,8 +77,8 @@ bf_switch_enter:
 NO_STACK_FRAME(bf_switch_enter)
 
 /*
- * Loads a data segment register from the selector at \offset of the switch page. A selector that the
- * tables no longer allow would fault where nothing can handle it: it becomes null.
+ * Loads a data segment register from the selector at \offset of the switch page. A selector that
+ * the tables no longer allow would fault where nothing can handle it: it becomes null.
  */
 	.macro load_segment register, offset
 	movzwl	\offset(%rdi), %eax
@@ -106,7 +109,9 @@ bf_switch_leave:
 	lidt	(BF_SWITCH_IDTR + TABLE_LIMIT)(%rdi)
 	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
 
-	/* CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0. */
+	/*
+	 * CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0.
+	 */
 	mov	BF_CS_CR4(%rdi), %rax
 	mov	%rax, %cr4
 	mov	BF_CS_CR3(%rdi), %rax

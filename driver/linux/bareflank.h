@@ -8,8 +8,9 @@
 #include "../core/loader.h"
 
 /*
- * The one hypervisor. Everything but hotplug takes bf_lock() around it, which also keeps CPUs from coming
- * and going; hotplug callbacks run while that is excluded, so they need no lock of their own.
+ * The one hypervisor. Everything but hotplug takes bf_lock() around it, which also keeps CPUs from
+ * coming and going; hotplug callbacks run while that is excluded, so they need no lock of their
+ * own.
  */
 extern struct bf_loader bf_loader;
 
@@ -34,5 +35,8 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
 int bf_lifecycle_init(void);
 void bf_lifecycle_fini(void);
 void bf_watch(void);
+
+/* Whether the CPUs must stay bare for now. With the lock held. */
+bool bf_suspended(void);
 
 #endif

@@ -15,8 +15,8 @@
 #include "bareflank.h"
 
 /*
- * Copies the known part of an argument whose first member is its size, filling up what an older caller
- * does not have, and refusing what a newer one wants of us.
+ * Copies the known part of an argument whose first member is its size, filling up what an older
+ * caller does not have, and refusing what a newer one wants of us.
  */
 static int get_argument(void *argument, size_t known, const void __user *user)
 {
@@ -102,9 +102,9 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->pool_size = argument->pool_size;
 	start->huge_size = argument->huge_size;
 	bf_lock();
-	error = bf_start_logged(start);
+	error = bf_suspended() ? BF_ERR_HOTPLUG : bf_start_logged(start);
 	argument->error = error;
-	if (error != BF_ERR_RUNNING) {
+	if (error == bf_loader.failure.error) {
 		argument->image = bf_loader.failure.image;
 		argument->detail = bf_loader.failure.detail;
 	}
@@ -176,8 +176,9 @@ static long ioctl_stop(void __user *user)
 /* --- dump ------------------------------------------------------------------------------------- */
 
 /*
- * Copies the text from *position on to a buffer of BF_RING_DATA bytes; returns how many bytes. The ring
- * is written meanwhile: what was overwritten during the copy is dropped. Nothing in the ring is trusted.
+ * Copies the text from *position on to a buffer of BF_RING_DATA bytes; returns how many bytes. The
+ * ring is written meanwhile: what was overwritten during the copy is dropped. Nothing in the ring
+ * is trusted.
  */
 static u64 read_ring(const struct bf_ring *ring, u8 *buffer, u64 *position)
 {

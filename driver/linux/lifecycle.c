@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hypervisor follows what Linux does with its CPUs: one that goes offline leaves first, one that comes
- * online enters; before a suspend or a hibernation every CPU leaves, afterwards they enter again; a
- * reboot, halt, power-off or kexec finds bare CPUs.
+ * The hypervisor follows what Linux does with its CPUs: one that goes offline leaves first, one
+ * that comes online enters; before a suspend or a hibernation every CPU leaves, afterwards they
+ * enter again; a reboot, halt, power-off or kexec finds bare CPUs.
  */
 #define pr_fmt(fmt) "bareflank: " fmt
 
@@ -19,7 +19,12 @@
 #define WATCH_MS 50
 
 static enum cpuhp_state hotplug_state;
-static bool suspended; /* written by bf_suspend only, which the PM core serialises */
+static bool suspended; /* on the way into a suspend, out of it, or down for good */
+
+bool bf_suspended(void)
+{
+	return suspended;
+}
 
 static int cpu_online_callback(unsigned int cpu)
 {
@@ -44,8 +49,8 @@ static int cpu_offline_callback(unsigned int cpu)
 }
 
 /*
- * Suspend takes all CPUs out while the system still runs and everything may sleep, rather than the last one
- * from a syscore callback: a failure can then still call the suspend off, and be reported.
+ * Suspend takes all CPUs out while the system still runs and everything may sleep, rather than the
+ * last one from a syscore callback: a failure can then still call the suspend off, and be reported.
  */
 static int leave_for_suspend(void)
 {
@@ -71,8 +76,8 @@ static void enter_after_suspend(void)
 
 		if (error == BF_ERR_OK)
 			continue;
-		pr_err("stopped: CPU %u did not enter again: %s\n", cpu, bf_sentence(error));
-		bf_loader_stop(&bf_loader);
+		bf_loader_give_up(&bf_loader, cpu);
+		bf_log_failure("stopped after a suspend");
 		return;
 	}
 }
@@ -105,6 +110,7 @@ static struct notifier_block suspend_notifier = { .notifier_call = suspend_callb
 static int reboot_callback(struct notifier_block *block, unsigned long event, void *data)
 {
 	bf_lock();
+	suspended = true;
 	if (bf_loader.state == BF_STATE_RUNNING)
 		bf_stop_logged();
 	bf_unlock();

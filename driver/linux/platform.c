@@ -75,7 +75,7 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 {
 	enum bf_error error = BF_ERR_OK;
 
-	/* The other way round would not do where interrupts are off already. */
+	/* Callers on the CPU itself may have interrupts off, where a cross call is not allowed. */
 	if (cpu == get_cpu()) {
 		unsigned long flags;
 

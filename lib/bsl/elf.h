@@ -37,9 +37,9 @@ struct bsl_elf_segment {
 };
 
 /*
- * Validates an executable of size bytes at data, whose loadable segments must lie in
- * [base, base + length). data must stay as it is while *elf is used.
- * Returns BF_ERR_OK or a BF_ERR_ELF_* error; *detail is the number of the program header it is about.
+ * Validates an executable of size bytes at data, whose loadable segments must lie in [base, base +
+ * length). data must stay as it is while *elf is used. Returns BF_ERR_OK or a BF_ERR_ELF_* error;
+ * *detail is the number of the program header it is about.
  */
 enum bf_error bsl_elf_open(struct bsl_elf *elf, const void *data, uint64_t size, uint64_t base,
 			   uint64_t length, uint64_t *detail);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* 4-level page tables of x86-64 (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever brings the memory. */
+/* 4-level page tables of x86-64 (SDM vol. 3 §4.5, APM vol. 2 §5.3); the caller has the memory. */
 #ifndef BSL_PAGING_H
 #define BSL_PAGING_H
 
@@ -28,7 +28,7 @@ struct bsl_paging {
 /* The index into the table of a level (1: page table … 4: PML4) for va. */
 static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 {
-	return (unsigned int)(va >> (12 + 9 * (level - 1))) & (BSL_PT_ENTRIES - 1);
+	return (unsigned int)(va >> (12 + 9 * (level - 1)) & (BSL_PT_ENTRIES - 1));
 }
 
 /*
@@ -46,7 +46,7 @@ uint64_t *bsl_pt_entry(const struct bsl_paging *paging, uint64_t va, unsigned in
 enum bf_error bsl_pt_map(const struct bsl_paging *paging, uint64_t va, uint64_t spa, uint64_t size,
 			 uint64_t flags);
 
-/* Where va leads, as the CPU sees it: *spa (of the byte) and *flags (W, U, NX). False: not mapped. */
+/* Where va leads, as the CPU sees it: *spa (of the byte), *flags (W, U, NX). False: not mapped. */
 bool bsl_pt_translate(const struct bsl_paging *paging, uint64_t va, uint64_t *spa, uint64_t *flags);
 
 #endif

@@ -415,7 +415,8 @@ static bool is_owned(const struct bf_handoff *handoff, uint64_t spa, uint64_t si
 }
 
 /* No entry grants writing and executing or user access; all tables belong to us. */
-static void verify_table(const struct bf_handoff *handoff, const uint64_t *table, unsigned int level)
+static void verify_table(const struct bf_handoff *handoff, const uint64_t *table,
+			 unsigned int level)
 {
 	unsigned int i;
 
@@ -492,7 +493,8 @@ static void verify_switch(const struct bsl_paging *paging, const struct bf_switc
 	uint64_t handler = page->idt[4];
 	const void *code;
 
-	ck_assert_ptr_eq(translate(paging, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX), page);
+	code = translate(paging, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX);
+	ck_assert_ptr_eq(code, page);
 	code = translate(paging, (uint64_t)(uintptr_t)bf_switch_code, 0);
 	ck_assert_ptr_ne(code, bf_switch_code);
 	ck_assert_mem_eq(code, bf_switch_code, BF_PAGE_SIZE);

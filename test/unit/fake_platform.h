@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A machine and an operating system for the loader (driver/core/platform.h), all in memory: CPUs with
- * registers, a microkernel that walks the page tables it is given, and calls that fail on demand.
+ * A machine and an operating system for the loader (driver/core/platform.h), all in memory: CPUs
+ * with registers, a microkernel that walks the page tables it is given, and calls that fail on
+ * demand.
  */
 #ifndef TEST_FAKE_PLATFORM_H
 #define TEST_FAKE_PLATFORM_H

@@ -230,6 +230,16 @@ START_TEST(follows_hotplug)
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_CPUS_DIFFER);
 	cpu->leaf7_ebx = 0;
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, 100), BF_ERR_TOO_MANY_CPUS);
+	/* after a suspend, a CPU that does not enter again takes all others with it */
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[2].number), BF_ERR_OK);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[2].number), BF_ERR_EXT_FAULT);
+	bf_loader_give_up(&loader, fake.cpus[2].number);
+	assert_all_bare();
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	fake.cpus[0].behaviour = FAKE_STUCK;
 	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_MK_FAULT);
 	fake.cpus[0].behaviour = FAKE_WORKS;
