@@ -57,6 +57,7 @@ void vmx_vs_run(struct vs *vs)
 	/* Last of all: from here on the handler does it. */
 	if (__builtin_expect(__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root, 0))
 		set_nmi_window(true);
+	tlb_enter_guest(pp);
 	vmx_enter(vs->launched);
 }
 
@@ -65,6 +66,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 	struct vs *vs = this_pp()->vs;
 	uint64_t number = 0;
 
+	tlb_leave_guest(this_pp());
 	/* CF: there is no current VMCS; ZF: it has the reason (§31.2). */
 	if (!(rflags & 1) && !vmcs_try_read(VMCS_vm_instruction_error, &number))
 		number = 0;
@@ -79,6 +81,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 /* VM entry began and met guest state or an MSR that it does not take (§27.8). */
 static _Noreturn void refused(struct vs *vs, uint64_t reason)
 {
+	tlb_leave_guest(this_pp());
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
 		 (unsigned long long)reason,
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
