@@ -3,7 +3,8 @@
 # libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR.
 #
 #   ext/NAME/*.c, ext/NAME.c    an extension: $(O)/ext/NAME
-#   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME
+#   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it may use
+#                               the parts of the default extension, but for its main.c
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
 # what Mk#1 asks for).
@@ -61,13 +62,21 @@ $(EXT_LINK): ext/libext/link.ld abi/layout.h
 define EXT_RULE
 $(1): $(2:%.c=$(EXT_O)/%.o) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK)
 	@mkdir -p $$(@D)
-	$$(CC) $$(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $$@ $(EXT_CRT0) $(2:%.c=$(EXT_O)/%.o) $(LIBEXT)
+	$$(CC) $$(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $$@ $(EXT_CRT0) $(2:%.c=$(EXT_O)/%.o) \
+		$$(EXT_PARTS) $(LIBEXT)
 -include $(2:%.c=$(EXT_O)/%.d)
 endef
 
 $(foreach n,$(EXT_DIR_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c))))
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),test/ext/$(n).c)))
+
+DEFAULT_PARTS := $(EXT_O)/default-parts.a
+$(DEFAULT_PARTS): $(patsubst %.c,$(EXT_O)/%.o,$(filter-out %/main.c,$(wildcard ext/default/*.c)))
+	@rm -f $@
+	$(AR) rcsD $@ $^
+$(EXT_TEST_NAMES:%=$(O)/test/ext/%): EXT_PARTS := $(DEFAULT_PARTS)
+$(EXT_TEST_NAMES:%=$(O)/test/ext/%): $(DEFAULT_PARTS)
 
 -include $(LIBEXT_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
 

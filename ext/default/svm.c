@@ -196,7 +196,9 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 		answer_msr(vsid);
 	case EXIT_INVD:
 		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
-		resume_next(vsid);
+		if (guest_cpl(vsid) == 0)
+			resume_next(vsid);
+		inject_fault(vsid, VECTOR_GP);
 	case EXIT_INVLPGA:
 	case EXIT_VMRUN:
 	case EXIT_VMMCALL:

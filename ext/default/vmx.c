@@ -72,6 +72,17 @@ __attribute__((noreturn)) static void finish(uint64_t vsid, bool done)
 	inject_fault(vsid, VECTOR_GP);
 }
 
+/*
+ * Faults for the lack of privilege come before exits (SDM vol. 3 §26.1.1), but not on every
+ * implementation: Bochs exits first. Nothing may depend on that.
+ */
+__attribute__((noreturn)) static void answer_xsetbv(uint64_t vsid)
+{
+	if (!(vs_get(vsid, MK1_INTEL_cr4) & CR4_OSXSAVE))
+		inject_fault(vsid, VECTOR_UD);
+	finish(vsid, guest_cpl(vsid) == 0 && vmx_xsetbv(vsid));
+}
+
 static void set_nmi_window(uint64_t vsid, bool open)
 {
 	uint64_t ctls = vs_get(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls);
@@ -139,7 +150,7 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 	case EXIT_WRMSR:
 		finish(vsid, write_msr((uint32_t)mk1_rcx(), guest_edx_eax()));
 	case EXIT_XSETBV:
-		finish(vsid, vmx_xsetbv(vsid));
+		answer_xsetbv(vsid);
 	case EXIT_CR:
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
 	case EXIT_EXCEPTION_OR_NMI:
@@ -148,7 +159,7 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 		answer_nmi_window(vsid);
 	case EXIT_INVD:
 		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
-		resume_next(vsid);
+		finish(vsid, guest_cpl(vsid) == 0);
 	case EXIT_INIT:
 		vmx_init_signal(vsid);
 		resume(vsid);

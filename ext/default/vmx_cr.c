@@ -119,11 +119,11 @@ bool vmx_write_cr(uint64_t vsid, uint64_t qualification)
 	}
 }
 
-/* XSETBV exits always, after its checks of CPL and CR4 (SDM vol. 3 §26.1.2); XCR0 is all there is. */
+/* The caller has checked CPL and CR4.OSXSAVE; XCR0 is all there is (SDM vol. 1 §13.3). */
 bool vmx_xsetbv(uint64_t vsid)
 {
 	if ((uint32_t)mk1_rcx() != 0)
 		return false;
-	/* The microkernel knows which values the CPU takes (SDM vol. 1 §13.3). */
+	/* The microkernel knows which values the CPU takes. */
 	return mk1_vs_write(MK1_HANDLE, vsid, MK1_INTEL_xcr0, guest_edx_eax()) == MK1_SUCCESS;
 }

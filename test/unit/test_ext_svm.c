@@ -200,6 +200,9 @@ START_TEST(svm_instructions_are_undefined)
 		ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_UD);
 	}
 	ck_assert_int_eq(exit_with(0x76), RESUMED_NEXT); /* INVD */
+	fake.reg[MK1_AMD_cpl] = 3;
+	ck_assert_int_eq(exit_with(0x76), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
 }
 END_TEST
 

@@ -304,6 +304,12 @@ START_TEST(xsetbv_asks_the_microkernel)
 	expect_gp(xsetbv(1, 7));
 	fake.refused_reg = MK1_INTEL_xcr0;
 	expect_gp(xsetbv(0, 0));
+	fake.refused_reg = 0;
+	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3; /* CPL 3 */
+	expect_gp(xsetbv(0, 7));
+	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_OSXSAVE;
+	ck_assert_int_eq(xsetbv(0, 7), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_UD);
 }
 END_TEST
 
@@ -345,6 +351,8 @@ START_TEST(vmx_instructions_are_undefined)
 		ck_assert_uint_eq(EVENT, INJECTED_UD);
 	}
 	ck_assert_int_eq(exit_with(13), RESUMED_NEXT); /* INVD */
+	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3;
+	expect_gp(exit_with(13));
 }
 END_TEST
 
