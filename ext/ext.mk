@@ -30,7 +30,7 @@ EXT_LINK := $(O)/ext.ld
 LIBEXT_SRCS := $(wildcard ext/libext/*.c) lib/bsl/format.c lib/bsl/string.c lib/bsl/libc_mem.c
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/,$(filter %/,$(wildcard ext/*/)))
+EXT_DIRS := $(filter-out ext/libext/,$(sort $(dir $(wildcard ext/*/*.c))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
 EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c))

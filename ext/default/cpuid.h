@@ -34,6 +34,15 @@ static inline bool cpuid_is_special(uint32_t leaf)
 	       leaf == CPUID_SVM || leaf == MK1_CPUID_LEAF;
 }
 
+/*
+ * Whether an extended leaf is one that the CPU has, by CPUID 8000_0000: for the others some answer
+ * with data of another leaf, in which there is nothing to hide.
+ */
+static inline bool cpuid_has_extended(uint32_t leaf)
+{
+	return leaf <= cpuid(0x80000000, 0).eax;
+}
+
 /* Whether the answer depends on the guest's CR4. */
 bool cpuid_shows_cr4(uint32_t leaf, uint32_t subleaf);
 

@@ -100,8 +100,9 @@ void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid
 	}
 
 	regs = cpuid(leaf, subleaf);
-	cpuid_filter(leaf, subleaf,
-		     cpuid_shows_cr4(leaf, subleaf) ? vs_get(vsid, cr4_reg) : 0, &regs);
+	if (leaf < 0x80000000 || cpuid_has_extended(leaf))
+		cpuid_filter(leaf, subleaf,
+			     cpuid_shows_cr4(leaf, subleaf) ? vs_get(vsid, cr4_reg) : 0, &regs);
 	mk1_set_rax(regs.eax);
 	mk1_set_rbx(regs.ebx);
 	mk1_set_rcx(regs.ecx);

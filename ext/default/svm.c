@@ -106,7 +106,6 @@ static uint64_t efer_writable(void)
 {
 	struct cpuid_regs features = cpuid(CPUID_EXT_FEATURES, 0);
 	struct cpuid_regs more = cpuid(0x80000008, 0);
-	uint32_t max = cpuid(0x80000000, 0).eax;
 	uint64_t bits = EFER_SCE | EFER_LME;
 
 	if (features.edx & 1u << 20)
@@ -119,7 +118,7 @@ static uint64_t efer_writable(void)
 		bits |= 1u << 17; /* MCOMMIT */
 	if (more.ebx & 1u << 13)
 		bits |= 1u << 18; /* INTWB */
-	if (max >= 0x80000021) {
+	if (cpuid_has_extended(0x80000021)) {
 		struct cpuid_regs last = cpuid(0x80000021, 0);
 
 		if (last.eax & 1u << 7)

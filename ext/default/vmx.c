@@ -4,11 +4,9 @@
 #include <ext/default/vmx.h>
 
 /* Basic exit reasons, SDM vol. 3, appendix C */
-#define EXIT_EXCEPTION_OR_NMI 0
 #define EXIT_TRIPLE_FAULT 2
 #define EXIT_INIT 3
 #define EXIT_SIPI 4
-#define EXIT_NMI_WINDOW 8
 #define EXIT_CPUID 10
 #define EXIT_GETSEC 11
 #define EXIT_INVD 13
@@ -35,13 +33,10 @@
 #define FEATURE_CONTROL_LOCK 0x1ull
 #define FEATURE_CONTROL_VMX 0x6ull /* inside and outside of SMX */
 
-/* Interruption information: vector, type, error code, valid (SDM vol. 3 §25.8.3, §25.9.2). */
-#define EVENT_TYPE 0x700ull
-#define EVENT_NMI 0x200ull
+/* VM-entry interruption information: vector, type, error code, valid (SDM vol. 3 §25.8.3). */
 #define EVENT_EXCEPTION 0x300ull
 #define EVENT_ERROR_CODE 0x800ull
 #define EVENT_VALID 0x80000000ull
-#define VECTOR_NMI 2
 
 static uint64_t guest_cpl(uint64_t vsid)
 {
@@ -81,36 +76,6 @@ __attribute__((noreturn)) static void answer_xsetbv(uint64_t vsid)
 	if (!(vs_get(vsid, MK1_INTEL_cr4) & CR4_OSXSAVE))
 		inject_fault(vsid, VECTOR_UD);
 	finish(vsid, guest_cpl(vsid) == 0 && vmx_xsetbv(vsid));
-}
-
-static void set_nmi_window(uint64_t vsid, bool open)
-{
-	uint64_t ctls = vs_get(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls);
-
-	vs_set(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-	       open ? ctls | PRIMARY_NMI_WINDOW : ctls & ~(uint64_t)PRIMARY_NMI_WINDOW);
-}
-
-/*
- * NMIs exit where the microkernel had to turn NMI exiting on. The guest may be handling one already:
- * the window tells when it can take the next (SDM vol. 3 §26.7.6).
- */
-__attribute__((noreturn)) static void answer_nmi(uint64_t vsid, uint64_t reason)
-{
-	uint64_t info = vs_get(vsid, MK1_INTEL_vmexit_interruption_information);
-
-	if ((info & (EVENT_VALID | EVENT_TYPE)) != (EVENT_VALID | EVENT_NMI))
-		unexpected_exit(vsid, reason, vs_get(vsid, MK1_INTEL_rip));
-	set_nmi_window(vsid, true);
-	resume(vsid);
-}
-
-__attribute__((noreturn)) static void answer_nmi_window(uint64_t vsid)
-{
-	set_nmi_window(vsid, false);
-	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field,
-	       EVENT_VALID | EVENT_NMI | VECTOR_NMI);
-	resume(vsid);
 }
 
 /* VT-x looks disabled by firmware: FEATURE_CONTROL locked without it, its capabilities absent. */
@@ -153,10 +118,6 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 		answer_xsetbv(vsid);
 	case EXIT_CR:
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
-	case EXIT_EXCEPTION_OR_NMI:
-		answer_nmi(vsid, reason);
-	case EXIT_NMI_WINDOW:
-		answer_nmi_window(vsid);
 	case EXIT_INVD:
 		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
 		finish(vsid, guest_cpl(vsid) == 0);

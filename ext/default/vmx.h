@@ -10,7 +10,6 @@
 #define MSR_VMX_FIRST 0x480
 #define MSR_VMX_LAST 0x493
 
-#define PRIMARY_NMI_WINDOW (1u << 22)
 #define SECONDARY_UNRESTRICTED (1u << 7)
 #define ENTRY_IA32E_GUEST (1u << 9)
 

@@ -117,7 +117,10 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	uint64_t secondary;
 	uint64_t wanted = SECONDARY_WANTED;
 
-	/* Nothing but what the CPU insists on; the microkernel adds what it needs itself. */
+	/*
+	 * Nothing but what the CPU insists on. NMIs are the microkernel's, which needs NMI exiting for
+	 * those of root mode anyway: an extension that does not ask for it never sees one.
+	 */
 	vs_set(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
 	       vmx_capability(vsid, MSR_VMX_PINBASED + offset) & 0xFFFFFFFF);
 	vs_set(vsid, MK1_INTEL_address_of_msr_bitmaps, bitmap_spa);

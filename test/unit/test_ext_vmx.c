@@ -356,22 +356,6 @@ START_TEST(vmx_instructions_are_undefined)
 }
 END_TEST
 
-START_TEST(nmi_waits_for_its_window)
-{
-	uint64_t ctls = fake.reg[PRIMARY];
-
-	fake.reg[MK1_INTEL_vmexit_interruption_information] = 0x80000202;
-	ck_assert_int_eq(exit_with(0), RESUMED);
-	ck_assert_uint_eq(EVENT, 0);
-	ck_assert_uint_eq(fake.reg[PRIMARY], ctls | 1u << 22);
-	ck_assert_int_eq(exit_with(8), RESUMED);
-	ck_assert_uint_eq(EVENT, 0x80000202);
-	ck_assert_uint_eq(fake.reg[PRIMARY], ctls);
-	fake.reg[MK1_INTEL_vmexit_interruption_information] = 0x8000030E; /* an exception */
-	ck_assert_int_eq(exit_with(0), EXITED);
-}
-END_TEST
-
 START_TEST(init_and_startup)
 {
 	memset(fake.gpr, 0x55, sizeof(fake.gpr));
@@ -452,7 +436,6 @@ int main(void)
 	tcase_add_test(tc, xsetbv_asks_the_microkernel);
 	tcase_add_test(tc, vmx_looks_disabled_by_firmware);
 	tcase_add_test(tc, vmx_instructions_are_undefined);
-	tcase_add_test(tc, nmi_waits_for_its_window);
 	tcase_add_test(tc, init_and_startup);
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
