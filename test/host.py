@@ -99,7 +99,7 @@ def unit_jobs():
 
 def run_headers(log):
     """Every shared header compiles alone, in C with two compilers and in C++."""
-    passed, failures = 0, []
+    failures = []
     for header in sorted(glob.glob("abi/*.h") + glob.glob("lib/bsl/*.h")):
         for compiler in (
             ["gcc", "-x", "c", "-std=gnu11"],
@@ -115,9 +115,7 @@ def run_headers(log):
                 )
             if status:
                 failures.append(f"{header} does not compile alone with {compiler[0]}")
-            else:
-                passed += 1
-    return passed, failures
+    return (0 if failures else 1), failures
 
 
 # Who may include from where: the directory of the includer -> directories of project headers.
@@ -144,26 +142,23 @@ def project_header(path, name, quoted):
 
 def run_includes(log):
     """The rooms see each other in one direction only."""
-    passed, failures = 0, []
+    failures = []
     for room, allowed in MAY_INCLUDE.items():
         for path in sorted(glob.glob(f"{room}/**/*.[chS]", recursive=True)):
             with open(path, encoding="utf-8") as source:
                 includes = re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', source.read(), re.M)
-            bad = []
             for mark, name in includes:
                 header = project_header(path, name, mark == '"')
                 if header and not any(header.startswith(place + "/") for place in allowed):
-                    bad.append(f"{path} includes {header}")
-            failures += bad
-            passed += not bad
+                    failures.append(f"{path} includes {header}")
     for failure in failures:
         print(failure, file=log)
-    return passed, failures
+    return (0 if failures else 1), failures
 
 
 def run_licences(log):
     """Every file says under which licence it is."""
-    passed, failures = 0, []
+    failures = []
     _, listing = call(["git", "ls-files"], log)
     for path in listing.splitlines():
         if path in ("COPYING", ".gitignore", "README.md") or path.startswith("docs/") or not os.path.isfile(path):
@@ -172,11 +167,9 @@ def run_licences(log):
             head = "".join(source.readlines()[:3])
         mit = re.match(r"abi/|lib/bsl/|ext/", path)
         wanted = "(MIT|GPL-2.0-only)" if mit else "GPL-2.0-only"
-        if re.search(r"SPDX-License-Identifier: " + wanted, head):
-            passed += 1
-        else:
+        if not re.search(r"SPDX-License-Identifier: " + wanted, head):
             failures.append(f"{path} has no SPDX line, or the wrong licence")
-    return passed, failures
+    return (0 if failures else 1), failures
 
 
 # --- what was built -------------------------------------------------------------------------------

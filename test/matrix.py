@@ -10,8 +10,13 @@ from host import Job, call
 # What goes into every guest beside what test/vm/vm takes there itself.
 COPIES = (
     ("test/kselftest", "/kselftest"),
+    ("build/kselftest/bin", "/kselftest/bin"),
+    ("build/kselftest/ext", "/kselftest/ext"),
+    ("build/kselftest/images", "/kselftest/images"),
+    ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     ("/usr/bin/stress-ng", "/usr/bin/stress-ng"),
 )
+
 
 @dataclasses.dataclass
 class Row:
@@ -22,28 +27,47 @@ class Row:
     kernel: str
     tests: list
     timeout: int
+    label: str = ""
     options: list = dataclasses.field(default_factory=list)
-    suffix: str = ""
+    end: str = ""  # how the one test ends the machine
 
     @property
     def name(self):
-        return f"{self.machine}-{self.cpus}-{self.kernel}{self.suffix}"
+        return f"{self.machine}-{self.cpus}-{self.kernel}{self.label and '-' + self.label}"
 
 
-ESSENTIAL = ["smoke"]
+ESSENTIAL = ["smoke", "state", "guest", "cycles", "leak"]
+ALL = [*ESSENTIAL, "errors", "fuzz", "lifecycle", "nmi", "misbehave"]
 
 ROWS = [
-    Row("qemu-svm", 4, "6.1", ESSENTIAL, 300),
+    Row("bochs-vmx", 2, "6.1", ["smoke", "state", "guest", "cycles", "lifecycle"], 600),
+    Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave"], 600),
+    Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "misbehave"], 600),
+    Row("qemu-svm", 4, "6.1", ALL, 600),
+    Row("qemu-svm", 4, "6.12", [*ESSENTIAL, "lifecycle", "busy"], 300),
+    Row("qemu-svm", 4, "sid", [*ESSENTIAL, "lifecycle", "busy"], 300),
+    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "lifecycle", "nmi", "busy"], 300),
+    Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave"], 300),
+    Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
+    Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
+    Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),
 ]
 
 
-def run_row(row, log):
+def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,
                "-t", str(row.timeout), "--times", *row.options]
-    for host, guest in COPIES:
-        if os.path.exists(host):
-            command += ["-a", f"{host}:{guest}"]
-    status, output = call([*command, "test/kselftest/run", *row.tests], log)
+    for source, guest in COPIES:
+        command += ["-a", f"{source.format(kernel=row.kernel)}:{guest}"]
+    if row.end:
+        return [*command, "--end", row.end, f"test/kselftest/{row.tests[0]}.sh"]
+    return [*command, "test/kselftest/run", *row.tests]
+
+
+def run_row(row, log):
+    status, output = call(command_of(row), log)
+    if row.end:
+        return (0, [last_words(output, status)]) if status else (1, [])
     # The console mixes the kernel's messages into lines: the runner's own verdicts are such messages.
     verdicts = re.findall(r"kselftest: (\S+): (\d+) of (\d+) passed$", output, re.MULTILINE)
     passed = sum(int(good) for _, good, _ in verdicts)
@@ -54,9 +78,15 @@ def run_row(row, log):
     missing = [test for test in row.tests if test not in (verdict[0] for verdict in verdicts)]
     failures += [f"{test}: did not end" for test in missing]
     if status and not failures:
-        said = re.findall(r"^vm: (.*)$", output, re.MULTILINE)
-        failures = [said[-1] if said else f"test/vm/vm ended with status {status}"]
+        failures = [last_words(output, status)]
+    elif status >= 124:
+        failures.append(last_words(output, status))
     return passed, failures
+
+
+def last_words(output, status):
+    said = re.findall(r"^vm: (.*)$", output, re.MULTILINE)
+    return said[-1] if said else f"test/vm/vm ended with status {status}"
 
 
 def failed_lines(output, test):

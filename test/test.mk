@@ -8,12 +8,44 @@ setup-build:
 setup:
 	test/vm/setup all
 
-.PHONY: check check-unit check-products
-# Everything that the tests look at.
-check-products: setup
-	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm
-	for kernel in 6.1 6.12 sid; do test/vm/kbuild $$kernel || exit 1; done
-check: check-products
+# --- what goes into the guest -----------------------------------------------------------------
+
+KSELFTEST := $(O)/kselftest
+KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconversion -Wshadow \
+	-Wundef -Werror -I. -Ilib
+KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
+	$(wildcard test/kselftest/src/*.c))
+KSELFTEST_EXTS := $(patsubst test/ext/%.c,$(KSELFTEST)/ext/%,$(wildcard test/ext/*.c))
+TEST_KERNELS := 6.1 6.12 sid
+
+$(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
+
+$(KSELFTEST)/ext/%: $(O)/test/ext/%
+	@mkdir -p $(@D)
+	strip -o $@ $<
+
+$(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
+	@mkdir -p $@
+	strip -o $(KSELFTEST)/default $(O)/ext/default
+	strip -o $(KSELFTEST)/microkernel $(MICROKERNEL)
+	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
+	@touch $@
+
+.PHONY: kselftest test-modules check check-unit
+kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(KSELFTEST)/images
+
+# The module and the one that the tests look at the CPUs with, for every kernel of the machines.
+test-modules: setup
+	for kernel in $(TEST_KERNELS); do \
+		test/vm/kbuild $$kernel && \
+		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel || exit 1; done
+
+# --- the tests --------------------------------------------------------------------------------
+
+check: setup
+	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm kselftest test-modules
 	test/run
 check-unit: setup-build
 	test/run unit

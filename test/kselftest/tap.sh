@@ -4,6 +4,7 @@
 # shellcheck shell=sh
 
 bin=/kselftest/bin # programs and files made on the host
+images=/kselftest/images # what make-images spoilt
 lib=/usr/local/lib/bareflank # where bfm looks
 number=0
 
@@ -67,11 +68,26 @@ state_is()
 	bfm status | grep -q "^state *$1\$" || { bfm status; return 1; }
 }
 
-# Every CPU that is online runs as a guest.
+cpus()
+{
+	grep -c ^processor /proc/cpuinfo
+}
+
+# count_state guest|bare|failed|fallback: how many CPUs are in that state
+count_state()
+{
+	bfm status | awk -v state="$1" '$1 ~ /^[0-9]+$/ && $3 == state { n++ } END { print n + 0 }'
+}
+
+# Every CPU that is online runs as a guest, and no other.
 all_guests()
 {
-	guests=$(bfm status | awk '$1 ~ /^[0-9]+$/ && $3 == "guest"' | wc -l)
-	[ "$guests" = "$(grep -c ^processor /proc/cpuinfo)" ] || { bfm status; return 1; }
+	[ "$(count_state guest)" = "$(cpus)" ] || { bfm status; return 1; }
+}
+
+no_guests()
+{
+	[ "$(count_state guest)$(count_state fallback)" = 00 ] || { bfm status; return 1; }
 }
 
 # The kernel has found nothing wrong.
@@ -80,9 +96,55 @@ dmesg_clean()
 	! dmesg | grep -E 'WARNING: (CPU: |[^ ]+:[0-9]+ at )|BUG: |Oops|Call Trace|rcu.*stall|unchecked MSR'
 }
 
-online_cpus()
+# snapshot FILE: the state of every CPU
+snapshot()
 {
-	grep -c ^processor /proc/cpuinfo
+	[ -e /sys/kernel/debug/cpustate ] || insmod /lib/modules/cpustate.ko || return 1
+	cat /sys/kernel/debug/cpustate >"$1"
+	[ -s "$1" ]
+}
+
+# same_state BEFORE: nothing that Linux can see of any CPU has changed since.
+same_state()
+{
+	snapshot /tmp/state.now && diff "$1" /tmp/state.now
+}
+
+# Load on every CPU, with its own verification, until load_ends. Not to be called through t, whose
+# command runs in a shell of its own that cannot be waited for.
+load_begins()
+{
+	stress-ng --cpu "$(cpus)" --vm 1 --vm-bytes 24M --switch 1 --verify --timeout 3600 \
+		--temp-path /tmp >/tmp/stress.log 2>&1 &
+	load_pid=$!
+	sleep 1
+}
+
+# Ends the load; load_verdict tells whether it went well.
+load_ends()
+{
+	kill -INT $load_pid
+	wait $load_pid
+	load_status=$?
+}
+
+load_verdict()
+{
+	cat /tmp/stress.log
+	echo "status $load_status"
+	[ $load_status = 0 ] && grep -q 'successful run completed' /tmp/stress.log &&
+		! grep -qE 'fail|verif' /tmp/stress.log
+}
+
+# cycles N: starts and stops N times
+cycles()
+{
+	round=0
+	while [ $round -lt "$1" ]; do
+		round=$((round + 1))
+		bfm start || { bfm dump; echo "in round $round"; return 1; }
+		bfm stop || { bfm dump; echo "in round $round"; return 1; }
+	done
 }
 
 is_bochs()

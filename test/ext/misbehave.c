@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The default extension, which at one place does one thing that an extension must not do. Which
+ * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two letters,
+ * place and deed.
+ */
+#include <abi/mk1_regs_amd.h>
+#include <abi/mk1_regs_intel.h>
+#include <ext/libext/libext.h>
+
+#define PLACE_START 's' /* in ext_start */
+#define PLACE_BOOTSTRAP 'b' /* on the last PP to come */
+#define PLACE_FIRST 'f' /* in the first exit */
+#define PLACE_TRIGGER 't' /* in the exit of a CPUID with TRIGGER in EAX */
+#define PLACE_FAIL 'c' /* in the fail callback, after a fault at the trigger */
+#define PLACE_STOP 'p' /* in the exit that asks for the stop */
+#define PLACE_REGISTER 'r' /* a callback is not registered */
+
+#define TRIGGER 0x4000DEAD
+
+static const volatile char plan[16] = "MISBEHAVE:--";
+
+#define PLACE plan[10]
+#define DEED plan[11]
+
+static uint64_t register_bootstrap(uint64_t h, mk1_bootstrap_fn *fn);
+static uint64_t register_vmexit(uint64_t h, mk1_vmexit_fn *fn);
+static uint64_t register_fail(uint64_t h, mk1_fail_fn *fn);
+
+#define mk1_register_bootstrap register_bootstrap
+#define mk1_register_vmexit register_vmexit
+#define mk1_register_fail register_fail
+int default_start(uint64_t specs);
+#define ext_start default_start
+#include <ext/default/main.c>
+#undef mk1_register_bootstrap
+#undef mk1_register_vmexit
+#undef mk1_register_fail
+#undef ext_start
+
+static mk1_bootstrap_fn *default_bootstrap;
+static mk1_vmexit_fn *default_vmexit;
+
+static uint64_t overflow(uint64_t depth)
+{
+	volatile uint64_t frame[64];
+
+	if (depth == UINT64_MAX)
+		return 0;
+	frame[0] = depth;
+	return overflow(frame[0] + 1) + frame[0];
+}
+
+/* Bad calls are answered with an error and change nothing. */
+static void bad_calls(void)
+{
+	static const uint64_t pointers[] = { 0, 0xFFF, 0xFFFF800000000000, 0x80000000000,
+					     0xFFFFFFFFFFFFFFFF, 0x800000000000, 0x600000000000,
+					     0x328000000000 - 8 };
+	uint64_t out;
+
+	for (uint64_t op = 0; op < 20; op++) {
+		for (uint64_t idx = 0x40; idx < 0x10000; idx += 0xF0F) {
+			uint64_t rax = MK1_RAX(op, idx);
+
+			__asm__ volatile("syscall" : "+a"(rax) : : MK1_CLOBBERS);
+			if (rax == MK1_SUCCESS)
+				ext_exit();
+		}
+	}
+	for (unsigned int i = 0; i < sizeof(pointers) / sizeof(pointers[0]); i++) {
+		mk1_debug_write_str(pointers[i], 0xFFFFFFFF);
+		if (mk1_mem_free_page(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
+		    mk1_mem_free_huge(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
+		    mk1_callback_register_vmexit(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
+		    mk1_vs_read(MK1_HANDLE, pointers[i] >> 1, 1, &out) == MK1_SUCCESS ||
+		    mk1_vs_read(0x77, 0, 1, &out) == MK1_SUCCESS ||
+		    mk1_vp_destroy_vp(MK1_HANDLE, 0xFFFF) == MK1_SUCCESS ||
+		    mk1_intrinsic_wrmsr(MK1_HANDLE, 0xC0000082, pointers[i]) == MK1_SUCCESS)
+			ext_exit();
+	}
+}
+
+static void bad_state(void)
+{
+	uint64_t vsid = mk1_tls_vsid();
+
+	/* Long mode with paging off: neither vendor runs that. */
+	mk1_vs_write(MK1_HANDLE, vsid, is_svm ? MK1_AMD_guest_asid : MK1_INTEL_cr0, 0);
+	mk1_vs_run_current(MK1_HANDLE);
+	ext_exit();
+}
+
+static void misbehave(char deed)
+{
+	switch (deed) {
+	case 'e':
+		ext_exit();
+	case 'r': /* return, with nobody to return to */
+		__asm__ volatile("mov %%fs:0, %%rax; add $0x1000, %%rax; xor %%esp, %%esp; ret"
+				 : : : "rax", "memory");
+		break;
+	case 'u':
+		__asm__ volatile("ud2");
+		break;
+	case 'n':
+		__asm__ volatile("movq $1, 0" : : : "memory");
+		break;
+	case 'o':
+		(void)overflow(0);
+		break;
+	case 'k': /* the microkernel's image */
+		__asm__ volatile("mov (%0), %%rax" : : "r"(0xFFFF800000000000) : "rax", "memory");
+		break;
+	case 'm': /* its own text */
+		*(volatile char *)(uint64_t)ext_start = 0;
+		break;
+	case 'j': /* its own data, as code */
+		((void (*)(void))(uint64_t)plan)();
+		break;
+	case 'c':
+		__asm__ volatile("cli");
+		break;
+	case 'i':
+		__asm__ volatile("in $0x80, %%al" : : : "rax");
+		break;
+	case 'h':
+		__asm__ volatile("hlt");
+		break;
+	case 'x':
+		__asm__ volatile("pxor %xmm0, %xmm0");
+		break;
+	case 'd':
+		__asm__ volatile("rdmsr" : : "c"(0xC0000080) : "rax", "rdx");
+		break;
+	case 'v':
+		__asm__ volatile("vmmcall");
+		break;
+	case 'w':
+		mk1_control_wait();
+		break;
+	case 'a':
+		mk1_control_again();
+		break;
+	case 'p':
+		mk1_vs_promote(MK1_HANDLE, mk1_tls_vsid());
+		break;
+	case 's':
+		bad_state();
+		break;
+	case 'y':
+		bad_calls();
+		break;
+	default:
+		ext_print("misbehave: no deed %c\n", deed);
+		ext_exit();
+	}
+}
+
+static void on_each_bootstrap(uint64_t ppid)
+{
+	if (PLACE == PLACE_BOOTSTRAP && ppid + 1 == mk1_tls_online_pps())
+		misbehave(DEED);
+	default_bootstrap(ppid);
+}
+
+static void on_each_vmexit(uint64_t vsid, uint64_t reason)
+{
+	bool stop = (uint32_t)mk1_rax() == MK1_CPUID_LEAF && (uint32_t)mk1_rcx() == MK1_CPUID_STOP;
+
+	if (PLACE == PLACE_FIRST ||
+	    (PLACE == PLACE_TRIGGER && (uint32_t)mk1_rax() == TRIGGER) ||
+	    (PLACE == PLACE_STOP && stop))
+		misbehave(DEED);
+	if (PLACE == PLACE_FAIL && (uint32_t)mk1_rax() == TRIGGER)
+		misbehave('u');
+	default_vmexit(vsid, reason);
+}
+
+static void on_each_fail(uint64_t error_and_vector, uint64_t address)
+{
+	(void)error_and_vector;
+	(void)address;
+	misbehave(DEED);
+	ext_exit();
+}
+
+static uint64_t register_bootstrap(uint64_t h, mk1_bootstrap_fn *fn)
+{
+	default_bootstrap = fn;
+	if (PLACE == PLACE_REGISTER && DEED == 'b')
+		return MK1_SUCCESS;
+	return mk1_callback_register_bootstrap(h, (uint64_t)on_each_bootstrap);
+}
+
+static uint64_t register_vmexit(uint64_t h, mk1_vmexit_fn *fn)
+{
+	default_vmexit = fn;
+	if (PLACE == PLACE_REGISTER && DEED == 'v')
+		return MK1_SUCCESS;
+	return mk1_callback_register_vmexit(h, (uint64_t)on_each_vmexit);
+}
+
+/* Without a fail callback the microkernel itself says what happened. */
+static uint64_t register_fail(uint64_t h, mk1_fail_fn *fn)
+{
+	(void)fn;
+	if (PLACE != PLACE_FAIL)
+		return MK1_SUCCESS;
+	return mk1_callback_register_fail(h, (uint64_t)on_each_fail);
+}
+
+int ext_start(uint64_t specs)
+{
+	if (PLACE == PLACE_START)
+		misbehave(DEED);
+	return PLACE == PLACE_REGISTER && DEED == 'n' ? 1 : default_start(specs);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/debug/cpustate: the registers of every online CPU that a hypervisor has to carry, one
+ * "CPU NAME VALUE" a line, so that diff compares two moments. Left out is what differs from moment to
+ * moment on a bare CPU too (CR2, CR3, DR6, the user's segments and FS base).
+ */
+#include <asm/desc.h>
+#include <asm/msr.h>
+#include <asm/processor-flags.h>
+#include <linux/cpu.h>
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include <driver/linux/compat.h>
+
+static const struct {
+	const char *name;
+	u32 msr;
+} msrs[] = {
+	{ "apic_base", 0x1B },
+	{ "sysenter_cs", 0x174 },
+	{ "sysenter_esp", 0x175 },
+	{ "sysenter_eip", 0x176 },
+	{ "debugctl", 0x1D9 },
+	{ "pat", 0x277 },
+	{ "mtrr_def_type", 0x2FF },
+	{ "efer", 0xC0000080 },
+	{ "star", 0xC0000081 },
+	{ "lstar", 0xC0000082 },
+	{ "cstar", 0xC0000083 },
+	{ "fmask", 0xC0000084 },
+	{ "gs_base", 0xC0000101 },
+	{ "kernel_gs_base", 0xC0000102 },
+	{ "tsc_aux", 0xC0000103 },
+};
+
+struct table {
+	u16 limit;
+	u64 base;
+} __packed;
+
+struct state {
+	u64 msr[ARRAY_SIZE(msrs)];
+	u64 cr0, cr4, cr8, dr7, xcr0;
+	struct table gdtr, idtr;
+	u64 gdt[GDT_ENTRIES];
+	u16 cs, ss, tr, ldtr;
+	u32 cs_rights, ss_rights;
+	u64 rflags;
+};
+
+static u32 access_rights(u16 selector)
+{
+	u32 rights = 0;
+
+	asm("lar %1, %0" : "+r"(rights) : "r"((u32)selector) : "cc");
+	return rights;
+}
+
+/* On the CPU itself, interrupts off. */
+static void read_state(void *arg)
+{
+	struct state *state = arg;
+	u64 size;
+	u32 low, high;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(msrs); i++)
+		if (bf_compat_rdmsr_safe(msrs[i].msr, &state->msr[i]))
+			state->msr[i] = ~0ULL;
+	asm volatile("mov %%cr0, %0" : "=r"(state->cr0));
+	asm volatile("mov %%cr4, %0" : "=r"(state->cr4));
+	asm volatile("mov %%cr8, %0" : "=r"(state->cr8));
+	asm volatile("mov %%dr7, %0" : "=r"(state->dr7));
+	if (state->cr4 & X86_CR4_OSXSAVE) {
+		asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+		state->xcr0 = (u64)high << 32 | low;
+	}
+	asm volatile("sgdt %0" : "=m"(state->gdtr));
+	asm volatile("sidt %0" : "=m"(state->idtr));
+	asm volatile("str %0" : "=r"(state->tr));
+	asm volatile("sldt %0" : "=r"(state->ldtr));
+	asm volatile("mov %%cs, %0" : "=r"(state->cs));
+	asm volatile("mov %%ss, %0" : "=r"(state->ss));
+	asm volatile("pushfq; popq %0" : "=r"(state->rflags));
+	state->cs_rights = access_rights(state->cs);
+	state->ss_rights = access_rights(state->ss);
+	size = min_t(u64, state->gdtr.limit + 1, sizeof(state->gdt));
+	memcpy(state->gdt, (void *)(unsigned long)state->gdtr.base, size);
+}
+
+static void show(struct seq_file *out, unsigned int cpu, const char *name, u64 value)
+{
+	seq_printf(out, "%u %s 0x%llx\n", cpu, name, value);
+}
+
+static void show_state(struct seq_file *out, unsigned int cpu, const struct state *state)
+{
+	char name[16];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(msrs); i++)
+		show(out, cpu, msrs[i].name, state->msr[i]);
+	show(out, cpu, "cr0", state->cr0);
+	show(out, cpu, "cr4", state->cr4);
+	show(out, cpu, "cr8", state->cr8);
+	show(out, cpu, "dr7", state->dr7);
+	show(out, cpu, "xcr0", state->xcr0);
+	show(out, cpu, "gdtr_base", state->gdtr.base);
+	show(out, cpu, "gdtr_limit", state->gdtr.limit);
+	show(out, cpu, "idtr_base", state->idtr.base);
+	show(out, cpu, "idtr_limit", state->idtr.limit);
+	show(out, cpu, "cs", state->cs);
+	show(out, cpu, "ss", state->ss);
+	show(out, cpu, "tr", state->tr);
+	show(out, cpu, "ldtr", state->ldtr);
+	show(out, cpu, "cs_rights", state->cs_rights);
+	show(out, cpu, "ss_rights", state->ss_rights);
+	/* Interrupt flag, direction, I/O privilege, nested task, alignment check. */
+	show(out, cpu, "rflags", state->rflags & (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL |
+						  X86_EFLAGS_NT | X86_EFLAGS_AC));
+	for (i = 0; i < GDT_ENTRIES; i++) {
+		/* The TLS entries belong to the task. */
+		if (i >= GDT_ENTRY_TLS_MIN && i <= GDT_ENTRY_TLS_MAX)
+			continue;
+		snprintf(name, sizeof(name), "gdt%zu", i);
+		show(out, cpu, name, state->gdt[i]);
+	}
+}
+
+static int cpustate_show(struct seq_file *out, void *unused)
+{
+	struct state *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	unsigned int cpu;
+
+	if (!state)
+		return -ENOMEM;
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		memset(state, 0, sizeof(*state));
+		if (!smp_call_function_single(cpu, read_state, state, 1))
+			show_state(out, cpu, state);
+	}
+	cpus_read_unlock();
+	kfree(state);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cpustate);
+
+static struct dentry *file;
+
+static int __init cpustate_init(void)
+{
+	file = debugfs_create_file("cpustate", 0400, NULL, NULL, &cpustate_fops);
+	return PTR_ERR_OR_ZERO(file);
+}
+
+static void __exit cpustate_exit(void)
+{
+	debugfs_remove(file);
+}
+
+module_init(cpustate_init);
+module_exit(cpustate_exit);
+MODULE_DESCRIPTION("The registers of every CPU, for the tests of Bareflank in C");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What Linux does with its CPUs, the hypervisor follows: offline and online, suspend, unloading.
+. ./tap.sh
+
+others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
+
+set_all()
+{
+	for file in $others; do
+		echo "$1" >"$file" || { echo "$file"; return 1; }
+	done
+}
+
+off_and_on()
+{
+	for round in 1 2 3; do
+		set_all 0 || return 1
+		all_guests || return 1
+		set_all 1 || return 1
+		all_guests || return 1
+	done
+}
+
+# suspend STATE: as far as the firmware and back
+suspend()
+{
+	echo core >/sys/power/pm_test && echo "$1" >/sys/power/state
+	result=$?
+	echo none >/sys/power/pm_test
+	return $result
+}
+
+unload()
+{
+	rmmod bareflank && [ ! -e /dev/bareflank ]
+}
+
+# hotplug DESCRIPTION COMMAND...
+hotplug()
+{
+	if [ -n "$others" ]; then
+		t "$@"
+	else
+		skip "$1" "one CPU, which cannot go"
+	fi
+}
+
+plan 19
+snapshot /tmp/state.before
+t "start" start
+load_begins
+hotplug "every CPU but the first goes and comes back, under load" off_and_on
+load_ends
+t "the load never computed wrongly" load_verdict
+t "every CPU is a guest" all_guests
+t "the same state on every CPU" same_state /tmp/state.before
+hotplug "CPUs go" set_all 0
+t "stop with one CPU" stop
+t "start with one CPU" start
+hotplug "CPUs that were offline at the start come" set_all 1
+t "every CPU is a guest now" all_guests
+t "the same state on every CPU again" same_state /tmp/state.before
+if [ -e /sys/power/pm_test ] && grep -q mem /sys/power/state; then
+	t "suspend to RAM, as far as the firmware" suspend mem
+	t "every CPU is a guest after it" all_guests
+	t "the same state on every CPU after it" same_state /tmp/state.before
+else
+	skip "suspend to RAM, as far as the firmware" "this kernel or machine cannot"
+	skip "every CPU is a guest after it" "no suspend"
+	skip "the same state on every CPU after it" "no suspend"
+fi
+t "unload while running" unload
+t "load again" load
+t "start and stop again" cycles 1
+t "the same state on every CPU at the end" same_state /tmp/state.before
+t "no complaint of the kernel" dmesg_clean
