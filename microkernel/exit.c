@@ -1,7 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "exit.h"
 
+#include "debug.h"
 #include "fail.h"
+#include "mem.h"
+
+static struct exit_log *logs[BF_MAX_PPS];
+
+bool exit_log_init(struct pp *pp)
+{
+	uint32_t ppid = pp->handoff.ppid;
+
+	if (!logs[ppid]) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return false;
+		logs[ppid] = window(spa);
+	}
+	pp->log = logs[ppid];
+	return true;
+}
+
+/* The PP may be writing: what is printed of it then is of two exits, which does no harm. */
+bool exit_log_dump(uint16_t ppid)
+{
+	const struct exit_log *log = ppid < BF_MAX_PPS ? logs[ppid] : NULL;
+	uint64_t i;
+
+	if (!log)
+		return false;
+	i = log->next > MK_EXIT_LOG_ENTRIES ? log->next - MK_EXIT_LOG_ENTRIES : 0;
+	for (; i < log->next; i++) {
+		const struct exit_log_entry *e = &log->entries[i % MK_EXIT_LOG_ENTRIES];
+
+		mk_print("pp %u exit %llu: vs %llu, reason 0x%llx, rip 0x%llx\n", ppid,
+			 (unsigned long long)i, (unsigned long long)e->vsid,
+			 (unsigned long long)e->reason, (unsigned long long)e->rip);
+	}
+	return true;
+}
 
 void exit_first(struct pp *pp)
 {

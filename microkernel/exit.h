@@ -15,20 +15,26 @@
 #include "tlb.h"
 #include "trap.h"
 
+/* Gives a PP that comes in a log; false: no memory. */
+bool exit_log_init(struct pp *pp);
+
+/* Prints the last exits of any PP, oldest first; false: no such PP has been here. */
+bool exit_log_dump(uint16_t ppid);
+
 /* The first exit of a launch: the PP is in. */
-void exit_first(struct pp *pp);
+MK_RARE void exit_first(struct pp *pp);
 
 /* The extension for exits is missing or another one's address space is loaded. */
-void exit_find_ext(struct pp *pp, uint64_t reason);
+MK_RARE void exit_find_ext(struct pp *pp, uint64_t reason);
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
 
 /* The first thing on an exit: counts and logs it; slot is the index in bf_pp_status.exit_count. */
-static inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
+MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 			      uint64_t reason, uint64_t rip)
 {
-	struct exit_log_entry *e = &pp->log[pp->log_next++ % MK_EXIT_LOG_ENTRIES];
+	struct exit_log_entry *e = &pp->log->entries[pp->log->next++ % MK_EXIT_LOG_ENTRIES];
 
 	tlb_leave_guest(pp);
 	e->reason = reason;
@@ -41,7 +47,7 @@ static inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int s
 }
 
 /* Goes up to the extension that registered for exits. */
-static inline _Noreturn void exit_to_ext(const struct vs *vs, uint64_t reason)
+MK_HOT _Noreturn void exit_to_ext(const struct vs *vs, uint64_t reason)
 {
 	struct pp *pp = this_pp();
 

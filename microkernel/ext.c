@@ -319,10 +319,9 @@ static unsigned int direct_slot(uint64_t va)
 static struct bsl_spinlock direct_lock;
 
 /* The tables of a VM hang below its direct_map[] entries: 3 levels of a tree without a PML4. */
-static uint64_t *direct_entry(struct vm *vm, uint64_t va, bool alloc)
+static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va, bool alloc)
 {
-	uint64_t *slot = &vm->direct_map[direct_slot(va)];
-	uint64_t *entry = slot;
+	uint64_t *entry = &vm->direct_map[ext->id][direct_slot(va)];
 
 	for (unsigned int level = 3; level > 0; level--) {
 		if (!*entry) {
@@ -337,19 +336,19 @@ static uint64_t *direct_entry(struct vm *vm, uint64_t va, bool alloc)
 	return entry;
 }
 
-bool direct_map(struct vm *vm, uint64_t spa)
+bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
 {
 	uint64_t *entry;
 
 	bsl_spin_lock(&direct_lock);
-	entry = direct_entry(vm, MK1_DIRECT_MAP_BASE + spa, true);
+	entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
 	if (entry)
 		*entry = spa | USER_RW;
 	bsl_spin_unlock(&direct_lock);
 	return entry != NULL;
 }
 
-bool direct_unmap(struct vm *vm, uint64_t va)
+bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)
 {
 	uint64_t *entry;
 	bool done = false;
@@ -357,7 +356,7 @@ bool direct_unmap(struct vm *vm, uint64_t va)
 	if (!in_direct_map(va))
 		return false;
 	bsl_spin_lock(&direct_lock);
-	entry = direct_entry(vm, va, false);
+	entry = direct_entry(ext, vm, va, false);
 	if (entry && *entry) {
 		*entry = 0;
 		done = true;
@@ -381,10 +380,12 @@ static void free_tables(uint64_t entry, unsigned int level)
 
 void direct_map_free(struct vm *vm)
 {
-	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
-		if (vm->direct_map[i])
-			free_tables(vm->direct_map[i], 3);
-		vm->direct_map[i] = 0;
+	for (unsigned int e = 0; e < BF_MAX_EXTS; e++) {
+		for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
+			if (vm->direct_map[e][i])
+				free_tables(vm->direct_map[e][i], 3);
+			vm->direct_map[e][i] = 0;
+		}
 	}
 }
 
@@ -397,20 +398,22 @@ void direct_map_switch(struct pp *pp)
 		return;
 	root = window(pp->ext->cr3[pp->handoff.ppid]);
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
-		root[bsl_table_index(MK1_DIRECT_MAP_BASE, 4) + i] = vm ? vm->direct_map[i] : 0;
+		root[bsl_table_index(MK1_DIRECT_MAP_BASE, 4) + i] =
+			vm ? vm->direct_map[pp->ext->id][i] : 0;
 	write_cr3(read_cr3());
 }
 
 bool direct_map_fault(struct pp *pp, uint64_t va)
 {
 	const struct vm *vm = vm_get(pp->vmid);
-	uint64_t *entry;
+	uint64_t *entry, table;
 
 	if (!vm || !in_direct_map(va))
 		return false;
 	entry = (uint64_t *)window(pp->ext->cr3[pp->handoff.ppid]) + bsl_table_index(va, 4);
-	if (*entry || !vm->direct_map[direct_slot(va)])
+	table = vm->direct_map[pp->ext->id][direct_slot(va)];
+	if (*entry || !table)
 		return false;
-	*entry = vm->direct_map[direct_slot(va)];
+	*entry = table;
 	return true;
 }

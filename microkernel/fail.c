@@ -95,10 +95,10 @@ void fail_remember(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
-	if (vs != pp->root_vs || !pp->launched || pp->backup_exit == pp->log_next)
+	if (vs != pp->root_vs || !pp->launched || pp->backup_exit == pp->log->next)
 		return;
 	mk.vendor->vs_capture(vs, &pp->backup);
-	pp->backup_exit = pp->log_next;
+	pp->backup_exit = pp->log->next;
 }
 
 static _Noreturn void run_alone(struct pp *pp)
@@ -106,7 +106,7 @@ static _Noreturn void run_alone(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
 	vs_activate(pp->root_vs);
-	if (pp->backup_exit == pp->log_next)
+	if (pp->backup_exit == pp->log->next)
 		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);
 	mk.vendor->fallback_init(pp->root_vs);
 	pp->status->fallback = 1;

@@ -4,6 +4,7 @@
 #include <bsl/bits.h>
 
 #include "debug.h"
+#include "exit.h"
 #include "ext.h"
 #include "fail.h"
 #include "intrinsics.h"
@@ -103,7 +104,6 @@ static void init_pp(struct pp *pp)
 	pp->fallback = false;
 	pp->nmi_pending = pp->switch_page->nmi_pending;
 	pp->switch_page->nmi_pending = 0;
-	pp->log_next = 0;
 	tlb_join(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
@@ -146,6 +146,8 @@ _Noreturn void mk_main(void)
 	}
 	init_cpu(pp);
 	init_pp(pp);
+	if (!error && !exit_log_init(pp))
+		error = BF_ERR_MK_POOL;
 	if (!error)
 		error = mk.vendor->cpu_enable(pp);
 	if (!error)

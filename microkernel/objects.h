@@ -9,6 +9,7 @@
 #define MK_OBJECTS_H
 
 #include <abi/cpu_state.h>
+#include <abi/handoff.h>
 #include <abi/layout.h>
 #include <abi/types.h>
 
@@ -29,7 +30,7 @@ struct vm {
 	uint16_t vps; /* VPs that belong to it */
 	uint16_t active; /* PPs on which it is the active VM */
 	struct ext *ext; /* who created it, NULL for the root VM */
-	uint64_t direct_map[DIRECT_MAP_SLOTS]; /* PML4 entries */
+	uint64_t direct_map[BF_MAX_EXTS][DIRECT_MAP_SLOTS]; /* PML4 entries, by extension */
 };
 
 struct vp {

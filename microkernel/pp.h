@@ -65,6 +65,12 @@ struct exit_log_entry {
 	uint64_t vsid;
 };
 
+/* A page of its own, so that other PPs can read it. */
+struct exit_log {
+	uint64_t next; /* entries ever written */
+	struct exit_log_entry entries[MK_EXIT_LOG_ENTRIES];
+};
+
 /* Where to go on when a fail callback says "again". */
 struct fail_frame {
 	uint64_t gpr[BF_NR_GPRS];
@@ -120,10 +126,9 @@ struct pp {
 	struct code_window code;
 	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
-	uint64_t backup_exit; /* log_next when backup was taken: it is good for that exit only */
+	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
 	struct fail_frame fail;
-	uint64_t log_next; /* entries ever written */
-	struct exit_log_entry log[MK_EXIT_LOG_ENTRIES];
+	struct exit_log *log;
 	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));
 };
 

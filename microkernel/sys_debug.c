@@ -3,6 +3,7 @@
 #include <bsl/string.h>
 
 #include "debug.h"
+#include "exit.h"
 #include "ext.h"
 #include "intrinsics.h"
 #include "mem.h"
@@ -39,20 +40,7 @@ uint64_t sys_debug_dump_vs(struct syscall_frame *f)
 
 uint64_t sys_debug_dump_vmexit_log(struct syscall_frame *f)
 {
-	const struct pp *pp = this_pp();
-	uint64_t i = pp->log_next > MK_EXIT_LOG_ENTRIES ? pp->log_next - MK_EXIT_LOG_ENTRIES : 0;
-
-	/* Another PP's area is not mapped here: each keeps its own log. */
-	if (arg_id(f, 0) != pp->handoff.ppid)
-		return MK1_INVALID_INPUT_REG(0);
-	for (; i < pp->log_next; i++) {
-		const struct exit_log_entry *e = &pp->log[i % MK_EXIT_LOG_ENTRIES];
-
-		mk_print("exit %llu: vs %llu, reason 0x%llx, rip 0x%llx\n", (unsigned long long)i,
-			 (unsigned long long)e->vsid, (unsigned long long)e->reason,
-			 (unsigned long long)e->rip);
-	}
-	return MK1_SUCCESS;
+	return exit_log_dump(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_write_c(struct syscall_frame *f)

@@ -29,16 +29,16 @@ void tlb_join(struct pp *pp);
 void tlb_part(struct pp *pp);
 
 /* Flushes this PP up to the current generation. */
-void tlb_catch_up(struct pp *pp);
+MK_RARE void tlb_catch_up(struct pp *pp);
 
 /* Immediately before the guest is entered. */
-static inline void tlb_enter_guest(struct pp *pp)
+MK_HOT void tlb_enter_guest(struct pp *pp)
 {
 	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
 }
 
 /* On every exit, before anything of an extension is touched. */
-static inline void tlb_leave_guest(struct pp *pp)
+MK_HOT void tlb_leave_guest(struct pp *pp)
 {
 	(void)__atomic_exchange_n(&pp->tlb->away, 0, __ATOMIC_SEQ_CST);
 	if (__builtin_expect(pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE),

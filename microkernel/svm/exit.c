@@ -13,7 +13,7 @@ static void inject(struct vmcb *vmcb, uint64_t event)
 	vmcb->eventinj = SVM_EVENT_VALID | event;
 }
 
-_Noreturn void svm_vs_run(struct vs *vs)
+void svm_vs_run(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 	struct vmcb *vmcb = vmcb_of(vs);

@@ -49,7 +49,7 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH]);
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /* exit.c */
-_Noreturn void svm_vs_run(struct vs *vs);
+__attribute__((noreturn)) void svm_vs_run(struct vs *vs);
 void svm_fallback_init(struct vs *vs);
 _Noreturn void svm_exit(void);
 
