@@ -21,6 +21,13 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 
+/*
+ * The exit path is inline. What it rarely calls preserves all registers, so that the path itself need
+ * not save any to keep something across the call.
+ */
+#define MK_HOT static inline __attribute__((always_inline))
+#define MK_RARE __attribute__((cold, no_caller_saved_registers))
+
 struct ext;
 struct tlb_state;
 struct vs;
@@ -71,12 +78,14 @@ struct exit_log {
 	struct exit_log_entry entries[MK_EXIT_LOG_ENTRIES];
 };
 
-/* Where to go on when a fail callback says "again". */
+/* The fault that a fail callback is about, and where to go on when it says "again". */
 struct fail_frame {
 	uint64_t gpr[BF_NR_GPRS];
 	uint64_t rip;
 	uint64_t rflags;
 	uint64_t rsp;
+	uint64_t vector;
+	uint64_t address;
 	enum phase phase;
 };
 

@@ -43,6 +43,8 @@ const char *vmx_error_name(uint64_t number)
 	return errors[number];
 }
 
+#define CR4_PCIDE 0x20000
+
 static void report(bool broken, const char *what)
 {
 	if (broken)
@@ -66,6 +68,7 @@ static void check_control_registers(uint64_t entry)
 	report((cr4 & vmx.cr4_fixed0) != vmx.cr4_fixed0 || cr4 & ~vmx.cr4_fixed1,
 	       "fixed bits of CR4");
 	report(long_mode && !(cr0 & CR0_PG && cr4 & CR4_PAE), "long mode without PG or PAE");
+	report(!long_mode && cr4 & CR4_PCIDE, "CR4.PCIDE without long mode");
 	report(long_mode != ((efer & EFER_LMA) != 0), "EFER.LMA is not the entry control");
 	report(cr0 & CR0_PG && !(efer & EFER_LMA) != !(efer & EFER_LME),
 	       "EFER.LMA is not EFER.LME");

@@ -7,6 +7,8 @@
  * can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI between the
  * look at nmi_pending in vmx_vs_run and the VM entry is not late.
  */
+#include <bsl/bits.h>
+
 #include "../debug.h"
 #include "../fail.h"
 #include "../intrinsics.h"
@@ -34,29 +36,38 @@ static void set_nmi_window(bool open)
 		   open ? primary | PRIMARY_NMI_WINDOW : primary & ~(uint64_t)PRIMARY_NMI_WINDOW);
 }
 
-static void update_host(struct pp *pp, struct vmx_area *area)
+/* The entries that need more than the registers. */
+static _Noreturn __attribute__((noinline, cold)) void run_slowly(struct pp *pp, struct vs *vs)
 {
-	vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
-	vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
-	area->host_cr3 = pp->host_cr3;
+	struct vmx_area *area = area_of(vs);
+
+	vmx_current(vs);
+	if (area->host_cr3 != pp->host_cr3) {
+		vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
+		vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
+		area->host_cr3 = pp->host_cr3;
+	}
+	if (read_cr2() != vs->guest_cr2)
+		write_cr2(vs->guest_cr2);
+	if (read_dr6() != area->dr6)
+		write_dr6(area->dr6);
+	/* Last of all: from here on the handler does it. */
+	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
+		set_nmi_window(true);
+	tlb_enter_guest(pp);
+	vmx_enter(vs->launched);
 }
 
 void vmx_vs_run(struct vs *vs)
 {
 	struct pp *pp = this_pp();
-	struct vmx_area *area = area_of(vs);
+	const struct vmx_area *area = area_of(vs);
+	bool slow = pp->vmcs != vs || area->host_cr3 != pp->host_cr3 ||
+		    read_cr2() != vs->guest_cr2 || read_dr6() != area->dr6 ||
+		    __atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED);
 
-	if (__builtin_expect(pp->vmcs != vs, 0))
-		vmx_current(vs);
-	if (__builtin_expect(area->host_cr3 != pp->host_cr3, 0))
-		update_host(pp, area);
-	if (__builtin_expect(read_cr2() != vs->guest_cr2, 0))
-		write_cr2(vs->guest_cr2);
-	if (__builtin_expect(read_dr6() != area->dr6, 0))
-		write_dr6(area->dr6);
-	/* Last of all: from here on the handler does it. */
-	if (__builtin_expect(__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root, 0))
-		set_nmi_window(true);
+	if (__builtin_expect(slow, 0))
+		run_slowly(pp, vs);
 	tlb_enter_guest(pp);
 	vmx_enter(vs->launched);
 }
@@ -79,7 +90,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 }
 
 /* VM entry began and met guest state or an MSR that it does not take (§27.8). */
-static _Noreturn void refused(struct vs *vs, uint64_t reason)
+static _Noreturn __attribute__((noinline, cold)) void refused(struct vs *vs, uint64_t reason)
 {
 	tlb_leave_guest(this_pp());
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
@@ -186,6 +197,35 @@ static void ept_violation(struct vs *vs)
 	}
 }
 
+/* The exits that concern the microkernel itself, each before it can be the extension's. */
+#define OUR_EXITS                                                                                  \
+	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_NMI_WINDOW) | BSL_BIT(EXIT_VMCALL) |        \
+	 BSL_BIT(EXIT_EPT_VIOLATION))
+
+static _Noreturn __attribute__((noinline, cold)) void our_exit(struct pp *pp, struct vs *vs,
+							       uint64_t reason)
+{
+	switch (reason & EXIT_BASIC) {
+	case EXIT_EXCEPTION_OR_NMI:
+		exception_or_nmi(pp, vs);
+		break;
+	case EXIT_NMI_WINDOW:
+		nmi_window(pp, vs);
+		break;
+	case EXIT_VMCALL:
+		vmcall(vs);
+		break;
+	case EXIT_EPT_VIOLATION:
+		ept_violation(vs);
+		break;
+	default:
+		break;
+	}
+	if (pp->fallback)
+		vmx_fallback_exit(vs, reason & EXIT_BASIC);
+	exit_to_ext(vs, reason);
+}
+
 _Noreturn void vmx_exit(void)
 {
 	struct pp *pp = this_pp();
@@ -204,24 +244,8 @@ _Noreturn void vmx_exit(void)
 		refused(vs, reason);
 	vs->launched = true;
 	basic = reason & EXIT_BASIC;
-	exit_count(pp, vs, basic < 0xFF ? (unsigned int)basic : 0xFF, reason, vmcs_read(VMCS_rip));
-	switch (basic) {
-	case EXIT_EXCEPTION_OR_NMI:
-		exception_or_nmi(pp, vs);
-		break;
-	case EXIT_NMI_WINDOW:
-		nmi_window(pp, vs);
-		break;
-	case EXIT_VMCALL:
-		vmcall(vs);
-		break;
-	case EXIT_EPT_VIOLATION:
-		ept_violation(vs);
-		break;
-	default:
-		break;
-	}
-	if (pp->fallback)
-		vmx_fallback_exit(vs, basic);
+	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
+	if (__builtin_expect((basic < 64 && OUR_EXITS >> basic & 1) || pp->fallback, 0))
+		our_exit(pp, vs, reason);
 	exit_to_ext(vs, reason);
 }

@@ -98,6 +98,12 @@ static void do_cpuid(void)
 	gpr[BF_RDX] = r.edx;
 }
 
+/* Not every CPU looks at the privilege level before it exits. */
+static bool is_kernel(const struct vs *vs)
+{
+	return mk.vendor->vs_cpl(vs) == 0;
+}
+
 static bool do_xsetbv(void)
 {
 	const uint64_t *gpr = abi_gprs();
@@ -158,10 +164,11 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case EXIT_CPUID:
 		do_cpuid();
 		break;
-	case EXIT_INVD: /* it would throw away what other CPUs wrote */
+	case EXIT_INVD: /* skipped: it would throw away what other CPUs wrote */
+		done = is_kernel(vs);
 		break;
 	case EXIT_XSETBV:
-		done = do_xsetbv();
+		done = is_kernel(vs) && do_xsetbv();
 		break;
 	case EXIT_CR:
 		done = do_cr_access();

@@ -382,7 +382,8 @@ bool vmx_vs_advance_ip(struct vs *vs)
 {
 	uint64_t length, rip, next, state, rflags;
 
-	vmx_current(vs);
+	if (__builtin_expect(this_pp()->vmcs != vs, 0))
+		vmx_current(vs);
 	length = vmcs_read(VMCS_vmexit_instruction_length);
 	if (length - 1 >= 15)
 		return false;
