@@ -26,7 +26,11 @@
  * not save any to keep something across the call.
  */
 #define MK_HOT static inline __attribute__((always_inline))
+#if __STDC_HOSTED__
+#define MK_RARE __attribute__((cold))
+#else
 #define MK_RARE __attribute__((cold, no_caller_saved_registers))
+#endif
 
 struct ext;
 struct tlb_state;
