@@ -156,6 +156,8 @@ void fail_ext_fault(const struct trap_frame *frame)
 	pp->fail.rip = frame->rip;
 	pp->fail.rflags = frame->rflags;
 	pp->fail.rsp = frame->rsp;
+	pp->fail.vector = frame->vector;
+	pp->fail.address = address;
 	pp->fail.phase = pp->phase;
 	ext_call(pp, ext, PHASE_FAIL, ext->fail, frame->error_code << 32 | frame->vector, address);
 }

@@ -9,6 +9,11 @@
 
 uint64_t sys_control_exit(struct syscall_frame *f)
 {
+	const struct pp *pp = this_pp();
+
+	/* A fail callback that gives up leaves the fault as what went wrong. */
+	if (pp->phase == PHASE_FAIL)
+		fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
 	fail(BF_ERR_EXT_EXIT, 0, f->rip, 0);
 }
 
