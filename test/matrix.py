@@ -93,7 +93,7 @@ def failed_lines(output, test):
     """The descriptions of the tests that failed."""
     begin = output.find(f"# Subtest: {test}\n")
     end = output.find(f"kselftest: {test}: ", begin)
-    return re.findall(r"not ok \d+ (.*)", output[begin:end]) if begin >= 0 else []
+    return re.findall(r"^    not ok \d+ (.*)", output[begin:end], re.M) if begin >= 0 else []
 
 
 def jobs():

@@ -28,6 +28,16 @@ plain_leaves()
 	done
 }
 
+# QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not.
+insns()
+{
+	if [ "$VM_MACHINE" = qemu-svm ]; then
+		"$bin/insns" | grep -v '^invd'
+	else
+		"$bin/insns"
+	fi
+}
+
 same_output()
 {
 	file=$1
@@ -42,7 +52,7 @@ osxsave=$((0x$osxsave >> 27 & 1))
 modprobe msr
 
 efer=$("$bin/msr" 0 0xc0000080)
-"$bin/insns" >/tmp/insns.bare
+insns >/tmp/insns.bare
 plain_leaves >/tmp/leaves.bare
 
 plan 21
@@ -55,7 +65,7 @@ t "CPUID hides SVM" cpuid_bit 0x80000001 3 2 0
 t "CPUID hides SKINIT" cpuid_bit 0x80000001 3 12 0
 t "OSXSAVE is what Linux set" cpuid_bit 1 3 27 $osxsave
 t "all other leaves are the CPU's" same_output /tmp/leaves.bare plain_leaves
-t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare "$bin/insns"
+t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare insns
 t "no CPU was stopped by them" all_guests
 t "EFER is what it was" gives 0 "$efer" "$bin/msr" 0 0xc0000080
 if [ $svm = 1 ]; then

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/cpustate: the registers of every online CPU that a hypervisor has to carry, one
- * "CPU NAME VALUE" a line, so that diff compares two moments. Left out is what differs from moment to
- * moment on a bare CPU too (CR2, CR3, DR6, the user's segments and FS base).
+ * What only the kernel can see of its CPUs, and do to them, in /sys/kernel/debug/cpustate/:
+ *
+ * state  the registers of every online CPU that a hypervisor has to carry, one "CPU NAME VALUE" a line,
+ *        so that diff compares two moments. Left out is what differs from moment to moment on a bare
+ *        CPU too (CR2, CR3, DR6, the user's segments and FS base).
+ * nmi    takes a number: so often every online CPU gets an NMI. EIO: one did not arrive.
  */
+#include <asm/apic.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
+#include <asm/nmi.h>
 #include <asm/processor-flags.h>
 #include <linux/cpu.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -150,20 +156,85 @@ static int cpustate_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(cpustate);
 
-static struct dentry *file;
+#define NMI_PATIENCE_US 5000000
+
+static DEFINE_MUTEX(nmi_lock);
+static DEFINE_PER_CPU(bool, nmi_expected);
+
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	if (!this_cpu_read(nmi_expected))
+		return NMI_DONE;
+	this_cpu_write(nmi_expected, false);
+	return NMI_HANDLED;
+}
+
+static bool nmi_arrived(unsigned int cpu)
+{
+	unsigned int us;
+
+	for (us = 0; us < NMI_PATIENCE_US; us += 2) {
+		if (!READ_ONCE(per_cpu(nmi_expected, cpu)))
+			return true;
+		udelay(2);
+	}
+	pr_err("cpustate: an NMI did not reach CPU %u\n", cpu);
+	return false;
+}
+
+/* One to every CPU, all under way at the same time. */
+static bool send_nmis(void)
+{
+	unsigned int cpu;
+	bool arrived = true;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		WRITE_ONCE(per_cpu(nmi_expected, cpu), true);
+		apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+	}
+	for_each_online_cpu(cpu)
+		arrived &= nmi_arrived(cpu);
+	cpus_read_unlock();
+	return arrived;
+}
+
+static int nmi_set(void *data, u64 count)
+{
+	bool arrived = true;
+	u64 i;
+
+	mutex_lock(&nmi_lock);
+	for (i = 0; i < count && arrived && !signal_pending(current); i++) {
+		arrived = send_nmis();
+		cond_resched();
+	}
+	mutex_unlock(&nmi_lock);
+	return arrived ? 0 : -EIO;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(nmi_fops, NULL, nmi_set, "%llu\n");
+
+static struct dentry *directory;
 
 static int __init cpustate_init(void)
 {
-	file = debugfs_create_file("cpustate", 0400, NULL, NULL, &cpustate_fops);
-	return PTR_ERR_OR_ZERO(file);
+	int result = register_nmi_handler(NMI_LOCAL, on_nmi, 0, "cpustate");
+
+	if (result)
+		return result;
+	directory = debugfs_create_dir("cpustate", NULL);
+	debugfs_create_file("state", 0400, directory, NULL, &cpustate_fops);
+	debugfs_create_file_unsafe("nmi", 0200, directory, NULL, &nmi_fops);
+	return 0;
 }
 
 static void __exit cpustate_exit(void)
 {
-	debugfs_remove(file);
+	debugfs_remove_recursive(directory);
+	unregister_nmi_handler(NMI_LOCAL, "cpustate");
 }
 
 module_init(cpustate_init);
 module_exit(cpustate_exit);
-MODULE_DESCRIPTION("The registers of every CPU, for the tests of Bareflank in C");
+MODULE_DESCRIPTION("The registers of every CPU, and NMIs, for the tests of Bareflank in C");
 MODULE_LICENSE("GPL");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * insns: executes instructions that a hypervisor may intercept, as an unprivileged process, and prints
- * for each how it ended: the signal, its code, how far RIP and the fault address are off, whether a
- * register changed. The output must be the same on a bare CPU and under the hypervisor, but for CPUID.
+ * for each how it ended: the signal, its code, RIP and the fault address (counted from the instruction;
+ * -1 elsewhere), registers. The output must be the same on a bare CPU and under the hypervisor.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@
 #include <abi/mk1.h>
 
 #define NOBODY 65534
+#define CODE_SIZE 4096
 
 /* rax, rcx and rdx before the instruction */
 static const struct insn {
@@ -89,7 +90,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	seen.signal = number;
 	seen.code = info->si_code;
 	seen.rip = regs[REG_RIP] - (int64_t)(uintptr_t)code;
-	seen.address = info->si_addr ? (int64_t)(uintptr_t)info->si_addr - (int64_t)(uintptr_t)code : -1;
+	seen.address = (int64_t)(uintptr_t)info->si_addr - (int64_t)(uintptr_t)code;
+	if (seen.address < 0 || seen.address >= CODE_SIZE)
+		seen.address = -1;
 	regs[REG_RIP] = (greg_t)resume;
 	regs[REG_EFL] &= ~0x100;
 }
@@ -123,7 +126,6 @@ static void run(const struct insn *insn)
 			 : "rsi", "rdi", "r8", "r9", "r10", "r11", "r15", "cc", "memory");
 	printf("%s: signal %d code %d rip %lld address %lld", insn->name, seen.signal, seen.code,
 	       (long long)seen.rip, (long long)seen.address);
-	/* The value of a register that is an address differs from run to run. */
 	printf(" rax %llx rbx %llx rcx %llx rdx %llx\n", (unsigned long long)rax,
 	       (unsigned long long)rbx, (unsigned long long)rcx, (unsigned long long)rdx);
 }
@@ -135,7 +137,7 @@ int main(void)
 	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	static const int signals[] = { SIGILL, SIGSEGV, SIGTRAP, SIGBUS, SIGFPE };
 
-	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (code == MAP_FAILED || sigaltstack(&alternate, NULL)) {
 		perror("insns");
 		return 1;
