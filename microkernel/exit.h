@@ -21,29 +21,26 @@ bool exit_log_init(struct pp *pp);
 /* Prints the last exits of any PP, oldest first; false: no such PP has been here. */
 bool exit_log_dump(uint16_t ppid);
 
-/* The first exit of a launch: the PP is in. */
-MK_RARE void exit_first(struct pp *pp);
+/* The first exit of a launch, where pp->launched is not set yet: the PP is in. */
+void exit_first(struct pp *pp);
 
 /* The extension for exits is missing or another one's address space is loaded. */
-MK_RARE void exit_find_ext(struct pp *pp, uint64_t reason);
+void exit_find_ext(struct pp *pp, uint64_t reason);
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
 
-/* The first thing on an exit: counts and logs it; slot is the index in bf_pp_status.exit_count. */
+/* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
 MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 			      uint64_t reason, uint64_t rip)
 {
 	struct exit_log_entry *e = &pp->log->entries[pp->log->next++ % MK_EXIT_LOG_ENTRIES];
 
-	tlb_leave_guest(pp);
 	e->reason = reason;
 	e->rip = rip;
 	e->vsid = vs->id;
 	pp->status->exit_count[slot]++;
 	pp->status->exits++;
-	if (__builtin_expect(!pp->launched, 0))
-		exit_first(pp);
 }
 
 /* Goes up to the extension that registered for exits. */

@@ -22,15 +22,11 @@
 #include <abi/types.h>
 
 /*
- * The exit path is inline. What it rarely calls preserves all registers, so that the path itself need
- * not save any to keep something across the call.
+ * The exit path is inline, and calls nothing from which it comes back while it still needs something:
+ * then the compiler does not save registers for it. Rare exits end in a function of their own.
  */
 #define MK_HOT static inline __attribute__((always_inline))
-#if __STDC_HOSTED__
-#define MK_RARE __attribute__((cold))
-#else
-#define MK_RARE __attribute__((cold, no_caller_saved_registers))
-#endif
+#define MK_RARE __attribute__((noinline, cold))
 
 struct ext;
 struct tlb_state;

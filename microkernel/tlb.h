@@ -29,7 +29,7 @@ void tlb_join(struct pp *pp);
 void tlb_part(struct pp *pp);
 
 /* Flushes this PP up to the current generation. */
-MK_RARE void tlb_catch_up(struct pp *pp);
+void tlb_catch_up(struct pp *pp);
 
 /* Immediately before the guest is entered. */
 MK_HOT void tlb_enter_guest(struct pp *pp)
@@ -37,7 +37,7 @@ MK_HOT void tlb_enter_guest(struct pp *pp)
 	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
 }
 
-/* On every exit, before anything of an extension is touched. */
+/* The first thing on every exit, before anything of an extension is touched. */
 MK_HOT void tlb_leave_guest(struct pp *pp)
 {
 	(void)__atomic_exchange_n(&pp->tlb->away, 0, __ATOMIC_SEQ_CST);

@@ -138,9 +138,8 @@ void svm_fallback_init(struct vs *vs)
 	reinject(vmcb);
 }
 
-static __attribute__((noinline, cold)) _Noreturn void invalid(struct vs *vs)
+static MK_RARE _Noreturn void invalid(struct vs *vs)
 {
-	tlb_leave_guest(this_pp());
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
 	svm_print_checks(vmcb_of(vs));
 	mk.vendor->vs_dump(vs);
@@ -148,10 +147,12 @@ static __attribute__((noinline, cold)) _Noreturn void invalid(struct vs *vs)
 }
 
 /* What is not simply the extension's business. */
-static __attribute__((noinline, cold)) void special(struct pp *pp, struct vs *vs, uint64_t code)
+static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
+	if (!pp->launched)
+		exit_first(pp);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
@@ -162,6 +163,7 @@ static __attribute__((noinline, cold)) void special(struct pp *pp, struct vs *vs
 	}
 	if (pp->fallback)
 		inject_ud(vs); /* VMRUN is all that is left */
+	exit_to_ext(vs, code);
 }
 
 _Noreturn void svm_exit(void)
@@ -169,8 +171,10 @@ _Noreturn void svm_exit(void)
 	struct pp *pp = this_pp();
 	struct vs *vs = pp->vs;
 	struct vmcb *vmcb = vmcb_of(vs);
-	uint64_t code = vmcb->exitcode;
+	uint64_t code;
 
+	tlb_leave_guest(pp);
+	code = vmcb->exitcode;
 	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
 		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
 	abi_gprs()[BF_RAX] = vmcb->rax;
@@ -178,7 +182,7 @@ _Noreturn void svm_exit(void)
 	vmcb->tlb_control = 0;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
-				     code == SVM_EXIT_NPF || pp->fallback, 0))
+				     code == SVM_EXIT_NPF || pp->fallback || !pp->launched, 0))
 		special(pp, vs, code);
 	exit_to_ext(vs, code);
 }

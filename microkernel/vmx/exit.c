@@ -37,7 +37,7 @@ static void set_nmi_window(bool open)
 }
 
 /* The entries that need more than the registers. */
-static _Noreturn __attribute__((noinline, cold)) void run_slowly(struct pp *pp, struct vs *vs)
+static MK_RARE _Noreturn void run_slowly(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
 
@@ -90,9 +90,8 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 }
 
 /* VM entry began and met guest state or an MSR that it does not take (§27.8). */
-static _Noreturn __attribute__((noinline, cold)) void refused(struct vs *vs, uint64_t reason)
+static MK_RARE _Noreturn void refused(struct vs *vs, uint64_t reason)
 {
-	tlb_leave_guest(this_pp());
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
 		 (unsigned long long)reason,
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
@@ -202,9 +201,10 @@ static void ept_violation(struct vs *vs)
 	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_NMI_WINDOW) | BSL_BIT(EXIT_VMCALL) |        \
 	 BSL_BIT(EXIT_EPT_VIOLATION))
 
-static _Noreturn __attribute__((noinline, cold)) void our_exit(struct pp *pp, struct vs *vs,
-							       uint64_t reason)
+static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
 {
+	if (!pp->launched)
+		exit_first(pp);
 	switch (reason & EXIT_BASIC) {
 	case EXIT_EXCEPTION_OR_NMI:
 		exception_or_nmi(pp, vs);
@@ -229,14 +229,16 @@ static _Noreturn __attribute__((noinline, cold)) void our_exit(struct pp *pp, st
 _Noreturn void vmx_exit(void)
 {
 	struct pp *pp = this_pp();
-	struct vs *vs = pp->vs;
+	struct vs *vs;
 	uint64_t reason, basic;
 
+	tlb_leave_guest(pp);
 	/*
 	 * An exit leaves the limit of the GDT at 64 KiB (§28.5.2). What lies behind the table is no
 	 * descriptors, and must not become any for an extension that loads a selector.
 	 */
 	lgdt(&pp->host_gdtr);
+	vs = pp->vs;
 	vs->guest_cr2 = read_cr2();
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);
@@ -245,7 +247,9 @@ _Noreturn void vmx_exit(void)
 	vs->launched = true;
 	basic = reason & EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
-	if (__builtin_expect((basic < 64 && OUR_EXITS >> basic & 1) || pp->fallback, 0))
+	if (__builtin_expect((basic < 64 && OUR_EXITS >> basic & 1) || pp->fallback ||
+				     !pp->launched,
+			     0))
 		our_exit(pp, vs, reason);
 	exit_to_ext(vs, reason);
 }
