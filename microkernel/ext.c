@@ -3,7 +3,7 @@
 
 #include <abi/mk1.h>
 #include <bsl/bits.h>
-#include <bsl/tables.h>
+#include <bsl/paging.h>
 #include <bsl/string.h>
 
 #include "debug.h"
@@ -14,9 +14,9 @@
 #include "trap.h"
 #include "vendor.h"
 
-#define USER_RX (PTE_P | PTE_U | PTE_A)
-#define USER_R (PTE_P | PTE_U | PTE_A | PTE_NX)
-#define USER_RW (PTE_P | PTE_U | PTE_A | PTE_D | PTE_W | PTE_NX)
+#define USER_RX (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A)
+#define USER_R (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_NX)
+#define USER_RW (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_D | BSL_PTE_W | BSL_PTE_NX)
 
 static struct ext exts[BF_MAX_EXTS];
 
@@ -26,7 +26,7 @@ static uint64_t table_alloc(void *ctx)
 	return pool_alloc();
 }
 
-static void *table_at(void *ctx, uint64_t spa)
+static uint64_t *table_at(void *ctx, uint64_t spa)
 {
 	(void)ctx;
 	return window(spa);
@@ -37,7 +37,7 @@ BF_STATIC_ASSERT(MK_NO_PAGE == BSL_NO_TABLE, "one word for none");
 static const struct bsl_tables tables = {
 	.alloc = table_alloc,
 	.at = table_at,
-	.branch = PTE_P | PTE_W | PTE_U | PTE_A,
+	.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_U | BSL_PTE_A,
 };
 
 struct ext *ext_get(uint16_t id)
@@ -60,12 +60,12 @@ static bool map_image(struct ext *ext)
 	const struct bf_image_page *page = window(ext->image->pages.spa);
 
 	for (uint64_t i = 0; i < ext->image->pages.count; i++) {
-		uint64_t spa = page[i].spa & PTE_ADDR;
+		uint64_t spa = page[i].spa & BSL_PTE_SPA;
 		uint64_t attr = page[i].spa & BF_PAGE_X ? USER_RX :
 				page[i].spa & BF_PAGE_W ? USER_RW :
 							  USER_R;
 
-		if (!bsl_map(&tables, ext->root, page[i].va, spa, attr, 1))
+		if (!bsl_pt_map(&tables, ext->root, page[i].va, spa, attr, 1))
 			return false;
 	}
 	return true;
@@ -74,7 +74,7 @@ static bool map_image(struct ext *ext)
 /* PML4 entries that come into use later must exist now, because the PPs' PML4s are copies. */
 static bool make_slot(struct ext *ext, uint64_t va)
 {
-	return bsl_table_entry(&tables, ext->root, va, 3, true) != NULL;
+	return bsl_pt_entry(&tables, ext->root, va, 3, true) != NULL;
 }
 
 static bool make_slots(struct ext *ext)
@@ -113,7 +113,7 @@ static bool map_fresh(struct ext *ext, uint64_t va, uint64_t size, uint64_t *las
 
 		if (spa == MK_NO_PAGE)
 			return false;
-		if (!bsl_map(&tables, ext->root, va + off, spa, USER_RW, 1)) {
+		if (!bsl_pt_map(&tables, ext->root, va + off, spa, USER_RW, 1)) {
 			pool_free(spa);
 			return false;
 		}
@@ -161,7 +161,7 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 	/* The PP's own entries (microkernel, window, PP area, switch) and the extension's. */
 	root = window(pml4);
 	base = window(pp->handoff.cr3);
-	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++)
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		root[i] = base[i] | ((const uint64_t *)window(ext->root))[i];
 	ext->cr3[ppid] = pml4;
 
@@ -185,7 +185,7 @@ static void map_abi_page(struct pp *pp, uint64_t spa)
 {
 	uint64_t *pt = window(pp->handoff.area_pt);
 
-	pt[bsl_table_index(BF_PP_ABI, 1)] = spa | PTE_P | PTE_W | PTE_NX | PTE_A | PTE_D;
+	pt[bsl_pt_index(BF_PP_ABI, 1)] = spa | BSL_PTE_P | BSL_PTE_W | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
 	invlpg(BF_PP_ABI);
 }
 
@@ -240,7 +240,7 @@ bool ext_is_code(const struct ext *ext, uint64_t rip)
 	uint64_t entry;
 
 	return bsl_range_within(rip, 1, MK1_EXT_CODE_BASE, MK1_EXT_CODE_SIZE) &&
-	       bsl_walk(&tables, ext->root, rip, PTE_P, &entry) && !(entry & PTE_NX);
+	       bsl_pt_walk(&tables, ext->root, rip, BSL_PTE_P, &entry) && !(entry & BSL_PTE_NX);
 }
 
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
@@ -252,9 +252,9 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	if (!bsl_add(va, size - 1, &end) || end >> 47)
 		return false;
 	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
-		if (!bsl_walk(&tables, pp->ext->cr3[pp->handoff.ppid], page << BF_PAGE_SHIFT,
-			      PTE_P, &entry) ||
-		    !(entry & PTE_U))
+		if (!bsl_pt_walk(&tables, pp->ext->cr3[pp->handoff.ppid], page << BF_PAGE_SHIFT,
+			      BSL_PTE_P, &entry) ||
+		    !(entry & BSL_PTE_U))
 			return false;
 	}
 	return true;
@@ -267,7 +267,7 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 
 	bsl_spin_lock(&ext->lock);
 	for (off = 0; ok && off < size; off += BF_PAGE_SIZE)
-		ok = bsl_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
+		ok = bsl_pt_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
 			     USER_RW, 1);
 	bsl_spin_unlock(&ext->lock);
 	if (!ok && off > BF_PAGE_SIZE)
@@ -281,7 +281,7 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 
 	bsl_spin_lock(&ext->lock);
 	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
-		uint64_t *entry = bsl_table_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
+		uint64_t *entry = bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
 						  1, false);
 
 		mapped = entry && *entry;
@@ -331,7 +331,7 @@ static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va,
 				return NULL;
 			*entry = fresh | tables.branch;
 		}
-		entry = (uint64_t *)window(*entry & PTE_ADDR) + bsl_table_index(va, level);
+		entry = (uint64_t *)window(*entry & BSL_PTE_SPA) + bsl_pt_index(va, level);
 	}
 	return entry;
 }
@@ -369,13 +369,13 @@ bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)
 
 static void free_tables(uint64_t entry, unsigned int level)
 {
-	uint64_t *table = window(entry & PTE_ADDR);
+	uint64_t *table = window(entry & BSL_PTE_SPA);
 
-	for (unsigned int i = 0; level > 1 && i < BSL_TABLE_ENTRIES; i++) {
+	for (unsigned int i = 0; level > 1 && i < BSL_PT_ENTRIES; i++) {
 		if (table[i])
 			free_tables(table[i], level - 1);
 	}
-	pool_free(entry & PTE_ADDR);
+	pool_free(entry & BSL_PTE_SPA);
 }
 
 void direct_map_free(struct vm *vm)
@@ -398,7 +398,7 @@ void direct_map_switch(struct pp *pp)
 		return;
 	root = window(pp->ext->cr3[pp->handoff.ppid]);
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
-		root[bsl_table_index(MK1_DIRECT_MAP_BASE, 4) + i] =
+		root[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] =
 			vm ? vm->direct_map[pp->ext->id][i] : 0;
 	write_cr3(read_cr3());
 }
@@ -410,7 +410,7 @@ bool direct_map_fault(struct pp *pp, uint64_t va)
 
 	if (!vm || !in_direct_map(va))
 		return false;
-	entry = (uint64_t *)window(pp->ext->cr3[pp->handoff.ppid]) + bsl_table_index(va, 4);
+	entry = (uint64_t *)window(pp->ext->cr3[pp->handoff.ppid]) + bsl_pt_index(va, 4);
 	table = vm->direct_map[pp->ext->id][direct_slot(va)];
 	if (*entry || !table)
 		return false;

@@ -2,7 +2,7 @@
 #include "nested.h"
 
 #include <bsl/bits.h>
-#include <bsl/tables.h>
+#include <bsl/paging.h>
 #include <bsl/spinlock.h>
 
 #include "intrinsics.h"
@@ -25,7 +25,7 @@ static uint64_t table_alloc(void *ctx)
 	return pool_alloc();
 }
 
-static void *table_at(void *ctx, uint64_t spa)
+static uint64_t *table_at(void *ctx, uint64_t spa)
 {
 	(void)ctx;
 	return window(spa);
@@ -52,7 +52,7 @@ static bool split(uint64_t spa, unsigned int level)
 {
 	uint64_t size = BSL_LEVEL_SIZE(level - 1);
 
-	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++) {
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
 		if (!map_range(spa + i * size, level - 1))
 			return false;
 	}
@@ -67,7 +67,7 @@ static bool map_range(uint64_t spa, unsigned int level)
 	uint64_t attr;
 
 	if (owned && level == 2 && wholly_owned(spa, size)) {
-		uint64_t *entry = bsl_table_entry(&tables, mk.root_npt, spa, 2, true);
+		uint64_t *entry = bsl_pt_entry(&tables, mk.root_npt, spa, 2, true);
 
 		if (!entry)
 			return false;
@@ -78,7 +78,7 @@ static bool map_range(uint64_t spa, unsigned int level)
 		return split(spa, level);
 	if (!mk.vendor->nested_leaf(spa, size, &attr))
 		return split(spa, level);
-	return bsl_map(&tables, mk.root_npt, spa, owned ? decoy : spa, attr | ALL_RIGHTS, level);
+	return bsl_pt_map(&tables, mk.root_npt, spa, owned ? decoy : spa, attr | ALL_RIGHTS, level);
 }
 
 static bool make_decoy(void)
@@ -92,7 +92,7 @@ static bool make_decoy(void)
 	if (!mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
 		return false;
 	pt = window(decoy_table);
-	for (unsigned int i = 0; i < BSL_TABLE_ENTRIES; i++)
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		pt[i] = decoy | attr | ALL_RIGHTS;
 	return true;
 }
@@ -127,7 +127,7 @@ bool nested_fault(uint64_t gpa)
 		return false;
 	bsl_spin_lock(&lock);
 	/* Another PP may have been faster. */
-	ok = bsl_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
+	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
 	     map_range(bsl_align_down(gpa, SIZE_1G), 3);
 	bsl_spin_unlock(&lock);
 	return ok;

@@ -19,9 +19,11 @@
 #define DATA (BSL_PTE_W | BSL_PTE_NX)
 #define CODE 0
 
-static uint64_t *alloc_table(void *memory, uint64_t *spa)
+static uint64_t alloc_table(void *memory)
 {
-	return bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, spa);
+	uint64_t spa;
+
+	return bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &spa) ? spa : BSL_NO_TABLE;
 }
 
 static uint64_t *see_table(void *memory, uint64_t spa)
@@ -30,22 +32,25 @@ static uint64_t *see_table(void *memory, uint64_t spa)
 	return bf_os_va(spa);
 }
 
-/* A lack of memory may have a more precise reason. */
-static enum bf_error map(struct bf_memory *memory, const struct bsl_paging *tables, uint64_t va,
-			 uint64_t spa, uint64_t size, uint64_t flags)
+static enum bf_error map(struct bf_loader *loader, uint64_t root, uint64_t va, uint64_t spa,
+			 uint64_t size, uint64_t flags)
 {
-	enum bf_error error = bsl_pt_map(tables, va, spa, size, flags);
+	const struct bsl_tables tables = {
+		.alloc = alloc_table,
+		.at = see_table,
+		.ctx = &loader->memory,
+		.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A,
+	};
+	enum bf_error error = bsl_pt_map_range(&tables, root, va, spa, size, flags);
 
-	return error == BF_ERR_NO_MEMORY ? memory->error : error;
+	/* A lack of memory may have a more precise reason. */
+	return error == BF_ERR_NO_MEMORY ? loader->memory.error : error;
 }
 
-static enum bf_error new_tables(struct bf_memory *memory, struct bsl_paging *tables, uint64_t *spa)
+static enum bf_error new_root(struct bf_loader *loader, uint64_t *root)
 {
-	tables->alloc = alloc_table;
-	tables->table = see_table;
-	tables->ctx = memory;
-	tables->root = alloc_table(memory, spa);
-	return tables->root ? BF_ERR_OK : memory->error;
+	*root = alloc_table(&loader->memory);
+	return *root == BSL_NO_TABLE ? loader->memory.error : BF_ERR_OK;
 }
 
 /* Takes a copy of the switch code, and maps the microkernel's image. */
@@ -54,7 +59,6 @@ enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *mi
 	const struct bf_image_page *pages = bf_os_va(microkernel->pages.spa);
 	struct bf_memory *memory = &loader->memory;
 	enum bf_error error;
-	uint64_t spa;
 	uint64_t i;
 	void *code;
 
@@ -62,13 +66,13 @@ enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *mi
 	if (!code)
 		return memory->error;
 	bsl_memcpy(code, bf_switch_code, BF_PAGE_SIZE);
-	error = new_tables(memory, &loader->common, &spa);
+	error = new_root(loader, &loader->common);
 	for (i = 0; error == BF_ERR_OK && i < microkernel->pages.count; i++) {
 		uint64_t flags = pages[i].spa & BF_PAGE_W ? BSL_PTE_W : 0;
 
 		if (!(pages[i].spa & BF_PAGE_X))
 			flags |= BSL_PTE_NX;
-		error = map(memory, &loader->common, pages[i].va,
+		error = map(loader, loader->common, pages[i].va,
 			    pages[i].spa & ~(uint64_t)BF_PAGE_MASK, BF_PAGE_SIZE, flags);
 	}
 	return error;
@@ -83,16 +87,15 @@ static enum bf_error map_new(struct bf_pp *pp, uint64_t va, uint64_t size, void 
 	*at = bf_memory_alloc(memory, BF_MEMORY_DATA, size, &spa);
 	if (!*at)
 		return memory->error;
-	return map(memory, &pp->tables, va, spa, size, DATA);
+	return map(pp->loader, pp->cr3, va, spa, size, DATA);
 }
 
 static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 {
-	const uint64_t *pd;
-	const uint64_t *pdpt;
+	const uint64_t *pml4 = bf_os_va(pp->cr3);
+	const uint64_t *pdpt = bf_os_va(pml4[bsl_pt_index(BF_PP_BASE, 4)] & BSL_PTE_SPA);
+	const uint64_t *pd = bf_os_va(pdpt[bsl_pt_index(BF_PP_BASE, 3)] & BSL_PTE_SPA);
 
-	pdpt = bf_os_va(pp->tables.root[bsl_pt_index(BF_PP_BASE, 4)] & BSL_PTE_SPA);
-	pd = bf_os_va(pdpt[bsl_pt_index(BF_PP_BASE, 3)] & BSL_PTE_SPA);
 	handoff->magic = BF_HANDOFF_MAGIC;
 	handoff->ppid = pp->ppid;
 	handoff->cpu = pp->cpu;
@@ -113,7 +116,7 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 	void *data;
 	void *stack;
 
-	error = new_tables(memory, &pp->tables, &pp->cr3);
+	error = new_root(pp->loader, &pp->cr3);
 	if (error == BF_ERR_OK)
 		error = map_new(pp, BF_PP_DATA, BF_PP_DATA_PAGES * BF_PAGE_SIZE, &data);
 	if (error == BF_ERR_OK)
@@ -123,14 +126,14 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 				&stack);
 	if (error != BF_ERR_OK)
 		return error;
-	error = map(memory, &pp->tables, (uint64_t)(uintptr_t)bf_switch_code,
+	error = map(pp->loader, pp->cr3, (uint64_t)(uintptr_t)bf_switch_code,
 		    pp->loader->switch_spa, BF_PAGE_SIZE, CODE);
 	if (error != BF_ERR_OK)
 		return error;
 	pp->switch_page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &switch_spa);
 	if (!pp->switch_page)
 		return memory->error;
-	error = map(memory, &pp->tables, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
+	error = map(pp->loader, pp->cr3, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
 		    BF_PAGE_SIZE, DATA);
 	if (error != BF_ERR_OK)
 		return error;
@@ -141,8 +144,8 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 
 static enum bf_error map_window(struct bf_loader *loader, const struct bf_block *block)
 {
-	return map(&loader->memory, &loader->common, BF_WINDOW_BASE + block->spa, block->spa,
-		   block->size, DATA);
+	return map(loader, loader->common, BF_WINDOW_BASE + block->spa, block->spa, block->size,
+		   DATA);
 }
 
 /*
@@ -151,6 +154,7 @@ static enum bf_error map_window(struct bf_loader *loader, const struct bf_block 
  */
 enum bf_error bf_aspace_finish(struct bf_loader *loader)
 {
+	const uint64_t *common = bf_os_va(loader->common);
 	const struct bf_block *block;
 	enum bf_error error;
 	uint32_t i, slot;
@@ -162,14 +166,14 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);
 	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++) {
-		for (slot = 0; slot < BSL_PT_ENTRIES; slot++) {
-			uint64_t entry = loader->common.root[slot];
+		uint64_t *pml4 = bf_os_va(loader->pps[i].cr3);
 
-			if (!entry)
+		for (slot = 0; slot < BSL_PT_ENTRIES; slot++) {
+			if (!common[slot])
 				continue;
-			if (loader->pps[i].tables.root[slot])
+			if (pml4[slot])
 				return BF_ERR_BAD_REQUEST;
-			loader->pps[i].tables.root[slot] = entry;
+			pml4[slot] = common[slot];
 		}
 	}
 	return error;

@@ -61,7 +61,6 @@ struct bf_pp {
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
 	uint64_t cr3;
-	struct bsl_paging tables;
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
 	struct bf_cpu_features features;
 };
@@ -84,7 +83,7 @@ struct bf_loader {
 	struct bf_handoff *handoff; /* until the first launch: guests see none of this memory */
 	uint64_t handoff_spa;
 	uint64_t entry; /* of the microkernel */
-	struct bsl_paging common; /* what all page tables have in common */
+	uint64_t common; /* SPA of a PML4 with what all PPs have in common */
 	uint64_t switch_spa; /* our copy of the switch code */
 };
 

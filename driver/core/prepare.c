@@ -21,7 +21,7 @@ static uint64_t huge_size_of(uint64_t asked)
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
 {
 	/* 2 MiB for tables and lists, and what a PP takes of its own. */
-	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + BSL_LARGE_PAGE +
+	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + BSL_LEVEL_SIZE(2) +
 	       nr_pps * 0x20000ULL;
 }
 

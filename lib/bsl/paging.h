@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* 4-level page tables of x86-64 (SDM vol. 3 §4.5, APM vol. 2 §5.3); the caller has the memory. */
+/*
+ * Building and walking 4-level page tables (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever brings the
+ * memory. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8 bytes a level, bits
+ * 51:12 the address, bit 7 a leaf above the lowest level. Where they differ, the caller passes the
+ * attribute bits.
+ */
 #ifndef BSL_PAGING_H
 #define BSL_PAGING_H
 
@@ -13,40 +18,57 @@
 #define BSL_PTE_D 0x40ULL
 #define BSL_PTE_PS 0x80ULL
 #define BSL_PTE_NX 0x8000000000000000ULL
-#define BSL_PTE_SPA 0x000FFFFFFFFFF000ULL /* of a page table or a 4 KiB page */
+#define BSL_PTE_SPA 0x000FFFFFFFFFF000ULL /* of a table or a 4 KiB page */
 
 #define BSL_PT_ENTRIES 512
-#define BSL_LARGE_PAGE 0x200000ULL
+#define BSL_NO_TABLE 0xFFFFFFFFFFFFFFFFULL
 
-struct bsl_paging {
-	uint64_t *(*alloc)(void *ctx, uint64_t *spa); /* a zeroed page for a table, or NULL */
-	uint64_t *(*table)(void *ctx, uint64_t spa); /* where to see a table */
+/* Bytes that one entry of a level spans; level 1 is a PT, 4 is the PML4. */
+#define BSL_LEVEL_SIZE(level) ((uint64_t)1 << (12 + 9 * ((level) - 1)))
+
+/* Where tables come from and how they are reached. */
+struct bsl_tables {
+	uint64_t (*alloc)(void *ctx); /* a zeroed page's SPA, or BSL_NO_TABLE */
+	uint64_t *(*at)(void *ctx, uint64_t spa); /* the table at spa */
 	void *ctx;
-	uint64_t *root; /* the PML4 */
+	uint64_t branch; /* attribute bits of entries that point to tables */
 };
 
 /* The index into the table of a level (1: page table … 4: PML4) for va. */
 static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 {
-	return (unsigned int)(va >> (12 + 9 * (level - 1)) & (BSL_PT_ENTRIES - 1));
+	return (unsigned int)(va >> (12 + 9 * (level - 1))) & (BSL_PT_ENTRIES - 1);
 }
 
 /*
- * The entry for va in the table of a level (1..4), tables on the way made where they are missing.
- * NULL: no memory, or a large page lies there. Tables above level 1 grant W always, and U if user.
+ * The entry for va at the given level of the tree whose PML4 is at root, or NULL when a table above
+ * it is missing. With alloc set, missing tables are made; NULL then means that memory ran out or that
+ * a larger leaf already maps va.
  */
-uint64_t *bsl_pt_entry(const struct bsl_paging *paging, uint64_t va, unsigned int level, bool user);
+uint64_t *bsl_pt_entry(const struct bsl_tables *t, uint64_t root, uint64_t va, unsigned int level,
+		       bool alloc);
 
 /*
- * Maps size bytes at va to spa, with 2 MiB pages where both are aligned. flags: BSL_PTE_W, _U, _NX.
- * Accessed and dirty are set at once, so that the CPU never writes the tables.
+ * Walks to the leaf that maps va. Returns its level, or 0 if va is not mapped (present is the bits of
+ * which one must be set: BSL_PTE_P, or for EPT the rights). *entry is the last entry that was read.
+ */
+unsigned int bsl_pt_walk(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t present,
+			 uint64_t *entry);
+
+/*
+ * Maps one page: the leaf entry for va at level (1, 2 or 3) becomes spa | attr. spa and va are aligned
+ * to the level's size. Returns false when memory ran out or something is mapped there already.
+ */
+bool bsl_pt_map(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t spa, uint64_t attr,
+		unsigned int level);
+
+/*
+ * Maps size bytes at va to spa in a CPU's page table, with 2 MiB pages where both are aligned.
+ * flags: BSL_PTE_W, _U, _NX. Accessed and dirty are set at once, so that the CPU never writes them.
  * BAD_REQUEST: not page aligned, not canonical, out of range, or something is mapped there.
  * NO_MEMORY: part of the range may be mapped.
  */
-enum bf_error bsl_pt_map(const struct bsl_paging *paging, uint64_t va, uint64_t spa, uint64_t size,
-			 uint64_t flags);
-
-/* Where va leads, as the CPU sees it: *spa (of the byte), *flags (W, U, NX). False: not mapped. */
-bool bsl_pt_translate(const struct bsl_paging *paging, uint64_t va, uint64_t *spa, uint64_t *flags);
+enum bf_error bsl_pt_map_range(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t spa,
+			       uint64_t size, uint64_t flags);
 
 #endif

@@ -4,7 +4,7 @@
  * long the instruction was that exited.
  */
 #include <bsl/bits.h>
-#include <bsl/tables.h>
+#include <bsl/paging.h>
 #include <bsl/string.h>
 
 #include "../decode.h"
@@ -29,7 +29,7 @@ static const void *temp_map(unsigned int slot, uint64_t spa)
 
 	if (!mem_is_ram(spa) || mem_is_owned(spa))
 		return NULL;
-	pt[bsl_table_index(va, 1)] = spa | PTE_P | PTE_NX | PTE_A;
+	pt[bsl_pt_index(va, 1)] = spa | BSL_PTE_P | BSL_PTE_NX | BSL_PTE_A;
 	invlpg(va);
 	return (const void *)va;
 }
@@ -40,7 +40,7 @@ static const void *temp_map(unsigned int slot, uint64_t spa)
  */
 static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 {
-	uint64_t table = vmcb->n_cr3 & PTE_ADDR;
+	uint64_t table = vmcb->n_cr3 & BSL_PTE_SPA;
 
 	if (!(vmcb->np_control & SVM_NP_ENABLE)) {
 		*spa = gpa;
@@ -52,15 +52,15 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		uint64_t size = BSL_LEVEL_SIZE(level);
 		const uint64_t *t = mem_is_owned(table) ? window(table) :
 							  temp_map(SLOT_NESTED, table);
-		uint64_t entry = t ? t[bsl_table_index(gpa, level)] : 0;
+		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
 
-		if (!(entry & PTE_P))
+		if (!(entry & BSL_PTE_P))
 			return false;
-		if (level == 1 || (level < 4 && entry & PTE_LEAF)) {
-			*spa = (entry & PTE_ADDR & ~(size - 1)) | (gpa & (size - 1));
+		if (level == 1 || (level < 4 && entry & BSL_PTE_PS)) {
+			*spa = (entry & BSL_PTE_SPA & ~(size - 1)) | (gpa & (size - 1));
 			return true;
 		}
-		table = entry & PTE_ADDR;
+		table = entry & BSL_PTE_SPA;
 	}
 }
 
@@ -98,7 +98,7 @@ static struct guest_paging paging_of(const struct vmcb *vmcb)
 static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struct code_window *w)
 {
 	struct guest_paging p = paging_of(vmcb);
-	uint64_t table = vmcb->cr3 & (p.levels == 3 ? 0xFFFFFFE0 : PTE_ADDR);
+	uint64_t table = vmcb->cr3 & (p.levels == 3 ? 0xFFFFFFE0 : BSL_PTE_SPA);
 
 	w->levels = 0;
 	if (!p.levels) {
@@ -113,17 +113,17 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 		if (!at)
 			return false;
 		bsl_memcpy(&entry, at, p.entry_size);
-		if (!(entry & PTE_P))
+		if (!(entry & BSL_PTE_P))
 			return false;
 		if (p.levels == 4) {
 			w->entry[w->levels] = at;
 			w->value[w->levels++] = entry;
 		}
-		if (level == 1 || (entry & PTE_LEAF && level <= 3 && p.levels != level)) {
-			*gpa = (entry & PTE_ADDR & ~bsl_mask(shift)) | (la & bsl_mask(shift));
+		if (level == 1 || (entry & BSL_PTE_PS && level <= 3 && p.levels != level)) {
+			*gpa = (entry & BSL_PTE_SPA & ~bsl_mask(shift)) | (la & bsl_mask(shift));
 			return true;
 		}
-		table = entry & PTE_ADDR;
+		table = entry & BSL_PTE_SPA;
 	}
 	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "fake_platform.h"
+#include "translate.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -374,33 +375,28 @@ void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail)
 
 /* --- what the microkernel relies on ----------------------------------------------------------- */
 
-static uint64_t *no_alloc(void *ctx, uint64_t *spa)
-{
-	(void)ctx;
-	(void)spa;
-	return NULL;
-}
-
 static uint64_t *see(void *ctx, uint64_t spa)
 {
 	(void)ctx;
 	return bf_os_va(spa);
 }
 
-static const uint64_t *translate(const struct bsl_paging *paging, uint64_t va, uint64_t flags)
+static const struct bsl_tables view = { .at = see };
+
+static const uint64_t *translate(uint64_t root, uint64_t va, uint64_t flags)
 {
 	uint64_t spa, is;
 
-	ck_assert_msg(bsl_pt_translate(paging, va, &spa, &is), "0x%lx is not mapped", va);
+	ck_assert_msg(translate_va(&view, root, va, &spa, &is), "0x%lx is not mapped", va);
 	ck_assert_uint_eq(is, flags);
 	return bf_os_va(spa);
 }
 
-static void verify_unmapped(const struct bsl_paging *paging, uint64_t va)
+static void verify_unmapped(uint64_t root, uint64_t va)
 {
 	uint64_t spa, flags;
 
-	ck_assert_msg(!bsl_pt_translate(paging, va, &spa, &flags), "0x%lx is mapped", va);
+	ck_assert_msg(!translate_va(&view, root, va, &spa, &flags), "0x%lx is mapped", va);
 }
 
 static bool is_owned(const struct bf_handoff *handoff, uint64_t spa, uint64_t size)
@@ -435,7 +431,7 @@ static void verify_table(const struct bf_handoff *handoff, const uint64_t *table
 	}
 }
 
-static void verify_lists(const struct bsl_paging *paging, const struct bf_handoff *handoff)
+static void verify_lists(uint64_t root, const struct bf_handoff *handoff)
 {
 	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
 	const struct bf_region *list = bf_os_va(handoff->owned.spa);
@@ -447,11 +443,11 @@ static void verify_lists(const struct bsl_paging *paging, const struct bf_handof
 	ck_assert_uint_gt(handoff->page_pool.count, 0);
 	for (i = 0; i < handoff->page_pool.count; i++) {
 		ck_assert(is_owned(handoff, list[i].spa, list[i].size));
-		translate(paging, BF_WINDOW_BASE + list[i].spa, rw);
-		translate(paging, BF_WINDOW_BASE + list[i].spa + list[i].size - 1, rw);
+		translate(root, BF_WINDOW_BASE + list[i].spa, rw);
+		translate(root, BF_WINDOW_BASE + list[i].spa + list[i].size - 1, rw);
 	}
 	ck_assert(is_owned(handoff, handoff->huge_pool.spa, handoff->huge_pool.size));
-	translate(paging, BF_WINDOW_BASE + handoff->huge_pool.spa, rw);
+	translate(root, BF_WINDOW_BASE + handoff->huge_pool.spa, rw);
 	ck_assert_uint_eq(handoff->ram.count, 3);
 	list = bf_os_va(handoff->ram.spa);
 	ck_assert_uint_eq(list[0].spa, 0x1000);
@@ -460,42 +456,42 @@ static void verify_lists(const struct bsl_paging *paging, const struct bf_handof
 	/* shared with Linux, so not owned */
 	ck_assert(!is_owned(handoff, handoff->ring.spa, 1));
 	ck_assert(!is_owned(handoff, handoff->status.spa, 1));
-	translate(paging, BF_WINDOW_BASE + handoff->ring.spa, rw);
-	translate(paging, BF_WINDOW_BASE + handoff->status.spa + handoff->status.size - 1, rw);
+	translate(root, BF_WINDOW_BASE + handoff->ring.spa, rw);
+	translate(root, BF_WINDOW_BASE + handoff->status.spa + handoff->status.size - 1, rw);
 }
 
-static void verify_area(const struct bsl_paging *paging, const struct bf_pp_handoff *pp)
+static void verify_area(uint64_t root, const struct bf_pp_handoff *pp)
 {
 	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
 	const uint64_t *pt = bf_os_va(pp->area_pt);
 	unsigned int i;
 
-	translate(paging, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE - 1, rw);
-	verify_unmapped(paging, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE);
-	verify_unmapped(paging, BF_PP_STACK - 1);
-	translate(paging, BF_PP_STACK, rw);
-	translate(paging, BF_PP_STACK_TOP - 1, rw);
-	verify_unmapped(paging, BF_PP_STACK_TOP);
+	translate(root, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE - 1, rw);
+	verify_unmapped(root, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE);
+	verify_unmapped(root, BF_PP_STACK - 1);
+	translate(root, BF_PP_STACK, rw);
+	translate(root, BF_PP_STACK_TOP - 1, rw);
+	verify_unmapped(root, BF_PP_STACK_TOP);
 	for (i = 0; i < BF_PP_IST_COUNT; i++) {
 		uint64_t stack = BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE;
 
-		verify_unmapped(paging, stack - 1);
-		translate(paging, stack, rw);
-		verify_unmapped(paging, stack + BF_PAGE_SIZE);
+		verify_unmapped(root, stack - 1);
+		translate(root, stack, rw);
+		verify_unmapped(root, stack + BF_PAGE_SIZE);
 	}
-	verify_unmapped(paging, BF_PP_ABI);
-	verify_unmapped(paging, BF_PP_TEMP);
+	verify_unmapped(root, BF_PP_ABI);
+	verify_unmapped(root, BF_PP_TEMP);
 	ck_assert(pt[bsl_pt_index(BF_PP_DATA, 1)] & BSL_PTE_P);
 }
 
-static void verify_switch(const struct bsl_paging *paging, const struct bf_switch_page *page)
+static void verify_switch(uint64_t root, const struct bf_switch_page *page)
 {
 	uint64_t handler = page->idt[4];
 	const void *code;
 
-	code = translate(paging, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX);
+	code = translate(root, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX);
 	ck_assert_ptr_eq(code, page);
-	code = translate(paging, (uint64_t)(uintptr_t)bf_switch_code, 0);
+	code = translate(root, (uint64_t)(uintptr_t)bf_switch_code, 0);
 	ck_assert_ptr_ne(code, bf_switch_code);
 	ck_assert_mem_eq(code, bf_switch_code, BF_PAGE_SIZE);
 	handler = (handler & 0xFFFF) | ((handler >> 32) & 0xFFFF0000) | page->idt[5] << 32;
@@ -508,9 +504,8 @@ static void verify_switch(const struct bsl_paging *paging, const struct bf_switc
 
 void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_t entry)
 {
-	struct bsl_paging paging = { .alloc = no_alloc, .table = see, .root = bf_os_va(cr3) };
 	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
-	const struct bf_pp_handoff *pp = (const void *)translate(&paging, BF_PP_DATA, rw);
+	const struct bf_pp_handoff *pp = (const void *)translate(cr3, BF_PP_DATA, rw);
 	const struct bf_handoff *handoff;
 	const struct bf_image_page *pages;
 	uint64_t i;
@@ -520,28 +515,28 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	ck_assert_uint_eq(pp->cr3, cr3);
 	ck_assert_uint_eq(pp->switch_page, (uint64_t)(uintptr_t)page);
 	ck_assert_uint_eq(pp->switch_leave, (uint64_t)(uintptr_t)bf_switch_leave);
-	handoff = (const void *)translate(&paging, pp->handoff, rw);
+	handoff = (const void *)translate(cr3, pp->handoff, rw);
 	fake.handoff = handoff;
 	ck_assert_uint_eq(handoff->magic, BF_HANDOFF_MAGIC);
 	ck_assert_uint_eq(handoff->vendor, fake.here->vendor);
 	ck_assert_uint_eq(handoff->nr_pps, fake.nr_cpus);
 	ck_assert(is_owned(handoff, cr3, BF_PAGE_SIZE));
-	verify_table(handoff, paging.root, 4);
-	verify_lists(&paging, handoff);
-	verify_area(&paging, pp);
-	verify_switch(&paging, page);
-	ck_assert_uint_eq(*(const uint8_t *)translate(&paging, entry, 0), 0x90);
+	verify_table(handoff, bf_os_va(cr3), 4);
+	verify_lists(cr3, handoff);
+	verify_area(cr3, pp);
+	verify_switch(cr3, page);
+	ck_assert_uint_eq(*(const uint8_t *)translate(cr3, entry, 0), 0x90);
 	for (i = 0; i < handoff->nr_exts; i++) {
 		const struct bf_image *image = &handoff->exts[i];
 		uint64_t n;
 
-		verify_unmapped(&paging, image->entry);
+		verify_unmapped(cr3, image->entry);
 		pages = bf_os_va(image->pages.spa);
 		for (n = 0; n < image->pages.count; n++) {
 			uint64_t spa = pages[n].spa & ~(uint64_t)BF_PAGE_MASK;
 
 			ck_assert(is_owned(handoff, spa, BF_PAGE_SIZE));
-			verify_unmapped(&paging, BF_WINDOW_BASE + spa);
+			verify_unmapped(cr3, BF_WINDOW_BASE + spa);
 		}
 	}
 	fake.here->status = bf_os_va(handoff->status.spa + pp->ppid * (uint64_t)BF_PAGE_SIZE);

@@ -7,21 +7,23 @@
 
 #include <bsl/paging.h>
 
+#include "translate.h"
+
 #define NR_TABLES 32
 #define TABLES_SPA 0x12345000ULL
 #define KERNEL_VA 0xFFFF800000000000ULL
 
 static uint64_t tables[NR_TABLES][BSL_PT_ENTRIES];
 static unsigned int used, limit;
-static struct bsl_paging paging;
+static struct bsl_tables paging;
+static uint64_t root;
 
-static uint64_t *alloc(void *ctx, uint64_t *spa)
+static uint64_t alloc(void *ctx)
 {
 	ck_assert_ptr_eq(ctx, &paging);
 	if (used == limit)
-		return NULL;
-	*spa = TABLES_SPA + used * 0x1000ULL;
-	return tables[used++];
+		return BSL_NO_TABLE;
+	return TABLES_SPA + used++ * 0x1000ULL;
 }
 
 static uint64_t *table(void *ctx, uint64_t spa)
@@ -33,20 +35,23 @@ static uint64_t *table(void *ctx, uint64_t spa)
 
 static void setup(void)
 {
-	uint64_t spa;
-
 	memset(tables, 0, sizeof(tables));
 	used = 0;
 	limit = NR_TABLES;
-	paging = (struct bsl_paging){ .alloc = alloc, .table = table, .ctx = &paging };
-	paging.root = alloc(&paging, &spa);
+	paging = (struct bsl_tables){
+		.alloc = alloc,
+		.at = table,
+		.ctx = &paging,
+		.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A,
+	};
+	root = alloc(&paging);
 }
 
 static void assert_mapped(uint64_t va, uint64_t spa, uint64_t flags)
 {
 	uint64_t is_spa, is_flags;
 
-	ck_assert(bsl_pt_translate(&paging, va, &is_spa, &is_flags));
+	ck_assert(translate_va(&paging, root, va, &is_spa, &is_flags));
 	ck_assert_uint_eq(is_spa, spa);
 	ck_assert_uint_eq(is_flags, flags);
 }
@@ -55,12 +60,12 @@ static void assert_unmapped(uint64_t va)
 {
 	uint64_t spa, flags;
 
-	ck_assert(!bsl_pt_translate(&paging, va, &spa, &flags));
+	ck_assert(!translate_va(&paging, root, va, &spa, &flags));
 }
 
 START_TEST(maps_small)
 {
-	ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA + 0x5000, 0xABC000, 0x3000,
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA + 0x5000, 0xABC000, 0x3000,
 				    BSL_PTE_W | BSL_PTE_NX), BF_ERR_OK);
 	ck_assert_uint_eq(used, 4);
 	assert_unmapped(KERNEL_VA + 0x4FFF);
@@ -77,31 +82,56 @@ END_TEST
 START_TEST(maps_large)
 {
 	/* 4 KiB up to the boundary, two large pages, 4 KiB behind them */
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x7FF000, 0x3FF000, 0x402000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x7FF000, 0x3FF000, 0x402000, 0), BF_ERR_OK);
 	assert_mapped(0x7FF000, 0x3FF000, 0);
 	assert_mapped(0x800000, 0x400000, 0);
 	assert_mapped(0xBFFFFF, 0x7FFFFF, 0);
 	assert_mapped(0xC00FFF, 0x800FFF, 0);
 	assert_unmapped(0xC01000);
-	ck_assert(*bsl_pt_entry(&paging, 0x800000, 2, false) & BSL_PTE_PS);
-	ck_assert_ptr_null(bsl_pt_entry(&paging, 0x800000, 1, false));
+	ck_assert(*bsl_pt_entry(&paging, root, 0x800000, 2, false) & BSL_PTE_PS);
+	ck_assert_ptr_null(bsl_pt_entry(&paging, root, 0x800000, 1, false));
 	/* no large page where the physical address does not allow it */
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x40000000, 0x1000, 0x200000, 0), BF_ERR_OK);
-	ck_assert(!(*bsl_pt_entry(&paging, 0x40000000, 2, false) & BSL_PTE_PS));
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x40000000, 0x1000, 0x200000, 0), BF_ERR_OK);
+	ck_assert(!(*bsl_pt_entry(&paging, root, 0x40000000, 2, false) & BSL_PTE_PS));
 	assert_mapped(0x401FFFFF, 0x200FFF, 0);
 }
 END_TEST
 
 START_TEST(user_rights)
 {
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x1000, 0x1000, 0x1000, 0), BF_ERR_OK);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x2000, 0x2000, 0x1000, BSL_PTE_U), BF_ERR_OK);
-	assert_mapped(0x1000, 0x1000, 0);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x1000, 0x1000, 0x1000, BSL_PTE_U),
+			 BF_ERR_OK);
+	assert_mapped(0x1000, 0x1000, 0); /* the branch does not grant it */
+	setup();
+	paging.branch |= BSL_PTE_U;
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x2000, 0x2000, 0x1000, BSL_PTE_U),
+			 BF_ERR_OK);
 	assert_mapped(0x2000, 0x2000, BSL_PTE_U);
 	/* other bits of flags are not the caller's */
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x3000, 0x3000, 0x1000, ~0ULL), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x3000, 0x3000, 0x1000, ~0ULL), BF_ERR_OK);
 	assert_mapped(0x3000, 0x3000, BSL_PTE_U | BSL_PTE_W | BSL_PTE_NX);
-	ck_assert(!(*bsl_pt_entry(&paging, 0x3000, 1, false) & BSL_PTE_PS));
+	ck_assert(!(*bsl_pt_entry(&paging, root, 0x3000, 1, false) & BSL_PTE_PS));
+}
+END_TEST
+
+/* EPT and NPT are trees of the same kind, with larger leaves and other bits. */
+START_TEST(levels)
+{
+	uint64_t entry;
+
+	ck_assert(bsl_pt_map(&paging, root, 0x40000000, 0x80000000, 0x7, 3));
+	ck_assert(!bsl_pt_map(&paging, root, 0x40000000, 0x80000000, 0x7, 3));
+	ck_assert(!bsl_pt_map(&paging, root, 0x40200000, 0x80000000, 0x7, 2));
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0x7FFFFFFF, 0x7, &entry), 3);
+	ck_assert_uint_eq(entry, 0x80000087);
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0x80000000, 0x7, &entry), 0);
+	ck_assert(bsl_pt_map(&paging, root, 0x200000, 0x600000, 0x1, 2));
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0x3FFFFF, 0x1, &entry), 2);
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0x3FFFFF, 0x2, &entry), 0);
+	ck_assert(bsl_pt_map(&paging, root, 0x1000, 0x5000, 0x1, 1));
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0x1000, 0x1, &entry), 1);
+	ck_assert_ptr_null(bsl_pt_entry(&paging, root, 0x8000000000, 1, false));
+	ck_assert(*bsl_pt_entry(&paging, root, 0x1000, 1, false) == 0x5001);
 }
 END_TEST
 
@@ -126,10 +156,10 @@ START_TEST(refuses)
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(bsl_pt_map(&paging, bad[i].va, bad[i].spa, bad[i].size, 0),
+		ck_assert_int_eq(bsl_pt_map_range(&paging, root, bad[i].va, bad[i].spa, bad[i].size, 0),
 				 BF_ERR_BAD_REQUEST);
 	ck_assert_uint_eq(used, 1);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0xFFFFFFFFFFFFF000, 0x000FFFFFFFFFF000, 0x1000, 0),
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0xFFFFFFFFFFFFF000, 0x000FFFFFFFFFF000, 0x1000, 0),
 			 BF_ERR_OK);
 	assert_unmapped(0x0000800000000000);
 }
@@ -137,12 +167,12 @@ END_TEST
 
 START_TEST(refuses_conflicts)
 {
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x200000, 0, 0x200000, 0), BF_ERR_OK);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x201000, 0x5000, 0x1000, 0), BF_ERR_BAD_REQUEST);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x200000, 0x600000, 0x200000, 0), BF_ERR_BAD_REQUEST);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x1000, 0x1000, 0), BF_ERR_OK);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x2000, 0x1000, 0), BF_ERR_BAD_REQUEST);
-	ck_assert_int_eq(bsl_pt_map(&paging, 0x400000, 0x400000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x200000, 0, 0x200000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x201000, 0x5000, 0x1000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x200000, 0x600000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x1000, 0x1000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x2000, 0x1000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x400000, 0x200000, 0), BF_ERR_BAD_REQUEST);
 	assert_mapped(0x400000, 0x1000, 0);
 }
 END_TEST
@@ -150,9 +180,9 @@ END_TEST
 START_TEST(runs_out)
 {
 	for (limit = 1; limit < 4; limit++)
-		ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA, 0, 0x1000, 0), BF_ERR_NO_MEMORY);
+		ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA, 0, 0x1000, 0), BF_ERR_NO_MEMORY);
 	limit = 4;
-	ck_assert_int_eq(bsl_pt_map(&paging, KERNEL_VA, 0, 0x1000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA, 0, 0x1000, 0), BF_ERR_OK);
 }
 END_TEST
 
@@ -167,6 +197,7 @@ int main(void)
 	tcase_add_test(tests, maps_small);
 	tcase_add_test(tests, maps_large);
 	tcase_add_test(tests, user_rights);
+	tcase_add_test(tests, levels);
 	tcase_add_test(tests, refuses);
 	tcase_add_test(tests, refuses_conflicts);
 	tcase_add_test(tests, runs_out);
