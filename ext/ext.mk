@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR.
+# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR; CXX follows CC.
 #
-#   ext/NAME/*.c, ext/NAME.c    an extension: $(O)/ext/NAME
+#   ext/NAME/*.c or *.cc, ext/NAME.c
+#                               an extension: $(O)/ext/NAME
+#   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
+#   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
+#                               the Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it may use
 #                               the parts of the default extension, but for its main.c
 #
@@ -10,13 +14,18 @@
 # what Mk#1 asks for).
 
 O ?= build
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),g++)
+endif
 
 # Position-independent code linked at a fixed address: RIP-relative accesses reach all of an
 # extension, wherever it is linked, and need no large code model.
-EXT_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
+EXT_FLAGS := -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	-ftls-model=local-exec -fcf-protection=none -mgeneral-regs-only -mno-red-zone \
-	-Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
+	-Wall -Wextra -Wconversion -Wshadow -Wundef -Werror
+EXT_CFLAGS := -std=gnu11 $(EXT_FLAGS) -Wmissing-prototypes -Wstrict-prototypes
+EXT_CXXFLAGS := -std=c++17 $(EXT_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics
 EXT_ASFLAGS := -I. -Ilib -g
 # --no-relax: addresses taken through the GOT do not fit the immediate operands ld would turn them into.
 EXT_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
@@ -30,20 +39,35 @@ EXT_LINK := $(O)/ext.ld
 LIBEXT_SRCS := $(wildcard ext/libext/*.c) lib/bsl/format.c lib/bsl/string.c lib/bsl/libc_mem.c
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/,$(sort $(dir $(wildcard ext/*/*.c))))
+EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/,\
+	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
 EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c))
 EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
-	$(EXT_TEST_NAMES:%=$(O)/test/ext/%)
+	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example
 
-.PHONY: libext ext check-ext
+CARGO ?= $(shell command -v cargo)
+RUST_EXTS := $(O)/ext/rust-example
+
+.PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(EXT_CRT0) $(EXT_LINK)
+ifeq ($(CARGO),)
+ext: $(EXTS) no-rust
+no-rust:
+	@echo "ext: no cargo here: the extensions in Rust are not built (Debian: apt install cargo)"
+else
+EXTS += $(RUST_EXTS)
 ext: $(EXTS)
+endif
 
 $(EXT_O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(EXT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(EXT_O)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(EXT_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 $(EXT_O)/%.o: %.S
 	@mkdir -p $(@D)
@@ -58,16 +82,20 @@ $(EXT_LINK): ext/libext/link.ld abi/layout.h
 	@mkdir -p $(@D)
 	$(CC) -E -P -x assembler-with-cpp -I. -include abi/layout.h -o $@ $<
 
+# $(1) sources
+ext_objects = $(patsubst %,$(EXT_O)/%.o,$(basename $(1)))
+
 # $(1) output, $(2) sources
 define EXT_RULE
-$(1): $(2:%.c=$(EXT_O)/%.o) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK)
+$(1): $(call ext_objects,$(2)) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK)
 	@mkdir -p $$(@D)
-	$$(CC) $$(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $$@ $(EXT_CRT0) $(2:%.c=$(EXT_O)/%.o) \
+	$$(CC) $$(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $$@ $(EXT_CRT0) $(call ext_objects,$(2)) \
 		$$(EXT_PARTS) $(LIBEXT)
--include $(2:%.c=$(EXT_O)/%.d)
+-include $(patsubst %.o,%.d,$(call ext_objects,$(2)))
 endef
 
-$(foreach n,$(EXT_DIR_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c))))
+$(foreach n,$(EXT_DIR_NAMES),\
+	$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c ext/$(n)/*.cc))))
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),test/ext/$(n).c)))
 
@@ -77,6 +105,25 @@ $(DEFAULT_PARTS): $(patsubst %.c,$(EXT_O)/%.o,$(filter-out %/main.c,$(wildcard e
 	$(AR) rcsD $@ $^
 $(EXT_TEST_NAMES:%=$(O)/test/ext/%): EXT_PARTS := $(DEFAULT_PARTS)
 $(EXT_TEST_NAMES:%=$(O)/test/ext/%): $(DEFAULT_PARTS)
+
+$(eval $(call EXT_RULE,$(O)/ext/cxx-example,$(wildcard ext/cxx/example/*.cc)))
+
+# A target without SSE where the toolchain has one: see ext/rust/.cargo/config.toml.
+RUST_TARGET = $(if $(wildcard $(shell rustc --print target-libdir --target x86_64-unknown-none \
+	2>/dev/null)),x86_64-unknown-none,x86_64-unknown-linux-gnu)
+RUST_SRCS := $(wildcard ext/rust/*.toml ext/rust/Cargo.lock ext/rust/.cargo/*.toml ext/rust/*.rs \
+	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) $(wildcard abi/*.h)
+
+# Cargo makes an archive; it is linked as every extension is. The environment's own flags would take
+# the place of those in ext/rust/.cargo/config.toml.
+$(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse
+	@mkdir -p $(@D)
+	cd ext/rust && env -u RUSTFLAGS -u MAKEFLAGS -u MFLAGS CC='$(CC)' \
+		CARGO_TARGET_DIR='$(abspath $(O))/obj/rust' \
+		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) -p rust-example
+	$(CC) $(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $@ $(EXT_CRT0) \
+		$(O)/obj/rust/$(RUST_TARGET)/release/librust_example.a $(LIBEXT)
+	@ext/check-sse $@ || { rm -f $@; false; }
 
 -include $(LIBEXT_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
 

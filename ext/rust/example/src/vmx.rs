@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+//! Intel: what exits and what the answer is (SDM vol. 3, chapters 25 to 28).
+
+use crate::cpuid::{self, CR4_OSXSAVE};
+use crate::{edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE};
+use core::sync::atomic::{AtomicU64, Ordering};
+use mk1::{tls, IntelReg as Reg, Msr, VsId};
+
+// Basic exit reasons, SDM vol. 3, appendix C
+const EXIT_TRIPLE_FAULT: u64 = 2;
+const EXIT_CPUID: u64 = 10;
+const EXIT_GETSEC: u64 = 11;
+const EXIT_INVD: u64 = 13;
+const EXIT_FIRST_VMX: u64 = 18; // VMCALL, VMCLEAR, ... VMXOFF, VMXON
+const EXIT_LAST_VMX: u64 = 27;
+const EXIT_CR: u64 = 28;
+const EXIT_RDMSR: u64 = 31;
+const EXIT_WRMSR: u64 = 32;
+const EXIT_INVEPT: u64 = 50;
+const EXIT_INVVPID: u64 = 53;
+const EXIT_XSETBV: u64 = 55;
+const EXIT_VMFUNC: u64 = 59;
+
+const PRIMARY_MSR_BITMAPS: u64 = 1 << 28;
+const PRIMARY_SECONDARY: u64 = 1 << 31;
+const SECONDARY_VPID: u64 = 1 << 5;
+/// RDTSCP, VPID, INVPCID, XSAVES, user wait: instructions that are #UD without, and the TLB kept.
+const SECONDARY_WANTED: u64 = 1 << 3 | SECONDARY_VPID | 1 << 12 | 1 << 20 | 1 << 26;
+
+const MSR_FEATURE_CONTROL: u32 = 0x3A;
+const MSR_VMX_FIRST: u32 = 0x480; // VMX_BASIC
+const MSR_VMX_PROCBASED: u32 = 0x482;
+const MSR_VMX_PROCBASED2: u32 = 0x48B;
+const MSR_VMX_LAST: u32 = 0x493;
+const FEATURE_CONTROL_LOCK: u64 = 1;
+const FEATURE_CONTROL_VMX: u64 = 6; // inside and outside of SMX
+
+/// Valid, type 3
+const EVENT_EXCEPTION: u64 = 0x8000_0300;
+const EVENT_UD: u64 = EVENT_EXCEPTION | 6;
+/// With an error code
+const EVENT_GP: u64 = EVENT_EXCEPTION | 0x800 | 13;
+
+const BITMAP_SIZE: usize = 0x1000;
+/// Low MSRs: reads in the first quarter of the page, writes in the third (§25.6.9).
+const BITMAP_READS: usize = 0;
+const BITMAP_WRITES: usize = 0x800;
+
+/// Where the MSR bitmap lies: written by `prepare`, then only read.
+static BITMAP: AtomicU64 = AtomicU64::new(0);
+
+fn intercept_msr(quarter: &mut [u8], msr: u32) {
+    quarter[msr as usize / 8] |= 1 << (msr % 8);
+}
+
+/// Once: the MSR bitmap that all PPs share.
+pub fn prepare() -> mk1::Result<()> {
+    let memory = HANDLE.mem_alloc_page()?;
+    // SAFETY: it is ours, zeroed, and nobody else knows of it yet.
+    let map = unsafe { core::slice::from_raw_parts_mut(memory.va, BITMAP_SIZE) };
+    intercept_msr(&mut map[BITMAP_READS..], MSR_FEATURE_CONTROL);
+    intercept_msr(&mut map[BITMAP_WRITES..], MSR_FEATURE_CONTROL);
+    for msr in MSR_VMX_FIRST..=MSR_VMX_LAST {
+        intercept_msr(&mut map[BITMAP_READS..], msr);
+    }
+    BITMAP.store(memory.spa.0, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Turns those of the wanted controls on that the CPU has (appendix A.3). Returns the new value.
+fn add_controls(vs: VsId, field: Reg, capability: u32, wanted: u64) -> mk1::Result<u64> {
+    let may = HANDLE.intrinsic_rdmsr(Msr(capability))? >> 32;
+    let value = HANDLE.vs_read(vs, field)? | (wanted & may);
+    HANDLE.vs_write(vs, field, value)?;
+    Ok(value)
+}
+
+/// For each PP. init_as_root has set what the CPU and the microkernel insist on.
+pub fn set_up(vs: VsId) -> mk1::Result<()> {
+    HANDLE.vs_write(vs, Reg::vmcs_link_pointer, u64::MAX)?;
+    HANDLE.vs_write(vs, Reg::address_of_msr_bitmaps, BITMAP.load(Ordering::Relaxed))?;
+    let primary = add_controls(
+        vs,
+        Reg::primary_proc_based_vm_execution_ctls,
+        MSR_VMX_PROCBASED,
+        PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY,
+    )?;
+    if primary & PRIMARY_MSR_BITMAPS == 0 {
+        give_up("this CPU has no MSR bitmaps", vs, primary);
+    }
+    if primary & PRIMARY_SECONDARY == 0 {
+        return Ok(());
+    }
+    // A VPID has to be there before its control, or the VS is invalid in between.
+    HANDLE.vs_write(vs, Reg::virtual_processor_identifier, 1)?;
+    let secondary = add_controls(
+        vs,
+        Reg::secondary_proc_based_vm_execution_ctls,
+        MSR_VMX_PROCBASED2,
+        SECONDARY_WANTED,
+    )?;
+    if secondary & SECONDARY_VPID == 0 {
+        HANDLE.vs_write(vs, Reg::virtual_processor_identifier, 0)?;
+    }
+    Ok(())
+}
+
+/// CR4 as the guest reads it: the bits of the mask come from the shadow (§25.6.6).
+fn guest_cr4(vs: VsId) -> u64 {
+    let mask = get(vs, Reg::cr4_guest_host_mask);
+    (get(vs, Reg::cr4) & !mask) | (get(vs, Reg::cr4_read_shadow) & mask)
+}
+
+/// DPL of SS, §25.4.1
+fn guest_cpl(vs: VsId) -> u64 {
+    get(vs, Reg::ss_attrib) >> 5 & 3
+}
+
+fn inject(vs: VsId, event: u64) -> ! {
+    set(vs, Reg::vmentry_exception_error_code, 0);
+    set(vs, Reg::vmentry_interrupt_information_field, event);
+    resume(vs)
+}
+
+/// The instruction had its effect, or takes #GP.
+fn finish(vs: VsId, done: bool) -> ! {
+    if done {
+        resume_next(vs);
+    }
+    inject(vs, EVENT_GP)
+}
+
+/// VT-x looks disabled by firmware; what is outside of the bitmap's ranges, no CPU has.
+fn read_msr(msr: u32) -> bool {
+    if msr != MSR_FEATURE_CONTROL {
+        return false;
+    }
+    match HANDLE.intrinsic_rdmsr(Msr(msr)) {
+        Ok(value) => set_edx_eax((value & !FEATURE_CONTROL_VMX) | FEATURE_CONTROL_LOCK),
+        Err(_) => return false,
+    }
+    true
+}
+
+/// XCR0 is all there is (SDM vol. 1 §13.3). Faults for the lack of privilege come before exits
+/// (§26.1.1), but not on every implementation: nothing may depend on that.
+fn answer_xsetbv(vs: VsId) -> ! {
+    if get(vs, Reg::cr4) & CR4_OSXSAVE == 0 {
+        inject(vs, EVENT_UD);
+    }
+    let done = guest_cpl(vs) == 0
+        && tls::rcx() as u32 == 0
+        && HANDLE.vs_write(vs, Reg::xcr0, edx_eax()).is_ok();
+    finish(vs, done)
+}
+
+pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
+    match reason {
+        EXIT_CPUID => cpuid::answer(vs, || guest_cr4(vs), || guest_cpl(vs)),
+        EXIT_RDMSR => finish(vs, read_msr(tls::rcx() as u32)),
+        EXIT_XSETBV => answer_xsetbv(vs),
+        // FEATURE_CONTROL is locked; a bit that VMX forces, Linux has no reason to change.
+        EXIT_WRMSR | EXIT_CR => finish(vs, false),
+        // Ignored: it throws away what other CPUs wrote.
+        EXIT_INVD => finish(vs, guest_cpl(vs) == 0),
+        EXIT_GETSEC
+        | EXIT_FIRST_VMX..=EXIT_LAST_VMX
+        | EXIT_INVEPT
+        | EXIT_INVVPID
+        | EXIT_VMFUNC => inject(vs, EVENT_UD),
+        EXIT_TRIPLE_FAULT => give_up("the guest shut down (triple fault)", vs, reason),
+        _ => give_up("unexpected exit", vs, reason),
+    }
+}

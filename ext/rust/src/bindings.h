@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Rust takes over from the contracts; build.rs has the C preprocessor expand it. Behind the
+ * marker stand constants, and the lists as calls of macros that src/sys.rs defines.
+ */
+#include <abi/layout.h>
+#include <abi/mk1.h>
+#include <abi/mk1_regs_amd.h>
+#include <abi/mk1_regs_intel.h>
+
+#define SYSCALL(op, idx, name, in, out, args, results) \
+	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
+
+#define REG(number, name, where, bytes, access) name = number,
+
+/* The general registers are those entries of the register list that live in the register block. */
+#define TLS_GPR(name, where) gpr!(name, set_##name, MK1_TLS_GPRS, where);
+#define TLS_RW(name, where)
+#define TLS_RO(name, where)
+#define TLS_LIVE(name, where)
+#define TLS(number, name, where, bytes, access) TLS_##access(name, where)
+
+@bindings@
+
+pub const SPEC_ID: u32 = MK1_SPEC_ID;
+pub const SPEC_MASK: u64 = MK1_SPEC_MASK;
+pub const HANDLE: u64 = MK1_HANDLE;
+pub const INVALID_ID: u16 = MK1_INVALID_ID;
+pub const ROOT_VMID: u16 = MK1_ROOT_VMID;
+pub const BOOTSTRAP_PPID: u16 = MK1_BOOTSTRAP_PPID;
+
+pub const SUCCESS: u64 = MK1_SUCCESS;
+pub const FAILURE_UNKNOWN: u64 = MK1_FAILURE_UNKNOWN;
+pub const FAILURE_INVALID_HANDLE: u64 = MK1_FAILURE_INVALID_HANDLE;
+pub const FAILURE_UNSUPPORTED: u64 = MK1_FAILURE_UNSUPPORTED;
+pub const INVALID_PERM_DENIED: u64 = MK1_INVALID_PERM_DENIED;
+pub const fn invalid_input_reg(n: u32) -> u64 { MK1_INVALID_INPUT_REG(n) }
+pub const fn invalid_output_reg(n: u32) -> u64 { MK1_INVALID_OUTPUT_REG(n) }
+
+pub const CPUID_LEAF: u32 = MK1_CPUID_LEAF;
+pub const CPUID_STOP: u32 = MK1_CPUID_STOP;
+pub const CPUID_REPORT_ON: u32 = MK1_CPUID_REPORT_ON;
+pub const CPUID_REPORT_OFF: u32 = MK1_CPUID_REPORT_OFF;
+
+MK1_SYSCALLS(SYSCALL)
+
+registers! { AmdReg, MK1_AMD_REGS(REG) }
+registers! { IntelReg, MK1_INTEL_REGS(REG) }
+
+MK1_AMD_REGS(TLS)
+
+tls_id!(extid, MK1_TLS_EXTID);
+tls_id!(vmid, MK1_TLS_VMID);
+tls_id!(vpid, MK1_TLS_VPID);
+tls_id!(vsid, MK1_TLS_VSID);
+tls_id!(ppid, MK1_TLS_PPID);
+tls_id!(online_pps, MK1_TLS_ONLINE_PPS);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//! Mk#1 for extensions in Rust: see README.md, and example/ for an extension that is made with it.
+#![no_std]
+#![deny(warnings, missing_docs)]
+
+mod calls;
+#[doc(hidden)]
+pub mod print;
+#[allow(missing_docs, unused_parens)] // names and constants as the contracts write them
+mod sys;
+pub mod tls;
+mod types;
+
+pub use calls::*;
+pub use sys::{AmdReg, IntelReg, CPUID_LEAF, CPUID_REPORT_OFF, CPUID_REPORT_ON, CPUID_STOP};
+pub use types::*;
+
+/// `control_exit`, for a place from which nothing can come back: the microkernel takes this PP.
+pub fn fast_fail() -> ! {
+    loop {
+        control_exit();
+    }
+}
+
+/// What [`start!`] calls.
+#[doc(hidden)]
+pub fn run_start(start: fn(Specs) -> Result<()>, specs: u64) -> ! {
+    if start(Specs(specs)).is_ok() {
+        control_wait();
+    }
+    fast_fail()
+}
+
+/// Names the function that starts the extension, a `fn(Specs) -> Result<()>`: called once, on PP 0,
+/// before any callback. `Ok` goes on, the extension then waits for its callbacks; `Err` fails the
+/// start. Used once in an extension.
+#[macro_export]
+macro_rules! start {
+    ($start:path) => {
+        /// Called by libext's crt0.
+        #[no_mangle]
+        pub extern "C" fn libext_start(specs: u64) -> ! {
+            $crate::run_start($start, specs)
+        }
+    };
+}
+
+/// A bug in the extension: the microkernel takes this PP, Linux goes on.
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    print!("PP {}: {}\n", tls::pp().0, info);
+    fast_fail()
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//! Mk#1 as it is: numbers, and one function for each call and for each field of the ABI page. They
+//! are made from the lists in abi/ by the macros below.
+//!
+//! `SYSCALL` loses RCX and R11; every register that is not an output keeps its value, and the
+//! operands say exactly that. Nothing promises that memory stays as it was: a call may change the
+//! ABI page. A call in the list that [`crate::calls`] makes no use of does not compile.
+
+use core::arch::asm;
+
+/// The function of one call: its name, RAX, how many inputs and outputs. Returns RAX, then the outputs.
+macro_rules! stub {
+    // Which registers the inputs are in; outputs come back in the first of them.
+    ($name:ident, $rax:expr, 0, 0) => { stub!(@plain $name, $rax); };
+    ($name:ident, $rax:expr, 1, 0) => { stub!(@plain $name, $rax, "rdi" a); };
+    ($name:ident, $rax:expr, 2, 0) => { stub!(@plain $name, $rax, "rdi" a, "rsi" b); };
+    ($name:ident, $rax:expr, 3, 0) => { stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c); };
+    ($name:ident, $rax:expr, 4, 0) => {
+        stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d);
+    };
+    ($name:ident, $rax:expr, 1, 1) => { stub!(@one $name, $rax); };
+    ($name:ident, $rax:expr, 2, 1) => { stub!(@one $name, $rax, "rsi" b); };
+    ($name:ident, $rax:expr, 3, 1) => { stub!(@one $name, $rax, "rsi" b, "rdx" c); };
+    ($name:ident, $rax:expr, 1, 2) => { stub!(@two $name, $rax, 0u64); };
+    ($name:ident, $rax:expr, 2, 2) => { stub!(@two $name, $rax, b, b); };
+
+    (@plain $name:ident, $rax:expr $(, $reg:tt $arg:ident)*) => {
+        #[inline(always)]
+        pub unsafe fn $name($($arg: u64),*) -> u64 {
+            const RAX: u64 = $rax;
+            let status: u64;
+            asm!("syscall", inlateout("rax") RAX => status, $(in($reg) $arg,)*
+                 lateout("rcx") _, lateout("r11") _, options(nostack));
+            status
+        }
+    };
+    (@one $name:ident, $rax:expr $(, $reg:tt $arg:ident)*) => {
+        #[inline(always)]
+        pub unsafe fn $name(a: u64 $(, $arg: u64)*) -> (u64, u64) {
+            const RAX: u64 = $rax;
+            let (status, out): (u64, u64);
+            asm!("syscall", inlateout("rax") RAX => status, inlateout("rdi") a => out,
+                 $(in($reg) $arg,)* lateout("rcx") _, lateout("r11") _, options(nostack));
+            (status, out)
+        }
+    };
+    (@two $name:ident, $rax:expr, $second:tt $(, $arg:ident)?) => {
+        #[inline(always)]
+        pub unsafe fn $name(a: u64 $(, $arg: u64)?) -> (u64, u64, u64) {
+            const RAX: u64 = $rax;
+            let (status, first, second): (u64, u64, u64);
+            asm!("syscall", inlateout("rax") RAX => status, inlateout("rdi") a => first,
+                 inlateout("rsi") $second => second,
+                 lateout("rcx") _, lateout("r11") _, options(nostack));
+            (status, first, second)
+        }
+    };
+}
+
+/// The registers of a VS, an enum for each vendor.
+macro_rules! registers {
+    ($type:ident, $($name:ident = $number:literal,)*) => {
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u64)]
+        pub enum $type { $($name = $number,)* }
+    };
+}
+
+/// A general register of the active VS in the ABI page.
+macro_rules! gpr {
+    ($get:ident, $set:ident, $block:literal, $offset:literal) => {
+        #[inline(always)]
+        pub fn $get() -> u64 {
+            let value: u64;
+            // SAFETY: the ABI page is mapped wherever an extension runs.
+            unsafe {
+                asm!(concat!("mov {0}, qword ptr fs:[", $block, " + ", $offset, "]"),
+                     out(reg) value, options(nostack, preserves_flags, readonly));
+            }
+            value
+        }
+        #[inline(always)]
+        pub fn $set(value: u64) {
+            // SAFETY: as above; nothing else of this extension lies there.
+            unsafe {
+                asm!(concat!("mov qword ptr fs:[", $block, " + ", $offset, "], {0}"),
+                     in(reg) value, options(nostack, preserves_flags));
+            }
+        }
+    };
+}
+
+/// A 16-bit number in the ABI page.
+macro_rules! tls_id {
+    ($name:ident, $offset:literal) => {
+        #[inline(always)]
+        pub fn $name() -> u16 {
+            let value: u16;
+            // SAFETY: the ABI page is mapped wherever an extension runs.
+            unsafe {
+                asm!(concat!("mov {0:x}, word ptr fs:[", $offset, "]"),
+                     out(reg) value, options(nostack, preserves_flags, readonly));
+            }
+            value
+        }
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
