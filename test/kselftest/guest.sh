@@ -28,15 +28,13 @@ plain_leaves()
 	done
 }
 
-# QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not.
-insns()
-{
-	if [ "$VM_MACHINE" = qemu-svm ]; then
-		"$bin/insns" | grep -v '^invd'
-	else
-		"$bin/insns"
-	fi
-}
+# QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not. Bochs' SVM delivers the
+# trap of a single-stepped instruction that exits to the host (its VMX does not).
+case $VM_MACHINE in
+qemu-svm) left_out=invd ;;
+bochs-svm) left_out="single step" ;;
+*) left_out=none ;;
+esac
 
 same_output()
 {
@@ -52,7 +50,7 @@ osxsave=$((0x$osxsave >> 27 & 1))
 modprobe msr
 
 efer=$("$bin/msr" 0 0xc0000080)
-insns >/tmp/insns.bare
+"$bin/insns" "$left_out" >/tmp/insns.bare
 plain_leaves >/tmp/leaves.bare
 
 plan 21
@@ -65,7 +63,8 @@ t "CPUID hides SVM" cpuid_bit 0x80000001 3 2 0
 t "CPUID hides SKINIT" cpuid_bit 0x80000001 3 12 0
 t "OSXSAVE is what Linux set" cpuid_bit 1 3 27 $osxsave
 t "all other leaves are the CPU's" same_output /tmp/leaves.bare plain_leaves
-t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare insns
+t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare \
+	"$bin/insns" "$left_out"
 t "no CPU was stopped by them" all_guests
 t "EFER is what it was" gives 0 "$efer" "$bin/msr" 0 0xc0000080
 if [ $svm = 1 ]; then

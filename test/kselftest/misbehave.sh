@@ -17,7 +17,7 @@ says()
 {
 	sentence=$("$bin/rawctl" sentence "$1")
 	bfm status >/tmp/status
-	grep -qF "$sentence" /tmp/status || { echo "expected: $sentence"; cat /tmp/status; bfm dump; return 1; }
+	grep -qF "$sentence" /tmp/status || { echo "expected: $sentence"; cat /tmp/status; bfm dump | tail -n 20; return 1; }
 }
 
 wait_for()
@@ -43,7 +43,7 @@ fails_start()
 refused()
 {
 	sentence=$("$bin/rawctl" sentence "$1")
-	gives 1 "$sentence" bfm start /tmp/bad || { bfm dump; bfm stop; return 1; }
+	gives 1 "$sentence" bfm start /tmp/bad || { bfm dump | tail -n 20; bfm stop; return 1; }
 }
 
 # fails_later PLACE DEED ERROR: it starts, fails when triggered, on the last CPU, and all become bare.
@@ -69,7 +69,7 @@ harmless()
 
 deeds="e:EXT_EXIT r:EXT_FAULT u:EXT_FAULT n:EXT_FAULT o:EXT_FAULT k:EXT_FAULT m:EXT_FAULT j:EXT_FAULT
 	c:EXT_FAULT i:EXT_FAULT h:EXT_FAULT x:EXT_FAULT d:EXT_FAULT v:EXT_FAULT a:EXT_AGAIN"
-faults="e:EXT_EXIT u:EXT_FAIL_FAULT n:EXT_FAIL_FAULT o:EXT_FAIL_FAULT r:EXT_FAIL_FAULT w:EXT_WAIT"
+faults="e:EXT_FAULT u:EXT_FAIL_FAULT n:EXT_FAIL_FAULT o:EXT_FAIL_FAULT r:EXT_FAIL_FAULT w:EXT_WAIT"
 is_bochs && deeds="e:EXT_EXIT u:EXT_FAULT o:EXT_FAULT" faults="u:EXT_FAIL_FAULT"
 
 set -- $deeds

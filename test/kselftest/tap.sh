@@ -55,7 +55,7 @@ load()
 
 start()
 {
-	bfm start "$@" || { bfm dump; return 1; }
+	bfm start "$@" || { bfm dump | tail -n 20; return 1; }
 }
 
 stop()
@@ -148,8 +148,8 @@ cycles()
 	round=0
 	while [ $round -lt "$1" ]; do
 		round=$((round + 1))
-		bfm start || { bfm dump; echo "in round $round"; return 1; }
-		bfm stop || { bfm dump; echo "in round $round"; return 1; }
+		bfm start || { bfm dump | tail -n 20; echo "in round $round"; return 1; }
+		bfm stop || { bfm dump | tail -n 20; echo "in round $round"; return 1; }
 	done
 }
 
