@@ -52,9 +52,18 @@ def head_list(path, key):
     return (found[1] or "").split()
 
 
+def sources(path):
+    """The sources that a unit test is compiled with, beside its own; None: it does not say.
+    A directory stands for all that lie in it."""
+    names = head_list(path, "sources")
+    if names is None:
+        return None
+    return [found for name in names
+            for found in (sorted(glob.glob(name + "*.c")) if name.endswith("/") else [name])]
+
+
 def run_unit(path, log):
-    sources = head_list(path, "sources")
-    if sources is None:
+    if sources(path) is None:
         return 0, [f"{path} names no sources"]
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "check"], capture_output=True, text=True, check=True
@@ -63,7 +72,8 @@ def run_unit(path, log):
         program = os.path.join(work, "test")
         status, _ = call(
             [CC, "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", *SANITIZE, *INCLUDES, *WARNINGS, "-Werror",
-             "-o", program, path, *sources, *flags, *(head_list(path, "libs") or [])],
+             *(head_list(path, "flags") or []), "-o", program, path, *sources(path), *flags,
+             *(head_list(path, "libs") or [])],
             log,
         )
         if status:
