@@ -34,7 +34,14 @@ fn main() {
     println!("cargo:rerun-if-changed={}", include.join("abi").display());
 
     let output = Command::new(&compiler)
-        .args(["-E", "-P", "-undef", "-x", "assembler-with-cpp", "-D__ASSEMBLER__"])
+        .args([
+            "-E",
+            "-P",
+            "-undef",
+            "-x",
+            "assembler-with-cpp",
+            "-D__ASSEMBLER__",
+        ])
         .arg("-I")
         .arg(&include)
         .arg(manifest.join("src/bindings.h"))
@@ -44,7 +51,9 @@ fn main() {
         panic!("{}", String::from_utf8_lossy(&output.stderr));
     }
     let text = String::from_utf8(output.stdout).expect("the contracts are ASCII");
-    let (_, bindings) = text.split_once(MARKER).expect("the marker survives the preprocessor");
+    let (_, bindings) = text
+        .split_once(MARKER)
+        .expect("the marker survives the preprocessor");
     // What C writes differently in the constants: casts to, and literals of, 64 bits.
     let bindings = bindings.replace("(uint64_t)", "").replace("ULL", "u64");
     // A line an item, for the compiler's messages.

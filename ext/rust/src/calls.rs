@@ -20,7 +20,10 @@ fn value((status, out): (u64, u64)) -> Result<u64> {
 }
 
 fn memory((status, va, spa): (u64, u64, u64)) -> Result<Memory> {
-    check(status).map(|()| Memory { va: va as *mut u8, spa: Spa(spa) })
+    check(status).map(|()| Memory {
+        va: va as *mut u8,
+        spa: Spa(spa),
+    })
 }
 
 /// Ends the run of this extension on this PP: the microkernel takes over.
@@ -171,7 +174,11 @@ impl Handle {
     /// # Safety
     /// Nothing refers to the page any more.
     pub unsafe fn vm_unmap_direct_broadcast(self, vm: VmId, va: *mut u8) -> Result<()> {
-        check(sys::vm_unmap_direct_broadcast(self.0, vm.0.into(), va as u64))
+        check(sys::vm_unmap_direct_broadcast(
+            self.0,
+            vm.0.into(),
+            va as u64,
+        ))
     }
 
     /// Drops the translations that this PP has of a VM.
@@ -195,7 +202,8 @@ impl Handle {
     /// A new VS of a VP, assigned to a PP.
     pub fn vs_create_vs(self, vp: VpId, pp: PpId) -> Result<VsId> {
         // SAFETY: changes nothing that Rust relies on.
-        value(unsafe { sys::vs_create_vs(self.0, vp.0.into(), pp.0.into()) }).map(|id| VsId(id as u16))
+        value(unsafe { sys::vs_create_vs(self.0, vp.0.into(), pp.0.into()) })
+            .map(|id| VsId(id as u16))
     }
 
     /// Destroys a VS that is not active.
@@ -237,7 +245,9 @@ impl Handle {
     /// Takes the active VS past its instruction, then runs a VS.
     pub fn vs_advance_ip_and_run(self, vm: VmId, vp: VpId, vs: VsId) -> Error {
         // SAFETY: changes nothing that Rust relies on.
-        Error::from_status(unsafe { sys::vs_advance_ip_and_run(self.0, vm.0.into(), vp.0.into(), vs.0.into()) })
+        Error::from_status(unsafe {
+            sys::vs_advance_ip_and_run(self.0, vm.0.into(), vp.0.into(), vs.0.into())
+        })
     }
 
     /// Runs the active VS behind the instruction that exited.
@@ -273,7 +283,9 @@ impl Handle {
     /// Takes the active VS past its instruction, then makes a VS active.
     pub fn vs_advance_ip_and_set_active(self, vm: VmId, vp: VpId, vs: VsId) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.
-        check(unsafe { sys::vs_advance_ip_and_set_active(self.0, vm.0.into(), vp.0.into(), vs.0.into()) })
+        check(unsafe {
+            sys::vs_advance_ip_and_set_active(self.0, vm.0.into(), vp.0.into(), vs.0.into())
+        })
     }
 
     /// Drops the translation that this PP has of one address.

@@ -6,7 +6,8 @@
 mod calls;
 #[doc(hidden)]
 pub mod print;
-#[allow(missing_docs, unused_parens)] // names and constants as the contracts write them
+// Names and constants are as the contracts write them.
+#[allow(missing_docs, unused_parens, clippy::identity_op)]
 mod sys;
 pub mod tls;
 mod types;

@@ -41,7 +41,10 @@ impl Write for Line {
 /// What [`print!`](crate::print) calls.
 #[doc(hidden)]
 pub fn print(arguments: Arguments) {
-    let mut line = Line { text: [0; SIZE], length: 0 };
+    let mut line = Line {
+        text: [0; SIZE],
+        length: 0,
+    };
 
     // It fails only when a Display of the caller does: what it wrote until then is printed.
     let _ = line.write_fmt(arguments);

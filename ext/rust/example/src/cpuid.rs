@@ -2,7 +2,7 @@
 //! CPUID: what the guest gets to see, and the loader's wish to stop.
 
 use crate::{resume, resume_next, HANDLE};
-use core::arch::x86_64::{CpuidResult, __cpuid_count};
+use core::arch::x86_64::{__cpuid_count, CpuidResult};
 use mk1::{print, tls, VsId};
 
 const FEATURES: u32 = 0x1;
@@ -53,7 +53,14 @@ fn filter(leaf: u32, subleaf: u32, cr4: impl Fn() -> u64, answer: &mut CpuidResu
             answer.edx &= !(1 << 15); // USER_MSR
         }
         (EXTENDED_FEATURES, _) => answer.ecx &= !(1 << 2 | 1 << 12), // SVM, SKINIT
-        (SVM_FEATURES, _) => *answer = CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 },
+        (SVM_FEATURES, _) => {
+            *answer = CpuidResult {
+                eax: 0,
+                ebx: 0,
+                ecx: 0,
+                edx: 0,
+            }
+        }
         _ => {}
     }
 }
@@ -61,7 +68,10 @@ fn filter(leaf: u32, subleaf: u32, cr4: impl Fn() -> u64, answer: &mut CpuidResu
 /// The loader wants the CPU back: it goes on behind its CPUID with RAX = 0, or 1 if we cannot.
 fn stop(vs: VsId) -> ! {
     tls::set_rax(0);
-    if HANDLE.vs_advance_ip_and_set_active(tls::vm(), tls::vp(), vs).is_err() {
+    if HANDLE
+        .vs_advance_ip_and_set_active(tls::vm(), tls::vp(), vs)
+        .is_err()
+    {
         tls::set_rax(1);
         resume_next(vs);
     }

@@ -75,7 +75,12 @@ extern "C" fn on_fail(fault: Fault, address: u64) -> ! {
 
 /// Prints what happened and the state of the VS, then hands this PP to the microkernel.
 fn give_up(what: &str, vs: VsId, detail: u64) -> ! {
-    print!("rust-example: PP {}: {} ({:#x})\n", tls::pp().0, what, detail);
+    print!(
+        "rust-example: PP {}: {} ({:#x})\n",
+        tls::pp().0,
+        what,
+        detail
+    );
     if vs != VsId::INVALID {
         // Nothing is left to be done about an error here.
         let _ = mk1::debug_dump_vs(vs);

@@ -107,7 +107,14 @@ fn write_msr(vs: VsId, msr: u32, value: u64) -> bool {
 fn answer_msr(vs: VsId) -> ! {
     let msr = tls::rcx() as u32;
     let write = get(vs, Reg::exitinfo1) & 1 != 0;
-    finish(vs, if write { write_msr(vs, msr, edx_eax()) } else { read_msr(vs, msr) })
+    finish(
+        vs,
+        if write {
+            write_msr(vs, msr, edx_eax())
+        } else {
+            read_msr(vs, msr)
+        },
+    )
 }
 
 pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {

@@ -78,7 +78,11 @@ fn add_controls(vs: VsId, field: Reg, capability: u32, wanted: u64) -> mk1::Resu
 /// For each PP. init_as_root has set what the CPU and the microkernel insist on.
 pub fn set_up(vs: VsId) -> mk1::Result<()> {
     HANDLE.vs_write(vs, Reg::vmcs_link_pointer, u64::MAX)?;
-    HANDLE.vs_write(vs, Reg::address_of_msr_bitmaps, BITMAP.load(Ordering::Relaxed))?;
+    HANDLE.vs_write(
+        vs,
+        Reg::address_of_msr_bitmaps,
+        BITMAP.load(Ordering::Relaxed),
+    )?;
     let primary = add_controls(
         vs,
         Reg::primary_proc_based_vm_execution_ctls,
@@ -163,11 +167,9 @@ pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
         EXIT_WRMSR | EXIT_CR => finish(vs, false),
         // Ignored: it throws away what other CPUs wrote.
         EXIT_INVD => finish(vs, guest_cpl(vs) == 0),
-        EXIT_GETSEC
-        | EXIT_FIRST_VMX..=EXIT_LAST_VMX
-        | EXIT_INVEPT
-        | EXIT_INVVPID
-        | EXIT_VMFUNC => inject(vs, EVENT_UD),
+        EXIT_GETSEC | EXIT_FIRST_VMX..=EXIT_LAST_VMX | EXIT_INVEPT | EXIT_INVVPID | EXIT_VMFUNC => {
+            inject(vs, EVENT_UD)
+        }
         EXIT_TRIPLE_FAULT => give_up("the guest shut down (triple fault)", vs, reason),
         _ => give_up("unexpected exit", vs, reason),
     }
