@@ -2,9 +2,11 @@
 #
 # Tests, the demonstration and the benchmarks. Included by the Makefile at the root; run from there.
 
-.PHONY: setup-build setup
+.PHONY: setup-build setup-test setup
 setup-build:
 	test/vm/setup build
+setup-test:
+	test/vm/setup build test
 setup:
 	test/vm/setup all
 
@@ -53,3 +55,29 @@ check-unit: setup-build
 # 100 % of the lines and 95 % of the branches of the microkernel: build/coverage/index.html.
 coverage: setup-build
 	test/coverage
+
+# The same tests again and again, to find what happens once in a hundred times.
+soak: check
+	for n in 1 2 3 4 5 6 7 8 9 10; do test/run matrix || exit 1; done
+
+# --- to see, to try and to measure ------------------------------------------------------------
+
+# One machine and what runs on it; the other kernels are not needed.
+guest-products: setup-test
+	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm
+	test/vm/kbuild 6.1
+
+demo: guest-products
+	test/vm/vm -m qemu-svm -c 4 -t 180 -a /usr/bin/stress-ng:/usr/bin/stress-ng test/demo/demo.sh
+
+shell: guest-products
+	@echo "insmod /lib/modules/bareflank.ko, then bfm --help. Ctrl-A x ends the machine."
+	test/vm/vm -m qemu-svm -c 4 -a /usr/bin/stress-ng:/usr/bin/stress-ng --interactive
+
+$(O)/bench/cost: test/bench/cost.c $(wildcard abi/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
+
+bench: guest-products
+	$(MAKE) --no-print-directory $(O)/bench/cost
+	test/bench/run
