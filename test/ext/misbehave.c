@@ -81,13 +81,15 @@ static void bad_calls(void)
 	}
 }
 
+/* CR0.NW without CR0.CD, which VMRUN refuses; no paging, which VM entry does. */
 static void bad_state(void)
 {
 	uint64_t vsid = mk1_tls_vsid();
+	uint64_t reg = is_svm ? MK1_AMD_cr0 : MK1_INTEL_cr0;
+	uint64_t value = is_svm ? vs_get(vsid, reg) | CR0_NW : 0;
 
-	/* Long mode with paging off: neither vendor runs that. */
-	mk1_vs_write(MK1_HANDLE, vsid, is_svm ? MK1_AMD_guest_asid : MK1_INTEL_cr0, 0);
-	mk1_vs_run_current(MK1_HANDLE);
+	if (mk1_vs_write(MK1_HANDLE, vsid, reg, value) == MK1_SUCCESS)
+		mk1_vs_run_current(MK1_HANDLE);
 	ext_exit();
 }
 
