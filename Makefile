@@ -40,7 +40,7 @@ module:
 	KDIR=$(KDIR) test/vm/kbuild module
 endif
 
-install: all install-bfm
+install: all install-bfm install-languages
 	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
 	install -D -m 0644 $(O)/ext/default $(DESTDIR)$(PREFIX)/lib/bareflank/default
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a

@@ -11,7 +11,7 @@
 #                               the parts of the default extension, but for its main.c
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
-# what Mk#1 asks for).
+# what Mk#1 asks for), install-languages (needs PREFIX).
 
 O ?= build
 ifeq ($(origin CXX),default)
@@ -129,3 +129,11 @@ $(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-
 
 check-ext: $(EXTS)
 	ext/check-elf $(EXTS)
+
+# Beside what `make install` does for C: the headers for C++, the crate for Rust.
+.PHONY: install-languages
+install-languages:
+	for h in ext/cxx/*.hpp; do \
+		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
+	for f in $(filter-out abi/%,$(RUST_SRCS)) ext/rust/README.md; do \
+		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; done

@@ -3,7 +3,7 @@
 //! behind its marker is written to bindings.rs, which src/sys.rs includes.
 //!
 //! Environment: BAREFLANK_INCLUDE, the directory that holds abi/ (by default the project this crate
-//! lies in, then the directory into which `make install` puts it); CC, the C compiler.
+//! lies in, or where `make install` puts it beside this crate); CC, the C compiler.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MARKER: &str = "@bindings@";
-const INSTALLED: &str = "/usr/local/include/bareflank";
 
 fn include_dir(manifest: &Path) -> PathBuf {
     if let Some(dir) = env::var_os("BAREFLANK_INCLUDE") {
@@ -21,7 +20,7 @@ fn include_dir(manifest: &Path) -> PathBuf {
     if project.join("abi/mk1.h").is_file() {
         return project;
     }
-    PathBuf::from(INSTALLED)
+    manifest.join("../../../include/bareflank")
 }
 
 fn main() {
