@@ -225,7 +225,7 @@ static void make_cpu(struct cpu *c)
 	msr_set(c, 0x486, 0x80000021);
 	msr_set(c, 0x487, 0xFFFFFFFF);
 	msr_set(c, 0x488, 0x2000);
-	msr_set(c, 0x489, 0x3767FF);
+	msr_set(c, 0x489, 0x776FFF);
 	msr_set(c, 0x48B, 0x0FFFFFFF00000000);
 	msr_set(c, 0x48C, 0x00000F0106734141);
 	msr_set(c, 0x48D, 0x000000FF00000016);
@@ -452,4 +452,27 @@ void expect_failed(enum bf_error error)
 uint64_t linux_page(unsigned int n)
 {
 	return LINUX_RAM + n * PAGE;
+}
+
+void drain_pool(unsigned int keep)
+{
+	static uint64_t pages[0x1000];
+	unsigned int n = 0;
+
+	while ((pages[n] = pool_alloc()) != MK_NO_PAGE)
+		n++;
+	ck_assert_uint_ge(n, keep);
+	while (keep--)
+		pool_free(pages[--n]);
+}
+
+unsigned int nested_walk(uint64_t gpa, uint64_t *entry)
+{
+	return bsl_pt_walk(&paging, mk.root_npt, gpa, 7, entry);
+}
+
+void machine_of(int i)
+{
+	machine_defaults(i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	machine_init();
 }

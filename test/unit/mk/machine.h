@@ -135,6 +135,15 @@ void expect_failed(enum bf_error error);
 uint64_t reg_read(uint16_t vsid, uint64_t reg);
 uint64_t reg_write(uint16_t vsid, uint64_t reg, uint64_t value);
 
+/* Takes all pages but keep out of the page pool. */
+void drain_pool(unsigned int keep);
+
+/* What the table of the root VM says about gpa: the level of the leaf, 0: not mapped. */
+unsigned int nested_walk(uint64_t gpa, uint64_t *entry);
+
+/* A loop test's vendor: 0 AMD, 1 Intel. */
+void machine_of(int i);
+
 /* Pages of Linux' memory, zeroed at the start of a test. */
 uint64_t linux_page(unsigned int n);
 

@@ -1,19 +1,376 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* main.c: a PP comes in, up to the guest; and every way in which that fails. */
+/* main.c, desc.c, nested.c, debug.c: a PP comes in, up to the guest; and every way to fail there. */
 #include "machine.h"
 
-#include "suites.h"
+#include <string.h>
 
-static void each_vendor(int i)
-{
-	machine_defaults(i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
-}
+#include <bsl/bits.h>
+
+#include "../../../microkernel/nested.h"
+#include "suites.h"
 
 START_TEST(linux_becomes_a_guest)
 {
-	each_vendor(_i);
+	machine_of(_i);
+	start_and_launch();
+	ck_assert_uint_eq(m.pps[0]->root_vs == m.pps[0]->vs, true);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE); /* until the first exit */
+	guest_exit(_i ? EXIT_CPUID : 0x72);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_VMEXIT);
+	ck_assert_uint_eq(ended.arg0, 0);
+	ck_assert_uint_eq(ended.arg1, _i ? EXIT_CPUID : 0x72);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
+	ck_assert_uint_eq(status_of(0)->exits, 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[_i ? EXIT_CPUID : 0x72], 1);
+}
+END_TEST
+
+START_TEST(the_cpu_is_as_root_mode_wants_it)
+{
+	machine_of(_i);
+	enter(0);
+	ck_assert_uint_eq(cpu->cr0 & (CR0_PG | CR0_WP | CR0_TS | CR0_PE),
+			  CR0_PG | CR0_WP | CR0_TS | CR0_PE);
+	ck_assert_uint_eq(cpu->cr4 & ~(uint64_t)CR4_VMXE,
+			  CR4_PAE | CR4_MCE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_UMIP);
+	ck_assert_uint_eq(cpu->dr[7], 0x400);
+	ck_assert_uint_eq(cpu->gdtr.base, (uint64_t)m.pps[0]->gdt);
+	ck_assert_uint_eq(cpu->idtr.base, (uint64_t)m.pps[0]->idt);
+	ck_assert_uint_eq(cpu->idtr.limit, 0xFFF);
+	ck_assert_uint_eq(cpu->tr, BF_SEL_TSS);
+	ck_assert_uint_eq(cpu->ss, BF_SEL_KERNEL_SS);
+	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
+	ck_assert_uint_eq(msr_get(cpu, MSR_STAR), 0x001B001000000000);
+	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), HOST_PAT);
+	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_NXE, EFER_NXE);
+	ck_assert_uint_eq(cpu->vmxon, _i);
+	ck_assert_uint_eq(cpu->gif, _i);
+}
+END_TEST
+
+static uint64_t gate_target(const struct idt_gate *g)
+{
+	return (uint64_t)g->offset_high << 32 | (uint64_t)g->offset_mid << 16 | g->offset_low;
+}
+
+START_TEST(descriptor_tables)
+{
+	const struct pp *pp;
+
+	machine_of(0);
+	enter(0);
+	pp = m.pps[0];
+	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
+		unsigned int ist = v == 1 ? 1 : v == 2 ? 2 : v == 8 ? 3 : v == 18 ? 4 : 0;
+
+		ck_assert_uint_eq(gate_target(&pp->idt[v]), (uint64_t)trap_stubs + v * 16);
+		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | ist);
+		ck_assert_uint_eq(pp->idt[v].selector, BF_SEL_KERNEL_CS);
+	}
+	ck_assert_uint_eq(pp->tss.rsp[0][0], (uint32_t)BF_PP_STACK_TOP);
+	ck_assert_uint_eq(pp->tss.rsp[0][1], BF_PP_STACK_TOP >> 32);
+	ck_assert_uint_eq(pp->tss.ist[3][0],
+			  (uint32_t)(BF_PP_IST_BASE + 3 * BF_PP_IST_STRIDE + PAGE));
+	ck_assert_uint_eq(pp->tss.iopb, sizeof(struct tss));
+	/* busy since LTR; the base of the TSS in its pieces */
+	ck_assert_uint_eq(bsl_field_get(pp->gdt[6], 40, 8), 0x8B);
+	ck_assert_uint_eq(bsl_field_get(pp->gdt[6], 16, 24) | bsl_field_get(pp->gdt[6], 56, 8) << 24 |
+				  pp->gdt[7] << 32,
+			  (uint64_t)&pp->tss);
+}
+END_TEST
+
+START_TEST(the_extension_sees_its_address_space)
+{
+	uint64_t fs_base = MK1_EXT_TLS_BASE + MK1_EXT_TLS_ABI_OFFSET, spa;
+
+	machine_of(_i);
+	enter(0);
+	ck_assert_uint_eq(ended.rsp, MK1_EXT_STACK_BASE + MK1_EXT_STACK_SIZE);
+	ck_assert_uint_eq(ended.arg0, MK1_SPEC_MASK);
+	ck_assert_uint_eq(msr_get(cpu, MSR_FS_BASE), fs_base);
+	/* W^X, and a guard page on either side of a stack */
+	ck_assert(mmu_user(EXT_ENTRY, false, true) && !mmu_user(EXT_ENTRY, true, false));
+	ck_assert(mmu_user(EXT_RODATA, false, false) && !mmu_user(EXT_RODATA, true, false) &&
+		  !mmu_user(EXT_RODATA, false, true));
+	ck_assert(mmu_user(EXT_DATA, true, false) && !mmu_user(EXT_DATA, false, true));
+	ck_assert(mmu_user(ended.rsp - 8, true, false) && !mmu_user(ended.rsp, false, false) &&
+		  !mmu_user(MK1_EXT_STACK_BASE - 1, false, false));
+	ck_assert(mmu_user(MK1_EXT_FAIL_STACK_BASE, true, false) != NULL);
+	ck_assert(!mmu_user(fs_base + 0x1000, false, false));
+	ck_assert(!mmu_user(BF_PP_ABI, false, false));
+	ck_assert_uint_eq(*(uint64_t *)mmu_user(fs_base, true, false), fs_base);
+	ck_assert_str_eq(mmu_user(fs_base - EXT_TLS_SIZE, true, false), "thread-local");
+	ck_assert_uint_eq(*(uint16_t *)mmu_user(fs_base + MK1_TLS_VSID, true, false), 0xFFFF);
+	ck_assert_uint_eq(*(uint16_t *)mmu_user(fs_base + MK1_TLS_ONLINE_PPS, true, false), 2);
+	/* the microkernel's view of the same page */
+	spa = m.pps[0]->ext->abi_page[0];
+	((uint64_t *)phys_at(spa + MK1_TLS_GPRS))[BF_R8] = 0x1234;
+	ck_assert_uint_eq(abi_gprs()[BF_R8], 0x1234);
+}
+END_TEST
+
+START_TEST(every_pp_comes_in)
+{
+	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	m.nr_pps = 4;
+	m.nr_exts = 2;
 	machine_init();
 	start_and_launch();
+	for (uint32_t ppid = 1; ppid < 4; ppid++) {
+		m.switch_pages[ppid]->nmi_pending = ppid == 2;
+		enter(ppid);
+		ck_assert_int_eq(ended.end, END_RING3);
+		ck_assert_uint_eq(ended.rip, EXT_BOOTSTRAP);
+		ck_assert_uint_eq(ended.arg0, ppid);
+		ck_assert_uint_eq(ended.rsp, MK1_EXT_STACK_BASE + ppid * 0x9000 + 0x8000);
+		ck_assert_uint_eq(m.pps[ppid]->nmi_pending, ppid == 2);
+		ck_assert_uint_eq(launch(), ppid);
+	}
+}
+END_TEST
+
+static void bad_magic(struct bf_handoff *h)
+{
+	h->magic++;
+}
+
+static void bad_version(struct bf_handoff *h)
+{
+	h->version++;
+}
+
+static void too_many_pps(struct bf_handoff *h)
+{
+	h->nr_pps = BF_MAX_PPS + 1;
+}
+
+static void too_many_exts(struct bf_handoff *h)
+{
+	h->nr_exts = BF_MAX_EXTS + 1;
+}
+
+static void no_ext(struct bf_handoff *h)
+{
+	h->nr_exts = 0;
+}
+
+static void bad_vendor(struct bf_handoff *h)
+{
+	h->vendor = BF_VENDOR_NONE;
+}
+
+static void (*const spoil[])(struct bf_handoff *h) = { bad_magic,     bad_version, too_many_pps,
+						       too_many_exts, no_ext,	   bad_vendor };
+#define NR_SPOIL ((int)(sizeof(spoil) / sizeof(spoil[0])))
+
+/* The CPU is as it was, and a better handoff is taken. */
+START_TEST(a_bad_handoff_is_refused)
+{
+	struct bf_handoff good;
+	struct cpu before;
+
+	machine_of(0);
+	good = *m.handoff;
+	before = *cpu;
+	spoil[_i](m.handoff);
+	enter(0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_ptr_eq(ended.sp, m.switch_pages[0]);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX],
+			  spoil[_i] == bad_vendor ? BF_ERR_MK_VENDOR : BF_ERR_MK_VERSION);
+	ck_assert_mem_eq(&before, cpu, sizeof(before));
+	*m.handoff = good;
+	start_and_launch();
+}
+END_TEST
+
+/* _i pages, up to more than a start takes: all of it or nothing, and the CPU is Linux' again. */
+static void start_with_pages(uint32_t vendor, uint64_t pages)
+{
+	machine_defaults(vendor);
+	m.pool_pages = pages;
+	machine_init();
+	enter(0);
+	if (ended.end == END_RING3)
+		return;
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_POOL);
+	expect_failed(BF_ERR_MK_POOL);
+	ck_assert_uint_eq(status_of(0)->fallback, 0);
+	ck_assert_uint_eq(cpu->vmxon, false);
+	ck_assert_uint_eq(cpu->gif, true);
+	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_SVME, 0);
+	ck_assert_uint_eq(cpu->cr4 & CR4_VMXE, 0);
+	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), ended.sp->cpu.lstar);
+}
+
+#define ENOUGH_PAGES 90
+
+START_TEST(start_with_too_few_pages)
+{
+	start_with_pages(BF_VENDOR_AMD, (uint64_t)_i);
+}
+END_TEST
+
+START_TEST(start_with_too_few_pages_vmx)
+{
+	start_with_pages(BF_VENDOR_INTEL, (uint64_t)_i);
+}
+END_TEST
+
+/* The second PP finds nothing left. */
+START_TEST(second_pp_without_memory)
+{
+	machine_of(_i & 1);
+	start_and_launch();
+	drain_pool((unsigned int)_i / 2);
+	enter(1);
+	if (ended.end == END_RING3)
+		return;
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_MK_POOL);
+	on_pp(0);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+}
+END_TEST
+
+START_TEST(a_huge_pool_without_room_for_the_maps)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.huge_pages = 2;
+	machine_init();
+	enter(0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_MK_POOL);
+}
+END_TEST
+
+START_TEST(an_old_cpu)
+{
+	machine_of(0);
+	cpuid_set(0, 0, 6, 0, 0, 0);
+	m.switch_pages[0]->cpu.cr4 &= ~(uint64_t)CR4_OSXSAVE;
+	cpu->cr4_known &= ~(uint64_t)(CR4_SMEP | CR4_SMAP | CR4_UMIP | CR4_OSXSAVE);
+	start_and_launch();
+	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE);
+	ck_assert_uint_eq(cpu->count[INSN_STAC], 0);
+}
+END_TEST
+
+START_TEST(a_cpu_with_leaf_7_and_nothing_in_it)
+{
+	machine_of(0);
+	cpuid_set(7, 0, 0, 0, 0, 0);
+	start_and_launch();
+	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE | CR4_OSXSAVE);
+}
+END_TEST
+
+START_TEST(no_bootstrap_callback)
+{
+	machine_of(0);
+	enter(0);
+	ck_assert_uint_eq(SYS(control_wait), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_EXT_NO_BOOTSTRAP);
+}
+END_TEST
+
+/* Linux' memory one to one, the hypervisor's a decoy, and devices. */
+START_TEST(nested_table)
+{
+	uint64_t entry, decoy;
+
+	machine_of(_i);
+	enter(0);
+	ck_assert_uint_eq(nested_walk(0x12345000, &entry), _i ? 3 : 3);
+	ck_assert_uint_eq(entry & 0xFFFFFFC0000000, 0);
+	ck_assert_uint_eq(nested_walk(PHYS_BASE + 0x5000, &entry), 1);
+	decoy = entry & 0xFFFFFFFFFF000;
+	ck_assert_uint_ge(decoy, PHYS_BASE);
+	ck_assert_uint_lt(decoy, PHYS_BASE + OWNED_SIZE);
+	ck_assert_uint_eq(nested_walk(PHYS_BASE + OWNED_SIZE - 1, &entry), 1);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, decoy);
+	ck_assert_uint_eq(nested_walk(ODD_OWNED, &entry), 1);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, decoy);
+	ck_assert_uint_eq(nested_walk(ODD_OWNED + PAGE, &entry), 1);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, ODD_OWNED + PAGE);
+	ck_assert_uint_eq(nested_walk(LINUX_RAM, &entry), 2);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, LINUX_RAM);
+	ck_assert_uint_gt(nested_walk(RAM_TOP - 1, &entry), 0);
+	ck_assert_uint_eq(nested_walk(RAM_TOP, &entry), 0);
+	/* WB in the low gigabyte, UC from 3 to 4 */
+	ck_assert_uint_gt(nested_walk(0xC0000000, &entry), 0);
+	ck_assert_uint_eq(entry >> 3 & 7, 0);
+	nested_walk(0x100000000, &entry);
+	ck_assert_uint_eq(entry >> 3 & 7, _i ? 6 : 0);
+	/* device memory above RAM appears when it is touched */
+	ck_assert(nested_fault(RAM_TOP + 0x123456789));
+	ck_assert(nested_fault(RAM_TOP + 0x123456789));
+	ck_assert_uint_eq(nested_walk(RAM_TOP + 0x123456789, &entry), 3);
+	ck_assert(!nested_fault(1ULL << 48));
+	drain_pool(0);
+	ck_assert(!nested_fault(1ULL << 47));
+}
+END_TEST
+
+/* No 1 GiB pages; and on Intel, no 2 MiB pages above. */
+START_TEST(nested_table_of_smaller_pages)
+{
+	uint64_t entry;
+
+	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	m.pool_pages = 3600;
+	machine_init();
+	cpuid_set(0x80000001, 0, 0, 0, _i ? 0 : 1U << 2, 0);
+	m.handoff->ram.count = 2; /* up to 3 GiB */
+	if (_i)
+		msr_set(cpu, 0x48C, msr_get(cpu, 0x48C) & ~(uint64_t)(3U << 16));
+	start_and_launch();
+	ck_assert_uint_eq(nested_walk(0x12345000, &entry), _i ? 1 : 2);
+	ck_assert_uint_eq(entry & 0xFFFFFFFE00000, 0x12200000);
+}
+END_TEST
+
+START_TEST(no_nested_paging)
+{
+	machine_of(_i);
+	if (_i)
+		msr_set(cpu, 0x48C, 0);
+	else
+		cpuid_set(0x8000000A, 0, 1, 16, 0, 0);
+	start_and_launch();
+	ck_assert_uint_eq(mk.root_npt, 0);
+	ck_assert(!nested_fault(0x1000));
+}
+END_TEST
+
+/* The ring wraps; a header that Linux has spoilt is not believed. */
+START_TEST(debug_ring)
+{
+	machine_of(0);
+	m.ring->size = _i == 1 ? 0x3000 : _i == 2 ? 0x100000 : m.ring->size;
+	m.ring->written = 0x3FF8;
+	m.ring_seen = 0x3FF8;
+	enter(0);
+	ck_assert_uint_eq(SYS(debug_out, 0x1234, 0x5678), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), _i ? "" : "0x1234 0x5678\n");
+}
+END_TEST
+
+START_TEST(serial_port)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.serial_port = 0x2F8;
+	machine_init();
+	if (_i)
+		serial.lsr = 0; /* never ready: it is written nevertheless */
+	enter(0);
+	SYS(debug_write_c, 'a');
+	SYS(debug_write_c, '\n');
+	ck_assert_str_eq(serial.text, "a\r\n");
 }
 END_TEST
 
@@ -21,6 +378,24 @@ TCase *start_tests(void)
 {
 	TCase *tc = tcase_create("start");
 
+	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, linux_becomes_a_guest, 0, 2);
+	tcase_add_loop_test(tc, the_cpu_is_as_root_mode_wants_it, 0, 2);
+	tcase_add_test(tc, descriptor_tables);
+	tcase_add_loop_test(tc, the_extension_sees_its_address_space, 0, 2);
+	tcase_add_loop_test(tc, every_pp_comes_in, 0, 2);
+	tcase_add_loop_test(tc, a_bad_handoff_is_refused, 0, NR_SPOIL);
+	tcase_add_loop_test(tc, start_with_too_few_pages, 0, ENOUGH_PAGES);
+	tcase_add_loop_test(tc, start_with_too_few_pages_vmx, 0, ENOUGH_PAGES);
+	tcase_add_loop_test(tc, second_pp_without_memory, 0, 2 * 26);
+	tcase_add_test(tc, a_huge_pool_without_room_for_the_maps);
+	tcase_add_test(tc, an_old_cpu);
+	tcase_add_test(tc, a_cpu_with_leaf_7_and_nothing_in_it);
+	tcase_add_test(tc, no_bootstrap_callback);
+	tcase_add_loop_test(tc, nested_table, 0, 2);
+	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
+	tcase_add_loop_test(tc, no_nested_paging, 0, 2);
+	tcase_add_loop_test(tc, debug_ring, 0, 3);
+	tcase_add_loop_test(tc, serial_port, 0, 2);
 	return tc;
 }

@@ -6,9 +6,20 @@
 #include <check.h>
 
 TCase *start_tests(void);
+TCase *pool_tests(void);
+TCase *calls_tests(void);
+TCase *memory_tests(void);
+TCase *objects_tests(void);
+TCase *fail_tests(void);
+TCase *svm_tests(void);
+TCase *fetch_tests(void);
+TCase *vmx_tests(void);
+TCase *vmx_exit_tests(void);
+TCase *vmx_checks_tests(void);
 
 static TCase *(*const suites[])(void) = {
-	start_tests,
+	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, fail_tests, svm_tests,
+	fetch_tests, vmx_tests, vmx_exit_tests, vmx_checks_tests,
 };
 
 #endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* syscall.c, sys_control.c, sys_debug.c: dispatch, control, handle, callback, debug. */
+#include "machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "suites.h"
+
+static void setup(void)
+{
+	machine_of(0);
+}
+
+static uint64_t raw(uint64_t rax)
+{
+	memset(&regs, 0, sizeof(regs));
+	return syscall_run(rax);
+}
+
+START_TEST(unknown_calls)
+{
+	const uint64_t good = MK1_handle_close_handle;
+
+	enter(0);
+	ck_assert_uint_eq(raw(good), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(raw(good ^ 1ULL << 63), MK1_FAILURE_UNSUPPORTED); /* the magic */
+	ck_assert_uint_eq(raw(good | 1ULL << 32), MK1_FAILURE_UNSUPPORTED); /* a flag */
+	ck_assert_uint_eq(raw(MK1_RAX(9, 0)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK1_RAX(0xFFFF, 0)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK1_RAX(0, 3)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK1_RAX(6, 15)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK1_RAX(6, 16)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK1_RAX(6, 0xFFFF)), MK1_FAILURE_UNSUPPORTED);
+}
+END_TEST
+
+/* Every call that takes a handle, by the list; nothing else in its registers is looked at. */
+START_TEST(every_call_wants_the_handle)
+{
+	static const struct {
+		uint64_t rax;
+		const char *name, *args;
+	} calls[] = {
+#define CALL(op, idx, name, in, out, args, results) { MK1_RAX(MK1_OP_##op, idx), #name, args },
+		MK1_SYSCALLS(CALL)
+	};
+	unsigned int n = 0;
+
+	enter(0);
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strncmp(calls[i].args, "h:64", 4))
+			continue;
+		n++;
+		for (unsigned int open = 0; open < 2; open++) {
+			m.pps[0]->ext->handle_open = open;
+			memset(&regs, 0xFF, sizeof(regs));
+			regs.reg[0] = open ? MK1_HANDLE + 1 : MK1_HANDLE;
+			ck_assert_msg(syscall_run(calls[i].rax) == MK1_FAILURE_INVALID_HANDLE, "%s",
+				      calls[i].name);
+			ck_assert_uint_eq(regs.reg[1], ~0ULL);
+		}
+	}
+	ck_assert_uint_eq(n, 33);
+}
+END_TEST
+
+START_TEST(handle)
+{
+	enter(0);
+	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID + 1), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID | 1ULL << 32), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], HANDLE);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE + 1), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(SYS(handle_close_handle, MK1_INVALID_HANDLE), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
+}
+END_TEST
+
+static void check_callback(uint64_t rax)
+{
+	const uint64_t bad[] = { 0, EXT_RODATA, EXT_DATA, MK1_EXT_CODE_BASE - 1, MK1_EXT_CODE_BASE,
+				 MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE, MK1_EXT_STACK_BASE,
+				 BF_WINDOW_BASE, ~0ULL };
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		regs = (struct syscall_frame){ .reg = { HANDLE, bad[i] } };
+		ck_assert_uint_eq(syscall_run(rax), MK1_INVALID_INPUT_REG(1));
+	}
+	regs = (struct syscall_frame){ .reg = { HANDLE, EXT_VMEXIT } };
+	ck_assert_uint_eq(syscall_run(rax), MK1_SUCCESS);
+	ck_assert_uint_eq(syscall_run(rax), MK1_FAILURE_UNKNOWN);
+}
+
+START_TEST(callbacks)
+{
+	enter(0);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
+	check_callback(MK1_callback_register_bootstrap);
+	check_callback(MK1_callback_register_vmexit);
+	check_callback(MK1_callback_register_fail);
+}
+END_TEST
+
+/* Of two extensions, whoever comes first has the exits; each has a fail callback of its own. */
+START_TEST(callbacks_of_two_extensions)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.nr_exts = 2;
+	machine_init();
+	start();
+	/* start() ended in ext 0's bootstrap; ask as ext 1 */
+	m.pps[0]->ext = m.pps[0]->ext + 1;
+	ck_assert_uint_eq(SYS(callback_register_bootstrap, HANDLE, EXT_BOOTSTRAP),
+			  MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(callback_register_vmexit, HANDLE, EXT_VMEXIT), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(callback_register_fail, HANDLE, EXT_FAIL), MK1_SUCCESS);
+}
+END_TEST
+
+START_TEST(exit_ends_the_run)
+{
+	enter(0);
+	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_EXT_EXIT);
+	ck_assert_uint_eq(status_of(0)->rip, EXT_ENTRY + 0x10);
+}
+END_TEST
+
+START_TEST(wait_outside_of_start)
+{
+	start();
+	ck_assert_uint_eq(SYS(control_wait), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_EXT_WAIT);
+}
+END_TEST
+
+START_TEST(again_outside_of_fail)
+{
+	start();
+	ck_assert_uint_eq(SYS(control_again), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_EXT_AGAIN);
+}
+END_TEST
+
+START_TEST(debug_prints)
+{
+	enter(0);
+	ck_assert_uint_eq(SYS(debug_out, 0xABC, ~0ULL), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "0xabc 0xffffffffffffffff\n");
+	ck_assert_uint_eq(SYS(debug_write_c, 0x141), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "A");
+	ck_assert_uint_eq(SYS(debug_dump_page_pool), MK1_SUCCESS);
+	expect_printed("of 600 pages used");
+	(void)huge_alloc(2 * PAGE);
+	ck_assert_uint_eq(SYS(debug_dump_huge_pool), MK1_SUCCESS);
+	expect_printed("0x2000 bytes at");
+	ck_assert_uint_eq(SYS(debug_dump_ext, 0), MK1_SUCCESS);
+	expect_printed("ext 0: handle closed");
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(debug_dump_ext, 0x10000), MK1_SUCCESS);
+	expect_printed("ext 0: handle open");
+	ck_assert_uint_eq(SYS(debug_dump_ext, 1), MK1_INVALID_INPUT_REG(0));
+	expect_printed("ext 1: not loaded");
+}
+END_TEST
+
+START_TEST(debug_dumps_objects)
+{
+	machine_of(_i);
+	start_and_launch();
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vm, 0), MK1_SUCCESS);
+	expect_printed("vm 0: 1 VPs, active on 1 PPs\n");
+	ck_assert_uint_eq(SYS(debug_dump_vm, 1), MK1_INVALID_INPUT_REG(0));
+	expect_printed("vm 1: not allocated\n");
+	ck_assert_uint_eq(SYS(debug_dump_vp, 0), MK1_SUCCESS);
+	expect_printed("vp 0: vm 0, 1 VSs, active on 1 PPs\n");
+	ck_assert_uint_eq(SYS(debug_dump_vp, 0xFFFF), MK1_INVALID_INPUT_REG(0));
+	expect_printed("vp 65535: not allocated\n");
+	ck_assert_uint_eq(SYS(debug_dump_vs, 0), MK1_SUCCESS);
+	expect_printed("vs 0: vp 0, assigned to pp 0, root, active here\n");
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(debug_dump_vs, 1), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "vs 1: vp 0, assigned to pp 1\n");
+	ck_assert_uint_eq(SYS(debug_dump_vs, 2), MK1_INVALID_INPUT_REG(0));
+	expect_printed("vs 2: not allocated\n");
+}
+END_TEST
+
+START_TEST(exit_log)
+{
+	start_and_launch();
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "");
+	for (unsigned int i = 0; i < 34; i++) {
+		vmcb_of(m.pps[0]->vs)->rip = 0x1000 + i;
+		guest_exit(0x72);
+	}
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0), MK1_SUCCESS);
+	ck_assert(!strncmp(printed(), "pp 0 exit 2: vs 0, reason 0x72, rip 0x1002\n", 43));
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 1), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0x10000), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, BF_MAX_PPS), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, MK1_INVALID_ID), MK1_INVALID_INPUT_REG(0));
+}
+END_TEST
+
+static void put_text(uint64_t va, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*(char *)mmu_user(va + i, false, false) = text[i];
+}
+
+START_TEST(write_str)
+{
+	char text[300];
+
+	if (_i)
+		cpuid_set(7, 0, 0, 0, 0, 0); /* no SMAP */
+	enter(0);
+	memset(text, 'x', sizeof(text));
+	put_text(EXT_DATA, text, sizeof(text));
+	put_text(EXT_DATA + 0x10, "hi", 3);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0x10, 300), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "hi");
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0x20, 200), MK1_SUCCESS);
+	ck_assert_uint_eq(strlen(printed()), 200);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0x10, 0), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "");
+	/* across a page */
+	put_text(EXT_DATA - 3, "abcdef", 7);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA - 3, 6), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "abcdef");
+	/* out of the mapping, in the middle of it and from the beginning */
+	memset(text, 'y', sizeof(text));
+	put_text(EXT_DATA + 0xFFC, text, 4);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0xFFC, 5), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0xFFC, 4), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(debug_write_str, 0, 1), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_write_str, BF_PP_ABI, 1), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_write_str, 0x7FFFFFFFFFFF, 2), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_write_str, ~0ULL, ~0ULL), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(SYS(debug_write_str, 0xFFFF808000000000, 8), MK1_INVALID_INPUT_REG(0));
+	ck_assert(!cpu->ac);
+}
+END_TEST
+
+TCase *calls_tests(void)
+{
+	TCase *tc = tcase_create("calls");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, unknown_calls);
+	tcase_add_test(tc, every_call_wants_the_handle);
+	tcase_add_test(tc, handle);
+	tcase_add_test(tc, callbacks);
+	tcase_add_test(tc, callbacks_of_two_extensions);
+	tcase_add_test(tc, exit_ends_the_run);
+	tcase_add_test(tc, wait_outside_of_start);
+	tcase_add_test(tc, again_outside_of_fail);
+	tcase_add_test(tc, debug_prints);
+	tcase_add_loop_test(tc, debug_dumps_objects, 0, 2);
+	tcase_add_test(tc, exit_log);
+	tcase_add_loop_test(tc, write_str, 0, 2);
+	return tc;
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fail.c, trap.c, restore.c: faults, promote, and Linux getting its CPU back. */
+#include "machine.h"
+
+#include <string.h>
+
+#include "suites.h"
+
+#define VMMCALL 0x81
+
+static uint64_t exit_reason(void)
+{
+	return m.vendor == BF_VENDOR_AMD ? 0x72 : EXIT_CPUID;
+}
+
+static void in_vmexit(int vendor)
+{
+	machine_of(vendor);
+	start_and_launch();
+	guest_exit(exit_reason());
+}
+
+/* Linux has its CPU, with the state that was in the VS, and nothing of ours in it. */
+static void expect_bare(const struct bf_cpu_state *want)
+{
+	const struct bf_cpu_state *got = &m.switch_pages[0]->cpu;
+	const struct cpu *c = &m.cpus[0];
+
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_ptr_eq(ended.sp, m.switch_pages[0]);
+	ck_assert_uint_eq(got->rip, want->rip);
+	ck_assert_uint_eq(got->cr0, want->cr0);
+	ck_assert_uint_eq(got->cr3, want->cr3);
+	ck_assert_uint_eq(got->cr4, want->cr4);
+	ck_assert_uint_eq(got->gs.base, want->gs.base);
+	ck_assert_uint_eq(got->tr.selector, want->tr.selector);
+	ck_assert_uint_eq(got->idtr.limit, want->idtr.limit);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_EFER), want->efer);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_STAR), want->star);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_LSTAR), want->lstar);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_CSTAR), want->cstar);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_FMASK), want->fmask);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_KERNEL_GS_BASE), want->kernel_gs_base);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_CS), want->sysenter_cs);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_ESP), want->sysenter_esp);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_EIP), want->sysenter_eip);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_PAT), want->pat);
+	ck_assert_uint_eq(c->cr2, want->cr2);
+	ck_assert_uint_eq(c->dr[6], want->dr6);
+	ck_assert_uint_eq(c->dr[7], want->dr7);
+	ck_assert_uint_eq(c->tr, want->tr.selector);
+	ck_assert_uint_eq(c->gdtr.base, (uint64_t)m.switch_pages[0]->gdt);
+	ck_assert_uint_eq(c->idtr.base, (uint64_t)m.switch_pages[0]->idt);
+	ck_assert_uint_eq(c->vmxon, false);
+	ck_assert_uint_eq(c->cr4 & CR4_VMXE, 0);
+	ck_assert_uint_eq(c->gif, true);
+	if (m.vendor == BF_VENDOR_AMD)
+		ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_VM_HSAVE_PA), 0x1234000);
+}
+
+START_TEST(promote_gives_linux_back)
+{
+	struct bf_cpu_state linux_state;
+
+	machine_of(_i);
+	linux_state = m.switch_pages[0]->cpu;
+	start_and_launch();
+	guest_exit(exit_reason());
+	abi_gprs()[BF_RAX] = 0x77;
+	host_pp->nmi_pending = true;
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), NOT_RETURNED);
+	expect_bare(&linux_state);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], 0x77);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_R15], linux_state.gpr[BF_R15]);
+	ck_assert_uint_eq(ended.sp->nmi_pending, 1);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+	/* the objects are gone, and the same CPU can come in again */
+	ck_assert(!vs_get(0) && !vp_get(0));
+	enter(0);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_BOOTSTRAP);
+	ck_assert_uint_eq(launch(), 0);
+	guest_exit(exit_reason());
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), NOT_RETURNED);
+	expect_bare(&linux_state);
+}
+END_TEST
+
+START_TEST(promote_in_the_bootstrap_callback)
+{
+	struct bf_cpu_state linux_state;
+
+	machine_of(_i);
+	linux_state = m.switch_pages[0]->cpu;
+	start();
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
+	/* a second VS of the same VP: the VP stays */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), NOT_RETURNED);
+	expect_bare(&linux_state);
+	ck_assert(!vs_get(0) && vp_get(0) && vs_get(1));
+}
+END_TEST
+
+/* The driver's call, that no extension sees. */
+START_TEST(stop)
+{
+	struct bf_cpu_state linux_state;
+	struct vs *vs;
+
+	machine_of(_i);
+	linux_state = m.switch_pages[0]->cpu;
+	start_and_launch();
+	vs = host_pp->vs;
+	linux_state.rip += 3;
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	if (_i) {
+		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
+		guest_exit(EXIT_VMCALL);
+	} else {
+		vmcb_of(vs)->rax = BF_HYPERCALL_STOP;
+		vmcb_of(vs)->nrip = linux_state.rip;
+		guest_exit(VMMCALL);
+	}
+	expect_bare(&linux_state);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], 0);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+}
+END_TEST
+
+static struct trap_frame user_fault(uint64_t vector)
+{
+	struct trap_frame f = { .vector = vector, .error_code = 6, .rip = EXT_ENTRY + 0x20,
+				.cs = BF_SEL_USER_CS, .rflags = 0x202, .rsp = 0x5000,
+				.ss = BF_SEL_USER_SS };
+
+	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
+		f.gpr[i] = 0x100 + i;
+	return f;
+}
+
+START_TEST(fail_callback_and_again)
+{
+	struct trap_frame f = user_fault(_i / 2 ? VECTOR_PF : VECTOR_UD);
+
+	in_vmexit(_i % 2);
+	cpu->cr2 = 0x8000;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	ck_assert_uint_eq(ended.arg0, 6ULL << 32 | f.vector);
+	ck_assert_uint_eq(ended.arg1, _i / 2 ? 0x8000 : 0);
+	ck_assert_uint_eq(ended.rsp, MK1_EXT_FAIL_STACK_BASE + MK1_EXT_STACK_SIZE);
+	ck_assert_uint_eq(SYS(control_again), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_RESUMED);
+	ck_assert_uint_eq(ended.rip, f.rip);
+	ck_assert_uint_eq(ended.rsp, f.rsp);
+	ck_assert_uint_eq(ended.rflags, f.rflags);
+	ck_assert_mem_eq(ended.gpr, f.gpr, sizeof(f.gpr));
+	/* handled: the callback goes on, and may fail again */
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	ck_assert_uint_eq(SYS(vs_run_current, HANDLE), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	guest_exit(exit_reason());
+	ck_assert_uint_eq(ended.rip, EXT_VMEXIT);
+}
+END_TEST
+
+/* Linux is a guest of the microkernel alone now; the driver can still stop it. */
+static void expect_alone(enum bf_error error)
+{
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(error);
+	ck_assert_uint_eq(status_of(0)->fallback, 1);
+	ck_assert_uint_eq(host_pp->fallback, true);
+	ck_assert_ptr_eq(host_pp->vs, host_pp->root_vs);
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	if (m.vendor == BF_VENDOR_INTEL) {
+		vmcs_put(host_pp->vs->block_spa, VMCS_vmexit_instruction_length, 3);
+		guest_exit(EXIT_VMCALL);
+	} else {
+		vmcb_of(host_pp->vs)->rax = BF_HYPERCALL_STOP;
+		vmcb_of(host_pp->vs)->nrip = 0x1003;
+		guest_exit(VMMCALL);
+	}
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_FAILED);
+	ck_assert_uint_eq(status_of(0)->fallback, 0);
+	ck_assert_uint_eq(status_of(0)->error, error);
+}
+
+START_TEST(fault_in_the_fail_callback)
+{
+	struct trap_frame f = user_fault(VECTOR_PF);
+
+	in_vmexit(_i);
+	RUN(trap(&f));
+	f.vector = VECTOR_GP;
+	f.rip++;
+	RUN(trap(&f));
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
+	ck_assert_uint_eq(status_of(0)->rip, f.rip);
+	expect_alone(BF_ERR_EXT_FAIL_FAULT);
+}
+END_TEST
+
+START_TEST(exit_in_the_fail_callback)
+{
+	struct trap_frame f = user_fault(VECTOR_PF);
+
+	in_vmexit(_i);
+	cpu->cr2 = 0xABC;
+	RUN(trap(&f));
+	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_PF);
+	ck_assert_uint_eq(status_of(0)->rip, f.rip);
+	ck_assert_uint_eq(status_of(0)->address, 0xABC);
+	expect_alone(BF_ERR_EXT_FAULT);
+}
+END_TEST
+
+START_TEST(fault_without_a_fail_callback)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	in_vmexit(_i);
+	host_pp->ext->fail = 0;
+	RUN(trap(&f));
+	expect_alone(BF_ERR_EXT_FAULT);
+}
+END_TEST
+
+START_TEST(fault_in_start)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	machine_of(_i);
+	enter(0);
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_EXT_FAULT);
+	expect_printed("exception 6, error code 0x6 at rip");
+}
+END_TEST
+
+/* What the extension changed in this exit is undone; what it changed in an earlier one stays. */
+START_TEST(linux_does_not_keep_half_a_change)
+{
+	uint64_t rip_reg, rsp_reg, rip;
+	struct ended how;
+
+	in_vmexit(_i);
+	rip_reg = _i ? MK1_INTEL_rip : MK1_AMD_rip;
+	rsp_reg = _i ? MK1_INTEL_rsp : MK1_AMD_rsp;
+	rip = reg_read(0, rip_reg);
+	ck_assert_uint_eq(reg_write(0, rsp_reg, 0x9000), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	guest_exit(exit_reason());
+	ck_assert_uint_eq(reg_write(0, rip_reg, 0x6666), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, rip_reg, 0x7777), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
+	how = ended;
+	ck_assert_uint_eq(reg_read(0, rip_reg), rip);
+	ck_assert_uint_eq(reg_read(0, rsp_reg), 0x9000);
+	ended = how;
+	expect_alone(BF_ERR_EXT_EXIT);
+}
+END_TEST
+
+/* A failure while alone: the state of the launch is the last thing to try. */
+START_TEST(failing_twice)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+	uint64_t rip;
+
+	in_vmexit(_i);
+	rip = m.switch_pages[0]->cpu.rip;
+	SYS(control_exit);
+	expect_failed(BF_ERR_EXT_EXIT);
+	f.cs = BF_SEL_KERNEL_CS;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->cpu.rip, rip);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(status_of(0)->error, BF_ERR_EXT_EXIT); /* the first one */
+	expect_printed("microkernel: exception 6");
+}
+END_TEST
+
+START_TEST(fault_of_the_microkernel)
+{
+	in_vmexit(_i);
+	msr_drop(cpu, MSR_FS_BASE);
+	struct trap_frame f = user_fault(VECTOR_UD);
+	RUN(trap(&f)); /* into the fail callback: WRMSR of FS base faults in ring 0 */
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
+	expect_alone(BF_ERR_MK_FAULT);
+}
+END_TEST
+
+START_TEST(nmi_in_root_mode)
+{
+	struct trap_frame f = { .vector = VECTOR_NMI, .cs = _i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS };
+
+	in_vmexit(_i & 1);
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert(host_pp->nmi_pending);
+}
+END_TEST
+
+/* The task register of Linux: limits in bytes and in pages, and selectors that are none. */
+START_TEST(task_register)
+{
+	static const struct {
+		uint16_t selector;
+		uint32_t limit;
+		bool loaded;
+	} cases[] = {
+		{ 0x40, 0x206F, true },	 { 0x40, 0x12345FFF, true }, { 0, 0x67, false },
+		{ 0x7, 0x67, false },	 { 0x1F0, 0x67, true },	     { 0x1F8, 0x67, false },
+		{ 0xFFF8, 0x67, false },
+	};
+	const struct bf_segment *tr = &m.switch_pages[0]->cpu.tr;
+	uint16_t before;
+
+	in_vmexit(0);
+	tr = &m.switch_pages[0]->cpu.tr;
+	before = cpu->tr;
+	vmcb_of(host_pp->vs)->tr.selector = cases[_i].selector;
+	vmcb_of(host_pp->vs)->tr.limit = cases[_i].limit;
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(cpu->tr, cases[_i].loaded ? tr->selector : before);
+	if (cases[_i].loaded) {
+		uint64_t desc = host_pp->linux_gdt[tr->selector >> 3];
+		uint64_t limit = (desc & 0xFFFF) | (desc >> 32 & 0xF0000);
+
+		if (desc >> 55 & 1)
+			limit = limit << 12 | 0xFFF;
+		ck_assert_uint_eq(limit, tr->limit);
+		ck_assert_uint_eq((desc >> 16 & 0xFFFFFF) | (desc >> 56) << 24 |
+					  host_pp->linux_gdt[(tr->selector >> 3) + 1] << 32,
+				  tr->base);
+	}
+}
+END_TEST
+
+START_TEST(a_cpu_without_debugctl)
+{
+	in_vmexit(1);
+	msr_drop(cpu, MSR_IA32_DEBUGCTL);
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+}
+END_TEST
+
+TCase *fail_tests(void)
+{
+	TCase *tc = tcase_create("fail");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, promote_gives_linux_back, 0, 2);
+	tcase_add_loop_test(tc, promote_in_the_bootstrap_callback, 0, 2);
+	tcase_add_loop_test(tc, stop, 0, 2);
+	tcase_add_loop_test(tc, fail_callback_and_again, 0, 4);
+	tcase_add_loop_test(tc, fault_in_the_fail_callback, 0, 2);
+	tcase_add_loop_test(tc, exit_in_the_fail_callback, 0, 2);
+	tcase_add_loop_test(tc, fault_without_a_fail_callback, 0, 2);
+	tcase_add_loop_test(tc, fault_in_start, 0, 2);
+	tcase_add_loop_test(tc, linux_does_not_keep_half_a_change, 0, 2);
+	tcase_add_loop_test(tc, failing_twice, 0, 2);
+	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
+	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
+	tcase_add_loop_test(tc, task_register, 0, 7);
+	tcase_add_test(tc, a_cpu_without_debugctl);
+	return tc;
+}

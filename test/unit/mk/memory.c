@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* sys_mem.c, sys_vm.c, ext.c, tlb.c: pool windows, direct maps, TLB shootdown, MSRs. */
+#include "machine.h"
+
+#include <signal.h>
+#include <sys/time.h>
+
+#include "../../../microkernel/ext.h"
+#include "../../../microkernel/tlb.h"
+#include "suites.h"
+
+static void setup(void)
+{
+	machine_of(0);
+	start_and_launch();
+}
+
+START_TEST(alloc_and_free_page)
+{
+	uint64_t va, spa;
+
+	setup();
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	va = regs.reg[0];
+	spa = regs.reg[1];
+	ck_assert_uint_eq(va, MK1_PAGE_POOL_BASE + spa);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(spa));
+	ck_assert(!mmu_user(va, false, true));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va + 8), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va + PAGE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_DIRECT_MAP_BASE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_PAGE_POOL_BASE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_SUCCESS);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], va);
+}
+END_TEST
+
+START_TEST(alloc_and_free_huge)
+{
+	uint64_t va, spa;
+
+	setup();
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, ~0ULL), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 1ULL << 40), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 2 * PAGE + 1), MK1_SUCCESS);
+	va = regs.reg[0];
+	spa = regs.reg[1];
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_ptr_eq(mmu_user(va + i * PAGE, true, false), phys_at(spa + i * PAGE));
+	ck_assert(!mmu_user(va + 3 * PAGE, false, false));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va + PAGE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va + 1), MK1_INVALID_INPUT_REG(1));
+	/* the maps of svm/cpu.c are in the same pool, and nobody's */
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.open_maps),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va), MK1_SUCCESS);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va), MK1_INVALID_INPUT_REG(1));
+}
+END_TEST
+
+/* _i pages left: either all of it, or nothing has changed. */
+START_TEST(allocation_without_memory)
+{
+	uint64_t before;
+
+	setup();
+	drain_pool((unsigned int)_i);
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 8 * PAGE) == MK1_SUCCESS, _i >= 2);
+	if (_i >= 2)
+		return;
+	before = cpu->cr3;
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(cpu->cr3, before);
+	ck_assert_uint_eq(huge_size(svm.open_maps + 3 * PAGE), 0);
+}
+END_TEST
+
+/* Part of a huge allocation is mapped when the tables run out: it comes out again. */
+START_TEST(huge_allocation_without_a_second_table)
+{
+	uint64_t va;
+
+	machine_defaults(BF_VENDOR_AMD);
+	m.huge_pages = 1040;
+	machine_init();
+	start_and_launch();
+	drain_pool(2); /* a page directory and a page table: the allocation needs two or three */
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 1030 * PAGE), MK1_FAILURE_UNKNOWN);
+	va = MK1_PAGE_POOL_BASE + svm.open_maps + 3 * PAGE;
+	for (unsigned int i = 0; i < 1030; i++)
+		ck_assert(!mmu_user(va + i * PAGE, false, false));
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, PAGE), MK1_SUCCESS);
+}
+END_TEST
+
+START_TEST(direct_map_of_the_root_vm)
+{
+	uint64_t va, spa = linux_page(3);
+
+	setup();
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 1, spa), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa + 1), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, MK1_DIRECT_MAP_SIZE), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, PHYS_BASE), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, ODD_OWNED), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_SUCCESS);
+	va = regs.reg[0];
+	ck_assert_uint_eq(va, MK1_DIRECT_MAP_BASE + spa);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(spa));
+	ck_assert(!mmu_user(va, false, true));
+	/* again does no harm */
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_SUCCESS);
+
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 1, va), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + 1), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + PAGE), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + (1ULL << 39)), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, EXT_DATA), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE),
+			  MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->arg[INSN_INVLPG][0], va);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va), MK1_INVALID_INPUT_REG(2));
+}
+END_TEST
+
+/* Another VM's direct map is there while one of its VSs is active, and gone with the VM. */
+START_TEST(direct_map_of_another_vm)
+{
+	uint64_t spa = linux_page(3), va = MK1_DIRECT_MAP_BASE + spa, used;
+	uint64_t vmid, vpid, vsid;
+
+	setup();
+	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
+	vmid = regs.reg[0];
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, vmid, spa), MK1_SUCCESS);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, vmid), MK1_SUCCESS);
+	vpid = regs.reg[0];
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vpid, 0), MK1_SUCCESS);
+	vsid = regs.reg[0];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vmid, vpid, vsid), MK1_SUCCESS);
+	ck_assert(mmu_user(va, true, false) != NULL);
+	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vmid), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vsid), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, vpid), MK1_SUCCESS);
+	used = pool_alloc();
+	pool_free(used);
+	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vmid), MK1_SUCCESS);
+	/* three tables came back */
+	ck_assert_uint_ne(pool_alloc(), used);
+	ck_assert_uint_ne(pool_alloc(), used);
+	ck_assert_uint_ne(pool_alloc(), used);
+	ck_assert_uint_eq(pool_alloc(), used);
+}
+END_TEST
+
+START_TEST(direct_map_without_memory)
+{
+	setup();
+	drain_pool((unsigned int)_i);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)) == MK1_SUCCESS, _i == 3);
+}
+END_TEST
+
+/* A PP that has not seen a new table of the direct map faults, and then has it. */
+START_TEST(direct_map_fault_is_mended)
+{
+	struct trap_frame f = { .vector = VECTOR_PF, .error_code = 4, .cs = BF_SEL_USER_CS };
+	uint64_t va = MK1_DIRECT_MAP_BASE + linux_page(0);
+
+	setup();
+	enter(1);
+	(void)launch();
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)), MK1_SUCCESS);
+	on_pp(1);
+	ck_assert(!mmu_user(va, false, false));
+	cpu->cr2 = va;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert(mmu_user(va, false, false) != NULL);
+	/* the table is there: whatever it was, it is the extension's fault */
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	ck_assert_uint_eq(ended.arg1, va);
+	host_pp->phase = PHASE_VMEXIT;
+	cpu->cr2 = va + (1ULL << 40); /* nothing there */
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	host_pp->phase = PHASE_VMEXIT;
+	cpu->cr2 = EXT_DATA;
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+}
+END_TEST
+
+START_TEST(direct_map_fault_without_a_vm)
+{
+	machine_of(0);
+	start();
+	ck_assert(!direct_map_fault(host_pp, MK1_DIRECT_MAP_BASE));
+}
+END_TEST
+
+START_TEST(tlb_flush_of_a_vm)
+{
+	unsigned int before;
+
+	setup();
+	before = cpu->count[INSN_WRITE_CR];
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 1), MK1_INVALID_INPUT_REG(1));
+	vmcb_of(host_pp->vs)->tlb_control = 0;
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before + 1);
+	ck_assert_uint_eq(vmcb_of(host_pp->vs)->tlb_control, SVM_TLB_FLUSH_ALL);
+}
+END_TEST
+
+START_TEST(tlb_flush_in_bootstrap)
+{
+	machine_of(_i);
+	start();
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
+}
+END_TEST
+
+/* --- TLB shootdown ------------------------------------------------------------------------------ */
+
+static void second_pp(void)
+{
+	enter(1);
+	(void)launch();
+	guest_exit(0x72);
+	on_pp(0);
+	guest_exit(0x72);
+}
+
+/* What the other PP does meanwhile. */
+static void other_flushes(int signal)
+{
+	(void)signal;
+	__atomic_store_n(&m.pps[1]->tlb->seen, tlb_generation, __ATOMIC_SEQ_CST);
+}
+
+static void in_a_while(void (*then)(int))
+{
+	const struct itimerval t = { .it_value.tv_usec = 20000 };
+
+	signal(SIGALRM, then);
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static uint64_t map_and_unmap(void)
+{
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)), MK1_SUCCESS);
+	return SYS(vm_unmap_direct_broadcast, HANDLE, 0, MK1_DIRECT_MAP_BASE + linux_page(0));
+}
+
+START_TEST(shootdown_waits_for_a_pp_in_its_extension)
+{
+	setup();
+	second_pp();
+	in_a_while(other_flushes);
+	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vm_unmap_direct_broadcast, HANDLE, 0, MK1_DIRECT_MAP_BASE),
+			  MK1_INVALID_INPUT_REG(2));
+}
+END_TEST
+
+START_TEST(shootdown_does_not_wait_for_a_guest)
+{
+	uint64_t seen;
+
+	setup();
+	second_pp();
+	on_pp(1);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	seen = m.pps[1]->tlb->seen;
+	on_pp(0);
+	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
+	/* it flushes when it comes back */
+	on_pp(1);
+	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen);
+	guest_exit(0x72);
+	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen + 1);
+}
+END_TEST
+
+/* Two PPs at once: each flushes for the other while it waits. */
+static void other_shoots_too(int signal)
+{
+	(void)signal;
+	if (__atomic_fetch_add(&tlb_generation, 1, __ATOMIC_SEQ_CST) < 100)
+		in_a_while(other_flushes);
+}
+
+START_TEST(shootdowns_at_the_same_time)
+{
+	setup();
+	second_pp();
+	in_a_while(other_shoots_too);
+	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
+	ck_assert_uint_eq(m.pps[0]->tlb->seen, tlb_generation);
+}
+END_TEST
+
+/* It never answers: the page is lost rather than reused. */
+START_TEST(shootdown_gives_up)
+{
+	uint64_t va, spa;
+
+	setup();
+	second_pp();
+	in_a_while(other_flushes);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	va = regs.reg[0];
+	spa = regs.reg[1];
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_SUCCESS);
+	if (_i) {
+		ck_assert_uint_eq(map_and_unmap(), MK1_FAILURE_UNKNOWN);
+		return;
+	}
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, PAGE), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[1], spa);
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	ck_assert_uint_ne(regs.reg[1], spa);
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.open_maps + 3 * PAGE),
+			  MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(huge_size(svm.open_maps + 3 * PAGE), PAGE);
+}
+END_TEST
+
+/* --- MSRs --------------------------------------------------------------------------------------- */
+
+START_TEST(msrs)
+{
+	setup();
+	msr_set(cpu, 0xC0000103, 7);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0xC0000103), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], 7);
+	/* the upper half of the register is not looked at */
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0x1C0000103), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, 0x1C0000103, 0x123456789), MK1_SUCCESS);
+	ck_assert_uint_eq(msr_get(cpu, 0xC0000103), 0x123456789);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_EFER), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], msr_get(cpu, MSR_EFER));
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_EFER, 0), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_LSTAR, 0), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0x12345), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, 0x12345, 1), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, ~0ULL), MK1_INVALID_PERM_DENIED);
+	/* allowed, but this CPU does not have it, or not this value */
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0xDA0), MK1_INVALID_INPUT_REG(1));
+	msr_restrict(cpu, 0xC0000103, 0xFFFFFFFF);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, 0xC0000103, 1ULL << 32),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(regs.reg[0], HANDLE);
+}
+END_TEST
+
+/* --- two extensions ----------------------------------------------------------------------------- */
+
+START_TEST(each_extension_has_its_own_memory)
+{
+	uint64_t va, code0;
+	struct ext *first;
+
+	machine_defaults(BF_VENDOR_AMD);
+	m.nr_exts = 2;
+	machine_init();
+	start_and_launch();
+	guest_exit(0x72);
+	first = m.pps[0]->ext;
+	code0 = (uint64_t)mmu_user(EXT_ENTRY, false, true);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	va = regs.reg[0];
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)), MK1_SUCCESS);
+	abi_gprs()[BF_RBX] = 0x4242;
+	RUN(ext_switch(host_pp, first + 1));
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x4242);
+	ck_assert_uint_ne((uint64_t)mmu_user(EXT_ENTRY, false, true), code0);
+	ck_assert(!mmu_user(va, false, false));
+	ck_assert(!mmu_user(MK1_DIRECT_MAP_BASE + linux_page(0), false, false));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_INVALID_INPUT_REG(1));
+	/* an exit brings the one that registered back */
+	guest_exit(0x72);
+	ck_assert_ptr_eq(host_pp->ext, first);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x4242);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(va - MK1_PAGE_POOL_BASE));
+}
+END_TEST
+
+START_TEST(the_mapping_of_nothing)
+{
+	setup();
+	ck_assert(ext_is_mapped(host_pp, 0, 0));
+	ck_assert(ext_is_mapped(host_pp, EXT_RODATA, 2 * PAGE));
+	ck_assert(!ext_is_mapped(host_pp, EXT_RODATA, 2 * PAGE + 1));
+}
+END_TEST
+
+TCase *memory_tests(void)
+{
+	TCase *tc = tcase_create("memory");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, alloc_and_free_page);
+	tcase_add_test(tc, alloc_and_free_huge);
+	tcase_add_loop_test(tc, allocation_without_memory, 0, 4);
+	tcase_add_test(tc, huge_allocation_without_a_second_table);
+	tcase_add_test(tc, direct_map_of_the_root_vm);
+	tcase_add_test(tc, direct_map_of_another_vm);
+	tcase_add_loop_test(tc, direct_map_without_memory, 0, 4);
+	tcase_add_test(tc, direct_map_fault_is_mended);
+	tcase_add_test(tc, direct_map_fault_without_a_vm);
+	tcase_add_test(tc, tlb_flush_of_a_vm);
+	tcase_add_loop_test(tc, tlb_flush_in_bootstrap, 0, 2);
+	tcase_add_test(tc, shootdown_waits_for_a_pp_in_its_extension);
+	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
+	tcase_add_test(tc, shootdowns_at_the_same_time);
+	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);
+	tcase_add_test(tc, msrs);
+	tcase_add_test(tc, each_extension_has_its_own_memory);
+	tcase_add_test(tc, the_mapping_of_nothing);
+	return tc;
+}

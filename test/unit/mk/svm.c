@@ -1,0 +1,717 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* svm/cpu.c, svm/regs.c, svm/vs.c, svm/exit.c, svm/checks.c: AMD-V. */
+#include "machine.h"
+
+#include <string.h>
+
+#include "../../../microkernel/nested.h"
+#include "suites.h"
+
+#define EXIT_CPUID_SVM 0x72
+#define EVENT(type, vector) (SVM_EVENT_VALID | (uint64_t)(type) << 8 | (vector))
+
+static struct vmcb *vmcb(void)
+{
+	return vmcb_of(host_pp->vs);
+}
+
+static void running(void)
+{
+	machine_of(0);
+	start_and_launch();
+}
+
+static void in_vmexit(void)
+{
+	running();
+	guest_exit(EXIT_CPUID_SVM);
+}
+
+/* --- on and off --------------------------------------------------------------------------------- */
+
+static void expect_refused(enum bf_error error)
+{
+	enter(0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(error);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], error);
+}
+
+START_TEST(no_svm)
+{
+	machine_of(0);
+	cpuid_set(0x80000001, 0, 0, 0, 0, 0);
+	expect_refused(BF_ERR_NO_VIRT);
+}
+END_TEST
+
+START_TEST(disabled_by_firmware)
+{
+	machine_of(0);
+	msr_set(cpu, MSR_VM_CR, VM_CR_SVMDIS);
+	expect_refused(BF_ERR_FW_DISABLED);
+}
+END_TEST
+
+START_TEST(another_hypervisor)
+{
+	machine_of(0);
+	msr_set(cpu, MSR_EFER, msr_get(cpu, MSR_EFER) | EFER_SVME);
+	m.switch_pages[0]->cpu.efer |= EFER_SVME;
+	expect_refused(BF_ERR_VIRT_BUSY);
+	/* it keeps what it has */
+	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_SVME, EFER_SVME);
+	ck_assert_uint_eq(msr_get(cpu, MSR_VM_HSAVE_PA), 0x1234000);
+}
+END_TEST
+
+START_TEST(no_vm_cr)
+{
+	machine_of(0);
+	msr_drop(cpu, MSR_VM_CR);
+	start_and_launch();
+	ck_assert_uint_eq(cpu->arg[INSN_VMSAVE][0], host_pp->host_vmcb);
+	ck_assert_uint_eq(msr_get(cpu, MSR_VM_HSAVE_PA), host_pp->vendor_page);
+}
+END_TEST
+
+/* --- registers ---------------------------------------------------------------------------------- */
+
+enum access { NONE, RW, RO, GPR, LIVE };
+
+static const struct {
+	const char *name;
+	uint16_t offset;
+	uint8_t bytes;
+	uint8_t access;
+} regs_of[MK1_AMD_NR_REGS] = {
+#define ENTRY(number, name, offset, bytes, access) [number] = { #name, offset, bytes, access },
+	MK1_AMD_REGS(ENTRY)
+};
+
+/* A value that the register takes as it is; not 0 where anything else will do. */
+static uint64_t plain_value(unsigned int number, uint8_t bytes)
+{
+	switch (number) {
+	case MK1_AMD_intercept_exception:
+		return 0x12345678 | SVM_EXCEPTION_GP;
+	case MK1_AMD_intercept_instruction2:
+		return 0x123450 | SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
+	case MK1_AMD_iopm_base_pa:
+	case MK1_AMD_msrpm_base_pa:
+		return m.handoff->huge_pool.spa + 4 * PAGE;
+	case MK1_AMD_guest_asid:
+		return 15;
+	case MK1_AMD_tlb_control:
+		return 7;
+	case MK1_AMD_virtual_interrupt_a:
+		return 0x0000001100000108;
+	case MK1_AMD_ctls1:
+		return SVM_NP_ENABLE;
+	case MK1_AMD_n_cr3:
+		return 0x123456789000;
+	case MK1_AMD_ctls2:
+	case MK1_AMD_avic_apic_bar:
+	case MK1_AMD_guest_pa_of_ghcb:
+	case MK1_AMD_avic_apic_backing_page_ptr:
+	case MK1_AMD_avic_logical_table_ptr:
+	case MK1_AMD_avic_physical_table_ptr:
+	case MK1_AMD_vmsa_ptr:
+	case MK1_AMD_vmcb_clean_bits: /* cleared by every write */
+		return 0;
+	case MK1_AMD_cpl:
+		return 3;
+	case MK1_AMD_cr0:
+		return 0x80050033;
+	case MK1_AMD_cr4:
+		return 0x3506F8;
+	case MK1_AMD_efer:
+		return EFER_SVME | 0xD01;
+	default:
+		return 0x1122334455667788 >> (64 - 8 * bytes);
+	}
+}
+
+/* Every register: written, read back, and where the table says it is. */
+START_TEST(every_register)
+{
+	in_vmexit();
+	for (unsigned int n = 1; n < MK1_AMD_NR_REGS; n++) {
+		uint64_t value = plain_value(n, regs_of[n].bytes), in_vmcb = 0;
+		const char *name = regs_of[n].name;
+
+		if (regs_of[n].access == LIVE)
+			continue; /* in objects.c */
+		if (regs_of[n].access == RO) {
+			ck_assert_msg(reg_write(0, n, 0) == MK1_INVALID_INPUT_REG(3), "%s", name);
+			memset((uint8_t *)vmcb() + regs_of[n].offset, 0x5A, regs_of[n].bytes);
+			ck_assert_uint_eq(reg_read(0, n), 0x5A5A5A5A5A5A5A5A >> (64 - 8 * regs_of[n].bytes));
+			continue;
+		}
+		vmcb()->clean = SVM_CLEAN_ALL;
+		ck_assert_msg(reg_write(0, n, value) == MK1_SUCCESS, "%s", name);
+		ck_assert_msg(reg_read(0, n) == value, "%s", name);
+		if (regs_of[n].access == GPR) {
+			ck_assert_msg(abi_gprs()[regs_of[n].offset / 8] == value, "%s", name);
+			continue;
+		}
+		memcpy(&in_vmcb, (uint8_t *)vmcb() + regs_of[n].offset, regs_of[n].bytes);
+		ck_assert_msg(in_vmcb == value, "%s", name);
+		ck_assert_uint_eq(vmcb()->clean, 0);
+		if (regs_of[n].bytes < 8)
+			ck_assert_msg(reg_write(0, n, 1ULL << (8 * regs_of[n].bytes)) ==
+					      MK1_INVALID_INPUT_REG(3), "%s", name);
+	}
+	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, 0), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, MK1_AMD_NR_REGS), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, ~0ULL), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vs_write, HANDLE, 0, 0, 0), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vs_write, HANDLE, 0, 1ULL << 32, 0), MK1_INVALID_INPUT_REG(2));
+}
+END_TEST
+
+START_TEST(refused_values)
+{
+	static const struct {
+		unsigned int number;
+		uint64_t value;
+	} bad[] = {
+		{ MK1_AMD_iopm_base_pa, 0 },
+		{ MK1_AMD_msrpm_base_pa, LINUX_RAM },
+		{ MK1_AMD_guest_asid, 0 },
+		{ MK1_AMD_guest_asid, 16 },
+		{ MK1_AMD_tlb_control, 2 },
+		{ MK1_AMD_tlb_control, 4 },
+		{ MK1_AMD_virtual_interrupt_a, 1ULL << 31 },
+		{ MK1_AMD_ctls1, 2 },
+		{ MK1_AMD_n_cr3, 0x123 },
+		{ MK1_AMD_n_cr3, MK1_SPA_LIMIT },
+		{ MK1_AMD_ctls2, 1 },
+		{ MK1_AMD_avic_apic_bar, 0x1000 },
+		{ MK1_AMD_guest_pa_of_ghcb, 0x1000 },
+		{ MK1_AMD_avic_apic_backing_page_ptr, 0x1000 },
+		{ MK1_AMD_avic_logical_table_ptr, 0x1000 },
+		{ MK1_AMD_avic_physical_table_ptr, 0x1000 },
+		{ MK1_AMD_vmsa_ptr, 0x1000 },
+		{ MK1_AMD_cpl, 4 },
+		{ MK1_AMD_cr0, 1ULL << 32 },
+		{ MK1_AMD_cr4, 1ULL << 31 },
+		{ MK1_AMD_xcr0, 0 },
+		{ MK1_AMD_cr8, 16 },
+	};
+
+	in_vmexit();
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint64_t before = reg_read(0, bad[i].number);
+
+		ck_assert_uint_eq(reg_write(0, bad[i].number, bad[i].value),
+				  MK1_INVALID_INPUT_REG(3));
+		ck_assert_uint_eq(reg_read(0, bad[i].number), before);
+	}
+	for (unsigned int control = 0; control < 8; control++) {
+		bool known = control == 0 || control == 1 || control == 3 || control == 7;
+
+		ck_assert_uint_eq(reg_write(0, MK1_AMD_tlb_control, control) == MK1_SUCCESS, known);
+	}
+	/* a map must lie in the huge pool to its end, and on a page */
+	for (unsigned int back = 0; back < 4; back++) {
+		uint64_t spa = m.handoff->huge_pool.spa + m.handoff->huge_pool.size - back * PAGE;
+
+		ck_assert_uint_eq(reg_write(0, MK1_AMD_iopm_base_pa, spa) == MK1_SUCCESS, back >= 3);
+		ck_assert_uint_eq(reg_write(0, MK1_AMD_msrpm_base_pa, spa) == MK1_SUCCESS,
+				  back >= 2);
+	}
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_iopm_base_pa, m.handoff->huge_pool.spa + 8),
+			  MK1_INVALID_INPUT_REG(3));
+}
+END_TEST
+
+START_TEST(no_nested_paging)
+{
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 8);
+	start_and_launch();
+	ck_assert_uint_eq(vmcb()->np_control, 0);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
+	/* PAT is the CPU's own then */
+	msr_set(cpu, MSR_IA32_PAT, 0x0706);
+	guest_exit(EXIT_CPUID_SVM);
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_uint_eq(ended.sp->cpu.pat, 0x0706);
+}
+END_TEST
+
+/* What exits for the microkernel's own purposes is there, and not shown. */
+START_TEST(hidden_intercepts)
+{
+	in_vmexit();
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_exception), 0);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_instruction2), SVM_INSTR2_VMRUN);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, 0x40), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->exceptions, 0x40 | SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_exception), 0x40);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction2, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->instruction2, SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_efer, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->efer, EFER_SVME);
+	/* not in a VS that is not Linux */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_exception, 0x40), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb_of(vs_get(1))->exceptions, 0x40);
+}
+END_TEST
+
+/* --- VS ----------------------------------------------------------------------------------------- */
+
+START_TEST(advance_ip)
+{
+	in_vmexit();
+	vmcb()->rip = 0x1000;
+	vmcb()->nrip = 0x1003;
+	vmcb()->interrupt_shadow = 1;
+	vmcb()->rflags = RFLAGS_RF | 2;
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->rip, 0x1003);
+	ck_assert_uint_eq(vmcb()->interrupt_shadow, 0);
+	ck_assert_uint_eq(vmcb()->rflags, 2);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
+	/* single-step: a trap behind the instruction */
+	vmcb()->rflags = RFLAGS_TF | 2;
+	vmcb()->dr6 = 0;
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 1));
+	ck_assert_uint_eq(vmcb()->dr6, 1 << 14);
+	/* not instead of an event that is injected anyway */
+	vmcb()->eventinj = EVENT(3, 6);
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 6));
+}
+END_TEST
+
+START_TEST(advance_ip_of_io)
+{
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 1); /* no next-RIP save */
+	start_and_launch();
+	vmcb()->exitinfo2 = 0x2222;
+	guest_exit(SVM_EXIT_IOIO);
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->rip, 0x2222);
+}
+END_TEST
+
+START_TEST(dump)
+{
+	in_vmexit();
+	vmcb()->rip = 0xABCDE;
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vs, 0), MK1_SUCCESS);
+	expect_printed("rip 0xabcde");
+}
+END_TEST
+
+/* --- exits -------------------------------------------------------------------------------------- */
+
+START_TEST(exits_are_counted_by_reason)
+{
+	running();
+	guest_exit(0x8F);
+	guest_exit(0x90);
+	guest_exit(0x402);
+	guest_exit(0x404);
+	guest_exit(0x72);
+	ck_assert_uint_eq(status_of(0)->exit_count[0x8F], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[0xF2], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[0xFF], 2);
+	ck_assert_uint_eq(status_of(0)->exits, 5);
+	ck_assert_uint_eq(ended.arg1, 0x72);
+}
+END_TEST
+
+START_TEST(rax_goes_with_the_guest)
+{
+	running();
+	vmcb()->rax = 0x1234;
+	vmcb()->clean = 0;
+	guest_exit(0x72);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x1234);
+	ck_assert_uint_eq(vmcb()->clean, SVM_CLEAN_ALL);
+	abi_gprs()[BF_RAX] = 0x5678;
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->rax, 0x5678);
+	ck_assert_uint_eq(ended.spa, host_pp->vs->block_spa);
+}
+END_TEST
+
+START_TEST(a_pending_nmi_goes_in)
+{
+	in_vmexit();
+	host_pp->nmi_pending = true;
+	vmcb()->eventinj = EVENT(3, 6);
+	SYS(vs_run_current, HANDLE);
+	ck_assert(host_pp->nmi_pending);
+	vmcb()->eventinj = 0;
+	SYS(vs_run_current, HANDLE);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(2, 2));
+	/* not into a VS that is not Linux */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	host_pp->nmi_pending = true;
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 1), NOT_RETURNED);
+	ck_assert(host_pp->nmi_pending);
+}
+END_TEST
+
+/* VMMCALL is #UD for everyone but the driver; and for an extension that asks, an exit. */
+START_TEST(vmmcall)
+{
+	running();
+	vmcb()->rax = BF_HYPERCALL_STOP + 1;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	vmcb()->eventinj = 0;
+	vmcb()->rax = BF_HYPERCALL_STOP;
+	vmcb()->cpl = 3;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	/* its length cannot be told: it cannot be left */
+	vmcb()->cpl = 0;
+	vmcb()->nrip = 0;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	vmcb()->cpl = 3;
+	guest_exit(0x72);
+	reg_write(0, MK1_AMD_intercept_instruction2, SVM_INSTR2_VMMCALL);
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_VMMCALL);
+	/* not Linux */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	vmcb()->rax = BF_HYPERCALL_STOP;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+}
+END_TEST
+
+/* A nested fault of device memory is the microkernel's; the interrupted event goes in again. */
+START_TEST(nested_faults)
+{
+	static const uint64_t events[][2] = {
+		{ 0, 0 },
+		{ EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32, EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
+		{ EVENT(0, 0x30), EVENT(0, 0x30) },
+		{ EVENT(2, 2), EVENT(2, 2) },
+		{ EVENT(3, 2), EVENT(2, 2) }, /* as QEMU reports them */
+		{ EVENT(3, 0xEC), EVENT(0, 0xEC) },
+		{ EVENT(4, 0x80), EVENT(4, 0x80) },
+	};
+
+	running();
+	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		vmcb()->exitinfo2 = RAM_TOP + i * (1ULL << 30);
+		vmcb()->exitintinfo = events[i][0];
+		vmcb()->eventinj = 0;
+		guest_exit(SVM_EXIT_NPF);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(vmcb()->eventinj, events[i][1]);
+	}
+	/* an event that is to go in already stays */
+	vmcb()->exitintinfo = EVENT(3, 14);
+	vmcb()->eventinj = EVENT(2, 2);
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(2, 2));
+	/* cannot be mended, or is another table: the extension's */
+	vmcb()->exitinfo2 = 1ULL << 48;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_NPF);
+	vmcb()->n_cr3 = LINUX_RAM;
+	vmcb()->exitinfo2 = RAM_TOP;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
+/* --- #GP ---------------------------------------------------------------------------------------- */
+
+/* Guest code at a virtual address of Linux, without paging. */
+static void guest_code(const uint8_t *code, size_t n)
+{
+	memset(phys_at(linux_page(5)), 0x90, PAGE);
+	memcpy(phys_at(linux_page(5)), code, n);
+	vmcb()->cr0 = CR0_PE;
+	vmcb()->efer = EFER_SVME;
+	vmcb()->cs.attrib = 0x400;
+	vmcb()->cs.base = 0;
+	vmcb()->rip = linux_page(5);
+}
+
+static void gp(uint8_t cpl, uint64_t error_code, uint64_t interrupted)
+{
+	vmcb()->cpl = cpl;
+	vmcb()->exitinfo1 = error_code;
+	vmcb()->exitintinfo = interrupted;
+	vmcb()->eventinj = 0;
+	guest_exit(SVM_EXIT_EXCEPTION_GP);
+}
+
+#define INJECTED_GP(code) ((uint64_t)(code) << 32 | EVENT(3, VECTOR_GP) | SVM_EVENT_EV)
+
+START_TEST(gp_of_svm_instructions)
+{
+	static const uint8_t prefixes[] = { 0x66, 0x67, 0xF2, 0xF3, 0x2E, 0x36,
+					    0x3E, 0x26, 0x64, 0x65, 0x48 };
+	uint8_t code[] = { 0x0F, 0x01, 0xD8 }, prefixed[] = { 0, 0x0F, 0x01, 0xDF };
+
+	running();
+	for (unsigned int i = 0; i < 8; i++) {
+		code[2] = (uint8_t)(0xD8 + i);
+		guest_code(code, 3);
+		gp(3, 0, 0);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	}
+	for (unsigned int i = 0; i < sizeof(prefixes); i++) {
+		prefixed[0] = prefixes[i];
+		guest_code(prefixed, 4);
+		gp(3, 0, 0);
+		ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	}
+	/* in the kernel, with an error code, or in a delivery: something else was wrong */
+	gp(0, 0, 0);
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
+	gp(3, 0x10, 0);
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x10));
+	gp(3, 0, EVENT(0, 0x30));
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
+}
+END_TEST
+
+START_TEST(gp_of_other_instructions)
+{
+	static const uint8_t others[][4] = {
+		{ 0x0F, 0x01, 0xD7 }, { 0x0F, 0x01, 0xE0 }, { 0x0F, 0x30 },	     { 0xF4 },
+		{ 0x66, 0x66, 0x66 }, { 0x0F, 0x00, 0xD8 }, { 0x66, 0x0E, 0x01, 0xD8 },
+	};
+
+	running();
+	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		guest_code(others[i], sizeof(others[i]));
+		gp(3, 0, 0);
+		ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
+	}
+	guest_code((const uint8_t[]){ 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+				      0x66, 0x66, 0x66, 0x66, 0x66 }, 15);
+	gp(3, 0, 0);
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
+	vmcb()->rip = 0xF0000000; /* no RAM */
+	gp(3, 0, 0);
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
+}
+END_TEST
+
+/* A fault in the delivery of a contributory exception or a page fault is a double fault. */
+START_TEST(gp_in_a_delivery)
+{
+	running();
+	for (uint64_t vector = 0; vector < 32; vector++) {
+		bool contributory = vector == 0 || (vector >= 10 && vector <= 14);
+
+		gp(0, 0x10, EVENT(3, vector));
+		ck_assert_uint_eq(vmcb()->eventinj, contributory ? EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
+								   INJECTED_GP(0x10));
+	}
+	gp(0, 0x10, EVENT(0, 14));
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x10));
+}
+END_TEST
+
+START_TEST(gp_that_the_extension_asked_for)
+{
+	in_vmexit();
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, SVM_EXCEPTION_GP), MK1_SUCCESS);
+	gp(3, 0, 0);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_EXCEPTION_GP);
+}
+END_TEST
+
+/* --- alone -------------------------------------------------------------------------------------- */
+
+START_TEST(alone)
+{
+	in_vmexit();
+	reg_write(0, MK1_AMD_intercept_cr_write, 0xFFFF);
+	reg_write(0, MK1_AMD_intercept_instruction1, 0x40000);
+	reg_write(0, MK1_AMD_tsc_offset, 5);
+	reg_write(0, MK1_AMD_n_cr3, LINUX_RAM);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->cr_write, 0);
+	ck_assert_uint_eq(vmcb()->instruction1, 0);
+	ck_assert_uint_eq(vmcb()->tsc_offset, 0);
+	ck_assert_uint_eq(vmcb()->n_cr3, mk.root_npt);
+	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_GP);
+	guest_exit(SVM_EXIT_VMRUN);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	vmcb()->eventinj = 0;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	gp(0, 0x18, 0);
+	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x18));
+	vmcb()->exitinfo2 = RAM_TOP;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_GUEST);
+}
+END_TEST
+
+START_TEST(alone_without_nested_paging)
+{
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 8);
+	start_and_launch();
+	guest_exit(0x72);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->np_control, 0);
+}
+END_TEST
+
+/* --- VMRUN refuses ------------------------------------------------------------------------------ */
+
+static void b_svme(struct vmcb *v) { v->efer &= ~(uint64_t)EFER_SVME; }
+static void b_nw(struct vmcb *v) { v->cr0 |= 0x20000000; }
+static void b_cr0(struct vmcb *v) { v->cr0 |= 1ULL << 32; }
+static void b_cr3(struct vmcb *v) { v->cr3 |= 1ULL << 52; }
+static void b_cr4(struct vmcb *v) { v->cr4 |= 1ULL << 32; }
+static void b_dr6(struct vmcb *v) { v->dr6 |= 1ULL << 32; }
+static void b_dr7(struct vmcb *v) { v->dr7 |= 1ULL << 32; }
+static void b_efer(struct vmcb *v) { v->efer |= 1ULL << 40; }
+static void b_pae(struct vmcb *v) { v->cr4 &= ~(uint64_t)CR4_PAE; }
+static void b_pe(struct vmcb *v) { v->cr0 &= ~(uint64_t)CR0_PE; }
+static void b_cs(struct vmcb *v) { v->cs.attrib |= 0x600; }
+static void b_vmrun(struct vmcb *v) { v->instruction2 = 0; }
+static void b_asid(struct vmcb *v) { v->asid = 0; }
+static void b_iopm(struct vmcb *v) { v->iopm |= 8; }
+static void b_msrpm(struct vmcb *v) { v->msrpm |= 8; }
+static void b_type1(struct vmcb *v) { v->eventinj = EVENT(1, 3); }
+static void b_type5(struct vmcb *v) { v->eventinj = EVENT(5, 3); }
+static void b_vector2(struct vmcb *v) { v->eventinj = EVENT(3, 2); }
+static void b_vector32(struct vmcb *v) { v->eventinj = EVENT(3, 32); }
+
+static const struct {
+	void (*spoil)(struct vmcb *v);
+	const char *what;
+} broken[] = {
+	{ b_svme, "EFER.SVME is clear" },
+	{ b_nw, "CR0.CD is clear and CR0.NW set" },
+	{ b_cr0, "CR0[63:32]" },
+	{ b_cr3, "CR3 has" },
+	{ b_cr4, "CR4 has" },
+	{ b_dr6, "DR6[63:32]" },
+	{ b_dr7, "DR7[63:32]" },
+	{ b_efer, "EFER has" },
+	{ b_pae, "CR4.PAE is clear" },
+	{ b_pe, "CR0.PE is clear" },
+	{ b_cs, "both CS.L and CS.D" },
+	{ b_vmrun, "VMRUN intercept" },
+	{ b_asid, "ASID is zero" },
+	{ b_iopm, "permission map" },
+	{ b_msrpm, "permission map" },
+	{ b_type1, "reserved type" },
+	{ b_type5, "reserved type" },
+	{ b_vector2, "vector that is none" },
+	{ b_vector32, "vector that is none" },
+};
+#define NR_BROKEN ((int)(sizeof(broken) / sizeof(broken[0])))
+
+START_TEST(the_broken_condition_is_named)
+{
+	const char *text, *first;
+
+	running();
+	guest_exit(0x72);
+	vmcb()->cs.attrib = 0xA9B;
+	broken[_i].spoil(vmcb());
+	(void)printed();
+	guest_exit(_i & 1 ? SVM_EXIT_INVALID : ~0ULL);
+	ck_assert_int_eq(ended.end, END_GUEST); /* Linux, alone */
+	expect_failed(BF_ERR_VS_INVALID);
+	text = printed();
+	first = strstr(text, "broken: ");
+	ck_assert_ptr_nonnull(first);
+	ck_assert_msg(strstr(text, broken[_i].what) != NULL, "%s", text);
+	ck_assert_ptr_null(strstr(first + 1, "broken: "));
+	ck_assert_ptr_nonnull(strstr(text, "VMRUN refused the state of vs 0"));
+}
+END_TEST
+
+/* Values beside the forbidden ones. */
+START_TEST(nothing_is_broken)
+{
+	struct vmcb v;
+
+	running();
+	v = *vmcb();
+	v.cr0 |= 0x60000000; /* CD and NW */
+	v.eventinj = EVENT(_i, 31); /* each type that exists, and an exception that does */
+	(void)printed();
+	svm_print_checks(&v);
+	if (_i != 1)
+		ck_assert_str_eq(printed(), "");
+	v.eventinj = 0;
+	v.efer &= ~(uint64_t)EFER_LME;
+	v.cr4 &= ~(uint64_t)CR4_PAE;
+	v.cs.attrib |= 0x600;
+	(void)printed();
+	svm_print_checks(&v);
+	ck_assert_str_eq(printed(), "");
+	v.efer |= EFER_LME; /* not active without PG */
+	v.cr0 &= ~(uint64_t)CR0_PG;
+	svm_print_checks(&v);
+	ck_assert_str_eq(printed(), "");
+	v.cr0 |= CR0_PG;
+	v.cr4 |= CR4_PAE;
+	v.cs.attrib = 0x400;
+	svm_print_checks(&v);
+	ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
+TCase *svm_tests(void)
+{
+	TCase *tc = tcase_create("svm");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, no_svm);
+	tcase_add_test(tc, disabled_by_firmware);
+	tcase_add_test(tc, another_hypervisor);
+	tcase_add_test(tc, no_vm_cr);
+	tcase_add_test(tc, every_register);
+	tcase_add_test(tc, refused_values);
+	tcase_add_test(tc, no_nested_paging);
+	tcase_add_test(tc, hidden_intercepts);
+	tcase_add_test(tc, advance_ip);
+	tcase_add_test(tc, advance_ip_of_io);
+	tcase_add_test(tc, dump);
+	tcase_add_test(tc, exits_are_counted_by_reason);
+	tcase_add_test(tc, rax_goes_with_the_guest);
+	tcase_add_test(tc, a_pending_nmi_goes_in);
+	tcase_add_test(tc, vmmcall);
+	tcase_add_test(tc, nested_faults);
+	tcase_add_test(tc, gp_of_svm_instructions);
+	tcase_add_test(tc, gp_of_other_instructions);
+	tcase_add_test(tc, gp_in_a_delivery);
+	tcase_add_test(tc, gp_that_the_extension_asked_for);
+	tcase_add_test(tc, alone);
+	tcase_add_test(tc, alone_without_nested_paging);
+	tcase_add_loop_test(tc, the_broken_condition_is_named, 0, NR_BROKEN);
+	tcase_add_loop_test(tc, nothing_is_broken, 0, 5);
+	return tc;
+}
