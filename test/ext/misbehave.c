@@ -73,7 +73,7 @@ static void bad_calls(void)
 		if (mk1_mem_free_page(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
 		    mk1_mem_free_huge(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
 		    mk1_callback_register_vmexit(MK1_HANDLE, pointers[i]) == MK1_SUCCESS ||
-		    mk1_vs_read(MK1_HANDLE, pointers[i] >> 1, 1, &out) == MK1_SUCCESS ||
+		    mk1_vs_read(MK1_HANDLE, 0x7FFF, 1, &out) == MK1_SUCCESS ||
 		    mk1_vs_read(0x77, 0, 1, &out) == MK1_SUCCESS ||
 		    mk1_vp_destroy_vp(MK1_HANDLE, 0xFFFF) == MK1_SUCCESS ||
 		    mk1_intrinsic_wrmsr(MK1_HANDLE, 0xC0000082, pointers[i]) == MK1_SUCCESS)
