@@ -37,7 +37,7 @@ struct bsl_tables {
 /* The index into the table of a level (1: page table … 4: PML4) for va. */
 static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 {
-	return (unsigned int)(va >> (12 + 9 * (level - 1))) & (BSL_PT_ENTRIES - 1);
+	return (unsigned int)(va >> (12 + 9 * (level - 1)) & (BSL_PT_ENTRIES - 1));
 }
 
 /*
