@@ -85,8 +85,6 @@
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
-	X(98, EXT_RETURN, ECANCELED, "the extension returned from its fail callback without handling the fault", \
-	  "end the fail callback with again or with a run call") \
 	X(99, EXT_NO_BOOTSTRAP, EINVAL, "the extension registered no bootstrap callback", \
 	  "register it in _start, before wait") \
 	X(100, EXT_NO_VMEXIT, EINVAL, "an exit arrived and the extension has no vmexit callback", \

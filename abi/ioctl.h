@@ -40,6 +40,7 @@ struct bf_ioctl_start {
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
 };
 
+/* Succeeds with error EXT_STOP_REFUSED when the extension had to be overruled. */
 struct bf_ioctl_stop {
 	uint32_t size;
 	uint32_t error; /* out */

@@ -58,7 +58,7 @@ static int print_text(int fd, uint64_t *position)
 			make_printable(data, call.length);
 		if (fwrite(data, 1, call.length, stdout) != call.length || fflush(stdout))
 			return -1;
-		/* A position before the wanted one: a new start has emptied the ring. */
+		/* A position before the wanted one: the module was loaded anew. */
 		*position = call.position + call.length;
 	} while (call.length && !interrupted);
 	return 0;
@@ -118,8 +118,8 @@ const struct command dump_command = {
 	.name = "dump",
 	.summary = "Print what the microkernel and the extensions wrote",
 	.arguments = "[--follow]",
-	.help = "Works while the hypervisor runs, and after a stop or a failure until the next\n"
-		"start.\n\n"
+	.help = "Works while the hypervisor runs, and after a stop or a failure, until the\n"
+		"module is unloaded.\n\n"
 		"  --follow  print new text as it comes, until interrupted or the hypervisor\n"
 		"            stops\n"
 		"  --help    show this text\n",

@@ -170,6 +170,9 @@ static long ioctl_stop(void __user *user)
 	argument.error = error;
 	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
 	bf_unlock();
+	/* It has stopped all the same; that the extension had to be overruled is worth a word. */
+	if (error == BF_ERR_EXT_STOP_REFUSED)
+		error = BF_ERR_OK;
 	return put_argument(&argument, sizeof(argument), argument.size, user) ?: -bf_errno(error);
 }
 
