@@ -94,6 +94,25 @@ static struct guest_paging paging_of(const struct vmcb *vmcb)
 	return (struct guest_paging){ 2, 4, 10 };
 }
 
+/*
+ * Whether entry, of the given level, maps memory: its base is *base then. The PS bit is reserved in the
+ * uppermost level, but for the page directory of 32-bit paging without PAE, where CR4.PSE enables 4
+ * MiB pages with bits 39:32 of their address in bits 20:13 (APM vol. 2 §5.2.2).
+ */
+static bool is_leaf(const struct vmcb *vmcb, unsigned int levels, unsigned int level, uint64_t entry,
+		    uint64_t *base)
+{
+	*base = entry & BSL_PTE_SPA;
+	if (level == 1)
+		return true;
+	if (!(entry & BSL_PTE_PS))
+		return false;
+	if (levels > 2)
+		return level <= 3 && level != levels;
+	*base = (entry & 0xFFC00000) | bsl_field_get(entry, 13, 8) << 32;
+	return vmcb->cr4 & CR4_PSE;
+}
+
 /* Walks the guest's tables for la; each table stays mapped in the slot of its level. */
 static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struct code_window *w)
 {
@@ -107,7 +126,7 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 	}
 	for (unsigned int level = p.levels; level > 0; level--) {
 		unsigned int shift = 12 + p.index_bits * (level - 1);
-		uint64_t index = bsl_field_get(la, shift, p.index_bits), entry = 0;
+		uint64_t index = bsl_field_get(la, shift, p.index_bits), entry = 0, base;
 		const void *at = guest_page(vmcb, table + index * p.entry_size, level);
 
 		if (!at)
@@ -119,8 +138,8 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 			w->entry[w->levels] = at;
 			w->value[w->levels++] = entry;
 		}
-		if (level == 1 || (entry & BSL_PTE_PS && level <= 3 && p.levels != level)) {
-			*gpa = (entry & BSL_PTE_SPA & ~bsl_mask(shift)) | (la & bsl_mask(shift));
+		if (is_leaf(vmcb, p.levels, level, entry, &base)) {
+			*gpa = (base & ~bsl_mask(shift)) | (la & bsl_mask(shift));
 			return true;
 		}
 		table = entry & BSL_PTE_SPA;

@@ -1,11 +1,314 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* svm/fetch.c: the instruction of a guest, read through its page tables and the nested ones. */
 #include "machine.h"
 
+#include <string.h>
+
+#include <bsl/paging.h>
+
 #include "suites.h"
+
+#define CODE 5 /* the pages of Linux' memory: 0 to 4 are tables, by level - 1 */
+#define VA 0xFFFFFFFF81234567ULL
+#define LEGACY_VA 0x81234567ULL
+#define TABLE (BSL_PTE_P | BSL_PTE_W | BSL_PTE_A)
+
+static struct vmcb *vmcb(void)
+{
+	return vmcb_of(host_pp->vs);
+}
+
+static void put_entry(unsigned int level, unsigned int bits, unsigned int bytes, uint64_t va,
+		      uint64_t value)
+{
+	uint64_t index = va >> (12 + bits * (level - 1)) & ((1U << bits) - 1);
+
+	memcpy((uint8_t *)phys_at(linux_page(level - 1)) + index * bytes, &value, bytes);
+}
+
+/* A mode of paging; VA leads to the page CODE. */
+static void paging(unsigned int levels, uint64_t va)
+{
+	unsigned int bits = levels == 2 ? 10 : 9, bytes = levels == 2 ? 4 : 8;
+
+	vmcb()->cr0 = CR0_PE | CR0_PG;
+	vmcb()->cr3 = linux_page(levels - 1);
+	vmcb()->cr4 = levels == 2 ? 0 : levels == 5 ? CR4_PAE | CR4_LA57 : CR4_PAE;
+	vmcb()->efer = EFER_SVME | (levels > 3 ? EFER_LME | EFER_LMA : 0);
+	vmcb()->cs.attrib = levels > 3 ? 0xA9B : 0xC9B;
+	vmcb()->cs.base = 0;
+	for (unsigned int l = levels; l > 0; l--)
+		put_entry(l, bits, bytes, va, (l > 1 ? linux_page(l - 2) : linux_page(CODE)) | TABLE);
+	vmcb()->rip = va;
+}
+
+static void put_code(uint64_t at, const char *code, size_t n)
+{
+	memcpy((uint8_t *)phys_at(linux_page(CODE)) + (at & 0xFFF), code, n);
+}
+
+static void running(void)
+{
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 1); /* no next-RIP save */
+	start_and_launch();
+	memset(phys_at(linux_page(CODE)), 0x90, 2 * PAGE);
+}
+
+/* How long svm_next_rip says the instruction at rip is; 0: it cannot say. */
+static uint64_t length(void)
+{
+	uint64_t next = 0;
+
+	return svm_next_rip(vmcb(), &next) ? next - vmcb()->rip : 0;
+}
+
+#define CPUID "\x0F\xA2"
+#define MOVABS "\x48\xB8\x01\x02\x03\x04\x05\x06\x07\x08" /* as DEC EAX, MOV imm32 in 32 bits */
+
+START_TEST(each_mode_of_paging)
+{
+	uint64_t va = _i > 3 ? VA : LEGACY_VA;
+
+	running();
+	paging((unsigned int)_i, va);
+	put_code(va, MOVABS, 10);
+	ck_assert_uint_eq(length(), _i > 3 ? 10 : 1);
+	put_code(va, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(length(), 2);
+	/* none of the levels present */
+	for (unsigned int l = (unsigned int)_i; l > 0; l--) {
+		paging((unsigned int)_i, va);
+		put_entry(l, _i == 2 ? 10 : 9, _i == 2 ? 4 : 8, va, 0);
+		ck_assert_uint_eq(length(), 0);
+	}
+}
+END_TEST
+
+START_TEST(no_paging)
+{
+	running();
+	vmcb()->cr0 = CR0_PE;
+	vmcb()->efer = EFER_SVME;
+	vmcb()->cs.attrib = 0x9B; /* 16 bits */
+	vmcb()->cs.base = linux_page(CODE) - 0x100;
+	vmcb()->rip = 0x100;
+	put_code(0, "\xB8\x01\x02\x03\x04", 5);
+	ck_assert_uint_eq(length(), 3);
+	vmcb()->cs.attrib = 0x49B; /* 32 bits */
+	ck_assert_uint_eq(length(), 5);
+	put_code(0, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+	/* it wraps at 4 GiB */
+	vmcb()->cs.base = 0xFFFFF000 + linux_page(CODE);
+	vmcb()->rip = 0x1000;
+	ck_assert_uint_eq(length(), 2);
+	vmcb()->rip = 0xFFFFFFFF;
+	vmcb()->cs.base = linux_page(CODE) + 1;
+	uint64_t next;
+	ck_assert(svm_next_rip(vmcb(), &next));
+	ck_assert_uint_eq(next, 1);
+}
+END_TEST
+
+/* Long mode's compatibility mode: long-mode tables, 32-bit code. */
+START_TEST(compatibility_mode)
+{
+	running();
+	paging(4, 0x1234567);
+	vmcb()->cs.attrib = 0xC9B;
+	put_code(0x567, MOVABS, 10);
+	ck_assert_uint_eq(length(), 1);
+	put_code(0x567, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+}
+END_TEST
+
+START_TEST(large_pages)
+{
+	running();
+	/* 2 MiB and 1 GiB in long mode */
+	paging(4, VA);
+	put_entry(2, 9, 8, VA, (linux_page(CODE) & ~0x1FFFFFULL) | BSL_PTE_PS | TABLE);
+	vmcb()->rip = (VA & ~0x1FFFFFULL) | (linux_page(CODE) & 0x1FFFFF) | 0x10;
+	put_code(0x10, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	paging(4, VA);
+	put_entry(3, 9, 8, VA, (linux_page(CODE) & ~0x3FFFFFFFULL) | BSL_PTE_PS | TABLE);
+	vmcb()->rip = (VA & ~0x3FFFFFFFULL) | (linux_page(CODE) & 0x3FFFFFFF) | 0x10;
+	ck_assert_uint_eq(length(), 2);
+	/* 2 MiB with PAE; PS is reserved in its uppermost level */
+	paging(3, LEGACY_VA);
+	put_entry(2, 9, 8, LEGACY_VA, (linux_page(CODE) & ~0x1FFFFFULL) | BSL_PTE_PS | TABLE);
+	vmcb()->rip = (LEGACY_VA & ~0x1FFFFFULL) | (linux_page(CODE) & 0x1FFFFF) | 0x10;
+	ck_assert_uint_eq(length(), 2);
+	/* 1 GiB with 5 levels */
+	paging(5, VA);
+	put_entry(3, 9, 8, VA, (linux_page(CODE) & ~0x3FFFFFFFULL) | BSL_PTE_PS | TABLE);
+	vmcb()->rip = (VA & ~0x3FFFFFFFULL) | (linux_page(CODE) & 0x3FFFFFFF) | 0x10;
+	ck_assert_uint_eq(length(), 2);
+}
+END_TEST
+
+/* 4 MiB, with CR4.PSE. */
+START_TEST(large_page_without_pae)
+{
+	running();
+	paging(2, LEGACY_VA);
+	vmcb()->cr4 = CR4_PSE;
+	put_entry(2, 10, 4, LEGACY_VA, (linux_page(CODE) & ~0x3FFFFFULL) | BSL_PTE_PS | TABLE);
+	vmcb()->rip = (LEGACY_VA & ~0x3FFFFFULL) | (linux_page(CODE) & 0x3FFFFF) | 0x10;
+	put_code(0x10, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	/* bit 13 is bit 32 of the address: no code there */
+	put_entry(2, 10, 4, LEGACY_VA,
+		  (linux_page(CODE) & ~0x3FFFFFULL) | 0x2000 | BSL_PTE_PS | TABLE);
+	vmcb()->np_control = 0;
+	cpu_watch = is_above_4g;
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
+/* Across a page: the second is mapped elsewhere, or not at all. */
+START_TEST(across_a_page)
+{
+	uint64_t va = 0xFFFFFFFF81234FFEULL;
+
+	running();
+	paging(4, va);
+	put_entry(1, 9, 8, va + 0x1000, linux_page(CODE + 2) | TABLE);
+	put_code(va, "\x48\xB8", 2);
+	ck_assert_uint_eq(length(), 10);
+	put_entry(1, 9, 8, va + 0x1000, 0);
+	ck_assert_uint_eq(length(), 0);
+	put_code(va, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+	vmcb()->rip = va + 1; /* 0F at the end */
+	put_code(va + 1, "\x0F", 1);
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
+/* The last page is looked at again, until anything on the way to it has changed. */
+START_TEST(the_code_window)
+{
+	unsigned int flushes;
+
+	running();
+	paging(4, VA);
+	put_code(VA, CPUID, 2);
+	put_code(VA + 8, CPUID, 2);
+	put_code(VA + 16, "\xF4", 1);
+	ck_assert_uint_eq(length(), 2);
+	flushes = cpu->count[INSN_INVLPG];
+	ck_assert_uint_eq(length(), 2);
+	vmcb()->rip += 8;
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(cpu->count[INSN_INVLPG], flushes); /* nothing was mapped anew */
+	vmcb()->rip += 8;
+	ck_assert_uint_eq(length(), 1);
+	ck_assert_uint_gt(cpu->count[INSN_INVLPG], flushes);
+	vmcb()->rip = VA;
+	ck_assert_uint_eq(length(), 2);
+	/* another page behind the same address */
+	put_entry(1, 9, 8, VA, linux_page(CODE + 1) | TABLE);
+	memset(phys_at(linux_page(CODE + 1)), 0xF4, PAGE);
+	ck_assert_uint_eq(length(), 1);
+	put_entry(1, 9, 8, VA, linux_page(CODE) | TABLE);
+	ck_assert_uint_eq(length(), 2);
+	/* other tables, another mode, another code segment, the end of the page */
+	vmcb()->cr3 |= 0x18;
+	ck_assert_uint_eq(length(), 2);
+	vmcb()->efer |= 1;
+	ck_assert_uint_eq(length(), 2);
+	vmcb()->cs.attrib |= 1 << 8;
+	ck_assert_uint_eq(length(), 2);
+	vmcb()->rip = VA | 0xFFF;
+	put_code(0xFFF, "\x90", 1);
+	ck_assert_uint_eq(length(), 1);
+}
+END_TEST
+
+/* Without nested paging, guest-physical is physical. */
+START_TEST(without_nested_paging)
+{
+	running();
+	paging(4, VA);
+	vmcb()->np_control = 0;
+	vmcb()->n_cr3 = 0x123000;
+	put_code(VA, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, VA >> 12);
+}
+END_TEST
+
+/* An extension's own nested table, in Linux' memory or in a page of the pool. */
+START_TEST(nested_table_of_an_extension)
+{
+	uint64_t tables[4], *at[4];
+
+	running();
+	for (unsigned int i = 0; i < 4; i++) {
+		tables[i] = _i ? pool_alloc() : linux_page(100 + i);
+		at[i] = phys_at(tables[i]);
+	}
+	/* guest-physical 0x7000000000 is Linux' page CODE; its memory is one to one, in 1 GiB */
+	at[3][0] = tables[2] | 7;
+	at[2][1] = PHYS_BASE | BSL_PTE_PS | 7;
+	at[2][0x1C0] = tables[1] | 7;
+	at[1][0] = tables[0] | 7;
+	at[0][0] = linux_page(CODE) | 7;
+	paging(4, VA);
+	put_entry(1, 9, 8, VA, 0x7000000000 | TABLE);
+	put_code(VA, CPUID, 2);
+	vmcb()->np_control = SVM_NP_ENABLE;
+	vmcb()->n_cr3 = tables[3];
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, ~0ULL); /* its tables may change unseen */
+	at[0][0] = 0;
+	ck_assert_uint_eq(length(), 0);
+	at[3][0] = 0;
+	ck_assert_uint_eq(length(), 0);
+	/* a table where no RAM is */
+	at[3][0] = 0xF0000000 | 7;
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
+/* Nothing is read where reading does harm: devices, and the hypervisor's memory. */
+START_TEST(nothing_harmful_is_read)
+{
+	running();
+	paging(4, VA);
+	put_entry(1, 9, 8, VA, 0xF0000000 | TABLE);
+	ck_assert_uint_eq(length(), 0);
+	put_entry(1, 9, 8, VA, (1ULL << 48) | TABLE);
+	ck_assert_uint_eq(length(), 0);
+	put_entry(1, 9, 8, VA, PHYS_BASE | TABLE); /* the decoy, which is owned */
+	ck_assert_uint_eq(length(), 0);
+	vmcb()->np_control = 0;
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
 
 TCase *fetch_tests(void)
 {
 	TCase *tc = tcase_create("fetch");
 
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, each_mode_of_paging, 2, 6);
+	tcase_add_test(tc, no_paging);
+	tcase_add_test(tc, compatibility_mode);
+	tcase_add_test(tc, large_pages);
+	tcase_add_test(tc, large_page_without_pae);
+	tcase_add_test(tc, across_a_page);
+	tcase_add_test(tc, the_code_window);
+	tcase_add_test(tc, without_nested_paging);
+	tcase_add_loop_test(tc, nested_table_of_an_extension, 0, 2);
+	tcase_add_test(tc, nothing_harmful_is_read);
 	return tc;
 }

@@ -109,7 +109,7 @@ static uint64_t plain_value(unsigned int number, uint8_t bytes)
 	case MK1_AMD_ctls1:
 		return SVM_NP_ENABLE;
 	case MK1_AMD_n_cr3:
-		return 0x123456789000;
+		return 0x023456789000;
 	case MK1_AMD_ctls2:
 	case MK1_AMD_avic_apic_bar:
 	case MK1_AMD_guest_pa_of_ghcb:
