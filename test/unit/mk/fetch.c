@@ -163,12 +163,15 @@ START_TEST(large_page_without_pae)
 	vmcb()->rip = (LEGACY_VA & ~0x3FFFFFULL) | (linux_page(CODE) & 0x3FFFFF) | 0x10;
 	put_code(0x10, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	/* bit 13 is bit 32 of the address: no code there */
+	/* bits 20:13 are bits 39:32 of the address: no RAM there */
 	put_entry(2, 10, 4, LEGACY_VA,
-		  (linux_page(CODE) & ~0x3FFFFFULL) | 0x2000 | BSL_PTE_PS | TABLE);
-	vmcb()->np_control = 0;
-	cpu_watch = is_above_4g;
+		  (linux_page(CODE) & ~0x3FFFFFULL) | 0x1FE000 | BSL_PTE_PS | TABLE);
 	ck_assert_uint_eq(length(), 0);
+	/* without CR4.PSE it is a table */
+	paging(2, LEGACY_VA);
+	put_entry(2, 10, 4, LEGACY_VA, linux_page(0) | BSL_PTE_PS | TABLE);
+	put_code(LEGACY_VA, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
 }
 END_TEST
 
