@@ -20,7 +20,7 @@ static uint8_t fixed_type(const struct mtrrs *m, uint64_t spa)
 	return (uint8_t)(m->fixed[i / 8] >> (i % 8 * 8));
 }
 
-/* Two types on the same memory: UC wins, WT wins over WB, anything else is undefined (§12.11.4.1). */
+/* Two types on the same memory: UC wins, WT wins over WB, the rest is undefined (§12.11.4.1). */
 static uint8_t combine(uint8_t a, uint8_t b)
 {
 	if (a == b)
@@ -69,7 +69,7 @@ bool mtrr_type(const struct mtrrs *m, uint64_t spa, uint64_t size, uint8_t *type
 		if (fixed_type(m, at) != *type)
 			return false;
 	}
-	/* A range that begins there and goes on beyond begins at 0, so it has all of the fixed ones. */
+	/* A range that goes on beyond them begins at 0, so it has all of the fixed ones. */
 	if (spa + size <= FIXED_END)
 		return true;
 	return variable_type(m, spa, size, &above) && above == *type;

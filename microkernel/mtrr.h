@@ -30,8 +30,8 @@ struct mtrrs {
 };
 
 /*
- * The one memory type of [spa, spa + size), size a power of two of at least a page and spa a multiple
- * of it. false: it may have more than one; for a single page there is always an answer.
+ * The one memory type of [spa, spa + size), size a power of two of at least a page and spa a
+ * multiple of it. false: it may have more than one; for a single page there is always an answer.
  */
 bool mtrr_type(const struct mtrrs *m, uint64_t spa, uint64_t size, uint8_t *type);
 

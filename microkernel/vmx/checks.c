@@ -98,7 +98,7 @@ static void check_segment(unsigned int i, const char *name)
 	if (i >= 4)
 		broken |= !is_canonical(base);
 	if (broken)
-		mk_print("  broken: %s: selector 0x%llx, rights 0x%llx, limit 0x%llx, base 0x%llx\n",
+		mk_print("  broken: %s: selector 0x%llx rights 0x%llx limit 0x%llx base 0x%llx\n",
 			 name, (unsigned long long)vmcs_read(VMCS_es_selector + 2 * i),
 			 (unsigned long long)rights, (unsigned long long)limit,
 			 (unsigned long long)base);

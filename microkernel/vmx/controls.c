@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The five control fields (SDM vol. 3 §25.6 to §25.8): what an extension writes, what the hypervisor
- * needs beside it, and what the CPU insists on.
+ * The five control fields (SDM vol. 3 §25.6 to §25.8): what an extension writes, what the
+ * hypervisor needs beside it, and what the CPU insists on.
  */
 #include "../intrinsics.h"
 #include "../mk.h"
@@ -13,13 +13,17 @@
 	 EXIT_LOAD_EFER)
 #define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
-/* Features with which the CPU writes to memory by physical address, or runs another VMCS: never on. */
+/*
+ * Never on: features with which the CPU writes to memory by physical address or changes the EPT or
+ * the VMCS, those for which our EPT lacks the bits, and further control fields, which Mk#1 has not.
+ */
 #define PIN_REFUSED PIN_POSTED_INTERRUPTS
-#define PRIMARY_REFUSED PRIMARY_TPR_SHADOW
+#define PRIMARY_REFUSED (PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY)
 #define SECONDARY_REFUSED                                                                          \
 	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS |                     \
 	 SECONDARY_VIRTUAL_INTERRUPTS | SECONDARY_VMFUNC | SECONDARY_SHADOW_VMCS | SECONDARY_PML | \
-	 SECONDARY_EPT_VE | SECONDARY_SUB_PAGE)
+	 SECONDARY_EPT_VE | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE)
+#define EXIT_REFUSED EXIT_SECONDARY
 
 static bool complete(struct vmx_ctl ctl, uint32_t needed, uint32_t refused, uint64_t *value)
 {
@@ -68,7 +72,7 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 	case VMCS_secondary_proc_based_vm_execution_ctls:
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
 	case VMCS_vmexit_ctls:
-		return complete(vmx.exit, EXIT_NEEDED, 0, value);
+		return complete(vmx.exit, EXIT_NEEDED, EXIT_REFUSED, value);
 	default:
 		return judge_entry(value);
 	}

@@ -84,7 +84,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 	return BF_ERR_OK;
 }
 
-/* A VMCS that is still active would be written to memory that is no longer ours some day (§25.11.1). */
+/* The CPU may write a VMCS that is still active to memory that is no longer ours (§25.11.1). */
 static void clear_all(const struct pp *pp)
 {
 	for (uint16_t id = 0; id < MK_MAX_VSS; id++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VMX world switch. VM entry and exit switch RSP, RIP, RFLAGS, the control and segment registers and
- * what the MSR lists name; the other general registers go straight between the CPU and the ABI page,
- * where the extension finds them.
+ * VMX world switch. VM entry and exit switch RSP, RIP, RFLAGS, the control and segment registers
+ * and what the MSR lists name; the other general registers go straight between the CPU and the ABI
+ * page, where the extension finds them.
  */
 #include <abi/cpu_state.h>
 #include <abi/layout.h>

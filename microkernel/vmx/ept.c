@@ -10,7 +10,7 @@
 #include "vmx.h"
 
 #define MSR_VMX_BASIC 0x480
-#define MSR_VMX_PIN 0x481 /* primary, exit and entry controls follow; from 0x48D on the TRUE_ ones */
+#define MSR_VMX_PIN 0x481 /* primary, exit, entry controls follow; from 0x48D on TRUE_ */
 #define MSR_VMX_TRUE_PIN 0x48D
 #define MSR_VMX_CR0_FIXED0 0x486
 #define MSR_VMX_CR0_FIXED1 0x487
@@ -136,7 +136,7 @@ bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 	return true;
 }
 
-/* Without accessed and dirty flags: nobody would read them, and the CPU would have to write them. */
+/* Without accessed and dirty flags: nobody reads them, and the CPU would have to write them. */
 uint64_t vmx_root_eptp(void)
 {
 	return mk.root_npt | EPTP_4_LEVELS | EPTP_WB;

@@ -2,10 +2,10 @@
 /*
  * Into the guest and out of it.
  *
- * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both are
- * noted in pp->nmi_pending. The root VS then runs with NMI-window exiting, which exits when the guest
- * can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI between the
- * look at nmi_pending in vmx_vs_run and the VM entry is not late.
+ * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
+ * are noted in pp->nmi_pending. The root VS then runs with NMI-window exiting, which exits when the
+ * guest can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI
+ * between the look at nmi_pending in vmx_vs_run and the VM entry is not late.
  */
 #include <bsl/bits.h>
 
@@ -180,7 +180,7 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	vmx_vs_run(vs);
 }
 
-/* VMCALL from the kernel of the root VM with the driver's word: the way out that nobody can block. */
+/* VMCALL from the root VM's kernel with the driver's word: the way out that nobody can block. */
 static void vmcall(struct vs *vs)
 {
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP &&

@@ -25,7 +25,7 @@ static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
 	vmcs_write(field, value);
 }
 
-/* Nothing exits but what VMX forces to. What the interrupted exit was about is left to the guest. */
+/* Nothing exits but what VMX forces to. An event that the exit interrupted goes in again. */
 void vmx_fallback_init(struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
@@ -80,7 +80,7 @@ static _Noreturn void inject_gp(struct vs *vs)
 	vmx_vs_run(vs);
 }
 
-/* The CPU's own answer, but for what it shows of CR4: that is the host's here (SDM vol. 2, CPUID). */
+/* The CPU's own answer, but for what it shows of CR4: here the host's (SDM vol. 2, CPUID). */
 static void do_cpuid(void)
 {
 	uint64_t *gpr = abi_gprs();

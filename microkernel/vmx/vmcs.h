@@ -43,6 +43,7 @@ enum vmcs_field {
 #define PIN_NMI_EXITING 0x8
 #define PIN_VIRTUAL_NMIS 0x20
 #define PIN_POSTED_INTERRUPTS 0x80
+#define PRIMARY_TERTIARY 0x20000
 #define PRIMARY_TPR_SHADOW 0x200000
 #define PRIMARY_NMI_WINDOW 0x400000
 #define PRIMARY_MSR_BITMAPS 0x10000000
@@ -61,6 +62,7 @@ enum vmcs_field {
 #define SECONDARY_PML 0x20000
 #define SECONDARY_EPT_VE 0x40000
 #define SECONDARY_XSAVES 0x100000
+#define SECONDARY_EXEC_BY_MODE 0x400000
 #define SECONDARY_SUB_PAGE 0x800000
 #define SECONDARY_USER_WAIT 0x4000000
 #define SECONDARY_PCONFIG 0x8000000
@@ -72,6 +74,7 @@ enum vmcs_field {
 #define EXIT_LOAD_PAT 0x80000
 #define EXIT_SAVE_EFER 0x100000
 #define EXIT_LOAD_EFER 0x200000
+#define EXIT_SECONDARY 0x80000000
 #define ENTRY_LOAD_DEBUG 0x4
 #define ENTRY_IA32E_GUEST 0x200
 #define ENTRY_LOAD_PAT 0x4000
@@ -82,9 +85,9 @@ enum vmcs_field {
 #define EVENT_TYPE 0x700
 #define EVENT_TYPE_NMI 0x200
 #define EVENT_TYPE_EXCEPTION 0x300
-#define EVENT_TYPE_SOFTWARE 0x400 /* this and the types above it are instructions: INT, INT1, INT3 */
+#define EVENT_TYPE_SOFTWARE 0x400 /* this and the types above are instructions: INT, INT1, INT3 */
 #define EVENT_ERROR_CODE 0x800
-#define EVENT_DEFINED 0x80000FFF /* without bit 12, which is undefined in IDT-vectoring information */
+#define EVENT_DEFINED 0x80000FFF /* without bit 12: undefined in IDT-vectoring information */
 #define EVENT_VALID 0x80000000
 
 /* Interruptibility state, §25.4.2 */

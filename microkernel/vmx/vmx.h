@@ -73,7 +73,7 @@ void vmx_flush_ept(uint64_t eptp);
 void vmx_flush_vpid(uint64_t vpid);
 void vmx_flush_gla(uint64_t vpid, uint64_t gla);
 
-/* controls.c: a value for a control field, completed by what the hypervisor needs; false: refused */
+/* controls.c: completes a value for a control field by what the hypervisor needs; false: refused */
 bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value);
 bool vmx_init_controls(const struct vs *vs);
 bool vmx_controls_offered(void);
@@ -109,7 +109,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags);
 void vmx_fallback_init(struct vs *vs);
 _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason);
 
-/* checks.c: the name of a VM-instruction error; which conditions for VM entry the guest state misses */
+/* checks.c: the name of a VM-instruction error; what the guest state lacks for VM entry */
 const char *vmx_error_name(uint64_t number);
 void vmx_print_checks(void);
 

@@ -375,8 +375,8 @@ static unsigned int vmx_vs_cpl(const struct vs *vs)
 }
 
 /*
- * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is followed
- * by a single-step trap, unless that is for branches only (§27.3.1.5 on what is pending then).
+ * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
+ * followed by a single-step trap, unless that is for branches only (§27.3.1.5: what is pending then).
  */
 bool vmx_vs_advance_ip(struct vs *vs)
 {
@@ -407,7 +407,7 @@ bool vmx_vs_advance_ip(struct vs *vs)
 	return true;
 }
 
-/* The tag of vs in the TLB; 0 where every entry and exit drops its translations anyway (§29.4.1). */
+/* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§29.4.1). */
 static uint64_t vpid_of(struct vs *vs)
 {
 	uint64_t vpid;
