@@ -376,7 +376,7 @@ static unsigned int vmx_vs_cpl(const struct vs *vs)
 
 /*
  * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
- * followed by a single-step trap, unless that is for branches only (§27.3.1.5: what is pending then).
+ * followed by a single-step trap, unless that is for branches only (§27.3.1.5).
  */
 bool vmx_vs_advance_ip(struct vs *vs)
 {
