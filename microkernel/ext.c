@@ -392,11 +392,8 @@ void direct_map_free(struct vm *vm)
 void direct_map_switch(struct pp *pp)
 {
 	const struct vm *vm = vm_get(pp->vmid);
-	uint64_t *root;
+	uint64_t *root = window(pp->ext->cr3[pp->handoff.ppid]);
 
-	if (!pp->ext)
-		return;
-	root = window(pp->ext->cr3[pp->handoff.ppid]);
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
 		root[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] =
 			vm ? vm->direct_map[pp->ext->id][i] : 0;

@@ -40,7 +40,8 @@ static void forget(struct pp *pp)
 static _Noreturn void leave(struct bf_switch_page *sp)
 {
 	struct pp *pp = this_pp();
-	void (*switch_leave)(struct bf_switch_page *) = (void *)pp->handoff.switch_leave;
+	void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
+		(void *)pp->handoff.switch_leave;
 
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
@@ -51,19 +52,18 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	mk.vendor->cpu_disable(pp);
 	restore_cpu(pp, &sp->cpu);
 	switch_leave(sp);
-	__builtin_unreachable();
 }
 
 static _Noreturn void leave_on_switch_stack(struct pp *pp)
 {
-	__asm__ volatile("mov %0, %%rsp\n\t"
-			 "call *%1\n\t"
-			 "ud2"
-			 :
-			 : "r"(pp->handoff.switch_page + BF_SWITCH_STACK_TOP), "r"(leave),
-			   "D"(pp->switch_page)
-			 : "memory");
-	__builtin_unreachable();
+	for (;;)
+		__asm__ volatile("mov %0, %%rsp\n\t"
+				 "call *%1\n\t"
+				 "ud2"
+				 :
+				 : "r"(pp->handoff.switch_page + BF_SWITCH_STACK_TOP), "r"(leave),
+				   "D"(pp->switch_page)
+				 : "memory");
 }
 
 void promote(struct vs *vs)
@@ -117,7 +117,7 @@ static _Noreturn void run_alone(struct pp *pp)
 void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 {
 	struct pp *pp = this_pp();
-	bool first = pp->status->state != BF_PP_FAILED;
+	bool first = pp->status->state != BF_PP_FAILED && !pp->fallback;
 
 	if (first) {
 		pp->status->error = error;

@@ -138,7 +138,8 @@ _Noreturn void mk_main(void)
 		error = init_machine(pp);
 	if (error && (!mk.handoff || !mk.vendor)) {
 		/* Nothing has been changed yet, so nothing has to be taken back. */
-		void (*switch_leave)(struct bf_switch_page *) = (void *)pp->handoff.switch_leave;
+		void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
+			(void *)pp->handoff.switch_leave;
 
 		mk.handoff = NULL;
 		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;

@@ -87,9 +87,8 @@ static bool make_decoy(void)
 
 	decoy = pool_alloc();
 	decoy_table = pool_alloc();
-	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE)
-		return false;
-	if (!mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
+	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE ||
+	    !mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
 		return false;
 	pt = window(decoy_table);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)

@@ -124,7 +124,7 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 		*gpa = la;
 		return true;
 	}
-	for (unsigned int level = p.levels; level > 0; level--) {
+	for (unsigned int level = p.levels;; level--) {
 		unsigned int shift = 12 + p.index_bits * (level - 1);
 		uint64_t index = bsl_field_get(la, shift, p.index_bits), entry = 0, base;
 		const void *at = guest_page(vmcb, table + index * p.entry_size, level);
@@ -144,7 +144,6 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 		}
 		table = entry & BSL_PTE_SPA;
 	}
-	return false;
 }
 
 static bool is_long_mode(const struct vmcb *vmcb)
