@@ -204,13 +204,13 @@ static void make_cpu(struct cpu *c)
 	msr_set(c, MSR_IA32_PAT, 0x0407050600070106);
 	msr_set(c, MSR_IA32_MTRR_CAP, 0x502);
 	msr_set(c, MSR_IA32_MTRR_DEF_TYPE, 0xC06);
-	/* 3 to 4 GiB is uncacheable, the rest write-back by default. */
+	/* 3.5 to 4 GiB is uncacheable, the rest write-back by default. */
 	for (uint32_t msr = 0x250; msr <= 0x26F; msr++) {
 		if (msr == 0x250 || msr == 0x258 || msr == 0x259 || msr >= 0x268)
 			msr_set(c, msr, 0x0606060606060606);
 	}
-	msr_set(c, 0x200, 0xC0000000);
-	msr_set(c, 0x201, 0xFFC0000800);
+	msr_set(c, 0x200, 0xE0000000);
+	msr_set(c, 0x201, 0xFFE0000800);
 	if (m.vendor == BF_VENDOR_AMD) {
 		msr_set(c, MSR_VM_CR, 0);
 		msr_set(c, MSR_VM_HSAVE_PA, 0x1234000);

@@ -82,6 +82,17 @@ START_TEST(allocation_without_memory)
 }
 END_TEST
 
+/* The page is there, but not the tables for it. */
+START_TEST(page_without_tables)
+{
+	setup();
+	drain_pool((unsigned int)_i);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE) == MK1_SUCCESS, _i == 3);
+	if (_i == 1)
+		ck_assert_uint_ne(pool_alloc(), MK_NO_PAGE);
+}
+END_TEST
+
 /* Part of a huge allocation is mapped when the tables run out: it comes out again. */
 START_TEST(huge_allocation_without_a_second_table)
 {
@@ -422,6 +433,7 @@ TCase *memory_tests(void)
 	tcase_add_test(tc, alloc_and_free_page);
 	tcase_add_test(tc, alloc_and_free_huge);
 	tcase_add_loop_test(tc, allocation_without_memory, 0, 4);
+	tcase_add_loop_test(tc, page_without_tables, 0, 4);
 	tcase_add_test(tc, huge_allocation_without_a_second_table);
 	tcase_add_test(tc, direct_map_of_the_root_vm);
 	tcase_add_test(tc, direct_map_of_another_vm);

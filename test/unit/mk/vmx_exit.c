@@ -1,11 +1,614 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* vmx/exit.c, vmx/fallback.c: exits of VT-x, and Linux without an extension. */
 #include "machine.h"
 
+#include <string.h>
+
 #include "suites.h"
+
+#define EVENT(type, vector) (EVENT_VALID | (uint64_t)(type) << 8 | (vector))
+#define ANY (~0ULL)
+
+static uint64_t field(uint32_t encoding)
+{
+	return vmcs_get(host_pp->vs->block_spa, encoding);
+}
+
+static void put_field(uint32_t encoding, uint64_t value)
+{
+	vmcs_put(host_pp->vs->block_spa, encoding, value);
+}
+
+static void running(void)
+{
+	machine_of(1);
+	start_and_launch();
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	put_field(VMCS_interruptibility_state, 0);
+	put_field(VMCS_idt_vectoring_information_field, 0);
+	put_field(VMCS_vmexit_instruction_length, 3);
+}
+
+static void in_vmexit(void)
+{
+	running();
+	guest_exit(EXIT_CPUID);
+}
+
+static bool nmi_window(void)
+{
+	return field(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW;
+}
+
+/* --- into the guest ----------------------------------------------------------------------------- */
+
+START_TEST(launch_then_resume)
+{
+	machine_of(1);
+	start_and_launch();
+	ck_assert(!ended.launched);
+	guest_exit(EXIT_CPUID);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(ended.launched);
+}
+END_TEST
+
+START_TEST(cr2_and_dr6_go_with_the_guest)
+{
+	in_vmexit();
+	cpu->cr2 = 0x1111; /* of the host: a fault of the extension */
+	cpu->dr[6] = 0xFFFF4FF0;
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_cr2, 0x2222), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_dr6, 0xFFFF0FF1), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(cpu->cr2, 0x2222);
+	ck_assert_uint_eq(cpu->dr[6], 0xFFFF0FF1);
+	cpu->cr2 = 0x3333; /* the guest's own page fault */
+	cpu->dr[6] = 0xFFFF0FF2;
+	guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(reg_read(0, MK1_INTEL_cr2), 0x3333);
+	ck_assert_uint_eq(reg_read(0, MK1_INTEL_dr6), 0xFFFF0FF2);
+	ck_assert_uint_eq(cpu->gdtr.limit, sizeof(host_pp->gdt) - 1);
+}
+END_TEST
+
+/* --- NMIs --------------------------------------------------------------------------------------- */
+
+START_TEST(nmi_in_the_guest)
+{
+	running();
+	put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
+	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], 1); /* NMIs are possible again */
+	ck_assert(nmi_window());
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(2, 2));
+	ck_assert(!nmi_window());
+	ck_assert(!host_pp->nmi_pending);
+}
+END_TEST
+
+START_TEST(nmi_that_the_extension_wants)
+{
+	in_vmexit();
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING),
+			  MK1_SUCCESS);
+	put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
+	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, EXIT_EXCEPTION_OR_NMI);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], 1);
+	ck_assert(!host_pp->nmi_pending);
+}
+END_TEST
+
+START_TEST(exception_in_the_guest)
+{
+	running();
+	put_field(VMCS_vmexit_interruption_information, EVENT(3, 14));
+	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], 0);
+}
+END_TEST
+
+/* In root mode, with the VMCS of Linux, of another VS, or none being the current one. */
+START_TEST(nmi_in_root_mode)
+{
+	struct trap_frame f = { .vector = VECTOR_NMI, .cs = BF_SEL_USER_CS };
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	if (_i == 0)
+		ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	else
+		(void)reg_read(0, MK1_INTEL_rip);
+	if (_i == 1)
+		ck_assert_uint_eq(SYS(vs_clear, HANDLE, 0), MK1_SUCCESS);
+	if (_i == 2)
+		vmx_fail(INSN_VMREAD, ANY, 1);
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert(host_pp->nmi_pending);
+	ck_assert_uint_eq(_i == 0 ? false : nmi_window(), _i == 3);
+	SYS(vs_set_active, HANDLE, 0, 0, 0);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(nmi_window());
+}
+END_TEST
+
+/* An NMI stays pending while another VS runs. */
+START_TEST(nmi_while_another_vs_runs)
+{
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	host_pp->nmi_pending = true;
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!nmi_window());
+	ck_assert(host_pp->nmi_pending);
+	/* a window that nobody wanted is closed, and nothing goes in */
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), 0);
+	ck_assert(host_pp->nmi_pending);
+}
+END_TEST
+
+/* The extension waits for a window of its own. */
+START_TEST(nmi_window_of_the_extension)
+{
+	in_vmexit();
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+				    PRIMARY_NMI_WINDOW), MK1_SUCCESS);
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, EXIT_NMI_WINDOW);
+	/* ours comes first, and the extension's stays open */
+	host_pp->nmi_pending = true;
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(2, 2));
+	ck_assert(nmi_window());
+}
+END_TEST
+
+/* --- VM entry fails ----------------------------------------------------------------------------- */
+
+START_TEST(entry_failed)
+{
+	in_vmexit();
+	put_field(VMCS_vm_instruction_error, 7);
+	RUN(vmx_entry_failed(FLAG_ZF));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(BF_ERR_VS_INVALID);
+	ck_assert_uint_eq(status_of(0)->detail, 7);
+	expect_printed("VM entry failed: invalid control fields (7)");
+}
+END_TEST
+
+START_TEST(entry_failed_without_a_vmcs)
+{
+	in_vmexit();
+	if (_i)
+		vmx_fail(INSN_VMREAD, VMCS_vm_instruction_error, 1);
+	RUN(vmx_entry_failed(_i ? FLAG_ZF : FLAG_CF));
+	expect_failed(BF_ERR_MK_VMCS);
+	expect_printed("VM entry failed: no current VMCS");
+}
+END_TEST
+
+START_TEST(error_names)
+{
+	ck_assert_str_eq(vmx_error_name(28), "invalid operand of INVEPT or INVVPID");
+	ck_assert_str_eq(vmx_error_name(14), "unknown error");
+	ck_assert_str_eq(vmx_error_name(29), "unknown error");
+	ck_assert_str_eq(vmx_error_name(~0ULL), "unknown error");
+}
+END_TEST
+
+START_TEST(entry_refused)
+{
+	running();
+	put_field(VMCS_rflags, 0);
+	(void)printed();
+	guest_exit(EXIT_ENTRY_FAILED | (_i ? EXIT_MSR_LOADING : EXIT_INVALID_STATE));
+	ck_assert_int_eq(ended.end, END_LEFT); /* nothing was launched yet */
+	expect_failed(BF_ERR_VS_INVALID);
+	ck_assert_uint_eq(status_of(0)->detail, _i ? EXIT_MSR_LOADING : EXIT_INVALID_STATE);
+	ck_assert_uint_eq(strstr(printed(), "broken: RFLAGS") != NULL, !_i);
+}
+END_TEST
+
+/* --- EPT violations ----------------------------------------------------------------------------- */
+
+START_TEST(ept_violations)
+{
+	static const struct {
+		uint64_t vectoring, injected;
+		bool error_code, length;
+	} events[] = {
+		{ 0, 0, false, false },
+		{ EVENT(0, 0x30), EVENT(0, 0x30), false, false },
+		{ EVENT(2, 2) | 0x1000, EVENT(2, 2), false, false },
+		{ EVENT(3, 14) | EVENT_ERROR_CODE, EVENT(3, 14) | EVENT_ERROR_CODE, true, false },
+		{ EVENT(4, 0x80), EVENT(4, 0x80), false, true },
+		{ EVENT(6, 3), EVENT(6, 3), false, true },
+	};
+
+	running();
+	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		put_field(VMCS_physical_address, RAM_TOP + i * (1ULL << 30));
+		put_field(VMCS_exit_qualification, 1);
+		put_field(VMCS_idt_vectoring_information_field, events[i].vectoring);
+		put_field(VMCS_idt_vectoring_error_code, 0x77);
+		put_field(VMCS_vmentry_exception_error_code, 0);
+		put_field(VMCS_vmentry_instruction_length, 0);
+		put_field(VMCS_vmentry_interrupt_information_field, 0);
+		put_field(VMCS_interruptibility_state, BLOCKING_BY_NMI);
+		guest_exit(EXIT_EPT_VIOLATION);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), events[i].injected);
+		ck_assert_uint_eq(field(VMCS_vmentry_exception_error_code),
+				  events[i].error_code ? 0x77 : 0);
+		ck_assert_uint_eq(field(VMCS_vmentry_instruction_length), events[i].length ? 3 : 0);
+		ck_assert_uint_eq(field(VMCS_interruptibility_state), i == 2 ? 0 : BLOCKING_BY_NMI);
+	}
+	/* IRET that is executed again finds NMIs blocked as it did */
+	put_field(VMCS_idt_vectoring_information_field, 0);
+	put_field(VMCS_interruptibility_state, 0);
+	put_field(VMCS_exit_qualification, EPT_VIOLATION_IRET);
+	guest_exit(EXIT_EPT_VIOLATION);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), BLOCKING_BY_NMI);
+	/* cannot be mended, or another table: the extension's */
+	put_field(VMCS_physical_address, 1ULL << 48);
+	guest_exit(EXIT_EPT_VIOLATION);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
+	put_field(VMCS_physical_address, RAM_TOP);
+	guest_exit(EXIT_EPT_VIOLATION);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
+/* --- the driver's call -------------------------------------------------------------------------- */
+
+START_TEST(vmcall)
+{
+	in_vmexit();
+	/* another word, user space, an instruction without length, not Linux */
+	guest_exit(EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	guest_exit(EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	put_field(VMCS_ss_attrib, 0xC093);
+	put_field(VMCS_vmexit_instruction_length, 0);
+	guest_exit(EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	guest_exit(EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg0, 1);
+}
+END_TEST
+
+START_TEST(exits_are_counted_by_reason)
+{
+	running();
+	guest_exit(EXIT_TRIPLE_FAULT);
+	guest_exit(64);
+	guest_exit(77);
+	ck_assert_uint_eq(status_of(0)->exit_count[2], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[64], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[77], 1);
+	ck_assert_uint_eq(status_of(0)->exits, 3);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, 77);
+}
+END_TEST
+
+/* --- alone -------------------------------------------------------------------------------------- */
+
+#define EVENT_UD EVENT(3, VECTOR_UD)
+#define EVENT_GP (EVENT(3, VECTOR_GP) | EVENT_ERROR_CODE)
+
+static void alone(void)
+{
+	in_vmexit();
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	put_field(VMCS_rip, 0x1000);
+}
+
+static uint64_t injected(void)
+{
+	uint64_t event = field(VMCS_vmentry_interrupt_information_field);
+
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	return event;
+}
+
+static void expect_skipped(uint64_t reason)
+{
+	put_field(VMCS_rip, 0x1000);
+	guest_exit(reason);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(injected(), 0);
+	ck_assert_uint_eq(field(VMCS_rip), 0x1003);
+}
+
+static void expect_injected(uint64_t reason, uint64_t event)
+{
+	put_field(VMCS_rip, 0x1000);
+	guest_exit(reason);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(injected(), event);
+	ck_assert_uint_eq(field(VMCS_rip), 0x1000);
+}
+
+START_TEST(nothing_more_exits)
+{
+	in_vmexit();
+	reg_write(0, MK1_INTEL_exception_bitmap, 0xFFFFFFFF);
+	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, 0x0600E1F2 | PRIMARY_NMI_WINDOW);
+	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VPID | 4);
+	reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING | 1);
+	reg_write(0, MK1_INTEL_ept_pointer, 0x1E);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_exception_bitmap), 0);
+	/* the NMI that the extension waited to inject is Linux' all the same */
+	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
+			  0x04006172 | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY | PRIMARY_NMI_WINDOW);
+	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls),
+			  SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_VPID | SECONDARY_RDTSCP |
+				  SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT |
+				  SECONDARY_PCONFIG);
+	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls), 0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	ck_assert_uint_eq(field(VMCS_ept_pointer), vmx_root_eptp());
+	ck_assert_uint_eq(field(VMCS_address_of_msr_bitmaps), vmx.open_maps);
+	ck_assert(host_pp->nmi_pending);
+}
+END_TEST
+
+/* An event that was being delivered goes in again; one that the extension injected goes in. */
+START_TEST(events_at_the_end_of_the_extension)
+{
+	in_vmexit();
+	put_field(VMCS_idt_vectoring_information_field, EVENT(0, 0x31));
+	if (_i)
+		put_field(VMCS_vmentry_interrupt_information_field, EVENT(3, 6));
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(injected(), _i ? EVENT(3, 6) : EVENT(0, 0x31));
+}
+END_TEST
+
+START_TEST(nothing_of_xsaves_and_ept)
+{
+	machine_of(1);
+	msr_set(cpu, 0x48B, (uint64_t)SECONDARY_VPID << 32);
+	start_and_launch();
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	put_field(VMCS_idt_vectoring_information_field, 0);
+	guest_exit(EXIT_CPUID);
+	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+}
+END_TEST
+
+START_TEST(controls_are_refused_at_the_end)
+{
+	in_vmexit();
+	vmx.pin.may = 0;
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(status_of(0)->error, BF_ERR_EXT_EXIT);
+	expect_printed("failed: error 14");
+}
+END_TEST
+
+START_TEST(cpuid_alone)
+{
+	alone();
+	cpuid_set(1, 0, 0x11, 0x22, 0xFFFFFFFF, 0x44);
+	cpuid_set(7, 0, 1, 2, 0xFFFFFFFF, 4);
+	cpuid_set(7, 1, 5, 6, 0xFFFFFFFF, 8);
+	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE);
+	abi_gprs()[BF_RAX] = 0xABCD00000001;
+	abi_gprs()[BF_RCX] = 0;
+	expect_skipped(EXIT_CPUID);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xF7FFFFFF); /* OSXSAVE is the guest's */
+	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
+	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE | CR4_OSXSAVE | 0x400000);
+	abi_gprs()[BF_RAX] = 1;
+	abi_gprs()[BF_RCX] = 0;
+	expect_skipped(EXIT_CPUID);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF);
+	abi_gprs()[BF_RAX] = 7;
+	abi_gprs()[BF_RCX] = 0;
+	expect_skipped(EXIT_CPUID);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF); /* OSPKE */
+	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE);
+	abi_gprs()[BF_RAX] = 7;
+	abi_gprs()[BF_RCX] = 0;
+	expect_skipped(EXIT_CPUID);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFEF);
+	abi_gprs()[BF_RAX] = 7;
+	abi_gprs()[BF_RCX] = 1;
+	expect_skipped(EXIT_CPUID);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 5);
+}
+END_TEST
+
+START_TEST(xsetbv_alone)
+{
+	alone();
+	abi_gprs()[BF_RCX] = 0x100000000;
+	abi_gprs()[BF_RAX] = 3;
+	abi_gprs()[BF_RDX] = 0;
+	expect_skipped(EXIT_XSETBV);
+	ck_assert_uint_eq(cpu->xcr0, 3);
+	abi_gprs()[BF_RCX] = 1; /* no such XCR */
+	expect_injected(EXIT_XSETBV, EVENT_GP);
+	abi_gprs()[BF_RCX] = 0;
+	abi_gprs()[BF_RAX] = 0;
+	expect_injected(EXIT_XSETBV, EVENT_GP);
+	abi_gprs()[BF_RAX] = 7;
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	expect_injected(EXIT_XSETBV, EVENT_GP);
+	ck_assert_uint_eq(cpu->xcr0, 3);
+	/* in real mode, exceptions have no error code */
+	put_field(VMCS_cr0, 0x20);
+	expect_injected(EXIT_XSETBV, EVENT(3, VECTOR_GP));
+}
+END_TEST
+
+START_TEST(other_instructions_alone)
+{
+	static const uint64_t ud[] = { EXIT_GETSEC, EXIT_VMCALL, EXIT_VMCLEAR,	20, 26,
+				       EXIT_VMXON,  EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC,
+				       EXIT_SEAMCALL, EXIT_TDCALL };
+
+	alone();
+	abi_gprs()[BF_RAX] = 0;
+	for (unsigned int i = 0; i < sizeof(ud) / sizeof(ud[0]); i++)
+		expect_injected(ud[i], EVENT_UD);
+	expect_injected(EXIT_RDMSR, EVENT_GP);
+	expect_injected(EXIT_WRMSR, EVENT_GP);
+	expect_skipped(EXIT_INVD);
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	expect_injected(EXIT_INVD, EVENT_GP);
+}
+END_TEST
+
+/* MOV to a control register: number, register, access in the qualification. */
+static uint64_t qualification(uint64_t cr, uint64_t reg, uint64_t access)
+{
+	return cr | access << 4 | reg << 8;
+}
+
+START_TEST(mov_to_cr_alone)
+{
+	/* the registers in the order of instructions */
+	static const uint8_t order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, 0xFF,	 BF_RBP,
+					 BF_RSI, BF_RDI, BF_R8,	 BF_R9,	 BF_R10, BF_R11,
+					 BF_R12, BF_R13, BF_R14, BF_R15 };
+	uint64_t cr0, cr4;
+
+	alone();
+	cr0 = vmx_guest_cr0();
+	cr4 = vmx_guest_cr4();
+	for (unsigned int i = 0; i < 16; i++) {
+		uint64_t value = cr4 ^ (i & 1 ? CR4_UMIP : 0);
+
+		memset(abi_gprs(), 0xFF, BF_GPR_BYTES);
+		put_field(VMCS_rsp, ~0ULL);
+		if (order[i] == 0xFF)
+			put_field(VMCS_rsp, value);
+		else
+			abi_gprs()[order[i]] = value;
+		put_field(VMCS_exit_qualification, qualification(4, i, 0));
+		expect_skipped(EXIT_CR);
+		ck_assert_uint_eq(vmx_guest_cr4(), value);
+		ck_assert_uint_eq(field(VMCS_cr4), value | CR4_VMXE);
+	}
+	abi_gprs()[BF_RAX] = cr0 & ~(uint64_t)CR0_NE;
+	put_field(VMCS_exit_qualification, qualification(0, 0, 0));
+	expect_skipped(EXIT_CR);
+	ck_assert_uint_eq(vmx_guest_cr0(), cr0 & ~(uint64_t)CR0_NE);
+	ck_assert_uint_eq(field(VMCS_cr0), cr0);
+	abi_gprs()[BF_RAX] = cr0 | 0x60000000; /* CD and NW */
+	expect_skipped(EXIT_CR);
+}
+END_TEST
+
+START_TEST(mov_to_cr_refused)
+{
+	static const struct {
+		uint64_t cr, access, flipped;
+	} bad[] = {
+		{ 0, 0, 1ULL << 32 }, { 0, 0, CR0_PE },	     { 0, 0, CR0_PG }, { 0, 0, 0x20000000 },
+		{ 4, 0, 1ULL << 31 }, { 4, 0, CR4_PAE },     { 4, 0, CR4_LA57 }, { 3, 0, 0 },
+		{ 8, 0, 0 },	      { 0, 1, 0 },	     { 0, 2, 0 },	 { 4, 3, 0 },
+	};
+	uint64_t cr0, cr4;
+
+	alone();
+	vmx.cr4_fixed1 |= CR4_LA57;
+	cr0 = vmx_guest_cr0();
+	cr4 = vmx_guest_cr4();
+	abi_gprs()[BF_RAX] = (bad[_i].cr ? cr4 : cr0) ^ bad[_i].flipped;
+	put_field(VMCS_exit_qualification, qualification(bad[_i].cr, 0, bad[_i].access));
+	expect_injected(EXIT_CR, EVENT_GP);
+	ck_assert_uint_eq(vmx_guest_cr0(), cr0);
+	ck_assert_uint_eq(vmx_guest_cr4(), cr4);
+}
+END_TEST
+
+/* An exit that should not be: the state of the launch is the last thing to try. */
+START_TEST(unknown_exit_alone)
+{
+	alone();
+	guest_exit(EXIT_TRIPLE_FAULT);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_printed("exit 2, and no extension");
+}
+END_TEST
+
+START_TEST(no_length_alone)
+{
+	alone();
+	put_field(VMCS_vmexit_instruction_length, 0);
+	guest_exit(EXIT_INVD);
+	ck_assert_int_eq(ended.end, END_LEFT);
+}
+END_TEST
 
 TCase *vmx_exit_tests(void)
 {
 	TCase *tc = tcase_create("vmx_exit");
 
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, launch_then_resume);
+	tcase_add_test(tc, cr2_and_dr6_go_with_the_guest);
+	tcase_add_test(tc, nmi_in_the_guest);
+	tcase_add_test(tc, nmi_that_the_extension_wants);
+	tcase_add_test(tc, exception_in_the_guest);
+	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
+	tcase_add_test(tc, nmi_while_another_vs_runs);
+	tcase_add_test(tc, nmi_window_of_the_extension);
+	tcase_add_test(tc, entry_failed);
+	tcase_add_loop_test(tc, entry_failed_without_a_vmcs, 0, 2);
+	tcase_add_test(tc, error_names);
+	tcase_add_loop_test(tc, entry_refused, 0, 2);
+	tcase_add_test(tc, ept_violations);
+	tcase_add_test(tc, vmcall);
+	tcase_add_test(tc, exits_are_counted_by_reason);
+	tcase_add_test(tc, nothing_more_exits);
+	tcase_add_loop_test(tc, events_at_the_end_of_the_extension, 0, 2);
+	tcase_add_test(tc, nothing_of_xsaves_and_ept);
+	tcase_add_test(tc, controls_are_refused_at_the_end);
+	tcase_add_test(tc, cpuid_alone);
+	tcase_add_test(tc, xsetbv_alone);
+	tcase_add_test(tc, other_instructions_alone);
+	tcase_add_test(tc, mov_to_cr_alone);
+	tcase_add_loop_test(tc, mov_to_cr_refused, 0, 12);
+	tcase_add_test(tc, unknown_exit_alone);
+	tcase_add_test(tc, no_length_alone);
 	return tc;
 }
