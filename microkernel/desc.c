@@ -18,14 +18,12 @@
 static uint16_t ist_of(unsigned int vector)
 {
 	switch (vector) {
-	case VECTOR_DB:
-		return 1;
 	case VECTOR_NMI:
-		return 2;
+		return 1;
 	case VECTOR_DF:
-		return 3;
+		return 2;
 	case VECTOR_MC:
-		return 4;
+		return 3;
 	default:
 		return 0;
 	}

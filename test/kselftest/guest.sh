@@ -32,7 +32,6 @@ plain_leaves()
 # trap of a single-stepped instruction that exits to the host (its VMX does not).
 case $VM_MACHINE in
 qemu-svm) left_out=invd ;;
-bochs-svm) left_out="single step" ;;
 *) left_out=none ;;
 esac
 
