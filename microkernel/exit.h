@@ -48,7 +48,7 @@ MK_HOT _Noreturn void exit_to_ext(const struct vs *vs, uint64_t reason)
 {
 	struct pp *pp = this_pp();
 
-	if (__builtin_expect(!mk.vmexit_ext || pp->ext != mk.vmexit_ext, 0))
+	if (__builtin_expect(pp->ext != mk.vmexit_ext, 0))
 		exit_find_ext(pp, reason);
 	pp->phase = PHASE_VMEXIT;
 	enter_ring3(mk.vmexit_ext->vmexit, pp->stack_top, vs->id, reason);

@@ -101,11 +101,21 @@ void fail_remember(struct vs *vs)
 	pp->backup_exit = pp->log->next;
 }
 
+/* Whether the last exit on this PP was Linux'. */
+static bool linux_exited_last(const struct pp *pp)
+{
+	uint64_t last = pp->log->next - 1;
+
+	return pp->log->entries[last % MK_EXIT_LOG_ENTRIES].vsid == pp->root_vs->id;
+}
+
 static _Noreturn void run_alone(struct pp *pp)
 {
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
 	vs_activate(pp->root_vs);
+	if (linux_exited_last(pp))
+		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
 	if (pp->backup_exit == pp->log->next)
 		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);
 	mk.vendor->fallback_init(pp->root_vs);

@@ -22,7 +22,7 @@ _Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t
 /*
  * To be called before an extension changes the state of vs. If this is Linux, its state as of the
  * exit is kept, so that an extension that fails half-way leaves nothing half-done behind (but for the
- * general registers, which it changes without asking).
+ * general registers from RBP to R15, which it changes without asking).
  */
 void fail_remember(struct vs *vs);
 

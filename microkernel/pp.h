@@ -10,6 +10,9 @@
 
 #define PP_HOST_VMCB 0x40
 #define PP_TSS 0x80
+#define PP_EXIT_GPRS 0x128
+/* From the general registers in the ABI page, which the exit path has a pointer to. */
+#define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
 #define MK_GDT_ENTRIES 8
 #define MK_IDT_ENTRIES 256
@@ -117,6 +120,8 @@ struct pp {
 	struct bf_table host_gdtr;
 	struct tss tss;
 	uint64_t gdt[MK_GDT_ENTRIES];
+	/* RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI page */
+	uint64_t exit_gpr[4];
 
 	struct bf_pp_status *status;
 	struct bf_switch_page *switch_page;
@@ -144,6 +149,7 @@ struct pp {
 BF_STATIC_ASSERT(sizeof(struct pp) <= BF_PP_DATA_PAGES * BF_PAGE_SIZE, "PP data");
 BF_ASSERT_OFFSET(struct pp, host_vmcb, PP_HOST_VMCB);
 BF_ASSERT_OFFSET(struct pp, tss, PP_TSS);
+BF_ASSERT_OFFSET(struct pp, exit_gpr, PP_EXIT_GPRS);
 
 #if __STDC_HOSTED__
 extern struct pp *host_pp; /* unit tests stand on several PPs in turn */

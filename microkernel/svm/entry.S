@@ -51,6 +51,9 @@ svm_enter:
 	mov	%r13, BF_GPR_R13(%r15)
 	mov	%r14, BF_GPR_R14(%r15)
 	pop	BF_GPR_R15(%r15)
+	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%r15)
+	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%r15)
+	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%r15)
 	movabs	(BF_PP_DATA + PP_HOST_VMCB), %rax
 	vmload	%rax
 	call	svm_exit

@@ -177,6 +177,7 @@ _Noreturn void svm_exit(void)
 	code = vmcb->exitcode;
 	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
 		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
+	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;
 	vmcb->clean = SVM_CLEAN_ALL;
 	vmcb->tlb_control = 0;

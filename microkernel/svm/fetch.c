@@ -184,6 +184,8 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 
 #define CPUID_OPCODE 0xA20F /* little-endian */
 
+typedef uint16_t __attribute__((aligned(1))) opcode16; /* instructions lie anywhere */
+
 /* Whether a CPUID without prefixes stands at RIP, in the page that was executed last. */
 static bool is_plain_cpuid(const struct vmcb *vmcb)
 {
@@ -197,7 +199,7 @@ static bool is_plain_cpuid(const struct vmcb *vmcb)
 		if (*w->entry[i] != w->value[i])
 			return false;
 	}
-	return *(const volatile uint16_t *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
+	return *(const volatile opcode16 *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
 }
 
 static bool decode_next_rip(const struct vmcb *vmcb, uint64_t *next)

@@ -7,6 +7,8 @@
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
 
+#include "../pp.h"
+
 	.section .text, "ax"
 
 /* void vmx_enter(bool launched): returns only in vmx_exit or vmx_entry_failed. */
@@ -46,6 +48,7 @@ vmx_enter:
 	.type vmx_exit_entry, @function
 vmx_exit_entry:
 	movabs	%rax, (BF_PP_ABI + MK1_TLS_GPRS + BF_GPR_RAX)
+	movabs	%rax, (BF_PP_DATA + PP_EXIT_GPRS + BF_GPR_RAX)
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
 	mov	%rbx, BF_GPR_RBX(%rax)
 	mov	%rcx, BF_GPR_RCX(%rax)
@@ -61,6 +64,9 @@ vmx_exit_entry:
 	mov	%r13, BF_GPR_R13(%rax)
 	mov	%r14, BF_GPR_R14(%rax)
 	mov	%r15, BF_GPR_R15(%rax)
+	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%rax)
+	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%rax)
+	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%rax)
 	call	vmx_exit
 	ud2
 	.size vmx_exit_entry, . - vmx_exit_entry

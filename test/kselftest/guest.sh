@@ -28,8 +28,7 @@ plain_leaves()
 	done
 }
 
-# QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not. Bochs' SVM delivers the
-# trap of a single-stepped instruction that exits to the host (its VMX does not).
+# QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not.
 case $VM_MACHINE in
 qemu-svm) left_out=invd ;;
 *) left_out=none ;;

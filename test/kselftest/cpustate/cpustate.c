@@ -53,8 +53,8 @@ struct state {
 	u64 cr0, cr4, cr8, dr7, xcr0;
 	struct table gdtr, idtr;
 	u64 gdt[GDT_ENTRIES];
-	u16 cs, ss, tr, ldtr;
-	u32 cs_rights, ss_rights;
+	u16 cs, tr, ldtr;
+	u32 cs_rights;
 	u64 rflags;
 };
 
@@ -90,10 +90,8 @@ static void read_state(void *arg)
 	asm volatile("str %0" : "=r"(state->tr));
 	asm volatile("sldt %0" : "=r"(state->ldtr));
 	asm volatile("mov %%cs, %0" : "=r"(state->cs));
-	asm volatile("mov %%ss, %0" : "=r"(state->ss));
 	asm volatile("pushfq; popq %0" : "=r"(state->rflags));
 	state->cs_rights = access_rights(state->cs);
-	state->ss_rights = access_rights(state->ss);
 	size = min_t(u64, state->gdtr.limit + 1, sizeof(state->gdt));
 	memcpy(state->gdt, (void *)(unsigned long)state->gdtr.base, size);
 }
@@ -119,12 +117,11 @@ static void show_state(struct seq_file *out, unsigned int cpu, const struct stat
 	show(out, cpu, "gdtr_limit", state->gdtr.limit);
 	show(out, cpu, "idtr_base", state->idtr.base);
 	show(out, cpu, "idtr_limit", state->idtr.limit);
+	/* Not SS: in the kernel it is null or not, by how Linux got there. */
 	show(out, cpu, "cs", state->cs);
-	show(out, cpu, "ss", state->ss);
 	show(out, cpu, "tr", state->tr);
 	show(out, cpu, "ldtr", state->ldtr);
 	show(out, cpu, "cs_rights", state->cs_rights);
-	show(out, cpu, "ss_rights", state->ss_rights);
 	/* Interrupt flag, direction, I/O privilege, nested task, alignment check. */
 	show(out, cpu, "rflags", state->rflags & (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL |
 						  X86_EFLAGS_NT | X86_EFLAGS_AC));
