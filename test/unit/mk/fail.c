@@ -271,6 +271,50 @@ START_TEST(linux_does_not_keep_half_a_change)
 }
 END_TEST
 
+/* RAX to RDX, which emulating an instruction changes, are as Linux had them when it exited. */
+START_TEST(linux_keeps_its_registers)
+{
+	bool other = _i / 2;
+
+	in_vmexit(_i % 2);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	for (unsigned int i = BF_RAX; i <= BF_RBP; i++)
+		abi_gprs()[i] = 0x1000 + i;
+	if (_i % 2 == 0)
+		vmcb_of(host_pp->vs)->rax = 0x1000; /* where SVM has it */
+	guest_exit(exit_reason());
+	for (unsigned int i = BF_RAX; i <= BF_RBP; i++)
+		abi_gprs()[i] = 0x2000 + i;
+	if (other) {
+		/* the exit of another VS is not Linux' */
+		SYS(vs_run, HANDLE, 0, 0, 1);
+		guest_exit(exit_reason());
+	}
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	for (unsigned int i = BF_RAX; i <= BF_RDX; i++)
+		ck_assert_uint_eq(abi_gprs()[i], (other ? 0x2000 : 0x1000) + i);
+	ck_assert_uint_eq(abi_gprs()[BF_RBP], 0x2000 + BF_RBP);
+}
+END_TEST
+
+/* A single-step trap of the guest's, that outlived its exit. */
+START_TEST(debug_trap_in_ring_0)
+{
+	struct trap_frame f = { .vector = VECTOR_DB, .cs = BF_SEL_KERNEL_CS, .rip = 0x1234 };
+
+	in_vmexit(_i);
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert_uint_eq(f.rip, 0x1234);
+	f.cs = BF_SEL_USER_CS;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+}
+END_TEST
+
 /* A failure while alone: the state of the launch is the last thing to try. */
 START_TEST(failing_twice)
 {
@@ -325,7 +369,7 @@ START_TEST(task_register)
 		{ 0x7, 0x67, false },	 { 0x1F0, 0x67, true },	     { 0x1F8, 0x67, false },
 		{ 0xFFF8, 0x67, false },
 	};
-	const struct bf_segment *tr = &m.switch_pages[0]->cpu.tr;
+	const struct bf_segment *tr;
 	uint16_t before;
 
 	in_vmexit(0);
@@ -373,6 +417,8 @@ TCase *fail_tests(void)
 	tcase_add_loop_test(tc, fault_without_a_fail_callback, 0, 2);
 	tcase_add_loop_test(tc, fault_in_start, 0, 2);
 	tcase_add_loop_test(tc, linux_does_not_keep_half_a_change, 0, 2);
+	tcase_add_loop_test(tc, linux_keeps_its_registers, 0, 4);
+	tcase_add_loop_test(tc, debug_trap_in_ring_0, 0, 2);
 	tcase_add_loop_test(tc, failing_twice, 0, 2);
 	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bsl/paging.h>
 
@@ -19,7 +20,6 @@ void *run_env[5];
 struct pp *host_pp;
 
 static uint8_t pp_pages[MACHINE_PPS][BF_PP_DATA_PAGES * PAGE] __attribute__((aligned(4096)));
-static uint8_t switch_pages[MACHINE_PPS][PAGE] __attribute__((aligned(4096)));
 
 /* --- the microkernel's ways out (entry.S, svm/entry.S, vmx/entry.S, the loader's switch.S) ------ */
 
@@ -282,14 +282,33 @@ static void make_state(struct bf_cpu_state *s, uint32_t ppid)
 	s->debugctl = 0;
 }
 
+/*
+ * The microkernel leaves on the stack of a switch page. It lies below the stack of the process: when a
+ * stack is given up, ASan cleans its notes from the stack pointer up to the top of that.
+ */
+static struct bf_switch_page *make_switch_page(uint32_t ppid)
+{
+	static uint8_t *pages;
+
+	if (!pages) {
+		uint64_t below = (uint64_t)__builtin_frame_address(0) - 0x1000000;
+
+		pages = mmap((void *)(below & ~(PAGE - 1)), MACHINE_PPS * PAGE,
+			     PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		ck_assert_ptr_ne(pages, MAP_FAILED);
+	}
+	memset(pages + ppid * PAGE, 0, PAGE);
+	return (struct bf_switch_page *)(pages + ppid * PAGE);
+}
+
 static void make_pp(uint32_t ppid)
 {
 	struct pp *pp = (struct pp *)pp_pages[ppid];
-	struct bf_switch_page *sp = (struct bf_switch_page *)switch_pages[ppid];
+	struct bf_switch_page *sp = make_switch_page(ppid);
 	uint64_t pml4 = carve(1);
 
 	memset(pp_pages[ppid], 0, sizeof(pp_pages[ppid]));
-	memset(sp, 0, sizeof(*sp));
 	m.pps[ppid] = pp;
 	m.switch_pages[ppid] = sp;
 	make_state(&sp->cpu, ppid);
@@ -400,6 +419,7 @@ void guest_exit(uint64_t reason)
 {
 	struct vs *vs = host_pp->vs;
 
+	memcpy(host_pp->exit_gpr, abi_gprs(), sizeof(host_pp->exit_gpr)); /* as entry.S does */
 	if (m.vendor == BF_VENDOR_AMD) {
 		vmcb_of(vs)->exitcode = reason;
 		RUN(svm_exit());

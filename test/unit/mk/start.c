@@ -62,7 +62,7 @@ START_TEST(descriptor_tables)
 	enter(0);
 	pp = m.pps[0];
 	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
-		unsigned int ist = v == 1 ? 1 : v == 2 ? 2 : v == 8 ? 3 : v == 18 ? 4 : 0;
+		unsigned int ist = v == VECTOR_NMI ? 1 : v == VECTOR_DF ? 2 : v == VECTOR_MC ? 3 : 0;
 
 		ck_assert_uint_eq(gate_target(&pp->idt[v]), (uint64_t)trap_stubs + v * 16);
 		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | ist);
@@ -70,8 +70,9 @@ START_TEST(descriptor_tables)
 	}
 	ck_assert_uint_eq(pp->tss.rsp[0][0], (uint32_t)BF_PP_STACK_TOP);
 	ck_assert_uint_eq(pp->tss.rsp[0][1], BF_PP_STACK_TOP >> 32);
-	ck_assert_uint_eq(pp->tss.ist[3][0],
-			  (uint32_t)(BF_PP_IST_BASE + 3 * BF_PP_IST_STRIDE + PAGE));
+	for (unsigned int i = 0; i < BF_PP_IST_COUNT; i++)
+		ck_assert_uint_eq(pp->tss.ist[i][0],
+				  (uint32_t)(BF_PP_IST_BASE + i * BF_PP_IST_STRIDE + PAGE));
 	ck_assert_uint_eq(pp->tss.iopb, sizeof(struct tss));
 	/* busy since LTR; the base of the TSS in its pieces */
 	ck_assert_uint_eq(bsl_field_get(pp->gdt[6], 40, 8), 0x8B);
