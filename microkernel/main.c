@@ -102,8 +102,7 @@ static void init_pp(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
 	pp->fallback = false;
-	pp->nmi_pending = pp->switch_page->nmi_pending;
-	pp->switch_page->nmi_pending = 0;
+	pp->nmi_pending = false;
 	tlb_join(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
@@ -145,8 +144,12 @@ _Noreturn void mk_main(void)
 		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
 		switch_leave(pp->switch_page);
 	}
-	init_cpu(pp);
 	init_pp(pp);
+	init_cpu(pp);
+	/* NMIs go to our own handler by now: what the switch page holds is complete. */
+	if (pp->switch_page->nmi_pending)
+		pp->nmi_pending = true;
+	pp->switch_page->nmi_pending = 0;
 	if (!error && !exit_log_init(pp))
 		error = BF_ERR_MK_POOL;
 	if (!error)
