@@ -44,13 +44,11 @@ def call(command, log, **options):
 
 
 def head_list(path, key):
-    """What the comment "/* key: word... */" at the head of a unit test lists."""
+    """What the comments "/* key: word... */" at the head of a unit test list; None without any."""
     with open(path, encoding="utf-8") as source:
-        head = "".join(source.readlines()[:4])
-    found = re.search(r"^/\* " + key + r":(.*) \*/$|^/\* " + key + r": \*/$", head, re.MULTILINE)
-    if not found:
-        return None
-    return (found[1] or "").split()
+        head = "".join(source.readlines()[:8])
+    found = re.findall(r"^/\* " + key + r":(.*) \*/$", head, re.MULTILINE)
+    return " ".join(found).split() if found else None
 
 
 def sources(path):

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/ microkernel/svm/ microkernel/vmx/ lib/bsl/format.c lib/bsl/string.c lib/bsl/paging.c test/unit/cpu/ test/unit/mk/ */
-/* flags: -include test/unit/cpu/host.h -no-pie -mno-red-zone -fno-strict-aliasing -Wl,-T,test/unit/cpu/extable.ld */
+/* sources: microkernel/ microkernel/svm/ microkernel/vmx/ test/unit/cpu/ test/unit/mk/ */
+/* sources: lib/bsl/format.c lib/bsl/paging.c lib/bsl/string.c */
+/* flags: -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing */
+/* flags: -no-pie -Wl,-T,test/unit/cpu/extable.ld */
 /*
  * The microkernel itself, all of it but its assembly, on fake CPUs: see cpu/cpu.h and mk/machine.h.
  */

@@ -12,11 +12,11 @@
 
 /* What is counted, and what can be made to fail. */
 enum insn {
-	INSN_READ_CR, INSN_WRITE_CR, INSN_READ_DR, INSN_WRITE_DR, INSN_RDMSR, INSN_WRMSR, INSN_LGDT,
-	INSN_LIDT, INSN_LLDT, INSN_LTR, INSN_MOV_SS, INSN_INVLPG, INSN_IN, INSN_OUT, INSN_XSETBV,
-	INSN_STAC, INSN_CLAC, INSN_IRET, INSN_CLGI, INSN_STGI, INSN_VMSAVE, INSN_INVLPGA, INSN_VMXON,
-	INSN_VMXOFF, INSN_VMCLEAR, INSN_VMPTRLD, INSN_VMREAD, INSN_VMWRITE, INSN_INVEPT,
-	INSN_INVVPID,
+	INSN_READ_CR, INSN_WRITE_CR, INSN_READ_DR, INSN_WRITE_DR, INSN_RDMSR, INSN_WRMSR,
+	INSN_LGDT, INSN_LIDT, INSN_LLDT, INSN_LTR, INSN_MOV_SS, INSN_INVLPG, INSN_IN, INSN_OUT,
+	INSN_XSETBV, INSN_STAC, INSN_CLAC, INSN_IRET, INSN_CLGI, INSN_STGI, INSN_VMSAVE,
+	INSN_INVLPGA, INSN_VMXON, INSN_VMXOFF, INSN_VMCLEAR, INSN_VMPTRLD, INSN_VMREAD,
+	INSN_VMWRITE, INSN_INVEPT, INSN_INVVPID,
 	NR_INSNS
 };
 
@@ -99,7 +99,7 @@ void mmu_flush_user(void);
 /* Where ring 3 sees va; NULL: it does not, or not with this access. */
 void *mmu_user(uint64_t va, bool write, bool execute);
 
-/* --- used between cpu.c and vmx.c -------------------------------------------------------------- */
+/* --- used between cpu.c and vmx.c ------------------------------------------------------------- */
 
 _Noreturn void cpu_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void vmx_reset(void);

@@ -348,7 +348,8 @@ END_TEST
 
 START_TEST(nmi_in_root_mode)
 {
-	struct trap_frame f = { .vector = VECTOR_NMI, .cs = _i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS };
+	struct trap_frame f = { .vector = VECTOR_NMI,
+				.cs = _i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS };
 
 	in_vmexit(_i & 1);
 	RUN(trap(&f));

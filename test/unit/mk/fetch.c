@@ -38,7 +38,8 @@ static void paging(unsigned int levels, uint64_t va)
 	vmcb()->cs.attrib = levels > 3 ? 0xA9B : 0xC9B;
 	vmcb()->cs.base = 0;
 	for (unsigned int l = levels; l > 0; l--)
-		put_entry(l, bits, bytes, va, (l > 1 ? linux_page(l - 2) : linux_page(CODE)) | TABLE);
+		put_entry(l, bits, bytes, va,
+			  (l > 1 ? linux_page(l - 2) : linux_page(CODE)) | TABLE);
 	vmcb()->rip = va;
 }
 

@@ -21,7 +21,7 @@ struct pp *host_pp;
 
 static uint8_t pp_pages[MACHINE_PPS][BF_PP_DATA_PAGES * PAGE] __attribute__((aligned(4096)));
 
-/* --- the microkernel's ways out (entry.S, svm/entry.S, vmx/entry.S, the loader's switch.S) ------ */
+/* --- the microkernel's ways out: what is assembly elsewhere ----------------------------------- */
 
 const uint8_t trap_stubs[MK_IDT_ENTRIES * 16];
 
@@ -89,7 +89,7 @@ void vmx_exit_entry(void)
 {
 }
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static uint64_t carve(uint64_t pages)
 {
@@ -186,7 +186,7 @@ static void make_handoff(void)
 		make_ext(&h->exts[i]);
 }
 
-/* --- CPUs -------------------------------------------------------------------------------------- */
+/* --- CPUs ------------------------------------------------------------------------------------- */
 
 static const uint64_t plain_msrs[] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
@@ -283,8 +283,8 @@ static void make_state(struct bf_cpu_state *s, uint32_t ppid)
 }
 
 /*
- * The microkernel leaves on the stack of a switch page. It lies below the stack of the process: when a
- * stack is given up, ASan cleans its notes from the stack pointer up to the top of that.
+ * The microkernel leaves on the stack of a switch page. It lies below the stack of the process:
+ * when a stack is given up, ASan cleans its notes from the stack pointer up to the top of that.
  */
 static struct bf_switch_page *make_switch_page(uint32_t ppid)
 {
@@ -367,7 +367,7 @@ void enter(uint32_t ppid)
 	RUN(mk_main());
 }
 
-/* --- the extension, Linux, the loader ----------------------------------------------------------- */
+/* --- the extension, Linux, the loader --------------------------------------------------------- */
 
 uint64_t syscall_run(uint64_t rax)
 {
@@ -385,7 +385,8 @@ void start(void)
 		ck_assert_uint_eq(ended.rip, EXT_ENTRY);
 		ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
 		if (!i) {
-			ck_assert_uint_eq(SYS(callback_register_bootstrap, HANDLE, EXT_BOOTSTRAP), 0);
+			ck_assert_uint_eq(SYS(callback_register_bootstrap, HANDLE, EXT_BOOTSTRAP),
+					  0);
 			ck_assert_uint_eq(SYS(callback_register_vmexit, HANDLE, EXT_VMEXIT), 0);
 			ck_assert_uint_eq(SYS(callback_register_fail, HANDLE, EXT_FAIL), 0);
 		}

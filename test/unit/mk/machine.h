@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A machine for the microkernel: memory as the loader lays it out, fake CPUs, and a test that plays
- * Linux, the loader and the extensions. The microkernel's ways out (into ring 3, into the guest, back
- * to the loader) come back here.
+ * Linux, the loader and the extensions. The microkernel's ways out (into ring 3, into the guest,
+ * back to the loader) come back here.
  */
 #ifndef TEST_MK_MACHINE_H
 #define TEST_MK_MACHINE_H

@@ -29,7 +29,8 @@ START_TEST(alloc_and_free_page)
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va + 8), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va + PAGE), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
-	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_DIRECT_MAP_BASE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_DIRECT_MAP_BASE),
+			  MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_PAGE_POOL_BASE), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_SUCCESS);
 	ck_assert(!mmu_user(va, false, false));
@@ -118,7 +119,8 @@ START_TEST(direct_map_of_the_root_vm)
 	setup();
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 1, spa), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa + 1), MK1_INVALID_INPUT_REG(2));
-	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, MK1_DIRECT_MAP_SIZE), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, MK1_DIRECT_MAP_SIZE),
+			  MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, PHYS_BASE), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, ODD_OWNED), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_SUCCESS);
@@ -132,10 +134,12 @@ START_TEST(direct_map_of_the_root_vm)
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 1, va), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + 1), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + PAGE), MK1_INVALID_INPUT_REG(2));
-	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + (1ULL << 39)), MK1_INVALID_INPUT_REG(2));
-	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, EXT_DATA), MK1_INVALID_INPUT_REG(2));
-	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE),
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + (1ULL << 39)),
 			  MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, EXT_DATA), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(
+		SYS(vm_unmap_direct, HANDLE, 0, MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE),
+		MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va), MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->arg[INSN_INVLPG][0], va);
 	ck_assert(!mmu_user(va, false, false));
@@ -247,7 +251,7 @@ START_TEST(tlb_flush_in_bootstrap)
 }
 END_TEST
 
-/* --- TLB shootdown ------------------------------------------------------------------------------ */
+/* --- TLB shootdown ---------------------------------------------------------------------------- */
 
 static void second_pp(void)
 {
@@ -356,7 +360,7 @@ START_TEST(shootdown_gives_up)
 }
 END_TEST
 
-/* --- MSRs --------------------------------------------------------------------------------------- */
+/* --- MSRs ------------------------------------------------------------------------------------- */
 
 START_TEST(msrs)
 {
@@ -384,7 +388,7 @@ START_TEST(msrs)
 }
 END_TEST
 
-/* --- two extensions ----------------------------------------------------------------------------- */
+/* --- two extensions --------------------------------------------------------------------------- */
 
 START_TEST(each_extension_has_its_own_memory)
 {

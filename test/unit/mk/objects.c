@@ -359,7 +359,8 @@ START_TEST(live_registers)
 	ck_assert_uint_eq(cpu->xcr0, vsid ? 7 : 3);
 	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_CR8], 16), MK1_INVALID_INPUT_REG(3));
 	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 6), MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 15), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 15),
+			  MK1_INVALID_INPUT_REG(3));
 	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 3);
 }
 END_TEST

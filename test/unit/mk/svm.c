@@ -27,7 +27,7 @@ static void in_vmexit(void)
 	guest_exit(EXIT_CPUID_SVM);
 }
 
-/* --- on and off --------------------------------------------------------------------------------- */
+/* --- on and off ------------------------------------------------------------------------------- */
 
 static void expect_refused(enum bf_error error)
 {
@@ -75,7 +75,7 @@ START_TEST(no_vm_cr)
 }
 END_TEST
 
-/* --- registers ---------------------------------------------------------------------------------- */
+/* --- registers -------------------------------------------------------------------------------- */
 
 enum access { NONE, RW, RO, GPR, LIVE };
 
@@ -145,7 +145,8 @@ START_TEST(every_register)
 		if (regs_of[n].access == RO) {
 			ck_assert_msg(reg_write(0, n, 0) == MK1_INVALID_INPUT_REG(3), "%s", name);
 			memset((uint8_t *)vmcb() + regs_of[n].offset, 0x5A, regs_of[n].bytes);
-			ck_assert_uint_eq(reg_read(0, n), 0x5A5A5A5A5A5A5A5A >> (64 - 8 * regs_of[n].bytes));
+			ck_assert_uint_eq(reg_read(0, n),
+					  0x5A5A5A5A5A5A5A5A >> (64 - 8 * regs_of[n].bytes));
 			continue;
 		}
 		vmcb()->clean = SVM_CLEAN_ALL;
@@ -217,7 +218,8 @@ START_TEST(refused_values)
 	for (unsigned int back = 0; back < 4; back++) {
 		uint64_t spa = m.handoff->huge_pool.spa + m.handoff->huge_pool.size - back * PAGE;
 
-		ck_assert_uint_eq(reg_write(0, MK1_AMD_iopm_base_pa, spa) == MK1_SUCCESS, back >= 3);
+		ck_assert_uint_eq(reg_write(0, MK1_AMD_iopm_base_pa, spa) == MK1_SUCCESS,
+				  back >= 3);
 		ck_assert_uint_eq(reg_write(0, MK1_AMD_msrpm_base_pa, spa) == MK1_SUCCESS,
 				  back >= 2);
 	}
@@ -262,7 +264,7 @@ START_TEST(hidden_intercepts)
 }
 END_TEST
 
-/* --- VS ----------------------------------------------------------------------------------------- */
+/* --- VS --------------------------------------------------------------------------------------- */
 
 START_TEST(advance_ip)
 {
@@ -311,7 +313,7 @@ START_TEST(dump)
 }
 END_TEST
 
-/* --- exits -------------------------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------------------------------ */
 
 START_TEST(exits_are_counted_by_reason)
 {
@@ -403,7 +405,8 @@ START_TEST(nested_faults)
 {
 	static const uint64_t events[][2] = {
 		{ 0, 0 },
-		{ EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32, EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
+		{ EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32,
+		  EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
 		{ EVENT(0, 0x30), EVENT(0, 0x30) },
 		{ EVENT(2, 2), EVENT(2, 2) },
 		{ EVENT(3, 2), EVENT(2, 2) }, /* as QEMU reports them */
@@ -437,7 +440,7 @@ START_TEST(nested_faults)
 }
 END_TEST
 
-/* --- #GP ---------------------------------------------------------------------------------------- */
+/* --- #GP -------------------------------------------------------------------------------------- */
 
 /* Guest code at a virtual address of Linux, without paging. */
 static void guest_code(const uint8_t *code, size_t n)
@@ -523,8 +526,9 @@ START_TEST(gp_in_a_delivery)
 		bool contributory = vector == 0 || (vector >= 10 && vector <= 14);
 
 		gp(0, 0x10, EVENT(3, vector));
-		ck_assert_uint_eq(vmcb()->eventinj, contributory ? EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
-								   INJECTED_GP(0x10));
+		ck_assert_uint_eq(vmcb()->eventinj,
+				  contributory ? EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
+						 INJECTED_GP(0x10));
 	}
 	gp(0, 0x10, EVENT(0, 14));
 	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x10));
@@ -541,7 +545,7 @@ START_TEST(gp_that_the_extension_asked_for)
 }
 END_TEST
 
-/* --- alone -------------------------------------------------------------------------------------- */
+/* --- alone ------------------------------------------------------------------------------------ */
 
 START_TEST(alone)
 {
@@ -583,7 +587,7 @@ START_TEST(alone_without_nested_paging)
 }
 END_TEST
 
-/* --- VMRUN refuses ------------------------------------------------------------------------------ */
+/* --- VMRUN refuses ---------------------------------------------------------------------------- */
 
 static void b_svme(struct vmcb *v) { v->efer &= ~(uint64_t)EFER_SVME; }
 static void b_nw(struct vmcb *v) { v->cr0 |= 0x20000000; }

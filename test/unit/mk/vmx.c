@@ -35,7 +35,7 @@ static void expect_refused(enum bf_error error)
 	ck_assert(!cpu->vmxon);
 }
 
-/* --- on and off --------------------------------------------------------------------------------- */
+/* --- on and off ------------------------------------------------------------------------------- */
 
 START_TEST(no_vmx)
 {
@@ -48,7 +48,7 @@ END_TEST
 START_TEST(disabled_by_firmware)
 {
 	machine_of(1);
-	msr_set(cpu, 0x3A, _i); /* locked and VMXON, not both */
+	msr_set(cpu, 0x3A, (uint64_t)_i); /* locked and VMXON, not both */
 	expect_refused(BF_ERR_FW_DISABLED);
 }
 END_TEST
@@ -68,8 +68,9 @@ START_TEST(a_control_is_missing)
 		uint32_t msr;
 		uint64_t bit;
 	} missing[] = {
-		{ 0x48D, PIN_NMI_EXITING },  { 0x48D, PIN_VIRTUAL_NMIS }, { 0x48E, PRIMARY_NMI_WINDOW },
-		{ 0x48F, EXIT_HOST_64 },     { 0x48F, EXIT_SAVE_EFER },	  { 0x490, ENTRY_LOAD_PAT },
+		{ 0x48D, PIN_NMI_EXITING },    { 0x48D, PIN_VIRTUAL_NMIS },
+		{ 0x48E, PRIMARY_NMI_WINDOW }, { 0x48F, EXIT_HOST_64 },
+		{ 0x48F, EXIT_SAVE_EFER },     { 0x490, ENTRY_LOAD_PAT },
 		{ 0x490, ENTRY_IA32E_GUEST },
 	};
 
@@ -86,7 +87,8 @@ START_TEST(no_true_controls)
 	msr_set(cpu, 0x480, msr_get(cpu, 0x480) & ~(1ULL << 55));
 	msr_drop(cpu, 0x48D);
 	start_and_launch();
-	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 0x0401E172, 0x0401E172);
+	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 0x0401E172,
+			  0x0401E172);
 }
 END_TEST
 
@@ -127,7 +129,7 @@ START_TEST(nothing_stays_loaded)
 }
 END_TEST
 
-/* --- what CPUs may lack ------------------------------------------------------------------------- */
+/* --- what CPUs may lack ----------------------------------------------------------------------- */
 
 START_TEST(no_secondary_controls)
 {
@@ -225,7 +227,8 @@ START_TEST(flushes)
 	ck_assert_uint_eq(cpu->arg[INSN_INVVPID][0], cases[_i].gla_type);
 	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->arg[INSN_INVVPID][0], cases[_i].vpid_type);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, field(VMCS_ept_pointer)), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, field(VMCS_ept_pointer)),
+			  MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->arg[INSN_INVEPT][0], cases[_i].ept_type);
 	vmx_flush_ept(field(VMCS_ept_pointer));
 	ck_assert_uint_eq(cpu->arg[INSN_INVEPT][0], 1);
@@ -279,7 +282,7 @@ START_TEST(no_vpid_field)
 }
 END_TEST
 
-/* --- instructions that fail --------------------------------------------------------------------- */
+/* --- instructions that fail ------------------------------------------------------------------- */
 
 START_TEST(flushes_fail)
 {
@@ -398,7 +401,7 @@ START_TEST(controls_of_a_root_vs_are_refused)
 }
 END_TEST
 
-/* --- registers ---------------------------------------------------------------------------------- */
+/* --- registers -------------------------------------------------------------------------------- */
 
 enum access { NONE, RW, RO, GPR, LIVE };
 
@@ -493,7 +496,8 @@ START_TEST(every_register)
 		if (in_objects_c(n))
 			continue;
 		if (regs_of[n].access == RO) {
-			ck_assert_msg(reg_write(vsid, n, 0) == MK1_INVALID_INPUT_REG(3), "%s", name);
+			ck_assert_msg(reg_write(vsid, n, 0) == MK1_INVALID_INPUT_REG(3), "%s",
+				      name);
 			vmcs_put(vs_get(vsid)->block_spa, regs_of[n].field, 0x77);
 			ck_assert_msg(reg_read(vsid, n) == 0x77, "%s", name);
 			continue;
@@ -502,7 +506,8 @@ START_TEST(every_register)
 		ck_assert_msg(reg_read(vsid, n) == value, "%s: 0x%llx", name,
 			      (unsigned long long)reg_read(vsid, n));
 		if (regs_of[n].access == RW && value)
-			ck_assert_uint_eq(vmcs_get(vs_get(vsid)->block_spa, regs_of[n].field), value);
+			ck_assert_uint_eq(vmcs_get(vs_get(vsid)->block_spa, regs_of[n].field),
+					  value);
 		if (regs_of[n].access == RW && regs_of[n].bytes < 8)
 			ck_assert_msg(reg_write(vsid, n, 1ULL << (8 * regs_of[n].bytes)) ==
 					      MK1_INVALID_INPUT_REG(3), "%s", name);
@@ -586,18 +591,22 @@ START_TEST(controls_are_completed)
 {
 	in_vmexit();
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls), 0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls),
+			  0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
 	ck_assert(!host_pp->vs->nmi_exiting);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING),
 			  MK1_SUCCESS);
 	ck_assert(host_pp->vs->nmi_exiting);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls), 0x04006172 | PRIMARY_SECONDARY);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, 0),
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
+			  0x04006172 | PRIMARY_SECONDARY);
 	put_field(VMCS_primary_proc_based_vm_execution_ctls,
 		  0x04006172 | PRIMARY_SECONDARY | PRIMARY_NMI_WINDOW);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls),
 			  0x04006172 | PRIMARY_SECONDARY);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0),
+			  MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls),
 			  SECONDARY_EPT | SECONDARY_UNRESTRICTED);
 	/* the guest's mode follows EFER.LMA */
@@ -666,7 +675,7 @@ START_TEST(ept_pointer_of_our_own_or_not)
 }
 END_TEST
 
-/* --- VS ----------------------------------------------------------------------------------------- */
+/* --- VS --------------------------------------------------------------------------------------- */
 
 START_TEST(host_state)
 {
@@ -801,7 +810,7 @@ START_TEST(an_nmi_is_owed)
 					    PRIMARY_NMI_WINDOW), MK1_SUCCESS);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
-	ck_assert_uint_eq(ended.sp->nmi_pending, _i);
+	ck_assert_uint_eq(ended.sp->nmi_pending, _i != 0);
 }
 END_TEST
 

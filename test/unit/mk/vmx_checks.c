@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmx/checks.c: each condition of the guest state that VM entry checks is named when it is broken. */
+/* vmx/checks.c: each condition of the guest state that VM entry checks is named when it is broken.
+ */
 #include "machine.h"
 
 #include <string.h>

@@ -40,7 +40,7 @@ static bool nmi_window(void)
 	return field(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW;
 }
 
-/* --- into the guest ----------------------------------------------------------------------------- */
+/* --- into the guest --------------------------------------------------------------------------- */
 
 START_TEST(launch_then_resume)
 {
@@ -73,7 +73,7 @@ START_TEST(cr2_and_dr6_go_with_the_guest)
 }
 END_TEST
 
-/* --- NMIs --------------------------------------------------------------------------------------- */
+/* --- NMIs ------------------------------------------------------------------------------------- */
 
 START_TEST(nmi_in_the_guest)
 {
@@ -178,7 +178,7 @@ START_TEST(nmi_window_of_the_extension)
 }
 END_TEST
 
-/* --- VM entry fails ----------------------------------------------------------------------------- */
+/* --- VM entry fails --------------------------------------------------------------------------- */
 
 START_TEST(entry_failed)
 {
@@ -225,7 +225,7 @@ START_TEST(entry_refused)
 }
 END_TEST
 
-/* --- EPT violations ----------------------------------------------------------------------------- */
+/* --- EPT violations --------------------------------------------------------------------------- */
 
 START_TEST(ept_violations)
 {
@@ -253,7 +253,8 @@ START_TEST(ept_violations)
 		put_field(VMCS_interruptibility_state, BLOCKING_BY_NMI);
 		guest_exit(EXIT_EPT_VIOLATION);
 		ck_assert_int_eq(ended.end, END_GUEST);
-		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), events[i].injected);
+		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field),
+				  events[i].injected);
 		ck_assert_uint_eq(field(VMCS_vmentry_exception_error_code),
 				  events[i].error_code ? 0x77 : 0);
 		ck_assert_uint_eq(field(VMCS_vmentry_instruction_length), events[i].length ? 3 : 0);
@@ -276,7 +277,7 @@ START_TEST(ept_violations)
 }
 END_TEST
 
-/* --- the driver's call -------------------------------------------------------------------------- */
+/* --- the driver's call ------------------------------------------------------------------------ */
 
 START_TEST(vmcall)
 {
@@ -316,7 +317,7 @@ START_TEST(exits_are_counted_by_reason)
 }
 END_TEST
 
-/* --- alone -------------------------------------------------------------------------------------- */
+/* --- alone ------------------------------------------------------------------------------------ */
 
 #define EVENT_UD EVENT(3, VECTOR_UD)
 #define EVENT_GP (EVENT(3, VECTOR_GP) | EVENT_ERROR_CODE)
@@ -360,7 +361,8 @@ START_TEST(nothing_more_exits)
 {
 	in_vmexit();
 	reg_write(0, MK1_INTEL_exception_bitmap, 0xFFFFFFFF);
-	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, 0x0600E1F2 | PRIMARY_NMI_WINDOW);
+	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+		  0x0600E1F2 | PRIMARY_NMI_WINDOW);
 	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VPID | 4);
 	reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING | 1);
 	reg_write(0, MK1_INTEL_ept_pointer, 0x1E);
@@ -369,12 +371,14 @@ START_TEST(nothing_more_exits)
 	ck_assert_uint_eq(field(VMCS_exception_bitmap), 0);
 	/* the NMI that the extension waited to inject is Linux' all the same */
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
-			  0x04006172 | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY | PRIMARY_NMI_WINDOW);
+			  0x04006172 | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY |
+				  PRIMARY_NMI_WINDOW);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls),
-			  SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_VPID | SECONDARY_RDTSCP |
-				  SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT |
-				  SECONDARY_PCONFIG);
-	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls), 0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+			  SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_VPID |
+				  SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES |
+				  SECONDARY_USER_WAIT | SECONDARY_PCONFIG);
+	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls),
+			  0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
 	ck_assert_uint_eq(field(VMCS_ept_pointer), vmx_root_eptp());
 	ck_assert_uint_eq(field(VMCS_address_of_msr_bitmaps), vmx.open_maps);
 	ck_assert(host_pp->nmi_pending);
