@@ -87,6 +87,20 @@ START_TEST(each_mode_of_paging)
 }
 END_TEST
 
+/* By the way of a syscall: the active VS goes on behind the instruction. */
+START_TEST(advance_ip)
+{
+	running();
+	guest_exit(0x72);
+	paging(4, VA);
+	put_code(VA, MOVABS, 10);
+	vmcb()->rflags = 2;
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, VA + 10);
+}
+END_TEST
+
 START_TEST(no_paging)
 {
 	running();
@@ -305,6 +319,7 @@ TCase *fetch_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, each_mode_of_paging, 2, 6);
+	tcase_add_test(tc, advance_ip);
 	tcase_add_test(tc, no_paging);
 	tcase_add_test(tc, compatibility_mode);
 	tcase_add_test(tc, large_pages);

@@ -215,6 +215,12 @@ START_TEST(direct_map_fault_is_mended)
 	RUN(trap(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	host_pp->phase = PHASE_VMEXIT;
+	f.error_code |= 1; /* what is there does not allow it */
+	cpu->cr2 = va;
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	host_pp->phase = PHASE_VMEXIT;
+	f.error_code &= ~1ULL;
 	cpu->cr2 = EXT_DATA;
 	RUN(trap(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
@@ -426,6 +432,8 @@ START_TEST(the_mapping_of_nothing)
 	ck_assert(ext_is_mapped(host_pp, 0, 0));
 	ck_assert(ext_is_mapped(host_pp, EXT_RODATA, 2 * PAGE));
 	ck_assert(!ext_is_mapped(host_pp, EXT_RODATA, 2 * PAGE + 1));
+	ck_assert(!ext_is_mapped(host_pp, EXT_RODATA, ~0ULL));
+	ck_assert(!ext_is_mapped(host_pp, 0x7FFFFFFFFFFF, 2));
 }
 END_TEST
 

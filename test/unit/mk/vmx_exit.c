@@ -73,6 +73,38 @@ START_TEST(cr2_and_dr6_go_with_the_guest)
 }
 END_TEST
 
+/* Each of these alone is a reason to write something before the entry. */
+START_TEST(one_thing_differs)
+{
+	in_vmexit();
+	if (_i == 0)
+		cpu->cr2++;
+	else if (_i == 1)
+		cpu->dr[6] ^= 1;
+	else
+		host_pp->nmi_pending = true;
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(cpu->cr2, host_pp->vs->guest_cr2);
+	ck_assert_uint_eq(cpu->dr[6], area_of(host_pp->vs)->dr6);
+	ck_assert_uint_eq(nmi_window(), _i == 2);
+}
+END_TEST
+
+/* Mappings that went away meanwhile are flushed, whichever way the guest is left. */
+START_TEST(every_exit_catches_up)
+{
+	in_vmexit();
+	SYS(vs_run_current, HANDLE);
+	tlb_generation++;
+	if (_i)
+		RUN(vmx_entry_failed(FLAG_CF));
+	else
+		guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
+}
+END_TEST
+
 /* --- NMIs ------------------------------------------------------------------------------------- */
 
 START_TEST(nmi_in_the_guest)
@@ -169,6 +201,8 @@ START_TEST(nmi_window_of_the_extension)
 	guest_exit(EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, EXIT_NMI_WINDOW);
+	ck_assert(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) &
+		  PRIMARY_NMI_WINDOW);
 	/* ours comes first, and the extension's stays open */
 	host_pp->nmi_pending = true;
 	guest_exit(EXIT_NMI_WINDOW);
@@ -385,6 +419,18 @@ START_TEST(nothing_more_exits)
 }
 END_TEST
 
+/* A window that the extension waited for without taking NMIs says nothing about any. */
+START_TEST(a_window_for_no_nmi)
+{
+	in_vmexit();
+	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_NMI_WINDOW);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert(!nmi_window());
+}
+END_TEST
+
 /* An event that was being delivered goes in again; one that the extension injected goes in. */
 START_TEST(events_at_the_end_of_the_extension)
 {
@@ -590,6 +636,8 @@ TCase *vmx_exit_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, launch_then_resume);
 	tcase_add_test(tc, cr2_and_dr6_go_with_the_guest);
+	tcase_add_loop_test(tc, one_thing_differs, 0, 3);
+	tcase_add_loop_test(tc, every_exit_catches_up, 0, 2);
 	tcase_add_test(tc, nmi_in_the_guest);
 	tcase_add_test(tc, nmi_that_the_extension_wants);
 	tcase_add_test(tc, exception_in_the_guest);
@@ -604,6 +652,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, vmcall);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_test(tc, nothing_more_exits);
+	tcase_add_test(tc, a_window_for_no_nmi);
 	tcase_add_loop_test(tc, events_at_the_end_of_the_extension, 0, 2);
 	tcase_add_test(tc, nothing_of_xsaves_and_ept);
 	tcase_add_test(tc, controls_are_refused_at_the_end);
