@@ -148,6 +148,17 @@ static inline void clac(void)
 	__asm__ volatile("clac" : : : "memory");
 }
 
+/* Copies n bytes from ring 3's memory; false if a page of it is gone. Between stac and clac. */
+static inline bool copy_from_ring3(void *to, uint64_t va, uint64_t n)
+{
+	__asm__ volatile("1: rep movsb\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+D"(to), "+S"(va), "+c"(n)
+			 :
+			 : "memory");
+	return n == 0;
+}
+
 static inline void outb(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));

@@ -19,8 +19,8 @@
 
 struct ext;
 
-/* A zombie is a slot whose destruction failed half-way: unusable for ever. */
-enum slot_state { SLOT_FREE, SLOT_USED, SLOT_ZOMBIE };
+/* What is in use is not destroyed, and a destruction cannot fail half-way: there are no zombies. */
+enum slot_state { SLOT_FREE, SLOT_USED };
 
 #define DIRECT_MAP_SLOTS (MK1_DIRECT_MAP_SIZE >> 39) /* PML4 entries of the direct map */
 

@@ -51,6 +51,21 @@ uint64_t sys_debug_write_c(struct syscall_frame *f)
 	return MK1_SUCCESS;
 }
 
+/* Another PP may unmap what has just been found mapped: the copy looks out for that, too. */
+static bool read_ring3(char *text, uint64_t va, uint64_t n)
+{
+	bool ok;
+
+	if (!ext_is_mapped(this_pp(), va, n))
+		return false;
+	if (mk.has_smap)
+		stac();
+	ok = copy_from_ring3(text, va, n);
+	if (mk.has_smap)
+		clac();
+	return ok;
+}
+
 /* The range is checked page by page, and copied before it is used. */
 uint64_t sys_debug_write_str(struct syscall_frame *f)
 {
@@ -64,13 +79,8 @@ uint64_t sys_debug_write_str(struct syscall_frame *f)
 
 		if (n > in_page)
 			n = in_page;
-		if (!ext_is_mapped(this_pp(), va, n))
+		if (!read_ring3(text, va, n))
 			return MK1_INVALID_INPUT_REG(0);
-		if (mk.has_smap)
-			stac();
-		bsl_memcpy(text, (const void *)va, n);
-		if (mk.has_smap)
-			clac();
 		length = bsl_strnlen(text, n);
 		debug_write(text, length);
 		if (length < n)
