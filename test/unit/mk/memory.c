@@ -302,6 +302,7 @@ END_TEST
 
 START_TEST(shootdown_does_not_wait_for_a_guest)
 {
+	unsigned int flushes;
 	uint64_t seen;
 
 	setup();
@@ -315,8 +316,12 @@ START_TEST(shootdown_does_not_wait_for_a_guest)
 	/* it flushes when it comes back */
 	on_pp(1);
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen);
+	flushes = cpu->count[INSN_WRITE_CR];
 	guest_exit(0x72);
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen + 1);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], flushes + 1);
+	guest_exit(0x72);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], flushes + 1);
 }
 END_TEST
 

@@ -376,6 +376,7 @@ START_TEST(vmmcall)
 	vmcb()->eventinj = 0;
 	vmcb()->rax = BF_HYPERCALL_STOP;
 	vmcb()->cpl = 3;
+	vmcb()->nrip = 0x1003;
 	guest_exit(SVM_EXIT_VMMCALL);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
