@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../../microkernel/ext.h"
 #include "suites.h"
 
 static void setup(void)
@@ -204,8 +205,9 @@ START_TEST(exit_log)
 		vmcb_of(m.pps[0]->vs)->rip = 0x1000 + i;
 		guest_exit(0x72);
 	}
+	(void)printed();
 	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0), MK1_SUCCESS);
-	ck_assert(!strncmp(printed(), "pp 0 exit 2: vs 0, reason 0x72, rip 0x1002\n", 43));
+	expect_printed("pp 0 exit 2: vs 0, reason 0x72, rip 0x1002\n");
 	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 1), MK1_INVALID_INPUT_REG(0));
 	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0x10000), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, BF_MAX_PPS), MK1_INVALID_INPUT_REG(0));
@@ -253,6 +255,29 @@ START_TEST(write_str)
 }
 END_TEST
 
+/* Another PP unmaps the page between the check and the copy. */
+static void unmap_meanwhile(enum insn insn, uint64_t arg)
+{
+	(void)arg;
+	if (insn == INSN_STAC)
+		ck_assert(ext_unmap_pool(host_pp->ext, EXT_DATA - MK1_PAGE_POOL_BASE, PAGE));
+}
+
+START_TEST(write_str_of_a_page_that_goes_away)
+{
+	enter(0);
+	put_text(EXT_DATA, "gone", 5);
+	cpu_watch = unmap_meanwhile;
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA, 4), MK1_INVALID_INPUT_REG(0));
+	cpu_watch = NULL;
+	ck_assert_str_eq(printed(), "");
+	ck_assert(!cpu->ac);
+	ck_assert_uint_eq(cpu->cr2, EXT_DATA);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_RODATA, 6), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "thread");
+}
+END_TEST
+
 TCase *calls_tests(void)
 {
 	TCase *tc = tcase_create("calls");
@@ -271,5 +296,6 @@ TCase *calls_tests(void)
 	tcase_add_loop_test(tc, debug_dumps_objects, 0, 2);
 	tcase_add_test(tc, exit_log);
 	tcase_add_loop_test(tc, write_str, 0, 2);
+	tcase_add_test(tc, write_str_of_a_page_that_goes_away);
 	return tc;
 }

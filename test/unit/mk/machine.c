@@ -365,6 +365,12 @@ void enter(uint32_t ppid)
 {
 	on_pp(ppid);
 	RUN(mk_main());
+	if (ended.end != END_RING3)
+		return;
+	/* the greeting */
+	(void)printed();
+	memset(serial.text, 0, sizeof(serial.text));
+	serial.length = 0;
 }
 
 /* --- the extension, Linux, the loader --------------------------------------------------------- */

@@ -377,6 +377,8 @@ START_TEST(serial_port)
 	if (_i)
 		serial.lsr = 0; /* never ready: it is written nevertheless */
 	enter(0);
+	serial.length = 0;
+	memset(serial.text, 0, sizeof(serial.text));
 	SYS(debug_write_c, 'a');
 	SYS(debug_write_c, '\n');
 	ck_assert_str_eq(serial.text, "a\r\n");
