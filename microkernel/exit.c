@@ -46,6 +46,7 @@ void exit_first(struct pp *pp)
 	pp->launched = true;
 	pp->status->error = BF_ERR_OK;
 	__atomic_store_n(&pp->status->state, BF_PP_GUEST, __ATOMIC_RELEASE);
+	mk_print("pp %u: CPU %u is a guest\n", pp->handoff.ppid, pp->handoff.cpu);
 }
 
 void exit_find_ext(struct pp *pp, uint64_t reason)

@@ -71,6 +71,7 @@ void promote(struct vs *vs)
 	struct pp *pp = this_pp();
 	struct bf_cpu_state *state = &pp->switch_page->cpu;
 
+	mk_print("pp %u: CPU %u leaves\n", pp->handoff.ppid, pp->handoff.cpu);
 	vs_activate(vs);
 	bsl_memcpy(state->gpr, abi_gprs(), sizeof(state->gpr));
 	mk.vendor->vs_capture(vs, state);

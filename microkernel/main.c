@@ -71,6 +71,8 @@ static enum bf_error init_machine(const struct pp *pp)
 	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
 	objects_init();
 	error = nested_init();
+	mk_print("microkernel: %s%s, %u PPs, %u extensions\n", mk.vendor->name,
+		 mk.root_npt ? " with nested paging" : "", h->nr_pps, h->nr_exts);
 	return error ? error : exts_init();
 }
 
