@@ -273,6 +273,15 @@ def run_clang(log):
     return (0, ["the clang build fails"]) if status else (1, [])
 
 
+def run_docs(log):
+    """README and docs agree with the tree."""
+    status, output = call(["test/docs"], log)
+    failures = re.findall(r"^not ok \d+ (.*)", output, re.M)
+    if status and not failures:
+        failures = [f"ended with status {status}"]
+    return len(re.findall(r"^ok \d+", output, re.M)), failures
+
+
 def static_jobs():
     return [
         Job("clang", run_clang),
@@ -281,5 +290,6 @@ def static_jobs():
         Job("languages", run_languages),
         Job("includes", run_includes),
         Job("licences", run_licences),
+        Job("docs", run_docs),
         Job("check-elf", run_check_elf),
     ]
