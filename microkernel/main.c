@@ -76,6 +76,15 @@ static enum bf_error init_machine(const struct pp *pp)
 	return error ? error : exts_init();
 }
 
+/*
+ * Linux' PAT stays when it has what Mk#1 promises, as it always does: without nested paging a guest on
+ * AMD runs with root mode's PAT, and would find its memory types changed.
+ */
+static bool pat_serves(uint64_t pat)
+{
+	return (uint8_t)pat == (uint8_t)HOST_PAT && (uint8_t)(pat >> 24) == (uint8_t)(HOST_PAT >> 24);
+}
+
 /* The CPU as root mode wants it; the vendor adds its own bits. */
 static void init_cpu(struct pp *pp)
 {
@@ -90,7 +99,8 @@ static void init_cpu(struct pp *pp)
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr(MSR_IA32_SYSENTER_CS, 0);
-	wrmsr(MSR_IA32_PAT, HOST_PAT);
+	if (!pat_serves(pp->switch_page->cpu.pat))
+		wrmsr(MSR_IA32_PAT, HOST_PAT);
 }
 
 static void init_pp(struct pp *pp)

@@ -83,18 +83,25 @@ static enum bf_error detect(void)
 	return BF_ERR_OK;
 }
 
+/* A page that the PP keeps from its first launch on; false, and to be tried again: no memory. */
+static bool take_page(uint64_t *page)
+{
+	uint64_t spa = *page ? *page : pool_alloc();
+
+	if (spa == MK_NO_PAGE)
+		return false;
+	*page = spa;
+	return true;
+}
+
 enum bf_error svm_cpu_enable(struct pp *pp)
 {
 	enum bf_error error = detect();
 
 	if (error)
 		return error;
-	if (!pp->vendor_page) {
-		pp->vendor_page = pool_alloc();
-		pp->host_vmcb = pool_alloc();
-		if (pp->vendor_page == MK_NO_PAGE || pp->host_vmcb == MK_NO_PAGE)
-			return BF_ERR_MK_POOL;
-	}
+	if (!take_page(&pp->vendor_page) || !take_page(&pp->host_vmcb))
+		return BF_ERR_MK_POOL;
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, pp->vendor_page);

@@ -81,6 +81,9 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_virtual_interrupt_a:
 		return !(*value & BSL_BIT(31)); /* AVIC */
 	case MK1_AMD_ctls1:
+		/* The root VS stays behind the table that hides the hypervisor, as on VMX. */
+		if (vs->root && mk.root_npt)
+			*value |= SVM_NP_ENABLE;
 		return !(*value & ~(uint64_t)(svm.has_np ? SVM_NP_ENABLE : 0));
 	case MK1_AMD_n_cr3:
 		return bsl_is_aligned(*value, BF_PAGE_SIZE) && *value < MK1_SPA_LIMIT;

@@ -97,16 +97,11 @@ dmesg_clean()
 	! dmesg | grep -E 'WARNING: (CPU: |[^ ]+:[0-9]+ at )|BUG: |Oops|Call Trace|rcu.*stall|unchecked MSR'
 }
 
-# snapshot FILE: the state of every CPU. QEMU has one PAT for host and guest (its memory types have no
-# effect), so it shows that of root mode.
+# snapshot FILE: the state of every CPU.
 snapshot()
 {
 	[ -e $probe/state ] || insmod /lib/modules/cpustate.ko || return 1
-	if [ "$VM_MACHINE" = qemu-svm ]; then
-		grep -v ' pat ' $probe/state >"$1"
-	else
-		cat $probe/state >"$1"
-	fi
+	cat $probe/state >"$1"
 	[ -s "$1" ]
 }
 

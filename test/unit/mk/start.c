@@ -42,10 +42,23 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 	ck_assert_uint_eq(cpu->ss, BF_SEL_KERNEL_SS);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
 	ck_assert_uint_eq(msr_get(cpu, MSR_STAR), 0x001B001000000000);
-	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), HOST_PAT);
+	/* Linux' own, which has write-back at 0 and uncacheable at 3 */
+	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), m.switch_pages[0]->cpu.pat);
 	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_NXE, EFER_NXE);
 	ck_assert_uint_eq(cpu->vmxon, _i != 0);
 	ck_assert_uint_eq(cpu->gif, _i != 0);
+}
+END_TEST
+
+START_TEST(a_pat_that_does_not_serve)
+{
+	static const uint64_t pats[] = { 0x0007040600070400, 0x0007040606070406 };
+
+	machine_of(0);
+	m.switch_pages[0]->cpu.pat = pats[_i];
+	msr_set(&m.cpus[0], MSR_IA32_PAT, pats[_i]);
+	enter(0);
+	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), HOST_PAT);
 }
 END_TEST
 
@@ -392,6 +405,7 @@ TCase *start_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, linux_becomes_a_guest, 0, 2);
 	tcase_add_loop_test(tc, the_cpu_is_as_root_mode_wants_it, 0, 2);
+	tcase_add_loop_test(tc, a_pat_that_does_not_serve, 0, 2);
 	tcase_add_test(tc, descriptor_tables);
 	tcase_add_loop_test(tc, the_extension_sees_its_address_space, 0, 2);
 	tcase_add_loop_test(tc, every_pp_comes_in, 0, 2);

@@ -228,6 +228,15 @@ START_TEST(refused_values)
 }
 END_TEST
 
+START_TEST(the_root_vs_stays_behind_nested_paging)
+{
+	machine_of(0);
+	start_and_launch();
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE);
+}
+END_TEST
+
 START_TEST(no_nested_paging)
 {
 	machine_of(0);
@@ -700,6 +709,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, no_vm_cr);
 	tcase_add_test(tc, every_register);
 	tcase_add_test(tc, refused_values);
+	tcase_add_test(tc, the_root_vs_stays_behind_nested_paging);
 	tcase_add_test(tc, no_nested_paging);
 	tcase_add_test(tc, hidden_intercepts);
 	tcase_add_test(tc, advance_ip);
