@@ -7,7 +7,7 @@
 
 #define MAX_CALLS 16 /* per opcode */
 
-#define MK1_ENTRY(op, idx, name, in, out, args, results) [MK1_OP_##op][idx] = sys_##name,
+#define MK1_ENTRY(op, idx, name, in, out, args, results, errors) [MK1_OP_##op][idx] = sys_##name,
 static const syscall_fn calls[MK1_NR_OPS][MAX_CALLS] = { MK1_SYSCALLS(MK1_ENTRY) };
 
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax)

@@ -12,7 +12,7 @@
 
 typedef uint64_t (*syscall_fn)(struct syscall_frame *f);
 
-#define MK1_DECLARE(op, idx, name, in, out, args, results)                                         \
+#define MK1_DECLARE(op, idx, name, in, out, args, results, errors) \
 	uint64_t sys_##name(struct syscall_frame *f);
 MK1_SYSCALLS(MK1_DECLARE)
 #undef MK1_DECLARE

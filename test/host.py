@@ -161,7 +161,7 @@ def run_languages(log):
         with open(f"{work}/abi/mk1.h", "r+", encoding="utf-8") as contract:
             text = contract.read()
             call_list = "#define MK1_SYSCALLS(X) \\\n"
-            added = text.replace(call_list, call_list + '\tX(MEM, 9, mem_new, 1, 1, "", "") \\\n')
+            added = text.replace(call_list, call_list + '\tX(MEM, 9, mem_new, 1, 1, "", "", "") \\\n')
             contract.seek(0)
             contract.write(added)
         for name, (status, output) in (

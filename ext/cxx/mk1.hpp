@@ -294,7 +294,7 @@ inline Status mem_free_huge(Handle h, void *va)
 
 /* A call in the list of abi/mk1.h that has no function above does not compile. */
 namespace complete {
-#define BAREFLANK_COMPLETE(op, idx, name, in, out, args, results) using mk1::name;
+#define BAREFLANK_COMPLETE(op, idx, name, in, out, args, results, errors) using mk1::name;
 MK1_SYSCALLS(BAREFLANK_COMPLETE)
 #undef BAREFLANK_COMPLETE
 } // namespace complete

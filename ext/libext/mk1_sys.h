@@ -127,7 +127,7 @@
 		return status; \
 	}
 
-#define MK1_STUB(op, idx, name, in, out, args, results) \
+#define MK1_STUB(op, idx, name, in, out, args, results, errors) \
 	MK1_STUB_##in##_##out(name, MK1_RAX(MK1_OP_##op, idx))
 
 MK1_SYSCALLS(MK1_STUB)

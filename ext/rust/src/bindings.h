@@ -8,7 +8,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 
-#define SYSCALL(op, idx, name, in, out, args, results) \
+#define SYSCALL(op, idx, name, in, out, args, results, errors) \
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
 
 #define REG(number, name, where, bytes, access) name = number,

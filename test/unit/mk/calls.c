@@ -43,7 +43,8 @@ START_TEST(every_call_wants_the_handle)
 		uint64_t rax;
 		const char *name, *args;
 	} calls[] = {
-#define CALL(op, idx, name, in, out, args, results) { MK1_RAX(MK1_OP_##op, idx), #name, args },
+#define CALL(op, idx, name, in, out, args, results, errors) \
+		{ MK1_RAX(MK1_OP_##op, idx), #name, args },
 		MK1_SYSCALLS(CALL)
 	};
 	unsigned int n = 0;
