@@ -23,23 +23,18 @@ static const volatile char plan[16] = "MISBEHAVE:--";
 #define PLACE plan[10]
 #define DEED plan[11]
 
-static uint64_t register_bootstrap(uint64_t h, mk1_bootstrap_fn *fn);
-static uint64_t register_vmexit(uint64_t h, mk1_vmexit_fn *fn);
-static uint64_t register_fail(uint64_t h, mk1_fail_fn *fn);
+static int in_start(uint64_t specs);
+static void in_bootstrap(uint64_t ppid);
+static void in_vmexit(uint64_t vsid, uint64_t reason);
+static void in_fail(uint64_t error_and_vector, uint64_t address);
+static bool registers(char which);
 
-#define mk1_register_bootstrap register_bootstrap
-#define mk1_register_vmexit register_vmexit
-#define mk1_register_fail register_fail
-int default_start(uint64_t specs);
-#define ext_start default_start
-#include <ext/default/main.c>
-#undef mk1_register_bootstrap
-#undef mk1_register_vmexit
-#undef mk1_register_fail
-#undef ext_start
-
-static mk1_bootstrap_fn *default_bootstrap;
-static mk1_vmexit_fn *default_vmexit;
+#define AROUND_START in_start
+#define AROUND_BOOTSTRAP in_bootstrap
+#define AROUND_VMEXIT in_vmexit
+#define AROUND_FAIL in_fail
+#define AROUND_REGISTER registers
+#include "around.h"
 
 static uint64_t overflow(uint64_t depth)
 {
@@ -159,27 +154,27 @@ static void misbehave(char deed)
 	}
 }
 
-static void on_each_bootstrap(uint64_t ppid)
+static void in_bootstrap(uint64_t ppid)
 {
 	if (PLACE == PLACE_BOOTSTRAP && ppid + 1 == mk1_tls_online_pps())
 		misbehave(DEED);
-	default_bootstrap(ppid);
 }
 
-static void on_each_vmexit(uint64_t vsid, uint64_t reason)
+static void in_vmexit(uint64_t vsid, uint64_t reason)
 {
 	bool stop = (uint32_t)mk1_rax() == MK1_CPUID_LEAF && (uint32_t)mk1_rcx() == MK1_CPUID_STOP;
 
+	(void)vsid;
+	(void)reason;
 	if (PLACE == PLACE_FIRST ||
 	    (PLACE == PLACE_TRIGGER && (uint32_t)mk1_rax() == TRIGGER) ||
 	    (PLACE == PLACE_STOP && stop))
 		misbehave(DEED);
 	if (PLACE == PLACE_FAIL && (uint32_t)mk1_rax() == TRIGGER)
 		misbehave('u');
-	default_vmexit(vsid, reason);
 }
 
-static void on_each_fail(uint64_t error_and_vector, uint64_t address)
+static void in_fail(uint64_t error_and_vector, uint64_t address)
 {
 	(void)error_and_vector;
 	(void)address;
@@ -187,34 +182,15 @@ static void on_each_fail(uint64_t error_and_vector, uint64_t address)
 	ext_exit();
 }
 
-static uint64_t register_bootstrap(uint64_t h, mk1_bootstrap_fn *fn)
+static bool registers(char which)
 {
-	default_bootstrap = fn;
-	if (PLACE == PLACE_REGISTER && DEED == 'b')
-		return MK1_SUCCESS;
-	return mk1_callback_register_bootstrap(h, (uint64_t)on_each_bootstrap);
+	return which == 'f' ? PLACE == PLACE_FAIL : !(PLACE == PLACE_REGISTER && DEED == which);
 }
 
-static uint64_t register_vmexit(uint64_t h, mk1_vmexit_fn *fn)
+static int in_start(uint64_t specs)
 {
-	default_vmexit = fn;
-	if (PLACE == PLACE_REGISTER && DEED == 'v')
-		return MK1_SUCCESS;
-	return mk1_callback_register_vmexit(h, (uint64_t)on_each_vmexit);
-}
-
-/* Without a fail callback the microkernel itself says what happened. */
-static uint64_t register_fail(uint64_t h, mk1_fail_fn *fn)
-{
-	(void)fn;
-	if (PLACE != PLACE_FAIL)
-		return MK1_SUCCESS;
-	return mk1_callback_register_fail(h, (uint64_t)on_each_fail);
-}
-
-int ext_start(uint64_t specs)
-{
+	(void)specs;
 	if (PLACE == PLACE_START)
 		misbehave(DEED);
-	return PLACE == PLACE_REGISTER && DEED == 'n' ? 1 : default_start(specs);
+	return PLACE == PLACE_REGISTER && DEED == 'n';
 }
