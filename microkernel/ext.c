@@ -338,10 +338,11 @@ static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va,
 
 bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
 {
-	uint64_t *entry;
+	uint64_t *entry = NULL;
 
 	bsl_spin_lock(&direct_lock);
-	entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
+	if (vm_get(vm->id))
+		entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
 	if (entry)
 		*entry = spa | USER_RW;
 	bsl_spin_unlock(&direct_lock);
@@ -380,6 +381,7 @@ static void free_tables(uint64_t entry, unsigned int level)
 
 void direct_map_free(struct vm *vm)
 {
+	bsl_spin_lock(&direct_lock);
 	for (unsigned int e = 0; e < BF_MAX_EXTS; e++) {
 		for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
 			if (vm->direct_map[e][i])
@@ -387,6 +389,7 @@ void direct_map_free(struct vm *vm)
 			vm->direct_map[e][i] = 0;
 		}
 	}
+	bsl_spin_unlock(&direct_lock);
 }
 
 void direct_map_switch(struct pp *pp)

@@ -130,6 +130,7 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 	struct pp *pp = this_pp();
 	bool first = pp->status->state != BF_PP_FAILED && !pp->fallback;
 
+	objects_abandon();
 	if (first) {
 		pp->status->error = error;
 		pp->status->detail = detail;

@@ -115,6 +115,7 @@ static void init_pp(struct pp *pp)
 	pp->launched = false;
 	pp->fallback = false;
 	pp->nmi_pending = false;
+	pp->holds_objects = false;
 	tlb_join(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;

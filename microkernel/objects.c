@@ -13,10 +13,28 @@
 #include "pp.h"
 #include "vendor.h"
 
-static struct bsl_spinlock lock;
+static struct bsl_spinlock pool_lock;
 static struct vm vms[MK_MAX_VMS];
 static struct vp vps[MK_MAX_VPS];
 static struct vs vss[MK_MAX_VSS];
+
+static void lock(void)
+{
+	bsl_spin_lock(&pool_lock);
+	this_pp()->holds_objects = true;
+}
+
+static void unlock(void)
+{
+	this_pp()->holds_objects = false;
+	bsl_spin_unlock(&pool_lock);
+}
+
+void objects_abandon(void)
+{
+	if (this_pp()->holds_objects)
+		unlock();
+}
 
 void objects_init(void)
 {
@@ -48,7 +66,7 @@ struct vm *vm_create(struct ext *ext)
 {
 	struct vm *vm = NULL;
 
-	bsl_spin_lock(&lock);
+	lock();
 	for (unsigned int i = 0; i < MK_MAX_VMS && !vm; i++) {
 		if (vms[i].state == SLOT_FREE)
 			vm = &vms[i];
@@ -57,7 +75,7 @@ struct vm *vm_create(struct ext *ext)
 		vm->state = SLOT_USED;
 		vm->ext = ext;
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
 	return vm;
 }
 
@@ -66,14 +84,15 @@ bool vm_destroy(uint16_t id)
 	struct vm *vm;
 	bool done = false;
 
-	bsl_spin_lock(&lock);
+	lock();
 	vm = vm_get(id);
 	if (vm && id != MK1_ROOT_VMID && !vm->vps && !vm->active) {
+		/* In this order: a PP that is about to map something finds the VM gone. */
+		__atomic_store_n(&vm->state, SLOT_FREE, __ATOMIC_RELAXED);
 		direct_map_free(vm);
-		vm->state = SLOT_FREE;
 		done = true;
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
 	return done;
 }
 
@@ -82,7 +101,7 @@ struct vp *vp_create(uint16_t vmid)
 	struct vp *vp = NULL;
 	struct vm *vm;
 
-	bsl_spin_lock(&lock);
+	lock();
 	vm = vm_get(vmid);
 	for (unsigned int i = 0; vm && i < MK_MAX_VPS && !vp; i++) {
 		if (vps[i].state == SLOT_FREE)
@@ -93,7 +112,7 @@ struct vp *vp_create(uint16_t vmid)
 		vp->vmid = vmid;
 		vm->vps++;
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
 	return vp;
 }
 
@@ -102,14 +121,14 @@ bool vp_destroy(uint16_t id)
 	struct vp *vp;
 	bool done = false;
 
-	bsl_spin_lock(&lock);
+	lock();
 	vp = vp_get(id);
 	if (vp && !vp->vss && !vp->active) {
 		vms[vp->vmid].vps--;
 		vp->state = SLOT_FREE;
 		done = true;
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
 	return done;
 }
 
@@ -118,7 +137,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 	struct vs *vs = NULL;
 	struct vp *vp;
 
-	bsl_spin_lock(&lock);
+	lock();
 	vp = vp_get(vpid);
 	for (unsigned int i = 0; vp && i < MK_MAX_VSS && !vs; i++) {
 		if (vss[i].state == SLOT_FREE)
@@ -140,8 +159,23 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 			vs = NULL;
 		}
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
 	return vs;
+}
+
+/*
+ * Whether the VS may go: it is active nowhere, no other PP caches it, and it is not what Linux runs in
+ * or is about to be launched in on another PP.
+ */
+static bool vs_is_idle(const struct vs *vs)
+{
+	const struct pp *pp = this_pp();
+
+	if (vs->active_ppid != MK1_INVALID_ID)
+		return false;
+	if (vs->ppid == pp->handoff.ppid)
+		return vs != pp->root_vs || !pp->launched;
+	return !vs->loaded && !vs->root;
 }
 
 bool vs_destroy(uint16_t id)
@@ -149,15 +183,33 @@ bool vs_destroy(uint16_t id)
 	struct vs *vs;
 	bool done = false;
 
-	bsl_spin_lock(&lock);
+	lock();
 	vs = vs_get(id);
-	if (vs && vs->active_ppid == MK1_INVALID_ID && !(vs->loaded && vs->ppid != this_pp()->handoff.ppid)) {
+	if (vs && vs_is_idle(vs)) {
+		if (vs == this_pp()->root_vs)
+			this_pp()->root_vs = NULL;
 		mk.vendor->vs_fini(vs);
 		vps[vs->vpid].vss--;
 		vs->state = SLOT_FREE;
 		done = true;
 	}
-	bsl_spin_unlock(&lock);
+	unlock();
+	return done;
+}
+
+bool vs_migrate(uint16_t id, uint16_t ppid)
+{
+	struct vs *vs;
+	bool done = false;
+
+	lock();
+	vs = vs_get(id);
+	if (vs && vs_is_idle(vs) && !vs->root) {
+		mk.vendor->vs_clear(vs);
+		vs->ppid = ppid;
+		done = true;
+	}
+	unlock();
 	return done;
 }
 
@@ -246,20 +298,55 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : 1;
 }
 
+struct vs *vs_take(uint16_t id)
+{
+	const struct pp *pp = this_pp();
+	struct vs *vs;
+
+	if (__builtin_expect(pp->vs && pp->vs->id == id, 1))
+		return pp->vs;
+	lock();
+	vs = vs_get(id);
+	if (vs && vs->ppid == pp->handoff.ppid)
+		return vs;
+	unlock();
+	return NULL;
+}
+
+void vs_put(const struct vs *vs)
+{
+	if (__builtin_expect(vs != this_pp()->vs, 0))
+		unlock();
+}
+
+void vs_claim(struct vs *vs)
+{
+	if (vs->active_ppid != MK1_INVALID_ID)
+		return;
+	vs->active_ppid = vs->ppid;
+	vps[vs->vpid].active++;
+	vms[vps[vs->vpid].vmid].active++;
+}
+
+void vs_unclaim(struct vs *vs)
+{
+	lock();
+	vs->active_ppid = MK1_INVALID_ID;
+	vps[vs->vpid].active--;
+	vms[vps[vs->vpid].vmid].active--;
+	unlock();
+}
+
 static void deactivate(struct pp *pp, struct vs *vs)
 {
 	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
 	for (unsigned int i = 0; i < NR_LIVE_REGS; i++)
 		vs->live[i] = cpu_live_read((enum live_reg)i);
 	mk.vendor->vs_unload(vs);
-	bsl_spin_lock(&lock);
-	vs->active_ppid = MK1_INVALID_ID;
-	vps[vs->vpid].active--;
-	vms[vps[vs->vpid].vmid].active--;
-	bsl_spin_unlock(&lock);
 	pp->vs = NULL;
 	pp->vpid = MK1_INVALID_ID;
 	pp->vmid = MK1_INVALID_ID;
+	vs_unclaim(vs);
 }
 
 void vs_activate(struct vs *vs)
@@ -272,11 +359,9 @@ void vs_activate(struct vs *vs)
 	if (pp->vs)
 		deactivate(pp, pp->vs);
 	if (vs) {
-		bsl_spin_lock(&lock);
-		vs->active_ppid = (uint16_t)pp->handoff.ppid;
-		vps[vs->vpid].active++;
-		vms[vps[vs->vpid].vmid].active++;
-		bsl_spin_unlock(&lock);
+		lock();
+		vs_claim(vs);
+		unlock();
 		pp->vs = vs;
 		pp->vpid = vs->vpid;
 		pp->vmid = vps[vs->vpid].vmid;
@@ -323,6 +408,9 @@ void vs_dump(uint16_t id)
 	}
 	mk_print("vs %u: vp %u, assigned to pp %u%s%s\n", id, vs->vpid, vs->ppid,
 		 vs->root ? ", root" : "", vs == this_pp()->vs ? ", active here" : "");
-	if (vs->ppid == this_pp()->handoff.ppid)
+	vs = vs_take(id);
+	if (vs) {
 		mk.vendor->vs_dump(vs);
+		vs_put(vs);
+	}
 }

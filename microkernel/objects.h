@@ -2,8 +2,9 @@
 /*
  * VMs, VPs and VSs: three pools of slots whose index is the id of Mk#1.
  *
- * Locking: objects.c has one lock for all three pools; it is taken to create and destroy, never to
- * run. A VS is used only by the PP it is assigned to, so its contents need no lock.
+ * Locking: objects.c has one lock for all three pools, taken to create and destroy, and to use a VS
+ * that is not active: another PP could destroy it. A VS is used only by the PP it is assigned to, and an
+ * active one is not destroyed, so its use needs no lock.
  */
 #ifndef MK_OBJECTS_H
 #define MK_OBJECTS_H
@@ -89,6 +90,12 @@ bool vm_destroy(uint16_t id);
 bool vp_destroy(uint16_t id);
 bool vs_destroy(uint16_t id);
 
+/*
+ * Assigns the VS to another PP. false, and nothing changed, when it is not there, active, Linux', or
+ * still cached by the CPU of another PP, which must clear it first.
+ */
+bool vs_migrate(uint16_t id, uint16_t ppid);
+
 /* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
 uint64_t *gpr_of(struct vs *vs, uint64_t offset);
 
@@ -99,7 +106,24 @@ enum reg_result live_write(struct vs *vs, enum live_reg reg, uint64_t value);
 /* Gives vs, whether active or not, the registers of state that are not in its control block. */
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
 
-/* Makes vs the active one on this PP (or none with NULL), saving and loading registers. */
+/*
+ * The VS with this id, if it is assigned to this PP, else NULL. Until vs_put nobody destroys it; in
+ * between, nothing is created, destroyed or activated.
+ */
+struct vs *vs_take(uint16_t id);
+void vs_put(const struct vs *vs);
+
+/* Between vs_take and vs_put: from now on vs counts as active. vs_activate or vs_unclaim must follow. */
+void vs_claim(struct vs *vs);
+void vs_unclaim(struct vs *vs);
+
+/* This PP fails: whatever it was doing with the pools, others may go on. */
+void objects_abandon(void);
+
+/*
+ * Makes vs the active one on this PP (or none with NULL), saving and loading registers. Unless it is
+ * claimed it must be one that nobody destroys: the root VS.
+ */
 void vs_activate(struct vs *vs);
 
 void vm_dump(uint16_t id);

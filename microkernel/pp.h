@@ -132,6 +132,7 @@ struct pp {
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
 	bool fallback; /* no extension is asked any more: see fail.c */
 	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
+	bool holds_objects; /* the lock in objects.c */
 	bool virt_on; /* VMXON or EFER.SVME is in force */
 	uint16_t vmid; /* active ids */
 	uint16_t vpid;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Syscalls: vs. A VS is only ever touched by the PP it is assigned to. */
+/* Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_take and vs_put. */
 #include "ext.h"
 #include "fail.h"
 #include "mk.h"
@@ -7,14 +7,6 @@
 #include "pp.h"
 #include "syscall.h"
 #include "vendor.h"
-
-/* The VS that a register names, if it is this PP's. */
-static struct vs *own_vs(const struct syscall_frame *f, unsigned int reg)
-{
-	struct vs *vs = vs_get(arg_id(f, reg));
-
-	return vs && vs->ppid == this_pp()->handoff.ppid ? vs : NULL;
-}
 
 uint64_t sys_vs_create_vs(struct syscall_frame *f)
 {
@@ -36,14 +28,12 @@ uint64_t sys_vs_destroy_vs(struct syscall_frame *f)
 	return vs_destroy(arg_id(f, 1)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
 }
 
-uint64_t sys_vs_init_as_root(struct syscall_frame *f)
+static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 {
-	struct pp *pp = this_pp();
-	struct vs *vs = own_vs(f, 1);
 	enum bf_error error;
 
 	/* Once this PP's Linux runs, the captured state is history. */
-	if (!vs || pp->launched || (pp->root_vs && pp->root_vs != vs))
+	if (pp->launched || (pp->root_vs && pp->root_vs != vs))
 		return MK1_INVALID_INPUT_REG(1);
 	error = mk.vendor->vs_init_as_root(vs, &pp->switch_page->cpu);
 	if (error)
@@ -52,6 +42,18 @@ uint64_t sys_vs_init_as_root(struct syscall_frame *f)
 	vs->root = true;
 	pp->root_vs = vs;
 	return MK1_SUCCESS;
+}
+
+uint64_t sys_vs_init_as_root(struct syscall_frame *f)
+{
+	struct vs *vs = vs_take(arg_id(f, 1));
+	uint64_t status;
+
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
+	status = init_as_root(this_pp(), vs);
+	vs_put(vs);
+	return status;
 }
 
 static uint64_t reg_status(enum reg_result result, unsigned int refused)
@@ -68,13 +70,14 @@ static uint64_t reg_status(enum reg_result result, unsigned int refused)
 
 uint64_t sys_vs_read(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
+	struct vs *vs = vs_take(arg_id(f, 1));
 	enum reg_result result;
 	uint64_t value;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	result = mk.vendor->vs_read(vs, f->reg[2], &value);
+	vs_put(vs);
 	if (result == REG_OK)
 		f->reg[0] = value;
 	return reg_status(result, 2);
@@ -82,19 +85,25 @@ uint64_t sys_vs_read(struct syscall_frame *f)
 
 uint64_t sys_vs_write(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
+	struct vs *vs = vs_take(arg_id(f, 1));
+	enum reg_result result;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	fail_remember(vs);
-	return reg_status(mk.vendor->vs_write(vs, f->reg[2], f->reg[3]), 3);
+	result = mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
+	vs_put(vs);
+	return reg_status(result, 3);
 }
 
-/* Checks the triple (vmid, vpid, vsid) in REG1..REG3; NULL and the status when it does not fit. */
+/*
+ * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when they
+ * do not fit together.
+ */
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
 	const struct vp *vp = vp_get(arg_id(f, 2));
-	struct vs *vs = own_vs(f, 3);
+	struct vs *vs = vs_take(arg_id(f, 3));
 
 	*status = MK1_SUCCESS;
 	if (!vm_get(arg_id(f, 1)))
@@ -103,17 +112,26 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 		*status = MK1_INVALID_INPUT_REG(2);
 	else if (!vs || vs->vpid != vp->id)
 		*status = MK1_INVALID_INPUT_REG(3);
+	else
+		vs_claim(vs);
+	if (vs)
+		vs_put(vs);
 	return *status == MK1_SUCCESS ? vs : NULL;
 }
 
-static bool advance_active(void)
+/* The active VS behind the instruction that exited, before next becomes the active one. */
+static bool advance_active(struct vs *next)
 {
 	struct vs *vs = this_pp()->vs;
 
-	if (!vs)
-		return false;
-	fail_remember(vs);
-	return mk.vendor->vs_advance_ip(vs);
+	if (vs) {
+		fail_remember(vs);
+		if (mk.vendor->vs_advance_ip(vs))
+			return true;
+	}
+	if (next != vs)
+		vs_unclaim(next);
+	return false;
 }
 
 uint64_t sys_vs_run(struct syscall_frame *f)
@@ -144,7 +162,7 @@ uint64_t sys_vs_advance_ip_and_run(struct syscall_frame *f)
 
 	if (!vs)
 		return status;
-	if (!advance_active())
+	if (!advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
 	vs_activate(vs);
 	mk.vendor->vs_run(vs);
@@ -162,35 +180,37 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 
 uint64_t sys_vs_promote(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
+	struct vs *vs = vs_take(arg_id(f, 1));
+	bool allowed;
 
+	if (!vs)
+		return MK1_INVALID_INPUT_REG(1);
 	/* Only Linux, and only in its kernel, has the code that switches mapped. */
-	if (!vs || !vs->root || mk.vendor->vs_cpl(vs) != 0)
+	allowed = vs->root && mk.vendor->vs_cpl(vs) == 0;
+	vs_put(vs);
+	if (!allowed)
 		return MK1_INVALID_INPUT_REG(1);
 	promote(vs);
 }
 
 uint64_t sys_vs_clear(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
+	struct vs *vs = vs_take(arg_id(f, 1));
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->vs_clear(vs);
+	vs_put(vs);
 	return MK1_SUCCESS;
 }
 
 uint64_t sys_vs_migrate(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
-
-	if (!vs || vs->root || vs->active_ppid != MK1_INVALID_ID)
+	if (!vs_get(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	if (arg_id(f, 2) >= mk.handoff->nr_pps)
 		return MK1_INVALID_INPUT_REG(2);
-	mk.vendor->vs_clear(vs);
-	vs->ppid = arg_id(f, 2);
-	return MK1_SUCCESS;
+	return vs_migrate(arg_id(f, 1), arg_id(f, 2)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
 }
 
 uint64_t sys_vs_set_active(struct syscall_frame *f)
@@ -210,7 +230,7 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 	if (!vs)
 		return status;
-	if (!advance_active())
+	if (!advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
 	vs_activate(vs);
 	return MK1_SUCCESS;
@@ -218,10 +238,11 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 uint64_t sys_vs_tlb_flush(struct syscall_frame *f)
 {
-	struct vs *vs = own_vs(f, 1);
+	struct vs *vs = vs_take(arg_id(f, 1));
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->tlb_flush_gla(vs, f->reg[2]);
+	vs_put(vs);
 	return MK1_SUCCESS;
 }

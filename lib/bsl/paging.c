@@ -56,11 +56,6 @@ bool bsl_pt_map(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t
 	return true;
 }
 
-static bool canonical(uint64_t va)
-{
-	return va < 0x0000800000000000ULL || va >= 0xFFFF800000000000ULL;
-}
-
 /* Whether something is mapped at va, or a table stands where a leaf of this level would. */
 static bool is_taken(const struct bsl_tables *t, uint64_t root, uint64_t va, unsigned int level)
 {
@@ -75,8 +70,8 @@ enum bf_error bsl_pt_map_range(const struct bsl_tables *t, uint64_t root, uint64
 {
 	flags &= BSL_PTE_W | BSL_PTE_U | BSL_PTE_NX;
 	if (!size || !bsl_is_aligned(va | spa | size, SMALL_PAGE) ||
-	    !bsl_range_within(spa, size, 0, SPA_LIMIT) || ~va < size - 1 || !canonical(va) ||
-	    !canonical(va + size - 1) || va >> 63 != (va + size - 1) >> 63)
+	    !bsl_range_within(spa, size, 0, SPA_LIMIT) || ~va < size - 1 || !bsl_is_canonical(va) ||
+	    !bsl_is_canonical(va + size - 1) || va >> 63 != (va + size - 1) >> 63)
 		return BF_ERR_BAD_REQUEST;
 	while (size) {
 		bool large = bsl_is_aligned(va | spa, BSL_LEVEL_SIZE(2)) &&

@@ -40,6 +40,12 @@ static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 	return (unsigned int)(va >> (12 + 9 * (level - 1)) & (BSL_PT_ENTRIES - 1));
 }
 
+/* Whether the bits above those that are translated repeat the highest of them (SDM vol. 1 §3.3.7.1). */
+static inline bool bsl_is_canonical(uint64_t va)
+{
+	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
+}
+
 /*
  * The entry for va at the given level of the tree whose PML4 is at root, or NULL when a table above
  * it is missing. With alloc set, missing tables are made; NULL then means that memory ran out or that

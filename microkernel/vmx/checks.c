@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Why a VM entry was refused: the error numbers, and the conditions on the guest state. */
 #include <bsl/bits.h>
+#include <bsl/paging.h>
 
 #include "../debug.h"
 #include "../intrinsics.h"
@@ -51,11 +52,6 @@ static void report(bool broken, const char *what)
 		mk_print("  broken: %s\n", what);
 }
 
-static bool is_canonical(uint64_t va)
-{
-	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
-}
-
 /* §27.3.1.1 */
 static void check_control_registers(uint64_t entry)
 {
@@ -74,8 +70,8 @@ static void check_control_registers(uint64_t entry)
 	       "EFER.LMA is not EFER.LME");
 	report(vmcs_read(VMCS_cr3) >> 52, "CR3 has reserved bits set");
 	report(vmcs_read(VMCS_dr7) >> 32, "DR7[63:32] is not zero");
-	report(!is_canonical(vmcs_read(VMCS_sysenter_esp)) ||
-		       !is_canonical(vmcs_read(VMCS_sysenter_eip)),
+	report(!bsl_is_canonical(vmcs_read(VMCS_sysenter_esp)) ||
+		       !bsl_is_canonical(vmcs_read(VMCS_sysenter_eip)),
 	       "a SYSENTER address is not canonical");
 }
 
@@ -96,7 +92,7 @@ static void check_segment(unsigned int i, const char *name)
 			 (i < 6) != ((rights & AR_CODE_OR_DATA) != 0) ||
 			 (i < 6 && !(rights & AR_ACCESSED)) || (i == 7 && !(rights & AR_BUSY));
 	if (i >= 4)
-		broken |= !is_canonical(base);
+		broken |= !bsl_is_canonical(base);
 	if (broken)
 		mk_print("  broken: %s: selector 0x%llx rights 0x%llx limit 0x%llx base 0x%llx\n",
 			 name, (unsigned long long)vmcs_read(VMCS_es_selector + 2 * i),
@@ -111,12 +107,12 @@ static void check_rest(uint64_t entry)
 	uint64_t cs = vmcs_read(VMCS_cs_attrib), rip = vmcs_read(VMCS_rip);
 	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);
 
-	report(!is_canonical(vmcs_read(VMCS_gdtr_base)) || vmcs_read(VMCS_gdtr_limit) >> 16,
+	report(!bsl_is_canonical(vmcs_read(VMCS_gdtr_base)) || vmcs_read(VMCS_gdtr_limit) >> 16,
 	       "GDTR");
-	report(!is_canonical(vmcs_read(VMCS_idtr_base)) || vmcs_read(VMCS_idtr_limit) >> 16,
+	report(!bsl_is_canonical(vmcs_read(VMCS_idtr_base)) || vmcs_read(VMCS_idtr_limit) >> 16,
 	       "IDTR");
 	report(entry & ENTRY_IA32E_GUEST && cs & AR_L && cs & AR_DB, "both CS.L and CS.D are set");
-	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !is_canonical(rip) : rip >> 32 != 0, "RIP");
+	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !bsl_is_canonical(rip) : rip >> 32 != 0, "RIP");
 	report(!(rflags & 2) || rflags >> 22, "RFLAGS");
 	report(event & EVENT_VALID && !(event & EVENT_TYPE) && !(rflags & RFLAGS_IF),
 	       "an interrupt is injected with RFLAGS.IF clear");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the CPUs offer, memory types for EPT (SDM vol. 3 §29.3) and the TLB (§29.4). */
 #include <bsl/bits.h>
+#include <bsl/paging.h>
 
 #include "../debug.h"
 #include "../fail.h"
@@ -189,17 +190,12 @@ void vmx_flush_vpid(uint64_t vpid)
 		invvpid(FLUSH_ALL, 0, 0);
 }
 
-static bool is_canonical(uint64_t va)
-{
-	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
-}
-
 /* INVVPID refuses an address that is not canonical; there cannot be a translation of it either. */
 void vmx_flush_gla(uint64_t vpid, uint64_t gla)
 {
 	uint64_t needed = CAP_INVVPID | CAP_INVVPID_GLA;
 
-	if (vpid && (vmx.ept_vpid & needed) == needed && is_canonical(gla))
+	if (vpid && (vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla))
 		invvpid(FLUSH_GLA, vpid, gla);
 	else
 		vmx_flush_vpid(vpid);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a VS by their Mk#1 numbers. */
 #include <bsl/bits.h>
+#include <bsl/paging.h>
 
 #include "../ext.h"
 #include "../intrinsics.h"
@@ -22,11 +23,6 @@ static const struct reg *find(uint64_t number)
 {
 	return number < MK1_INTEL_NR_REGS && regs[number].access != ACCESS_NONE ? &regs[number] :
 										  NULL;
-}
-
-static bool is_canonical(uint64_t va)
-{
-	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
 }
 
 static bool is_active(const struct vs *vs)
@@ -74,7 +70,7 @@ static enum reg_result read_live(struct vs *vs, uint64_t number, uint64_t *value
 /* A value that is not canonical would fault, here or in VM entry. */
 static enum reg_result set_canonical(uint64_t *to, uint64_t value)
 {
-	if (!is_canonical(value))
+	if (!bsl_is_canonical(value))
 		return REG_REFUSED;
 	*to = value;
 	return REG_OK;

@@ -2,6 +2,8 @@
 /* objects.c, sys_vs.c and the rest of sys_vm.c: the life of VMs, VPs and VSs. */
 #include "machine.h"
 
+#include "../../../microkernel/ext.h"
+
 #include "suites.h"
 
 /* A VM, VP and VS of its own beside the root's, on PP 0. */
@@ -302,6 +304,32 @@ START_TEST(migrate)
 }
 END_TEST
 
+/* Whoever wants it may fetch it, but not out of the caches of another CPU. */
+START_TEST(migrate_here)
+{
+	in_vmexit(_i);
+	enter(1);
+	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 0), MK1_INVALID_INPUT_REG(1));
+	on_pp(1);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, regs.reg[0]), MK1_SUCCESS);
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 0),
+			  _i ? MK1_INVALID_INPUT_REG(1) : MK1_SUCCESS);
+	if (_i) {
+		on_pp(1);
+		ck_assert_uint_eq(SYS(vs_clear, HANDLE, vs2), MK1_SUCCESS);
+		on_pp(0);
+		ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 0), MK1_SUCCESS);
+	}
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, vm2, vp2, vs2), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_GUEST);
+}
+END_TEST
+
 START_TEST(a_vs_loaded_elsewhere_is_not_destroyed)
 {
 	in_vmexit(1);
@@ -311,6 +339,59 @@ START_TEST(a_vs_loaded_elsewhere_is_not_destroyed)
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
 	on_pp(0);
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_SUCCESS);
+}
+END_TEST
+
+/* Until it runs, an extension may think again; from then on Linux has no other place. */
+START_TEST(the_root_vs_is_destroyed_before_it_runs_only)
+{
+	uint64_t first;
+
+	machine_of(_i);
+	start();
+	second_vs();
+	first = vs2;
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, first), MK1_SUCCESS);
+	enter(1);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, first), MK1_INVALID_INPUT_REG(1));
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, first), MK1_SUCCESS);
+	ck_assert_ptr_null(host_pp->root_vs);
+	(void)launch();
+	guest_exit(_i ? EXIT_CPUID : 0x72);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 0), MK1_SUCCESS);
+	vs2 = regs.reg[0];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, host_pp->root_vs->id),
+			  MK1_INVALID_INPUT_REG(1));
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(BF_ERR_EXT_EXIT);
+}
+END_TEST
+
+/* A PP that fails in the middle of its work on a VS does not hold up the others. */
+START_TEST(a_failing_pp_lets_go)
+{
+	in_vmexit(1);
+	vmx_fail(INSN_VMPTRLD, vs_get((uint16_t)vs2)->block_spa, 1);
+	ck_assert_uint_eq(SYS(vs_read, HANDLE, vs2, MK1_INTEL_rip), NOT_RETURNED);
+	expect_failed(BF_ERR_MK_VMCS);
+	enter(1);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 1), MK1_SUCCESS);
+}
+END_TEST
+
+/* Between a PP's look at the VM and its map, another PP destroys the VM. */
+START_TEST(no_map_in_a_vm_that_goes)
+{
+	struct vm *vm;
+
+	in_vmexit(_i);
+	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
+	vm = vm_get((uint16_t)regs.reg[0]);
+	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm->id), MK1_SUCCESS);
+	ck_assert(!direct_map(host_pp->ext, vm, LINUX_RAM));
 }
 END_TEST
 
@@ -422,7 +503,11 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, nothing_is_active, 0, 2);
 	tcase_add_loop_test(tc, init_as_root, 0, 2);
 	tcase_add_loop_test(tc, migrate, 0, 2);
+	tcase_add_loop_test(tc, migrate_here, 0, 2);
 	tcase_add_test(tc, a_vs_loaded_elsewhere_is_not_destroyed);
+	tcase_add_loop_test(tc, the_root_vs_is_destroyed_before_it_runs_only, 0, 2);
+	tcase_add_test(tc, a_failing_pp_lets_go);
+	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
 	tcase_add_loop_test(tc, clear_and_flush, 0, 2);
 	tcase_add_loop_test(tc, live_registers, 0, 4);
 	tcase_add_test(tc, a_cpu_without_xsave);
