@@ -52,7 +52,8 @@
 #define BF_PP_BASE 0xFFFF808000000000
 #define BF_PP_DATA BF_PP_BASE /* struct pp, BF_PP_DATA_PAGES pages */
 #define BF_PP_DATA_PAGES 4
-#define BF_PP_STACK (BF_PP_BASE + 0x10000) /* preceded by an unmapped page, like all stacks here */
+/* Behind the data, 64 KiB are unmapped (pp_gdt in microkernel/pp.h), as is a page below each stack. */
+#define BF_PP_STACK (BF_PP_BASE + 0x14000)
 #define BF_PP_STACK_PAGES 4
 #define BF_PP_STACK_TOP (BF_PP_STACK + BF_PP_STACK_PAGES * BF_PAGE_SIZE)
 #define BF_PP_IST_BASE (BF_PP_BASE + 0x20000) /* one page an IST stack, a guard page below each */

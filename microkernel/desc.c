@@ -38,6 +38,7 @@ static void set_split(uint32_t field[2], uint64_t value)
 void pp_init_tables(struct pp *pp)
 {
 	uint64_t tss = (uint64_t)&pp->tss;
+	uint64_t *gdt = pp_gdt(pp);
 
 	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
 		uint64_t stub = (uint64_t)trap_stubs + v * 16ULL;
@@ -56,20 +57,21 @@ void pp_init_tables(struct pp *pp)
 		set_split(pp->tss.ist[i],
 			  BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE + BF_PAGE_SIZE);
 
-	pp->gdt[0] = 0;
-	pp->gdt[1] = 0;
-	pp->gdt[BF_SEL_KERNEL_CS >> 3] = GDT_CODE0;
-	pp->gdt[BF_SEL_KERNEL_SS >> 3] = GDT_DATA0;
-	pp->gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
-	pp->gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
-	pp->gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
+	gdt[0] = 0;
+	gdt[1] = 0;
+	gdt[BF_SEL_KERNEL_CS >> 3] = GDT_CODE0;
+	gdt[BF_SEL_KERNEL_SS >> 3] = GDT_DATA0;
+	gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
+	gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
+	gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
 				   bsl_field_get(tss, 0, 24) << 16 | bsl_field_get(tss, 24, 8) << 56;
-	pp->gdt[(BF_SEL_TSS >> 3) + 1] = tss >> 32;
+	gdt[(BF_SEL_TSS >> 3) + 1] = tss >> 32;
 }
 
 void pp_load_tables(struct pp *pp)
 {
-	struct bf_table gdtr = { .limit = sizeof(pp->gdt) - 1, .base = (uint64_t)pp->gdt };
+	struct bf_table gdtr = { .limit = MK_GDT_ENTRIES * sizeof(uint64_t) - 1,
+				 .base = (uint64_t)pp_gdt(pp) };
 	struct bf_table idtr = { .limit = sizeof(pp->idt) - 1, .base = (uint64_t)pp->idt };
 
 	/* The IDT last: its gates need the code selector and its IST stacks the TSS. */

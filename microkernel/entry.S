@@ -54,14 +54,11 @@ mk_syscall:
 	sysretq
 	.size mk_syscall, . - mk_syscall
 
-/* void enter_ring3(rip, rsp, arg0, arg1): every register that is not one of these is 0. */
+/* void enter_ring3(arg0, arg1, rsp, rip): every register that is not one of these is 0. */
 	.globl enter_ring3
 	.type enter_ring3, @function
 enter_ring3:
-	mov	%rsi, %rsp
-	mov	%rcx, %rsi
-	mov	%rdi, %rcx
-	mov	%rdx, %rdi
+	mov	%rdx, %rsp
 	mov	$MK1_ENTRY_RFLAGS, %r11d
 	xor	%eax, %eax
 	xor	%ebx, %ebx

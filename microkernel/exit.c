@@ -49,11 +49,12 @@ void exit_first(struct pp *pp)
 	mk_print("pp %u: CPU %u is a guest\n", pp->handoff.ppid, pp->handoff.cpu);
 }
 
-void exit_find_ext(struct pp *pp, uint64_t reason)
+void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
 {
 	if (!mk.vmexit_ext)
 		fail(BF_ERR_EXT_NO_VMEXIT, reason, 0, 0);
 	ext_switch(pp, mk.vmexit_ext);
+	exit_call(pp, vs, reason);
 }
 
 void exit_stop(struct vs *vs)

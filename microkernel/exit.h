@@ -25,7 +25,7 @@ bool exit_log_dump(uint16_t ppid);
 void exit_first(struct pp *pp);
 
 /* The extension for exits is missing or another one's address space is loaded. */
-void exit_find_ext(struct pp *pp, uint64_t reason);
+MK_RARE _Noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason);
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
@@ -34,24 +34,29 @@ _Noreturn void exit_stop(struct vs *vs);
 MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 			      uint64_t reason, uint64_t rip)
 {
-	struct exit_log_entry *e = &pp->log->entries[pp->log->next++ % MK_EXIT_LOG_ENTRIES];
+	struct exit_log *log = pp->log;
+	struct exit_log_entry *e = &log->entries[log->next++ % MK_EXIT_LOG_ENTRIES];
+	struct bf_pp_status *status = pp->status;
 
 	e->reason = reason;
 	e->rip = rip;
 	e->vsid = vs->id;
-	pp->status->exit_count[slot]++;
-	pp->status->exits++;
+	status->exit_count[slot]++;
+	status->exits++;
 }
 
-/* Goes up to the extension that registered for exits. */
-MK_HOT _Noreturn void exit_to_ext(const struct vs *vs, uint64_t reason)
+/* Up to the extension that registered for exits, whose address space is loaded. */
+MK_HOT _Noreturn void exit_call(struct pp *pp, const struct vs *vs, uint64_t reason)
 {
-	struct pp *pp = this_pp();
-
-	if (__builtin_expect(pp->ext != mk.vmexit_ext, 0))
-		exit_find_ext(pp, reason);
 	pp->phase = PHASE_VMEXIT;
-	enter_ring3(mk.vmexit_ext->vmexit, pp->stack_top, vs->id, reason);
+	enter_ring3(vs->id, reason, pp->stack_top, pp->ext->vmexit);
+}
+
+MK_HOT _Noreturn void exit_to_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
+{
+	if (__builtin_expect(pp->ext != mk.vmexit_ext, 0))
+		exit_find_ext(pp, vs, reason);
+	exit_call(pp, vs, reason);
 }
 
 #endif

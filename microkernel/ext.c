@@ -232,7 +232,7 @@ void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip, ui
 	/* Ring 3 can zero its FS base with a MOV to FS; after an exit the CPU has it anew. */
 	wrmsr(MSR_FS_BASE, tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
 	pp->phase = phase;
-	enter_ring3(rip, rsp, arg0, arg1);
+	enter_ring3(arg0, arg1, rsp, rip);
 }
 
 bool ext_is_code(const struct ext *ext, uint64_t rip)

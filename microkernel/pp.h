@@ -9,8 +9,7 @@
 #include <abi/layout.h>
 
 #define PP_HOST_VMCB 0x40
-#define PP_TSS 0x80
-#define PP_EXIT_GPRS 0x128
+#define PP_EXIT_GPRS 0xD8
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
@@ -117,9 +116,7 @@ struct pp {
 	struct vs *vmcs;
 	uint64_t host_cr3;
 	uint64_t host_fs_base;
-	struct bf_table host_gdtr;
 	struct tss tss;
-	uint64_t gdt[MK_GDT_ENTRIES];
 	/* RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI page */
 	uint64_t exit_gpr[4];
 
@@ -131,6 +128,7 @@ struct pp {
 	enum phase phase;
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
 	bool fallback; /* no extension is asked any more: see fail.c */
+	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_vs_run */
 	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
 	bool holds_objects; /* the lock in objects.c */
 	bool virt_on; /* VMXON or EFER.SVME is in force */
@@ -147,9 +145,14 @@ struct pp {
 	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));
 };
 
-BF_STATIC_ASSERT(sizeof(struct pp) <= BF_PP_DATA_PAGES * BF_PAGE_SIZE, "PP data");
+/*
+ * The GDT ends where the PP's data ends. A VM exit leaves its limit at 64 KiB (SDM vol. 3 §28.5.2): what
+ * lies there must not become descriptors for an extension that loads a selector, so nothing does.
+ */
+#define PP_GDT_OFFSET (BF_PP_DATA_PAGES * BF_PAGE_SIZE - MK_GDT_ENTRIES * 8)
+BF_STATIC_ASSERT(sizeof(struct pp) <= PP_GDT_OFFSET, "PP data");
+BF_STATIC_ASSERT(BF_PP_STACK - BF_PP_DATA >= PP_GDT_OFFSET + 0x10000, "nothing behind the GDT");
 BF_ASSERT_OFFSET(struct pp, host_vmcb, PP_HOST_VMCB);
-BF_ASSERT_OFFSET(struct pp, tss, PP_TSS);
 BF_ASSERT_OFFSET(struct pp, exit_gpr, PP_EXIT_GPRS);
 
 #if __STDC_HOSTED__
@@ -158,7 +161,11 @@ extern struct pp *host_pp; /* unit tests stand on several PPs in turn */
 #else
 static inline struct pp *this_pp(void)
 {
-	return (struct pp *)BF_PP_DATA;
+	struct pp *pp;
+
+	/* The compiler keeps it in a register, where it would repeat a constant of 8 bytes. */
+	__asm__("movabs %1, %0" : "=r"(pp) : "i"(BF_PP_DATA));
+	return pp;
 }
 #endif
 
@@ -166,6 +173,11 @@ static inline struct pp *this_pp(void)
 static inline uint64_t *abi_gprs(void)
 {
 	return (uint64_t *)(BF_PP_ABI + MK1_TLS_GPRS);
+}
+
+static inline uint64_t *pp_gdt(struct pp *pp)
+{
+	return (uint64_t *)((uint8_t *)pp + PP_GDT_OFFSET);
 }
 
 void pp_init_tables(struct pp *pp);

@@ -173,9 +173,9 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (!vs || !mk.vendor->vs_advance_ip(vs))
-		return MK1_FAILURE_UNKNOWN;
-	mk.vendor->vs_run(vs);
+	if (vs)
+		mk.vendor->vs_advance_ip_and_run(vs);
+	return MK1_FAILURE_UNKNOWN;
 }
 
 uint64_t sys_vs_promote(struct syscall_frame *f)

@@ -37,13 +37,16 @@ MK_HOT void tlb_enter_guest(struct pp *pp)
 	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
 }
 
-/* The first thing on every exit, before anything of an extension is touched. */
-MK_HOT void tlb_leave_guest(struct pp *pp)
+/*
+ * The first thing on every exit, before anything of an extension is touched. false: tlb_catch_up must
+ * follow.
+ */
+MK_HOT bool tlb_leave_guest(struct pp *pp)
 {
-	(void)__atomic_exchange_n(&pp->tlb->away, 0, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE),
-			     0))
-		tlb_catch_up(pp);
+	struct tlb_state *tlb = pp->tlb;
+
+	(void)__atomic_exchange_n(&tlb->away, 0, __ATOMIC_SEQ_CST);
+	return tlb->seen == __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE);
 }
 
 /*

@@ -36,6 +36,7 @@ void trap(struct trap_frame *frame)
 		mk.vendor->nmi(pp);
 		return;
 	}
+	pp->unsettled = true; /* CR2, DR6 */
 	if (frame->cs & 3) {
 		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
 		    direct_map_fault(pp, read_cr2()))

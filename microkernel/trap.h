@@ -38,7 +38,7 @@ void mk_enter(void);
 void mk_syscall(void);
 extern const uint8_t trap_stubs[];
 
-_Noreturn void enter_ring3(uint64_t rip, uint64_t rsp, uint64_t arg0, uint64_t arg1);
+_Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
 _Noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
 
 void trap(struct trap_frame *frame);

@@ -45,6 +45,8 @@ struct vendor_ops {
 	unsigned int (*vs_cpl)(const struct vs *vs);
 	/* Past the instruction that exited; false: its length cannot be told. */
 	bool (*vs_advance_ip)(struct vs *vs);
+	/* The same, and then into the guest. */
+	void (*vs_advance_ip_and_run)(struct vs *vs);
 	/* Into the guest; comes back through the exit path. */
 	void (*vs_run)(struct vs *vs) __attribute__((noreturn));
 	/* Drops translations of one guest linear address, or of everything, on this PP. */

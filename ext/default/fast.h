@@ -13,15 +13,16 @@
 static inline void fast_cpuid(void)
 {
 	uint32_t leaf = (uint32_t)mk1_rax();
-	struct cpuid_regs regs;
+	uint64_t rax = leaf, rbx, rcx = mk1_rcx(), rdx;
 
 	if (__builtin_expect(cpuid_is_special(leaf), 0))
 		return;
-	regs = cpuid(leaf, (uint32_t)mk1_rcx());
-	mk1_set_rax(regs.eax);
-	mk1_set_rbx(regs.ebx);
-	mk1_set_rcx(regs.ecx);
-	mk1_set_rdx(regs.edx);
+	/* In 64-bit mode it zeroes the upper halves. */
+	__asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
+	mk1_set_rax(rax);
+	mk1_set_rbx(rbx);
+	mk1_set_rcx(rcx);
+	mk1_set_rdx(rdx);
 	mk1_vs_advance_ip_and_run_current(MK1_HANDLE);
 }
 

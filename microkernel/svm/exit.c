@@ -13,19 +13,22 @@ static void inject(struct vmcb *vmcb, uint64_t event)
 	vmcb->eventinj = SVM_EVENT_VALID | event;
 }
 
-void svm_vs_run(struct vs *vs)
+/* GIF is 0 in root mode, so this can only be an NMI from before CLGI. */
+void svm_run_nmi(struct pp *pp, struct vs *vs)
 {
-	struct pp *pp = this_pp();
 	struct vmcb *vmcb = vmcb_of(vs);
 
-	vmcb->rax = abi_gprs()[BF_RAX];
-	/* GIF is 0 in root mode, so this can only be one from before CLGI. */
-	if (pp->nmi_pending && vs->root && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+	if (vs->root && !(vmcb->eventinj & SVM_EVENT_VALID)) {
 		pp->nmi_pending = false;
 		inject(vmcb, SVM_EVENT_NMI);
 	}
 	tlb_enter_guest(pp);
 	svm_enter(vs->block_spa);
+}
+
+void svm_vs_run(struct vs *vs)
+{
+	svm_run(this_pp(), vs);
 }
 
 /* bf_pp_status.exit_count: see BF_NR_EXIT_SLOTS in abi/handoff.h. */
@@ -163,18 +166,15 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 	}
 	if (pp->fallback)
 		inject_ud(vs); /* VMRUN is all that is left */
-	exit_to_ext(vs, code);
+	exit_to_ext(pp, vs, code);
 }
 
-_Noreturn void svm_exit(void)
+MK_HOT _Noreturn void handle_exit(struct pp *pp)
 {
-	struct pp *pp = this_pp();
 	struct vs *vs = pp->vs;
 	struct vmcb *vmcb = vmcb_of(vs);
-	uint64_t code;
+	uint64_t code = vmcb->exitcode;
 
-	tlb_leave_guest(pp);
-	code = vmcb->exitcode;
 	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
 		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
@@ -185,5 +185,20 @@ _Noreturn void svm_exit(void)
 	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
 				     code == SVM_EXIT_NPF || pp->fallback || !pp->launched, 0))
 		special(pp, vs, code);
-	exit_to_ext(vs, code);
+	exit_to_ext(pp, vs, code);
+}
+
+static MK_RARE _Noreturn void handle_exit_flushed(struct pp *pp)
+{
+	tlb_catch_up(pp);
+	handle_exit(pp);
+}
+
+_Noreturn void svm_exit(void)
+{
+	struct pp *pp = this_pp();
+
+	if (__builtin_expect(!tlb_leave_guest(pp), 0))
+		handle_exit_flushed(pp);
+	handle_exit(pp);
 }

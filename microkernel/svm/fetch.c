@@ -182,27 +182,7 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 	return have;
 }
 
-#define CPUID_OPCODE 0xA20F /* little-endian */
-
-typedef uint16_t __attribute__((aligned(1))) opcode16; /* instructions lie anywhere */
-
-/* Whether a CPUID without prefixes stands at RIP, in the page that was executed last. */
-static bool is_plain_cpuid(const struct vmcb *vmcb)
-{
-	const struct code_window *w = &this_pp()->code;
-	uint64_t offset = vmcb->rip & BF_PAGE_MASK;
-
-	if (w->page != vmcb->rip >> BF_PAGE_SHIFT || w->cr3 != vmcb->cr3 ||
-	    w->efer != vmcb->efer || w->cs_attrib != vmcb->cs.attrib || offset > BF_PAGE_SIZE - 2)
-		return false;
-	for (unsigned int i = 0; i < w->levels; i++) {
-		if (*w->entry[i] != w->value[i])
-			return false;
-	}
-	return *(const volatile opcode16 *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
-}
-
-static bool decode_next_rip(const struct vmcb *vmcb, uint64_t *next)
+bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
 {
 	enum decode_mode mode = is_long_mode(vmcb)		 ? DECODE_64 :
 				vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 :
@@ -214,13 +194,4 @@ static bool decode_next_rip(const struct vmcb *vmcb, uint64_t *next)
 	if (mode != DECODE_64)
 		*next = (uint32_t)*next;
 	return length != 0;
-}
-
-bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
-{
-	if (is_plain_cpuid(vmcb)) {
-		*next = vmcb->rip + 2;
-		return true;
-	}
-	return decode_next_rip(vmcb, next);
 }

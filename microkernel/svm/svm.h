@@ -50,10 +50,21 @@ bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /* exit.c */
 __attribute__((noreturn)) void svm_vs_run(struct vs *vs);
+MK_RARE _Noreturn void svm_run_nmi(struct pp *pp, struct vs *vs); /* an NMI is pending */
 void svm_fallback_init(struct vs *vs);
 _Noreturn void svm_exit(void);
 
 /* entry.S: VMRUN of the VMCB at spa; ends in svm_exit. */
 _Noreturn void svm_enter(uint64_t spa);
+
+/* Into the guest. */
+MK_HOT _Noreturn void svm_run(struct pp *pp, struct vs *vs)
+{
+	vmcb_of(vs)->rax = abi_gprs()[BF_RAX];
+	if (__builtin_expect(pp->nmi_pending, 0))
+		svm_run_nmi(pp, vs);
+	tlb_enter_guest(pp);
+	svm_enter(vs->block_spa);
+}
 
 #endif

@@ -145,13 +145,35 @@ static unsigned int svm_vs_cpl(const struct vs *vs)
 	return vmcb_of(vs)->cpl;
 }
 
+#define CPUID_OPCODE 0xA20F /* little-endian */
+
+typedef uint16_t __attribute__((aligned(1))) opcode16; /* instructions lie anywhere */
+
+/* Whether a CPUID without prefixes stands at rip, in the page that svm_fetch read last. */
+MK_HOT bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb, uint64_t rip)
+{
+	const struct code_window *w = &pp->code;
+	uint64_t offset = rip & BF_PAGE_MASK;
+
+	if (w->page != rip >> BF_PAGE_SHIFT || w->cr3 != vmcb->cr3 || w->efer != vmcb->efer ||
+	    w->cs_attrib != vmcb->cs.attrib || offset > BF_PAGE_SIZE - 2)
+		return false;
+	for (unsigned int i = 0; i < w->levels; i++) {
+		if (*w->entry[i] != w->value[i])
+			return false;
+	}
+	return *(const volatile opcode16 *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
+}
+
 /* An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1). */
-static bool svm_vs_advance_ip(struct vs *vs)
+MK_HOT bool advance_ip(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
 	if (svm.has_nrip && vmcb->nrip)
 		vmcb->rip = vmcb->nrip;
+	else if (is_plain_cpuid(this_pp(), vmcb, vmcb->rip))
+		vmcb->rip += 2;
 	else if (vmcb->exitcode == SVM_EXIT_IOIO)
 		vmcb->rip = vmcb->exitinfo2;
 	else if (!svm_next_rip(vmcb, &vmcb->rip))
@@ -166,6 +188,17 @@ static bool svm_vs_advance_ip(struct vs *vs)
 		}
 	}
 	return true;
+}
+
+static bool svm_vs_advance_ip(struct vs *vs)
+{
+	return advance_ip(vs);
+}
+
+static void svm_vs_advance_ip_and_run(struct vs *vs)
+{
+	if (advance_ip(vs))
+		svm_run(this_pp(), vs);
 }
 
 static void svm_tlb_flush_gla(struct vs *vs, uint64_t gla)
@@ -221,6 +254,7 @@ const struct vendor_ops svm_ops = {
 	.vs_write = svm_vs_write,
 	.vs_cpl = svm_vs_cpl,
 	.vs_advance_ip = svm_vs_advance_ip,
+	.vs_advance_ip_and_run = svm_vs_advance_ip_and_run,
 	.vs_run = svm_vs_run,
 	.tlb_flush_gla = svm_tlb_flush_gla,
 	.tlb_flush_all = svm_tlb_flush_all,

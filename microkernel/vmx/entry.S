@@ -11,11 +11,7 @@
 
 	.section .text, "ax"
 
-/* void vmx_enter(bool launched): returns only in vmx_exit or vmx_entry_failed. */
-	.globl vmx_enter
-	.type vmx_enter, @function
-vmx_enter:
-	test	%dil, %dil
+	.macro load_guest_gprs
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
 	mov	BF_GPR_RBX(%rax), %rbx
 	mov	BF_GPR_RCX(%rax), %rcx
@@ -32,16 +28,31 @@ vmx_enter:
 	mov	BF_GPR_R14(%rax), %r14
 	mov	BF_GPR_R15(%rax), %r15
 	mov	BF_GPR_RAX(%rax), %rax
-	jz	1f
+	.endm
+
+/* void vmx_enter(bool launched): goes on in vmx_exit_entry or vmx_entry_failed. */
+	.globl vmx_enter
+	.type vmx_enter, @function
+vmx_enter:
+	test	%dil, %dil
+	jnz	vmx_resume
+	load_guest_gprs
+	vmlaunch
+	jmp	1f
+	.size vmx_enter, . - vmx_enter
+
+/* The same for a VMCS that has been launched. */
+	.globl vmx_resume
+	.type vmx_resume, @function
+vmx_resume:
+	load_guest_gprs
 	vmresume
-	jmp	2f
-1:	vmlaunch
-2:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §31.2) */
+1:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §31.2) */
 	pop	%rdi
 	movabs	$BF_PP_STACK_TOP, %rsp
 	call	vmx_entry_failed
 	ud2
-	.size vmx_enter, . - vmx_enter
+	.size vmx_resume, . - vmx_resume
 
 /* Where a VM exit arrives, with RSP at the top of the PP's stack. */
 	.globl vmx_exit_entry

@@ -36,12 +36,15 @@ static void set_nmi_window(bool open)
 		   open ? primary | PRIMARY_NMI_WINDOW : primary & ~(uint64_t)PRIMARY_NMI_WINDOW);
 }
 
-/* The entries that need more than the registers. */
-static MK_RARE _Noreturn void run_slowly(struct pp *pp, struct vs *vs)
+void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
+	bool launched;
 
 	vmx_current(vs);
+	launched = vs->launched;
+	vs->launched = true; /* or give_up takes it back */
+	pp->unsettled = false;
 	if (area->host_cr3 != pp->host_cr3) {
 		vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
 		vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
@@ -55,21 +58,20 @@ static MK_RARE _Noreturn void run_slowly(struct pp *pp, struct vs *vs)
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		set_nmi_window(true);
 	tlb_enter_guest(pp);
-	vmx_enter(vs->launched);
+	vmx_enter(launched);
 }
 
 void vmx_vs_run(struct vs *vs)
 {
-	struct pp *pp = this_pp();
-	const struct vmx_area *area = area_of(vs);
-	bool slow = pp->vmcs != vs || area->host_cr3 != pp->host_cr3 ||
-		    read_cr2() != vs->guest_cr2 || read_dr6() != area->dr6 ||
-		    __atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED);
+	vmx_run(this_pp(), vs);
+}
 
-	if (__builtin_expect(slow, 0))
-		run_slowly(pp, vs);
-	tlb_enter_guest(pp);
-	vmx_enter(vs->launched);
+/* Whether the entry was VMLAUNCH or VMRESUME, and whatever the CPU made of it: VMLAUNCH is next. */
+static _Noreturn void give_up(struct vs *vs, uint64_t detail)
+{
+	vmx_vs_dump(vs);
+	vmx_vs_clear(vs);
+	fail(BF_ERR_VS_INVALID, detail, 0, 0);
 }
 
 _Noreturn void vmx_entry_failed(uint64_t rflags)
@@ -77,7 +79,8 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 	struct vs *vs = this_pp()->vs;
 	uint64_t number = 0;
 
-	tlb_leave_guest(this_pp());
+	if (!tlb_leave_guest(this_pp()))
+		tlb_catch_up(this_pp());
 	/* CF: there is no current VMCS; ZF: it has the reason (§31.2). */
 	if (!(rflags & 1) && !vmcs_try_read(VMCS_vm_instruction_error, &number))
 		number = 0;
@@ -85,8 +88,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 		 (unsigned long long)number);
 	if (!number)
 		fail(BF_ERR_MK_VMCS, 0, 0, 0);
-	vmx_vs_dump(vs);
-	fail(BF_ERR_VS_INVALID, number, 0, 0);
+	give_up(vs, number);
 }
 
 /* VM entry began and met guest state or an MSR that it does not take (§27.8). */
@@ -97,8 +99,7 @@ static MK_RARE _Noreturn void refused(struct vs *vs, uint64_t reason)
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
 	if ((reason & EXIT_BASIC) == EXIT_INVALID_STATE)
 		vmx_print_checks();
-	vmx_vs_dump(vs);
-	fail(BF_ERR_VS_INVALID, reason & EXIT_BASIC, 0, 0);
+	give_up(vs, reason & EXIT_BASIC);
 }
 
 void vmx_inject(uint64_t event)
@@ -159,6 +160,7 @@ static void exception_or_nmi(struct pp *pp, struct vs *vs)
 	if (vs->nmi_exiting)
 		return;
 	pp->nmi_pending = true;
+	pp->unsettled = true;
 	vmx_vs_run(vs);
 }
 
@@ -223,33 +225,38 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 	}
 	if (pp->fallback)
 		vmx_fallback_exit(vs, reason & EXIT_BASIC);
-	exit_to_ext(vs, reason);
+	exit_to_ext(pp, vs, reason);
 }
 
-_Noreturn void vmx_exit(void)
+MK_HOT _Noreturn void handle_exit(struct pp *pp)
 {
-	struct pp *pp = this_pp();
-	struct vs *vs;
+	struct vs *vs = pp->vs;
 	uint64_t reason, basic;
 
-	tlb_leave_guest(pp);
-	/*
-	 * An exit leaves the limit of the GDT at 64 KiB (§28.5.2). What lies behind the table is no
-	 * descriptors, and must not become any for an extension that loads a selector.
-	 */
-	lgdt(&pp->host_gdtr);
-	vs = pp->vs;
 	vs->guest_cr2 = read_cr2();
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);
 	if (__builtin_expect(reason & EXIT_ENTRY_FAILED, 0))
 		refused(vs, reason);
-	vs->launched = true;
 	basic = reason & EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
-	if (__builtin_expect((basic < 64 && OUR_EXITS >> basic & 1) || pp->fallback ||
-				     !pp->launched,
-			     0))
+	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */
+	if (__builtin_expect(OUR_EXITS >> (basic & 63) & 1 || pp->fallback || !pp->launched, 0))
 		our_exit(pp, vs, reason);
-	exit_to_ext(vs, reason);
+	exit_to_ext(pp, vs, reason);
+}
+
+static MK_RARE _Noreturn void handle_exit_flushed(struct pp *pp)
+{
+	tlb_catch_up(pp);
+	handle_exit(pp);
+}
+
+_Noreturn void vmx_exit(void)
+{
+	struct pp *pp = this_pp();
+
+	if (__builtin_expect(!tlb_leave_guest(pp), 0))
+		handle_exit_flushed(pp);
+	handle_exit(pp);
 }

@@ -93,11 +93,13 @@ static enum reg_result write_live(struct vs *vs, uint64_t number, uint64_t value
 	switch (number) {
 	case MK1_INTEL_cr2:
 		vs->guest_cr2 = value;
+		this_pp()->unsettled = true;
 		return REG_OK;
 	case MK1_INTEL_dr6:
 		if (value >> 32)
 			return REG_REFUSED;
 		area->dr6 = value;
+		this_pp()->unsettled = true;
 		return REG_OK;
 	case MK1_INTEL_star:
 		area->guest[VMX_STAR].value = value;

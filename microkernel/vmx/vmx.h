@@ -85,6 +85,7 @@ bool vmx_try_current(struct vs *vs); /* makes the VMCS the current one of this P
 void vmx_current(struct vs *vs); /* the same, and a refusal is the PP's end */
 void vmx_vs_clear(struct vs *vs);
 bool vmx_vs_advance_ip(struct vs *vs);
+void vmx_vs_advance_ip_and_run(struct vs *vs);
 void vmx_vs_dump(struct vs *vs);
 /* CR0 and CR4 as the guest reads them. */
 uint64_t vmx_guest_cr0(void);
@@ -99,6 +100,8 @@ enum reg_result vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 
 /* exit.c */
 __attribute__((noreturn)) void vmx_vs_run(struct vs *vs); /* _Noreturn is no part of the type */
+/* The entries that need more than the general registers. */
+MK_RARE _Noreturn void vmx_run_unsettled(struct pp *pp, struct vs *vs);
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
 void vmx_nmi(struct pp *pp);
@@ -115,6 +118,20 @@ void vmx_print_checks(void);
 
 /* entry.S */
 _Noreturn void vmx_enter(bool launched);
+_Noreturn void vmx_resume(void);
 void vmx_exit_entry(void);
+
+/*
+ * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another VMCS
+ * or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU any more,
+ * an NMI is owed to the root VS. It is not set by an NMI that comes later: see vmx_nmi.
+ */
+MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
+{
+	if (__builtin_expect(pp->unsettled, 0))
+		vmx_run_unsettled(pp, vs);
+	tlb_enter_guest(pp);
+	vmx_resume();
+}
 
 #endif

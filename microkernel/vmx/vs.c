@@ -61,6 +61,7 @@ bool vmx_try_current(struct vs *vs)
 
 	if (pp->vmcs == vs)
 		return true;
+	pp->unsettled = true;
 	/* An NMI in between must not take the old VMCS for the current one. */
 	__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
 	if (!vmx_load(vs->block_spa))
@@ -83,8 +84,10 @@ static bool clear(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
-	if (pp->vmcs == vs)
+	if (pp->vmcs == vs) {
+		pp->unsettled = true;
 		__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
+	}
 	vs->launched = false;
 	vs->loaded = false;
 	return vmx_clear(vs->block_spa);
@@ -118,7 +121,7 @@ static bool write_host(void)
 		{ VMCS_HOST_TR, BF_SEL_TSS },
 		{ VMCS_HOST_GS_BASE, 0 },
 		{ VMCS_HOST_TR_BASE, (uint64_t)&pp->tss },
-		{ VMCS_HOST_GDTR_BASE, (uint64_t)pp->gdt },
+		{ VMCS_HOST_GDTR_BASE, (uint64_t)pp_gdt(pp) },
 		{ VMCS_HOST_IDTR_BASE, (uint64_t)pp->idt },
 		{ VMCS_HOST_SYSENTER_CS, 0 },
 		{ VMCS_HOST_SYSENTER_ESP, 0 },
@@ -307,6 +310,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	area->cstar = state->cstar;
 	area->kernel_gs_base = state->kernel_gs_base;
 	vs->guest_cr2 = state->cr2;
+	this_pp()->unsettled = true;
 	if (this_pp()->vs == vs) {
 		wrmsr(MSR_CSTAR, state->cstar);
 		wrmsr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
@@ -378,7 +382,7 @@ static unsigned int vmx_vs_cpl(const struct vs *vs)
  * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
  * followed by a single-step trap, unless that is for branches only (§27.3.1.5).
  */
-bool vmx_vs_advance_ip(struct vs *vs)
+MK_HOT bool advance_ip(struct vs *vs)
 {
 	uint64_t length, rip, next, state, rflags;
 
@@ -405,6 +409,17 @@ bool vmx_vs_advance_ip(struct vs *vs)
 				   vmcs_read(VMCS_pending_debug_exceptions) | PENDING_DEBUG_BS);
 	}
 	return true;
+}
+
+bool vmx_vs_advance_ip(struct vs *vs)
+{
+	return advance_ip(vs);
+}
+
+void vmx_vs_advance_ip_and_run(struct vs *vs)
+{
+	if (advance_ip(vs))
+		vmx_run(this_pp(), vs);
 }
 
 /* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§29.4.1). */
@@ -491,6 +506,7 @@ const struct vendor_ops vmx_ops = {
 	.vs_write = vmx_vs_write,
 	.vs_cpl = vmx_vs_cpl,
 	.vs_advance_ip = vmx_vs_advance_ip,
+	.vs_advance_ip_and_run = vmx_vs_advance_ip_and_run,
 	.vs_run = vmx_vs_run,
 	.tlb_flush_gla = vmx_tlb_flush_gla,
 	.tlb_flush_all = vmx_tlb_flush_all,

@@ -56,12 +56,18 @@ static void running(void)
 	memset(phys_at(linux_page(CODE)), 0x90, 2 * PAGE);
 }
 
-/* How long svm_next_rip says the instruction at rip is; 0: it cannot say. */
+/* How far the instruction at rip is stepped over; 0: its length cannot be told. */
 static uint64_t length(void)
 {
-	uint64_t next = 0;
+	uint64_t rip = vmcb()->rip, next;
+	bool ok;
 
-	return svm_next_rip(vmcb(), &next) ? next - vmcb()->rip : 0;
+	vmcb()->exitcode = 0x72;
+	vmcb()->nrip = 0;
+	ok = mk.vendor->vs_advance_ip(host_pp->vs);
+	next = vmcb()->rip;
+	vmcb()->rip = rip;
+	return ok ? next - rip : 0;
 }
 
 #define CPUID "\x0F\xA2"

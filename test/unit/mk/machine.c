@@ -45,7 +45,7 @@ static _Noreturn void out(enum end end)
 	__builtin_longjmp(run_env, 1);
 }
 
-_Noreturn void enter_ring3(uint64_t rip, uint64_t rsp, uint64_t arg0, uint64_t arg1)
+_Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip)
 {
 	ended.rip = rip;
 	ended.rsp = rsp;
@@ -73,6 +73,11 @@ _Noreturn void vmx_enter(bool launched)
 {
 	ended.launched = launched;
 	out(END_GUEST);
+}
+
+_Noreturn void vmx_resume(void)
+{
+	vmx_enter(true);
 }
 
 static void switch_leave(struct bf_switch_page *sp)

@@ -35,7 +35,7 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 	ck_assert_uint_eq(cpu->cr4 & ~(uint64_t)CR4_VMXE,
 			  CR4_PAE | CR4_MCE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_UMIP);
 	ck_assert_uint_eq(cpu->dr[7], 0x400);
-	ck_assert_uint_eq(cpu->gdtr.base, (uint64_t)m.pps[0]->gdt);
+	ck_assert_uint_eq(cpu->gdtr.base, (uint64_t)pp_gdt(m.pps[0]));
 	ck_assert_uint_eq(cpu->idtr.base, (uint64_t)m.pps[0]->idt);
 	ck_assert_uint_eq(cpu->idtr.limit, 0xFFF);
 	ck_assert_uint_eq(cpu->tr, BF_SEL_TSS);
@@ -70,6 +70,7 @@ static uint64_t gate_target(const struct idt_gate *g)
 START_TEST(descriptor_tables)
 {
 	const struct pp *pp;
+	const uint64_t *gdt;
 
 	machine_of(0);
 	enter(0);
@@ -93,10 +94,11 @@ START_TEST(descriptor_tables)
 		ck_assert_uint_eq(pp->tss.ist[i][0],
 				  (uint32_t)(BF_PP_IST_BASE + i * BF_PP_IST_STRIDE + PAGE));
 	ck_assert_uint_eq(pp->tss.iopb, sizeof(struct tss));
+	gdt = pp_gdt(m.pps[0]);
 	/* busy since LTR; the base of the TSS in its pieces */
-	ck_assert_uint_eq(bsl_field_get(pp->gdt[6], 40, 8), 0x8B);
-	ck_assert_uint_eq(bsl_field_get(pp->gdt[6], 16, 24) |
-				  bsl_field_get(pp->gdt[6], 56, 8) << 24 | pp->gdt[7] << 32,
+	ck_assert_uint_eq(bsl_field_get(gdt[6], 40, 8), 0x8B);
+	ck_assert_uint_eq(bsl_field_get(gdt[6], 16, 24) | bsl_field_get(gdt[6], 56, 8) << 24 |
+				  gdt[7] << 32,
 			  (uint64_t)&pp->tss);
 }
 END_TEST
