@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the loader tells the microkernel. One struct bf_handoff for the machine, one struct
- * bf_pp_handoff a PP; arrays lie in pages that the window shows. The microkernel checks magic and
- * version before anything else, so that either side can be replaced alone.
+ * bf_pp_handoff a PP; arrays lie in pages that the window shows.
+ *
+ * The two are made for each other: whoever changes this file or the supervisor half of abi/layout.h
+ * counts the version up. The microkernel's image begins with a struct bf_mk_head, at which the loader
+ * looks before any CPU enters it; the microkernel looks at the handoff in turn.
  */
 #ifndef BF_ABI_HANDOFF_H
 #define BF_ABI_HANDOFF_H
 
 #include <abi/layout.h>
-#include <abi/types.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 1
+#define BF_HANDOFF_VERSION 2
+
+#ifndef __ASSEMBLER__
+
+#include <abi/types.h>
+
+/* At BF_MK_BASE. */
+struct bf_mk_head {
+	uint64_t magic;
+	uint64_t version;
+};
 
 #define BF_MAX_PPS 256
 #define BF_MAX_EXTS 8
@@ -119,4 +131,5 @@ struct bf_pp_status {
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");
 
+#endif /* __ASSEMBLER__ */
 #endif

@@ -4,7 +4,13 @@
  * out of and into the guest are in svm/entry.S and vmx/entry.S.
  */
 #include <abi/cpu_state.h>
+#include <abi/handoff.h>
 #include <abi/layout.h>
+
+/* struct bf_mk_head */
+	.section .head, "ax"
+	.quad	BF_HANDOFF_MAGIC
+	.quad	BF_HANDOFF_VERSION
 
 	.section .text, "ax"
 

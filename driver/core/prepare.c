@@ -2,6 +2,7 @@
 /* Everything that a start allocates and fills before the first CPU leaves Linux. */
 #include <abi/layout.h>
 #include <bsl/bits.h>
+#include <bsl/elf.h>
 #include <bsl/string.h>
 
 #include "image.h"
@@ -219,6 +220,23 @@ static enum bf_error make_pps(struct bf_loader *loader)
 	return error;
 }
 
+/* Whether the microkernel was made for this loader. It has been validated. */
+static bool is_ours(const struct bf_source *file)
+{
+	struct bsl_elf_segment segment;
+	struct bsl_elf elf;
+	uint32_t index = 0;
+	struct bf_mk_head head;
+	uint64_t detail;
+
+	if (bsl_elf_open(&elf, file->data, file->size, BF_MK_BASE, BF_MK_SIZE, &detail) ||
+	    !bsl_elf_next(&elf, &index, &segment) || segment.va != BF_MK_BASE ||
+	    segment.filesz < sizeof(head))
+		return false;
+	bsl_memcpy(&head, segment.data, sizeof(head));
+	return head.magic == BF_HANDOFF_MAGIC && head.version == BF_HANDOFF_VERSION;
+}
+
 static enum bf_error load_images(struct bf_loader *loader, const struct bf_start *start,
 				 struct bf_image *microkernel)
 {
@@ -229,6 +247,8 @@ static enum bf_error load_images(struct bf_loader *loader, const struct bf_start
 
 	error = bf_image_load(microkernel, memory, start->microkernel.data, start->microkernel.size,
 			      BF_MK_BASE, BF_MK_SIZE, &failure->detail);
+	if (error == BF_ERR_OK && !is_ours(&start->microkernel))
+		error = BF_ERR_MK_VERSION;
 	for (i = 0; error == BF_ERR_OK && i < start->nr_exts; i++) {
 		failure->image = i + 1;
 		error = bf_image_load(&loader->handoff->exts[i], memory, start->exts[i].data,

@@ -19,8 +19,10 @@ bad_image()
 	error=${error%%.*}
 	mk=$lib/microkernel
 	ext=$1
+	status=4
 	case $name in mk.*) mk=$1 ext=$lib/default ;; esac
-	refuses "$error" 4 bfm start --microkernel "$mk" "$ext" &&
+	case $name in mk.MK_*) status=1 ;; esac # the image as such is good
+	refuses "$error" $status bfm start --microkernel "$mk" "$ext" &&
 		gives 0 "$error" "$bin/rawctl" start "$mk" "$ext" && state_is stopped && return
 	bfm stop
 	return 1

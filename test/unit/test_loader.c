@@ -12,12 +12,18 @@
 
 static struct bf_loader loader;
 static struct elf_file microkernel, ext;
+static struct bf_mk_head *mk_head;
 static struct bf_start start;
 
 static void setup(void)
 {
 	fake_reset();
 	make_elf(&microkernel, BF_MK_BASE);
+	elf_segment(&microkernel, ELF_TEXT, PT_LOAD, PF_R | PF_X, 0x400, BF_MK_BASE, ELF_TEXT_SIZE,
+		    ELF_TEXT_SIZE);
+	microkernel.header.e_entry = BF_MK_BASE + 0x10;
+	mk_head = (struct bf_mk_head *)((uint8_t *)&microkernel + 0x400);
+	*mk_head = (struct bf_mk_head){ BF_HANDOFF_MAGIC, BF_HANDOFF_VERSION };
 	make_elf(&ext, MK1_EXT_CODE_BASE);
 	start = (struct bf_start){
 		.microkernel = { &microkernel, sizeof(microkernel) },
@@ -349,6 +355,26 @@ START_TEST(refuses_images)
 }
 END_TEST
 
+/* Another release's microkernel is not entered at all: its stacks lie elsewhere. */
+START_TEST(refuses_another_microkernel)
+{
+	Elf64_Phdr *text = &microkernel.phdrs[ELF_TEXT];
+
+	mk_head->version++;
+	assert_fails(BF_ERR_MK_VERSION, 0, 0);
+	mk_head->version--;
+	mk_head->magic++;
+	assert_fails(BF_ERR_MK_VERSION, 0, 0);
+	mk_head->magic--;
+	text->p_filesz = text->p_memsz = sizeof(*mk_head) - 1;
+	microkernel.header.e_entry = BF_MK_BASE;
+	assert_fails(BF_ERR_MK_VERSION, 0, 0);
+	text->p_vaddr += 8;
+	microkernel.header.e_entry = text->p_vaddr;
+	assert_fails(BF_ERR_MK_VERSION, 0, 0);
+}
+END_TEST
+
 START_TEST(loads_images)
 {
 	const struct bf_image *image;
@@ -436,6 +462,7 @@ int main(void)
 	tcase_add_test(tests, intel);
 	tcase_add_test(tests, surveys);
 	tcase_add_test(tests, refuses_images);
+	tcase_add_test(tests, refuses_another_microkernel);
 	tcase_add_test(tests, loads_images);
 	tcase_add_test(tests, captures);
 	suite_add_tcase(suite, tests);
