@@ -268,25 +268,24 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 	}
 }
 
-enum reg_result live_read(const struct vs *vs, enum live_reg reg, uint64_t *value)
+uint64_t live_read(const struct vs *vs, enum live_reg reg)
 {
-	*value = this_pp()->vs == vs ? cpu_live_read(reg) : vs->live[reg];
-	return REG_OK;
+	return this_pp()->vs == vs ? cpu_live_read(reg) : vs->live[reg];
 }
 
-enum reg_result live_write(struct vs *vs, enum live_reg reg, uint64_t value)
+bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
 {
 	bool active = this_pp()->vs == vs;
 	uint64_t old = cpu_live_read(reg);
 
 	/* The CPU is the judge, also for a VS that is to have the value later. */
 	if (!cpu_live_write(reg, value))
-		return REG_REFUSED;
+		return false;
 	if (!active) {
 		(void)cpu_live_write(reg, old);
 		vs->live[reg] = value;
 	}
-	return REG_OK;
+	return true;
 }
 
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
@@ -298,13 +297,11 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : 1;
 }
 
-struct vs *vs_take(uint16_t id)
+struct vs *vs_take_idle(uint16_t id)
 {
 	const struct pp *pp = this_pp();
 	struct vs *vs;
 
-	if (__builtin_expect(pp->vs && pp->vs->id == id, 1))
-		return pp->vs;
 	lock();
 	vs = vs_get(id);
 	if (vs && vs->ppid == pp->handoff.ppid)
@@ -313,10 +310,9 @@ struct vs *vs_take(uint16_t id)
 	return NULL;
 }
 
-void vs_put(const struct vs *vs)
+void vs_put_idle(void)
 {
-	if (__builtin_expect(vs != this_pp()->vs, 0))
-		unlock();
+	unlock();
 }
 
 void vs_claim(struct vs *vs)

@@ -14,6 +14,8 @@
 #include <abi/layout.h>
 #include <abi/types.h>
 
+#include "pp.h"
+
 #define MK_MAX_VMS 16
 #define MK_MAX_VPS 512
 #define MK_MAX_VSS 512
@@ -44,13 +46,6 @@ struct vp {
 
 /* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
 enum live_reg { LIVE_CR8, LIVE_DR0, LIVE_DR1, LIVE_DR2, LIVE_DR3, LIVE_XCR0, NR_LIVE_REGS };
-
-/* The outcome of a register access. */
-enum reg_result {
-	REG_OK,
-	REG_UNKNOWN, /* no such register number */
-	REG_REFUSED /* read-only, or a value that would break the host or that the CPU refuses */
-};
 
 struct vs {
 	uint16_t id;
@@ -99,9 +94,9 @@ bool vs_migrate(uint16_t id, uint16_t ppid);
 /* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
 uint64_t *gpr_of(struct vs *vs, uint64_t offset);
 
-/* Registers that the world switch leaves in the CPU. A value that the CPU refuses is REG_REFUSED. */
-enum reg_result live_read(const struct vs *vs, enum live_reg reg, uint64_t *value);
-enum reg_result live_write(struct vs *vs, enum live_reg reg, uint64_t value);
+/* Registers that the world switch leaves in the CPU. false: the CPU refuses the value. */
+uint64_t live_read(const struct vs *vs, enum live_reg reg);
+bool live_write(struct vs *vs, enum live_reg reg, uint64_t value);
 
 /* Gives vs, whether active or not, the registers of state that are not in its control block. */
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
@@ -110,8 +105,21 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
  * The VS with this id, if it is assigned to this PP, else NULL. Until vs_put nobody destroys it; in
  * between, nothing is created, destroyed or activated.
  */
-struct vs *vs_take(uint16_t id);
-void vs_put(const struct vs *vs);
+struct vs *vs_take_idle(uint16_t id); /* one that is not active here */
+void vs_put_idle(void);
+
+MK_HOT struct vs *vs_take(uint16_t id)
+{
+	struct vs *vs = this_pp()->vs;
+
+	return __builtin_expect(vs && vs->id == id, 1) ? vs : vs_take_idle(id);
+}
+
+MK_HOT void vs_put(const struct vs *vs)
+{
+	if (__builtin_expect(vs != this_pp()->vs, 0))
+		vs_put_idle();
+}
 
 /* Between vs_take and vs_put: from now on vs counts as active. vs_activate or vs_unclaim must follow. */
 void vs_claim(struct vs *vs);

@@ -6,21 +6,23 @@
 #include "pp.h"
 
 #define MAX_CALLS 16 /* per opcode */
+#define MAX_OPS 16
 
-#define MK1_ENTRY(op, idx, name, in, out, args, results, errors) [MK1_OP_##op][idx] = sys_##name,
-static const syscall_fn calls[MK1_NR_OPS][MAX_CALLS] = { MK1_SYSCALLS(MK1_ENTRY) };
+/* By opcode and index, 4 bits each. */
+#define MK1_ENTRY(op, idx, name, in, out, args, results, errors)                                   \
+	[MK1_OP_##op * MAX_CALLS + (idx)] = sys_##name,
+static const syscall_fn calls[MAX_OPS * MAX_CALLS] = { MK1_SYSCALLS(MK1_ENTRY) };
 
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax)
 {
-	uint32_t op = (uint16_t)(rax >> 16);
-	uint32_t idx = (uint16_t)rax;
-
 	/* The magic, and no flags: Mk#1 has none. */
-	if (rax >> 32 != (uint64_t)MK1_MAGIC << 16 || op >= MK1_NR_OPS || idx >= MAX_CALLS ||
-	    !calls[op][idx])
+	uint64_t call = rax ^ (uint64_t)MK1_MAGIC << 48;
+	unsigned int number = (uint8_t)(call >> 12 | call);
+
+	if (call & ~0xF000FULL || !calls[number])
 		return MK1_FAILURE_UNSUPPORTED;
-	if (op >= MK1_OP_CALLBACK &&
+	if (number >= MK1_OP_CALLBACK * MAX_CALLS &&
 	    (frame->reg[0] != MK1_HANDLE || !this_pp()->ext->handle_open))
 		return MK1_FAILURE_INVALID_HANDLE;
-	return calls[op][idx](frame);
+	return calls[number](frame);
 }

@@ -39,8 +39,9 @@ struct vendor_ops {
 	bool (*vs_load)(struct vs *vs);
 	/* The VS stops being the active one: what only the CPU holds of it goes into the VS. */
 	void (*vs_unload)(struct vs *vs);
-	enum reg_result (*vs_read)(struct vs *vs, uint64_t reg, uint64_t *value);
-	enum reg_result (*vs_write)(struct vs *vs, uint64_t reg, uint64_t value);
+	/* The statuses of the calls vs_read and vs_write; *value is written only with MK1_SUCCESS. */
+	uint64_t (*vs_read)(struct vs *vs, uint64_t reg, uint64_t *value);
+	uint64_t (*vs_write)(struct vs *vs, uint64_t reg, uint64_t value);
 	/* The privilege level at which the guest is. */
 	unsigned int (*vs_cpl)(const struct vs *vs);
 	/* Past the instruction that exited; false: its length cannot be told. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a VS by their Mk#1 numbers. */
+#include <abi/mk1.h>
 #include <abi/mk1_regs_amd.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
@@ -12,12 +13,19 @@
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
 
 struct reg {
+	uint16_t plain; /* = offset, where an access is a load or store of 8 bytes and no more; else 0 */
 	uint16_t offset;
 	uint8_t bytes;
 	uint8_t access; /* enum access */
 };
 
-#define REG_ENTRY(number, name, offset, bytes, access) [number] = { offset, bytes, ACCESS_##access },
+/* Most of the state save area can hold any value: VMRUN checks it. */
+#define IS_PLAIN(number, offset, bytes, access)                                                    \
+	((bytes) == 8 && (offset) >= VMCB_SAVE_AREA && ACCESS_##access == ACCESS_RW &&             \
+	 (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 && (number) != MK1_AMD_efer)
+#define REG_ENTRY(number, name, offset, bytes, access)                                             \
+	[number] = { IS_PLAIN(number, offset, bytes, access) ? (offset) : 0, offset, bytes,        \
+		     ACCESS_##access },
 static const struct reg regs[MK1_AMD_NR_REGS] = { MK1_AMD_REGS(REG_ENTRY) };
 
 static const struct reg *find(uint64_t number)
@@ -26,18 +34,28 @@ static const struct reg *find(uint64_t number)
 										NULL;
 }
 
-enum reg_result svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
+/* The field of a register that is plain, or NULL. */
+MK_HOT uint64_t *plain_field(const struct vs *vs, uint64_t number)
+{
+	uint16_t offset = number < MK1_AMD_NR_REGS ? regs[number].plain : 0;
+
+	return __builtin_expect(offset != 0, 1) ? (uint64_t *)((uint8_t *)vs->block + offset) : NULL;
+}
+
+static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	const struct reg *reg = find(number);
 
 	if (!reg)
-		return REG_UNKNOWN;
+		return MK1_INVALID_INPUT_REG(2);
 	if (reg->access == ACCESS_GPR) {
 		*value = *gpr_of(vs, reg->offset);
-		return REG_OK;
+		return MK1_SUCCESS;
 	}
-	if (reg->access == ACCESS_LIVE)
-		return live_read(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+	if (reg->access == ACCESS_LIVE) {
+		*value = live_read(vs, (enum live_reg)(number - MK1_AMD_cr8));
+		return MK1_SUCCESS;
+	}
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
 	/* What exits only for the microkernel's own purposes is not shown. */
@@ -45,7 +63,17 @@ enum reg_result svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
-	return REG_OK;
+	return MK1_SUCCESS;
+}
+
+uint64_t svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
+{
+	const uint64_t *field = plain_field(vs, number);
+
+	if (!field)
+		return read_other(vs, number, value);
+	*value = *field;
+	return MK1_SUCCESS;
 }
 
 /* Permission maps are read by the CPU at every intercepted access: they must stay where they are. */
@@ -55,6 +83,12 @@ static bool is_map(uint64_t spa, uint64_t size)
 
 	return bsl_is_aligned(spa, BF_PAGE_SIZE) &&
 	       bsl_range_within(spa, size, huge->spa, huge->size);
+}
+
+/* The page that the guest executed last may be another one under other nested tables. */
+static void forget_code(void)
+{
+	this_pp()->code.page = ~(uint64_t)0;
 }
 
 /* Judges, and completes, a value for a field in which not every value is safe for the host. */
@@ -84,8 +118,10 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 		/* The root VS stays behind the table that hides the hypervisor, as on VMX. */
 		if (vs->root && mk.root_npt)
 			*value |= SVM_NP_ENABLE;
+		forget_code();
 		return !(*value & ~(uint64_t)(svm.has_np ? SVM_NP_ENABLE : 0));
 	case MK1_AMD_n_cr3:
+		forget_code();
 		return bsl_is_aligned(*value, BF_PAGE_SIZE) && *value < MK1_SPA_LIMIT;
 	case MK1_AMD_ctls2:
 	case MK1_AMD_avic_apic_bar:
@@ -109,26 +145,41 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	}
 }
 
-enum reg_result svm_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+static MK_RARE uint64_t write_other(struct vs *vs, uint64_t number, uint64_t value)
 {
 	const struct reg *reg = find(number);
+	bool done = false;
 
 	if (!reg)
-		return REG_UNKNOWN;
+		return MK1_INVALID_INPUT_REG(2);
 	switch (reg->access) {
 	case ACCESS_GPR:
 		*gpr_of(vs, reg->offset) = value;
-		return REG_OK;
+		done = true;
+		break;
 	case ACCESS_LIVE:
-		return live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+		done = live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+		break;
 	case ACCESS_RW:
 		if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, &value))
-			return REG_REFUSED;
+			break;
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
 		vmcb_of(vs)->clean = 0;
-		this_pp()->code.page = ~(uint64_t)0; /* n_cr3 may be what changed */
-		return REG_OK;
+		done = true;
+		break;
 	default:
-		return REG_REFUSED;
+		break;
 	}
+	return done ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3);
+}
+
+uint64_t svm_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+{
+	uint64_t *field = plain_field(vs, number);
+
+	if (!field)
+		return write_other(vs, number, value);
+	*field = value;
+	vmcb_of(vs)->clean = 0;
+	return MK1_SUCCESS;
 }

@@ -35,8 +35,8 @@ bool svm_has_nested(void);
 bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
 
 /* regs.c */
-enum reg_result svm_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
-enum reg_result svm_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
+uint64_t svm_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
+uint64_t svm_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 
 /* checks.c: which of the conditions for VMRUN the VMCB misses */
 void svm_print_checks(const struct vmcb *vmcb);

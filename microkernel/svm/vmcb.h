@@ -45,7 +45,8 @@ BF_ASSERT_OFFSET(struct vmcb, exitcode, 0x70);
 BF_ASSERT_OFFSET(struct vmcb, np_control, 0x90);
 BF_ASSERT_OFFSET(struct vmcb, clean, 0xC0);
 BF_ASSERT_OFFSET(struct vmcb, nrip, 0xC8);
-BF_ASSERT_OFFSET(struct vmcb, es, 0x400);
+#define VMCB_SAVE_AREA 0x400 /* §15.5.1: the state save area */
+BF_ASSERT_OFFSET(struct vmcb, es, VMCB_SAVE_AREA);
 BF_ASSERT_OFFSET(struct vmcb, tr, 0x490);
 BF_ASSERT_OFFSET(struct vmcb, efer, 0x4D0);
 BF_ASSERT_OFFSET(struct vmcb, cr4, 0x548);

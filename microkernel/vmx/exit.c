@@ -21,6 +21,8 @@ void vmx_nmi(struct pp *pp)
 	const struct vs *vs = __atomic_load_n(&pp->vmcs, __ATOMIC_RELAXED);
 	uint64_t primary;
 
+	/* What was just being done to the controls may undo this: vmx_run_unsettled looks again. */
+	pp->unsettled = true;
 	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
 	if (vs && vs->root &&
 	    vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a VS by their Mk#1 numbers. */
+#include <abi/mk1.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
@@ -35,58 +36,50 @@ static uint64_t live_msr(const struct vs *vs, uint32_t msr, uint64_t stored)
 	return is_active(vs) ? rdmsr(msr) : stored;
 }
 
-static enum reg_result read_live(struct vs *vs, uint64_t number, uint64_t *value)
+static uint64_t read_live(const struct vs *vs, uint64_t number)
 {
 	const struct vmx_area *area = area_of(vs);
 
 	switch (number) {
 	case MK1_INTEL_cr2:
-		*value = vs->guest_cr2;
-		break;
+		return vs->guest_cr2;
 	case MK1_INTEL_dr6:
-		*value = area->dr6;
-		break;
+		return area->dr6;
 	case MK1_INTEL_star:
-		*value = area->guest[VMX_STAR].value;
-		break;
+		return area->guest[VMX_STAR].value;
 	case MK1_INTEL_lstar:
-		*value = area->guest[VMX_LSTAR].value;
-		break;
+		return area->guest[VMX_LSTAR].value;
 	case MK1_INTEL_fmask:
-		*value = area->guest[VMX_FMASK].value;
-		break;
+		return area->guest[VMX_FMASK].value;
 	case MK1_INTEL_cstar:
-		*value = live_msr(vs, MSR_CSTAR, area->cstar);
-		break;
+		return live_msr(vs, MSR_CSTAR, area->cstar);
 	case MK1_INTEL_kernel_gs_base:
-		*value = live_msr(vs, MSR_KERNEL_GS_BASE, area->kernel_gs_base);
-		break;
+		return live_msr(vs, MSR_KERNEL_GS_BASE, area->kernel_gs_base);
 	default:
-		return live_read(vs, (enum live_reg)(number - MK1_INTEL_cr8), value);
+		return live_read(vs, (enum live_reg)(number - MK1_INTEL_cr8));
 	}
-	return REG_OK;
 }
 
 /* A value that is not canonical would fault, here or in VM entry. */
-static enum reg_result set_canonical(uint64_t *to, uint64_t value)
+static bool set_canonical(uint64_t *to, uint64_t value)
 {
 	if (!bsl_is_canonical(value))
-		return REG_REFUSED;
+		return false;
 	*to = value;
-	return REG_OK;
+	return true;
 }
 
-static enum reg_result set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored,
+static bool set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored,
 				    uint64_t value)
 {
-	enum reg_result result = set_canonical(stored, value);
-
-	if (result == REG_OK && is_active(vs))
+	if (!set_canonical(stored, value))
+		return false;
+	if (is_active(vs))
 		wrmsr(msr, value);
-	return result;
+	return true;
 }
 
-static enum reg_result write_live(struct vs *vs, uint64_t number, uint64_t value)
+static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 {
 	struct vmx_area *area = area_of(vs);
 
@@ -94,23 +87,23 @@ static enum reg_result write_live(struct vs *vs, uint64_t number, uint64_t value
 	case MK1_INTEL_cr2:
 		vs->guest_cr2 = value;
 		this_pp()->unsettled = true;
-		return REG_OK;
+		return true;
 	case MK1_INTEL_dr6:
 		if (value >> 32)
-			return REG_REFUSED;
+			return false;
 		area->dr6 = value;
 		this_pp()->unsettled = true;
-		return REG_OK;
+		return true;
 	case MK1_INTEL_star:
 		area->guest[VMX_STAR].value = value;
-		return REG_OK;
+		return true;
 	case MK1_INTEL_lstar:
 		return set_canonical(&area->guest[VMX_LSTAR].value, value);
 	case MK1_INTEL_fmask:
 		if (value >> 32)
-			return REG_REFUSED;
+			return false;
 		area->guest[VMX_FMASK].value = value;
-		return REG_OK;
+		return true;
 	case MK1_INTEL_cstar:
 		return set_live_msr(vs, MSR_CSTAR, &area->cstar, value);
 	case MK1_INTEL_kernel_gs_base:
@@ -130,27 +123,31 @@ static bool is_msr_list(uint64_t number)
 	       number == MK1_INTEL_vmentry_msr_load_count;
 }
 
-enum reg_result vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
+uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	const struct reg *reg = find(number);
+	uint64_t content;
 
 	if (!reg)
-		return REG_UNKNOWN;
+		return MK1_INVALID_INPUT_REG(2);
 	if (reg->access == ACCESS_GPR) {
 		*value = *gpr_of(vs, reg->field);
-		return REG_OK;
+		return MK1_SUCCESS;
 	}
-	if (reg->access == ACCESS_LIVE)
-		return read_live(vs, number, value);
+	if (reg->access == ACCESS_LIVE) {
+		*value = read_live(vs, number);
+		return MK1_SUCCESS;
+	}
 	vmx_current(vs);
-	if (!vmcs_try_read(reg->field, value))
-		return REG_REFUSED; /* a field that this CPU does not have */
-	*value &= bsl_mask(reg->bytes * 8U);
+	if (!vmcs_try_read(reg->field, &content))
+		return MK1_INVALID_INPUT_REG(2); /* a field that this CPU does not have */
+	content &= bsl_mask(reg->bytes * 8U);
 	if (is_msr_list(number))
-		*value = 0;
+		content = 0;
 	if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls && !area_of(vs)->nmi_window)
-		*value &= ~(uint64_t)PRIMARY_NMI_WINDOW;
-	return REG_OK;
+		content &= ~(uint64_t)PRIMARY_NMI_WINDOW;
+	*value = content;
+	return MK1_SUCCESS;
 }
 
 /* The CPU reads bitmaps at many an access: they must be pages that the extension was given. */
@@ -229,37 +226,46 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 	}
 }
 
-enum reg_result vmx_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, uint64_t value)
 {
-	const struct reg *reg = find(number);
 	uint64_t wanted = value;
 
-	if (!reg)
-		return REG_UNKNOWN;
-	switch (reg->access) {
-	case ACCESS_GPR:
-		*gpr_of(vs, reg->field) = value;
-		return REG_OK;
-	case ACCESS_LIVE:
-		return write_live(vs, number, value);
-	case ACCESS_RW:
-		break;
-	default:
-		return REG_REFUSED;
-	}
 	vmx_current(vs);
 	if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, reg->field, &value))
-		return REG_REFUSED;
+		return false;
 	if (is_msr_list(number))
-		return REG_OK;
-	/* An NMI in between opens the window itself; vmx_vs_run looks again. */
+		return true;
 	if (!vmcs_try_write(reg->field, value))
-		return REG_REFUSED;
+		return false;
 	if (number == MK1_INTEL_pin_based_vm_execution_ctls)
 		vs->nmi_exiting = wanted & PIN_NMI_EXITING;
 	else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls)
 		area_of(vs)->nmi_window = wanted & PRIMARY_NMI_WINDOW;
 	else
 		take_notice(vs, number, value);
-	return REG_OK;
+	return true;
+}
+
+uint64_t vmx_vs_write(struct vs *vs, uint64_t number, uint64_t value)
+{
+	const struct reg *reg = find(number);
+	bool done = false;
+
+	if (!reg)
+		return MK1_INVALID_INPUT_REG(2);
+	switch (reg->access) {
+	case ACCESS_GPR:
+		*gpr_of(vs, reg->field) = value;
+		done = true;
+		break;
+	case ACCESS_LIVE:
+		done = write_live(vs, number, value);
+		break;
+	case ACCESS_RW:
+		done = write_field(vs, number, reg, value);
+		break;
+	default:
+		break;
+	}
+	return done ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3);
 }

@@ -95,8 +95,8 @@ void vmx_set_guest_cr0(uint64_t value);
 void vmx_set_guest_cr4(uint64_t value);
 
 /* regs.c */
-enum reg_result vmx_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
-enum reg_result vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
+uint64_t vmx_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
+uint64_t vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 
 /* exit.c */
 __attribute__((noreturn)) void vmx_vs_run(struct vs *vs); /* _Noreturn is no part of the type */
@@ -124,7 +124,7 @@ void vmx_exit_entry(void);
 /*
  * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another VMCS
  * or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU any more,
- * an NMI is owed to the root VS. It is not set by an NMI that comes later: see vmx_nmi.
+ * an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself: vmx_nmi.
  */
 MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
 {

@@ -52,6 +52,9 @@ if [ "${1:-}" = load ]; then
 	exits_during load stress-ng --cpu 1 --vm 1 --vm-bytes 24M --timeout $seconds
 fi
 bfm stop >/dev/null || exit 1
-bfm start /bench/syscall >/dev/null || exit 1
-tell "syscall $(bfm dump | sed -n 's/.*bench: syscall \([0-9]*\).*/\1/p' | least)"
+bfm start /bench/calls >/dev/null || exit 1
+/bench/cost calls
+bfm dump | sed -n 's/.*bench: //p' | while read -r line; do
+	tell "$line"
+done
 bfm stop >/dev/null

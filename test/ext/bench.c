@@ -1,13 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The default extension, which first measures what a system call costs that does nothing. */
+/*
+ * The default extension, which measures what each call of Mk#1 costs: TSC ticks from SYSCALL until
+ * ring 3 goes on, least of many. test/bench/cost.c asks for it with BENCH_LEAF in EAX.
+ */
+#include <abi/mk1_regs_amd.h>
+#include <abi/mk1_regs_intel.h>
 #include <ext/libext/libext.h>
 
-int default_start(uint64_t specs);
-#define ext_start default_start
-#include <ext/default/main.c>
-#undef ext_start
+static int in_start(uint64_t specs);
+static void in_bootstrap(uint64_t ppid);
+static void in_vmexit(uint64_t vsid, uint64_t reason);
+static void in_fail(uint64_t error_and_vector, uint64_t address);
 
-#define ROUNDS 1000
+#define AROUND_START in_start
+#define AROUND_BOOTSTRAP in_bootstrap
+#define AROUND_VMEXIT in_vmexit
+#define AROUND_FAIL in_fail
+#include "around.h"
+
+#define BENCH_LEAF 0x4000BE7C
+#define ROUNDS 20
+#define MSR_TSC_AUX 0xC0000103
+#define SOME_SPA 0x1000 /* RAM that Linux leaves to the firmware */
+
+#define CALL(op, idx, name, in, out, args, results, errors) CALL_##name,
+enum call { MK1_SYSCALLS(CALL) CALL_null, CALL_vs_write_first, NR_CALLS };
+#undef CALL
+
+#define NAME(op, idx, name, in, out, args, results, errors) #name,
+static const char names[NR_CALLS][32] = { MK1_SYSCALLS(NAME) "null", "vs_write_first" };
+#undef NAME
+
+static uint64_t least[NR_CALLS]; /* 0: not measured */
+static uint64_t empty = UINT64_MAX;
+static uint64_t began; /* of a call that ends elsewhere */
+static unsigned int stage;
 
 static uint64_t rdtsc(void)
 {
@@ -17,23 +44,217 @@ static uint64_t rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-int ext_start(uint64_t specs)
+static void record(enum call call, uint64_t ticks)
 {
-	uint64_t best = UINT64_MAX;
-	uint64_t empty = UINT64_MAX;
+	if (!least[call] || ticks - empty < least[call])
+		least[call] = ticks - empty;
+}
 
+static void unexpected(enum call call, uint64_t status)
+{
+	ext_print("bench: %s: status 0x%llx\n", names[call], (unsigned long long)status);
+	ext_exit();
+}
+
+#define TIMED_STATUS(name, call, wanted)                                                           \
+	do {                                                                                       \
+		uint64_t t0 = rdtsc(), status = (call), t1 = rdtsc();                              \
+                                                                                                   \
+		if (status != (wanted))                                                            \
+			unexpected(CALL_##name, status);                                           \
+		record(CALL_##name, t1 - t0);                                                      \
+	} while (0)
+#define TIMED(name, ...) TIMED_STATUS(name, mk1_##name(__VA_ARGS__), MK1_SUCCESS)
+
+static void objects(uint64_t ppid)
+{
+	uint64_t vmid, vpid, vsid;
+
+	TIMED(vm_create_vm, MK1_HANDLE, &vmid);
+	TIMED(vp_create_vp, MK1_HANDLE, vmid, &vpid);
+	TIMED(vs_create_vs, MK1_HANDLE, vpid, ppid, &vsid);
+	TIMED(vs_migrate, MK1_HANDLE, vsid, ppid);
+	TIMED(debug_dump_vm, vmid);
+	TIMED(debug_dump_vp, vpid);
+	if (mk1_tls_vsid() != MK1_INVALID_ID) { /* in an exit */
+		uint64_t root_vm = mk1_tls_vmid(), root_vp = mk1_tls_vpid(), root = mk1_tls_vsid();
+
+		TIMED(vs_set_active, MK1_HANDLE, vmid, vpid, vsid);
+		TIMED(vs_set_active, MK1_HANDLE, root_vm, root_vp, root);
+	} else {
+		TIMED(vs_init_as_root, MK1_HANDLE, vsid);
+	}
+	TIMED(vs_clear, MK1_HANDLE, vsid);
+	TIMED(vs_destroy_vs, MK1_HANDLE, vsid);
+	TIMED(vp_destroy_vp, MK1_HANDLE, vpid);
+	TIMED(vm_destroy_vm, MK1_HANDLE, vmid);
+}
+
+static void memory(void)
+{
+	uint64_t va, spa;
+
+	TIMED(mem_alloc_page, MK1_HANDLE, &va, &spa);
+	TIMED(mem_free_page, MK1_HANDLE, va);
+	TIMED(mem_alloc_huge, MK1_HANDLE, 0x4000, &va, &spa);
+	TIMED(mem_free_huge, MK1_HANDLE, va);
+	TIMED(vm_map_direct, MK1_HANDLE, MK1_ROOT_VMID, SOME_SPA, &va);
+	TIMED(vm_unmap_direct, MK1_HANDLE, MK1_ROOT_VMID, va);
+	TIMED(vm_map_direct, MK1_HANDLE, MK1_ROOT_VMID, SOME_SPA, &va);
+	TIMED(vm_unmap_direct_broadcast, MK1_HANDLE, MK1_ROOT_VMID, va);
+	TIMED(vm_tlb_flush, MK1_HANDLE, MK1_ROOT_VMID);
+}
+
+static void registers(uint64_t vsid)
+{
+	uint64_t rip = is_svm ? MK1_AMD_rip : MK1_INTEL_rip;
+	uint64_t value;
+
+	TIMED(vs_read, MK1_HANDLE, vsid, rip, &value);
+	/* Until the next exit the state that Linux exited with is remembered. */
+	TIMED_STATUS(vs_write_first, mk1_vs_write(MK1_HANDLE, vsid, rip, value), MK1_SUCCESS);
+	TIMED(vs_write, MK1_HANDLE, vsid, rip, value);
+	TIMED(vs_tlb_flush, MK1_HANDLE, vsid, 0x1000);
+	TIMED(intrinsic_rdmsr, MK1_HANDLE, MSR_TSC_AUX, &value);
+	TIMED(intrinsic_wrmsr, MK1_HANDLE, MSR_TSC_AUX, value);
+}
+
+/* Registered already, and a handle that is closed and opened again. */
+static void handles(void)
+{
+	uint64_t here = (uint64_t)in_start, handle;
+
+	TIMED_STATUS(callback_register_bootstrap,
+		     mk1_callback_register_bootstrap(MK1_HANDLE, here), MK1_FAILURE_UNKNOWN);
+	TIMED_STATUS(callback_register_vmexit, mk1_callback_register_vmexit(MK1_HANDLE, here),
+		     MK1_FAILURE_UNKNOWN);
+	TIMED_STATUS(callback_register_fail, mk1_callback_register_fail(MK1_HANDLE, here),
+		     MK1_FAILURE_UNKNOWN);
+	TIMED(handle_close_handle, MK1_HANDLE);
+	TIMED(handle_open_handle, MK1_SPEC_ID, &handle);
+	TIMED_STATUS(null, mk1_handle_close_handle(MK1_INVALID_HANDLE), MK1_FAILURE_INVALID_HANDLE);
+}
+
+static void printing(uint64_t vsid)
+{
+	static const char text[] = "0123456789ABCDE\n";
+
+	TIMED(debug_out, 1, 2);
+	TIMED(debug_dump_vs, vsid);
+	TIMED(debug_dump_vmexit_log, mk1_tls_ppid());
+	TIMED(debug_write_c, '\n');
+	TIMED(debug_write_str, (uint64_t)text, sizeof(text) - 1);
+	TIMED(debug_dump_ext, mk1_tls_extid());
+	TIMED(debug_dump_page_pool);
+	TIMED(debug_dump_huge_pool);
+}
+
+/* A page that in_fail maps when it is touched. */
+static void again(void)
+{
+	uint64_t va = MK1_DIRECT_MAP_BASE + SOME_SPA, t1;
+
+	began = 0;
+	__asm__ volatile("movb (%0), %%al" : : "r"(va) : "rax", "memory");
+	t1 = rdtsc();
+	if (began)
+		record(CALL_control_again, t1 - began);
+	mk1_vm_unmap_direct(MK1_HANDLE, MK1_ROOT_VMID, va);
+}
+
+static void print_all(void)
+{
+	for (unsigned int i = 0; i < NR_CALLS; i++) {
+		if (least[i])
+			ext_print("bench: call %s %llu\n", names[i], (unsigned long long)least[i]);
+	}
+}
+
+/*
+ * The guest executes CPUID three times: the calls that run it end in the next exit, so that what they
+ * cost contains the way into the guest, one CPUID, and the way back here.
+ */
+static void in_vmexit(uint64_t vsid, uint64_t reason)
+{
+	uint64_t now = rdtsc(), vmid = mk1_tls_vmid(), vpid = mk1_tls_vpid();
+
+	(void)reason;
+	if ((uint32_t)mk1_rax() != BENCH_LEAF)
+		return;
+	mk1_set_rax(BENCH_LEAF);
+	switch (stage++) {
+	case 0:
+		registers(vsid);
+		memory();
+		objects(mk1_tls_ppid());
+		handles();
+		again();
+		began = rdtsc();
+		mk1_vs_run(MK1_HANDLE, vmid, vpid, vsid);
+		break;
+	case 1:
+		record(CALL_vs_run, now - began);
+		began = rdtsc();
+		mk1_vs_run_current(MK1_HANDLE);
+		break;
+	case 2:
+		record(CALL_vs_run_current, now - began);
+		began = rdtsc();
+		mk1_vs_advance_ip_and_run(MK1_HANDLE, vmid, vpid, vsid);
+		break;
+	case 3:
+		record(CALL_vs_advance_ip_and_run, now - began);
+		began = rdtsc();
+		mk1_vs_advance_ip_and_run_current(MK1_HANDLE);
+		break;
+	default:
+		record(CALL_vs_advance_ip_and_run_current, now - began);
+		stage = 0;
+		TIMED(vs_advance_ip_and_set_active, MK1_HANDLE, vmid, vpid, vsid);
+		if ((uint32_t)mk1_rcx()) {
+			printing(vsid);
+			print_all();
+		}
+		mk1_vs_run_current(MK1_HANDLE);
+		break;
+	}
+	ext_exit();
+}
+
+static void in_fail(uint64_t error_and_vector, uint64_t address)
+{
+	uint64_t va;
+
+	(void)error_and_vector;
+	if (mk1_vm_map_direct(MK1_HANDLE, MK1_ROOT_VMID, address - MK1_DIRECT_MAP_BASE, &va) !=
+	    MK1_SUCCESS)
+		ext_exit();
+	began = rdtsc();
+	mk1_control_again();
+}
+
+static void in_bootstrap(uint64_t ppid)
+{
+	uint64_t now = rdtsc();
+
+	if (ppid)
+		return;
+	record(CALL_control_wait, now - began);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		objects(ppid);
+}
+
+static int in_start(uint64_t specs)
+{
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		uint64_t t0 = rdtsc();
-		uint64_t t1 = rdtsc();
-		uint64_t t2;
+		uint64_t t0 = rdtsc(), t1 = rdtsc();
 
-		mk1_handle_close_handle(MK1_INVALID_HANDLE);
-		t2 = rdtsc();
 		if (t1 - t0 < empty)
 			empty = t1 - t0;
-		if (t2 - t1 < best)
-			best = t2 - t1;
 	}
-	ext_print("bench: syscall %llu\n", (unsigned long long)(best - empty));
-	return default_start(specs);
+	if (default_start(specs))
+		return 1;
+	began = rdtsc();
+	mk1_control_wait();
+	return 1;
 }
