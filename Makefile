@@ -5,6 +5,7 @@
 # make demo            the main job, shown on a machine with 4 CPUs
 # make shell           the same machine, to try bfm by hand
 # make bench           exact instruction counts
+# make docs            the tables of the ABI: build/docs/
 # make install         DESTDIR= PREFIX=
 #
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
@@ -24,6 +25,7 @@ KREL = $(shell make -s -C $(KDIR) kernelrelease 2>/dev/null)
 include microkernel/microkernel.mk
 include ext/ext.mk
 include bfm/bfm.mk
+include docs/docs.mk
 include test/test.mk
 
 .PHONY: all module install clean

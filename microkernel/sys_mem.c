@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Syscalls: mem and intrinsic. */
 #include <abi/layout.h>
+#include <abi/mk1_msrs.h>
 #include <bsl/bits.h>
 
 #include "ext.h"
@@ -92,34 +93,14 @@ uint64_t sys_mem_free_huge(struct syscall_frame *f)
 
 #define MSR_R 0x1
 #define MSR_W 0x2
+#define MSR_RW (MSR_R | MSR_W)
 
-/* What an extension may reach; everything else in root mode belongs to the microkernel. */
 static const struct {
 	uint32_t first, last;
 	unsigned int rights;
 } msr_policy[] = {
-	{ 0x00000010, 0x00000010, MSR_R }, /* TSC */
-	{ 0x00000017, 0x00000017, MSR_R }, /* PLATFORM_ID */
-	{ 0x0000001B, 0x0000001B, MSR_R }, /* APIC_BASE */
-	{ 0x0000003A, 0x0000003A, MSR_R }, /* FEATURE_CONTROL */
-	{ 0x000000CE, 0x000000CE, MSR_R }, /* PLATFORM_INFO */
-	{ 0x000000FE, 0x000000FE, MSR_R }, /* MTRRCAP */
-	{ 0x0000010A, 0x0000010A, MSR_R }, /* ARCH_CAPABILITIES */
-	{ 0x00000174, 0x00000176, MSR_R }, /* SYSENTER_* */
-	{ 0x000001A0, 0x000001A0, MSR_R }, /* MISC_ENABLE */
-	{ 0x000001D9, 0x000001D9, MSR_R }, /* DEBUGCTL */
-	{ 0x00000200, 0x0000020F, MSR_R }, /* variable MTRRs */
-	{ 0x00000250, 0x00000250, MSR_R }, /* fixed MTRRs */
-	{ 0x00000258, 0x00000259, MSR_R },
-	{ 0x00000268, 0x0000026F, MSR_R },
-	{ 0x00000277, 0x00000277, MSR_R }, /* PAT */
-	{ 0x000002FF, 0x000002FF, MSR_R }, /* MTRR_DEF_TYPE */
-	{ 0x00000480, 0x00000493, MSR_R }, /* VMX capabilities */
-	{ 0x00000DA0, 0x00000DA0, MSR_R }, /* XSS */
-	{ 0xC0000080, 0xC0000084, MSR_R }, /* EFER, STAR, LSTAR, CSTAR, FMASK */
-	{ 0xC0000100, 0xC0000102, MSR_R }, /* FS_BASE, GS_BASE, KERNEL_GS_BASE */
-	{ 0xC0000103, 0xC0000103, MSR_R | MSR_W }, /* TSC_AUX: not used in root mode */
-	{ 0xC0010114, 0xC0010114, MSR_R }, /* VM_CR */
+#define MSR_ENTRY(first, last, rights, what) { first, last, MSR_##rights },
+	MK1_MSRS(MSR_ENTRY)
 };
 
 static unsigned int msr_rights(uint32_t msr)

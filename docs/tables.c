@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables of the ABI in Markdown, made from the lists in abi/: tables NAME prints one of them.
+ * `make docs` writes them all, and test/docs holds docs/abi/ against them.
+ */
+#include <abi/mk1.h>
+#include <abi/mk1_msrs.h>
+#include <abi/mk1_regs_amd.h>
+#include <abi/mk1_regs_intel.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The words of MK1_SYSCALLS: the name of the status, which has MK1_ before it in C, and its value. */
+static const struct status {
+	const char *word;
+	const char *name;
+	uint64_t value;
+} statuses[] = {
+	{ "", "SUCCESS", MK1_SUCCESS },
+	{ "UNKNOWN", "FAILURE_UNKNOWN", MK1_FAILURE_UNKNOWN },
+	{ "HANDLE", "FAILURE_INVALID_HANDLE", MK1_FAILURE_INVALID_HANDLE },
+	{ "UNSUPPORTED", "FAILURE_UNSUPPORTED", MK1_FAILURE_UNSUPPORTED },
+	{ "DENIED", "INVALID_PERM_DENIED", MK1_INVALID_PERM_DENIED },
+	{ "REG0", "INVALID_INPUT_REG0", MK1_INVALID_INPUT_REG(0) },
+	{ "REG1", "INVALID_INPUT_REG1", MK1_INVALID_INPUT_REG(1) },
+	{ "REG2", "INVALID_INPUT_REG2", MK1_INVALID_INPUT_REG(2) },
+	{ "REG3", "INVALID_INPUT_REG3", MK1_INVALID_INPUT_REG(3) },
+	{ "REG4", "INVALID_INPUT_REG4", MK1_INVALID_INPUT_REG(4) },
+	{ "REG5", "INVALID_INPUT_REG5", MK1_INVALID_INPUT_REG(5) },
+	{ "", "INVALID_OUTPUT_REG0", MK1_INVALID_OUTPUT_REG(0) },
+	{ "", "INVALID_OUTPUT_REG1", MK1_INVALID_OUTPUT_REG(1) },
+	{ "", "INVALID_OUTPUT_REG2", MK1_INVALID_OUTPUT_REG(2) },
+	{ "", "INVALID_OUTPUT_REG3", MK1_INVALID_OUTPUT_REG(3) },
+	{ "", "INVALID_OUTPUT_REG4", MK1_INVALID_OUTPUT_REG(4) },
+	{ "", "INVALID_OUTPUT_REG5", MK1_INVALID_OUTPUT_REG(5) },
+};
+
+static const size_t nr_statuses = sizeof(statuses) / sizeof(statuses[0]);
+
+static void print_status(void)
+{
+	puts("| status | value |\n| --- | --- |");
+	for (size_t i = 0; i < nr_statuses; i++)
+		printf("| %s | 0x%016" PRIX64 " |\n", statuses[i].name, statuses[i].value);
+}
+
+static const char *status_name(const char *word, size_t length)
+{
+	for (size_t i = 0; i < nr_statuses; i++) {
+		if (strlen(statuses[i].word) == length && !strncmp(statuses[i].word, word, length))
+			return statuses[i].name;
+	}
+	return "?";
+}
+
+/* A cell: the words of a list, each as its register and itself, or as the status that it stands for. */
+static void print_words(const char *words, bool are_errors)
+{
+	printf(" |%s", *words ? "" : " none");
+	for (unsigned int n = 0; *words; n++) {
+		size_t length = strcspn(words, " ");
+
+		if (n)
+			putchar(',');
+		if (are_errors)
+			printf(" %s", status_name(words, length));
+		else
+			printf(" REG%u %.*s", n, (int)length, words);
+		words += length + strspn(words + length, " ");
+	}
+}
+
+static void print_call(unsigned int op, unsigned int idx, const char *name, const char *args,
+		       const char *results, const char *errors)
+{
+	printf("| %u.%u | %s | 0x%016" PRIX64, op, idx, name, MK1_RAX(op, idx));
+	print_words(args, false);
+	print_words(results, false);
+	print_words(errors, true);
+	puts(" |");
+}
+
+static void print_calls(void)
+{
+	puts("| number | call | RAX | in | out | errors |\n| --- | --- | --- | --- | --- | --- |");
+#define CALL(op, idx, name, in, out, args, results, errors) \
+	print_call(MK1_OP_##op, idx, #name, args, results, errors);
+	MK1_SYSCALLS(CALL)
+}
+
+#define REGISTER(number, name, where, bytes, access) \
+	printf("| %d | %s | %d | %s | 0x%04X |\n", number, #name, (bytes) * 8, #access, where);
+
+static void print_registers_amd(void)
+{
+	puts("| number | register | bits | access | offset |\n| --- | --- | --- | --- | --- |");
+	MK1_AMD_REGS(REGISTER)
+}
+
+static void print_registers_intel(void)
+{
+	puts("| number | register | bits | access | encoding |\n| --- | --- | --- | --- | --- |");
+	MK1_INTEL_REGS(REGISTER)
+}
+
+static void print_msrs(void)
+{
+	puts("| first | last | access | MSRs |\n| --- | --- | --- | --- |");
+#define MSR(first, last, rights, what) \
+	printf("| 0x%08X | 0x%08X | %s | %s |\n", first, last, #rights, what);
+	MK1_MSRS(MSR)
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*print)(void);
+	} tables[] = {
+		{ "calls", print_calls },
+		{ "status", print_status },
+		{ "registers-amd", print_registers_amd },
+		{ "registers-intel", print_registers_intel },
+		{ "msrs", print_msrs },
+	};
+
+	for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (!strcmp(argv[1], tables[i].name)) {
+			tables[i].print();
+			return 0;
+		}
+	}
+	fputs("usage: tables calls|status|registers-amd|registers-intel|msrs\n", stderr);
+	return 2;
+}
