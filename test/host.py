@@ -182,6 +182,7 @@ MAY_INCLUDE = {
     "microkernel": ("abi", "lib/bsl", "microkernel"),
     "ext": ("abi", "lib/bsl", "ext"),
     "bfm": ("abi", "lib/bsl", "bfm"),
+    "docs": ("abi",),
 }
 
 
