@@ -443,7 +443,10 @@ static void vmx_tlb_flush_all(struct vs *vs)
 {
 	uint64_t vpid = vs ? vpid_of(vs) : 0;
 
-	if (vpid || !vs)
+	/* Nested tables of the extension's own change, too; those of nested.c only grow. */
+	if (vs && !area_of(vs)->own_ept)
+		vmx_flush_everything();
+	else if (vpid || !vs)
 		vmx_flush_vpid(vpid);
 }
 

@@ -666,9 +666,16 @@ START_TEST(ept_pointer_of_our_own_or_not)
 	ck_assert(area_of(host_pp->vs)->own_ept);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
 	ck_assert(!area_of(host_pp->vs)->own_ept);
+	/* what the extension changed in tables of its own is flushed, too */
+	cpu->count[INSN_INVEPT] = 0;
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_INVEPT], 1);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, eptp), MK1_SUCCESS);
 	ck_assert(area_of(host_pp->vs)->own_ept);
 	ck_assert_uint_eq(cpu->arg[INSN_INVEPT][0], 2);
+	cpu->count[INSN_INVEPT] = 0;
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_INVEPT], 0);
 	mk.root_npt = 0;
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
 	ck_assert(!area_of(host_pp->vs)->own_ept);
