@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The tables of the ABI as Markdown files, made from the lists in abi/. Included by the Makefile at the
-# root; run from there.
+# The tables of the ABI as Markdown files, made from the lists in abi/. Included by the Makefile at
+# the root; run from there.
 
 DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status registers-amd registers-intel msrs)
 DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -I.

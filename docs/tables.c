@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The words of MK1_SYSCALLS: the name of the status, which has MK1_ before it in C, and its value. */
+/* The words of MK1_SYSCALLS: the name of the status, in C with MK1_ before it, and its value. */
 static const struct status {
 	const char *word;
 	const char *name;
@@ -55,7 +55,7 @@ static const char *status_name(const char *word, size_t length)
 	return "?";
 }
 
-/* A cell: the words of a list, each as its register and itself, or as the status that it stands for. */
+/* A cell: the words of a list, each with its register, or as the status that it stands for. */
 static void print_words(const char *words, bool are_errors)
 {
 	printf(" |%s", *words ? "" : " none");
