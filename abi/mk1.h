@@ -42,6 +42,7 @@
 #define MK1_OP_VS 6
 #define MK1_OP_INTRINSIC 7
 #define MK1_OP_MEM 8
+#define MK1_NR_OPS 9
 
 /*
  * X(opcode, index, name, inputs, outputs, arguments, results, errors)

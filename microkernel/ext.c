@@ -252,8 +252,10 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	if (!bsl_add(va, size - 1, &end) || end >> 47)
 		return false;
 	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
+		/* What another PP put into the direct map may not have been touched here. */
+		(void)direct_map_fault(pp, page << BF_PAGE_SHIFT);
 		if (!bsl_pt_walk(&tables, pp->ext->cr3[pp->handoff.ppid], page << BF_PAGE_SHIFT,
-			      BSL_PTE_P, &entry) ||
+				 BSL_PTE_P, &entry) ||
 		    !(entry & BSL_PTE_U))
 			return false;
 	}

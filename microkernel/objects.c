@@ -62,7 +62,7 @@ struct vs *vs_get(uint16_t id)
 	return id < MK_MAX_VSS && vss[id].state == SLOT_USED ? &vss[id] : NULL;
 }
 
-struct vm *vm_create(struct ext *ext)
+struct vm *vm_create(void)
 {
 	struct vm *vm = NULL;
 
@@ -71,10 +71,8 @@ struct vm *vm_create(struct ext *ext)
 		if (vms[i].state == SLOT_FREE)
 			vm = &vms[i];
 	}
-	if (vm) {
+	if (vm)
 		vm->state = SLOT_USED;
-		vm->ext = ext;
-	}
 	unlock();
 	return vm;
 }
@@ -197,20 +195,23 @@ bool vs_destroy(uint16_t id)
 	return done;
 }
 
-bool vs_migrate(uint16_t id, uint16_t ppid)
+uint64_t vs_migrate(uint16_t id, uint16_t ppid)
 {
+	uint64_t status = MK1_SUCCESS;
 	struct vs *vs;
-	bool done = false;
 
 	lock();
 	vs = vs_get(id);
-	if (vs && vs_is_idle(vs) && !vs->root) {
+	if (!vs || !vs_is_idle(vs) || vs->root) {
+		status = MK1_INVALID_INPUT_REG(1);
+	} else if (ppid >= mk.handoff->nr_pps) {
+		status = MK1_INVALID_INPUT_REG(2);
+	} else {
 		mk.vendor->vs_clear(vs);
 		vs->ppid = ppid;
-		done = true;
 	}
 	unlock();
-	return done;
+	return status;
 }
 
 uint64_t *gpr_of(struct vs *vs, uint64_t offset)

@@ -32,7 +32,6 @@ struct vm {
 	uint8_t state; /* enum slot_state */
 	uint16_t vps; /* VPs that belong to it */
 	uint16_t active; /* PPs on which it is the active VM */
-	struct ext *ext; /* who created it, NULL for the root VM */
 	uint64_t direct_map[BF_MAX_EXTS][DIRECT_MAP_SLOTS]; /* PML4 entries, by extension */
 };
 
@@ -76,7 +75,7 @@ struct vp *vp_get(uint16_t id);
 struct vs *vs_get(uint16_t id);
 
 /* NULL when the pool is exhausted (or no memory for the VMCB/VMCS). The parent must be in use. */
-struct vm *vm_create(struct ext *ext);
+struct vm *vm_create(void);
 struct vp *vp_create(uint16_t vmid);
 struct vs *vs_create(uint16_t vpid, uint16_t ppid);
 
@@ -86,10 +85,10 @@ bool vp_destroy(uint16_t id);
 bool vs_destroy(uint16_t id);
 
 /*
- * Assigns the VS to another PP. false, and nothing changed, when it is not there, active, Linux', or
- * still cached by the CPU of another PP, which must clear it first.
+ * The call vs_migrate: assigns the VS to another PP. INVALID_INPUT_REG1, and nothing changed, when it is
+ * not there, active, Linux', or still cached by the CPU of another PP, which must clear it first.
  */
-bool vs_migrate(uint16_t id, uint16_t ppid);
+uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 
 /* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
 uint64_t *gpr_of(struct vs *vs, uint64_t offset);

@@ -66,28 +66,35 @@ static bool read_ring3(char *text, uint64_t va, uint64_t n)
 	return ok;
 }
 
-/* The range is checked page by page, and copied before it is used. */
-uint64_t sys_debug_write_str(struct syscall_frame *f)
+/* The string at va, up to a NUL or size bytes, in chunks; false: part of it is not the extension's. */
+static bool walk_str(uint64_t va, uint64_t size, bool print)
 {
-	uint64_t va = f->reg[0], left = f->reg[1];
-
-	while (left) {
+	while (size) {
 		uint64_t in_page = BF_PAGE_SIZE - (va & BF_PAGE_MASK);
-		uint64_t n = left < CHUNK ? left : CHUNK;
+		uint64_t n = size < CHUNK ? size : CHUNK;
 		char text[CHUNK];
 		size_t length;
 
 		if (n > in_page)
 			n = in_page;
 		if (!read_ring3(text, va, n))
-			return MK1_INVALID_INPUT_REG(0);
+			return false;
 		length = bsl_strnlen(text, n);
-		debug_write(text, length);
+		if (print)
+			debug_write(text, length);
 		if (length < n)
 			break;
 		va += n;
-		left -= n;
+		size -= n;
 	}
+	return true;
+}
+
+/* All of it is looked at before any of it is printed. */
+uint64_t sys_debug_write_str(struct syscall_frame *f)
+{
+	if (!walk_str(f->reg[0], f->reg[1], false) || !walk_str(f->reg[0], f->reg[1], true))
+		return MK1_INVALID_INPUT_REG(0);
 	return MK1_SUCCESS;
 }
 

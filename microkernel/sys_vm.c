@@ -14,7 +14,7 @@
 
 uint64_t sys_vm_create_vm(struct syscall_frame *f)
 {
-	const struct vm *vm = vm_create(this_pp()->ext);
+	const struct vm *vm = vm_create();
 
 	if (!vm)
 		return MK1_FAILURE_UNKNOWN;

@@ -211,11 +211,7 @@ uint64_t sys_vs_clear(struct syscall_frame *f)
 
 uint64_t sys_vs_migrate(struct syscall_frame *f)
 {
-	if (!vs_get(arg_id(f, 1)))
-		return MK1_INVALID_INPUT_REG(1);
-	if (arg_id(f, 2) >= mk.handoff->nr_pps)
-		return MK1_INVALID_INPUT_REG(2);
-	return vs_migrate(arg_id(f, 1), arg_id(f, 2)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(1);
+	return vs_migrate(arg_id(f, 1), arg_id(f, 2));
 }
 
 uint64_t sys_vs_set_active(struct syscall_frame *f)

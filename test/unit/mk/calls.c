@@ -246,6 +246,7 @@ START_TEST(write_str)
 	memset(text, 'y', sizeof(text));
 	put_text(EXT_DATA + 0xFFC, text, 4);
 	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0xFFC, 5), MK1_INVALID_INPUT_REG(0));
+	ck_assert_str_eq(printed(), "");
 	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0xFFC, 4), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(debug_write_str, 0, 1), MK1_INVALID_INPUT_REG(0));
 	ck_assert_uint_eq(SYS(debug_write_str, BF_PP_ABI, 1), MK1_INVALID_INPUT_REG(0));

@@ -227,6 +227,20 @@ START_TEST(direct_map_fault_is_mended)
 }
 END_TEST
 
+/* The microkernel reads there as ring 3 would. */
+START_TEST(direct_map_not_seen_yet)
+{
+	setup();
+	enter(1);
+	(void)launch();
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)), MK1_SUCCESS);
+	on_pp(1);
+	ck_assert(ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + linux_page(0), PAGE));
+	ck_assert(!ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + linux_page(0), PAGE + 1));
+}
+END_TEST
+
 START_TEST(direct_map_fault_without_a_vm)
 {
 	machine_of(0);
@@ -456,6 +470,7 @@ TCase *memory_tests(void)
 	tcase_add_test(tc, direct_map_of_another_vm);
 	tcase_add_loop_test(tc, direct_map_without_memory, 0, 4);
 	tcase_add_test(tc, direct_map_fault_is_mended);
+	tcase_add_test(tc, direct_map_not_seen_yet);
 	tcase_add_test(tc, direct_map_fault_without_a_vm);
 	tcase_add_test(tc, tlb_flush_of_a_vm);
 	tcase_add_loop_test(tc, tlb_flush_in_bootstrap, 0, 2);
