@@ -43,9 +43,9 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
 		(void *)pp->handoff.switch_leave;
 
+	tlb_part(pp);
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
-	tlb_part(pp);
 	if (pp->nmi_pending)
 		sp->nmi_pending = 1;
 	pp->nmi_pending = false;

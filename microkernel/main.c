@@ -116,7 +116,6 @@ static void init_pp(struct pp *pp)
 	pp->fallback = false;
 	pp->nmi_pending = false;
 	pp->holds_objects = false;
-	tlb_join(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
 }
@@ -159,6 +158,7 @@ _Noreturn void mk_main(void)
 	}
 	init_pp(pp);
 	init_cpu(pp);
+	tlb_join(pp);
 	/* NMIs go to our own handler by now: what the switch page holds is complete. */
 	if (pp->switch_page->nmi_pending)
 		pp->nmi_pending = true;

@@ -14,6 +14,7 @@
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
 #define MK_GDT_ENTRIES 8
+#define MK_TEMP_APIC 7 /* of the BF_PP_TEMP slots; svm/fetch.c has the others */
 #define MK_IDT_ENTRIES 256
 
 #ifndef __ASSEMBLER__

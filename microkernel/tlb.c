@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "tlb.h"
 
+#include "apic.h"
 #include "intrinsics.h"
 #include "mk.h"
 
+/* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */
+#define UNTIL_KICK 20000ULL
 /* About a second on a fast CPU, and some on a slow one. */
 #define PATIENCE 4000000000ULL
 
@@ -11,29 +14,6 @@ uint64_t tlb_generation;
 
 static struct tlb_state states[BF_MAX_PPS];
 static bool present[BF_MAX_PPS];
-
-void tlb_join(struct pp *pp)
-{
-	pp->tlb = &states[pp->handoff.ppid];
-	pp->tlb->away = 0;
-	__atomic_store_n(&present[pp->handoff.ppid], true, __ATOMIC_SEQ_CST);
-	tlb_catch_up(pp);
-}
-
-void tlb_part(struct pp *pp)
-{
-	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&present[pp->handoff.ppid], false, __ATOMIC_RELEASE);
-}
-
-void tlb_catch_up(struct pp *pp)
-{
-	/* The generation is read first: what changes after it is flushed for the next one. */
-	uint64_t generation = __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE);
-
-	write_cr3(read_cr3());
-	__atomic_store_n(&pp->tlb->seen, generation, __ATOMIC_RELEASE);
-}
 
 static uint64_t rdtsc(void)
 {
@@ -43,6 +23,63 @@ static uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+void tlb_join(struct pp *pp)
+{
+	struct tlb_state *tlb = &states[pp->handoff.ppid];
+
+	pp->tlb = tlb;
+	tlb->apic_id = apic_init(pp);
+	tlb->kick = 0;
+	tlb->away = 0;
+	__atomic_store_n(&present[pp->handoff.ppid], true, __ATOMIC_SEQ_CST);
+	tlb_catch_up(pp);
+}
+
+static void await_kick(struct tlb_state *tlb)
+{
+	uint64_t began = rdtsc();
+
+	while (__atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE) && rdtsc() - began < PATIENCE)
+		__asm__ volatile("pause");
+	tlb->kick = 0;
+}
+
+void tlb_await_kick(struct pp *pp)
+{
+	(void)tlb_leave_guest(pp);
+	await_kick(pp->tlb);
+	tlb_catch_up(pp);
+}
+
+bool tlb_kicked(struct pp *pp)
+{
+	if (!__atomic_exchange_n(&pp->tlb->kick, 0, __ATOMIC_ACQ_REL))
+		return false;
+	tlb_catch_up(pp);
+	return true;
+}
+
+void tlb_part(struct pp *pp)
+{
+	__atomic_store_n(&present[pp->handoff.ppid], false, __ATOMIC_SEQ_CST);
+	await_kick(pp->tlb);
+}
+
+void tlb_catch_up(struct pp *pp)
+{
+	uint64_t generation;
+
+	/*
+	 * The generation is read first: what changes after it is flushed for the next one. An NMI
+	 * may have come in between, with a later one: seen must not go back.
+	 */
+	do {
+		generation = __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE);
+		write_cr3(read_cr3());
+		__atomic_store_n(&pp->tlb->seen, generation, __ATOMIC_RELEASE);
+	} while (generation != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE));
+}
+
 static bool has_flushed(uint32_t ppid, uint64_t generation)
 {
 	return !__atomic_load_n(&present[ppid], __ATOMIC_SEQ_CST) ||
@@ -50,21 +87,50 @@ static bool has_flushed(uint32_t ppid, uint64_t generation)
 	       __atomic_load_n(&states[ppid].seen, __ATOMIC_SEQ_CST) >= generation;
 }
 
+/* Whoever sets the word sends the NMI, unless the PP has seen to it meanwhile. */
+static void kick(uint32_t ppid, uint64_t generation)
+{
+	uint32_t none = 0;
+	bool needed;
+
+	if (!__atomic_compare_exchange_n(&states[ppid].kick, &none, 1, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		return;
+	needed = !has_flushed(ppid, generation);
+	__atomic_store_n(&states[ppid].kick, needed, __ATOMIC_RELEASE);
+	if (needed)
+		apic_send_nmi(states[ppid].apic_id);
+}
+
+static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
+{
+	uint64_t began = rdtsc(), passed;
+	bool kicked = false;
+
+	while (!has_flushed(ppid, generation)) {
+		passed = rdtsc() - began;
+		if (passed > PATIENCE)
+			return false;
+		if (passed > UNTIL_KICK && !kicked) {
+			kick(ppid, generation);
+			kicked = true;
+		}
+		/* Another PP may be waiting for us in the same way. */
+		if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))
+			tlb_catch_up(pp);
+		__asm__ volatile("pause");
+	}
+	return true;
+}
+
 bool tlb_shootdown(struct pp *pp)
 {
 	uint64_t generation = __atomic_add_fetch(&tlb_generation, 1, __ATOMIC_SEQ_CST);
-	uint64_t began = rdtsc();
 
 	tlb_catch_up(pp);
 	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps; ppid++) {
-		while (!has_flushed(ppid, generation)) {
-			if (rdtsc() - began > PATIENCE)
-				return false;
-			/* Another PP may be waiting for us in the same way. */
-			if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))
-				tlb_catch_up(pp);
-			__asm__ volatile("pause");
-		}
+		if (!await_flush(pp, ppid, generation))
+			return false;
 	}
 	return true;
 }

@@ -5,8 +5,12 @@
  *
  * Each PP says whether it is in the guest, and which generation of the mappings its TLB knows. A PP
  * in the guest uses no mapping of an extension, and flushes when it comes back, if the generation has
- * moved on; a PP in root mode is waited for. The exit and the shootdown each write their own word
- * before they read the other's, with a barrier between, so that one of them sees the other.
+ * moved on. A PP in root mode gets an NMI, and flushes in its handler: whatever its extension does,
+ * nothing but an NMI reaches it there.
+ *
+ * Who writes a word and who reads it each have a barrier between their own write and their look at the
+ * other's, so that one of them sees the other: away and tlb_generation, away and kick. An NMI sent so is
+ * never taken by the guest: a PP with kick set does not enter it before the NMI has come.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -18,24 +22,35 @@
 struct tlb_state {
 	uint64_t away; /* in the guest, or not in the hypervisor at all */
 	uint64_t seen; /* the generation up to which this PP has flushed */
+	uint32_t kick; /* an NMI is on its way to make this PP flush */
+	uint32_t apic_id;
 } __attribute__((aligned(64)));
 
 extern uint64_t tlb_generation;
 
-/* Once when a PP comes in, before it uses an extension's mappings. */
+/* Once when a PP comes in, before it uses an extension's mappings and with NMIs coming here. */
 void tlb_join(struct pp *pp);
 
-/* When it leaves the hypervisor. */
+/* When it leaves the hypervisor, with NMIs coming here still. */
 void tlb_part(struct pp *pp);
 
 /* Flushes this PP up to the current generation. */
 void tlb_catch_up(struct pp *pp);
 
-/* Immediately before the guest is entered. */
-MK_HOT void tlb_enter_guest(struct pp *pp)
+/* Immediately before the guest is entered. false: tlb_await_kick must come first, and this once more. */
+MK_HOT bool tlb_enter_guest(struct pp *pp)
 {
-	__atomic_store_n(&pp->tlb->away, 1, __ATOMIC_RELEASE);
+	struct tlb_state *tlb = pp->tlb;
+
+	(void)__atomic_exchange_n(&tlb->away, 1, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&tlb->kick, __ATOMIC_RELAXED);
 }
+
+/* Waits for the NMI that has been sent to this PP; NMIs must be able to come. */
+void tlb_await_kick(struct pp *pp);
+
+/* In the NMI handler: whether this is such an NMI. Then the PP has flushed. */
+bool tlb_kicked(struct pp *pp);
 
 /*
  * The first thing on every exit, before anything of an extension is touched. false: tlb_catch_up must

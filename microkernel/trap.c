@@ -7,6 +7,7 @@
 #include "intrinsics.h"
 #include "mk.h"
 #include "pp.h"
+#include "tlb.h"
 #include "vendor.h"
 
 struct extable_entry {
@@ -32,6 +33,8 @@ void trap(struct trap_frame *frame)
 	struct pp *pp = this_pp();
 
 	if (frame->vector == VECTOR_NMI) {
+		if (tlb_kicked(pp))
+			return;
 		pp->nmi_pending = true;
 		mk.vendor->nmi(pp);
 		return;

@@ -37,16 +37,17 @@ class Row:
 
 
 ESSENTIAL = ["smoke", "state", "guest", "cycles", "leak"]
-ALL = [*ESSENTIAL, "errors", "fuzz", "lifecycle", "nmi", "misbehave", "languages"]
+ALL = [*ESSENTIAL, "errors", "fuzz", "lifecycle", "nmi", "shootdown", "misbehave", "languages"]
 
 ROWS = [
-    Row("bochs-vmx", 2, "6.1", ["smoke", "state", "guest", "cycles", "lifecycle"], 600),
+    Row("bochs-vmx", 2, "6.1", ["smoke", "state", "guest", "cycles", "lifecycle", "nmi",
+                             "shootdown"], 600),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "languages"], 600),
-    Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "misbehave", "languages"], 600),
+    Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "nmi", "misbehave", "languages"], 600),
     Row("qemu-svm", 4, "6.1", ALL, 600),
     Row("qemu-svm", 4, "6.12", [*ESSENTIAL, "lifecycle", "busy"], 300),
     Row("qemu-svm", 4, "sid", [*ESSENTIAL, "lifecycle", "busy"], 300),
-    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "lifecycle", "nmi", "busy"], 300),
+    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 300),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),

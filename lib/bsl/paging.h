@@ -14,6 +14,7 @@
 #define BSL_PTE_P 0x1ULL
 #define BSL_PTE_W 0x2ULL
 #define BSL_PTE_U 0x4ULL
+#define BSL_PTE_UC 0x18ULL /* PWT and PCD: index 3 of the PAT, which is uncacheable */
 #define BSL_PTE_A 0x20ULL
 #define BSL_PTE_D 0x40ULL
 #define BSL_PTE_PS 0x80ULL

@@ -8,16 +8,6 @@
 
 struct svm svm;
 
-static void clgi(void)
-{
-	__asm__ volatile("clgi" : : : "memory");
-}
-
-static void stgi(void)
-{
-	__asm__ volatile("stgi" : : : "memory");
-}
-
 static void vmsave(uint64_t spa)
 {
 	__asm__ volatile("vmsave %%rax" : : "a"(spa) : "memory");
@@ -105,8 +95,6 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, pp->vendor_page);
-	/* From here on NMI, SMI and INIT wait until the guest runs: VMRUN sets GIF (§15.17). */
-	clgi();
 	pp->virt_on = true;
 	vmsave(pp->host_vmcb);
 	return BF_ERR_OK;
@@ -117,7 +105,6 @@ void svm_cpu_disable(struct pp *pp)
 	if (!pp->virt_on)
 		return;
 	pp->virt_on = false;
-	stgi();
 	wrmsr(MSR_VM_HSAVE_PA, pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
 }

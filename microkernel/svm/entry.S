@@ -56,6 +56,7 @@ svm_enter:
 	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%r15)
 	movabs	(BF_PP_DATA + PP_HOST_VMCB), %rax
 	vmload	%rax
+	stgi			/* NMIs find everything that their handler needs */
 	call	svm_exit
 	ud2
 	.size svm_enter, . - svm_enter

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Into the guest and out of it, and the guest that has no extension any more. */
+#include "../apic.h"
 #include "../debug.h"
 #include "../fail.h"
 #include "../intrinsics.h"
@@ -13,16 +14,27 @@ static void inject(struct vmcb *vmcb, uint64_t event)
 	vmcb->eventinj = SVM_EVENT_VALID | event;
 }
 
-/* GIF is 0 in root mode, so this can only be an NMI from before CLGI. */
-void svm_run_nmi(struct pp *pp, struct vs *vs)
+/*
+ * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then for
+ * the end of the NMI handler that the guest may be in.
+ */
+void svm_take_nmi(struct pp *pp, const struct vs *vs)
 {
-	struct vmcb *vmcb = vmcb_of(vs);
+	if (!vs->root)
+		return;
+	pp->nmi_pending = false;
+	apic_send_nmi(pp->tlb->apic_id);
+}
 
-	if (vs->root && !(vmcb->eventinj & SVM_EVENT_VALID)) {
-		pp->nmi_pending = false;
-		inject(vmcb, SVM_EVENT_NMI);
-	}
-	tlb_enter_guest(pp);
+void svm_run_kicked(struct pp *pp, struct vs *vs)
+{
+	do {
+		stgi();
+		tlb_await_kick(pp);
+		clgi();
+		if (pp->nmi_pending)
+			svm_take_nmi(pp, vs);
+	} while (!tlb_enter_guest(pp));
 	svm_enter(vs->block_spa);
 }
 

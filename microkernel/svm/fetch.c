@@ -19,7 +19,8 @@
 /* The slots: the code page, the guest's page tables by level, a nested page table. */
 #define SLOT_CODE 0
 #define SLOT_NESTED 6
-BF_STATIC_ASSERT(SLOT_NESTED < BF_PP_TEMP_SLOTS, "5 levels of page tables lie between");
+BF_STATIC_ASSERT(SLOT_NESTED < MK_TEMP_APIC && MK_TEMP_APIC < BF_PP_TEMP_SLOTS,
+		 "5 levels of page tables lie between");
 
 /* The page of physical memory at spa, in a slot; NULL when reading could do harm. */
 static const void *temp_map(unsigned int slot, uint64_t spa)

@@ -50,20 +50,34 @@ bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /* exit.c */
 __attribute__((noreturn)) void svm_vs_run(struct vs *vs);
-MK_RARE _Noreturn void svm_run_nmi(struct pp *pp, struct vs *vs); /* an NMI is pending */
+MK_RARE void svm_take_nmi(struct pp *pp, const struct vs *vs); /* one that is pending */
+MK_RARE _Noreturn void svm_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void svm_fallback_init(struct vs *vs);
 _Noreturn void svm_exit(void);
 
 /* entry.S: VMRUN of the VMCB at spa; ends in svm_exit. */
 _Noreturn void svm_enter(uint64_t spa);
 
-/* Into the guest. */
+/* With GIF clear, NMI, SMI, INIT and #MC wait (APM vol. 2 §15.17). */
+static inline void clgi(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static inline void stgi(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+}
+
+/* Into the guest. From here on NMIs wait for it: VMRUN sets GIF. */
 MK_HOT _Noreturn void svm_run(struct pp *pp, struct vs *vs)
 {
+	clgi();
 	vmcb_of(vs)->rax = abi_gprs()[BF_RAX];
 	if (__builtin_expect(pp->nmi_pending, 0))
-		svm_run_nmi(pp, vs);
-	tlb_enter_guest(pp);
+		svm_take_nmi(pp, vs);
+	if (__builtin_expect(!tlb_enter_guest(pp), 0))
+		svm_run_kicked(pp, vs);
 	svm_enter(vs->block_spa);
 }
 

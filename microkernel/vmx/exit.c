@@ -59,8 +59,15 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		set_nmi_window(true);
-	tlb_enter_guest(pp);
+	while (!tlb_enter_guest(pp))
+		tlb_await_kick(pp);
 	vmx_enter(launched);
+}
+
+void vmx_run_kicked(struct pp *pp, struct vs *vs)
+{
+	tlb_await_kick(pp);
+	vmx_run_unsettled(pp, vs);
 }
 
 void vmx_vs_run(struct vs *vs)

@@ -102,6 +102,7 @@ uint64_t vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 __attribute__((noreturn)) void vmx_vs_run(struct vs *vs); /* _Noreturn is no part of the type */
 /* The entries that need more than the general registers. */
 MK_RARE _Noreturn void vmx_run_unsettled(struct pp *pp, struct vs *vs);
+MK_RARE _Noreturn void vmx_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
 void vmx_nmi(struct pp *pp);
@@ -130,7 +131,8 @@ MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
 {
 	if (__builtin_expect(pp->unsettled, 0))
 		vmx_run_unsettled(pp, vs);
-	tlb_enter_guest(pp);
+	if (__builtin_expect(!tlb_enter_guest(pp), 0))
+		vmx_run_kicked(pp, vs);
 	vmx_resume();
 }
 

@@ -207,6 +207,9 @@ static void make_cpu(struct cpu *c)
 		msr_set(c, (uint32_t)plain_msrs[i], 0);
 	msr_set(c, MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
 	msr_set(c, MSR_IA32_PAT, 0x0407050600070106);
+	msr_set(c, 0x1B, 0xFEE00C00); /* x2APIC */
+	msr_set(c, 0x802, 0x100 + (uint64_t)(c - m.cpus));
+	msr_set(c, 0x830, 0);
 	msr_set(c, MSR_IA32_MTRR_CAP, 0x502);
 	msr_set(c, MSR_IA32_MTRR_DEF_TYPE, 0xC06);
 	/* 3.5 to 4 GiB is uncacheable, the rest write-back by default. */
@@ -434,6 +437,7 @@ void guest_exit(uint64_t reason)
 	memcpy(host_pp->exit_gpr, abi_gprs(), sizeof(host_pp->exit_gpr)); /* as entry.S does */
 	if (m.vendor == BF_VENDOR_AMD) {
 		vmcb_of(vs)->exitcode = reason;
+		cpu->gif = true; /* as entry.S does */
 		RUN(svm_exit());
 	} else {
 		vmcs_put(vs->block_spa, VMCS_exit_reason, reason);

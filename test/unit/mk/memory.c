@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include "../../../microkernel/apic.h"
 #include "../../../microkernel/ext.h"
 #include "../../../microkernel/tlb.h"
 #include "suites.h"
@@ -357,6 +358,84 @@ START_TEST(shootdowns_at_the_same_time)
 }
 END_TEST
 
+/* The NMI that it gets, and what its handler does. */
+static void other_takes_the_nmi(int signal)
+{
+	(void)signal;
+	if (msr_get(&m.cpus[0], 0x830) == (0x101ULL << 32 | 0x4400))
+		(void)tlb_kicked(m.pps[1]);
+	else
+		in_a_while(other_takes_the_nmi);
+}
+
+START_TEST(shootdown_reaches_a_pp_in_its_extension)
+{
+	setup();
+	second_pp();
+	in_a_while(other_takes_the_nmi);
+	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
+	ck_assert_uint_eq(m.pps[1]->tlb->seen, tlb_generation);
+	ck_assert_uint_eq(m.pps[1]->tlb->kick, 0);
+	/* somebody else has sent one already */
+	m.pps[1]->tlb->kick = 1;
+	msr_set(&m.cpus[0], 0x830, 0);
+	in_a_while(other_flushes);
+	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], 0x830), 0);
+}
+END_TEST
+
+static void nmi_comes(int signal)
+{
+	struct trap_frame f = { .vector = VECTOR_NMI, .cs = BF_SEL_USER_CS };
+
+	(void)signal;
+	trap(&f);
+}
+
+/* Such an NMI must not become the guest's, nor Linux' that has its CPU back. */
+START_TEST(nobody_else_takes_the_nmi)
+{
+	machine_of(_i / 3);
+	start_and_launch();
+	guest_exit(_i / 3 ? EXIT_CPUID : 0x72);
+	if (_i % 3 == 1)
+		host_pp->unsettled = true;
+	host_pp->tlb->kick = 1;
+	tlb_generation++;
+	in_a_while(nmi_comes);
+	if (_i % 3 == 2)
+		SYS(vs_promote, HANDLE, 0);
+	else
+		SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, _i % 3 == 2 ? END_LEFT : END_GUEST);
+	ck_assert_uint_eq(host_pp->tlb->kick, 0);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
+	ck_assert_uint_eq(host_pp->tlb->away, _i % 3 != 2);
+	ck_assert_uint_eq(m.switch_pages[0]->nmi_pending, 0);
+}
+END_TEST
+
+/* Registers in memory: Linux' half of a write to the ICR is there afterwards. */
+START_TEST(nmi_by_xapic)
+{
+	volatile uint32_t *apic;
+
+	machine_of(0);
+	apic = phys_at(linux_page(0));
+	msr_set(&m.cpus[0], 0x1B, linux_page(0) | 0x800);
+	apic[0x20 / 4] = 7U << 24;
+	apic[0x310 / 4] = 0x12000000;
+	apic[0x300 / 4] = 0x1000; /* still sending */
+	start();
+	ck_assert_uint_eq(host_pp->tlb->apic_id, 7);
+	apic_send_nmi(5);
+	ck_assert_uint_eq(apic[0x300 / 4], 0x4400);
+	ck_assert_uint_eq(apic[0x310 / 4], 0x12000000);
+}
+END_TEST
+
 /* It never answers: the page is lost rather than reused. */
 START_TEST(shootdown_gives_up)
 {
@@ -475,6 +554,9 @@ TCase *memory_tests(void)
 	tcase_add_test(tc, tlb_flush_of_a_vm);
 	tcase_add_loop_test(tc, tlb_flush_in_bootstrap, 0, 2);
 	tcase_add_test(tc, shootdown_waits_for_a_pp_in_its_extension);
+	tcase_add_test(tc, shootdown_reaches_a_pp_in_its_extension);
+	tcase_add_loop_test(tc, nobody_else_takes_the_nmi, 0, 6);
+	tcase_add_test(tc, nmi_by_xapic);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);

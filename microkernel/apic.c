@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "apic.h"
+
+#include <abi/layout.h>
+#include <bsl/bits.h>
+#include <bsl/paging.h>
+
+#include "intrinsics.h"
+#include "mem.h"
+#include "pp.h"
+
+#define MSR_APIC_BASE 0x1B
+#define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */
+#define MSR_X2APIC_ID 0x802
+#define MSR_X2APIC_ICR 0x830
+
+/* The page of registers otherwise, 32 bits every 16 bytes. */
+#define REGISTERS (BF_PP_TEMP + MK_TEMP_APIC * (uint64_t)BF_PAGE_SIZE)
+#define XAPIC_ID 0x20
+#define XAPIC_ICR_LOW 0x300
+#define XAPIC_ICR_HIGH 0x310
+
+#define ICR_NMI 0x4400 /* delivery mode NMI, level assert, physical destination */
+#define ICR_PENDING 0x1000
+#define PATIENCE 100000 /* looks at it */
+
+static bool is_x2apic(void)
+{
+	return rdmsr(MSR_APIC_BASE) & APIC_BASE_EXTD;
+}
+
+static volatile uint32_t *reg(unsigned int offset)
+{
+	return (volatile uint32_t *)(REGISTERS + offset);
+}
+
+uint32_t apic_init(struct pp *pp)
+{
+	uint64_t *pt = window(pp->handoff.area_pt);
+
+	if (is_x2apic())
+		return (uint32_t)rdmsr(MSR_X2APIC_ID);
+	pt[bsl_pt_index(REGISTERS, 1)] = (rdmsr(MSR_APIC_BASE) & BSL_PTE_SPA) | BSL_PTE_P |
+					 BSL_PTE_W | BSL_PTE_UC | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
+	invlpg(REGISTERS);
+	return *reg(XAPIC_ID) >> 24;
+}
+
+static void await_delivery(void)
+{
+	for (unsigned int i = 0; i < PATIENCE && *reg(XAPIC_ICR_LOW) & ICR_PENDING; i++)
+		__asm__ volatile("pause");
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	uint32_t high;
+
+	if (is_x2apic()) {
+		wrmsr(MSR_X2APIC_ICR, (uint64_t)id << 32 | ICR_NMI);
+		return;
+	}
+	/* Linux may have exited between its writes to the two halves. */
+	high = *reg(XAPIC_ICR_HIGH);
+	await_delivery();
+	*reg(XAPIC_ICR_HIGH) = id << 24;
+	*reg(XAPIC_ICR_LOW) = ICR_NMI;
+	await_delivery();
+	*reg(XAPIC_ICR_HIGH) = high;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The local APIC, which is Linux': the microkernel sends NMIs with it, and leaves it as it was (SDM
+ * vol. 3 §11, APM vol. 2 §16).
+ */
+#ifndef MK_APIC_H
+#define MK_APIC_H
+
+#include <abi/types.h>
+
+struct pp;
+
+/* Once when a PP comes in; returns its APIC ID. */
+uint32_t apic_init(struct pp *pp);
+
+/* Sends an NMI to the CPU with this APIC ID. */
+void apic_send_nmi(uint32_t id);
+
+#endif
