@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 2
+#define BF_HANDOFF_VERSION 3
 
 #ifndef __ASSEMBLER__
 
@@ -53,9 +53,7 @@ struct bf_image_page {
 
 struct bf_image {
 	uint64_t entry;
-	uint64_t tls_va; /* initial TLS data: tls_filesz bytes at this address of the image */
-	uint64_t tls_filesz;
-	uint64_t tls_memsz;
+	uint64_t tls_spa; /* a page as the thread_local data begins on every PP; 0: all zero */
 	struct bf_list pages; /* struct bf_image_page, ascending by va */
 };
 

@@ -98,7 +98,7 @@ static enum bf_error check_sizes(struct image *image, unsigned int i)
 		return wrong(image, s->p_type == PT_TLS ? BF_ERR_ELF_TLS : BF_ERR_ELF_PHDRS,
 			     "segment %u has 0x%llx bytes in the file and 0x%llx in memory", i,
 			     (unsigned long long)s->p_filesz, (unsigned long long)s->p_memsz);
-	if (!bsl_range_within(s->p_offset, s->p_filesz, 0, image->size))
+	if (s->p_filesz && !bsl_range_within(s->p_offset, s->p_filesz, 0, image->size))
 		return wrong(image, BF_ERR_ELF_TRUNCATED,
 			     "segment %u: 0x%llx bytes at offset 0x%llx", i,
 			     (unsigned long long)s->p_filesz, (unsigned long long)s->p_offset);
@@ -153,7 +153,6 @@ static enum bf_error check_pair(struct image *image, unsigned int i, unsigned in
 	return BF_ERR_OK;
 }
 
-/* Initial data must be part of the image: the loader takes it from there (struct bf_image). */
 static enum bf_error check_tls(struct image *image, unsigned int i)
 {
 	const GElf_Phdr *tls = &image->segments[i];
@@ -164,17 +163,7 @@ static enum bf_error check_tls(struct image *image, unsigned int i)
 	if (tls->p_memsz > BF_PAGE_SIZE)
 		return wrong(image, BF_ERR_ELF_TLS, "0x%llx bytes",
 			     (unsigned long long)tls->p_memsz);
-	if (!tls->p_filesz)
-		return BF_ERR_OK;
-	for (unsigned int k = 0; k < image->nr_segments; k++) {
-		const GElf_Phdr *s = &image->segments[k];
-
-		if (s->p_type == PT_LOAD &&
-		    bsl_range_within(tls->p_vaddr, tls->p_filesz, s->p_vaddr, s->p_memsz))
-			return BF_ERR_OK;
-	}
-	return wrong(image, BF_ERR_ELF_TLS, "its data at 0x%llx is in no loadable segment",
-		     (unsigned long long)tls->p_vaddr);
+	return BF_ERR_OK;
 }
 
 static enum bf_error check_segment(struct image *image, unsigned int i, bool *tls_seen)

@@ -126,11 +126,12 @@ static bool map_fresh(struct ext *ext, uint64_t va, uint64_t size, uint64_t *las
 static void fill_tls(const struct ext *ext, uint32_t ppid)
 {
 	uint64_t fs_base = tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET;
-	uint64_t image = fs_base - ext->image->tls_memsz;
 
 	if (mk.has_smap)
 		stac();
-	bsl_memcpy((void *)image, (const void *)ext->image->tls_va, ext->image->tls_filesz);
+	if (ext->image->tls_spa)
+		bsl_memcpy((void *)tls_block(ppid), window(ext->image->tls_spa),
+			   MK1_EXT_TLS_ABI_OFFSET);
 	*(uint64_t *)fs_base = fs_base;
 	if (mk.has_smap)
 		clac();

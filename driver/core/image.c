@@ -75,6 +75,20 @@ static enum bf_error load_segment(const struct bsl_elf_segment *segment, struct 
 	return BF_ERR_OK;
 }
 
+/* A page that ends as the thread_local data does. */
+static enum bf_error load_tls(const struct bsl_elf *elf, struct bf_memory *memory, uint64_t *spa)
+{
+	uint8_t *page;
+
+	if (!elf->tls_filesz)
+		return BF_ERR_OK;
+	page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, spa);
+	if (!page)
+		return memory->error;
+	bsl_memcpy(page + BF_PAGE_SIZE - elf->tls_memsz, elf->tls_data, elf->tls_filesz);
+	return BF_ERR_OK;
+}
+
 enum bf_error bf_image_load(struct bf_image *image, struct bf_memory *memory, const void *file,
 			    uint64_t size, uint64_t base, uint64_t length, uint64_t *detail)
 {
@@ -89,9 +103,9 @@ enum bf_error bf_image_load(struct bf_image *image, struct bf_memory *memory, co
 	if (error != BF_ERR_OK)
 		return error;
 	image->entry = elf.entry;
-	image->tls_va = elf.tls_va;
-	image->tls_filesz = elf.tls_filesz;
-	image->tls_memsz = elf.tls_memsz;
+	error = load_tls(&elf, memory, &image->tls_spa);
+	if (error != BF_ERR_OK)
+		return error;
 	pages = bf_memory_alloc(memory, BF_MEMORY_DATA, count_pages(&elf) * sizeof(*pages),
 				&image->pages.spa);
 	if (!pages)

@@ -105,7 +105,8 @@ static enum bf_error check_phdr(const struct bsl_elf *elf, const struct program_
 	}
 	if (ph->filesz > ph->memsz)
 		return ph->type == PT_TLS ? BF_ERR_ELF_TLS : BF_ERR_ELF_PHDRS;
-	if (!bsl_range_within(ph->offset, ph->filesz, 0, elf->size))
+	/* Linkers put segments of nothing but zeros anywhere, behind the end of the file, too. */
+	if (ph->filesz && !bsl_range_within(ph->offset, ph->filesz, 0, elf->size))
 		return BF_ERR_ELF_TRUNCATED;
 	if (ph->type == PT_TLS)
 		return ph->memsz <= BF_PAGE_SIZE ? BF_ERR_OK : BF_ERR_ELF_TLS;
@@ -157,20 +158,15 @@ static enum bf_error check_segments(const struct bsl_elf *elf, uint64_t *detail)
 	return entry_found ? BF_ERR_OK : BF_ERR_ELF_ENTRY;
 }
 
-/* One TLS segment at most; its initial data is read from the loaded image, so it must be there. */
+/*
+ * One TLS segment at most. Its initial data is what the file has: its address need not be that of a
+ * loadable segment, and one at the same address may hold something else.
+ */
 static enum bf_error check_tls(struct bsl_elf *elf, const struct program_header *ph)
 {
-	struct bsl_elf_segment segment;
-	uint32_t index = 0;
-	bool found = !ph->filesz;
-
 	if (elf->tls_memsz)
 		return BF_ERR_ELF_TLS;
-	while (!found && bsl_elf_next(elf, &index, &segment))
-		found = bsl_range_within(ph->va, ph->filesz, segment.va, segment.memsz);
-	if (!found)
-		return BF_ERR_ELF_TLS;
-	elf->tls_va = ph->va;
+	elf->tls_data = ph->filesz ? elf->data + ph->offset : NULL;
 	elf->tls_filesz = ph->filesz;
 	elf->tls_memsz = ph->memsz;
 	return BF_ERR_OK;
@@ -215,7 +211,7 @@ bool bsl_elf_next(const struct bsl_elf *elf, uint32_t *index, struct bsl_elf_seg
 		segment->va = ph.va;
 		segment->memsz = ph.memsz;
 		segment->filesz = ph.filesz;
-		segment->data = elf->data + ph.offset;
+		segment->data = ph.filesz ? elf->data + ph.offset : NULL;
 		segment->flags = ph.flags & (BSL_ELF_R | BSL_ELF_W | BSL_ELF_X);
 		return true;
 	}

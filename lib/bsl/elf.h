@@ -23,7 +23,7 @@ struct bsl_elf {
 	uint64_t phoff;
 	uint32_t nr_phdrs;
 	uint64_t entry;
-	uint64_t tls_va; /* the PT_TLS segment; all 0 where there is none */
+	const uint8_t *tls_data; /* the PT_TLS segment; its sizes are 0 where there is none */
 	uint64_t tls_filesz;
 	uint64_t tls_memsz;
 };

@@ -385,12 +385,16 @@ START_TEST(loads_images)
 	/* text and rodata on one page, with the same rights */
 	elf_segment(&ext, ELF_RODATA, PT_LOAD, PF_R | PF_X, 0x800, MK1_EXT_CODE_BASE + 0xF00, 0x200,
 		    0x200);
-	ext.phdrs[ELF_TLS].p_vaddr = MK1_EXT_CODE_BASE + 0xF00;
+	ext.phdrs[ELF_TLS].p_vaddr = MK1_EXT_CODE_BASE + 0x2A00; /* the data's */
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	fake_show_handoff();
 	image = &fake.handoff->exts[0];
 	ck_assert_uint_eq(image->entry, MK1_EXT_CODE_BASE + 0x410);
-	ck_assert_uint_eq(image->tls_filesz, 0x20);
+	page = bf_os_va(image->tls_spa);
+	ck_assert_uint_eq(page[0xFBF], 0);
+	ck_assert_uint_eq(page[0xFC0], 0x90);
+	ck_assert_uint_eq(page[0xFDF], 0x90);
+	ck_assert_uint_eq(page[0xFE0], 0);
 	ck_assert_uint_eq(image->pages.count, 2 + 4);
 	pages = bf_os_va(image->pages.spa);
 	ck_assert_uint_eq(pages[0].va, MK1_EXT_CODE_BASE);

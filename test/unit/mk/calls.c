@@ -276,7 +276,7 @@ START_TEST(write_str_of_a_page_that_goes_away)
 	ck_assert(!cpu->ac);
 	ck_assert_uint_eq(cpu->cr2, EXT_DATA);
 	ck_assert_uint_eq(SYS(debug_write_str, EXT_RODATA, 6), MK1_SUCCESS);
-	ck_assert_str_eq(printed(), "thread");
+	ck_assert_str_eq(printed(), "read-o");
 }
 END_TEST
 

@@ -153,7 +153,7 @@ static void make_lists(struct bf_handoff *h)
 	memcpy(phys_at(h->page_pool.spa), pool, sizeof(pool));
 }
 
-/* Text, read-only data with the TLS image, data. */
+/* Text, read-only data, data; beside them a page of thread-local data. */
 static void make_ext(struct bf_image *image)
 {
 	struct bf_image_page pages[3];
@@ -162,11 +162,10 @@ static void make_ext(struct bf_image *image)
 	pages[0] = (struct bf_image_page){ MK1_EXT_CODE_BASE + 0x1000, spa | BF_PAGE_X };
 	pages[1] = (struct bf_image_page){ EXT_RODATA, spa + PAGE };
 	pages[2] = (struct bf_image_page){ EXT_DATA, (spa + 2 * PAGE) | BF_PAGE_W };
-	memcpy(phys_at(spa + PAGE), "thread-local", 13);
+	memcpy(phys_at(spa + PAGE), "read-only", 10);
 	image->entry = EXT_ENTRY;
-	image->tls_va = EXT_RODATA;
-	image->tls_filesz = 13;
-	image->tls_memsz = EXT_TLS_SIZE;
+	image->tls_spa = carve(1);
+	memcpy(phys_at(image->tls_spa + PAGE - EXT_TLS_SIZE), "thread-local", 13);
 	image->pages = (struct bf_list){ carve(1), 3 };
 	memcpy(phys_at(image->pages.spa), pages, sizeof(pages));
 }
