@@ -18,6 +18,8 @@ KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconvers
 KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
 KSELFTEST_EXTS := $(patsubst test/ext/%.c,$(KSELFTEST)/ext/%,$(wildcard test/ext/*.c))
+FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
+	$(KSELFTEST)/ext/foreign-least
 TEST_KERNELS := 6.1 6.12 sid
 
 $(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h)
@@ -28,6 +30,32 @@ $(KSELFTEST)/ext/%: $(O)/test/ext/%
 	@mkdir -p $(@D)
 	strip -o $@ $<
 
+# Extensions as other people would make them: their own flags and tools, nothing of ours.
+FOREIGN := test/ext/foreign
+FOREIGN_FLAGS := -std=c++17 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
+	-fno-exceptions -fno-rtti -fno-stack-protector -mgeneral-regs-only -mno-red-zone -fno-pic
+FOREIGN_LDFLAGS := -static -nostdlib -z max-page-size=4096 -z norelro -z noexecstack
+
+$(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	g++ $(FOREIGN_FLAGS) -O0 -mcmodel=large -c -o $(KSELFTEST)/obj/gnu.o $(FOREIGN)/ext.cc
+	gcc -c -o $(KSELFTEST)/obj/gnu-calls.o $(FOREIGN)/calls.S
+	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
+		$(KSELFTEST)/obj/gnu.o $(KSELFTEST)/obj/gnu-calls.o
+
+# Segments that share pages of the file, but not of memory, and no section headers.
+$(KSELFTEST)/ext/foreign-llvm: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	clang++ $(FOREIGN_FLAGS) -O3 -mcmodel=large -c -o $(KSELFTEST)/obj/llvm.o $(FOREIGN)/ext.cc
+	clang -c -o $(KSELFTEST)/obj/llvm-calls.o $(FOREIGN)/calls.S
+	ld.lld $(FOREIGN_LDFLAGS) --image-base=0x328000000000 -s -o $@ $(KSELFTEST)/obj/llvm.o \
+		$(KSELFTEST)/obj/llvm-calls.o
+
+$(KSELFTEST)/ext/foreign-least: $(FOREIGN)/least.S $(FOREIGN)/least.ld
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	gcc -c -o $(KSELFTEST)/obj/least.o $<
+	ld $(FOREIGN_LDFLAGS) -T $(FOREIGN)/least.ld -o $@ $(KSELFTEST)/obj/least.o
+
 $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@mkdir -p $@
 	strip -o $(KSELFTEST)/default $(O)/ext/default
@@ -36,7 +64,7 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@touch $@
 
 .PHONY: kselftest test-modules check check-unit coverage
-kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(KSELFTEST)/images
+kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images
 
 # The module and the one that the tests look at the CPUs with, for every kernel of the machines.
 test-modules: setup
