@@ -263,6 +263,12 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	return true;
 }
 
+bool ext_has_page(struct pp *pp, uint64_t spa)
+{
+	return bsl_is_aligned(spa, BF_PAGE_SIZE) && spa < MK1_SPA_LIMIT &&
+	       ext_is_mapped(pp, MK1_PAGE_POOL_BASE + spa, BF_PAGE_SIZE);
+}
+
 bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
 	bool ok = true;

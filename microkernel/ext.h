@@ -53,6 +53,9 @@ bool ext_is_code(const struct ext *ext, uint64_t rip);
 /* Whether [va, va + size) is mapped for ring 3 on this PP. */
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size);
 
+/* Whether spa is that of a page of the pools that the active extension was given. */
+bool ext_has_page(struct pp *pp, uint64_t spa);
+
 /* Memory of the pools appears in the extension's window; false: no memory for a table. */
 bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size);
 /* It disappears again; false: it was not all there. Of two PPs that try, one succeeds. */

@@ -8,6 +8,7 @@
 #include <bsl/string.h>
 
 #include "../decode.h"
+#include "../ext.h"
 #include "../intrinsics.h"
 #include "../mem.h"
 #include "../mk.h"
@@ -22,13 +23,16 @@
 BF_STATIC_ASSERT(SLOT_NESTED < MK_TEMP_APIC && MK_TEMP_APIC < BF_PP_TEMP_SLOTS,
 		 "5 levels of page tables lie between");
 
-/* The page of physical memory at spa, in a slot; NULL when reading could do harm. */
+/*
+ * The page of physical memory at spa, in a slot; NULL when reading could do harm. What the extension
+ * was given of the hypervisor's memory may be a guest's.
+ */
 static const void *temp_map(unsigned int slot, uint64_t spa)
 {
 	uint64_t va = BF_PP_TEMP + slot * (uint64_t)BF_PAGE_SIZE;
 	uint64_t *pt = window(this_pp()->handoff.area_pt);
 
-	if (!mem_is_ram(spa) || mem_is_owned(spa))
+	if (!mem_is_ram(spa) || (mem_is_owned(spa) && !ext_has_page(this_pp(), spa)))
 		return NULL;
 	pt[bsl_pt_index(va, 1)] = spa | BSL_PTE_P | BSL_PTE_NX | BSL_PTE_A;
 	invlpg(va);

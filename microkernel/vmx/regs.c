@@ -150,13 +150,6 @@ uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 	return MK1_SUCCESS;
 }
 
-/* The CPU reads bitmaps at many an access: they must be pages that the extension was given. */
-static bool is_own_page(uint64_t spa)
-{
-	return bsl_is_aligned(spa, BF_PAGE_SIZE) && spa < MK1_SPA_LIMIT &&
-	       ext_is_mapped(this_pp(), MK1_PAGE_POOL_BASE + spa, BF_PAGE_SIZE);
-}
-
 /* Judges, and completes, a value for a field in which not every value is safe for the host. */
 static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *value)
 {
@@ -172,7 +165,8 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	case MK1_INTEL_address_of_io_bitmap_a:
 	case MK1_INTEL_address_of_io_bitmap_b:
 	case MK1_INTEL_address_of_msr_bitmaps:
-		return is_own_page(*value);
+		/* The CPU reads them at many an access. The value of a new VS is no extension's page. */
+		return *value == vmx.open_maps || ext_has_page(this_pp(), *value);
 	case MK1_INTEL_vmcs_link_pointer:
 		return *value == ~(uint64_t)0;
 	case MK1_INTEL_ept_pointer:

@@ -319,6 +319,25 @@ START_TEST(nothing_harmful_is_read)
 }
 END_TEST
 
+/* A guest in memory that its extension was given, which is the hypervisor's too. */
+START_TEST(memory_of_the_extension)
+{
+	uint64_t spa;
+
+	running();
+	guest_exit(0x72);
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	spa = regs.reg[1];
+	memcpy(phys_at(spa), CPUID, 2);
+	paging(4, VA & ~0xFFFULL);
+	put_entry(1, 9, 8, VA, spa | TABLE);
+	vmcb()->np_control = 0;
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, MK1_PAGE_POOL_BASE + spa), MK1_SUCCESS);
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
 TCase *fetch_tests(void)
 {
 	TCase *tc = tcase_create("fetch");
@@ -335,5 +354,6 @@ TCase *fetch_tests(void)
 	tcase_add_test(tc, without_nested_paging);
 	tcase_add_loop_test(tc, nested_table_of_an_extension, 0, 2);
 	tcase_add_test(tc, nothing_harmful_is_read);
+	tcase_add_test(tc, memory_of_the_extension);
 	return tc;
 }

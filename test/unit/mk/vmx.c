@@ -583,6 +583,10 @@ START_TEST(refused_values)
 		ck_assert_uint_eq(reg_read(0, bad[i].number), before);
 	}
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS);
+	/* what a bitmap is at first */
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_address_of_io_bitmap_a,
+				    reg_read(0, MK1_INTEL_address_of_io_bitmap_a)),
+			  MK1_SUCCESS);
 }
 END_TEST
 
