@@ -3,7 +3,9 @@
 
 #include "debug.h"
 #include "fail.h"
+#include "intrinsics.h"
 #include "mem.h"
+#include "vendor.h"
 
 static struct exit_log *logs[BF_MAX_PPS];
 
@@ -55,6 +57,24 @@ void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
 		fail(BF_ERR_EXT_NO_VMEXIT, reason, 0, 0);
 	ext_switch(pp, mk.vmexit_ext);
 	exit_call(pp, vs, reason);
+}
+
+void exit_cpuid(struct vs *vs)
+{
+	uint64_t *gpr = abi_gprs();
+	struct cpuid_regs r;
+
+	if (!exit_has_leaf() || mk.vendor->vs_cpl(vs) == 0)
+		return;
+	/* An instruction that cannot be read any more is executed again. */
+	if (mk.vendor->vs_advance_ip(vs)) {
+		r = cpuid((uint32_t)gpr[BF_RAX], (uint32_t)gpr[BF_RCX]);
+		gpr[BF_RAX] = r.eax;
+		gpr[BF_RBX] = r.ebx;
+		gpr[BF_RCX] = r.ecx;
+		gpr[BF_RDX] = r.edx;
+	}
+	mk.vendor->vs_run(vs);
 }
 
 void exit_stop(struct vs *vs)

@@ -6,6 +6,7 @@
 #ifndef MK_EXIT_H
 #define MK_EXIT_H
 
+#include <abi/mk1.h>
 #include <abi/types.h>
 
 #include "ext.h"
@@ -29,6 +30,18 @@ MK_RARE _Noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
+
+/* Whether RAX is the leaf of CPUID by which a kernel talks to the extension. */
+MK_HOT bool exit_has_leaf(void)
+{
+	return (uint32_t)abi_gprs()[BF_RAX] == MK1_CPUID_LEAF;
+}
+
+/*
+ * A CPUID. Any process can execute it: with that leaf it is the extension's from CPL 0 only, and for
+ * all others one of the leaves that the CPU lacks. Returns when it is the extension's.
+ */
+void exit_cpuid(struct vs *vs);
 
 /* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
 MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,

@@ -170,6 +170,8 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 		exit_first(pp);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
+	if (code == SVM_EXIT_CPUID)
+		exit_cpuid(vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
 		general_protection(vs);
 	if (code == SVM_EXIT_NPF && vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2)) {
@@ -195,7 +197,8 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	vmcb->tlb_control = 0;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
-				     code == SVM_EXIT_NPF || pp->fallback || !pp->launched, 0))
+				     code == SVM_EXIT_NPF || exit_has_leaf() || pp->fallback ||
+				     !pp->launched, 0))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }

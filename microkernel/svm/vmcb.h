@@ -62,6 +62,7 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_EXCEPTION_GP 0x2000 /* bit 13 of the exception intercepts */
 
 #define SVM_EXIT_EXCEPTION_GP 0x4D
+#define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_IOIO 0x7B
 #define SVM_EXIT_VMRUN 0x80
 #define SVM_EXIT_VMMCALL 0x81

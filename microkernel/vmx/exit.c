@@ -223,6 +223,9 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 	case EXIT_NMI_WINDOW:
 		nmi_window(pp, vs);
 		break;
+	case EXIT_CPUID:
+		exit_cpuid(vs);
+		break;
 	case EXIT_VMCALL:
 		vmcall(vs);
 		break;
@@ -250,7 +253,8 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	basic = reason & EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */
-	if (__builtin_expect(OUR_EXITS >> (basic & 63) & 1 || pp->fallback || !pp->launched, 0))
+	if (__builtin_expect(OUR_EXITS >> (basic & 63) & 1 || exit_has_leaf() || pp->fallback ||
+				     !pp->launched, 0))
 		our_exit(pp, vs, reason);
 	exit_to_ext(pp, vs, reason);
 }

@@ -41,13 +41,21 @@ for leaf in 0 2 4 7 0x80000000 0x80000008; do
 	"$bin/cpuid" $leaf 0 0
 done >/tmp/leaves.bare
 
-plan 29
+# The leaf that asks for the stop is the kernel's: they do not look who executes it.
+process_cannot_stop()
+{
+	[ "$("$bin/cpuid" 0x400000ff 0xbf000000 0)" = "$stop_leaf" ] && all_guests
+}
+
+stop_leaf=$("$bin/cpuid" 0x400000ff 0xbf000000 0)
+plan 32
 snapshot /tmp/state.bare
 for extension in gnu llvm least; do
 	t "$extension: start" start "/kselftest/ext/foreign-$extension"
 	t "$extension: every CPU is a guest" all_guests
 	t "$extension: it finds what Mk#1 promises" good
 	t "$extension: CPUID" cpuid_filtered
+	t "$extension: a process cannot stop it" process_cannot_stop
 	t "$extension: stop" stop
 	t "$extension: the state of every CPU is what it was" same_state /tmp/state.bare
 	t "$extension: start again" start "/kselftest/ext/foreign-$extension"

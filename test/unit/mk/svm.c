@@ -373,6 +373,44 @@ START_TEST(a_pending_nmi_goes_in)
 }
 END_TEST
 
+/* The leaf by which Linux' kernel talks to the extension; a process finds nothing there. */
+START_TEST(cpuid_leaf)
+{
+	running();
+	cpuid_set(MK1_CPUID_LEAF, MK1_CPUID_STOP, 0x11, 0x22, 0x33, 0x44);
+	vmcb()->cpl = 3;
+	vmcb()->rip = 0x1000;
+	vmcb()->nrip = 0x1002;
+	vmcb()->rax = 0xABCD00000000 | MK1_CPUID_LEAF;
+	abi_gprs()[BF_RCX] = 0xABCD00000000 | MK1_CPUID_STOP;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, 0x1002);
+	ck_assert_uint_eq(vmcb()->rax, 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0x33);
+	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
+	/* its length cannot be told: it is executed again */
+	vmcb()->rax = MK1_CPUID_LEAF;
+	vmcb()->nrip = 0;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, 0x1002);
+	ck_assert_uint_eq(vmcb()->rax, MK1_CPUID_LEAF);
+	/* another instruction; another leaf; the kernel */
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_int_eq(ended.end, END_RING3);
+	vmcb()->rax = MK1_CPUID_LEAF + 1;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	vmcb()->rax = MK1_CPUID_LEAF;
+	vmcb()->cpl = 0;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
+}
+END_TEST
+
 /* VMMCALL is #UD for everyone but the driver; and for an extension that asks, an exit. */
 START_TEST(vmmcall)
 {
@@ -717,6 +755,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_test(tc, rax_goes_with_the_guest);
 	tcase_add_test(tc, a_pending_nmi_goes_in);
+	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, vmmcall);
 	tcase_add_test(tc, nested_faults);
 	tcase_add_test(tc, gp_of_svm_instructions);

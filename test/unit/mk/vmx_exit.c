@@ -340,6 +340,28 @@ START_TEST(vmcall)
 }
 END_TEST
 
+START_TEST(cpuid_leaf)
+{
+	in_vmexit();
+	cpuid_set(MK1_CPUID_LEAF, MK1_CPUID_STOP, 0x11, 0x22, 0x33, 0x44);
+	put_field(VMCS_rip, 0x1000);
+	put_field(VMCS_vmexit_instruction_length, 2);
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
+	abi_gprs()[BF_RCX] = MK1_CPUID_STOP;
+	guest_exit(EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_rip), 0x1002);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
+	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
+	put_field(VMCS_ss_attrib, 0xC093);
+	guest_exit(EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
+}
+END_TEST
+
 START_TEST(exits_are_counted_by_reason)
 {
 	running();
@@ -654,6 +676,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_loop_test(tc, entry_refused, 0, 2);
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
+	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_test(tc, nothing_more_exits);
 	tcase_add_test(tc, a_window_for_no_nmi);
