@@ -35,6 +35,18 @@ static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */
 
 /*
+ * After a launch without an exit: this CPU is bare, or a guest in which CPUID does not exit. The
+ * hypercall always does, and is the way out then; on a bare CPU it is nothing but an error.
+ */
+static enum bf_error fetch_silent(const struct bf_pp *pp)
+{
+	uint64_t exits = pp_exits(pp);
+
+	bf_os_hypercall(pp->loader->vendor, BF_HYPERCALL_STOP);
+	return pp_exits(pp) == exits ? BF_ERR_EXT_PROMOTED : BF_ERR_MK_SELFTEST;
+}
+
+/*
  * Into the hypervisor. Our own CPUID is the first exit: it shows that the whole way works while
  * everything can still be undone.
  */
@@ -66,8 +78,10 @@ static void launch(void *arg)
 	if (result == 0) {
 		exits = pp_exits(pp);
 		bf_hw_cpuid(0, 0, regs);
-		if (pp_state(pp) != BF_PP_GUEST)
-			result = pp->status->error ? pp->status->error : BF_ERR_MK_SELFTEST;
+		if (pp_state(pp) == BF_PP_BARE)
+			result = fetch_silent(pp);
+		else if (pp_state(pp) != BF_PP_GUEST)
+			result = pp->status->error;
 		else if (pp_exits(pp) == exits)
 			result = BF_ERR_MK_SELFTEST;
 	}

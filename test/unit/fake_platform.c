@@ -256,6 +256,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
 		return false;
 	if (fake.here->behaviour == FAKE_STUCK)
 		return true;
+	fake.here->status->exits++;
 	fake.here->guest = false;
 	if (fake.here->status->state == BF_PP_FAILED)
 		fake.here->status->fallback = 0;
@@ -271,7 +272,7 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 	struct fake_cpu *cpu = fake.here;
 
 	memset(regs, 0, 4 * sizeof(*regs));
-	if (cpu->guest && cpu->behaviour != FAKE_NO_EXIT) {
+	if (cpu->guest && cpu->behaviour != FAKE_NO_EXIT && cpu->behaviour != FAKE_SILENT) {
 		cpu->status->exits++;
 		if (leaf == MK1_CPUID_LEAF && subleaf == MK1_CPUID_STOP &&
 		    cpu->behaviour == FAKE_WORKS && cpu->status->state == BF_PP_GUEST) {
@@ -349,8 +350,9 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 		cpu->status->detail = 14;
 		return BF_ERR_EXT_FAULT;
 	}
-	cpu->status->state = BF_PP_GUEST;
-	cpu->guest = true;
+	cpu->guest = cpu->behaviour != FAKE_PROMOTES;
+	if (cpu->guest && cpu->behaviour != FAKE_SILENT)
+		cpu->status->state = BF_PP_GUEST;
 	stand_on(cpu);
 	return 0;
 }

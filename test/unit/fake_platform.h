@@ -17,6 +17,8 @@ enum fake_behaviour {
 	FAKE_WORKS,
 	FAKE_FAILS_LAUNCH, /* comes back with EXT_FAULT */
 	FAKE_NO_EXIT, /* a guest whose CPUID does not exit */
+	FAKE_SILENT, /* a guest in which nothing but the hypercall exits */
+	FAKE_PROMOTES, /* is given back before anything exits */
 	FAKE_REFUSES_STOP, /* the extension ignores the CPUID */
 	FAKE_STUCK, /* nothing gets it out */
 };

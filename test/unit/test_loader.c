@@ -145,6 +145,10 @@ START_TEST(undoes_a_failed_launch)
 		assert_fails(BF_ERR_EXT_FAULT, fake.cpus[i].number, 14);
 		fake.cpus[i].behaviour = FAKE_NO_EXIT;
 		assert_fails(BF_ERR_MK_SELFTEST, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_SILENT;
+		assert_fails(BF_ERR_MK_SELFTEST, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_PROMOTES;
+		assert_fails(BF_ERR_EXT_PROMOTED, fake.cpus[i].number, 0);
 		fake.cpus[i].behaviour = FAKE_WORKS;
 	}
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
