@@ -85,12 +85,13 @@
 	X(VS, 2, vs_init_as_root, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
 	X(VS, 3, vs_read, 3, 1, "h:64 vsid:16 reg:64", "value:64", "HANDLE REG1 REG2") \
 	X(VS, 4, vs_write, 4, 0, "h:64 vsid:16 reg:64 value:64", "", "HANDLE REG1 REG2 REG3") \
-	X(VS, 5, vs_run, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", "HANDLE REG1 REG2 REG3") \
+	X(VS, 5, vs_run, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", \
+	  "HANDLE REG1 REG2 REG3 UNKNOWN") \
 	X(VS, 6, vs_run_current, 1, 0, "h:64", "", "HANDLE UNKNOWN") \
 	X(VS, 7, vs_advance_ip_and_run, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", \
 	  "HANDLE REG1 REG2 REG3 UNKNOWN") \
 	X(VS, 8, vs_advance_ip_and_run_current, 1, 0, "h:64", "", "HANDLE UNKNOWN") \
-	X(VS, 9, vs_promote, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
+	X(VS, 9, vs_promote, 2, 0, "h:64 vsid:16", "", "HANDLE REG1 UNKNOWN") \
 	X(VS, 10, vs_clear, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
 	X(VS, 11, vs_migrate, 3, 0, "h:64 vsid:16 ppid:16", "", "HANDLE REG1 REG2") \
 	X(VS, 12, vs_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", "HANDLE REG1 REG2 REG3") \

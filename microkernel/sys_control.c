@@ -32,6 +32,9 @@ uint64_t sys_control_again(struct syscall_frame *f)
 
 	if (pp->phase != PHASE_FAIL)
 		fail(BF_ERR_EXT_AGAIN, 0, f->rip, 0);
+	/* Not every CPU faults before a jump: where nothing of ring 3's can be, IRETQ would. */
+	if (pp->fail.rip >> 47)
+		fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
 	pp->phase = pp->fail.phase;
 	resume_ring3(pp->fail.gpr, pp->fail.rip, pp->fail.rflags, pp->fail.rsp);
 }

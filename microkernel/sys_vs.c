@@ -124,12 +124,32 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	return *status == MK1_SUCCESS ? vs : NULL;
 }
 
+/* The callback that is under way, or out of which a fail callback was called. */
+static enum phase callback(void)
+{
+	const struct pp *pp = this_pp();
+
+	return pp->phase == PHASE_FAIL ? pp->fail.phase : pp->phase;
+}
+
+/* Nothing runs before the bootstrap callbacks: not in _start, nor in a fail callback out of it. */
+static bool too_early(void)
+{
+	return callback() == PHASE_START;
+}
+
+/* Without an exit there is no instruction that exited. */
+static bool nothing_exited(void)
+{
+	return callback() != PHASE_VMEXIT;
+}
+
 /* The active VS behind the instruction that exited, before next becomes the active one. */
 static bool advance_active(struct vs *next)
 {
 	struct vs *vs = this_pp()->vs;
 
-	if (vs) {
+	if (vs && !nothing_exited()) {
 		fail_remember(vs);
 		if (mk.vendor->vs_advance_ip(vs))
 			return true;
@@ -142,8 +162,11 @@ static bool advance_active(struct vs *next)
 uint64_t sys_vs_run(struct syscall_frame *f)
 {
 	uint64_t status;
-	struct vs *vs = named_vs(f, &status);
+	struct vs *vs;
 
+	if (too_early())
+		return MK1_FAILURE_UNKNOWN;
+	vs = named_vs(f, &status);
 	if (!vs)
 		return status;
 	vs_activate(vs);
@@ -155,7 +178,7 @@ uint64_t sys_vs_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (!vs)
+	if (!vs || too_early())
 		return MK1_FAILURE_UNKNOWN;
 	mk.vendor->vs_run(vs);
 }
@@ -163,8 +186,11 @@ uint64_t sys_vs_run_current(struct syscall_frame *f)
 uint64_t sys_vs_advance_ip_and_run(struct syscall_frame *f)
 {
 	uint64_t status;
-	struct vs *vs = named_vs(f, &status);
+	struct vs *vs;
 
+	if (too_early())
+		return MK1_FAILURE_UNKNOWN;
+	vs = named_vs(f, &status);
 	if (!vs)
 		return status;
 	if (!advance_active(vs))
@@ -178,16 +204,19 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (vs)
+	if (vs && !nothing_exited())
 		mk.vendor->vs_advance_ip_and_run(vs);
 	return MK1_FAILURE_UNKNOWN;
 }
 
 uint64_t sys_vs_promote(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs;
 	bool allowed;
 
+	if (too_early())
+		return MK1_FAILURE_UNKNOWN;
+	vs = vs_take(arg_id(f, 1));
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	/* Only Linux, and only in its kernel, has the code that switches mapped. */

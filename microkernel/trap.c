@@ -40,6 +40,9 @@ void trap(struct trap_frame *frame)
 		return;
 	}
 	pp->unsettled = true; /* CR2, DR6 */
+	/* Exceptions leave AC as it was, and ring 3 may have set it. IRETQ sets it again. */
+	if (mk.has_smap)
+		clac();
 	if (frame->cs & 3) {
 		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
 		    direct_map_fault(pp, read_cr2()))

@@ -186,7 +186,8 @@ START_TEST(run_another_vs)
 	ck_assert_uint_eq(vm_get(0)->active, 0);
 	guest_exit(_i ? EXIT_CPUID : 0x72);
 	ck_assert_uint_eq(ended.arg0, vs2);
-	/* what is active is not destroyed, nor is what something belongs to */
+	/* what is active is not destroyed, nor is what something belongs to, nor Linux */
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, vp2), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm2), MK1_INVALID_INPUT_REG(1));
