@@ -15,6 +15,11 @@
 #include "trap.h"
 #include "vendor.h"
 
+/* The reset control register of PC chipsets (Intel PCH data sheets, "Reset Control Register"). */
+#define RESET_PORT 0xCF9
+#define RESET_HARD 0x2
+#define RESET_CPU 0x4 /* set after the former, it resets */
+
 /* Everything that this PP's run made; a later launch of the same CPU starts afresh. */
 static void forget(struct pp *pp)
 {
@@ -92,14 +97,29 @@ static _Noreturn void give_back(struct pp *pp, enum bf_error error)
 	leave_on_switch_stack(pp);
 }
 
+/* Whether Linux has not run since the backup was taken. */
+static bool backup_is_good(const struct pp *pp)
+{
+	return pp->vs == pp->root_vs ? pp->backup_exit == pp->log->next : pp->backup_kept;
+}
+
 void fail_remember(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
-	if (vs != pp->root_vs || !pp->launched || pp->backup_exit == pp->log->next)
+	if (vs != pp->root_vs || !pp->launched || backup_is_good(pp))
 		return;
 	mk.vendor->vs_capture(vs, &pp->backup);
 	pp->backup_exit = pp->log->next;
+	pp->backup_kept = true;
+}
+
+void fail_follow(struct pp *pp, const struct vs *next)
+{
+	if (pp->vs == pp->root_vs)
+		pp->backup_kept = backup_is_good(pp);
+	else if (next == pp->root_vs && pp->backup_kept)
+		pp->backup_exit = pp->log->next;
 }
 
 /* Whether the last exit on this PP was Linux'. */
@@ -110,6 +130,24 @@ static bool linux_exited_last(const struct pp *pp)
 	return pp->log->entries[last % MK_EXIT_LOG_ENTRIES].vsid == pp->root_vs->id;
 }
 
+/*
+ * The CPU has no state any more that it could run. The one that Linux was launched with is long past:
+ * on a stack that others use by now, Linux would destroy more than it has lost. A machine that stands
+ * still helps nobody either. So it begins anew, by the chipset, or else by a triple fault, as Linux
+ * itself does it. INIT, to which chipsets may turn that, waits for VMXOFF or GIF.
+ */
+static _Noreturn void reset_machine(struct pp *pp)
+{
+	static const struct bf_table no_idt;
+
+	mk_print("pp %u: nothing is left to run: the machine is reset\n", pp->handoff.ppid);
+	lidt(&no_idt);
+	mk.vendor->cpu_disable(pp);
+	outb(RESET_PORT, RESET_HARD);
+	outb(RESET_PORT, RESET_HARD | RESET_CPU);
+	__builtin_trap();
+}
+
 static _Noreturn void run_alone(struct pp *pp)
 {
 	pp->phase = PHASE_IDLE;
@@ -117,7 +155,7 @@ static _Noreturn void run_alone(struct pp *pp)
 	vs_activate(pp->root_vs);
 	if (linux_exited_last(pp))
 		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
-	if (pp->backup_exit == pp->log->next)
+	if (backup_is_good(pp))
 		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);
 	mk.vendor->fallback_init(pp->root_vs);
 	pp->status->fallback = 1;
@@ -140,9 +178,10 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 	mk_print("pp %u failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
 		 pp->handoff.ppid, error, (unsigned long long)detail, (unsigned long long)rip,
 		 (unsigned long long)address);
-	if (pp->launched && pp->root_vs && !pp->fallback)
+	if (pp->fallback)
+		reset_machine(pp);
+	if (pp->launched && pp->root_vs)
 		run_alone(pp);
-	/* Failing alone, the last thing to try is the state that Linux was launched with. */
 	pp->status->fallback = 0;
 	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);
 	give_back(pp, error);

@@ -6,6 +6,7 @@
 #include <abi/errors.h>
 #include <abi/types.h>
 
+struct pp;
 struct trap_frame;
 struct vs;
 
@@ -25,6 +26,9 @@ _Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t
  * general registers from RBP to R15, which it changes without asking).
  */
 void fail_remember(struct vs *vs);
+
+/* To be called before another VS than the PP's active one, or none, becomes active. */
+void fail_follow(struct pp *pp, const struct vs *next);
 
 /* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
 _Noreturn void fail_ext_fault(const struct trap_frame *frame);

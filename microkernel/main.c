@@ -118,6 +118,7 @@ static void init_pp(struct pp *pp)
 	pp->holds_objects = false;
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
+	pp->backup_kept = false;
 }
 
 _Noreturn void bootstrap(struct pp *pp)

@@ -353,6 +353,7 @@ void vs_activate(struct vs *vs)
 
 	if (pp->vs == vs)
 		return;
+	fail_follow(pp, vs);
 	if (pp->vs)
 		deactivate(pp, pp->vs);
 	if (vs) {

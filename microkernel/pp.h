@@ -141,6 +141,7 @@ struct pp {
 	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
 	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
+	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
 	struct fail_frame fail;
 	struct exit_log *log;
 	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));

@@ -76,6 +76,7 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		vmcb->np_control = SVM_NP_ENABLE;
 		vmcb->n_cr3 = mk.root_npt;
 	}
+	vmcb->eventinj = 0;
 	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */
 	vmcb->clean = 0;
 	return BF_ERR_OK;

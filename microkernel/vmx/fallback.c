@@ -43,6 +43,9 @@ void vmx_fallback_init(struct vs *vs)
 		     (PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY) & vmx.primary.may);
 	if (vmx.primary.may & PRIMARY_SECONDARY) {
 		secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_VPID;
+		/* VM entry refuses this tag (§27.2.1.1). */
+		if (secondary && !vmcs_read(VMCS_virtual_processor_identifier))
+			secondary = 0;
 		set_controls(vs, VMCS_secondary_proc_based_vm_execution_ctls,
 			     secondary | (SECONDARY_INSTRUCTIONS & vmx.secondary.may));
 	}

@@ -40,6 +40,8 @@ struct vmx_msr {
 /* MSRs of the guest that root mode uses for itself: lists let the CPU exchange them. */
 enum { VMX_STAR, VMX_LSTAR, VMX_FMASK, VMX_NR_MSRS };
 
+#define VMX_NR_ASIDE 3
+
 /* What belongs to a VS beside its VMCS: the page at vs->msr_area. */
 struct vmx_area {
 	struct vmx_msr guest[VMX_NR_MSRS]; /* stored by an exit, loaded by an entry */
@@ -48,6 +50,7 @@ struct vmx_area {
 	uint64_t cstar; /* while not active; root mode leaves both in the CPU */
 	uint64_t kernel_gs_base;
 	uint64_t host_cr3; /* as the VMCS has it */
+	uint64_t aside[VMX_NR_ASIDE]; /* captured, but no part of bf_cpu_state: vs.c */
 	bool nmi_window; /* the extension itself asked for the exit */
 	bool own_ept; /* the EPT is the one that nested.c built */
 };

@@ -48,6 +48,13 @@ static const struct {
 	{ VMCS_debugctl, offsetof(struct bf_cpu_state, debugctl) },
 };
 
+/* What VM entry checks beside the former; 0 in the state that the loader captured. */
+static const uint16_t aside[VMX_NR_ASIDE] = {
+	VMCS_activity_state,
+	VMCS_interruptibility_state,
+	VMCS_pending_debug_exceptions,
+};
+
 void vmcs_failed(uint64_t field)
 {
 	mk_print("pp %u: access to VMCS field 0x%llx failed\n", this_pp()->handoff.ppid,
@@ -290,6 +297,8 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcs_write(VMCS_gdtr_limit, state->gdtr.limit);
 	vmcs_write(VMCS_idtr_limit, state->idtr.limit);
 	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
+	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
+		vmcs_write(aside[i], area->aside[i]);
 
 	vs->root = true; /* it decides about the controls */
 	ok = vmx_init_controls(vs);
@@ -318,10 +327,10 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	return BF_ERR_OK;
 }
 
-/* Called for the active VS. */
 static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 {
-	const struct vmx_area *area = area_of(vs);
+	struct vmx_area *area = area_of(vs);
+	bool active = this_pp()->vs == vs;
 	uint8_t *bytes = (uint8_t *)state;
 
 	vmx_current(vs);
@@ -342,8 +351,10 @@ static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->star = area->guest[VMX_STAR].value;
 	state->lstar = area->guest[VMX_LSTAR].value;
 	state->fmask = area->guest[VMX_FMASK].value;
-	state->cstar = rdmsr(MSR_CSTAR);
-	state->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	state->cstar = active ? rdmsr(MSR_CSTAR) : area->cstar;
+	state->kernel_gs_base = active ? rdmsr(MSR_KERNEL_GS_BASE) : area->kernel_gs_base;
+	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
+		area->aside[i] = vmcs_read(aside[i]);
 	state->dr6 = area->dr6;
 	state->cr2 = vs->guest_cr2;
 }

@@ -632,6 +632,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		}
 	} else if (cpu && emulate(gregs)) {
 		return;
+	} else if (cpu && cpu->count[INSN_LIDT] && !cpu->idtr.limit) {
+		cpu_shutdown();
 	}
 	fprintf(stderr, "fake CPU: signal %d at rip %p, address %p\n", number,
 		(void *)gregs[REG_RIP], info->si_addr);

@@ -49,6 +49,9 @@ extern struct cpu *cpu;
 /* Called before each instruction is emulated; NULL: nothing. */
 extern void (*cpu_watch)(enum insn insn, uint64_t arg);
 
+/* Called for an exception that finds no gate: a real CPU shuts down. */
+extern _Noreturn void cpu_shutdown(void);
+
 /* The serial port: what was written; lsr is what its line status register reads as. */
 extern struct serial {
 	uint16_t port;

@@ -315,23 +315,191 @@ START_TEST(debug_trap_in_ring_0)
 }
 END_TEST
 
-/* A failure while alone: the state of the launch is the last thing to try. */
+/* A failure while alone: there is nothing left to run. */
 START_TEST(failing_twice)
 {
 	struct trap_frame f = user_fault(VECTOR_UD);
-	uint64_t rip;
 
 	in_vmexit(_i);
-	rip = m.switch_pages[0]->cpu.rip;
 	SYS(control_exit);
 	expect_failed(BF_ERR_EXT_EXIT);
 	f.cs = BF_SEL_KERNEL_CS;
 	RUN(trap(&f));
-	ck_assert_int_eq(ended.end, END_LEFT);
-	ck_assert_uint_eq(ended.sp->cpu.rip, rip);
-	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_FAULT);
+	ck_assert_int_eq(ended.end, END_RESET);
+	ck_assert_uint_eq(cpu->arg[INSN_OUT][0], 0xCF9);
+	ck_assert_uint_eq(cpu->arg[INSN_OUT][1], 6);
+	/* INIT is not held any more */
+	ck_assert_uint_eq(cpu->vmxon, false);
+	ck_assert_uint_eq(cpu->gif, true);
 	ck_assert_uint_eq(status_of(0)->error, BF_ERR_EXT_EXIT); /* the first one */
 	expect_printed("microkernel: exception 6");
+}
+END_TEST
+
+/* Another VS runs, and fails, while Linux waits half-changed. */
+START_TEST(linux_does_not_keep_half_a_change_for_later)
+{
+	bool changed_before = _i / 2;
+	uint64_t rip_reg, rip, base;
+
+	in_vmexit(_i % 2);
+	rip_reg = _i % 2 ? MK1_INTEL_rip : MK1_AMD_rip;
+	rip = reg_read(0, rip_reg);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	if (_i % 2)
+		msr_set(cpu, MSR_KERNEL_GS_BASE, 0x1111000);
+	if (changed_before)
+		ck_assert_uint_eq(reg_write(0, rip_reg, 0x6666), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	if (_i % 2)
+		msr_set(cpu, MSR_KERNEL_GS_BASE, 0x2222000); /* the other's */
+	guest_exit(exit_reason());
+	ck_assert_uint_eq(reg_write(0, rip_reg, 0x7777), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 0), NOT_RETURNED);
+	if (_i / 4) {
+		/* It runs: from here on that is its state. */
+		guest_exit(exit_reason());
+		rip = 0x7777;
+	}
+	ck_assert_uint_eq(reg_write(0, rip_reg, 0x8888), MK1_SUCCESS);
+	RUN(fail(BF_ERR_VS_INVALID, 0, 0, 0));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	base = _i % 2 ? msr_get(cpu, MSR_KERNEL_GS_BASE) : 0x1111000;
+	ck_assert_uint_eq(base, 0x1111000);
+	ck_assert_uint_eq(reg_read(0, rip_reg), rip);
+}
+END_TEST
+
+/* Whatever VMRUN or VM entry refused must not be there any more when Linux runs alone. */
+START_TEST(what_was_refused_is_undone)
+{
+	static const struct {
+		uint64_t reg, value;
+		uint32_t field;
+	} cases[] = {
+		{ MK1_INTEL_activity_state, 7, VMCS_activity_state },
+		{ MK1_INTEL_interruptibility_state, 0xFF, VMCS_interruptibility_state },
+		{ MK1_INTEL_pending_debug_exceptions, ~0ULL, VMCS_pending_debug_exceptions },
+		{ MK1_INTEL_vmentry_interrupt_information_field, 0x80000102,
+		  VMCS_vmentry_interrupt_information_field },
+	};
+	uint64_t before;
+
+	in_vmexit(1);
+	before = vmcs_get(host_pp->vs->block_spa, cases[_i].field);
+	ck_assert_uint_eq(reg_write(0, cases[_i].reg, cases[_i].value), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	guest_exit(EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
+	ck_assert_uint_eq(vmcs_get(host_pp->vs->block_spa, cases[_i].field), before);
+	expect_alone(BF_ERR_VS_INVALID);
+}
+END_TEST
+
+START_TEST(an_event_that_was_refused_is_undone)
+{
+	in_vmexit(0);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_eventinj, SVM_EVENT_VALID | 0x100), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	guest_exit(SVM_EXIT_INVALID);
+	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj, 0);
+	expect_alone(BF_ERR_VS_INVALID);
+}
+END_TEST
+
+/* VM entry refuses VPID 0. */
+START_TEST(alone_without_a_vpid)
+{
+	uint64_t spa;
+
+	in_vmexit(1);
+	spa = host_pp->vs->block_spa;
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+				    SECONDARY_VPID),
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, (uint64_t)_i),
+			  MK1_SUCCESS);
+	SYS(control_exit);
+	ck_assert_int_eq(vmcs_get(spa, VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_VPID ?
+				 1 : 0, _i);
+	expect_alone(BF_ERR_EXT_EXIT);
+}
+END_TEST
+
+/* All runs and promote are refused, and so they are in the fail callback of _start. */
+START_TEST(nothing_runs_in_start)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	machine_of(_i % 2);
+	enter(0);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(callback_register_fail, HANDLE, EXT_FAIL), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
+	if (_i / 2) {
+		RUN(trap(&f));
+		ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	}
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 0), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(vs_run_current, HANDLE), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(vs_advance_ip_and_run, HANDLE, 0, 0, 0), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(vs_advance_ip_and_run_current, HANDLE), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_FAILURE_UNKNOWN);
+	/* the fail callback can only say again; then _start goes on */
+	if (_i / 2)
+		ck_assert_uint_eq(SYS(control_again), NOT_RETURNED);
+	ck_assert_uint_eq(SYS(control_wait), NOT_RETURNED);
+	expect_failed(BF_ERR_EXT_NO_BOOTSTRAP);
+}
+END_TEST
+
+START_TEST(the_fail_callback_of_bootstrap_may_run)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	machine_of(_i);
+	start();
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	ck_assert_uint_eq(launch(), 0);
+	guest_exit(exit_reason());
+	ck_assert_uint_eq(ended.rip, EXT_VMEXIT);
+}
+END_TEST
+
+/* A fault behind a jump that the CPU should not have made: IRETQ to there would fault in ring 0. */
+START_TEST(again_where_nothing_can_be)
+{
+	struct trap_frame f = user_fault(VECTOR_GP);
+
+	f.rip = 0x800000000000;
+	in_vmexit(_i);
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	SYS(control_again);
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
+	ck_assert_uint_eq(status_of(0)->rip, f.rip);
+	expect_alone(BF_ERR_EXT_FAULT);
+}
+END_TEST
+
+/* Ring 3 cannot leave SMAP off for an exception. */
+START_TEST(alignment_check_of_ring_3)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	machine_of(0);
+	if (_i)
+		cpuid_set(7, 0, 0, 0, 0, 0);
+	start_and_launch();
+	guest_exit(exit_reason());
+	cpu->ac = true;
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+	ck_assert_uint_eq(cpu->ac, _i);
 }
 END_TEST
 
@@ -421,6 +589,14 @@ TCase *fail_tests(void)
 	tcase_add_loop_test(tc, linux_keeps_its_registers, 0, 4);
 	tcase_add_loop_test(tc, debug_trap_in_ring_0, 0, 2);
 	tcase_add_loop_test(tc, failing_twice, 0, 2);
+	tcase_add_loop_test(tc, linux_does_not_keep_half_a_change_for_later, 0, 8);
+	tcase_add_loop_test(tc, what_was_refused_is_undone, 0, 4);
+	tcase_add_test(tc, an_event_that_was_refused_is_undone);
+	tcase_add_loop_test(tc, alone_without_a_vpid, 0, 2);
+	tcase_add_loop_test(tc, nothing_runs_in_start, 0, 4);
+	tcase_add_loop_test(tc, the_fail_callback_of_bootstrap_may_run, 0, 2);
+	tcase_add_loop_test(tc, again_where_nothing_can_be, 0, 2);
+	tcase_add_loop_test(tc, alignment_check_of_ring_3, 0, 2);
 	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
 	tcase_add_loop_test(tc, task_register, 0, 7);

@@ -86,6 +86,11 @@ static void switch_leave(struct bf_switch_page *sp)
 	out(END_LEFT);
 }
 
+_Noreturn void cpu_shutdown(void)
+{
+	out(END_RESET);
+}
+
 void mk_syscall(void)
 {
 }

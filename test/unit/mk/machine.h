@@ -47,7 +47,7 @@
 #define EXT_TLS_SIZE 0x20
 
 /* How a run of microkernel code ended. */
-enum end { END_RETURNED, END_RING3, END_RESUMED, END_GUEST, END_LEFT };
+enum end { END_RETURNED, END_RING3, END_RESUMED, END_GUEST, END_LEFT, END_RESET };
 
 struct ended {
 	enum end end;
