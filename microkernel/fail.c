@@ -92,8 +92,11 @@ void promote(struct vs *vs)
 static _Noreturn void give_back(struct pp *pp, enum bf_error error)
 {
 	pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
-	if (pp->ext)
+	if (pp->ext) {
 		forget(pp);
+		/* Another VS may have been active. */
+		live_restore(&pp->switch_page->cpu);
+	}
 	leave_on_switch_stack(pp);
 }
 

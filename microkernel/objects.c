@@ -298,6 +298,14 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : 1;
 }
 
+void live_restore(const struct bf_cpu_state *state)
+{
+	(void)cpu_live_write(LIVE_CR8, state->cr8);
+	for (unsigned int i = 0; i < 4; i++)
+		(void)cpu_live_write((enum live_reg)(LIVE_DR0 + i), state->dr[i]);
+	(void)cpu_live_write(LIVE_XCR0, state->xcr0);
+}
+
 struct vs *vs_take_idle(uint16_t id)
 {
 	const struct pp *pp = this_pp();

@@ -62,6 +62,7 @@ struct vs {
 	uint64_t block_spa;
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
 	uint64_t live[NR_LIVE_REGS]; /* by enum live_reg, while not active; else they are in the CPU */
+	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
 	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */
 	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
 };
@@ -99,6 +100,9 @@ bool live_write(struct vs *vs, enum live_reg reg, uint64_t value);
 
 /* Gives vs, whether active or not, the registers of state that are not in its control block. */
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
+
+/* What VSs leave in the CPU, as Linux was launched with it. */
+void live_restore(const struct bf_cpu_state *state);
 
 /*
  * The VS with this id, if it is assigned to this PP, else NULL. Until vs_put nobody destroys it; in

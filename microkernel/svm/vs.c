@@ -77,6 +77,7 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		vmcb->n_cr3 = mk.root_npt;
 	}
 	vmcb->eventinj = 0;
+	vmcb->exitintinfo = vs->interrupted; /* a VMRUN that was refused may have spoilt it */
 	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */
 	vmcb->clean = 0;
 	return BF_ERR_OK;
@@ -117,6 +118,7 @@ static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->sysenter_cs = vmcb->sysenter_cs;
 	state->sysenter_esp = vmcb->sysenter_esp;
 	state->sysenter_eip = vmcb->sysenter_eip;
+	vs->interrupted = vmcb->exitintinfo;
 	/* Without nested paging, PAT and DEBUGCTL are the CPU's own all the time. */
 	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_IA32_PAT);
 	state->debugctl = rdmsr(MSR_IA32_DEBUGCTL);
