@@ -22,7 +22,7 @@ FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least
 TEST_KERNELS := 6.1 6.12 sid
 
-$(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h)
+$(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
 

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The default extension, which at one place does one thing that an extension must not do. Which
- * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two letters,
- * place and deed.
+ * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two words,
+ * place and deed. Deeds are the instructions of deeds.h and the functions below.
+ *
+ *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in the
+ *   exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
+ *   fail-start, fail-last, fail-later: in the fail callback, after a fault at that place
+ *   unregistered: the callback that the deed names by its letter is not registered
+ *   sweep: every instruction of deeds.h, one after the other, at TRIGGER; the fail callback checks
+ *   the vector and lets Linux execute its CPUID again
  */
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/libext.h>
 
-#define PLACE_START 's' /* in ext_start */
-#define PLACE_BOOTSTRAP 'b' /* on the last PP to come */
-#define PLACE_FIRST 'f' /* in the first exit */
-#define PLACE_TRIGGER 't' /* in the exit of a CPUID with TRIGGER in EAX */
-#define PLACE_FAIL 'c' /* in the fail callback, after a fault at the trigger */
-#define PLACE_STOP 'p' /* in the exit that asks for the stop */
-#define PLACE_REGISTER 'r' /* a callback is not registered */
+#include "deeds.h"
+#include "verify.h"
 
 #define TRIGGER 0x4000DEAD
 
-static const volatile char plan[16] = "MISBEHAVE:--";
-
-#define PLACE plan[10]
-#define DEED plan[11]
+/* Not static: deeds.h names them. The plan is writable data, so that nothing is taken for granted. */
+extern volatile char misbehave_plan[64];
+volatile char misbehave_plan[64] = "MISBEHAVE:- -";
+extern const uint64_t misbehave_constant;
+const uint64_t misbehave_constant = 0x9090909090909090; /* NOPs */
 
 static int in_start(uint64_t specs);
 static void in_bootstrap(uint64_t ppid);
@@ -36,14 +39,251 @@ static bool registers(char which);
 #define AROUND_REGISTER registers
 #include "around.h"
 
-static uint64_t overflow(uint64_t depth)
-{
-	volatile uint64_t frame[64];
+#define PLACE (misbehave_plan + 10)
 
-	if (depth == UINT64_MAX)
-		return 0;
-	frame[0] = depth;
-	return overflow(frame[0] + 1) + frame[0];
+/* The word at the start of text, which a blank or the end of the text ends. */
+static bool word_is(const volatile char *text, const char *word)
+{
+	while (*word && *text == *word) {
+		text++;
+		word++;
+	}
+	return !*word && (!*text || *text == ' ');
+}
+
+static bool place_is(const char *place)
+{
+	return word_is(PLACE, place);
+}
+
+static const volatile char *deed(void)
+{
+	const volatile char *text = PLACE;
+
+	while (*text && *text++ != ' ')
+		;
+	return text;
+}
+
+/* --- instructions ----------------------------------------------------------------------------- */
+
+#define DEED_FUNCTION(name, code, amd, intel)                                                      \
+	__attribute__((naked)) static void deed_##name(void)                                       \
+	{                                                                                          \
+		__asm__(code "\n\tret");                                                           \
+	}
+DEEDS(DEED_FUNCTION)
+
+#define DEED_VECTOR(name, code, amd, intel)                                                        \
+	static uint64_t vector_##name(void)                                                        \
+	{                                                                                          \
+		return is_svm ? amd : intel;                                                       \
+	}
+DEEDS(DEED_VECTOR)
+
+static const struct instruction {
+	const char *name;
+	void (*execute)(void);
+	uint64_t (*vector)(void);
+} instructions[] = {
+#define DEED_ROW(name, code, amd, intel) { #name, deed_##name, vector_##name },
+	DEEDS(DEED_ROW)
+};
+
+#define NR_INSTRUCTIONS (sizeof(instructions) / sizeof(instructions[0]))
+
+static bool do_instruction(void)
+{
+	for (unsigned int i = 0; i < NR_INSTRUCTIONS; i++) {
+		if (!word_is(deed(), instructions[i].name))
+			continue;
+		instructions[i].execute();
+		return true;
+	}
+	return false;
+}
+
+static void harmless(void)
+{
+	for (unsigned int i = 0; i < NR_INSTRUCTIONS; i++) {
+		if (instructions[i].vector() == NONE)
+			instructions[i].execute();
+	}
+}
+
+static unsigned int swept; /* instructions that have been executed */
+
+/* Comes back when all of them have. */
+static void sweep(void)
+{
+	if (swept == NR_INSTRUCTIONS)
+		return;
+	instructions[swept].execute();
+	if (!VERIFY(instructions[swept].vector() == NONE))
+		ext_print("misbehave: %s did not fault\n", instructions[swept].name);
+	swept++;
+	mk1_vs_run_current(MK1_HANDLE);
+	ext_exit();
+}
+
+static void in_sweep(uint64_t error_and_vector)
+{
+	const struct instruction *in = &instructions[swept];
+	uint64_t vector = (uint32_t)error_and_vector;
+
+	if (!VERIFY(vector == in->vector()))
+		ext_print("misbehave: %s: vector %llu\n", in->name, (unsigned long long)vector);
+	swept++;
+	mk1_vs_run_current(MK1_HANDLE);
+	ext_exit();
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static void call_exit(void)
+{
+	ext_exit();
+}
+
+static void call_wait(void)
+{
+	mk1_control_wait();
+}
+
+static uint32_t divisor;
+
+/* After a division by zero, it works the second time. */
+static void call_again(void)
+{
+	divisor = 1;
+	mk1_control_again();
+}
+
+/* With nobody to return to. */
+static void call_return(void)
+{
+	uint64_t top = place_is("fail-start") || place_is("fail-last") || place_is("fail-later") ?
+			       MK1_EXT_FAIL_STACK_BASE :
+			       MK1_EXT_STACK_BASE;
+
+	top += mk1_tls_ppid() * (uint64_t)MK1_EXT_STACK_STRIDE + MK1_EXT_STACK_SIZE;
+	__asm__ volatile("mov %0, %%rsp\n\tret" : : "r"(top) : "memory");
+}
+
+static void expect(uint64_t status, uint64_t wanted)
+{
+	if (status != wanted) {
+		ext_print("misbehave: 0x%llx, not 0x%llx\n", (unsigned long long)status,
+			  (unsigned long long)wanted);
+		ext_exit();
+	}
+}
+
+static uint64_t another_vs(uint64_t *vpid)
+{
+	uint64_t vsid;
+
+	expect(mk1_vp_create_vp(MK1_HANDLE, MK1_ROOT_VMID, vpid), MK1_SUCCESS);
+	expect(mk1_vs_create_vs(MK1_HANDLE, *vpid, mk1_tls_ppid(), &vsid), MK1_SUCCESS);
+	return vsid;
+}
+
+/* Before anything may run: all of these are refused. */
+static void call_runs(void)
+{
+	uint64_t vpid, vsid = another_vs(&vpid);
+
+	expect(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
+	expect(mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_FAILURE_UNKNOWN);
+	expect(mk1_vs_run_current(MK1_HANDLE), MK1_FAILURE_UNKNOWN);
+	expect(mk1_vs_advance_ip_and_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid),
+	       MK1_FAILURE_UNKNOWN);
+	expect(mk1_vs_advance_ip_and_run_current(MK1_HANDLE), MK1_FAILURE_UNKNOWN);
+	expect(mk1_vs_promote(MK1_HANDLE, vsid), MK1_FAILURE_UNKNOWN);
+}
+
+/* Another VS is active, and nothing runs it. */
+static void call_set_active(void)
+{
+	uint64_t vpid, vsid = another_vs(&vpid);
+
+	expect(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
+}
+
+static void set_active_and_return(void)
+{
+	call_set_active();
+	call_return();
+}
+
+/* CR0.NW without CR0.CD, which VMRUN refuses; CR0 = 0, which VM entry refuses in 64-bit mode. */
+static void spoil(uint64_t vsid)
+{
+	if (is_svm)
+		vs_set(vsid, MK1_AMD_cr0, vs_get(vsid, MK1_AMD_cr0) | CR0_NW);
+	else
+		vs_set(vsid, MK1_INTEL_cr0, 0);
+}
+
+static void run_another(void)
+{
+	uint64_t vpid, vsid = another_vs(&vpid);
+
+	spoil(vsid);
+	expect(mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
+}
+
+/* Linux' state is half-changed when the other VS fails. */
+static void change_and_run_another(void)
+{
+	uint64_t vsid = mk1_tls_vsid();
+
+	vs_set(vsid, is_svm ? MK1_AMD_rip : MK1_INTEL_rip, 0);
+	expect(mk1_vs_destroy_vs(MK1_HANDLE, vsid), MK1_INVALID_INPUT_REG(1));
+	run_another();
+}
+
+static void call_run_current(void)
+{
+	expect(mk1_vs_run_current(MK1_HANDLE), MK1_SUCCESS);
+}
+
+static void call_advance(void)
+{
+	expect(mk1_vs_advance_ip_and_run_current(MK1_HANDLE), MK1_SUCCESS);
+}
+
+static void call_promote(void)
+{
+	mk1_vs_promote(MK1_HANDLE, mk1_tls_vsid());
+}
+
+static void make_root_vs(uint64_t *vpid, uint64_t *vsid)
+{
+	*vsid = another_vs(vpid);
+	expect(mk1_vs_init_as_root(MK1_HANDLE, *vsid), MK1_SUCCESS);
+}
+
+static void launch_and_promote(void)
+{
+	uint64_t vpid, vsid;
+
+	make_root_vs(&vpid, &vsid);
+	mk1_vs_promote(MK1_HANDLE, vsid);
+}
+
+/* Nothing exits but what the CPU and the microkernel insist on. */
+static void launch_silently(void)
+{
+	uint64_t vpid, vsid;
+
+	make_root_vs(&vpid, &vsid);
+	mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid);
+}
+
+static void launch(void)
+{
+	default_bootstrap(mk1_tls_ppid());
 }
 
 /* Bad calls are answered with an error and change nothing. */
@@ -76,121 +316,152 @@ static void bad_calls(void)
 	}
 }
 
-/* CR0.NW without CR0.CD, which VMRUN refuses; no paging, which VM entry does. */
-static void bad_state(void)
+static void run_with(uint64_t reg, uint64_t value)
 {
-	uint64_t vsid = mk1_tls_vsid();
-	uint64_t reg = is_svm ? MK1_AMD_cr0 : MK1_INTEL_cr0;
-	uint64_t value = is_svm ? vs_get(vsid, reg) | CR0_NW : 0;
-
-	if (mk1_vs_write(MK1_HANDLE, vsid, reg, value) == MK1_SUCCESS)
-		mk1_vs_run_current(MK1_HANDLE);
-	ext_exit();
+	vs_set(mk1_tls_vsid(), reg, value);
+	call_run_current();
 }
 
-static void misbehave(char deed)
+static void bad_state(void)
 {
-	switch (deed) {
-	case 'e':
-		ext_exit();
-	case 'r': /* return, with nobody to return to */
-		__asm__ volatile("mov %%fs:0, %%rax; add $0x1000, %%rax; xor %%esp, %%esp; ret"
-				 : : : "rax", "memory");
-		break;
-	case 'u':
-		__asm__ volatile("ud2");
-		break;
-	case 'n':
-		__asm__ volatile("movq $1, 0" : : : "memory");
-		break;
-	case 'o':
-		(void)overflow(0);
-		break;
-	case 'k': /* the microkernel's image */
-		__asm__ volatile("mov (%0), %%rax" : : "r"(0xFFFF800000000000) : "rax", "memory");
-		break;
-	case 'm': /* its own text */
-		*(volatile char *)(uint64_t)ext_start = 0;
-		break;
-	case 'j': /* its own data, as code */
-		((void (*)(void))(uint64_t)plan)();
-		break;
-	case 'c':
-		__asm__ volatile("cli");
-		break;
-	case 'i':
-		__asm__ volatile("in $0x80, %%al" : : : "rax");
-		break;
-	case 'h':
-		__asm__ volatile("hlt");
-		break;
-	case 'x':
-		__asm__ volatile("pxor %xmm0, %xmm0");
-		break;
-	case 'd':
-		__asm__ volatile("rdmsr" : : "c"(0xC0000080) : "rax", "rdx");
-		break;
-	case 'v':
-		__asm__ volatile("vmmcall");
-		break;
-	case 'w':
-		mk1_control_wait();
-		break;
-	case 'a':
-		mk1_control_again();
-		break;
-	case 'p':
-		mk1_vs_promote(MK1_HANDLE, mk1_tls_vsid());
-		break;
-	case 's':
-		bad_state();
-		break;
-	case 'y':
-		bad_calls();
-		break;
-	default:
-		ext_print("misbehave: no deed %c\n", deed);
+	spoil(mk1_tls_vsid());
+	call_run_current();
+}
+
+/* An event of type 1, which is reserved. */
+static void bad_event(void)
+{
+	run_with(is_svm ? MK1_AMD_eventinj : MK1_INTEL_vmentry_interrupt_information_field,
+		 0x80000100);
+}
+
+/* VMX only: an activity state that does not exist. */
+static void bad_activity(void)
+{
+	run_with(MK1_INTEL_activity_state, 7);
+}
+
+/* VMX only: the tag 0, which is root mode's. */
+static void bad_vpid(void)
+{
+	uint64_t vsid = mk1_tls_vsid();
+	uint64_t reg = MK1_INTEL_secondary_proc_based_vm_execution_ctls;
+
+	vs_set(vsid, reg, vs_get(vsid, reg) | 1 << 5);
+	run_with(MK1_INTEL_virtual_processor_identifier, 0);
+}
+
+static const struct {
+	const char *name;
+	void (*execute)(void);
+} calls[] = {
+	{ "harmless", harmless },
+	{ "exit", call_exit },
+	{ "wait", call_wait },
+	{ "again", call_again },
+	{ "return", call_return },
+	{ "runs", call_runs },
+	{ "set_active", call_set_active },
+	{ "set_active_and_return", set_active_and_return },
+	{ "run_another", run_another },
+	{ "change_and_run_another", change_and_run_another },
+	{ "run_current", call_run_current },
+	{ "advance", call_advance },
+	{ "promote", call_promote },
+	{ "launch", launch },
+	{ "launch_and_promote", launch_and_promote },
+	{ "launch_silently", launch_silently },
+	{ "bad_calls", bad_calls },
+	{ "bad_state", bad_state },
+	{ "bad_event", bad_event },
+	{ "bad_activity", bad_activity },
+	{ "bad_vpid", bad_vpid },
+};
+
+/* Once: Linux may execute an instruction again, and a CPU may come in again. */
+static void misbehave(void)
+{
+	static uint32_t done;
+
+	if (__atomic_exchange_n(&done, 1, __ATOMIC_RELAXED))
+		return;
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (!word_is(deed(), calls[i].name))
+			continue;
+		calls[i].execute();
+		return;
+	}
+	if (!do_instruction()) {
+		ext_print("misbehave: no such deed\n");
 		ext_exit();
 	}
 }
 
+/* --- places ----------------------------------------------------------------------------------- */
+
+/* A division by zero that `again` makes good. */
+static void fault(void)
+{
+	__asm__ volatile("xor %%edx, %%edx\n\tdivl %0" : : "m"(divisor) : "eax", "edx", "cc");
+}
+
 static void in_bootstrap(uint64_t ppid)
 {
-	if (PLACE == PLACE_BOOTSTRAP && ppid + 1 == mk1_tls_online_pps())
-		misbehave(DEED);
+	bool last = ppid + 1 == mk1_tls_online_pps();
+
+	if ((place_is("bootstrap") && ppid == 0) || (place_is("last") && last))
+		misbehave();
+	if (place_is("fail-last") && last)
+		fault();
 }
 
 static void in_vmexit(uint64_t vsid, uint64_t reason)
 {
-	bool stop = (uint32_t)mk1_rax() == MK1_CPUID_LEAF && (uint32_t)mk1_rcx() == MK1_CPUID_STOP;
+	bool stopping = (uint32_t)mk1_rax() == MK1_CPUID_LEAF &&
+			(uint32_t)mk1_rcx() == MK1_CPUID_STOP;
+	bool trigger = (uint32_t)mk1_rax() == TRIGGER;
 
 	(void)vsid;
 	(void)reason;
-	if (PLACE == PLACE_FIRST ||
-	    (PLACE == PLACE_TRIGGER && (uint32_t)mk1_rax() == TRIGGER) ||
-	    (PLACE == PLACE_STOP && stop))
-		misbehave(DEED);
-	if (PLACE == PLACE_FAIL && (uint32_t)mk1_rax() == TRIGGER)
-		misbehave('u');
+	verify_answer();
+	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))
+		misbehave();
+	if (place_is("sweep") && trigger)
+		sweep();
+	if (place_is("fail-later") && trigger && !divisor)
+		fault();
 }
 
 static void in_fail(uint64_t error_and_vector, uint64_t address)
 {
-	(void)error_and_vector;
 	(void)address;
-	misbehave(DEED);
+	if (place_is("sweep"))
+		in_sweep(error_and_vector);
+	divisor = 1; /* Linux executes its CPUID again */
+	misbehave();
 	ext_exit();
 }
 
 static bool registers(char which)
 {
-	return which == 'f' ? PLACE == PLACE_FAIL : !(PLACE == PLACE_REGISTER && DEED == which);
+	if (which == 'f')
+		return place_is("sweep") || place_is("fail-last") || place_is("fail-later");
+	return !(place_is("unregistered") && *deed() == which);
 }
 
 static int in_start(uint64_t specs)
 {
+	uint64_t handle;
+
 	(void)specs;
-	if (PLACE == PLACE_START)
-		misbehave(DEED);
-	return PLACE == PLACE_REGISTER && DEED == 'n';
+	expect(mk1_handle_open_handle(MK1_SPEC_ID, &handle), MK1_SUCCESS);
+	is_svm = !deeds_intel();
+	if (place_is("start"))
+		misbehave();
+	if (place_is("fail-start")) {
+		expect(mk1_callback_register_fail(MK1_HANDLE, (uint64_t)in_fail), MK1_SUCCESS);
+		fault();
+	}
+	expect(mk1_handle_close_handle(MK1_HANDLE), MK1_SUCCESS);
+	return place_is("unregistered") && *deed() == 'n';
 }

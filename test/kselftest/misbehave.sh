@@ -1,32 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An extension that misbehaves takes nothing with it: Linux goes on, on bare CPUs, bfm says what
-# happened, and the next start works. Places and deeds: test/ext/misbehave.c.
+# happened, and the next start works. Places and deeds: test/ext/misbehave.c; what must come of them:
+# docs/abi/callbacks.md.
 . ./tap.sh
 
 trigger=0x4000dead
+verdict=0x4000f00d
+last=$(($(cpus) - 1))
+
+cp /kselftest/ext/misbehave /tmp/bad
+offset=$(strings -t d -n 10 /tmp/bad | awk '$2 ~ /^MISBEHAVE:/ { print $1; exit }')
 
 # image PLACE DEED
 image()
 {
-	offset=$(strings -t d -n 10 /kselftest/ext/misbehave | awk '$2 ~ /^MISBEHAVE:/ { print $1; exit }')
-	cp /kselftest/ext/misbehave /tmp/bad && printf %s "$1$2" |
-		dd of=/tmp/bad bs=1 seek=$((offset + 10)) conv=notrunc 2>/dev/null
+	printf '%s %s\0' "$1" "$2" |
+		dd of=/tmp/bad bs=64 seek=$((offset + 10)) oflag=seek_bytes conv=notrunc 2>/dev/null
 }
 
+# text ERROR [VECTOR]: what bfm says
+text()
+{
+	echo "$("$bin/rawctl" sentence "$1")${2:+ (vector $2)}"
+}
+
+# says STATE TEXT
 says()
 {
-	sentence=$("$bin/rawctl" sentence "$1")
 	bfm status >/tmp/status
-	grep -qF "$sentence" /tmp/status || { echo "expected: $sentence"; cat /tmp/status; bfm dump | tail -n 20; return 1; }
+	grep -q "^state *$1\$" /tmp/status && grep -qF "$2" /tmp/status && return
+	echo "expected: $1, $2"
+	cat /tmp/status
+	bfm dump | tail -n 20
+	return 1
 }
 
 wait_for()
 {
-	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		bfm status | grep -q "^state *$1\$" && return 0
-		sleep 0.25
+	n=0
+	until bfm status | grep -q "^state *$1\$"; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || { state_is "$1"; return; }
+		sleep 0.05
 	done
-	state_is "$1"
 }
 
 good_again()
@@ -34,82 +50,139 @@ good_again()
 	no_guests && start && all_guests && stop
 }
 
-# fails_start PLACE DEED ERROR: the start is refused with the error.
+# fails_start PLACE DEED TEXT: the start is refused with the error.
 fails_start()
 {
-	image "$1" "$2" && refused "$3" && state_is stopped && says "$3" && good_again
+	image "$1" "$2" && gives 1 "$3" bfm start /tmp/bad && says stopped "$3" && return
+	bfm dump | tail -n 20
+	bfm stop
+	return 1
 }
 
-refused()
+pull()
 {
-	sentence=$("$bin/rawctl" sentence "$1")
-	gives 1 "$sentence" bfm start /tmp/bad || { bfm dump | tail -n 20; bfm stop; return 1; }
+	"$bin/cpuid" $trigger 0 "$last" ${1:+"$1"}
 }
 
-# fails_later PLACE DEED ERROR [kernel]: it starts, fails when triggered, on the last CPU, and all become
-# bare.
+# fails_later PLACE DEED TEXT: it starts, fails when triggered, on the last CPU, and all become bare.
+# With from=kernel, the kernel pulls the trigger.
 fails_later()
 {
 	image "$1" "$2" && start /tmp/bad || return 1
-	"$bin/cpuid" $trigger 0 $(($(cpus) - 1)) ${4:+"$4"} >/dev/null
-	wait_for failed && says "$3" && good_again && return
+	pull $from >/dev/null
+	wait_for failed && says failed "$3" && return
 	bfm stop
 	return 1
 }
 
-# Giving Linux' CPU back is allowed where the code is mapped that does it, in the kernel.
-harmless_later()
+# does_no_harm PLACE DEED: all goes on.
+does_no_harm()
 {
-	image "$1" "$2" && start /tmp/bad && "$bin/cpuid" $trigger 0 $(($(cpus) - 1)) && all_guests &&
-		stop && return
+	image "$1" "$2" && start /tmp/bad && pull && all_guests && stop && return
+	bfm dump | tail -n 20
 	bfm stop
 	return 1
 }
 
-# fails_stop DEED ERROR: it starts, and does its deed in place of giving a CPU back.
+# fails_stop DEED TEXT: it starts, and does its deed in place of giving a CPU back.
 fails_stop()
 {
-	image p "$1" && start /tmp/bad || return 1
+	image stop "$1" && start /tmp/bad || return 1
 	bfm stop
-	says "$2" && good_again
+	says stopped "$2" && good_again
 }
 
-harmless()
+# outcome PLACE DEED ERROR|OK [VECTOR]
+outcome()
 {
-	image "$1" y && start /tmp/bad && all_guests && stop && good_again
+	place=$1 deed=$2
+	shift 2
+	case $place,$1 in
+	*,OK) does_no_harm "$place" "$deed" ;;
+	*later,*) fails_later "$place" "$deed" "$(text "$@")" ;;
+	*) fails_start "$place" "$deed" "$(text "$@")" ;;
+	esac && good_again
 }
 
-deeds="e:EXT_EXIT r:EXT_FAULT u:EXT_FAULT n:EXT_FAULT o:EXT_FAULT k:EXT_FAULT m:EXT_FAULT j:EXT_FAULT
-	c:EXT_FAULT i:EXT_FAULT h:EXT_FAULT x:EXT_FAULT d:EXT_FAULT v:EXT_FAULT a:EXT_AGAIN"
-faults="e:EXT_FAULT u:EXT_FAIL_FAULT n:EXT_FAIL_FAULT o:EXT_FAIL_FAULT r:EXT_FAIL_FAULT w:EXT_WAIT"
-is_bochs && deeds="e:EXT_EXIT u:EXT_FAULT o:EXT_FAULT" faults="u:EXT_FAIL_FAULT"
+# faults NAME VECTOR: an instruction at every place
+faults()
+{
+	said_fault="$fault (vector $2)"
+	for place in start bootstrap last first; do
+		fails_start $place "$1" "$said_fault" || return 1
+	done
+	fails_later later "$1" "$said_fault" && good_again
+}
 
-set -- $deeds
+# Every instruction in an exit, one after the other: what it raises, and that the fail callback can go
+# on with Linux.
+sweep()
+{
+	image sweep - && start /tmp/bad && pull && all_guests && set -- $("$bin/cpuid" $verdict) &&
+		stop && good_again || { bfm dump | tail -n 40; bfm stop; return 1; }
+	echo "passed 0x$1, failed 0x$2"
+	[ $((0x$1)) -gt 100 ] && [ $((0x$2)) = 0 ] || { bfm dump | grep -A 1 '^verify'; return 1; }
+}
+
+# place:deed:outcome[:vector]
+calls="
+start:exit:EXT_EXIT bootstrap:exit:EXT_EXIT last:exit:EXT_EXIT first:exit:EXT_EXIT later:exit:EXT_EXIT
+fail-start:exit:EXT_FAULT:0 fail-last:exit:EXT_FAULT:0 fail-later:exit:EXT_FAULT:0
+start:wait:EXT_NO_BOOTSTRAP bootstrap:wait:EXT_WAIT last:wait:EXT_WAIT first:wait:EXT_WAIT
+later:wait:EXT_WAIT fail-start:wait:EXT_WAIT fail-last:wait:EXT_WAIT fail-later:wait:EXT_WAIT
+start:again:EXT_AGAIN bootstrap:again:EXT_AGAIN last:again:EXT_AGAIN first:again:EXT_AGAIN
+later:again:EXT_AGAIN fail-start:again:OK fail-last:again:OK fail-later:again:OK
+start:return:EXT_FAULT:14 bootstrap:return:EXT_FAULT:14 last:return:EXT_FAULT:14
+first:return:EXT_FAULT:14 later:return:EXT_FAULT:14 fail-start:return:EXT_FAIL_FAULT:14
+fail-last:return:EXT_FAIL_FAULT:14 fail-later:return:EXT_FAIL_FAULT:14
+start:runs:OK fail-start:runs:EXT_FAULT:0
+start:set_active:OK bootstrap:set_active:OK last:set_active:OK
+first:set_active_and_return:EXT_FAULT:14 later:set_active_and_return:EXT_FAULT:14
+bootstrap:run_another:VS_INVALID last:run_another:VS_INVALID first:run_another:VS_INVALID
+later:run_another:VS_INVALID fail-last:run_another:VS_INVALID fail-later:run_another:VS_INVALID
+first:change_and_run_another:VS_INVALID later:change_and_run_another:VS_INVALID
+first:run_current:OK later:run_current:OK fail-later:run_current:OK fail-later:advance:OK
+fail-last:launch:OK
+bootstrap:launch_and_promote:EXT_PROMOTED last:launch_and_promote:EXT_PROMOTED
+fail-last:launch_and_promote:EXT_PROMOTED first:promote:EXT_PROMOTED later:promote:OK
+first:bad_state:VS_INVALID later:bad_state:VS_INVALID first:bad_event:VS_INVALID
+later:bad_event:VS_INVALID fail-later:bad_event:VS_INVALID
+start:harmless:OK bootstrap:harmless:OK last:harmless:OK first:harmless:OK later:harmless:OK
+fail-later:ud2:EXT_FAIL_FAULT:6 fail-last:ud2:EXT_FAIL_FAULT:6 fail-start:ud2:EXT_FAIL_FAULT:6
+fail-later:recursion:EXT_FAIL_FAULT:14 fail-last:recursion:EXT_FAIL_FAULT:14
+fail-start:recursion:EXT_FAIL_FAULT:14
+bootstrap:bad_calls:OK first:bad_calls:OK
+"
+case $VM_MACHINE in
+*vmx) calls="$calls later:bad_activity:VS_INVALID later:bad_vpid:VS_INVALID" ;;
+*) calls="$calls bootstrap:launch_silently:MK_SELFTEST last:launch_silently:MK_SELFTEST" ;;
+esac
+
+"$bin/deeds" | tr ' ' : >/tmp/deeds
+instructions=$(cat /tmp/deeds)
+fault=$(text EXT_FAULT)
+
+set -- $calls
 count=$#
-set -- $faults
-plan $((4 * count + $# + 14))
+set -- $instructions
+plan $((1 + count + $# + 9))
 snapshot /tmp/state.before
-for deed in $deeds; do
-	t "in _start: ${deed%:*}" fails_start s "${deed%:*}" "${deed#*:}"
-	t "in bootstrap: ${deed%:*}" fails_start b "${deed%:*}" "${deed#*:}"
-	t "in the first exit: ${deed%:*}" fails_start f "${deed%:*}" "${deed#*:}"
-	t "in a later exit: ${deed%:*}" fails_later t "${deed%:*}" "${deed#*:}"
-done
-for deed in $faults; do
-	t "in the fail callback: ${deed%:*}" fails_later c "${deed%:*}" "${deed#*:}"
-done
-t "_start refuses" fails_start r n EXT_EXIT
-t "no bootstrap callback" fails_start r b EXT_NO_BOOTSTRAP
-t "no vmexit callback" fails_start r v EXT_NO_VMEXIT
-t "wait in bootstrap" fails_start b w EXT_WAIT
-t "wait in an exit" fails_later t w EXT_WAIT
-t "a state that no CPU runs" fails_later t s VS_INVALID
 modprobe cpuid
-t "a CPU given back without being asked" fails_later t p EXT_PROMOTED kernel
-t "a CPU given back in user mode: refused" harmless_later t p
-t "exit in place of the stop" fails_stop e EXT_EXIT
-t "a fault in place of the stop" fails_stop u EXT_FAULT
-t "bad system calls in bootstrap" harmless b
-t "bad system calls in an exit" harmless f
+from=
+t "every instruction in an exit" sweep
+for row in $calls; do
+	t "$(echo "$row" | tr : ' ')" outcome $(echo "$row" | tr : ' ')
+done
+for deed in $instructions; do
+	t "${deed%:*}" faults "${deed%:*}" "${deed#*:}"
+done
+t "_start refuses" outcome unregistered n EXT_EXIT
+t "no bootstrap callback" outcome unregistered b EXT_NO_BOOTSTRAP
+t "no vmexit callback" outcome unregistered v EXT_NO_VMEXIT
+t "exit in place of the stop" fails_stop exit "$(text EXT_EXIT)"
+t "a fault in place of the stop" fails_stop ud2 "$(text EXT_FAULT 6)"
+from=kernel
+t "a CPU given back without being asked" outcome later promote EXT_PROMOTED
+t "the same in the fail callback" outcome fail-later promote EXT_PROMOTED
 t "the same state on every CPU" same_state /tmp/state.before
 t "no complaint of the kernel" dmesg_clean
