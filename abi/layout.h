@@ -57,7 +57,7 @@
 #define BF_PP_STACK_PAGES 4
 #define BF_PP_STACK_TOP (BF_PP_STACK + BF_PP_STACK_PAGES * BF_PAGE_SIZE)
 #define BF_PP_IST_BASE (BF_PP_BASE + 0x20000) /* one page an IST stack, a guard page below each */
-#define BF_PP_IST_COUNT 3 /* NMI, #DF, #MC */
+#define BF_PP_IST_COUNT 4 /* NMI, #DF, #MC, #DB */
 #define BF_PP_IST_STRIDE 0x2000
 #define BF_PP_ABI (BF_PP_BASE + 0x30000) /* supervisor alias of the active extension's ABI page */
 #define BF_PP_TEMP (BF_PP_BASE + 0x31000) /* slots for pages of guest memory, read-only */

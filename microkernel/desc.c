@@ -24,6 +24,8 @@ static uint16_t ist_of(unsigned int vector)
 		return 2;
 	case VECTOR_MC:
 		return 3;
+	case VECTOR_DB: /* some CPUs single-step a SYSCALL: then RSP is still ring 3's */
+		return 4;
 	default:
 		return 0;
 	}

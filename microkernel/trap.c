@@ -51,7 +51,8 @@ void trap(struct trap_frame *frame)
 	}
 	/*
 	 * Ring 0 runs without breakpoints and single steps, so this is a trap of the guest's that
-	 * outlived its exit, as it does in Bochs' SVM. Skipping the instruction raises it anew.
+	 * outlived its exit, as it does in Bochs' SVM (skipping the instruction raises it anew), or
+	 * that of a SYSCALL which ring 3 executed with TF set.
 	 */
 	if (frame->vector == VECTOR_DB)
 		return;

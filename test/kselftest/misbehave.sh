@@ -158,8 +158,16 @@ case $VM_MACHINE in
 *) calls="$calls bootstrap:launch_silently:MK_SELFTEST last:launch_silently:MK_SELFTEST" ;;
 esac
 
-"$bin/deeds" | tr ' ' : >/tmp/deeds
-instructions=$(cat /tmp/deeds)
+# All of it takes 4 CPUs and 4 minutes; with one CPU bootstrap and last are the same place.
+instructions=$("$bin/deeds" | tr ' ' :)
+[ "$last" != 0 ] || {
+	calls=$(echo $calls | tr ' ' '\n' | grep -v ^bootstrap:)
+	instructions=$(echo "$instructions" | grep -E '^(ud2|recursion|read_kernel):')
+}
+! is_bochs || {
+	calls=$(echo "$calls" | grep -E '^(fail-)?later:|_and_promote|launch_silently|:runs')
+	instructions=$(echo "$instructions" | grep '^recursion:')
+}
 fault=$(text EXT_FAULT)
 
 set -- $calls

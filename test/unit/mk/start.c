@@ -84,6 +84,8 @@ START_TEST(descriptor_tables)
 			ist = 2;
 		else if (v == VECTOR_MC)
 			ist = 3;
+		else if (v == VECTOR_DB)
+			ist = 4;
 		ck_assert_uint_eq(gate_target(&pp->idt[v]), (uint64_t)trap_stubs + v * 16);
 		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | ist);
 		ck_assert_uint_eq(pp->idt[v].selector, BF_SEL_KERNEL_CS);
