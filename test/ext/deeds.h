@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define NONE 0xFF
+#define UD_OR_GP 0xFE /* #UD on AMD, in Bochs #GP, as on Intel */
 #define DE 0
 #define DB 1
 #define UD 6
@@ -133,8 +134,8 @@
 	X(lcall_kernel, FAR("lcalll", 0x10), GP, GP) \
 	X(lcall_tss, FAR("lcalll", 0x30), GP, GP) \
 	/* other ways into ring 0; on AMD SYSENTER and SYSEXIT do not exist in long mode */ \
-	X(sysenter, "sysenter", UD, GP) \
-	X(sysexit, ".byte 0x0F, 0x35", UD, GP) \
+	X(sysenter, "sysenter", UD_OR_GP, GP) \
+	X(sysexit, ".byte 0x0F, 0x35", UD_OR_GP, GP) \
 	X(sysret, "sysretq", GP, GP) \
 	X(rsm, "rsm", UD, UD) \
 	/* privileged */ \

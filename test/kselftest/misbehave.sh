@@ -104,10 +104,10 @@ outcome()
 	esac && good_again
 }
 
-# faults NAME VECTOR: an instruction at every place
+# faults NAME [VECTOR]: an instruction at every place
 faults()
 {
-	said_fault="$fault (vector $2)"
+	said_fault="$fault${2:+ (vector $2)}"
 	for place in start bootstrap last first; do
 		fails_start $place "$1" "$said_fault" || return 1
 	done
@@ -182,7 +182,7 @@ for row in $calls; do
 	t "$(echo "$row" | tr : ' ')" outcome $(echo "$row" | tr : ' ')
 done
 for deed in $instructions; do
-	t "${deed%:*}" faults "${deed%:*}" "${deed#*:}"
+	t "${deed%:*}" faults $(echo "$deed" | tr : ' ')
 done
 t "_start refuses" outcome unregistered n EXT_EXIT
 t "no bootstrap callback" outcome unregistered b EXT_NO_BOOTSTRAP

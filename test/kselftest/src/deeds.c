@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* deeds: prints name and vector of each instruction of test/ext/deeds.h that faults on this CPU. */
+/*
+ * deeds: prints the name of each instruction of test/ext/deeds.h that faults on this CPU, and the
+ * vector, unless it may be either of two.
+ */
 #include <stdio.h>
 
 #include "../../ext/deeds.h"
@@ -18,7 +21,9 @@ int main(void)
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
 		unsigned int vector = intel ? deeds[i].intel : deeds[i].amd;
 
-		if (vector != NONE)
+		if (vector == UD_OR_GP)
+			printf("%s\n", deeds[i].name);
+		else if (vector != NONE)
 			printf("%s %u\n", deeds[i].name, vector);
 	}
 	return 0;
