@@ -129,10 +129,9 @@ static void sweep(void)
 static void in_sweep(uint64_t error_and_vector)
 {
 	const struct instruction *in = &instructions[swept];
-	uint64_t vector = (uint32_t)error_and_vector, wanted = in->vector();
-	bool either = wanted == UD_OR_GP && (vector == UD || vector == GP);
+	uint64_t vector = (uint32_t)error_and_vector;
 
-	if (!VERIFY(vector == wanted || either))
+	if (!VERIFY(deeds_expected(in->vector(), vector)))
 		ext_print("misbehave: %s: vector %llu\n", in->name, (unsigned long long)vector);
 	swept++;
 	mk1_vs_run_current(MK1_HANDLE);

@@ -21,7 +21,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
 		unsigned int vector = intel ? deeds[i].intel : deeds[i].amd;
 
-		if (vector == UD_OR_GP)
+		if (vector & 0x100)
 			printf("%s\n", deeds[i].name);
 		else if (vector != NONE)
 			printf("%s %u\n", deeds[i].name, vector);
