@@ -134,10 +134,10 @@ static bool linux_exited_last(const struct pp *pp)
 }
 
 /*
- * The CPU has no state any more that it could run. The one that Linux was launched with is long past:
- * on a stack that others use by now, Linux would destroy more than it has lost. A machine that stands
- * still helps nobody either. So it begins anew, by the chipset, or else by a triple fault, as Linux
- * itself does it. INIT, to which chipsets may turn that, waits for VMXOFF or GIF.
+ * The CPU has no state any more that it could run. The one that Linux was launched with is long
+ * past: on a stack that others use by now, Linux would destroy more than it has lost. A machine
+ * that stands still helps nobody either. So it begins anew, by the chipset, or else by a triple
+ * fault, as Linux itself does it. INIT, to which chipsets may turn that, waits for VMXOFF or GIF.
  */
 static _Noreturn void reset_machine(struct pp *pp)
 {

@@ -124,24 +124,24 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	return *status == MK1_SUCCESS ? vs : NULL;
 }
 
-/* The callback that is under way, or out of which a fail callback was called. */
-static enum phase callback(void)
+/* Whether this is the callback, or a fail callback out of it. */
+static bool is_in(const struct pp *pp, enum phase phase)
 {
-	const struct pp *pp = this_pp();
-
-	return pp->phase == PHASE_FAIL ? pp->fail.phase : pp->phase;
-}
-
-/* Nothing runs before the bootstrap callbacks: not in _start, nor in a fail callback out of it. */
-static bool too_early(void)
-{
-	return callback() == PHASE_START;
+	return pp->phase == phase || (pp->phase == PHASE_FAIL && pp->fail.phase == phase);
 }
 
 /* Without an exit there is no instruction that exited. */
 static bool nothing_exited(void)
 {
-	return callback() != PHASE_VMEXIT;
+	return !is_in(this_pp(), PHASE_VMEXIT);
+}
+
+/* Nothing runs before the bootstrap callbacks. For what ends an exit it is one comparison. */
+static bool too_early(void)
+{
+	const struct pp *pp = this_pp();
+
+	return pp->phase != PHASE_VMEXIT && is_in(pp, PHASE_START);
 }
 
 /* The active VS behind the instruction that exited, before next becomes the active one. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Instructions that an extension should not execute, and the exception that is their outcome, or NONE
- * where the instruction does no harm. misbehave.c executes them, kselftest/src/deeds.c lists them.
+ * Instructions that an extension should not execute, and the exception that is their outcome, or
+ * NONE where the instruction does no harm. misbehave.c executes them, kselftest/src/deeds.c lists
+ * them.
  */
 #ifndef TEST_EXT_DEEDS_H
 #define TEST_EXT_DEEDS_H
@@ -13,7 +14,7 @@
 /* Where it depends on more than the vendor. */
 #define EITHER(a, b) (0x100 | (a) << 4 | (b))
 #define UD_OR_GP EITHER(UD, GP) /* Bochs has #GP on AMD, too */
-#define GP_OR_PF EITHER(GP, PF) /* a VM exit leaves the limit of the GDT at 64 KiB, and no memory there */
+#define GP_OR_PF EITHER(GP, PF) /* a VM exit leaves the GDT's limit at 64 KiB: nothing is there */
 #define DE 0
 #define DB 1
 #define UD 6
@@ -38,8 +39,8 @@
 #define LOAD(selector, segment) "mov $" #selector ", %eax\n\tmov %eax, %" #segment "\n\t"
 /* LRET and IRET to 1: in the segment; a far pointer to memory below RSP for JMP and CALL. */
 #define LRET(selector) "push $" #selector "\n\tlea 1f(%rip), %rax\n\tpush %rax\n\tlretq\n1:\n\t"
-#define IRET(cs) "mov %ss, %eax\n\tmov %rsp, %rcx\n\tpush %rax\n\tpush %rcx\n\tpushfq\n\tpush $" #cs \
-		 "\n\tlea 1f(%rip), %rax\n\tpush %rax\n\tiretq\n1:\n\t"
+#define IRET(cs) "mov %ss, %eax\n\tmov %rsp, %rcx\n\tpush %rax\n\tpush %rcx\n\tpushfq\n\t" \
+		 "push $" #cs "\n\tlea 1f(%rip), %rax\n\tpush %rax\n\tiretq\n1:\n\t"
 #define FAR(insn, selector) "movl $0x1000, -16(%rsp)\n\tmovw $" #selector ", -12(%rsp)\n\t" \
 			    insn " *-16(%rsp)\n\t"
 
@@ -47,11 +48,11 @@
  * X(name, code, vector on AMD, vector on Intel). The code may change all registers but RBX, RBP and
  * R12 to R15; where it does no harm it leaves the stack and the flags as they were.
  *
- * Missing, because no outcome is defined: MWAITX, UMWAIT and TPAUSE may stand still with interrupts
- * held, which is a loop without end; a null selector in FS leaves FS base alone on some CPUs; SYSCALL
- * before a RIP that is not canonical cannot be mapped. And because QEMU has them wrong: WBINVD and INVD,
- * which it executes in ring 3, and MOV to CS and PUSH to
- * an address that is not canonical, which it answers with #GP in place of #UD and #SS.
+ * Missing, because no outcome is defined: MWAITX, UMWAIT and TPAUSE may stand still with
+ * interrupts held, which is a loop without end; a null selector in FS leaves FS base alone on some
+ * CPUs; SYSCALL before a RIP that is not canonical cannot be mapped. And because QEMU has them
+ * wrong: WBINVD and INVD, which it executes in ring 3, and MOV to CS and PUSH to an address that
+ * is not canonical, which it answers with #GP in place of #UD and #SS.
  */
 #define DEEDS(X) \
 	/* memory */ \
@@ -83,8 +84,7 @@
 	X(divide, "xor %ecx, %ecx\n\tdiv %ecx", DE, DE) \
 	X(ud2, "ud2", UD, UD) \
 	X(lock_nop, ".byte 0xF0, 0x90", UD, UD) \
-	X(too_long, ".byte 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, " \
-	  "0x66, 0x66, 0x66, 0x90", GP, GP) \
+	X(too_long, ".fill 15, 1, 0x66\n\tnop", GP, GP) \
 	X(int1, ".byte 0xF1", DB, DB) \
 	X(int3, "int3", GP, GP) \
 	X(int_2, "int $2", GP, GP) \
@@ -102,7 +102,8 @@
 	X(nt_iret, FLAGS_ON(FLAG_NT) IRET(0x2B), GP, GP) \
 	X(nt_syscall, FLAGS_ON(FLAG_NT) SYSCALL FLAGS_OFF(FLAG_NT), NONE, NONE) \
 	X(ac_ud2, FLAGS_ON(FLAG_AC) "ud2", UD, UD) \
-	X(ac_syscall, FLAGS_ON(FLAG_AC) SYSCALL "mov 1(%rsp), %eax\n\t" FLAGS_OFF(FLAG_AC), NONE, NONE) \
+	X(ac_syscall, FLAGS_ON(FLAG_AC) SYSCALL "mov 1(%rsp), %eax\n\t" FLAGS_OFF(FLAG_AC), \
+	  NONE, NONE) \
 	X(df_ud2, "std\n\tud2", UD, UD) \
 	X(df_syscall, "std\n\t" SYSCALL "cld", NONE, NONE) \
 	X(iopl_cli, FLAGS_ON(FLAG_IOPL) "cli", GP, GP) \
@@ -189,7 +190,8 @@
 	/* questions */ \
 	X(cpuid, "mov %rbx, %rsi\n\txor %eax, %eax\n\tcpuid\n\tmov %rsi, %rbx", NONE, NONE) \
 	X(rdtsc, "rdtsc", NONE, NONE) \
-	X(xgetbv, "xor %ecx, %ecx\n\txgetbv", deeds_osxsave() ? NONE : UD, deeds_osxsave() ? NONE : UD) \
+	X(xgetbv, "xor %ecx, %ecx\n\txgetbv", deeds_osxsave() ? NONE : UD, \
+	  deeds_osxsave() ? NONE : UD) \
 	X(lar, "mov $0x10, %eax\n\tlar %eax, %ecx", NONE, NONE) \
 	X(lsl, "mov $0x30, %eax\n\tlsl %eax, %ecx", NONE, NONE) \
 	X(verr, "mov $0x18, %eax\n\tverr %ax\n\tverw %ax", NONE, NONE) \

@@ -4,8 +4,8 @@
  * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two words,
  * place and deed. Deeds are the instructions of deeds.h and the functions below.
  *
- *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in the
- *   exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
+ *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in
+ *   the exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
  *   fail-start, fail-last, fail-later: in the fail callback, after a fault at that place
  *   unregistered: the callback that the deed names by its letter is not registered
  *   sweep: every instruction of deeds.h, one after the other, at TRIGGER; the fail callback checks
@@ -20,7 +20,7 @@
 
 #define TRIGGER 0x4000DEAD
 
-/* Not static: deeds.h names them. The plan is writable data, so that nothing is taken for granted. */
+/* Not static: deeds.h names them. The plan is writable data, one that the compiler cannot know. */
 extern volatile char misbehave_plan[64];
 volatile char misbehave_plan[64] = "MISBEHAVE:- -";
 extern const uint64_t misbehave_constant;

@@ -444,7 +444,7 @@ END_TEST
 /* VM entry refuses VPID 0. */
 START_TEST(alone_without_a_vpid)
 {
-	uint64_t spa;
+	uint64_t spa, secondary;
 
 	in_vmexit(1);
 	spa = host_pp->vs->block_spa;
@@ -454,8 +454,8 @@ START_TEST(alone_without_a_vpid)
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, (uint64_t)_i),
 			  MK1_SUCCESS);
 	SYS(control_exit);
-	ck_assert_int_eq(vmcs_get(spa, VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_VPID ?
-				 1 : 0, _i);
+	secondary = vmcs_get(spa, VMCS_secondary_proc_based_vm_execution_ctls);
+	ck_assert_uint_eq(secondary & SECONDARY_VPID, _i ? SECONDARY_VPID : 0);
 	expect_alone(BF_ERR_EXT_EXIT);
 }
 END_TEST
