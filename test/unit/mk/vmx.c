@@ -590,6 +590,28 @@ START_TEST(refused_values)
 }
 END_TEST
 
+/* What is found in a field can be put back into it, the bitmap included that makes nothing exit. */
+START_TEST(the_first_bitmap_comes_back)
+{
+	static const uint16_t numbers[] = { MK1_INTEL_address_of_io_bitmap_a,
+					    MK1_INTEL_address_of_io_bitmap_b,
+					    MK1_INTEL_address_of_msr_bitmaps };
+	uint64_t own_page;
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	own_page = regs.reg[1];
+	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		uint64_t first = reg_read(0, numbers[i]);
+
+		ck_assert_uint_eq(first, vmx.open_maps);
+		ck_assert_uint_eq(reg_write(0, numbers[i], own_page), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_write(0, numbers[i], first), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_read(0, numbers[i]), first);
+	}
+}
+END_TEST
+
 /* What is needed is added; what is not asked for is not shown. */
 START_TEST(controls_are_completed)
 {
@@ -871,6 +893,7 @@ TCase *vmx_tests(void)
 	tcase_add_test(tc, controls_of_a_root_vs_are_refused);
 	tcase_add_loop_test(tc, every_register, 0, 2);
 	tcase_add_test(tc, refused_values);
+	tcase_add_test(tc, the_first_bitmap_comes_back);
 	tcase_add_test(tc, controls_are_completed);
 	tcase_add_test(tc, entry_controls_that_cannot_follow);
 	tcase_add_test(tc, no_unrestricted_guest);
