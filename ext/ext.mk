@@ -9,6 +9,7 @@
 #                               the Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it may use
 #                               the parts of the default extension, but for its main.c
+#   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
 # what Mk#1 asks for), install-languages (needs PREFIX).
@@ -43,7 +44,11 @@ EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
-EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c))
+# Every call has its test: the names are those of the list, and those of the files there are.
+CALL_NAMES := $(shell echo 'MK1_SYSCALLS(CALL_NAME)' | $(CC) -E -P -I. -include abi/mk1.h \
+	'-DCALL_NAME(op,idx,name,...)=@name' -x c - | grep -o '@ *[a-z0-9_]*' | tr -d '@ ')
+CALL_TESTS := $(sort $(CALL_NAMES:%=test/ext/call/%.c) $(wildcard test/ext/call/*.c))
+EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c) $(CALL_TESTS))
 EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example
 
@@ -53,13 +58,16 @@ RUST_EXTS := $(O)/ext/rust-example
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(EXT_CRT0) $(EXT_LINK)
 ifeq ($(CARGO),)
-ext: $(EXTS) no-rust
+ext: $(CALL_TESTS) $(EXTS) no-rust
 no-rust:
 	@echo "ext: no cargo here: the extensions in Rust are not built (Debian: apt install cargo)"
 else
 EXTS += $(RUST_EXTS)
-ext: $(EXTS)
+ext: $(CALL_TESTS) $(EXTS)
 endif
+
+$(CALL_TESTS):
+	@echo "abi/mk1.h has $(basename $(@F)), but there is no $@" >&2; false
 
 $(EXT_O)/%.o: %.c
 	@mkdir -p $(@D)

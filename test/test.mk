@@ -17,7 +17,7 @@ KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconvers
 	-Wundef -Werror -I. -Ilib
 KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
-KSELFTEST_EXTS := $(patsubst test/ext/%.c,$(KSELFTEST)/ext/%,$(wildcard test/ext/*.c))
+KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least
 TEST_KERNELS := 6.1 6.12 sid

@@ -4,6 +4,7 @@
  * ones that it wants as macros naming a function.
  *
  *   AROUND_START      int (uint64_t specs)       first of all; anything but 0 ends the start
+ *   AROUND_STARTED    int (void)                 last of all in _start; the same
  *   AROUND_BOOTSTRAP  void (uint64_t ppid)       on every PP, before it becomes a guest
  *   AROUND_VMEXIT     void (uint64_t vsid, uint64_t reason)   in every exit, before it is handled
  *   AROUND_FAIL       mk1_fail_fn                the fail callback; without it there is none, and
@@ -87,7 +88,13 @@ int ext_start(uint64_t specs)
 	if (AROUND_START(specs))
 		return 1;
 #endif
-	return default_start(specs);
+	if (default_start(specs))
+		return 1;
+#ifdef AROUND_STARTED
+	return AROUND_STARTED();
+#else
+	return 0;
+#endif
 }
 
 #endif

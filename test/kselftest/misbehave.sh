@@ -24,8 +24,8 @@ text()
 	echo "$("$bin/rawctl" sentence "$1")${2:+ (vector $2)}"
 }
 
-# says STATE TEXT
-says()
+# shows STATE TEXT: what bfm status shows
+shows()
 {
 	bfm status >/tmp/status
 	grep -q "^state *$1\$" /tmp/status && grep -qF "$2" /tmp/status && return
@@ -33,16 +33,6 @@ says()
 	cat /tmp/status
 	bfm dump | tail -n 20
 	return 1
-}
-
-wait_for()
-{
-	n=0
-	until bfm status | grep -q "^state *$1\$"; do
-		n=$((n + 1))
-		[ $n -lt 100 ] || { state_is "$1"; return; }
-		sleep 0.05
-	done
 }
 
 good_again()
@@ -53,7 +43,7 @@ good_again()
 # fails_start PLACE DEED TEXT: the start is refused with the error.
 fails_start()
 {
-	image "$1" "$2" && gives 1 "$3" bfm start /tmp/bad && says stopped "$3" && return
+	image "$1" "$2" && gives 1 "$3" bfm start /tmp/bad && shows stopped "$3" && return
 	bfm dump | tail -n 20
 	bfm stop
 	return 1
@@ -70,7 +60,7 @@ fails_later()
 {
 	image "$1" "$2" && start /tmp/bad || return 1
 	pull $from >/dev/null
-	wait_for failed && says failed "$3" && return
+	wait_for failed && shows failed "$3" && return
 	bfm stop
 	return 1
 }
@@ -89,7 +79,7 @@ fails_stop()
 {
 	image stop "$1" && start /tmp/bad || return 1
 	bfm stop
-	says stopped "$2" && good_again
+	shows stopped "$2" && good_again
 }
 
 # outcome PLACE DEED ERROR|OK [VECTOR]

@@ -4,6 +4,7 @@
 # shellcheck shell=sh
 
 bin=/kselftest/bin # programs and files made on the host
+exts=/kselftest/ext # test/ext
 images=/kselftest/images # what make-images spoilt
 probe=/sys/kernel/debug/cpustate # test/kselftest/cpustate
 lib=/usr/local/lib/bareflank # where bfm looks
@@ -72,6 +73,29 @@ state_is()
 cpus()
 {
 	grep -c ^processor /proc/cpuinfo
+}
+
+# wait_for running|stopped|failed: within 5 s
+wait_for()
+{
+	n=0
+	until bfm status | grep -q "^state *$1\$"; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || { state_is "$1"; return; }
+		sleep 0.05
+	done
+}
+
+# says ERROR: the status has the sentence of that error of abi/errors.h.
+says()
+{
+	sentence=$("$bin/rawctl" sentence "$1")
+	bfm status >/tmp/status
+	grep -qF "$sentence" /tmp/status && return 0
+	echo "expected: $sentence"
+	cat /tmp/status
+	bfm dump | tail -n 20
+	return 1
 }
 
 # count_state guest|bare|failed|fallback: how many CPUs are in that state

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* register_vmexit: what is registered is called, for every exit. */
+#define CALL callback_register_vmexit
+#include "call.h"
+
+#include "register.h"
+
+static uint64_t called;
+
+static void ours(uint64_t vsid, uint64_t reason)
+{
+	called++;
+	around_vmexit(vsid, reason);
+}
+
+static void started(void)
+{
+	registers_once((uint64_t)ours);
+	VERIFY_STATUS(mk1_callback_register_bootstrap(MK1_HANDLE, (uint64_t)around_bootstrap),
+		      MK1_SUCCESS);
+}
+
+static void test(void)
+{
+	VERIFY(called);
+	refuses_what_is_no_code();
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, (uint64_t)around_vmexit);
+}
+
+static const struct hooks hooks = {
+	.own_callbacks = true,
+	.started = started,
+	.exit = test,
+};

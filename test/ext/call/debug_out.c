@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* out: two values, in hex. */
+#define CALL debug_out
+#include "call.h"
+
+static void print(void)
+{
+	EXPECT_PRINTED("0x1234567890abcdef 0xfedcba9876543210\n");
+	GIVES(MK1_SUCCESS, 0x1234567890ABCDEF, 0xFEDCBA9876543210);
+	EXPECT_PRINTED("0x0 0xffffffffffffffff\n");
+	GIVES(MK1_SUCCESS, 0, ~0ULL);
+}
+
+static const struct hooks hooks = {
+	.unopened = print,
+	.started = print,
+	.bootstrap = print,
+	.exit = print,
+};

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* wrmsr: nothing that root mode, or Linux, depends on. */
+#define CALL intrinsic_wrmsr
+#include "call.h"
+
+#include "msrs.h"
+
+#define MSR_TSC_AUX 0xC0000103
+
+static uint64_t tsc_aux(void)
+{
+	uint64_t value = 0;
+
+	VERIFY_STATUS(mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_TSC_AUX, &value), MK1_SUCCESS);
+	return value;
+}
+
+static void denied(uint64_t msr)
+{
+	GIVES(MK1_INVALID_PERM_DENIED, MK1_HANDLE, msr, 0);
+	GIVES(MK1_INVALID_PERM_DENIED, MK1_HANDLE, HIGH32 | msr, ~0ULL);
+}
+
+static void test(void)
+{
+	uint64_t old = tsc_aux(), status;
+
+	for (unsigned int i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		denied(never[i]);
+	for (unsigned int i = 0; i < NR_MSRS; i++) {
+		for (uint64_t msr = msrs[i].first; msr <= msrs[i].last; msr++) {
+			if (msrs[i].rights == R)
+				denied(msr);
+			else
+				VERIFY(msr == MSR_TSC_AUX); /* another one wants a test here */
+		}
+		if (!is_listed(msrs[i].first - 1))
+			denied(msrs[i].first - 1);
+		if (!is_listed(msrs[i].last + 1))
+			denied(msrs[i].last + 1);
+	}
+	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_TSC_AUX, 0x12345678);
+	VERIFY(tsc_aux() == 0x12345678);
+	/* bits that the register does not have: the CPU refuses them, or drops them */
+	status = mk1_intrinsic_wrmsr(MK1_HANDLE, MSR_TSC_AUX, ~0ULL);
+	VERIFY(status == MK1_SUCCESS || status == MK1_INVALID_INPUT_REG(1));
+	GIVES(status, MK1_HANDLE, MSR_TSC_AUX, ~0ULL);
+	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH32 | MSR_TSC_AUX, old);
+	VERIFY(tsc_aux() == old);
+}
+
+static const struct hooks hooks = {
+	.started = test,
+	.exit = test,
+	/* REG1: QEMU writes any value */
+	.maybe = "REG1",
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* advance_ip_and_run_current: the guest goes on behind the instruction that exited. */
+#define CALL vs_advance_ip_and_run_current
+#include "call.h"
+
+static void nothing_active(void)
+{
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE);
+}
+
+static void test(void)
+{
+	mk1_set_rcx(STEP_VERDICT);
+	GIVES(MK1_SUCCESS, MK1_HANDLE);
+	UNREACHED("advance_ip_and_run_current came back");
+}
+
+static const struct hooks hooks = {
+	.bootstrap = nothing_active,
+	.exit = test,
+};

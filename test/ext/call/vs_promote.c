@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* promote: refused here for all but Linux in its kernel. That it works, every stop shows. */
+#define CALL vs_promote
+#include "call.h"
+
+static void refuses_second(void)
+{
+	struct second s = make_second();
+
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, s.vsid);
+	drop_second(s);
+	REFUSES_IDS(1, MK1_HANDLE);
+}
+
+static void test(void)
+{
+	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid(), other;
+	struct second s = make_second();
+
+	refuses_second();
+	/* a process is running: its page table need not map the code that gives the CPU back */
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, vsid);
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, HIGH16 | vsid);
+	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, s.vmid, s.vpid, s.vsid), MK1_SUCCESS);
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, s.vsid);
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, vsid);
+	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
+	drop_second(s);
+	if (other_pp(&other))
+		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, other);
+}
+
+static const struct hooks hooks = {
+	.bootstrap = refuses_second,
+	.exit = test,
+};

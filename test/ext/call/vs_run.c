@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* run: the VS that is named becomes active, and its guest goes on where it was. */
+#define CALL vs_run
+#include "call.h"
+
+#include "triple.h"
+
+static struct second second;
+static uint64_t rbx;
+
+static void test(void)
+{
+	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid();
+
+	if (mk1_rcx() == 1) {
+		VERIFY(read_reg(vsid, REG(rip)) + CPUID_LENGTH == call_next);
+		VERIFY(mk1_rbx() == rbx);
+		VERIFY(read_reg(second.vsid, REG(rbx)) == ~rbx);
+		drop_second(second);
+		return;
+	}
+	second = make_second();
+	refuses_triples(second);
+	mk1_set_rcx(1);
+	rbx = mk1_rbx();
+	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, second.vmid, second.vpid, second.vsid),
+		      MK1_SUCCESS);
+	mk1_set_rbx(~rbx);
+	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH16 | MK1_ROOT_VMID, HIGH16 | vpid, HIGH16 | vsid);
+	UNREACHED("run came back");
+}
+
+static const struct hooks hooks = {
+	.exit = test,
+};
