@@ -147,6 +147,19 @@ def check_crate(include, work, log):
     )
 
 
+def add_to_list(header, name, entry):
+    """Makes an entry the first one of an X-macro in a copy of a header."""
+    with open(header, "r+", encoding="utf-8") as contract:
+        text = contract.read()
+        begin = f"#define {name}(X) \\\n"
+        contract.seek(0)
+        contract.write(text.replace(begin, f"{begin}\t{entry} \\\n"))
+
+
+NEW_CALL = 'X(MEM, 9, mem_new, 1, 1, "", "", "")'
+NEW_REGISTER = "X(200, new_one, 0, 8, RW)"
+
+
 def run_languages(log):
     """The headers of the C++ API compile alone; an API that lacks a call does not compile."""
     failures = []
@@ -158,12 +171,7 @@ def run_languages(log):
         if check_crate(os.getcwd(), work, log)[0]:
             failures.append("ext/rust does not compile")
         shutil.copytree("abi", f"{work}/abi")
-        with open(f"{work}/abi/mk1.h", "r+", encoding="utf-8") as contract:
-            text = contract.read()
-            call_list = "#define MK1_SYSCALLS(X) \\\n"
-            added = text.replace(call_list, call_list + '\tX(MEM, 9, mem_new, 1, 1, "", "", "") \\\n')
-            contract.seek(0)
-            contract.write(added)
+        add_to_list(f"{work}/abi/mk1.h", "MK1_SYSCALLS", NEW_CALL)
         for name, (status, output) in (
             ("C++", compile_cxx("g++", work, "ext/cxx/mk1.hpp", log)),
             ("Rust", check_crate(work, work, log)),
@@ -171,6 +179,40 @@ def run_languages(log):
             if not status or "mem_new" not in output:
                 failures.append(f"the {name} API compiles without a call that the list has")
     return (0 if failures else 1), failures
+
+
+def without_make(env):
+    return {name: value for name, value in env.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+
+
+def check_registers(include, log):
+    return call([CC, "-fsyntax-only", "-ffreestanding", "-std=gnu11", f"-I{include}", *INCLUDES,
+                 *STRICT, "test/ext/registers.c"], log)
+
+
+def run_completeness(log):
+    """A call without a test fails the build, as does a register without an expectation."""
+    failures = []
+    if check_registers(".", log)[0]:
+        failures.append("test/ext/registers.c does not compile")
+    with tempfile.TemporaryDirectory(prefix="bareflank-abi.") as work:
+        for name in os.listdir("."):
+            if name not in ("abi", "build", ".git"):
+                os.symlink(os.path.abspath(name), f"{work}/{name}")
+        for header, name in (("mk1_regs_amd.h", "AMD"), ("mk1_regs_intel.h", "INTEL")):
+            shutil.copytree("abi", f"{work}/abi", dirs_exist_ok=True)
+            add_to_list(f"{work}/abi/{header}", f"MK1_{name}_REGS", NEW_REGISTER)
+            status, output = check_registers(work, log)
+            if not status or f"EXPECT_{name}_new_one" not in output:
+                failures.append(f"a register of {header} needs no test")
+        add_to_list(f"{work}/abi/mk1.h", "MK1_SYSCALLS", NEW_CALL)
+        for target in ("ext", f"{work}/build/kselftest/ext/call/mem_new"):
+            status, output = call(["make", "--no-print-directory", f"O={work}/build", target], log,
+                                  cwd=work, env=without_make(os.environ))
+            message = "abi/mk1.h has mem_new, but there is no test/ext/call/mem_new.c"
+            if not status or message not in output:
+                failures.append(f"a call needs no test for make {os.path.basename(target)}")
+    return 5 - len(failures), failures
 
 
 # Who may include from where: the directory of the includer -> directories of project headers.
@@ -234,8 +276,8 @@ def run_licences(log):
 
 
 def run_check_elf(log):
-    images = [path for path in glob.glob("build/ext/*") + glob.glob("build/test/ext/*")
-              if os.access(path, os.X_OK)]
+    paths = glob.glob("build/ext/*") + glob.glob("build/test/ext/**", recursive=True)
+    images = [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
     if not images:
         return 0, ["no extension was built"]
     passed, failures = 0, []
@@ -269,7 +311,7 @@ def run_clang(log):
         ["make", "--no-print-directory", "CC=clang", f"O={output}", f"{output}/microkernel",
          "libext", "ext", "bfm"],
         log,
-        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")},
+        env=without_make(os.environ),
     )
     return (0, ["the clang build fails"]) if status else (1, [])
 
@@ -289,6 +331,7 @@ def static_jobs():
         Job("sparse", run_sparse),
         Job("headers", run_headers),
         Job("languages", run_languages),
+        Job("completeness", run_completeness),
         Job("includes", run_includes),
         Job("licences", run_licences),
         Job("docs", run_docs),
