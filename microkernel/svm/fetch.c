@@ -40,8 +40,8 @@ static const void *temp_map(unsigned int slot, uint64_t spa)
 }
 
 /*
- * The nested table is walked in the window when it is the microkernel's own, and through the temporary
- * mapping otherwise.
+ * The nested table is walked in the window when it is the microkernel's own; where an extension's
+ * leads is not known.
  */
 static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 {
@@ -55,8 +55,8 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		return false;
 	for (unsigned int level = 4;; level--) {
 		uint64_t size = BSL_LEVEL_SIZE(level);
-		const uint64_t *t = mem_is_owned(table) ? window(table) :
-							  temp_map(SLOT_NESTED, table);
+		const uint64_t *t = vmcb->n_cr3 == mk.root_npt ? window(table) :
+								 temp_map(SLOT_NESTED, table);
 		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
 
 		if (!(entry & BSL_PTE_P))
