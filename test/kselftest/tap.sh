@@ -172,6 +172,14 @@ cycles()
 	done
 }
 
+# What the extension has checked in ring 3 (test/ext/verify.h) was as it should be.
+verified()
+{
+	set -- $("$bin/cpuid" 0x4000f00d)
+	echo "$((0x$1)) checks held, $((0x$2)) did not"
+	[ $((0x$1)) != 0 ] && [ $((0x$2)) = 0 ] || { bfm dump | tail -n 60; return 1; }
+}
+
 is_bochs()
 {
 	case $VM_MACHINE in bochs-*) ;; *) false ;; esac
