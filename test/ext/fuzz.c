@@ -24,6 +24,7 @@ static void in_fail(uint64_t error_and_vector, uint64_t address);
 #define AROUND_FAIL in_fail
 #include "around.h"
 
+#include "pools.h"
 #include "verify.h"
 
 #define FUZZ_LEAF 0x4000F022
@@ -743,83 +744,6 @@ static void clean(void)
 		mk1_vm_destroy_vm(MK1_HANDLE, id);
 }
 
-static uint64_t found[MAX_PAGES];
-
-/* How many more of something there can be; ids come lowest first. All are given back. */
-static uint64_t count_vms(void)
-{
-	uint64_t n = 0, id;
-
-	while (mk1_vm_create_vm(MK1_HANDLE, &id) == MK1_SUCCESS) {
-		EXPECT(!n || id > found[n - 1]);
-		found[n++] = id;
-	}
-	for (uint64_t i = 0; i < n; i++)
-		EXPECT(mk1_vm_destroy_vm(MK1_HANDLE, found[i]) == MK1_SUCCESS);
-	return n;
-}
-
-static uint64_t count_vps(void)
-{
-	uint64_t n = 0, id;
-
-	while (mk1_vp_create_vp(MK1_HANDLE, MK1_ROOT_VMID, &id) == MK1_SUCCESS) {
-		EXPECT(!n || id > found[n - 1]);
-		found[n++] = id;
-	}
-	for (uint64_t i = 0; i < n; i++)
-		EXPECT(mk1_vp_destroy_vp(MK1_HANDLE, found[i]) == MK1_SUCCESS);
-	return n;
-}
-
-static uint64_t count_vss(void)
-{
-	uint64_t n = 0, id;
-
-	while (mk1_vs_create_vs(MK1_HANDLE, mk1_tls_vpid(), mk1_tls_ppid(), &id) == MK1_SUCCESS) {
-		EXPECT(!n || id > found[n - 1]);
-		found[n++] = id;
-	}
-	for (uint64_t i = 0; i < n; i++)
-		EXPECT(mk1_vs_destroy_vs(MK1_HANDLE, found[i]) == MK1_SUCCESS);
-	return n;
-}
-
-static uint64_t count_pages(void)
-{
-	uint64_t n = 0, spa;
-
-	while (n < MAX_PAGES && mk1_mem_alloc_page(MK1_HANDLE, &found[n], &spa) == MK1_SUCCESS)
-		n++;
-	for (uint64_t i = 0; i < n; i++)
-		EXPECT(mk1_mem_free_page(MK1_HANDLE, found[i]) == MK1_SUCCESS);
-	return n;
-}
-
-static uint64_t count_huge_blocks(void)
-{
-	uint64_t n = 0, spa;
-
-	while (n < MAX_PAGES && mk1_mem_alloc_huge(MK1_HANDLE, 1, &found[n], &spa) == MK1_SUCCESS)
-		n++;
-	for (uint64_t i = 0; i < n; i++)
-		EXPECT(mk1_mem_free_huge(MK1_HANDLE, found[i]) == MK1_SUCCESS);
-	return n;
-}
-
-static uint64_t largest_huge(void)
-{
-	uint64_t size = 0, va, spa;
-
-	for (uint64_t step = 0x400000; step >= BF_PAGE_SIZE; step /= 2) {
-		if (mk1_mem_alloc_huge(MK1_HANDLE, size + step, &va, &spa) != MK1_SUCCESS)
-			continue;
-		EXPECT(mk1_mem_free_huge(MK1_HANDLE, va) == MK1_SUCCESS);
-		size += step;
-	}
-	return size;
-}
-
 /* Tables for what is mapped later, once and for all. */
 static void make_tables(void)
 {
@@ -844,8 +768,8 @@ static void measure(void)
 	if (!measured)
 		make_tables();
 	m.vms = count_vms();
-	m.vps = count_vps();
-	m.vss = count_vss();
+	m.vps = count_vps(MK1_ROOT_VMID);
+	m.vss = count_vss(mk1_tls_vpid());
 	m.pages = count_pages();
 	m.huge_blocks = count_huge_blocks();
 	m.huge_largest = largest_huge();
