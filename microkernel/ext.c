@@ -269,6 +269,22 @@ bool ext_has_page(struct pp *pp, uint64_t spa)
 	       ext_is_mapped(pp, MK1_PAGE_POOL_BASE + spa, BF_PAGE_SIZE);
 }
 
+/* With the lock. What was mapped as a whole is there as a whole, or not at all. */
+static bool unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
+{
+	bool mapped = true;
+
+	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
+		uint64_t *entry = bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
+						  1, false);
+
+		mapped = entry && *entry;
+		if (mapped)
+			*entry = 0;
+	}
+	return mapped;
+}
+
 bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
 	bool ok = true;
@@ -278,25 +294,18 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 	for (off = 0; ok && off < size; off += BF_PAGE_SIZE)
 		ok = bsl_pt_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
 			     USER_RW, 1);
+	if (!ok)
+		(void)unmap_pool(ext, spa, off - BF_PAGE_SIZE);
 	bsl_spin_unlock(&ext->lock);
-	if (!ok && off > BF_PAGE_SIZE)
-		(void)ext_unmap_pool(ext, spa, off - BF_PAGE_SIZE);
 	return ok;
 }
 
 bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
-	bool mapped = true;
+	bool mapped;
 
 	bsl_spin_lock(&ext->lock);
-	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
-		uint64_t *entry = bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
-						  1, false);
-
-		mapped = entry && *entry;
-		if (mapped)
-			*entry = 0;
-	}
+	mapped = unmap_pool(ext, spa, size);
 	bsl_spin_unlock(&ext->lock);
 	return mapped;
 }

@@ -34,13 +34,21 @@ uint64_t pool_alloc(void);
 /* Gives a page back; it must come from pool_alloc. */
 void pool_free(uint64_t spa);
 
-/* Physically contiguous zeroed memory of size bytes (rounded up to pages): its SPA, or MK_NO_PAGE. */
+/*
+ * Physically contiguous zeroed memory of size bytes (rounded up to pages): its SPA, or MK_NO_PAGE.
+ * It is claimed.
+ */
 uint64_t huge_alloc(uint64_t size);
 
-/* The size in bytes of the allocation of the huge pool that begins at spa, or 0 if there is none. */
-uint64_t huge_size(uint64_t spa);
+/*
+ * Who has claimed an allocation is the only one to give it back: between finding out its size and
+ * giving it back, nobody else does. Returns the size in bytes of the one that begins at spa; 0:
+ * there is none, or it is claimed.
+ */
+uint64_t huge_claim(uint64_t spa);
+void huge_unclaim(uint64_t spa);
 
-/* Gives an allocation of the huge pool back. */
+/* Gives a claimed allocation of the huge pool back. */
 void huge_free(uint64_t spa);
 
 /* Whether spa lies in the huge pool rather than the page pool. */

@@ -26,10 +26,16 @@ static struct {
 	uint64_t used;
 } pool;
 
+struct huge_slot {
+	uint64_t spa;
+	uint64_t size;
+	bool claimed;
+};
+
 static struct {
 	struct bsl_spinlock lock;
 	struct bf_region all;
-	struct bf_region slots[HUGE_SLOTS]; /* allocations, ascending by SPA */
+	struct huge_slot slots[HUGE_SLOTS]; /* allocations, ascending by SPA */
 	unsigned int count;
 } huge;
 
@@ -100,7 +106,7 @@ static uint64_t huge_find(uint64_t size, unsigned int *slot)
 	uint64_t start = huge.all.spa;
 
 	for (*slot = 0; *slot < huge.count; (*slot)++) {
-		const struct bf_region *r = &huge.slots[*slot];
+		const struct huge_slot *r = &huge.slots[*slot];
 
 		if (size <= r->spa - start)
 			return start;
@@ -124,6 +130,7 @@ uint64_t huge_alloc(uint64_t size)
 			huge.slots[i] = huge.slots[i - 1];
 		huge.slots[slot].spa = spa;
 		huge.slots[slot].size = size;
+		huge.slots[slot].claimed = true;
 		huge.count++;
 	}
 	bsl_spin_unlock(&huge.lock);
@@ -142,16 +149,26 @@ static unsigned int huge_slot(uint64_t spa)
 	return i;
 }
 
-uint64_t huge_size(uint64_t spa)
+uint64_t huge_claim(uint64_t spa)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	unsigned int i;
 
 	bsl_spin_lock(&huge.lock);
 	i = huge_slot(spa);
-	size = i < huge.count ? huge.slots[i].size : 0;
+	if (i < huge.count && !huge.slots[i].claimed) {
+		huge.slots[i].claimed = true;
+		size = huge.slots[i].size;
+	}
 	bsl_spin_unlock(&huge.lock);
 	return size;
+}
+
+void huge_unclaim(uint64_t spa)
+{
+	bsl_spin_lock(&huge.lock);
+	huge.slots[huge_slot(spa)].claimed = false;
+	bsl_spin_unlock(&huge.lock);
 }
 
 void huge_free(uint64_t spa)

@@ -39,6 +39,7 @@ uint64_t sys_mem_alloc_huge(struct syscall_frame *f)
 		huge_free(spa);
 		return MK1_FAILURE_UNKNOWN;
 	}
+	huge_unclaim(spa);
 	f->reg[0] = MK1_PAGE_POOL_BASE + spa;
 	f->reg[1] = spa;
 	return MK1_SUCCESS;
@@ -82,12 +83,14 @@ uint64_t sys_mem_free_huge(struct syscall_frame *f)
 
 	if (!pool_address(f->reg[1], &spa))
 		return MK1_INVALID_INPUT_REG(1);
-	size = huge_size(spa);
+	size = huge_claim(spa);
 	if (!size)
 		return MK1_INVALID_INPUT_REG(1);
 	status = take_back(spa, size);
 	if (status == MK1_SUCCESS)
 		huge_free(spa);
+	else if (status == MK1_INVALID_INPUT_REG(1)) /* another extension's */
+		huge_unclaim(spa);
 	return status;
 }
 

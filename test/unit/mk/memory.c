@@ -80,7 +80,7 @@ START_TEST(allocation_without_memory)
 	before = cpu->cr3;
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(cpu->cr3, before);
-	ck_assert_uint_eq(huge_size(svm.open_maps + 3 * PAGE), 0);
+	ck_assert_uint_eq(huge_claim(svm.open_maps + 3 * PAGE), 0);
 }
 END_TEST
 
@@ -460,7 +460,7 @@ START_TEST(shootdown_gives_up)
 	ck_assert_uint_ne(regs.reg[1], spa);
 	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.open_maps + 3 * PAGE),
 			  MK1_FAILURE_UNKNOWN);
-	ck_assert_uint_eq(huge_size(svm.open_maps + 3 * PAGE), PAGE);
+	ck_assert_uint_eq(huge_alloc(PAGE), svm.open_maps + 4 * PAGE);
 }
 END_TEST
 
@@ -496,7 +496,7 @@ END_TEST
 
 START_TEST(each_extension_has_its_own_memory)
 {
-	uint64_t va, code0;
+	uint64_t va, huge, code0;
 	struct ext *first;
 
 	machine_defaults(BF_VENDOR_AMD);
@@ -508,6 +508,8 @@ START_TEST(each_extension_has_its_own_memory)
 	code0 = (uint64_t)mmu_user(EXT_ENTRY, false, true);
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
 	va = regs.reg[0];
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, PAGE), MK1_SUCCESS);
+	huge = regs.reg[0];
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(0)), MK1_SUCCESS);
 	abi_gprs()[BF_RBX] = 0x4242;
 	RUN(ext_switch(host_pp, first + 1));
@@ -516,11 +518,13 @@ START_TEST(each_extension_has_its_own_memory)
 	ck_assert(!mmu_user(va, false, false));
 	ck_assert(!mmu_user(MK1_DIRECT_MAP_BASE + linux_page(0), false, false));
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, huge), MK1_INVALID_INPUT_REG(1));
 	/* an exit brings the one that registered back */
 	guest_exit(0x72);
 	ck_assert_ptr_eq(host_pp->ext, first);
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x4242);
 	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(va - MK1_PAGE_POOL_BASE));
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, huge), MK1_SUCCESS);
 }
 END_TEST
 

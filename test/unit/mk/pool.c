@@ -62,9 +62,14 @@ START_TEST(huge_allocations)
 	ck_assert_uint_eq(a, huge.spa);
 	ck_assert_uint_eq(b, huge.spa + PAGE);
 	ck_assert_uint_eq(c, huge.spa + 6 * PAGE);
-	ck_assert_uint_eq(huge_size(a), PAGE);
-	ck_assert_uint_eq(huge_size(c), 2 * PAGE);
-	ck_assert_uint_eq(huge_size(b + PAGE), 0);
+	/* a new one is claimed, until its owner knows of it; who claims one is the only one */
+	ck_assert_uint_eq(huge_claim(a), 0);
+	huge_unclaim(a);
+	huge_unclaim(c);
+	ck_assert_uint_eq(huge_claim(a), PAGE);
+	ck_assert_uint_eq(huge_claim(a), 0);
+	ck_assert_uint_eq(huge_claim(c), 2 * PAGE);
+	ck_assert_uint_eq(huge_claim(b + PAGE), 0);
 	ck_assert_uint_eq(huge_alloc(0), MK_NO_PAGE);
 	ck_assert_uint_eq(huge_alloc(~0ULL), MK_NO_PAGE);
 	ck_assert_uint_eq(huge_alloc(9 * PAGE), MK_NO_PAGE);
