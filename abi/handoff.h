@@ -124,7 +124,8 @@ struct bf_pp_status {
 	uint64_t exits;
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
 	uint64_t fallback;
-	uint64_t pad[506 - BF_NR_EXIT_SLOTS];
+	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
+	uint64_t pad[505 - BF_NR_EXIT_SLOTS];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");

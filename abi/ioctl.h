@@ -72,7 +72,7 @@ struct bf_ioctl_status {
 	uint64_t stop_ns; /* out: duration of the last stop */
 	uint64_t cpus; /* struct bf_cpu_status [nr_cpus] or 0 */
 	uint32_t nr_cpus; /* in: room; out: entries there are */
-	uint32_t pad;
+	uint32_t error_image; /* out: as in bf_ioctl_start */
 };
 
 struct bf_cpu_status {

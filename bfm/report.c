@@ -72,15 +72,25 @@ static void print_exits(FILE *file, const struct status *status)
 	}
 }
 
+/* ", extension 2" where the error is about one: by their order in bfm start. */
+static const char *image_text(uint32_t error, uint64_t image, char *buf, size_t size)
+{
+	*buf = '\0';
+	if (error >= BF_ERR_EXT_EXIT && image)
+		snprintf(buf, size, ", extension %" PRIu64, image);
+	return buf;
+}
+
 static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
 {
-	char detail[64];
+	char detail[64], image[40];
 
 	if (!pp->error)
 		return;
 	describe_detail(pp->error, pp->detail, detail, sizeof(detail));
-	fprintf(file, "          %s%s%s%s\n", error_text(pp->error)->sentence, *detail ? " (" : "",
-		detail, *detail ? ")" : "");
+	fprintf(file, "          %s%s%s%s%s\n", error_text(pp->error)->sentence,
+		*detail ? " (" : "", detail, *detail ? ")" : "",
+		image_text(pp->error, pp->image, image, sizeof(image)));
 	if (pp->rip)
 		fprintf(file, "          at 0x%" PRIx64 ", address 0x%" PRIx64 "\n", pp->rip,
 			pp->address);
@@ -95,7 +105,7 @@ static void print_time(FILE *file, const char *label, uint64_t ns)
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
-	char detail[64];
+	char detail[64], image[40];
 
 	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
@@ -107,7 +117,8 @@ void report_text(FILE *file, const struct status *status)
 		const struct error_text *text = error_text(m->error);
 
 		describe_detail(m->error, m->detail, detail, sizeof(detail));
-		fprintf(file, "%-11s CPU %" PRIu32 ": %s%s%s%s\n", "last error", m->error_cpu,
+		fprintf(file, "%-11s CPU %" PRIu32 "%s: %s%s%s%s\n", "last error", m->error_cpu,
+			image_text(m->error, m->error_image, image, sizeof(image)),
 			text->sentence, *detail ? " (" : "", detail, *detail ? ")" : "");
 		if (*text->hint)
 			fprintf(file, "%-11s %s\n", "hint", text->hint);
@@ -142,7 +153,7 @@ static void json_string(FILE *file, const char *text)
 }
 
 /* Details and addresses are strings: they may be beyond the 53 bits that many readers keep. */
-static void json_error(FILE *file, uint32_t error, uint64_t detail)
+static void json_error(FILE *file, uint32_t error, uint64_t image, uint64_t detail)
 {
 	const struct error_text *text = error_text(error);
 
@@ -152,7 +163,7 @@ static void json_error(FILE *file, uint32_t error, uint64_t detail)
 	json_string(file, text->sentence);
 	fputs(", \"hint\": ", file);
 	json_string(file, text->hint);
-	fprintf(file, ", \"detail\": \"0x%" PRIx64 "\"", detail);
+	fprintf(file, ", \"image\": %" PRIu64 ", \"detail\": \"0x%" PRIx64 "\"", image, detail);
 }
 
 static void json_exits(FILE *file, uint32_t vendor, const uint64_t *counts)
@@ -182,7 +193,7 @@ static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
 	fputs(", \"error\": ", file);
 	if (c->pp.error) {
 		fputc('{', file);
-		json_error(file, c->pp.error, c->pp.detail);
+		json_error(file, c->pp.error, c->pp.image, c->pp.detail);
 		fprintf(file, ", \"rip\": \"0x%" PRIx64 "\", \"address\": \"0x%" PRIx64 "\"}",
 			c->pp.rip, c->pp.address);
 	} else {
@@ -208,7 +219,7 @@ void report_json(FILE *file, const struct status *status)
 	fputs(",\n  \"error\": ", file);
 	if (m->error) {
 		fputc('{', file);
-		json_error(file, m->error, m->detail);
+		json_error(file, m->error, m->error_image, m->detail);
 		fprintf(file, ", \"cpu\": %" PRIu32 "}", m->error_cpu);
 	} else {
 		fputs("null", file);

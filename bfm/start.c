@@ -129,7 +129,7 @@ static void free_images(struct images *images)
 		free((void *)(uintptr_t)images->files[i].data);
 }
 
-/* The image that an error is about, or -1. At run time the driver cannot tell extensions apart. */
+/* The image that an error is about, or -1: a callback that is missing is missing from all. */
 static int image_at_fault(const struct bf_ioctl_start *call, const struct images *images)
 {
 	if (call->error < BF_ERR_ELF_TRUNCATED || call->image > images->nr_exts)

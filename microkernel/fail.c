@@ -71,6 +71,15 @@ static _Noreturn void leave_on_switch_stack(struct pp *pp)
 				 : "memory");
 }
 
+/* The number by which the loader knows the active extension, if the error is one of its own. */
+static uint64_t image_at_fault(const struct pp *pp, enum bf_error error)
+{
+	bool nobody = error < BF_ERR_EXT_EXIT || error == BF_ERR_EXT_NO_BOOTSTRAP ||
+		      error == BF_ERR_EXT_NO_VMEXIT;
+
+	return nobody ? 0 : pp->ext->id + 1;
+}
+
 void promote(struct vs *vs)
 {
 	struct pp *pp = this_pp();
@@ -80,10 +89,13 @@ void promote(struct vs *vs)
 	vs_activate(vs);
 	bsl_memcpy(state->gpr, abi_gprs(), sizeof(state->gpr));
 	mk.vendor->vs_capture(vs, state);
-	if (pp->status->state == BF_PP_FAILED)
+	if (pp->status->state == BF_PP_FAILED) {
 		__atomic_store_n(&pp->status->fallback, 0, __ATOMIC_RELEASE);
-	else
+	} else {
+		/* Should nobody have asked for it: who did it. */
+		pp->status->image = image_at_fault(pp, BF_ERR_EXT_PROMOTED);
 		__atomic_store_n(&pp->status->state, BF_PP_BARE, __ATOMIC_RELEASE);
+	}
 	forget(pp);
 	leave_on_switch_stack(pp);
 }
@@ -174,6 +186,7 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 	objects_abandon();
 	if (first) {
 		pp->status->error = error;
+		pp->status->image = image_at_fault(pp, error);
 		pp->status->detail = detail;
 		pp->status->rip = rip;
 		pp->status->address = address;

@@ -29,7 +29,9 @@ static bool pp_is_guest(const struct bf_pp *pp)
 
 static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 {
-	return (struct bf_failure){ .error = error, .cpu = pp->cpu, .detail = pp->status->detail };
+	uint32_t image = error < BF_ERR_EXT_EXIT ? 0 : (uint32_t)pp->status->image;
+
+	return (struct bf_failure){ error, pp->cpu, image, pp->status->detail };
 }
 
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */

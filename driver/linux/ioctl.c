@@ -271,7 +271,7 @@ static long ioctl_status(void __user *user)
 	argument.memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size;
 	argument.start_ns = bf_loader.start_ns;
 	argument.stop_ns = bf_loader.stop_ns;
-	argument.pad = 0;
+	argument.error_image = bf_loader.failure.image;
 	if (argument.cpus)
 		result = put_cpus(&argument);
 	argument.nr_cpus = bf_loader.nr_pps;

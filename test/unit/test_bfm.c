@@ -543,22 +543,27 @@ START_TEST(status_of_a_failed_machine)
 	device.status.state = BF_STATE_FAILED;
 	device.status.error = BF_ERR_EXT_FAULT;
 	device.status.error_cpu = 4;
+	device.status.error_image = 2;
 	device.status.detail = 14;
 	device.cpus[1].pp.state = BF_PP_FAILED;
 	device.cpus[1].pp.fallback = 1;
 	device.cpus[1].pp.error = BF_ERR_EXT_FAULT;
+	device.cpus[1].pp.image = 2;
 	device.cpus[1].pp.detail = 14;
 	device.cpus[1].pp.rip = MK1_EXT_CODE_BASE + 0x123;
 	device.cpus[1].pp.address = UINT64_MAX;
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_FAILED);
 	assert_has(out, "state       failed\n");
-	assert_has(out, "last error  CPU 4: the extension faulted (vector 14)\nhint        ");
+	assert_has(out, "last error  CPU 4, extension 2: the extension faulted (vector 14)\n"
+			"hint        ");
+	assert_has(out, "          the extension faulted (vector 14), extension 2\n");
 	assert_has(out, "  4    1  fallback ");
 	assert_has(out, "at 0x328000000123, address 0xffffffffffffffff\n");
 	assert_has(out, "EPT_VIOLATION");
 	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_FAILED);
 	assert_json(out);
 	assert_has(out, "\"name\": \"EXT_FAULT\"");
+	assert_has(out, "\"image\": 2, \"detail\": \"0xe\"");
 	assert_has(out, "\"rip\": \"0x328000000123\"");
 	/* Numbers from a newer module do no harm. */
 	device.status.state = 17;

@@ -176,7 +176,9 @@ START_TEST(keeps_what_a_stuck_cpu_needs)
 	fake.cpus[1].behaviour = FAKE_STUCK;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	bytes = loader.memory.bytes;
+	loader.pps[1].status->image = 1; /* of no meaning for an error that is no extension's */
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(loader.failure.image, 0);
 	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[1].number);
 	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
 	ck_assert_uint_eq(loader.memory.bytes, bytes);
@@ -192,11 +194,13 @@ START_TEST(follows_a_failure)
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	fake_fail(&fake.cpus[0], BF_ERR_PEER_FAILED, 0);
 	fake_fail(&fake.cpus[2], BF_ERR_EXT_FAULT, 13);
+	loader.pps[2].status->image = 3;
 	ck_assert(bf_loader_poll(&loader));
 	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
 	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
 	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
 	ck_assert_uint_eq(loader.failure.detail, 13);
+	ck_assert_uint_eq(loader.failure.image, 3);
 	assert_all_bare();
 	ck_assert(!bf_loader_poll(&loader));
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);

@@ -121,6 +121,10 @@ START_TEST(callbacks_of_two_extensions)
 			  MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(SYS(callback_register_vmexit, HANDLE, EXT_VMEXIT), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(SYS(callback_register_fail, HANDLE, EXT_FAIL), MK1_SUCCESS);
+	/* the loader counts images from the microkernel on, which is 0 */
+	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
+	expect_failed(BF_ERR_EXT_EXIT);
+	ck_assert_uint_eq(status_of(0)->image, 2);
 }
 END_TEST
 

@@ -73,6 +73,7 @@ START_TEST(promote_gives_linux_back)
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], 0x77);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_R15], linux_state.gpr[BF_R15]);
 	ck_assert_uint_eq(ended.sp->nmi_pending, 1);
+	ck_assert_uint_eq(status_of(0)->image, 1); /* should nobody have asked for it */
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
 	/* the objects are gone, and the same CPU can come in again */
 	ck_assert(!vs_get(0) && !vp_get(0));
@@ -243,6 +244,7 @@ START_TEST(fault_in_start)
 	ck_assert_int_eq(ended.end, END_LEFT);
 	expect_failed(BF_ERR_EXT_FAULT);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(status_of(0)->image, 1);
 	expect_printed("exception 6, error code 0x6 at rip");
 }
 END_TEST

@@ -484,6 +484,7 @@ START_TEST(no_vmexit_callback)
 	/* Linux runs on as a guest of the microkernel alone */
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_EXT_NO_VMEXIT);
+	ck_assert_uint_eq(status_of(0)->image, 0);
 	ck_assert_uint_eq(status_of(0)->fallback, 1);
 }
 END_TEST

@@ -299,6 +299,7 @@ START_TEST(no_bootstrap_callback)
 	ck_assert_uint_eq(SYS(control_wait), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	expect_failed(BF_ERR_EXT_NO_BOOTSTRAP);
+	ck_assert_uint_eq(status_of(0)->image, 0);
 }
 END_TEST
 
