@@ -84,9 +84,11 @@ check-unit: setup-build
 coverage: setup-build
 	test/coverage
 
-# The same tests again and again, to find what happens once in a hundred times.
+# The same tests again and again, to find what happens once in a hundred times; random calls with
+# another seed each time.
 soak: check
-	for n in 1 2 3 4 5 6 7 8 9 10; do test/run matrix || exit 1; done
+	for n in 1 2 3 4 5 6 7 8 9 10; do \
+		FUZZ_SEED=$$(($$(date +%s) % 1000000))$$n test/run matrix || exit 1; done
 
 # --- to see, to try and to measure ------------------------------------------------------------
 

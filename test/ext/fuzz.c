@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The default extension, which makes random system calls: some in _start and in each bootstrap, and
- * a batch in every exit of a CPUID with EAX = FUZZ_LEAF and ECX = BATCH. The seed is written into the
- * image behind the word FUZZ-SEED, in eight digits, by test/kselftest/syscalls.sh.
+ * The default extension, which makes random system calls: some in _start and in each bootstrap,
+ * and a batch in every exit of a CPUID with EAX = FUZZ_LEAF and ECX = BATCH. The seed is written
+ * into the image behind the word FUZZ-SEED, in eight digits, by test/kselftest/syscalls.sh.
  *
- * After each call: the status is one of the call's (abi/mk1.h), what is no output has kept its value,
- * and outputs have too if it failed. MEASURE counts what the pools hold, and compares with the first
- * time; before that, CLEAN on every CPU gives back all that there is.
+ * After each call: the status is one of the call's (abi/mk1.h), what is no output has kept its
+ * value, and outputs have too if it failed. MEASURE counts what the pools hold, and compares with
+ * the first time; before that, CLEAN on every CPU gives back all that there is.
  *
  * Left out is what ends a callback, and what an extension must not do to Linux: see is_harmful.
  */
@@ -42,7 +42,7 @@ static void in_fail(uint64_t error_and_vector, uint64_t address);
 #define MAX_PAGES 65536
 #define PRIVATE_PAGES 8
 
-/* Of the root VM's direct map, whose tables stay: this much is used, and has its tables from MEASURE on. */
+/* The root VM's tables stay: this much of its direct map is used, and has them from MEASURE on. */
 #define ROOT_DIRECT_SIZE 0x2000000
 #define SIZE_2M 0x200000
 
@@ -208,8 +208,8 @@ static void execute(struct registers *r)
 			 "popfq"
 			 : "+a"(r)
 			 : "i"(RFLAGS_FIXED)
-			 : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-			   "r14", "r15", "cc", "memory");
+			 : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+			   "r13", "r14", "r15", "cc", "memory");
 }
 
 /* --- state ----------------------------------------------------------------------------------- */
@@ -332,7 +332,7 @@ static uint64_t an_address(void)
 	case 0:
 		return (uint64_t)&execute + below(64);
 	case 1:
-		return (uint64_t)&n;
+		return (uint64_t)__builtin_frame_address(0);
 	case 2:
 		return (uint64_t)plan;
 	case 3:
@@ -347,13 +347,13 @@ static uint64_t an_address(void)
 
 static uint64_t any_value(void)
 {
-	static const uint64_t corners[] = { 0, 1, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFF, 0x800000000000,
-					    0xFFFF800000000000, 0x8000000000000000, UINT64_MAX,
-					    UINT64_MAX - 0xFFF, MK1_SPA_LIMIT,
-					    MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE,
-					    MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT, MK1_EXT_CODE_BASE - 1,
-					    MK1_EXT_STACK_BASE, MK1_EXT_TLS_BASE, BF_WINDOW_BASE,
-					    BF_MK_BASE, BF_PP_DATA };
+	static const uint64_t corners[] = {
+		0, 1, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFF, 0x800000000000, 0xFFFF800000000000,
+		0x8000000000000000, UINT64_MAX, UINT64_MAX - 0xFFF, MK1_SPA_LIMIT,
+		MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE, MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT,
+		MK1_EXT_CODE_BASE - 1, MK1_EXT_STACK_BASE, MK1_EXT_TLS_BASE, BF_WINDOW_BASE,
+		BF_MK_BASE, BF_PP_DATA,
+	};
 
 	switch (below(6)) {
 	case 0:
@@ -398,7 +398,8 @@ static uint64_t an_msr(void)
 	static const uint64_t some[] = { 0x10, 0x1B, 0x3A, 0x174, 0x1D9, 0x200, 0x277, 0x2FF, 0x480,
 					 0x493, 0x494, 0xDA0, 0xC0000080, 0xC0000082, 0xC0000100,
 					 0xC0000102, 0xC0000104, 0xC0010114, 0xC0010117 };
-	uint64_t msr = below(2) ? some[below(sizeof(some) / sizeof(some[0]))] : (uint32_t)next_random();
+	uint64_t msr = below(2) ? some[below(sizeof(some) / sizeof(some[0]))] :
+				  (uint32_t)next_random();
 
 	return below(4) ? msr : msr | next_random() << 32;
 }
@@ -426,7 +427,7 @@ static uint64_t value_of(enum kind kind)
 	case KIND_TEXT:
 		return an_address();
 	case KIND_BYTES:
-		return (BF_PAGE_SIZE << below(12)) - below(3);
+		return ((uint64_t)BF_PAGE_SIZE << below(12)) - below(3);
 	case KIND_MSR:
 		return an_msr();
 	case KIND_SPEC:
@@ -576,8 +577,8 @@ static void take_notice(enum call_number number, const struct registers *before,
 	case CALL_mem_alloc_huge:
 		if (done) {
 			check(after->kept[RDI] == MK1_PAGE_POOL_BASE + after->kept[RSI],
-			      "an address that does not go with its SPA", calls[number].name, before,
-			      after);
+			      "an address that does not go with its SPA", calls[number].name,
+			      before, after);
 			if (number == CALL_mem_alloc_page && is_private(after->kept[RDI]))
 				keep_private_page(after->kept[RDI]);
 			else
@@ -591,8 +592,8 @@ static void take_notice(enum call_number number, const struct registers *before,
 	case CALL_vm_map_direct:
 		if (done)
 			check(after->kept[RDI] == MK1_DIRECT_MAP_BASE + before->kept[RDX],
-			      "an address that does not go with its SPA", calls[number].name, before,
-			      after);
+			      "an address that does not go with its SPA", calls[number].name,
+			      before, after);
 		break;
 	default:
 		break;
@@ -627,8 +628,8 @@ static void make_call(enum phase phase)
 		      "a bad handle", call->name, &before, &after);
 	written = after.rax == MK1_SUCCESS ? call->outputs : 0;
 	for (unsigned int i = written; i < NR_KEPT; i++)
-		check(after.kept[i] == before.kept[i], "a register has changed", call->name, &before,
-		      &after);
+		check(after.kept[i] == before.kept[i], "a register has changed", call->name,
+		      &before, &after);
 	/* QEMU's SYSCALL clears those that are kept by a CPU. */
 	check(!(after.rflags & ~before.rflags & RFLAGS_TRIED), "flags have changed", call->name,
 	      &before, &after);
@@ -663,7 +664,8 @@ static void make_bad_call(void)
 	this_pp()->calls++;
 	check(after.rax == MK1_FAILURE_UNSUPPORTED, "it is supported", "none", &before, &after);
 	for (unsigned int i = 0; i < NR_KEPT; i++)
-		check(after.kept[i] == before.kept[i], "a register has changed", "none", &before, &after);
+		check(after.kept[i] == before.kept[i], "a register has changed", "none", &before,
+		      &after);
 }
 
 /* A register of Linux' VS gets the value that it has. */

@@ -60,8 +60,8 @@ enum { PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGE_PT, PAGE_CODE, PAGE_DATA, PAGE_LATE, 
 #define VECTOR_PF 14
 
 /*
- * Every exit of the guest is one of these, in this order. RAX is answered by the extension, R15 counts
- * rounds; the registers that no exit saves get values of the guest's own.
+ * Every exit of the guest is one of these, in this order. RAX is answered by the extension, R15
+ * counts rounds; the registers that no exit saves get values of the guest's own.
  */
 extern const uint8_t code_begin[], code_call[], code_touch[], code_halt[], code_end[];
 __asm__(".pushsection .rodata\n"
@@ -134,7 +134,9 @@ static uint64_t guest_physical(unsigned int page)
 
 static void map_nested(unsigned int page)
 {
-	((uint64_t *)guest.nested[0])[page] = (guest.spa + AT(page)) | PTE_ALL | (is_svm ? 0 : EPT_WB);
+	uint64_t *table = (uint64_t *)guest.nested[0];
+
+	table[page] = (guest.spa + AT(page)) | PTE_ALL | (is_svm ? 0 : EPT_WB);
 }
 
 static bool make_nested(uint64_t *root)
@@ -165,7 +167,7 @@ static bool make_memory(void)
 		*guest_page(page) = guest_physical(page + 1) | PTE_ALL;
 	for (unsigned int page = 0; page < NR_PAGES; page++)
 		guest_page(PAGE_PT)[page] = guest_physical(page) | PTE_ALL;
-	/* The page that comes late is the nested table's affair if there is one, else the guest's. */
+	/* The page that comes late is missing in the nested table if there is one, else here. */
 	if (!guest.is_nested)
 		guest_page(PAGE_PT)[PAGE_LATE] = 0;
 	code = (uint8_t *)guest_page(PAGE_CODE);
@@ -186,10 +188,11 @@ struct value {
 static void write_state(uint64_t nested_root)
 {
 	const uint64_t cr0 = CR0_PE | CR0_NE | 0x10 | CR0_PG, cr4 = CR4_PAE;
+	const uint64_t cr3 = guest_physical(PAGE_PML4);
 	const struct value values[] = {
 		{ MK1_AMD_efer, MK1_INTEL_efer, EFER_LME | EFER_LMA, EFER_LME | EFER_LMA },
 		{ MK1_AMD_cr0, MK1_INTEL_cr0, cr0, cr0 },
-		{ MK1_AMD_cr3, MK1_INTEL_cr3, guest_physical(PAGE_PML4), guest_physical(PAGE_PML4) },
+		{ MK1_AMD_cr3, MK1_INTEL_cr3, cr3, cr3 },
 		{ MK1_AMD_cr4, MK1_INTEL_cr4, cr4, cr4 },
 		{ MK1_AMD_dr7, MK1_INTEL_dr7, 0x400, 0x400 },
 		{ MK1_AMD_rflags, MK1_INTEL_rflags, 0x2, 0x2 },

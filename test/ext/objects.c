@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The default extension, which tries the rules for VMs, VPs, VSs and memory: those that are in ECX of
- * a CPUID with EAX = OBJECTS_LEAF. The answer is how many checks failed in EAX, how many were made in
+ * The default extension, which tries the rules for VMs, VPs, VSs and memory: those that are in ECX
+ * of a CPUID with EAX = OBJECTS_LEAF. The answer is how many checks failed in EAX, how many held in
  * EBX.
  */
 #include <abi/mk1_regs_amd.h>
@@ -110,7 +110,7 @@ static void ids(void)
 		VERIFY_STATUS(destroy_vm(vm[i]), MK1_SUCCESS);
 }
 
-/* --- what has children is not destroyed, what is not there is refused -------------------------- */
+/* --- what has children is not destroyed, what is not there is refused ------------------------- */
 
 static void order(void)
 {
@@ -368,7 +368,7 @@ static volatile unsigned int faults;
 
 static void in_fail(uint64_t error_and_vector, uint64_t address)
 {
-	uint64_t va;
+	uint64_t va, spa = address - MK1_DIRECT_MAP_BASE;
 
 	ext_print("objects: PP %u: vector %u at 0x%llx\n", (unsigned int)mk1_tls_ppid(),
 		  (unsigned int)(uint32_t)error_and_vector, (unsigned long long)address);
@@ -376,8 +376,7 @@ static void in_fail(uint64_t error_and_vector, uint64_t address)
 		ext_exit();
 	expected_fault = 0;
 	faults++;
-	VERIFY_STATUS(mk1_vm_map_direct(MK1_HANDLE, mk1_tls_vmid(), address - MK1_DIRECT_MAP_BASE, &va),
-		      MK1_SUCCESS);
+	VERIFY_STATUS(mk1_vm_map_direct(MK1_HANDLE, mk1_tls_vmid(), spa, &va), MK1_SUCCESS);
 	mk1_control_again();
 	ext_exit();
 }
@@ -437,7 +436,8 @@ static void direct_maps(void)
 	VERIFY_STATUS(activate(vm[0], vp[0], vs[0]), MK1_SUCCESS);
 	look_in_vain(va);
 	activate_linux();
-	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, vm[0], MK1_DIRECT_MAP_BASE - BF_PAGE_SIZE), REG2);
+	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, vm[0], MK1_DIRECT_MAP_BASE - BF_PAGE_SIZE),
+		      REG2);
 	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, vm[0], va + 1), REG2);
 	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, NO_ID, va), REG1);
 	for (unsigned int i = 0; i < 2; i++) {

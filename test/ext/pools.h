@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much there is left in each pool of the microkernel: all of it is taken and given back. The last
- * attempt must say that the pool is empty, and ids come lowest first.
+ * How much there is left in each pool of the microkernel: all of it is taken and given back. The
+ * last attempt must say that the pool is empty, and ids come lowest first.
  */
 #ifndef TEST_EXT_POOLS_H
 #define TEST_EXT_POOLS_H

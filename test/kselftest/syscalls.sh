@@ -10,13 +10,6 @@ is_bochs && total=10000
 seed=$(printf %08d "${FUZZ_SEED:-1}")
 each=$((total / $(cpus) / 500)) # batches on each CPU
 
-image()
-{
-	offset=$(strings -t d -n 10 /kselftest/ext/fuzz | awk '$2 ~ /^FUZZ-SEED:/ { print $1; exit }')
-	cp /kselftest/ext/fuzz /tmp/fuzz && printf %s "$seed" |
-		dd of=/tmp/fuzz bs=1 seek=$((offset + 10)) conv=notrunc 2>/dev/null
-}
-
 calls()
 {
 	sum=$("$bin/everywhere" $leaf 0 $each)
@@ -40,7 +33,7 @@ clean()
 
 plan 14
 snapshot /tmp/state.before
-t "an image with seed $seed" image
+t "an image with seed $seed" patched fuzz FUZZ-SEED "$seed" /tmp/fuzz
 t "start, with calls in _start and bootstrap" start /tmp/fuzz
 t "the pools" measure
 t "calls so far: all answered well" verified

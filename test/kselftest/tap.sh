@@ -70,6 +70,16 @@ state_is()
 	bfm status | grep -q "^state *$1\$" || { bfm status; return 1; }
 }
 
+# wait_for STATE: it comes to that within five seconds.
+wait_for()
+{
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		bfm status | grep -q "^state *$1\$" && return 0
+		sleep 0.25
+	done
+	state_is "$1"
+}
+
 cpus()
 {
 	grep -c ^processor /proc/cpuinfo
@@ -170,6 +180,15 @@ cycles()
 		bfm start || { bfm dump | tail -n 20; echo "in round $round"; return 1; }
 		bfm stop || { bfm dump | tail -n 20; echo "in round $round"; return 1; }
 	done
+}
+
+# patched EXTENSION WORD PLAN FILE: a copy of the test extension with a plan written behind the word
+patched()
+{
+	offset=$(strings -t d -n 8 "/kselftest/ext/$1" |
+		awk -v word="$2:" 'index($2, word) == 1 { print $1 + length(word); exit }')
+	cp "/kselftest/ext/$1" "$4" && printf %s "$3" |
+		dd of="$4" bs=1 seek="$offset" conv=notrunc 2>/dev/null
 }
 
 # What the extension has checked in ring 3 (test/ext/verify.h) was as it should be.
