@@ -9,7 +9,7 @@ leaf=0x4000f5ef
 for part in b v n q f; do
 	patched several SEVERAL $part /tmp/part-$part
 done
-patched misbehave MISBEHAVE se /tmp/bad
+patched misbehave MISBEHAVE 'start exit' /tmp/bad
 
 # On every CPU: the exits' extension has not the page that belongs to part $1.
 page_of()
