@@ -105,6 +105,7 @@ void svm_cpu_disable(struct pp *pp)
 	if (!pp->virt_on)
 		return;
 	pp->virt_on = false;
+	stgi(); /* it may have been on its way into the guest */
 	wrmsr(MSR_VM_HSAVE_PA, pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
 }

@@ -270,6 +270,12 @@ START_TEST(without_nested_paging)
 }
 END_TEST
 
+static uint64_t extension_page(void)
+{
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	return regs.reg[1];
+}
+
 /* An extension's own nested table, in Linux' memory or in a page of the pool. */
 START_TEST(nested_table_of_an_extension)
 {
@@ -277,7 +283,7 @@ START_TEST(nested_table_of_an_extension)
 
 	running();
 	for (unsigned int i = 0; i < 4; i++) {
-		tables[i] = _i ? pool_alloc() : linux_page(100 + i);
+		tables[i] = _i ? extension_page() : linux_page(100 + i);
 		at[i] = phys_at(tables[i]);
 	}
 	/* guest-physical 0x7000000000 is Linux' page CODE; its memory is one to one, in 1 GiB */
@@ -326,8 +332,7 @@ START_TEST(memory_of_the_extension)
 
 	running();
 	guest_exit(0x72);
-	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
-	spa = regs.reg[1];
+	spa = extension_page();
 	memcpy(phys_at(spa), CPUID, 2);
 	paging(4, VA & ~0xFFFULL);
 	put_entry(1, 9, 8, VA, spa | TABLE);
