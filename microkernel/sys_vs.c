@@ -124,6 +124,13 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	return *status == MK1_SUCCESS ? vs : NULL;
 }
 
+/* What named_vs claimed is not run after all. */
+static void let_go(struct vs *vs)
+{
+	if (vs != this_pp()->vs)
+		vs_unclaim(vs);
+}
+
 /* Whether this is the callback, or a fail callback out of it. */
 static bool is_in(const struct pp *pp, enum phase phase)
 {
@@ -154,23 +161,30 @@ static bool advance_active(struct vs *next)
 		if (mk.vendor->vs_advance_ip(vs))
 			return true;
 	}
-	if (next != vs)
-		vs_unclaim(next);
+	let_go(next);
 	return false;
+}
+
+static uint64_t run_named(const struct syscall_frame *f, bool advance)
+{
+	uint64_t status;
+	struct vs *vs = named_vs(f, &status);
+
+	if (!vs)
+		return status;
+	if (too_early()) {
+		let_go(vs);
+		return MK1_FAILURE_UNKNOWN;
+	}
+	if (advance && !advance_active(vs))
+		return MK1_FAILURE_UNKNOWN;
+	vs_activate(vs);
+	mk.vendor->vs_run(vs);
 }
 
 uint64_t sys_vs_run(struct syscall_frame *f)
 {
-	uint64_t status;
-	struct vs *vs;
-
-	if (too_early())
-		return MK1_FAILURE_UNKNOWN;
-	vs = named_vs(f, &status);
-	if (!vs)
-		return status;
-	vs_activate(vs);
-	mk.vendor->vs_run(vs);
+	return run_named(f, false);
 }
 
 uint64_t sys_vs_run_current(struct syscall_frame *f)
@@ -185,18 +199,7 @@ uint64_t sys_vs_run_current(struct syscall_frame *f)
 
 uint64_t sys_vs_advance_ip_and_run(struct syscall_frame *f)
 {
-	uint64_t status;
-	struct vs *vs;
-
-	if (too_early())
-		return MK1_FAILURE_UNKNOWN;
-	vs = named_vs(f, &status);
-	if (!vs)
-		return status;
-	if (!advance_active(vs))
-		return MK1_FAILURE_UNKNOWN;
-	vs_activate(vs);
-	mk.vendor->vs_run(vs);
+	return run_named(f, true);
 }
 
 uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
@@ -211,12 +214,9 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 
 uint64_t sys_vs_promote(struct syscall_frame *f)
 {
-	struct vs *vs;
+	struct vs *vs = vs_take(arg_id(f, 1));
 	bool allowed;
 
-	if (too_early())
-		return MK1_FAILURE_UNKNOWN;
-	vs = vs_take(arg_id(f, 1));
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	/* Only Linux, and only in its kernel, has the code that switches mapped. */
@@ -224,6 +224,8 @@ uint64_t sys_vs_promote(struct syscall_frame *f)
 	vs_put(vs);
 	if (!allowed)
 		return MK1_INVALID_INPUT_REG(1);
+	if (too_early())
+		return MK1_FAILURE_UNKNOWN;
 	promote(vs);
 }
 

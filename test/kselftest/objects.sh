@@ -26,7 +26,7 @@ follows()
 
 refused()
 {
-	gives 1 "$("$bin/rawctl" sentence MK_SELFTEST)" bfm start /kselftest/ext/promote
+	gives 1 "$("$bin/rawctl" sentence EXT_PROMOTED)" bfm start /kselftest/ext/promote
 }
 
 group=0

@@ -30,7 +30,19 @@ static void test(void)
 		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, other);
 }
 
+/* Nothing runs before the bootstrap callback, Linux neither. */
+static void too_early(void)
+{
+	struct second s = make_second();
+
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, s.vsid);
+	VERIFY_STATUS(mk1_vs_init_as_root(MK1_HANDLE, s.vsid), MK1_SUCCESS);
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, s.vsid);
+	drop_second(s);
+}
+
 static const struct hooks hooks = {
+	.started = too_early,
 	.bootstrap = refuses_second,
 	.exit = test,
 };

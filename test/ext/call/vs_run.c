@@ -30,6 +30,18 @@ static void test(void)
 	UNREACHED("run came back");
 }
 
+/* Nothing runs before the bootstrap callback. */
+static void too_early(void)
+{
+	struct second s = make_second();
+
+	GIVES(MK1_INVALID_INPUT_REG(2), MK1_HANDLE, MK1_ROOT_VMID, s.vpid, s.vsid);
+	GIVES(MK1_INVALID_INPUT_REG(3), MK1_HANDLE, s.vmid, s.vpid, MK1_INVALID_ID);
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, s.vmid, s.vpid, s.vsid);
+	drop_second(s);
+}
+
 static const struct hooks hooks = {
+	.started = too_early,
 	.exit = test,
 };
