@@ -4,7 +4,6 @@
  *
  * X(number, name, offset, bytes, access)
  *   RW    in the VMCB at offset (APM vol. 2, Appendix B): read and written there
- *   RO    in the VMCB at offset, reported by the CPU on #VMEXIT: writes are refused
  *   GPR   a general register: offset counts from the register block (RAX is copied to the VMCB)
  *   LIVE  in the CPU itself while the VS is active, beside the VMCB when it is not: offset is 0
  * bytes is the register's width; the bits above it read as 0 and must be 0 in a write.
@@ -46,10 +45,10 @@
 	X(29, tlb_control, 0x05C, 1, RW) \
 	X(30, virtual_interrupt_a, 0x060, 8, RW) \
 	X(31, virtual_interrupt_b, 0x068, 8, RW) \
-	X(32, exitcode, 0x070, 8, RO) \
-	X(33, exitinfo1, 0x078, 8, RO) \
-	X(34, exitinfo2, 0x080, 8, RO) \
-	X(35, exitininfo, 0x088, 8, RO) \
+	X(32, exitcode, 0x070, 8, RW) \
+	X(33, exitinfo1, 0x078, 8, RW) \
+	X(34, exitinfo2, 0x080, 8, RW) \
+	X(35, exitininfo, 0x088, 8, RW) \
 	X(36, ctls1, 0x090, 8, RW) \
 	X(37, avic_apic_bar, 0x098, 8, RW) \
 	X(38, guest_pa_of_ghcb, 0x0A0, 8, RW) \
@@ -57,8 +56,8 @@
 	X(40, n_cr3, 0x0B0, 8, RW) \
 	X(41, ctls2, 0x0B8, 8, RW) \
 	X(42, vmcb_clean_bits, 0x0C0, 4, RW) \
-	X(43, nrip, 0x0C8, 8, RO) \
-	X(44, number_of_bytes_fetched, 0x0D0, 1, RO) \
+	X(43, nrip, 0x0C8, 8, RW) \
+	X(44, number_of_bytes_fetched, 0x0D0, 1, RW) \
 	X(45, avic_apic_backing_page_ptr, 0x0E0, 8, RW) \
 	X(46, avic_logical_table_ptr, 0x0F0, 8, RW) \
 	X(47, avic_physical_table_ptr, 0x0F8, 8, RW) \

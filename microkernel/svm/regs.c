@@ -10,7 +10,7 @@
 #include "../mk.h"
 #include "svm.h"
 
-enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
+enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
 
 struct reg {
 	uint16_t plain; /* = offset, where an access is a load or store of 8 bytes and no more; else 0 */
@@ -19,10 +19,13 @@ struct reg {
 	uint8_t access; /* enum access */
 };
 
-/* Most of the state save area can hold any value: VMRUN checks it. */
+/* Most of the state save area can hold any value, because VMRUN checks it; and so can what exits report. */
 #define IS_PLAIN(number, offset, bytes, access)                                                    \
-	((bytes) == 8 && (offset) >= VMCB_SAVE_AREA && ACCESS_##access == ACCESS_RW &&             \
-	 (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 && (number) != MK1_AMD_efer)
+	((bytes) == 8 && ACCESS_##access == ACCESS_RW &&                                           \
+	 (((offset) >= VMCB_SAVE_AREA && (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 &&     \
+	   (number) != MK1_AMD_efer) ||                                                            \
+	  ((number) >= MK1_AMD_exitcode && (number) <= MK1_AMD_exitininfo) ||                      \
+	  (number) == MK1_AMD_nrip))
 #define REG_ENTRY(number, name, offset, bytes, access)                                             \
 	[number] = { IS_PLAIN(number, offset, bytes, access) ? (offset) : 0, offset, bytes,        \
 		     ACCESS_##access },
@@ -166,8 +169,6 @@ static MK_RARE uint64_t write_other(struct vs *vs, uint64_t number, uint64_t val
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
 		vmcb_of(vs)->clean = 0;
 		done = true;
-		break;
-	default:
 		break;
 	}
 	return done ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3);

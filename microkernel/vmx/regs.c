@@ -146,6 +146,8 @@ uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 		content = 0;
 	if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls && !area_of(vs)->nmi_window)
 		content &= ~(uint64_t)PRIMARY_NMI_WINDOW;
+	if (number == MK1_INTEL_pin_based_vm_execution_ctls && !vs->nmi_exiting)
+		content &= ~(uint64_t)PIN_NMI_EXITING;
 	*value = content;
 	return MK1_SUCCESS;
 }

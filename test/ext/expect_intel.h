@@ -24,7 +24,7 @@
  * controls; what writes to memory or to the VMCS by physical addresses, or needs another EPT;
  * secondary exit controls.
  */
-#define PIN_NEEDED 0x28
+#define PIN_NEEDED 0x20
 #define PIN_NEVER 0x80
 #define PRIMARY_NEVER 0x220000
 #define SECONDARY_NEVER 0xC66311

@@ -142,13 +142,6 @@ START_TEST(every_register)
 
 		if (regs_of[n].access == LIVE)
 			continue; /* in objects.c */
-		if (regs_of[n].access == RO) {
-			ck_assert_msg(reg_write(0, n, 0) == MK1_INVALID_INPUT_REG(3), "%s", name);
-			memset((uint8_t *)vmcb() + regs_of[n].offset, 0x5A, regs_of[n].bytes);
-			ck_assert_uint_eq(reg_read(0, n),
-					  0x5A5A5A5A5A5A5A5A >> (64 - 8 * regs_of[n].bytes));
-			continue;
-		}
 		vmcb()->clean = SVM_CLEAN_ALL;
 		ck_assert_msg(reg_write(0, n, value) == MK1_SUCCESS, "%s", name);
 		ck_assert_msg(reg_read(0, n) == value, "%s", name);
