@@ -70,8 +70,6 @@ static void vmmcall(struct pp *pp, struct vs *vs)
 		inject_ud(vs);
 }
 
-#define EVENT_TYPES 0x1D /* 0, 2, 3 and 4 */
-
 /*
  * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs in
  * this situation as exceptions, which VMRUN would refuse.
@@ -82,9 +80,6 @@ static void reinject(struct vmcb *vmcb)
 	uint64_t vector = event & 0xFF;
 
 	if (!(event & SVM_EVENT_VALID) || vmcb->eventinj & SVM_EVENT_VALID)
-		return;
-	/* An extension may have written it: VMRUN knows interrupt, NMI, exception, INTn (§15.20). */
-	if (!(EVENT_TYPES >> (event >> 8 & 7) & 1))
 		return;
 	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION && (vector == 2 || vector > 31)) {
 		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_EV);

@@ -417,6 +417,27 @@ START_TEST(nobody_else_takes_the_nmi)
 }
 END_TEST
 
+static void two_nmis_come(int signal)
+{
+	nmi_comes(signal);
+	nmi_comes(signal);
+}
+
+/* The second one is Linux', and goes to it. */
+START_TEST(another_nmi_behind_it)
+{
+	machine_of(0);
+	start_and_launch();
+	guest_exit(0x72);
+	host_pp->tlb->kick = 1;
+	in_a_while(two_nmis_come);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(msr_get(cpu, 0x830), 0x100ULL << 32 | 0x4400);
+}
+END_TEST
+
 /* Registers in memory: Linux' half of a write to the ICR is there afterwards. */
 START_TEST(nmi_by_xapic)
 {
@@ -560,6 +581,7 @@ TCase *memory_tests(void)
 	tcase_add_test(tc, shootdown_waits_for_a_pp_in_its_extension);
 	tcase_add_test(tc, shootdown_reaches_a_pp_in_its_extension);
 	tcase_add_loop_test(tc, nobody_else_takes_the_nmi, 0, 6);
+	tcase_add_test(tc, another_nmi_behind_it);
 	tcase_add_test(tc, nmi_by_xapic);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
 	tcase_add_test(tc, shootdowns_at_the_same_time);

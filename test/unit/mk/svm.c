@@ -615,6 +615,19 @@ START_TEST(alone)
 }
 END_TEST
 
+/* The event that the exit interrupted goes in, not what the extension made of it. */
+START_TEST(alone_after_a_forged_event)
+{
+	running();
+	vmcb()->exitintinfo = EVENT(0, 0x40);
+	guest_exit(EXIT_CPUID_SVM);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_exitininfo, EVENT(7, 6)), MK1_SUCCESS);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(0, 0x40));
+}
+END_TEST
+
 START_TEST(alone_without_nested_paging)
 {
 	machine_of(0);
@@ -756,6 +769,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, gp_in_a_delivery);
 	tcase_add_test(tc, gp_that_the_extension_asked_for);
 	tcase_add_test(tc, alone);
+	tcase_add_test(tc, alone_after_a_forged_event);
 	tcase_add_test(tc, alone_without_nested_paging);
 	tcase_add_loop_test(tc, the_broken_condition_is_named, 0, NR_BROKEN);
 	tcase_add_loop_test(tc, nothing_is_broken, 0, 5);
