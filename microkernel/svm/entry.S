@@ -33,7 +33,16 @@ svm_enter:
 	mov	BF_GPR_R15(%r15), %r15
 	vmload	%rax
 	vmrun	%rax
-	vmsave	%rax
+	/*
+	 * In Bochs a single-step trap of the guest's arrives here. Its stack is named by the TSS, which
+	 * is still the guest's, so that it becomes a page fault; and then it is gone.
+	 */
+1:	vmsave	%rax
+	.pushsection .extable, "a"
+	.balign	8
+	.quad	1b, 3f
+	.popsection
+2:
 	movabs	$BF_PP_STACK_TOP, %rsp
 	push	%r15
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
@@ -59,6 +68,8 @@ svm_enter:
 	stgi			/* NMIs find everything that their handler needs */
 	call	svm_exit
 	ud2
+3:	vmsave	%rax
+	jmp	2b
 	.size svm_enter, . - svm_enter
 
 	.section .note.GNU-stack, "", @progbits
