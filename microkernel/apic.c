@@ -11,6 +11,7 @@
 
 #define MSR_APIC_BASE 0x1B
 #define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */
+#define APIC_BASE_EN BSL_BIT(11)
 #define MSR_X2APIC_ID 0x802
 #define MSR_X2APIC_ICR 0x830
 
@@ -24,11 +25,6 @@
 #define ICR_PENDING 0x1000
 #define PATIENCE 100000 /* looks at it */
 
-static bool is_x2apic(void)
-{
-	return rdmsr(MSR_APIC_BASE) & APIC_BASE_EXTD;
-}
-
 static volatile uint32_t *reg(unsigned int offset)
 {
 	return (volatile uint32_t *)(REGISTERS + offset);
@@ -37,13 +33,15 @@ static volatile uint32_t *reg(unsigned int offset)
 uint32_t apic_init(struct pp *pp)
 {
 	uint64_t *pt = window(pp->handoff.area_pt);
+	uint64_t base = rdmsr(MSR_APIC_BASE);
 
-	if (is_x2apic())
-		return (uint32_t)rdmsr(MSR_X2APIC_ID);
-	pt[bsl_pt_index(REGISTERS, 1)] = (rdmsr(MSR_APIC_BASE) & BSL_PTE_SPA) | BSL_PTE_P |
-					 BSL_PTE_W | BSL_PTE_UC | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
+	/* In either mode: Linux may change it. */
+	pt[bsl_pt_index(REGISTERS, 1)] = (base & BSL_PTE_SPA) | BSL_PTE_P | BSL_PTE_W |
+					 BSL_PTE_UC | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
 	invlpg(REGISTERS);
-	return *reg(XAPIC_ID) >> 24;
+	if (!(base & APIC_BASE_EN))
+		return 0;
+	return base & APIC_BASE_EXTD ? (uint32_t)rdmsr(MSR_X2APIC_ID) : *reg(XAPIC_ID) >> 24;
 }
 
 static void await_delivery(void)
@@ -52,13 +50,16 @@ static void await_delivery(void)
 		__asm__ volatile("pause");
 }
 
-void apic_send_nmi(uint32_t id)
+bool apic_send_nmi(uint32_t id)
 {
+	uint64_t base = rdmsr(MSR_APIC_BASE);
 	uint32_t high;
 
-	if (is_x2apic()) {
+	if (!(base & APIC_BASE_EN))
+		return false;
+	if (base & APIC_BASE_EXTD) {
 		wrmsr(MSR_X2APIC_ICR, (uint64_t)id << 32 | ICR_NMI);
-		return;
+		return true;
 	}
 	/* Linux may have exited between its writes to the two halves. */
 	high = *reg(XAPIC_ICR_HIGH);
@@ -67,4 +68,5 @@ void apic_send_nmi(uint32_t id)
 	*reg(XAPIC_ICR_LOW) = ICR_NMI;
 	await_delivery();
 	*reg(XAPIC_ICR_HIGH) = high;
+	return true;
 }

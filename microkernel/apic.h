@@ -10,10 +10,10 @@
 
 struct pp;
 
-/* Once when a PP comes in; returns its APIC ID. */
+/* Once when a PP comes in; returns its APIC ID, or 0 without an APIC. */
 uint32_t apic_init(struct pp *pp);
 
-/* Sends an NMI to the CPU with this APIC ID. */
-void apic_send_nmi(uint32_t id);
+/* Sends an NMI to the CPU with this APIC ID. false: Linux runs without its APIC. */
+bool apic_send_nmi(uint32_t id);
 
 #endif

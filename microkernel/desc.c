@@ -6,8 +6,6 @@
 #include "pp.h"
 #include "trap.h"
 
-#define GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
-#define GDT_DATA0 0x00CF93000000FFFF
 #define GDT_DATA3 0x00CFF3000000FFFF
 #define GDT_CODE3 0x00AFFB000000FFFF
 #define GDT_TSS_AVAILABLE 0x0000890000000000
@@ -61,8 +59,8 @@ void pp_init_tables(struct pp *pp)
 
 	gdt[0] = 0;
 	gdt[1] = 0;
-	gdt[BF_SEL_KERNEL_CS >> 3] = GDT_CODE0;
-	gdt[BF_SEL_KERNEL_SS >> 3] = GDT_DATA0;
+	gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
+	gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
 	gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
 	gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
 	gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |

@@ -213,12 +213,12 @@ void ext_switch(struct pp *pp, struct ext *ext)
 		bsl_memcpy(gpr, abi_gprs(), sizeof(gpr));
 	pp->ext = ext;
 	pp->stack_top = stack_top(MK1_EXT_STACK_BASE, ppid);
+	direct_map_switch(pp); /* before anything can be found through it */
 	write_cr3(ext->cr3[ppid]);
 	map_abi_page(pp, ext->abi_page[ppid]);
 	mk.vendor->set_host(pp, ext->cr3[ppid], tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
 	if (pp->vs)
 		bsl_memcpy(abi_gprs(), gpr, sizeof(gpr));
-	direct_map_switch(pp);
 	ext_publish_ids(pp);
 }
 

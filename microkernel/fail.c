@@ -48,7 +48,6 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
 		(void *)pp->handoff.switch_leave;
 
-	tlb_part(pp);
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
 	if (pp->nmi_pending)
@@ -61,6 +60,7 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 
 static _Noreturn void leave_on_switch_stack(struct pp *pp)
 {
+	tlb_part(pp);
 	for (;;)
 		__asm__ volatile("mov %0, %%rsp\n\t"
 				 "call *%1\n\t"

@@ -7,6 +7,7 @@
 #define MK_INTRINSICS_H
 
 #include <abi/cpu_state.h>
+#include <abi/layout.h>
 #include <abi/types.h>
 
 #include "extable.h"
@@ -220,5 +221,24 @@ static inline uint8_t inb(uint16_t port)
 #define RFLAGS_RF 0x10000
 #define RFLAGS_VM 0x20000
 #define RFLAGS_AC 0x40000
+
+/* Ends the blocking of NMIs, as an IRET does: this one goes right behind itself. */
+static inline void unblock_nmis(void)
+{
+	uint64_t scratch;
+
+	__asm__ volatile("mov %%rsp, %0\n\t"
+			 "push %1\n\t"
+			 "push %0\n\t"
+			 "pushfq\n\t"
+			 "push %2\n\t"
+			 "lea 1f(%%rip), %0\n\t"
+			 "push %0\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(scratch)
+			 : "i"(BF_SEL_KERNEL_SS), "i"(BF_SEL_KERNEL_CS)
+			 : "memory", "cc");
+}
 
 #endif

@@ -116,6 +116,7 @@ static void init_pp(struct pp *pp)
 	pp->fallback = false;
 	pp->nmi_pending = false;
 	pp->holds_objects = false;
+	tlb_init(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;
 	pp->backup_kept = false;

@@ -292,6 +292,8 @@ bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 {
 	bsl_memcpy(gpr_of(vs, 0), state->gpr, sizeof(state->gpr));
+	if (this_pp()->vs == vs)
+		live_restore(state);
 	vs->live[LIVE_CR8] = state->cr8;
 	for (unsigned int i = 0; i < 4; i++)
 		vs->live[LIVE_DR0 + i] = state->dr[i];
@@ -351,19 +353,19 @@ static void deactivate(struct pp *pp, struct vs *vs)
 	pp->vs = NULL;
 	pp->vpid = MK1_INVALID_ID;
 	pp->vmid = MK1_INVALID_ID;
-	vs_unclaim(vs);
 }
 
 void vs_activate(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 	uint16_t old_vmid = pp->vmid;
+	struct vs *old = pp->vs;
 
-	if (pp->vs == vs)
+	if (old == vs)
 		return;
 	fail_follow(pp, vs);
-	if (pp->vs)
-		deactivate(pp, pp->vs);
+	if (old)
+		deactivate(pp, old);
 	if (vs) {
 		lock();
 		vs_claim(vs);
@@ -380,6 +382,9 @@ void vs_activate(struct vs *vs)
 	}
 	if (pp->vmid != old_vmid)
 		direct_map_switch(pp);
+	/* Now that nothing here leads to its direct map, its VM may go. */
+	if (old)
+		vs_unclaim(old);
 	ext_publish_ids(pp);
 }
 

@@ -52,7 +52,7 @@ struct vs {
 	bool root; /* init_as_root was called: it holds Linux */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
 	bool launched; /* VMX: VMRESUME, not VMLAUNCH */
-	bool nmi_exiting; /* VMX: the extension itself asked for NMI exits */
+	bool nmi_exiting; /* the extension itself asked for NMI exits */
 	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
 	uint16_t vpid;

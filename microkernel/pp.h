@@ -14,6 +14,8 @@
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
 #define MK_GDT_ENTRIES 8
+#define MK_GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
+#define MK_GDT_DATA0 0x00CF93000000FFFF
 #define MK_TEMP_APIC 7 /* of the BF_PP_TEMP slots; svm/fetch.c has the others */
 #define MK_IDT_ENTRIES 256
 

@@ -22,7 +22,7 @@ static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
 
 /*
  * LTR wants the descriptor not busy and marks it busy, but Linux' own is busy already and its GDT is
- * mapped read-only. So the register is loaded from a table that holds nothing but this descriptor.
+ * mapped read-only. So the register is loaded from a table of our own.
  */
 static void load_tr(struct pp *pp, const struct bf_segment *tr)
 {
@@ -33,6 +33,9 @@ static void load_tr(struct pp *pp, const struct bf_segment *tr)
 
 	if (!index || index + 1 >= GDT_ENTRIES)
 		return;
+	/* An NMI may come in between, to a handler in the switch page, and returns from it. */
+	pp->linux_gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
+	pp->linux_gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
 	tss_descriptor(&pp->linux_gdt[index], tr);
 	sgdt(&switch_gdtr);
 	lgdt(&gdtr);

@@ -65,15 +65,17 @@ uint64_t sys_handle_close_handle(struct syscall_frame *f)
 /* A callback that only one of all extensions can have: whoever comes first. */
 static uint64_t register_one(struct ext **owner, uint64_t *callback, uint64_t fn)
 {
-	struct ext *ext = this_pp()->ext;
+	struct ext *ext = this_pp()->ext, *none = NULL;
 
 	if (!ext_is_code(ext, fn))
 		return MK1_INVALID_INPUT_REG(1);
-	if (*owner)
+	if (__atomic_load_n(owner, __ATOMIC_ACQUIRE))
 		return MK1_FAILURE_UNKNOWN;
-	*owner = ext;
 	*callback = fn;
-	return MK1_SUCCESS;
+	return __atomic_compare_exchange_n(owner, &none, ext, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED) ?
+		       MK1_SUCCESS :
+		       MK1_FAILURE_UNKNOWN;
 }
 
 uint64_t sys_callback_register_bootstrap(struct syscall_frame *f)

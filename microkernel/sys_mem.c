@@ -36,7 +36,9 @@ uint64_t sys_mem_alloc_huge(struct syscall_frame *f)
 	if (spa == MK_NO_PAGE)
 		return MK1_FAILURE_UNKNOWN;
 	if (!ext_map_pool(this_pp()->ext, spa, size)) {
-		huge_free(spa);
+		/* Part of it was mapped for a moment, in which other PPs may have touched it. */
+		if (tlb_shootdown(this_pp()))
+			huge_free(spa);
 		return MK1_FAILURE_UNKNOWN;
 	}
 	huge_unclaim(spa);

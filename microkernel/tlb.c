@@ -23,25 +23,35 @@ static uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+void tlb_init(struct pp *pp)
+{
+	pp->tlb = &states[pp->handoff.ppid];
+	pp->tlb->kick = KICK_NONE;
+}
+
 void tlb_join(struct pp *pp)
 {
-	struct tlb_state *tlb = &states[pp->handoff.ppid];
-
-	pp->tlb = tlb;
-	tlb->apic_id = apic_init(pp);
-	tlb->kick = 0;
-	tlb->away = 0;
+	pp->tlb->apic_id = apic_init(pp);
+	pp->tlb->away = 0;
 	__atomic_store_n(&present[pp->handoff.ppid], true, __ATOMIC_SEQ_CST);
 	tlb_catch_up(pp);
 }
 
+/* The guest may have exited from its NMI handler, with NMIs blocked; it stands another one there. */
 static void await_kick(struct tlb_state *tlb)
 {
+	uint32_t kick = __atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE);
 	uint64_t began = rdtsc();
 
-	while (__atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE) && rdtsc() - began < PATIENCE)
+	if (kick)
+		unblock_nmis();
+	while (kick && rdtsc() - began < PATIENCE) {
 		__asm__ volatile("pause");
-	tlb->kick = 0;
+		kick = __atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE);
+	}
+	if (kick)
+		(void)__atomic_compare_exchange_n(&tlb->kick, &kick, KICK_NONE, false,
+						  __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 void tlb_await_kick(struct pp *pp)
@@ -53,7 +63,10 @@ void tlb_await_kick(struct pp *pp)
 
 bool tlb_kicked(struct pp *pp)
 {
-	if (!__atomic_exchange_n(&pp->tlb->kick, 0, __ATOMIC_ACQ_REL))
+	uint32_t sent = KICK_SENT;
+
+	if (!__atomic_compare_exchange_n(&pp->tlb->kick, &sent, KICK_NONE, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
 	tlb_catch_up(pp);
 	return true;
@@ -87,19 +100,21 @@ static bool has_flushed(uint32_t ppid, uint64_t generation)
 	       __atomic_load_n(&states[ppid].seen, __ATOMIC_SEQ_CST) >= generation;
 }
 
-/* Whoever sets the word sends the NMI, unless the PP has seen to it meanwhile. */
-static void kick(uint32_t ppid, uint64_t generation)
+/* Whoever reserves it sends the NMI, unless the PP has seen to it meanwhile. false: somebody else does. */
+static bool kick(uint32_t ppid, uint64_t generation)
 {
-	uint32_t none = 0;
+	struct tlb_state *tlb = &states[ppid];
+	uint32_t none = KICK_NONE;
 	bool needed;
 
-	if (!__atomic_compare_exchange_n(&states[ppid].kick, &none, 1, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
-		return;
+	if (!__atomic_compare_exchange_n(&tlb->kick, &none, KICK_RESERVED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
 	needed = !has_flushed(ppid, generation);
-	__atomic_store_n(&states[ppid].kick, needed, __ATOMIC_RELEASE);
+	__atomic_store_n(&tlb->kick, needed ? KICK_SENT : KICK_NONE, __ATOMIC_RELEASE);
 	if (needed)
-		apic_send_nmi(states[ppid].apic_id);
+		apic_send_nmi(tlb->apic_id);
+	return true;
 }
 
 static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
@@ -111,10 +126,8 @@ static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
 		passed = rdtsc() - began;
 		if (passed > PATIENCE)
 			return false;
-		if (passed > UNTIL_KICK && !kicked) {
-			kick(ppid, generation);
-			kicked = true;
-		}
+		if (passed > UNTIL_KICK && !kicked)
+			kicked = kick(ppid, generation);
 		/* Another PP may be waiting for us in the same way. */
 		if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))
 			tlb_catch_up(pp);

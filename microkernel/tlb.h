@@ -10,7 +10,8 @@
  *
  * Who writes a word and who reads it each have a barrier between their own write and their look at the
  * other's, so that one of them sees the other: away and tlb_generation, away and kick. An NMI sent so is
- * never taken by the guest: a PP with kick set does not enter it before the NMI has come.
+ * never taken by the guest: a PP with kick set neither enters it nor leaves the hypervisor before the
+ * NMI has come.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -19,14 +20,20 @@
 
 #include "pp.h"
 
+/* An NMI that makes a PP flush: somebody is about to send it, or has. Only what was sent is taken. */
+enum tlb_kick { KICK_NONE, KICK_RESERVED, KICK_SENT };
+
 struct tlb_state {
 	uint64_t away; /* in the guest, or not in the hypervisor at all */
 	uint64_t seen; /* the generation up to which this PP has flushed */
-	uint32_t kick; /* an NMI is on its way to make this PP flush */
+	uint32_t kick; /* enum tlb_kick */
 	uint32_t apic_id;
 } __attribute__((aligned(64)));
 
 extern uint64_t tlb_generation;
+
+/* First of all when a PP comes in: an NMI may come. */
+void tlb_init(struct pp *pp);
 
 /* Once when a PP comes in, before it uses an extension's mappings and with NMIs coming here. */
 void tlb_join(struct pp *pp);

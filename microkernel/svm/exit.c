@@ -23,7 +23,8 @@ void svm_take_nmi(struct pp *pp, const struct vs *vs)
 	if (!vs->root)
 		return;
 	pp->nmi_pending = false;
-	apic_send_nmi(pp->tlb->apic_id);
+	if (!apic_send_nmi(pp->tlb->apic_id))
+		inject(vmcb_of(vs), SVM_EVENT_NMI);
 }
 
 void svm_run_kicked(struct pp *pp, struct vs *vs)
@@ -32,9 +33,9 @@ void svm_run_kicked(struct pp *pp, struct vs *vs)
 		stgi();
 		tlb_await_kick(pp);
 		clgi();
-		if (pp->nmi_pending)
-			svm_take_nmi(pp, vs);
 	} while (!tlb_enter_guest(pp));
+	if (pp->nmi_pending)
+		svm_take_nmi(pp, vs);
 	svm_enter(vs->block_spa);
 }
 
@@ -57,6 +58,18 @@ static _Noreturn void inject_ud(struct vs *vs)
 {
 	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | VECTOR_UD);
 	svm_vs_run(vs);
+}
+
+/*
+ * The NMI that made the guest exit has been noted since. Returns when it is the extension's: then this
+ * exit was its delivery. Out of another VS than Linux' it waits for Linux to run.
+ */
+static void nmi(struct pp *pp, struct vs *vs)
+{
+	if (!vs->nmi_exiting)
+		svm_vs_run(vs);
+	if (vs->root)
+		pp->nmi_pending = false;
 }
 
 /* VMMCALL always exits: it is the driver's way out. For everyone else there is none. */
@@ -138,6 +151,7 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->dr_write = 0;
 	vmcb->exceptions = SVM_EXCEPTION_GP;
 	vs->gp_exiting = false;
+	vs->nmi_exiting = false;
 	vmcb->instruction1 = 0;
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->instruction3 = 0;
@@ -170,6 +184,8 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 		exit_first(pp);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
+	if (code == SVM_EXIT_NMI)
+		nmi(pp, vs);
 	if (code == SVM_EXIT_CPUID)
 		exit_cpuid(vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
@@ -197,7 +213,7 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	vmcb->tlb_control = 0;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
-				     code == SVM_EXIT_NPF || exit_has_leaf() || pp->fallback ||
+				     code == SVM_EXIT_NPF || code == SVM_EXIT_NMI || exit_has_leaf() || pp->fallback ||
 				     !pp->launched, 0))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);

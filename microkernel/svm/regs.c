@@ -64,6 +64,8 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
 		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
+	if (number == MK1_AMD_intercept_instruction1 && !vs->nmi_exiting)
+		*value &= ~(uint64_t)SVM_INSTR1_NMI;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
 	return MK1_SUCCESS;
@@ -102,6 +104,11 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 		vs->gp_exiting = *value & SVM_EXCEPTION_GP;
 		if (vs->root)
 			*value |= SVM_EXCEPTION_GP;
+		return true;
+	case MK1_AMD_intercept_instruction1:
+		vs->nmi_exiting = *value & SVM_INSTR1_NMI;
+		if (!vs->root)
+			*value |= SVM_INSTR1_NMI;
 		return true;
 	case MK1_AMD_intercept_instruction2:
 		vs->vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;

@@ -50,7 +50,7 @@ bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /* exit.c */
 __attribute__((noreturn)) void svm_vs_run(struct vs *vs);
-MK_RARE void svm_take_nmi(struct pp *pp, const struct vs *vs); /* one that is pending */
+MK_RARE void svm_take_nmi(struct pp *pp, const struct vs *vs); /* one that is pending; last of all */
 MK_RARE _Noreturn void svm_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void svm_fallback_init(struct vs *vs);
 _Noreturn void svm_exit(void);
@@ -74,10 +74,10 @@ MK_HOT _Noreturn void svm_run(struct pp *pp, struct vs *vs)
 {
 	clgi();
 	vmcb_of(vs)->rax = abi_gprs()[BF_RAX];
-	if (__builtin_expect(pp->nmi_pending, 0))
-		svm_take_nmi(pp, vs);
 	if (__builtin_expect(!tlb_enter_guest(pp), 0))
 		svm_run_kicked(pp, vs);
+	if (__builtin_expect(pp->nmi_pending, 0))
+		svm_take_nmi(pp, vs);
 	svm_enter(vs->block_spa);
 }
 

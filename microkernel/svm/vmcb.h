@@ -59,9 +59,11 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_INSTR2_VMRUN 0x1
 #define SVM_INSTR2_VMMCALL 0x2
 
+#define SVM_INSTR1_NMI 0x2
 #define SVM_EXCEPTION_GP 0x2000 /* bit 13 of the exception intercepts */
 
 #define SVM_EXIT_EXCEPTION_GP 0x4D
+#define SVM_EXIT_NMI 0x61
 #define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_IOIO 0x7B
 #define SVM_EXIT_VMRUN 0x80

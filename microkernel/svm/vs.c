@@ -17,6 +17,7 @@ static bool svm_vs_init(struct vs *vs)
 	if (spa == MK_NO_PAGE)
 		return false;
 	vmcb = window(spa);
+	vmcb->instruction1 = SVM_INSTR1_NMI; /* Linux' NMIs are not for others */
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->asid = 1;
 	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
@@ -76,6 +77,8 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		vmcb->np_control = SVM_NP_ENABLE;
 		vmcb->n_cr3 = mk.root_npt;
 	}
+	if (!vs->nmi_exiting)
+		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_NMI;
 	vmcb->eventinj = 0;
 	vmcb->exitintinfo = vs->interrupted; /* a VMRUN that was refused may have spoilt it */
 	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */

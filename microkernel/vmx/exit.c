@@ -139,25 +139,6 @@ void vmx_reinject(void)
 	vmx_inject(event & EVENT_DEFINED);
 }
 
-/* An NMI exit leaves NMIs blocked until the next IRET (§28.2.3): this one, right behind it. */
-static void unblock_nmis(void)
-{
-	uint64_t scratch;
-
-	__asm__ volatile("mov %%rsp, %0\n\t"
-			 "push %1\n\t"
-			 "push %0\n\t"
-			 "pushfq\n\t"
-			 "push %2\n\t"
-			 "lea 1f(%%rip), %0\n\t"
-			 "push %0\n\t"
-			 "iretq\n"
-			 "1:"
-			 : "=&r"(scratch)
-			 : "i"(BF_SEL_KERNEL_SS), "i"(BF_SEL_KERNEL_CS)
-			 : "memory", "cc");
-}
-
 /* Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. */
 static void exception_or_nmi(struct pp *pp, struct vs *vs)
 {
@@ -165,7 +146,7 @@ static void exception_or_nmi(struct pp *pp, struct vs *vs)
 
 	if ((event & EVENT_TYPE) != EVENT_TYPE_NMI)
 		return;
-	unblock_nmis();
+	unblock_nmis(); /* the exit leaves them blocked: §28.2.3 */
 	if (vs->nmi_exiting)
 		return;
 	pp->nmi_pending = true;

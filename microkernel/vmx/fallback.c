@@ -38,6 +38,7 @@ void vmx_fallback_init(struct vs *vs)
 		this_pp()->nmi_pending = true;
 	area->nmi_window = false;
 	vs->nmi_exiting = false;
+	this_pp()->unsettled = true;
 	set_controls(vs, VMCS_pin_based_vm_execution_ctls, 0);
 	set_controls(vs, VMCS_primary_proc_based_vm_execution_ctls,
 		     (PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY) & vmx.primary.may);

@@ -235,9 +235,10 @@ static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, u
 		return false;
 	if (number == MK1_INTEL_pin_based_vm_execution_ctls)
 		vs->nmi_exiting = wanted & PIN_NMI_EXITING;
-	else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls)
+	else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls) {
 		area_of(vs)->nmi_window = wanted & PRIMARY_NMI_WINDOW;
-	else
+		this_pp()->unsettled = true; /* the window may have been open for an NMI of ours */
+	} else
 		take_notice(vs, number, value);
 	return true;
 }

@@ -90,14 +90,17 @@ void vmx_current(struct vs *vs)
 static bool clear(struct vs *vs)
 {
 	struct pp *pp = this_pp();
+	bool cleared;
 
 	if (pp->vmcs == vs) {
 		pp->unsettled = true;
 		__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
 	}
 	vs->launched = false;
-	vs->loaded = false;
-	return vmx_clear(vs->block_spa);
+	cleared = vmx_clear(vs->block_spa);
+	/* From here on another PP may destroy it. */
+	__atomic_store_n(&vs->loaded, !cleared, __ATOMIC_RELEASE);
+	return cleared;
 }
 
 void vmx_vs_clear(struct vs *vs)

@@ -377,7 +377,7 @@ START_TEST(shootdown_reaches_a_pp_in_its_extension)
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, tlb_generation);
 	ck_assert_uint_eq(m.pps[1]->tlb->kick, 0);
 	/* somebody else has sent one already */
-	m.pps[1]->tlb->kick = 1;
+	m.pps[1]->tlb->kick = KICK_SENT;
 	msr_set(&m.cpus[0], 0x830, 0);
 	in_a_while(other_flushes);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
@@ -401,7 +401,7 @@ START_TEST(nobody_else_takes_the_nmi)
 	guest_exit(_i / 3 ? EXIT_CPUID : 0x72);
 	if (_i % 3 == 1)
 		host_pp->unsettled = true;
-	host_pp->tlb->kick = 1;
+	host_pp->tlb->kick = KICK_SENT;
 	tlb_generation++;
 	in_a_while(nmi_comes);
 	if (_i % 3 == 2)
@@ -429,7 +429,7 @@ START_TEST(another_nmi_behind_it)
 	machine_of(0);
 	start_and_launch();
 	guest_exit(0x72);
-	host_pp->tlb->kick = 1;
+	host_pp->tlb->kick = KICK_SENT;
 	in_a_while(two_nmis_come);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -451,9 +451,37 @@ START_TEST(nmi_by_xapic)
 	apic[0x300 / 4] = 0x1000; /* still sending */
 	start();
 	ck_assert_uint_eq(host_pp->tlb->apic_id, 7);
-	apic_send_nmi(5);
+	ck_assert(apic_send_nmi(5));
 	ck_assert_uint_eq(apic[0x300 / 4], 0x4400);
 	ck_assert_uint_eq(apic[0x310 / 4], 0x12000000);
+}
+END_TEST
+
+/* Lost on the way: the PP does not wait for ever. */
+START_TEST(the_nmi_never_comes)
+{
+	machine_of(0);
+	start_and_launch();
+	guest_exit(0x72);
+	host_pp->tlb->kick = KICK_SENT;
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+}
+END_TEST
+
+/* Linux runs without it: an NMI that it is owed goes in as an event. */
+START_TEST(no_apic)
+{
+	machine_of(0);
+	msr_set(&m.cpus[0], 0x1B, 0xFEE00000);
+	start_and_launch();
+	guest_exit(0x72);
+	host_pp->nmi_pending = true;
+	SYS(vs_run_current, HANDLE);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj, SVM_EVENT_VALID | SVM_EVENT_NMI);
+	ck_assert_uint_eq(msr_get(cpu, 0x830), 0);
 }
 END_TEST
 
@@ -583,6 +611,8 @@ TCase *memory_tests(void)
 	tcase_add_loop_test(tc, nobody_else_takes_the_nmi, 0, 6);
 	tcase_add_test(tc, another_nmi_behind_it);
 	tcase_add_test(tc, nmi_by_xapic);
+	tcase_add_test(tc, the_nmi_never_comes);
+	tcase_add_test(tc, no_apic);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);

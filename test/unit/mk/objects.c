@@ -282,6 +282,21 @@ START_TEST(init_as_root)
 }
 END_TEST
 
+/* Of the active VS it is the CPU that gets them. */
+START_TEST(init_as_root_of_the_active_vs)
+{
+	machine_of(_i);
+	m.switch_pages[0]->cpu.dr[1] = 0x7777;
+	start();
+	second_vs();
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->xcr0, 1);
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->xcr0, 7);
+	ck_assert_uint_eq(cpu->dr[1], 0x7777);
+}
+END_TEST
+
 /* A VS goes to another PP, which runs it; what was in the first CPU's caches is not there. */
 START_TEST(migrate)
 {
@@ -504,6 +519,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, no_way_to_advance, 0, 2);
 	tcase_add_loop_test(tc, nothing_is_active, 0, 2);
 	tcase_add_loop_test(tc, init_as_root, 0, 2);
+	tcase_add_loop_test(tc, init_as_root_of_the_active_vs, 0, 2);
 	tcase_add_loop_test(tc, migrate, 0, 2);
 	tcase_add_loop_test(tc, migrate_here, 0, 2);
 	tcase_add_test(tc, a_vs_loaded_elsewhere_is_not_destroyed);

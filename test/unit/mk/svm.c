@@ -404,6 +404,43 @@ START_TEST(cpuid_leaf)
 }
 END_TEST
 
+/* Linux' NMIs make other VSs exit, and wait for it; an extension that asks has them itself. */
+START_TEST(nmi_exits)
+{
+	uint64_t before;
+
+	in_vmexit();
+	before = vmcb()->instruction1;
+	ck_assert_uint_eq(before & SVM_INSTR1_NMI, 0);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(1, MK1_AMD_intercept_instruction1), 0);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_instruction1, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(1, MK1_AMD_intercept_instruction1), 1);
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 1), NOT_RETURNED);
+	ck_assert_uint_eq(vmcb()->instruction1, 1 | SVM_INSTR1_NMI);
+	host_pp->nmi_pending = true; /* behind STGI */
+	guest_exit(SVM_EXIT_NMI);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(host_pp->nmi_pending);
+	guest_exit(EXIT_CPUID_SVM);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_instruction1, SVM_INSTR1_NMI), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	guest_exit(SVM_EXIT_NMI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert(host_pp->nmi_pending);
+	/* Linux' own: this is how it is delivered */
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction1, before | SVM_INSTR1_NMI),
+			  MK1_SUCCESS);
+	host_pp->nmi_pending = false;
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 0), NOT_RETURNED);
+	host_pp->nmi_pending = true;
+	guest_exit(SVM_EXIT_NMI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_instruction1), before | SVM_INSTR1_NMI);
+}
+END_TEST
+
 /* VMMCALL is #UD for everyone but the driver; and for an extension that asks, an exit. */
 START_TEST(vmmcall)
 {
@@ -762,6 +799,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, rax_goes_with_the_guest);
 	tcase_add_test(tc, a_pending_nmi_goes_in);
 	tcase_add_test(tc, cpuid_leaf);
+	tcase_add_test(tc, nmi_exits);
 	tcase_add_test(tc, vmmcall);
 	tcase_add_test(tc, nested_faults);
 	tcase_add_test(tc, gp_of_svm_instructions);
