@@ -2,9 +2,9 @@
 #include "debug.h"
 
 #include <bsl/format.h>
-#include <bsl/spinlock.h>
 
 #include "intrinsics.h"
+#include "lock.h"
 #include "mem.h"
 #include "mk.h"
 
@@ -48,7 +48,7 @@ static void serial_write(uint8_t c)
 
 void debug_write(const char *text, size_t length)
 {
-	bsl_spin_lock(&debug.lock);
+	mk_lock(&debug.lock);
 	for (size_t i = 0; debug.size && i < length; i++)
 		debug.ring->data[debug.written++ & (debug.size - 1)] = (uint8_t)text[i];
 	if (debug.size)
@@ -58,7 +58,7 @@ void debug_write(const char *text, size_t length)
 			serial_write('\r');
 		serial_write((uint8_t)text[i]);
 	}
-	bsl_spin_unlock(&debug.lock);
+	mk_unlock(&debug.lock);
 }
 
 void mk_print(const char *fmt, ...)

@@ -8,6 +8,7 @@
 
 #include "debug.h"
 #include "intrinsics.h"
+#include "lock.h"
 #include "mem.h"
 #include "mk.h"
 #include "objects.h"
@@ -149,13 +150,13 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 	pml4 = pool_alloc();
 	if (pml4 == MK_NO_PAGE)
 		return BF_ERR_MK_POOL;
-	bsl_spin_lock(&ext->lock);
+	mk_lock(&ext->lock);
 	ok = map_fresh(ext, MK1_EXT_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
 		       MK1_EXT_STACK_SIZE, &unused) &&
 	     map_fresh(ext, MK1_EXT_FAIL_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
 		       MK1_EXT_STACK_SIZE, &unused) &&
 	     map_fresh(ext, tls_block(ppid), 2 * BF_PAGE_SIZE, &ext->abi_page[ppid]);
-	bsl_spin_unlock(&ext->lock);
+	mk_unlock(&ext->lock);
 	if (!ok)
 		return BF_ERR_MK_POOL;
 
@@ -290,13 +291,13 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 	bool ok = true;
 	uint64_t off;
 
-	bsl_spin_lock(&ext->lock);
+	mk_lock(&ext->lock);
 	for (off = 0; ok && off < size; off += BF_PAGE_SIZE)
 		ok = bsl_pt_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
 			     USER_RW, 1);
 	if (!ok)
 		(void)unmap_pool(ext, spa, off - BF_PAGE_SIZE);
-	bsl_spin_unlock(&ext->lock);
+	mk_unlock(&ext->lock);
 	return ok;
 }
 
@@ -304,9 +305,9 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
 	bool mapped;
 
-	bsl_spin_lock(&ext->lock);
+	mk_lock(&ext->lock);
 	mapped = unmap_pool(ext, spa, size);
-	bsl_spin_unlock(&ext->lock);
+	mk_unlock(&ext->lock);
 	return mapped;
 }
 
@@ -358,12 +359,12 @@ bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
 {
 	uint64_t *entry = NULL;
 
-	bsl_spin_lock(&direct_lock);
+	mk_lock(&direct_lock);
 	if (vm_get(vm->id))
 		entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
 	if (entry)
 		*entry = spa | USER_RW;
-	bsl_spin_unlock(&direct_lock);
+	mk_unlock(&direct_lock);
 	return entry != NULL;
 }
 
@@ -374,13 +375,13 @@ bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)
 
 	if (!in_direct_map(va))
 		return false;
-	bsl_spin_lock(&direct_lock);
+	mk_lock(&direct_lock);
 	entry = direct_entry(ext, vm, va, false);
 	if (entry && *entry) {
 		*entry = 0;
 		done = true;
 	}
-	bsl_spin_unlock(&direct_lock);
+	mk_unlock(&direct_lock);
 	if (done)
 		invlpg(va);
 	return done;
@@ -399,7 +400,7 @@ static void free_tables(uint64_t entry, unsigned int level)
 
 void direct_map_free(struct vm *vm)
 {
-	bsl_spin_lock(&direct_lock);
+	mk_lock(&direct_lock);
 	for (unsigned int e = 0; e < BF_MAX_EXTS; e++) {
 		for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
 			if (vm->direct_map[e][i])
@@ -407,7 +408,7 @@ void direct_map_free(struct vm *vm)
 			vm->direct_map[e][i] = 0;
 		}
 	}
-	bsl_spin_unlock(&direct_lock);
+	mk_unlock(&direct_lock);
 }
 
 void direct_map_switch(struct pp *pp)

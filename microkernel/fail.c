@@ -7,6 +7,7 @@
 #include "debug.h"
 #include "ext.h"
 #include "intrinsics.h"
+#include "lock.h"
 #include "mk.h"
 #include "objects.h"
 #include "pp.h"
@@ -183,7 +184,7 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 	struct pp *pp = this_pp();
 	bool first = pp->status->state != BF_PP_FAILED && !pp->fallback;
 
-	objects_abandon();
+	locks_abandon();
 	if (first) {
 		pp->status->error = error;
 		pp->status->image = image_at_fault(pp, error);

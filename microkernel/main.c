@@ -115,7 +115,7 @@ static void init_pp(struct pp *pp)
 	pp->launched = false;
 	pp->fallback = false;
 	pp->nmi_pending = false;
-	pp->holds_objects = false;
+	pp->nr_locks = 0;
 	tlb_init(pp);
 	pp->code.page = ~(uint64_t)0;
 	pp->backup_exit = ~(uint64_t)0;

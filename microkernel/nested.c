@@ -3,9 +3,9 @@
 
 #include <bsl/bits.h>
 #include <bsl/paging.h>
-#include <bsl/spinlock.h>
 
 #include "intrinsics.h"
+#include "lock.h"
 #include "mem.h"
 #include "mk.h"
 #include "vendor.h"
@@ -124,10 +124,10 @@ bool nested_fault(uint64_t gpa)
 
 	if (!mk.root_npt || gpa >> 48)
 		return false;
-	bsl_spin_lock(&lock);
+	mk_lock(&lock);
 	/* Another PP may have been faster. */
 	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
 	     map_range(bsl_align_down(gpa, SIZE_1G), 3);
-	bsl_spin_unlock(&lock);
+	mk_unlock(&lock);
 	return ok;
 }

@@ -2,13 +2,13 @@
 #include "objects.h"
 
 #include <abi/mk1.h>
-#include <bsl/spinlock.h>
 #include <bsl/string.h>
 
 #include "debug.h"
 #include "ext.h"
 #include "fail.h"
 #include "intrinsics.h"
+#include "lock.h"
 #include "mk.h"
 #include "pp.h"
 #include "vendor.h"
@@ -20,20 +20,12 @@ static struct vs vss[MK_MAX_VSS];
 
 static void lock(void)
 {
-	bsl_spin_lock(&pool_lock);
-	this_pp()->holds_objects = true;
+	mk_lock(&pool_lock);
 }
 
 static void unlock(void)
 {
-	this_pp()->holds_objects = false;
-	bsl_spin_unlock(&pool_lock);
-}
-
-void objects_abandon(void)
-{
-	if (this_pp()->holds_objects)
-		unlock();
+	mk_unlock(&pool_lock);
 }
 
 void objects_init(void)

@@ -128,9 +128,6 @@ MK_HOT void vs_put(const struct vs *vs)
 void vs_claim(struct vs *vs);
 void vs_unclaim(struct vs *vs);
 
-/* This PP fails: whatever it was doing with the pools, others may go on. */
-void objects_abandon(void);
-
 /*
  * Makes vs the active one on this PP (or none with NULL), saving and loading registers. Unless it is
  * claimed it must be one that nobody destroys: the root VS.

@@ -3,10 +3,10 @@
 #include "mem.h"
 
 #include <bsl/bits.h>
-#include <bsl/spinlock.h>
 #include <bsl/string.h>
 
 #include "debug.h"
+#include "lock.h"
 #include "mk.h"
 
 #define HUGE_SLOTS 64
@@ -75,7 +75,7 @@ uint64_t pool_alloc(void)
 {
 	uint64_t spa;
 
-	bsl_spin_lock(&pool.lock);
+	mk_lock(&pool.lock);
 	spa = pool.free;
 	if (spa != MK_NO_PAGE)
 		pool.free = ((const struct free_page *)window(spa))->next;
@@ -83,7 +83,7 @@ uint64_t pool_alloc(void)
 		spa = take_fresh();
 	if (spa != MK_NO_PAGE)
 		pool.used++;
-	bsl_spin_unlock(&pool.lock);
+	mk_unlock(&pool.lock);
 	if (spa != MK_NO_PAGE)
 		bsl_memset(window(spa), 0, BF_PAGE_SIZE);
 	return spa;
@@ -93,11 +93,11 @@ void pool_free(uint64_t spa)
 {
 	struct free_page *page = window(spa);
 
-	bsl_spin_lock(&pool.lock);
+	mk_lock(&pool.lock);
 	page->next = pool.free;
 	pool.free = spa;
 	pool.used--;
-	bsl_spin_unlock(&pool.lock);
+	mk_unlock(&pool.lock);
 }
 
 /* First fit between the allocations; slot is where the new one belongs. */
@@ -122,7 +122,7 @@ uint64_t huge_alloc(uint64_t size)
 
 	if (!size || !bsl_align_up(size, BF_PAGE_SIZE, &size))
 		return MK_NO_PAGE;
-	bsl_spin_lock(&huge.lock);
+	mk_lock(&huge.lock);
 	if (huge.count < HUGE_SLOTS)
 		spa = huge_find(size, &slot);
 	if (spa != MK_NO_PAGE) {
@@ -133,7 +133,7 @@ uint64_t huge_alloc(uint64_t size)
 		huge.slots[slot].claimed = true;
 		huge.count++;
 	}
-	bsl_spin_unlock(&huge.lock);
+	mk_unlock(&huge.lock);
 	if (spa != MK_NO_PAGE)
 		bsl_memset(window(spa), 0, size);
 	return spa;
@@ -154,30 +154,30 @@ uint64_t huge_claim(uint64_t spa)
 	uint64_t size = 0;
 	unsigned int i;
 
-	bsl_spin_lock(&huge.lock);
+	mk_lock(&huge.lock);
 	i = huge_slot(spa);
 	if (i < huge.count && !huge.slots[i].claimed) {
 		huge.slots[i].claimed = true;
 		size = huge.slots[i].size;
 	}
-	bsl_spin_unlock(&huge.lock);
+	mk_unlock(&huge.lock);
 	return size;
 }
 
 void huge_unclaim(uint64_t spa)
 {
-	bsl_spin_lock(&huge.lock);
+	mk_lock(&huge.lock);
 	huge.slots[huge_slot(spa)].claimed = false;
-	bsl_spin_unlock(&huge.lock);
+	mk_unlock(&huge.lock);
 }
 
 void huge_free(uint64_t spa)
 {
-	bsl_spin_lock(&huge.lock);
+	mk_lock(&huge.lock);
 	for (unsigned int i = huge_slot(spa) + 1; i < huge.count; i++)
 		huge.slots[i - 1] = huge.slots[i];
 	huge.count--;
-	bsl_spin_unlock(&huge.lock);
+	mk_unlock(&huge.lock);
 }
 
 bool huge_owns(uint64_t spa)

@@ -33,6 +33,7 @@
 #define MK_HOT static inline __attribute__((always_inline))
 #define MK_RARE __attribute__((noinline, cold))
 
+struct bsl_spinlock;
 struct ext;
 struct tlb_state;
 struct vs;
@@ -133,7 +134,8 @@ struct pp {
 	bool fallback; /* no extension is asked any more: see fail.c */
 	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_vs_run */
 	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
-	bool holds_objects; /* the lock in objects.c */
+	struct bsl_spinlock *locks[8]; /* that it holds: lock.h */
+	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */
 	uint16_t vmid; /* active ids */
 	uint16_t vpid;

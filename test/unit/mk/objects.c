@@ -3,6 +3,7 @@
 #include "machine.h"
 
 #include "../../../microkernel/ext.h"
+#include "../../../microkernel/lock.h"
 
 #include "suites.h"
 
@@ -398,6 +399,23 @@ START_TEST(a_failing_pp_lets_go)
 }
 END_TEST
 
+/* Nor does one that meets a fault of its own, whatever it holds. */
+START_TEST(a_faulting_pp_lets_go)
+{
+	static struct bsl_spinlock outer, inner;
+	struct trap_frame f = { .vector = VECTOR_GP, .cs = BF_SEL_KERNEL_CS };
+
+	in_vmexit(_i);
+	mk_lock(&outer);
+	mk_lock(&inner);
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(host_pp->nr_locks, 0);
+	ck_assert(bsl_spin_trylock(&inner) && bsl_spin_trylock(&outer));
+}
+END_TEST
+
 /* Between a PP's look at the VM and its map, another PP destroys the VM. */
 START_TEST(no_map_in_a_vm_that_goes)
 {
@@ -525,6 +543,7 @@ TCase *objects_tests(void)
 	tcase_add_test(tc, a_vs_loaded_elsewhere_is_not_destroyed);
 	tcase_add_loop_test(tc, the_root_vs_is_destroyed_before_it_runs_only, 0, 2);
 	tcase_add_test(tc, a_failing_pp_lets_go);
+	tcase_add_loop_test(tc, a_faulting_pp_lets_go, 0, 2);
 	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
 	tcase_add_loop_test(tc, clear_and_flush, 0, 2);
 	tcase_add_loop_test(tc, live_registers, 0, 4);
