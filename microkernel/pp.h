@@ -132,7 +132,7 @@ struct pp {
 	enum phase phase;
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
 	bool fallback; /* no extension is asked any more: see fail.c */
-	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_vs_run */
+	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
 	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
 	struct bsl_spinlock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;

@@ -107,8 +107,9 @@ uint64_t sys_vs_write(struct syscall_frame *f)
  */
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
-	const struct vp *vp = vp_get(arg_id(f, 2));
+	/* First the VS: while it is held, its VP and VM stay what they are. */
 	struct vs *vs = vs_take(arg_id(f, 3));
+	const struct vp *vp = vp_get(arg_id(f, 2));
 
 	*status = MK1_SUCCESS;
 	if (!vm_get(arg_id(f, 1)))

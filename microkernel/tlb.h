@@ -73,8 +73,8 @@ MK_HOT bool tlb_leave_guest(struct pp *pp)
 
 /*
  * To be called after mappings were taken out of the tables: when it returns true, no PP has them in
- * its TLB. false: a PP did not leave its extension for a second; what was unmapped must not be used
- * for anything else.
+ * its TLB. false: a PP did not answer for a second; what was unmapped must not be used for anything
+ * else.
  */
 bool tlb_shootdown(struct pp *pp);
 

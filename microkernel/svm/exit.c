@@ -213,8 +213,9 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	vmcb->tlb_control = 0;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
-				     code == SVM_EXIT_NPF || code == SVM_EXIT_NMI || exit_has_leaf() || pp->fallback ||
-				     !pp->launched, 0))
+				     code == SVM_EXIT_NPF || code == SVM_EXIT_NMI ||
+				     exit_has_leaf() || pp->fallback || !pp->launched,
+			     0))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }

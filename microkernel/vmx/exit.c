@@ -5,7 +5,7 @@
  * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
  * are noted in pp->nmi_pending. The root VS then runs with NMI-window exiting, which exits when the
  * guest can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI
- * between the look at nmi_pending in vmx_vs_run and the VM entry is not late.
+ * between the look at nmi_pending in vmx_run_unsettled and the VM entry is not late.
  */
 #include <bsl/bits.h>
 
@@ -41,11 +41,9 @@ static void set_nmi_window(bool open)
 void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
-	bool launched;
+	bool launched = vs->launched;
 
 	vmx_current(vs);
-	launched = vs->launched;
-	vs->launched = true; /* or give_up takes it back */
 	pp->unsettled = false;
 	if (area->host_cr3 != pp->host_cr3) {
 		vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
@@ -61,6 +59,8 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 		set_nmi_window(true);
 	while (!tlb_enter_guest(pp))
 		tlb_await_kick(pp);
+	/* Only now: whoever fails before the entry still has a VMCS to launch. */
+	vs->launched = true; /* or give_up takes it back */
 	vmx_enter(launched);
 }
 

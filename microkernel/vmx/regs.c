@@ -233,13 +233,14 @@ static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, u
 		return true;
 	if (!vmcs_try_write(reg->field, value))
 		return false;
-	if (number == MK1_INTEL_pin_based_vm_execution_ctls)
+	if (number == MK1_INTEL_pin_based_vm_execution_ctls) {
 		vs->nmi_exiting = wanted & PIN_NMI_EXITING;
-	else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls) {
+	} else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls) {
 		area_of(vs)->nmi_window = wanted & PRIMARY_NMI_WINDOW;
 		this_pp()->unsettled = true; /* the window may have been open for an NMI of ours */
-	} else
+	} else {
 		take_notice(vs, number, value);
+	}
 	return true;
 }
 
