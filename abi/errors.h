@@ -41,6 +41,10 @@
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
 	  "install both from the same release") \
 	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", "run bfm as root") \
+	X(19, OUTER_HYPERV, EOPNOTSUPP, "this machine is a guest of Hyper-V: its Linux flushes TLBs by hypercalls that a guest of a guest misses", \
+	  "use a virtual machine of KVM or VMware, or a real one") \
+	X(20, OUTER_XEN, EOPNOTSUPP, "this machine is a guest of Xen, whose hypercalls and event channels cannot be passed on", \
+	  "use a virtual machine of KVM or VMware, or a real one") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

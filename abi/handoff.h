@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 3
+#define BF_HANDOFF_VERSION 4
 
 #ifndef __ASSEMBLER__
 
@@ -29,6 +29,17 @@ struct bf_mk_head {
 #define BF_MAX_EXTS 8
 
 enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };
+
+/*
+ * The hypervisor below this machine, by the interface that Linux uses of it. NONE: there is none, or
+ * it has no hypercalls (QEMU's TCG). OTHER: one that is not known here.
+ */
+enum bf_outer {
+	BF_OUTER_NONE, BF_OUTER_KVM, BF_OUTER_HYPERV, BF_OUTER_XEN, BF_OUTER_VMWARE, BF_OUTER_OTHER
+};
+
+/* Linux may ask the outer hypervisor to flush the TLB of a CPU that is not running. */
+#define BF_OUTER_FLUSHES 0x1
 
 /* Physical memory, in bytes; both members are multiples of the page size. */
 struct bf_region {
@@ -65,7 +76,8 @@ struct bf_handoff {
 	uint32_t nr_online; /* PPs that this start launches */
 	uint32_t nr_exts;
 	uint16_t serial_port; /* 0: none */
-	uint16_t pad;
+	uint8_t outer; /* enum bf_outer */
+	uint8_t outer_flags; /* BF_OUTER_FLUSHES */
 	struct bf_region ring; /* debug ring: struct bf_ring and its data, shared with Linux */
 	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
 	struct bf_region huge_pool;
@@ -89,10 +101,12 @@ struct bf_pp_handoff {
 
 /*
  * The way out that no extension can block: VMCALL (Intel) or VMMCALL (AMD) with this in RAX, executed
- * by the root VM in CPL 0. The microkernel promotes the PP; RAX is 0 afterwards. From any other
- * privilege level the instruction is #UD, as on a bare CPU.
+ * by the root VM in CPL 0. The microkernel promotes the PP; RAX is BF_HYPERCALL_STOPPED afterwards:
+ * a value of our own, because on a bare CPU an outer hypervisor may answer the instruction, too. From
+ * any other privilege level it is what it is on a bare CPU.
  */
 #define BF_HYPERCALL_STOP 0x706F747346426B6D
+#define BF_HYPERCALL_STOPPED 0x8F908B8CB9BD9492 /* ~BF_HYPERCALL_STOP */
 
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 

@@ -92,6 +92,7 @@ enum bf_check_item {
 	BF_CHECK_CPUS, /* all CPUs alike, and not too many */
 	BF_CHECK_LOCKDOWN,
 	BF_CHECK_MEMORY,
+	BF_CHECK_OUTER, /* no outer hypervisor below which it cannot work */
 	BF_NR_CHECKS
 };
 
@@ -105,6 +106,8 @@ struct bf_ioctl_check {
 	uint32_t size;
 	uint32_t vendor; /* out */
 	struct bf_check_result results[BF_NR_CHECKS]; /* out, by enum bf_check_item */
+	uint32_t outer; /* out: enum bf_outer */
+	uint32_t pad;
 };
 
 #define BF_IOC_MAGIC 0xBF

@@ -17,6 +17,14 @@ static const char *const items[BF_NR_CHECKS] = {
 	[BF_CHECK_CPUS] = "CPUs alike",
 	[BF_CHECK_LOCKDOWN] = "no lockdown",
 	[BF_CHECK_MEMORY] = "memory",
+	[BF_CHECK_OUTER] = "outer hypervisor",
+};
+
+/* What is worth knowing of the hypervisor below, where it stands in nobody's way. */
+static const char *const outers[] = {
+	[BF_OUTER_KVM] = "KVM: its hypercalls and MSRs are passed on",
+	[BF_OUTER_VMWARE] = "VMware: its hypercalls are passed on",
+	[BF_OUTER_OTHER] = "not known to this version: its hypercalls are passed on",
 };
 
 static void print_verdict(enum verdict verdict)
@@ -36,8 +44,8 @@ static void print_verdict(enum verdict verdict)
 	       colour ? "\033[0m" : "");
 }
 
-/* Prints all lines; returns whether nothing fatal is among them. */
-static bool print_lines(const struct check_line *lines)
+/* Prints all lines; returns whether nothing fatal is among them. outer: enum bf_outer, if known. */
+static bool print_lines(const struct check_line *lines, uint32_t outer)
 {
 	bool possible = true;
 	char detail[64];
@@ -52,6 +60,9 @@ static bool print_lines(const struct check_line *lines)
 			printf(" %s%s%s%s", text->sentence, *detail ? " (" : "", detail,
 			       *detail ? ")" : "");
 		}
+		if (i == BF_CHECK_OUTER && !lines[i].error && outer < sizeof(outers) / sizeof(outers[0]) &&
+		    outers[outer])
+			printf(" %s", outers[outer]);
 		putchar('\n');
 		if (lines[i].error && *text->hint)
 			printf("%-24s hint: %s\n", "", text->hint);
@@ -75,7 +86,7 @@ static int check_by_module(int fd)
 		lines[i].detail = r->detail;
 		lines[i].verdict = !r->error ? VERDICT_OK : r->fatal ? VERDICT_NO : VERDICT_NOTE;
 	}
-	possible = print_lines(lines);
+	possible = print_lines(lines, call.outer);
 	printf("\n%s\n", possible ? "This machine can run the hypervisor." :
 				    "This machine cannot run the hypervisor as it is.");
 	return possible ? EXIT_OK : EXIT_FAILED;
@@ -88,7 +99,7 @@ static int check_locally(int err)
 	bool possible;
 
 	local_check("", &cpu, lines);
-	possible = print_lines(lines);
+	possible = print_lines(lines, BF_OUTER_NONE);
 	printf("\n%s\n", possible ? "Nothing known stands in the way; the module knows the rest." :
 				    "This machine cannot run the hypervisor as it is.");
 	fflush(stdout);

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "msr.h"
+#include "outer.h"
 #include "platform.h"
 
 enum { EAX, EBX, ECX, EDX };
@@ -271,6 +272,7 @@ enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check
 	struct survey *survey = bf_os_alloc(sizeof(*survey));
 	enum bf_error error = BF_ERR_OK;
 	unsigned int item;
+	uint32_t flags;
 
 	*detail = 0;
 	*cpu = 0;
@@ -278,6 +280,7 @@ enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check
 	if (!survey)
 		return BF_ERR_NO_MEMORY;
 	survey_cpus(survey, features);
+	note(survey, BF_CHECK_OUTER, bf_outer_check(bf_outer_detect(&flags)), 0, 0);
 	if (bf_os_locked_down())
 		note(survey, BF_CHECK_LOCKDOWN, BF_ERR_LOCKDOWN, 0, 0);
 	if (bf_os_free_memory() < memory)

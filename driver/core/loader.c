@@ -37,6 +37,18 @@ static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */
 
 /*
+ * The way out that no extension can block. False: this CPU is bare. The instruction faults then, or an
+ * outer hypervisor answers it; the microkernel would never let it see this one.
+ */
+static bool hypercall_stop(const struct bf_pp *pp)
+{
+	uint64_t rax = BF_HYPERCALL_STOP;
+
+	return bf_os_hypercall(pp->loader->vendor, &rax) &&
+	       (rax == BF_HYPERCALL_STOPPED || rax == BF_HYPERCALL_STOP);
+}
+
+/*
  * After a launch without an exit: this CPU is bare, or a guest in which CPUID does not exit. The
  * hypercall always does, and is the way out then; on a bare CPU it is nothing but an error.
  */
@@ -44,7 +56,7 @@ static enum bf_error fetch_silent(const struct bf_pp *pp)
 {
 	uint64_t exits = pp_exits(pp);
 
-	bf_os_hypercall(pp->loader->vendor, BF_HYPERCALL_STOP);
+	hypercall_stop(pp);
 	return pp_exits(pp) == exits ? BF_ERR_EXT_PROMOTED : BF_ERR_MK_SELFTEST;
 }
 
@@ -101,8 +113,8 @@ static void leave(void *arg)
 		bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
 		pp->refused = pp_state(pp) == BF_PP_GUEST;
 	}
-	/* Without an answer the instruction faults, which says that the CPU is bare. */
-	if (pp_is_guest(pp) && !bf_os_hypercall(pp->loader->vendor, BF_HYPERCALL_STOP))
+	/* A CPU that is bare has nobody to take it back from, whatever its status page says. */
+	if (pp_is_guest(pp) && !hypercall_stop(pp))
 		pp->inside = false;
 	else
 		pp->inside = pp_is_guest(pp);

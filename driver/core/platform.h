@@ -61,8 +61,11 @@ uint64_t bf_os_now_ns(void);
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
 bool bf_os_wrmsr(uint32_t msr, uint64_t value);
 
-/* VMCALL or VMMCALL with RAX = number. False: #UD, no hypervisor answers. Any context. */
-bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number);
+/*
+ * VMCALL or VMMCALL with RAX = *rax, which receives the answer. False: #UD, no hypervisor answers. That
+ * one does need not be ours: an outer one may. Any context.
+ */
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax);
 
 /* --- the machine ------------------------------------------------------------------------------ */
 

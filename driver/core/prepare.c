@@ -7,6 +7,7 @@
 
 #include "image.h"
 #include "loader.h"
+#include "outer.h"
 #include "platform.h"
 
 static uint64_t pool_size_of(uint32_t nr_pps, uint64_t asked)
@@ -267,6 +268,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	struct bf_handoff *handoff = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA,
 						     sizeof(*handoff), &loader->handoff_spa);
 
+	uint32_t outer_flags;
+
 	if (!handoff)
 		return loader->memory.error;
 	loader->handoff = handoff;
@@ -274,6 +277,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->version = BF_HANDOFF_VERSION;
 	handoff->vendor = loader->vendor;
 	handoff->serial_port = start->serial_port;
+	handoff->outer = (uint8_t)bf_outer_detect(&outer_flags);
+	handoff->outer_flags = (uint8_t)outer_flags;
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;

@@ -11,6 +11,7 @@
 #include <bsl/elf.h>
 
 #include "../core/check.h"
+#include "../core/outer.h"
 #include "../core/platform.h"
 #include "bareflank.h"
 
@@ -285,6 +286,7 @@ static long ioctl_check(void __user *user)
 {
 	struct bf_cpu_features *features;
 	struct bf_ioctl_check *argument;
+	u32 outer_flags;
 	u32 cpu;
 	u64 detail;
 	int result = -ENOMEM;
@@ -306,6 +308,7 @@ static long ioctl_check(void __user *user)
 		}
 		bf_unlock();
 		argument->vendor = features->vendor;
+		argument->outer = bf_outer_detect(&outer_flags);
 		result = put_argument(argument, sizeof(*argument), argument->size, user);
 	}
 	kfree(argument);

@@ -139,7 +139,7 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 }
 
 /* The instruction goes through the exception table: on a bare CPU it is #UD. */
-bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	bool answered = true;
 
@@ -149,7 +149,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
 			     "2: movb $0, %0\n"
 			     "3:\n\t"
 			     _ASM_EXTABLE(1b, 2b)
-			     : "+m"(answered), "+a"(number)
+			     : "+m"(answered), "+a"(*rax)
 			     :
 			     : "rcx", "rdx", "memory", "cc");
 	else
@@ -158,7 +158,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
 			     "2: movb $0, %0\n"
 			     "3:\n\t"
 			     _ASM_EXTABLE(1b, 2b)
-			     : "+m"(answered), "+a"(number)
+			     : "+m"(answered), "+a"(*rax)
 			     :
 			     : "rcx", "rdx", "memory", "cc");
 	return answered;

@@ -248,14 +248,17 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 	return true;
 }
 
-bool bf_os_hypercall(enum bf_vendor vendor, uint64_t number)
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	ck_assert_int_eq(vendor, fake.here->vendor);
-	ck_assert_uint_eq(number, BF_HYPERCALL_STOP);
-	if (!fake.here->guest)
-		return false;
+	ck_assert_uint_eq(*rax, BF_HYPERCALL_STOP);
+	if (!fake.here->guest) {
+		*rax = (uint64_t)-1000; /* as KVM answers what it does not know */
+		return fake.outer_answers;
+	}
 	if (fake.here->behaviour == FAKE_STUCK)
 		return true;
+	*rax = BF_HYPERCALL_STOPPED;
 	fake.here->status->exits++;
 	fake.here->guest = false;
 	if (fake.here->status->state == BF_PP_FAILED)
@@ -285,7 +288,14 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 	else if (leaf == 0x80000000)
 		regs[0] = 0x80000000 + 0x1F;
 	else if (leaf == 1)
-		regs[2] = cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0;
+		regs[2] = (cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0) |
+			  (fake.outer[0][0] ? 0x80000000 : 0);
+	else if (leaf >= 0x40000000 && leaf < 0x40000200 && fake.outer[leaf >> 8 & 1][0]) {
+		if (leaf & 0xFF)
+			regs[0] = fake.outer_features;
+		else
+			memcpy(&regs[1], fake.outer[leaf >> 8 & 1], 12);
+	}
 	else if (leaf == 7)
 		regs[1] = cpu->leaf7_ebx;
 	else if (leaf == 0x80000001)

@@ -41,6 +41,9 @@ struct fake {
 	unsigned int nr_cpus;
 	struct fake_cpu *here; /* the CPU that runs the code */
 	bool locked_down;
+	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
+	uint32_t outer_features; /* EAX of the leaf behind them */
+	bool outer_answers; /* hypercalls of a bare CPU */
 	uint64_t spa_base; /* where physical memory begins */
 	unsigned int max_order; /* larger blocks are not to be had */
 	uint64_t calls; /* of functions that can fail */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
+/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/outer.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include <check.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <abi/layout.h>
 
 #include "../../driver/core/cpu.h"
+#include "../../driver/core/outer.h"
 #include "fake_platform.h"
 #include "make_elf.h"
 
@@ -351,6 +352,68 @@ START_TEST(surveys)
 }
 END_TEST
 
+/* The hypervisor below: Linux takes Hyper-V's interface only where there is no other. */
+START_TEST(outer_hypervisors)
+{
+	static const struct {
+		const char *first, *second;
+		uint32_t features;
+		enum bf_outer outer;
+		uint32_t flags;
+		enum bf_error error;
+	} cases[] = {
+		{ "", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
+		{ "TCGTCGTCGTCG", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
+		{ "KVMKVMKVM", "", 0x1, BF_OUTER_KVM, 0, BF_ERR_OK },
+		{ "KVMKVMKVM", "", 0x201, BF_OUTER_KVM, BF_OUTER_FLUSHES, BF_ERR_OK },
+		{ "Microsoft Hv", "KVMKVMKVM", 0x200, BF_OUTER_KVM, BF_OUTER_FLUSHES, BF_ERR_OK },
+		{ "Microsoft Hv", "", 0x200, BF_OUTER_HYPERV, 0, BF_ERR_OUTER_HYPERV },
+		{ "Microsoft Hv", "XenVMMXenVMM", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
+		{ "XenVMMXenVMM", "", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
+		{ "VMwareVMware", "", 0x200, BF_OUTER_VMWARE, 0, BF_ERR_OK },
+		{ "SomebodyElse", "", 0x200, BF_OUTER_OTHER, 0, BF_ERR_OK },
+	};
+	struct bf_check_result results[BF_NR_CHECKS];
+	struct bf_cpu_features features;
+	uint64_t detail;
+	uint32_t flags, cpu;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(fake.outer, 0, sizeof(fake.outer));
+		strcpy(fake.outer[0], cases[i].first);
+		strcpy(fake.outer[1], cases[i].second);
+		fake.outer_features = cases[i].features;
+		ck_assert_int_eq(bf_outer_detect(&flags), cases[i].outer);
+		ck_assert_uint_eq(flags, cases[i].flags);
+		ck_assert_int_eq(bf_check_machine(&features, results, 1, &detail, &cpu),
+				 cases[i].error);
+		ck_assert_uint_eq(results[BF_CHECK_OUTER].error, cases[i].error);
+		if (cases[i].error != BF_ERR_OK) {
+			assert_fails(cases[i].error, 0, 0);
+			continue;
+		}
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+		fake_show_handoff();
+		ck_assert_uint_eq(fake.handoff->outer, cases[i].outer);
+		ck_assert_uint_eq(fake.handoff->outer_flags, cases[i].flags);
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	}
+}
+END_TEST
+
+/* A CPU that was reset behind our back is bare, whether its hypercall faults or KVM answers it. */
+START_TEST(finds_a_bare_cpu)
+{
+	for (int answers = 0; answers < 2; answers++) {
+		fake.outer_answers = answers;
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+		fake.cpus[1].guest = false;
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_STOP_REFUSED);
+		ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	}
+}
+END_TEST
+
 START_TEST(refuses_images)
 {
 	start.exts[0].size = 100;
@@ -473,6 +536,8 @@ int main(void)
 	tcase_add_test(tests, refuses_machines);
 	tcase_add_test(tests, intel);
 	tcase_add_test(tests, surveys);
+	tcase_add_test(tests, outer_hypervisors);
+	tcase_add_test(tests, finds_a_bare_cpu);
 	tcase_add_test(tests, refuses_images);
 	tcase_add_test(tests, refuses_another_microkernel);
 	tcase_add_test(tests, loads_images);
