@@ -79,6 +79,6 @@ void exit_cpuid(struct vs *vs)
 
 void exit_stop(struct vs *vs)
 {
-	abi_gprs()[BF_RAX] = 0;
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOPPED;
 	promote(vs);
 }

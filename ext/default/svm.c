@@ -11,7 +11,6 @@
 #define EXIT_MSR 0x7C
 #define EXIT_SHUTDOWN 0x7F
 #define EXIT_VMRUN 0x80
-#define EXIT_VMMCALL 0x81
 #define EXIT_VMLOAD 0x82
 #define EXIT_VMSAVE 0x83
 #define EXIT_STGI 0x84
@@ -20,8 +19,11 @@
 
 /* intercept_instruction1: CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN */
 #define INTERCEPTS1 (1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31)
-/* intercept_instruction2: VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
-#define INTERCEPTS2 0x7F
+/*
+ * intercept_instruction2: VMRUN, VMLOAD, VMSAVE, STGI, CLGI, SKINIT. VMMCALL is left to the microkernel:
+ * #UD, or a call of an outer hypervisor.
+ */
+#define INTERCEPTS2 0x7D
 
 #define ROOT_ASID 1
 
@@ -200,7 +202,6 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 		inject_fault(vsid, VECTOR_GP);
 	case EXIT_INVLPGA:
 	case EXIT_VMRUN:
-	case EXIT_VMMCALL:
 	case EXIT_VMLOAD:
 	case EXIT_VMSAVE:
 	case EXIT_STGI:

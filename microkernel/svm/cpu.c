@@ -4,6 +4,7 @@
 
 #include "../intrinsics.h"
 #include "../mem.h"
+#include "../outer.h"
 #include "svm.h"
 
 struct svm svm;
@@ -61,6 +62,7 @@ static enum bf_error detect(void)
 		return BF_ERR_VIRT_BUSY;
 	svm.has_nrip = features.edx & BSL_BIT(3);
 	svm.asids = features.ebx;
+	svm.idle_flush = outer_flushes() ? SVM_TLB_FLUSH_ALL : 0;
 	svm.cr4_bits = known_cr4_bits();
 	if (!svm.open_maps) {
 		/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */

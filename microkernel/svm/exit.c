@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Into the guest and out of it, and the guest that has no extension any more. */
+#include <bsl/bits.h>
+
 #include "../apic.h"
 #include "../debug.h"
 #include "../fail.h"
 #include "../intrinsics.h"
 #include "../mk.h"
 #include "../nested.h"
+#include "../outer.h"
 #include "../trap.h"
 #include "svm.h"
 
@@ -72,15 +75,66 @@ static void nmi(struct pp *pp, struct vs *vs)
 		pp->nmi_pending = false;
 }
 
-/* VMMCALL always exits: it is the driver's way out. For everyone else there is none. */
+/* Exceptions push no error code in real mode. */
+static _Noreturn void inject_gp(struct vs *vs)
+{
+	uint64_t error_code = vmcb_of(vs)->cr0 & CR0_PE ? SVM_EVENT_EV : 0;
+
+	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | error_code | VECTOR_GP);
+	svm_vs_run(vs);
+}
+
+/* Past the instruction that exited, or, if that is not there any more, whatever is there now. */
+static _Noreturn void run_next(struct vs *vs)
+{
+	(void)mk.vendor->vs_advance_ip(vs);
+	svm_vs_run(vs);
+}
+
+/*
+ * VMMCALL always exits: it is the driver's way out, and that of Linux to an outer hypervisor. Returns
+ * when it is the extension's.
+ */
 static void vmmcall(struct pp *pp, struct vs *vs)
 {
+	bool claimed = vs->vmmcall_exiting && !pp->fallback;
+
 	if (vs->root && !vmcb_of(vs)->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP) {
 		if (mk.vendor->vs_advance_ip(vs))
 			exit_stop(vs);
 	}
-	if (pp->fallback || !vs->vmmcall_exiting)
-		inject_ud(vs);
+	switch (outer_hypercall(vs, vmcb_of(vs)->cpl, claimed)) {
+	case OUTER_DONE:
+		run_next(vs);
+	case OUTER_NOT_ITS:
+		if (claimed)
+			return;
+		break;
+	case OUTER_REFUSED:
+		break;
+	}
+	inject_ud(vs);
+}
+
+/* Three ranges of 0x2000 MSRs have bits in a permission map (APM vol. 2 §15.11). */
+static bool has_permission_bits(uint32_t msr)
+{
+	return msr < 0x2000 || msr - 0xC0000000 < 0x2000 || msr - 0xC0010000 < 0x2000;
+}
+
+/*
+ * With MSR_PROT, an MSR that has no bits there exits always: no extension has asked for that. Linux gets
+ * what the CPU, or an outer hypervisor, says to it.
+ */
+static void msr(struct vs *vs)
+{
+	uint32_t number = (uint32_t)abi_gprs()[BF_RCX];
+
+	if (!vs->root || has_permission_bits(number))
+		return;
+	if (vmcb_of(vs)->exitinfo1 & 1 ? outer_wrmsr(number) : outer_rdmsr(number))
+		run_next(vs);
+	inject_gp(vs);
 }
 
 /*
@@ -175,7 +229,11 @@ static MK_RARE _Noreturn void invalid(struct vs *vs)
 	fail(BF_ERR_VS_INVALID, vmcb_of(vs)->exitcode, 0, 0);
 }
 
-/* What is not simply the extension's business. */
+/* The exits that concern the microkernel itself, each before it can be the extension's. */
+#define SPECIAL_EXITS                                                                              \
+	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT(SVM_EXIT_EXCEPTION_GP & 63) |                    \
+	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63))
+
 static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
@@ -184,6 +242,8 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 		exit_first(pp);
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
+	if (code == SVM_EXIT_MSR)
+		msr(vs);
 	if (code == SVM_EXIT_NMI)
 		nmi(pp, vs);
 	if (code == SVM_EXIT_CPUID)
@@ -210,12 +270,11 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;
 	vmcb->clean = SVM_CLEAN_ALL;
-	vmcb->tlb_control = 0;
+	vmcb->tlb_control = svm.idle_flush;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
-	if (__builtin_expect(code == SVM_EXIT_VMMCALL || code == SVM_EXIT_EXCEPTION_GP ||
-				     code == SVM_EXIT_NPF || code == SVM_EXIT_NMI ||
-				     exit_has_leaf() || pp->fallback || !pp->launched,
-			     0))
+	/* Others fall onto some of these bits, too, which does them no harm. */
+	if (__builtin_expect(SPECIAL_EXITS >> (code & 63) & 1 || exit_has_leaf() || pp->fallback ||
+				     !pp->launched, 0))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }

@@ -16,6 +16,7 @@ struct svm {
 	bool has_np; /* EDX[0] */
 	bool has_1g_pages;
 	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
+	uint32_t idle_flush; /* TLB_CONTROL where nothing is to be flushed */
 	uint64_t cr4_bits; /* that the CPU knows */
 	uint64_t open_maps; /* SPA of permission maps that intercept nothing */
 };

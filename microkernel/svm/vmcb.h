@@ -66,6 +66,7 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_EXIT_NMI 0x61
 #define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_IOIO 0x7B
+#define SVM_EXIT_MSR 0x7C
 #define SVM_EXIT_VMRUN 0x80
 #define SVM_EXIT_VMMCALL 0x81
 #define SVM_EXIT_NPF 0x400

@@ -5,6 +5,7 @@
  */
 #include "../intrinsics.h"
 #include "../mk.h"
+#include "../outer.h"
 #include "vmx.h"
 
 #define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
@@ -70,6 +71,9 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 		return complete(vmx.primary, secondary ? PRIMARY_SECONDARY : 0, PRIMARY_REFUSED,
 				value);
 	case VMCS_secondary_proc_based_vm_execution_ctls:
+		/* Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c. */
+		if (outer_flushes())
+			*value &= ~(uint64_t)SECONDARY_VPID;
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
 	case VMCS_vmexit_ctls:
 		return complete(vmx.exit, EXIT_NEEDED, EXIT_REFUSED, value);

@@ -13,6 +13,7 @@
 #include "../fail.h"
 #include "../intrinsics.h"
 #include "../nested.h"
+#include "../outer.h"
 #include "../trap.h"
 #include "vmx.h"
 
@@ -172,12 +173,67 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	vmx_vs_run(vs);
 }
 
-/* VMCALL from the root VM's kernel with the driver's word: the way out that nobody can block. */
+void vmx_inject_ud(struct vs *vs)
+{
+	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_UD);
+	vmx_vs_run(vs);
+}
+
+/* Exceptions push no error code in real mode, and VM entry refuses one there (§27.2.1.3). */
+void vmx_inject_gp(struct vs *vs)
+{
+	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? EVENT_ERROR_CODE : 0;
+
+	vmcs_write(VMCS_vmentry_exception_error_code, 0);
+	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
+	vmx_vs_run(vs);
+}
+
+static _Noreturn void run_next(struct vs *vs)
+{
+	(void)vmx_vs_advance_ip(vs);
+	vmx_vs_run(vs);
+}
+
+/*
+ * VMCALL from the root VM: with the driver's word the way out that nobody can block, or Linux' to an
+ * outer hypervisor. Returns when it is the extension's: VMX has no control by which it could claim all.
+ */
 static void vmcall(struct vs *vs)
 {
-	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP &&
-	    !(vmcs_read(VMCS_ss_attrib) & 0x60) && vmx_vs_advance_ip(vs))
+	unsigned int cpl = (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
+
+	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl && vmx_vs_advance_ip(vs))
 		exit_stop(vs);
+	switch (outer_hypercall(vs, cpl, false)) {
+	case OUTER_DONE:
+		run_next(vs);
+	case OUTER_REFUSED:
+		vmx_inject_ud(vs);
+	case OUTER_NOT_ITS:
+		break;
+	}
+}
+
+/* Two ranges of 0x2000 MSRs have bits in an MSR bitmap (SDM vol. 3 §25.6.9). */
+static bool has_bitmap_bits(uint32_t msr)
+{
+	return msr < 0x2000 || msr - 0xC0000000 < 0x2000;
+}
+
+/*
+ * An MSR that has no bits there exits always: no extension has asked for that. Linux gets what the CPU,
+ * or an outer hypervisor, says to it.
+ */
+static void msr(struct vs *vs, bool write)
+{
+	uint32_t number = (uint32_t)abi_gprs()[BF_RCX];
+
+	if (!vs->root || has_bitmap_bits(number))
+		return;
+	if (write ? outer_wrmsr(number) : outer_rdmsr(number))
+		run_next(vs);
+	vmx_inject_gp(vs);
 }
 
 static void ept_violation(struct vs *vs)
@@ -191,7 +247,7 @@ static void ept_violation(struct vs *vs)
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define OUR_EXITS                                                                                  \
 	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_NMI_WINDOW) | BSL_BIT(EXIT_VMCALL) |        \
-	 BSL_BIT(EXIT_EPT_VIOLATION))
+	 BSL_BIT(EXIT_EPT_VIOLATION) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR))
 
 static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
 {
@@ -212,6 +268,10 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 		break;
 	case EXIT_EPT_VIOLATION:
 		ept_violation(vs);
+		break;
+	case EXIT_RDMSR:
+	case EXIT_WRMSR:
+		msr(vs, (reason & EXIT_BASIC) == EXIT_WRMSR);
 		break;
 	default:
 		break;

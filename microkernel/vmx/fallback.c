@@ -68,22 +68,6 @@ void vmx_fallback_init(struct vs *vs)
 		vmx_reinject();
 }
 
-static _Noreturn void inject_ud(struct vs *vs)
-{
-	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_UD);
-	vmx_vs_run(vs);
-}
-
-/* Exceptions push no error code in real mode, and VM entry refuses one there (§27.2.1.3). */
-static _Noreturn void inject_gp(struct vs *vs)
-{
-	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? EVENT_ERROR_CODE : 0;
-
-	vmcs_write(VMCS_vmentry_exception_error_code, 0);
-	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
-	vmx_vs_run(vs);
-}
-
 /* The CPU's own answer, but for what it shows of CR4: here the host's (SDM vol. 2, CPUID). */
 static void do_cpuid(void)
 {
@@ -177,7 +161,7 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case EXIT_CR:
 		done = do_cr_access();
 		break;
-	case EXIT_RDMSR: /* of what is not in the bitmap's ranges: no such MSR */
+	case EXIT_RDMSR: /* only of a CPU without MSR bitmaps: the others are answered already */
 	case EXIT_WRMSR:
 		done = false;
 		break;
@@ -189,7 +173,7 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case EXIT_VMFUNC:
 	case EXIT_SEAMCALL:
 	case EXIT_TDCALL:
-		inject_ud(vs);
+		vmx_inject_ud(vs);
 	default:
 		mk_print("vs %u: exit %llu, and no extension\n", vs->id,
 			 (unsigned long long)reason);
@@ -197,7 +181,7 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 		fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	}
 	if (!done)
-		inject_gp(vs);
+		vmx_inject_gp(vs);
 	if (!vmx_vs_advance_ip(vs))
 		fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	vmx_vs_run(vs);

@@ -108,6 +108,8 @@ MK_RARE _Noreturn void vmx_run_unsettled(struct pp *pp, struct vs *vs);
 MK_RARE _Noreturn void vmx_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
+_Noreturn void vmx_inject_ud(struct vs *vs); /* at the instruction that exited, and into the guest */
+_Noreturn void vmx_inject_gp(struct vs *vs);
 void vmx_nmi(struct pp *pp);
 _Noreturn void vmx_exit(void);
 _Noreturn void vmx_entry_failed(uint64_t rflags);

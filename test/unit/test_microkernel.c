@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* sources: microkernel/ microkernel/svm/ microkernel/vmx/ test/unit/cpu/ test/unit/mk/ */
-/* sources: lib/bsl/format.c lib/bsl/paging.c lib/bsl/string.c */
+/* sources: microkernel/hypercall.S lib/bsl/format.c lib/bsl/paging.c lib/bsl/string.c */
 /* flags: -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing */
 /* flags: -no-pie -Wl,-T,test/unit/cpu/extable.ld */
 /*

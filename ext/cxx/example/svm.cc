@@ -21,7 +21,8 @@ enum Exit : uint32_t {
 
 /* CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN; and the instructions of SVM */
 constexpr uint32_t intercepts1 = 1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31;
-constexpr uint32_t intercepts2 = 0x7F;
+/* VMMCALL is left to the microkernel: #UD, or a call of an outer hypervisor. */
+constexpr uint32_t intercepts2 = 0x7D;
 
 constexpr uint32_t msr_efer = 0xC0000080;
 constexpr uint32_t msr_vm_cr = 0xC0010114;

@@ -21,6 +21,7 @@
 
 struct cpu *cpu;
 void (*cpu_watch)(enum insn insn, uint64_t arg);
+bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 struct serial serial;
 
 static unsigned long process_fs_base;
@@ -358,10 +359,34 @@ static uint64_t do_vmx(struct decoded *d, enum insn insn, uint64_t a, uint64_t *
 	return DONE;
 }
 
+/* The general registers of a trap frame, in its order. */
+static const int frame_gregs[BF_NR_GPRS] = {
+	REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RBP, REG_RSI, REG_RDI, REG_R8,
+	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
+
+static uint64_t do_outer(struct decoded *d, enum insn insn)
+{
+	uint64_t gpr[BF_NR_GPRS];
+
+	note(insn, (uint64_t)d->gregs[REG_RAX], 0);
+	if (!cpu_outer)
+		return UD;
+	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
+		gpr[i] = (uint64_t)d->gregs[frame_gregs[i]];
+	if (!cpu_outer(insn, gpr))
+		d->gregs[REG_EFL] |= FLAG_CF;
+	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
+		d->gregs[frame_gregs[i]] = (greg_t)gpr[i];
+	return DONE;
+}
+
 /* 0F 01 with a register form: the third byte is the instruction. */
 static uint64_t group7_register(struct decoded *d, uint8_t third)
 {
 	switch (third) {
+	case 0xC1:
+		return do_outer(d, INSN_VMCALL);
 	case 0xC4:
 		return do_vmx(d, INSN_VMXOFF, 0, NULL);
 	case 0xCA:
@@ -370,6 +395,8 @@ static uint64_t group7_register(struct decoded *d, uint8_t third)
 		return do_ac(INSN_STAC);
 	case 0xD1:
 		return do_xsetbv(d);
+	case 0xD9:
+		return do_outer(d, INSN_VMMCALL);
 	case 0xDB:
 		return do_svm(d, INSN_VMSAVE);
 	case 0xDC:
@@ -559,12 +586,6 @@ static uint64_t execute(struct decoded *d)
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */
-
-/* The general registers of a trap frame, in its order. */
-static const int frame_gregs[BF_NR_GPRS] = {
-	REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RBP, REG_RSI, REG_RDI, REG_R8,
-	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-};
 
 static void deliver(greg_t *gregs, uint64_t vector, uint64_t error_code)
 {

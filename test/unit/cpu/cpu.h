@@ -16,7 +16,7 @@ enum insn {
 	INSN_LGDT, INSN_LIDT, INSN_LLDT, INSN_LTR, INSN_MOV_SS, INSN_INVLPG, INSN_IN, INSN_OUT,
 	INSN_XSETBV, INSN_STAC, INSN_CLAC, INSN_IRET, INSN_CLGI, INSN_STGI, INSN_VMSAVE,
 	INSN_INVLPGA, INSN_VMXON, INSN_VMXOFF, INSN_VMCLEAR, INSN_VMPTRLD, INSN_VMREAD,
-	INSN_VMWRITE, INSN_INVEPT, INSN_INVVPID,
+	INSN_VMWRITE, INSN_INVEPT, INSN_INVVPID, INSN_VMCALL, INSN_VMMCALL,
 	NR_INSNS
 };
 
@@ -48,6 +48,12 @@ extern struct cpu *cpu;
 
 /* Called before each instruction is emulated; NULL: nothing. */
 extern void (*cpu_watch)(enum insn insn, uint64_t arg);
+
+/*
+ * The outer hypervisor: VMCALL and VMMCALL, with the general registers in the order of enum bf_gpr.
+ * false: VMfail, that is, CF. NULL: there is none, #UD.
+ */
+extern bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 
 /* Called for an exception that finds no gate: a real CPU shuts down. */
 extern _Noreturn void cpu_shutdown(void);

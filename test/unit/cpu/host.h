@@ -8,6 +8,8 @@
 #ifndef TEST_CPU_HOST_H
 #define TEST_CPU_HOST_H
 
+#ifndef __ASSEMBLER__
+
 #include <abi/layout.h>
 #undef BF_PP_BASE
 #define BF_PP_BASE 0x0000408000000000
@@ -22,4 +24,5 @@ void fake_sgdt(struct bf_table *t);
 #define xgetbv0() fake_xgetbv0()
 #define sgdt(t) fake_sgdt(t)
 
+#endif /* __ASSEMBLER__ */
 #endif

@@ -126,7 +126,7 @@ START_TEST(stop)
 		guest_exit(VMMCALL);
 	}
 	expect_bare(&linux_state);
-	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], 0);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_HYPERCALL_STOPPED);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
 }
 END_TEST

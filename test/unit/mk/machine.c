@@ -187,6 +187,8 @@ static void make_handoff(void)
 	h->nr_online = m.nr_pps;
 	h->nr_exts = m.nr_exts;
 	h->serial_port = m.serial_port;
+	h->outer = m.outer;
+	h->outer_flags = m.outer_flags;
 	h->ring = (struct bf_region){ carve(RING_PAGES), RING_PAGES * PAGE };
 	m.ring = phys_at(h->ring.spa);
 	m.ring->size = RING_DATA;

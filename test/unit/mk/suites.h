@@ -10,6 +10,7 @@ TCase *pool_tests(void);
 TCase *calls_tests(void);
 TCase *memory_tests(void);
 TCase *objects_tests(void);
+TCase *outer_tests(void);
 TCase *fail_tests(void);
 TCase *svm_tests(void);
 TCase *fetch_tests(void);
@@ -18,8 +19,8 @@ TCase *vmx_exit_tests(void);
 TCase *vmx_checks_tests(void);
 
 static TCase *(*const suites[])(void) = {
-	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, fail_tests, svm_tests,
-	fetch_tests, vmx_tests, vmx_exit_tests, vmx_checks_tests,
+	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, outer_tests,
+	fail_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests, vmx_checks_tests,
 };
 
 #endif

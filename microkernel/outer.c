@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "outer.h"
+
+#include <abi/handoff.h>
+#include <bsl/bits.h>
+
+#include "hypercall.h"
+#include "intrinsics.h"
+#include "mem.h"
+#include "mk.h"
+#include "objects.h"
+#include "pp.h"
+
+/* KVM's calls are small numbers in RAX, and answered in CPL 0 only (Documentation/virt/kvm/x86). */
+#define KVM_LAST_CALL 0xFF
+#define KVM_EPERM ((uint64_t)-1)
+/* VMware's have this in EAX, at any privilege level. */
+#define VMWARE_MAGIC 0x564D5868
+
+/* KVM's MSRs tell it where in memory to write. */
+#define MSR_KVM_FIRST 0x4B564D00
+#define MSR_KVM_LAST 0x4B564DFF
+
+static bool is_its(uint64_t rax, bool claimed)
+{
+	switch (mk.handoff->outer) {
+	case BF_OUTER_KVM:
+		return rax <= KVM_LAST_CALL;
+	case BF_OUTER_VMWARE:
+		return (uint32_t)rax == VMWARE_MAGIC;
+	case BF_OUTER_OTHER:
+		return !claimed;
+	default:
+		return false;
+	}
+}
+
+enum outer_answer outer_hypercall(struct vs *vs, unsigned int cpl, bool claimed)
+{
+	uint64_t *gpr = abi_gprs();
+	bool answered;
+
+	if (!vs->root || !is_its(gpr[BF_RAX], claimed))
+		return OUTER_NOT_ITS;
+	/* Executed here it would be a call of the kernel's. */
+	if (cpl && mk.handoff->outer == BF_OUTER_KVM) {
+		gpr[BF_RAX] = KVM_EPERM;
+		return OUTER_DONE;
+	}
+	if (cpl && mk.handoff->outer == BF_OUTER_OTHER)
+		return OUTER_REFUSED;
+	answered = mk.handoff->vendor == BF_VENDOR_INTEL ? hypercall_vmcall(gpr) :
+							   hypercall_vmmcall(gpr);
+	return answered ? OUTER_DONE : OUTER_REFUSED;
+}
+
+bool outer_rdmsr(uint32_t msr)
+{
+	uint64_t *gpr = abi_gprs();
+	uint64_t value;
+
+	if (!rdmsr_safe(msr, &value))
+		return false;
+	gpr[BF_RAX] = (uint32_t)value;
+	gpr[BF_RDX] = value >> 32;
+	return true;
+}
+
+bool outer_wrmsr(uint32_t msr)
+{
+	const uint64_t *gpr = abi_gprs();
+	uint64_t value = gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX];
+
+	if (msr >= MSR_KVM_FIRST && msr <= MSR_KVM_LAST &&
+	    mem_is_owned(bsl_align_down(value, BF_PAGE_SIZE)))
+		return false;
+	return wrmsr_safe(msr, value);
+}
+
+/*
+ * KVM offers a guest to flush the TLB of a virtual CPU that is not running, when it runs next, in place
+ * of an IPI. It flushes what that CPU used when it stopped. If that was root mode, the guest's
+ * translations would stay: so none may be kept from one exit to the next entry.
+ */
+bool outer_flushes(void)
+{
+	return mk.handoff->outer_flags & BF_OUTER_FLUSHES;
+}
