@@ -53,6 +53,7 @@ ROWS = [
     Row("qemu-svm", 4, "sid", [*ESSENTIAL, "lifecycle", "busy"], 300),
     Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 600),
+    Row("nested-svm", 2, "6.1", ["smoke", "state", "guest", "cycles"], 900),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),

@@ -3,7 +3,7 @@
 . ./tap.sh
 
 count=100
-is_bochs && count=25
+is_slow && count=25
 
 sleepers_begin()
 {

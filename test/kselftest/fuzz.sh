@@ -3,7 +3,7 @@
 . ./tap.sh
 
 calls=20000
-is_bochs && calls=2000
+is_slow && calls=2000
 
 plan 6
 t "$calls bad requests while stopped" "$bin/fuzz" 1 $calls

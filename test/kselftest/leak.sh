@@ -4,7 +4,7 @@
 . ./tap.sh
 
 count=50
-is_bochs && count=15
+is_slow && count=15
 
 # The lists of free pages that every CPU keeps are not in MemFree: each may hold 2 MiB and more.
 measure()

@@ -154,7 +154,7 @@ instructions=$("$bin/deeds" | tr ' ' :)
 	calls=$(echo $calls | tr ' ' '\n' | grep -v ^bootstrap:)
 	instructions=$(echo "$instructions" | grep -E '^(ud2|recursion|read_kernel):')
 }
-! is_bochs || {
+! is_slow || {
 	calls=$(echo "$calls" | grep -E '^(fail-)?later:|_and_promote|launch_silently|:runs')
 	instructions=$(echo "$instructions" | grep '^recursion:')
 }

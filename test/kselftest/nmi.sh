@@ -4,7 +4,7 @@
 . ./tap.sh
 
 count=20
-is_bochs && count=5
+is_slow && count=5
 
 # The module sends an NMI to every CPU and waits for it to arrive there, over and over.
 storm()

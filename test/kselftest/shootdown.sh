@@ -5,7 +5,7 @@
 
 target=0x40005001 shooter=0x40005002 verdict=0x4000f00d
 rounds=20
-is_bochs && rounds=5
+is_slow && rounds=5
 
 shoot()
 {

@@ -43,6 +43,21 @@ echo "<0>{token} status $status" >/dev/kmsg
 poweroff -f
 """
 
+# The outer Linux of a nested machine: all it does is to run QEMU.
+OUTER_INIT = r"""#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp /sbin /usr/bin /usr/sbin
+/bin/busybox --install -s
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+ip link set lo up
+modprobe kvm-amd nested=1 || modprobe kvm-intel nested=1
+{command}
+echo "QEMU ended with status $?"
+poweroff -f
+"""
+
 
 class Archive:
     """A cpio archive in the "newc" format, which is what the kernel unpacks."""
@@ -125,5 +140,16 @@ def build(path, *, token, script, arguments, copies, environment, terminal=None)
         environment=" ".join(f"{name}={shlex.quote(value)}" for name, value in environment),
     )
     archive.file("init", init.encode(), 0o755)
+    with open(path, "wb") as out:
+        archive.write(out)
+
+
+def build_outer(path, *, command, copies):
+    """Writes the archive of the outer Linux of a nested machine, which runs a command."""
+    archive = Archive()
+    archive.copy(BUSYBOX, BUSYBOX)
+    for host, guest in copies:
+        archive.copy(host, guest)
+    archive.file("init", OUTER_INIT.format(command=shlex.join(command)).encode(), 0o755)
     with open(path, "wb") as out:
         archive.write(out)

@@ -11,6 +11,10 @@ import socket
 import subprocess
 import time
 
+import initramfs
+
+CACHE = os.environ.get("BAREFLANK_CACHE") or os.path.expanduser("~/.cache/bareflank")
+
 KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptomgr.notests"
 BOCHS_ARGS = (
     "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
@@ -24,11 +28,59 @@ class Unavailable(Exception):
     """The machine cannot be had on this host."""
 
 
+def kernel_files(kernel):
+    """The kernel image and the directory that is the guest's /lib/modules."""
+    if "/" in kernel:
+        return kernel, None
+    directory = os.path.join(CACHE, "kernels", kernel)
+    image = os.path.join(directory, "vmlinuz")
+    if not os.path.isfile(image):
+        raise Unavailable(f"no kernel {image}: run 'test/vm/setup all'")
+    return image, os.path.join(directory, "lib/modules")
+
+
 def find(program, package):
     path = shutil.which(program)
     if not path:
         raise Unavailable(f"no {program} here ({package}): run 'test/vm/setup test'")
     return path
+
+
+class Emulators:
+    """Where the emulators come from: this machine's packages, or sid's as setup unpacked them."""
+
+    def __init__(self, release):
+        self.root = os.path.join(CACHE, "emulators") if release == "sid" else ""
+        if self.root and not os.path.isdir(self.root):
+            raise Unavailable(f"no {self.root} here: run 'test/vm/setup sid'")
+
+    def path(self, name):
+        return self.root + name
+
+    def command(self, program, package):
+        """How to call one. Sid's run with sid's libraries and need no chroot."""
+        if not self.root:
+            return [find(program, package)]
+        libraries = self.path("/usr/lib/x86_64-linux-gnu")
+        return [
+            self.path("/usr/lib64/ld-linux-x86-64.so.2"),
+            *("--library-path", f"{libraries}:{libraries}/pulseaudio"),
+            self.path(f"/usr/bin/{program}"),
+        ]
+
+    def qemu(self):
+        command = self.command("qemu-system-x86_64", "qemu-system-x86")
+        if self.root:
+            command += ["-L", self.path("/usr/share/qemu"), "-L", self.path("/usr/share/seabios")]
+        return command
+
+    def bochs(self):
+        """The command, and the environment that it needs."""
+        environment = dict(os.environ)
+        if not self.root:
+            return self.command("bochs", "bochs"), environment
+        plugins = self.path("/usr/lib/x86_64-linux-gnu/bochs/plugins")
+        return self.command("bochs-bin", "bochs"), {**environment, "LTDL_LIBRARY_PATH": plugins}
 
 
 class Qemu:
@@ -39,6 +91,7 @@ class Qemu:
 
     def __init__(self, options, directory):
         self.options = options
+        self.emulators = Emulators(options.emulator)
         self.log = os.path.join(directory, "qemu.log")
         self.errors = os.path.join(directory, "qemu.stderr")
         self.monitor = None
@@ -53,6 +106,7 @@ class Qemu:
         arguments = KERNEL_ARGS
         if options.machine == "kvm":
             self.require_nested_kvm()
+        if options.machine != "qemu-svm":
             cpu, accelerator = "host", ["-accel", "kvm"]
         if options.icount:
             accelerator = "-accel tcg,thread=single -icount shift=0,sleep=off -seed 1".split()
@@ -62,7 +116,7 @@ class Qemu:
             accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
             arguments += " nokaslr"
         return [
-            find("qemu-system-x86_64", "qemu-system-x86"),
+            *self.emulators.qemu(),
             *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
             *("-cpu", options.cpu or cpu, "-smp", str(options.cpus), "-m", str(options.mem)),
             *accelerator,
@@ -107,12 +161,13 @@ class Qemu:
             )
         self.serial = self.process.stdout.fileno()
         self.monitor = ours
-        ours.sendall(b'{"execute": "qmp_capabilities"}\n')
 
     def ended(self):
         """Why the machine stopped running, if it did."""
         for message in self._messages(0):
-            if message.get("event") == "SHUTDOWN":
+            if "QMP" in message:
+                self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+            elif message.get("event") == "SHUTDOWN":
                 self.reason = message["data"]["reason"]
         if self.reason == "guest-shutdown":
             return "poweroff"
@@ -140,8 +195,7 @@ class Qemu:
         return text
 
     def _triple_fault(self):
-        with open(self.log, "rb") as log:
-            return b"Triple fault" in log.read()
+        return "Triple fault" in read_tail(self.log, 1_000_000)
 
     def _messages(self, patience):
         deadline = time.monotonic() + patience
@@ -157,6 +211,73 @@ class Qemu:
             yield from (json.loads(line) for line in lines if line.strip())
 
 
+class NestedQemu(Qemu):
+    """KVM on an emulated CPU: an outer Linux on QEMU's SVM runs the machine with its own KVM.
+
+    The outer Linux has three serial ports: its console, which becomes part of the evidence, the
+    console of the machine, and the machine's QMP."""
+
+    boot_timeout = 900
+    outer_kernel = "6.1"
+    outer_memory = 1536  # MB beside the machine's own: the archive, twice while it is unpacked
+    outer_cpus = 2
+    firmware = (
+        "/usr/share/seabios/bios-256k.bin",
+        "/usr/share/qemu/kvmvapic.bin",
+        "/usr/share/qemu/linuxboot_dma.bin",
+    )
+
+    def __init__(self, options, directory):
+        super().__init__(options, directory)
+        self.directory = directory
+        self.console = os.path.join(directory, "outer.log")
+
+    def start(self, kernel, initrd):
+        outer_kernel, outer_modules = kernel_files(self.outer_kernel)
+        self.log = "/tmp/qemu.log"
+        outer, self.emulators = self.emulators.qemu(), Emulators("")
+        inner = self.command("/inner/vmlinuz", "/inner/initrd")
+        inner += ["-chardev", "serial,id=com1,path=/dev/ttyS1", "-serial", "chardev:com1"]
+        inner += ["-chardev", "serial,id=qmp,path=/dev/ttyS2", "-mon", "chardev=qmp,mode=control"]
+        archive = os.path.join(self.directory, "outer.initrd")
+        initramfs.build_outer(
+            archive,
+            command=inner,
+            copies=[
+                (inner[0], inner[0]),
+                *((path, path) for path in self.firmware),
+                (outer_modules, "/lib/modules"),
+                (kernel, "/inner/vmlinuz"),
+                (initrd, "/inner/initrd"),
+            ],
+        )
+        os.remove(initrd)
+        ours, theirs = socket.socketpair()
+        with theirs, open(self.errors, "wb") as errors:
+            self.process = spawn(
+                [
+                    *outer,
+                    *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
+                    *("-cpu", "EPYC,+svm,+npt", "-accel", "tcg,thread=multi"),
+                    *("-smp", str(self.outer_cpus)),
+                    *("-m", str(self.options.mem + self.outer_memory)),
+                    *("-kernel", outer_kernel, "-initrd", archive, "-no-reboot"),
+                    *("-append", f"{KERNEL_ARGS} panic=-1 oops=panic mitigations=off nokaslr"),
+                    *("-serial", f"file:{self.console}", "-serial", "stdio"),
+                    *("-chardev", f"socket,id=qmp,fd={theirs.fileno()}"),
+                    *("-device", "isa-serial,chardev=qmp,index=2,irq=5"),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=(theirs.fileno(),),
+            )
+        self.serial = self.process.stdout.fileno()
+        self.monitor = ours
+
+    def evidence(self):
+        return f"{super().evidence()}The outer Linux said:\n{read_tail(self.console, 10_000)}"
+
+
 class Bochs:
     """Bochs: VMX and SVM in software, strict about both, one instruction at a time."""
 
@@ -166,6 +287,7 @@ class Bochs:
 
     def __init__(self, options, directory):
         self.options = options
+        self.emulators = Emulators(options.emulator)
         self.directory = directory
         self.log = os.path.join(directory, "bochs.log")
         self.errors = os.path.join(directory, "bochs.out")
@@ -173,7 +295,7 @@ class Bochs:
         self.serial = None
 
     def start(self, kernel, initrd):
-        program = find("bochs", "bochs")
+        program, environment = self.emulators.bochs()
         options = self.options
         arguments = f"{KERNEL_ARGS} {BOCHS_ARGS} tsc_early_khz={BOCHS_IPS // 1000}"
         self.make_iso(kernel, initrd, f"{arguments} {options.kernel_args}")
@@ -187,8 +309,8 @@ class Bochs:
             "bochsrc",
             f"""display_library: rfb, options="timeout=0"
 megs: {options.mem}
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
-vgaromimage: file=/usr/share/vgabios/vgabios.bin
+romimage: file={self.emulators.path("/usr/share/bochs/BIOS-bochs-latest")}
+vgaromimage: file={self.emulators.path("/usr/share/vgabios/vgabios.bin")}
 cpu: model={model}, count={options.cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -208,8 +330,9 @@ debug: action=ignore
         )
         with open(self.errors, "wb") as output:
             self.process = spawn(
-                [program, "-q", "-f", "bochsrc", "-rc", "commands"],
+                [*program, "-q", "-f", "bochsrc", "-rc", "commands"],
                 cwd=self.directory,
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -277,7 +400,13 @@ debug: action=ignore
             pass
 
 
-MACHINES = {"qemu-svm": Qemu, "kvm": Qemu, "bochs-vmx": Bochs, "bochs-svm": Bochs}
+MACHINES = {
+    "qemu-svm": Qemu,
+    "kvm": Qemu,
+    "nested-svm": NestedQemu,
+    "bochs-vmx": Bochs,
+    "bochs-svm": Bochs,
+}
 
 
 def keep_log_line(line):
