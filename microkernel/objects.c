@@ -242,7 +242,9 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 	case LIVE_CR8:
 		if (value > 0xF)
 			return false;
-		write_cr8(value);
+		/* A hypervisor below may have to look for interrupts at each write. */
+		if (read_cr8() != value)
+			write_cr8(value);
 		return true;
 	case LIVE_DR0:
 		write_dr0(value);
