@@ -70,28 +70,18 @@ state_is()
 	bfm status | grep -q "^state *$1\$" || { bfm status; return 1; }
 }
 
-# wait_for STATE: it comes to that within five seconds.
-wait_for()
-{
-	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		bfm status | grep -q "^state *$1\$" && return 0
-		sleep 0.25
-	done
-	state_is "$1"
-}
-
 cpus()
 {
 	grep -c ^processor /proc/cpuinfo
 }
 
-# wait_for running|stopped|failed: within 5 s
+# wait_for running|stopped|failed: within a minute, which is for machines that hardly get CPU time
 wait_for()
 {
 	n=0
 	until bfm status | grep -q "^state *$1\$"; do
 		n=$((n + 1))
-		[ $n -lt 100 ] || { state_is "$1"; return; }
+		[ $n -lt 1200 ] || { state_is "$1"; return; }
 		sleep 0.05
 	done
 }

@@ -19,6 +19,7 @@ KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptom
 BOCHS_ARGS = (
     "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
     "init_on_alloc=0 nowatchdog rcupdate.rcu_expedited=1 8250.nr_uarts=1 idle=nomwait nokaslr "
+    "hpet=disable "
     "clearcpuid=aperfmperf,mwaitx,xsavec,xsaves"
 )
 BOCHS_IPS = 20_000_000
@@ -420,6 +421,16 @@ def spawn(command, **options):
     return subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *command], start_new_session=True, **options
     )
+
+
+def cpu_time(process):
+    """Seconds of CPU time that an emulator has used, all of its threads together."""
+    try:
+        with open(f"/proc/{process.pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def read_tail(path, size):
