@@ -30,7 +30,7 @@ plain_leaves()
 
 # QEMU lets every process execute INVD; the hypervisor, like a real CPU, does not.
 case $VM_MACHINE in
-qemu-svm) left_out=invd ;;
+qemu-svm | nested-svm) left_out=invd ;;
 *) left_out=none ;;
 esac
 
