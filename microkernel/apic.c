@@ -9,7 +9,6 @@
 #include "mem.h"
 #include "pp.h"
 
-#define MSR_APIC_BASE 0x1B
 #define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */
 #define APIC_BASE_EN BSL_BIT(11)
 #define MSR_X2APIC_ID 0x802

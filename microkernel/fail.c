@@ -152,11 +152,11 @@ static bool linux_exited_last(const struct pp *pp)
  * that stands still helps nobody either. So it begins anew, by the chipset, or else by a triple
  * fault, as Linux itself does it. INIT, to which chipsets may turn that, waits for VMXOFF or GIF.
  */
-static _Noreturn void reset_machine(struct pp *pp)
+_Noreturn void reset_machine(struct pp *pp, const char *why)
 {
 	static const struct bf_table no_idt;
 
-	mk_print("pp %u: nothing is left to run: the machine is reset\n", pp->handoff.ppid);
+	mk_print("pp %u: %s: the machine is reset\n", pp->handoff.ppid, why);
 	lidt(&no_idt);
 	mk.vendor->cpu_disable(pp);
 	outb(RESET_PORT, RESET_HARD);
@@ -196,7 +196,7 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 		 pp->handoff.ppid, error, (unsigned long long)detail, (unsigned long long)rip,
 		 (unsigned long long)address);
 	if (pp->fallback)
-		reset_machine(pp);
+		reset_machine(pp, "nothing is left to run");
 	if (pp->launched && pp->root_vs)
 		run_alone(pp);
 	pp->status->fallback = 0;

@@ -33,6 +33,9 @@ void fail_follow(struct pp *pp, const struct vs *next);
 /* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
 _Noreturn void fail_ext_fault(const struct trap_frame *frame);
 
+/* Resets the machine, as a bare one would be; why is the line that says so. */
+_Noreturn void reset_machine(struct pp *pp, const char *why);
+
 /* This PP leaves the hypervisor and continues as vs. */
 _Noreturn void promote(struct vs *vs);
 

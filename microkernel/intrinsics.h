@@ -173,6 +173,7 @@ static inline uint8_t inb(uint16_t port)
 	return value;
 }
 
+#define MSR_APIC_BASE 0x1B
 #define MSR_IA32_SYSENTER_CS 0x174
 #define MSR_IA32_SYSENTER_ESP 0x175
 #define MSR_IA32_SYSENTER_EIP 0x176
@@ -188,6 +189,8 @@ static inline uint8_t inb(uint16_t port)
 #define MSR_FS_BASE 0xC0000100
 #define MSR_GS_BASE 0xC0000101
 #define MSR_KERNEL_GS_BASE 0xC0000102
+
+#define APIC_BASE_BSP 0x100 /* the CPU that began, as the chipset chose it */
 
 #define CR0_PE 0x1
 #define CR0_MP 0x2

@@ -117,20 +117,32 @@ void vmx_inject(uint64_t event)
 	vmcs_write(VMCS_vmentry_interrupt_information_field, EVENT_VALID | event);
 }
 
+/*
+ * What blocks events while an NMI goes in: not an NMI, and not STI, with which some CPUs refuse the
+ * entry (SDM vol. 3 §27.3.1.5), and which delivers the NMI on a bare CPU too. MOV SS closes the window.
+ */
+static void unblock_for_nmi(void)
+{
+	uint64_t state = vmcs_read(VMCS_interruptibility_state);
+
+	vmcs_write(VMCS_interruptibility_state,
+		   state & ~(uint64_t)(BLOCKING_BY_NMI | BLOCKING_BY_STI));
+}
+
 /* The event goes in again; software interrupts need the length of their instruction (§25.8.3). */
 void vmx_reinject(void)
 {
 	uint64_t event = vmcs_read(VMCS_idt_vectoring_information_field);
-	uint64_t state = vmcs_read(VMCS_interruptibility_state);
 
 	if (!(event & EVENT_VALID)) {
 		/* IRET is executed again, and is to find NMIs blocked as it did (§28.2.3). */
 		if (vmcs_read(VMCS_exit_qualification) & EPT_VIOLATION_IRET)
-			vmcs_write(VMCS_interruptibility_state, state | BLOCKING_BY_NMI);
+			vmcs_write(VMCS_interruptibility_state,
+				   vmcs_read(VMCS_interruptibility_state) | BLOCKING_BY_NMI);
 		return;
 	}
 	if ((event & EVENT_TYPE) == EVENT_TYPE_NMI)
-		vmcs_write(VMCS_interruptibility_state, state & ~(uint64_t)BLOCKING_BY_NMI);
+		unblock_for_nmi();
 	if (event & EVENT_ERROR_CODE)
 		vmcs_write(VMCS_vmentry_exception_error_code,
 			   vmcs_read(VMCS_idt_vectoring_error_code));
@@ -166,11 +178,23 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	if (ours) {
 		/* In this order: another one from here on sets both again. */
 		__atomic_store_n(&pp->nmi_pending, false, __ATOMIC_RELAXED);
+		unblock_for_nmi();
 		vmx_inject(EVENT_TYPE_NMI | VECTOR_NMI);
 	}
 	if (!area->nmi_window)
 		set_nmi_window(false);
 	vmx_vs_run(vs);
+}
+
+/*
+ * INIT sends an application processor to wait for its start-up IPI, which is the extension's to carry
+ * out, but the boot processor to the reset vector (SDM vol. 3 §9.4, §10.1): it comes from the chipset as
+ * Linux reboots by the keyboard controller, and firmware cannot start anew in a guest.
+ */
+static void init_signal(struct pp *pp, const struct vs *vs)
+{
+	if (vs->root && rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP)
+		reset_machine(pp, "INIT of the boot processor");
 }
 
 void vmx_inject_ud(struct vs *vs)
@@ -246,8 +270,9 @@ static void ept_violation(struct vs *vs)
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define OUR_EXITS                                                                                  \
-	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_NMI_WINDOW) | BSL_BIT(EXIT_VMCALL) |        \
-	 BSL_BIT(EXIT_EPT_VIOLATION) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR))
+	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_INIT) | BSL_BIT(EXIT_NMI_WINDOW) |          \
+	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) |                        \
+	 BSL_BIT(EXIT_EPT_VIOLATION))
 
 static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
 {
@@ -256,6 +281,9 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 	switch (reason & EXIT_BASIC) {
 	case EXIT_EXCEPTION_OR_NMI:
 		exception_or_nmi(pp, vs);
+		break;
+	case EXIT_INIT:
+		init_signal(pp, vs);
 		break;
 	case EXIT_NMI_WINDOW:
 		nmi_window(pp, vs);

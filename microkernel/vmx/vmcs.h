@@ -109,6 +109,7 @@ enum vmcs_field {
 /* Basic exit reasons, Appendix C */
 #define EXIT_EXCEPTION_OR_NMI 0
 #define EXIT_TRIPLE_FAULT 2
+#define EXIT_INIT 3
 #define EXIT_NMI_WINDOW 8
 #define EXIT_CPUID 10
 #define EXIT_GETSEC 11

@@ -119,9 +119,12 @@ START_TEST(nmi_in_the_guest)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(cpu->count[INSN_IRET], 1); /* NMIs are possible again */
 	ck_assert(nmi_window());
+	/* behind STI some CPUs open the window, but do not take the NMI */
+	put_field(VMCS_interruptibility_state, BLOCKING_BY_STI);
 	guest_exit(EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(2, 2));
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), 0);
 	ck_assert(!nmi_window());
 	ck_assert(!host_pp->nmi_pending);
 }
@@ -288,7 +291,8 @@ START_TEST(ept_violations)
 		put_field(VMCS_vmentry_exception_error_code, 0);
 		put_field(VMCS_vmentry_instruction_length, 0);
 		put_field(VMCS_vmentry_interrupt_information_field, 0);
-		put_field(VMCS_interruptibility_state, BLOCKING_BY_NMI);
+		put_field(VMCS_interruptibility_state,
+			  BLOCKING_BY_NMI | (i == 2 ? BLOCKING_BY_STI : 0));
 		guest_exit(EXIT_EPT_VIOLATION);
 		ck_assert_int_eq(ended.end, END_GUEST);
 		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field),
@@ -337,6 +341,25 @@ START_TEST(vmcall)
 	guest_exit(EXIT_VMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg0, 1);
+}
+END_TEST
+
+/* The boot processor begins at the reset vector, so the machine does; others wait for their SIPI. */
+START_TEST(init_signal)
+{
+	in_vmexit();
+	guest_exit(EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, EXIT_INIT);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00900);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	guest_exit(EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RING3); /* a guest of the extension's */
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	guest_exit(EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RESET);
+	expect_printed("INIT of the boot processor: the machine is reset");
 }
 END_TEST
 
@@ -677,6 +700,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_loop_test(tc, entry_refused, 0, 2);
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
+	tcase_add_test(tc, init_signal);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_test(tc, nothing_more_exits);
