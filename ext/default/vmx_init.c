@@ -53,8 +53,11 @@ void vmx_init_signal(uint64_t vsid)
 	flush_tlb(vsid);
 }
 
+/* Exits of CPUs that wait for it may report blockings that VM entry refuses then (§27.3.1.5). */
 void vmx_startup(uint64_t vsid, uint64_t vector)
 {
+	vs_set(vsid, MK1_INTEL_interruptibility_state, 0);
+	vs_set(vsid, MK1_INTEL_pending_debug_exceptions, 0);
 	vs_set(vsid, MK1_INTEL_cs_selector, vector << 8);
 	vs_set(vsid, MK1_INTEL_cs_base, vector << 12);
 	vs_set(vsid, MK1_INTEL_rip, 0);

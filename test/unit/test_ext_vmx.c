@@ -372,7 +372,10 @@ START_TEST(init_and_startup)
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		ck_assert_uint_eq(fake.gpr[i], i == BF_RDX ? cpuid(1, 0).eax : 0);
 	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
+	/* what such an exit may report, and VM entry refuses afterwards: SMIs blocked */
+	fake.reg[MK1_INTEL_interruptibility_state] = 4;
 	ck_assert_int_eq(exit_with(4), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_interruptibility_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_selector], 0x9A00);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_base], 0x9A000);
