@@ -43,6 +43,18 @@ static void load_tr(struct pp *pp, const struct bf_segment *tr)
 	lgdt(&switch_gdtr);
 }
 
+/*
+ * Hypervisors below that do not have all of it complain of each write, and root mode leaves it at 0,
+ * as Linux nearly always has it.
+ */
+static void load_debugctl(uint64_t value)
+{
+	uint64_t now;
+
+	if (rdmsr_safe(MSR_IA32_DEBUGCTL, &now) && now != value)
+		(void)wrmsr_safe(MSR_IA32_DEBUGCTL, value);
+}
+
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
 {
 	load_tr(pp, &state->tr);
@@ -56,7 +68,7 @@ void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
 	wrmsr(MSR_IA32_SYSENTER_ESP, state->sysenter_esp);
 	wrmsr(MSR_IA32_SYSENTER_EIP, state->sysenter_eip);
 	wrmsr(MSR_IA32_PAT, state->pat);
-	(void)wrmsr_safe(MSR_IA32_DEBUGCTL, state->debugctl);
+	load_debugctl(state->debugctl);
 	write_cr2(state->cr2);
 	write_dr6(state->dr6);
 	write_dr7(state->dr7);
