@@ -42,11 +42,13 @@
 #define BF_CS_GS 0x160
 #define BF_CS_LDTR 0x170
 #define BF_CS_TR 0x180
+#define BF_CS_EFER 0x190
 #define BF_SEG_BASE 0x8
 
 #define BF_SWITCH_NMI 0x300
 #define BF_SWITCH_GDTR 0x308
 #define BF_SWITCH_IDTR 0x318
+#define BF_SWITCH_HOST_CR4 0x378
 #define BF_SWITCH_STACK_TOP 0x1000 /* the switch stack ends with the page */
 
 #ifndef __ASSEMBLER__
@@ -82,7 +84,7 @@ struct bf_cpu_state {
 	uint64_t cr3;
 	uint64_t cr4;
 	uint64_t cr8;
-	uint64_t xcr0; /* 0 where CR4.OSXSAVE is clear */
+	uint64_t xcr0; /* from the loader 0 where Linux has CR4.OSXSAVE clear */
 	uint64_t dr[4];
 	uint64_t dr6;
 	uint64_t dr7;
@@ -118,7 +120,7 @@ struct bf_switch_page {
 	struct bf_table idtr;
 	uint64_t gdt[BF_SWITCH_GDT_ENTRIES];
 	uint64_t idt[BF_SWITCH_IDT_ENTRIES * 2];
-	uint8_t pad1[8];
+	uint64_t host_cr4; /* CR4 of root mode, in force whenever its CR3 is */
 	uint8_t stack[BF_SWITCH_STACK_TOP - 0x380];
 };
 
@@ -140,10 +142,12 @@ BF_ASSERT_OFFSET(struct bf_cpu_state, fs, BF_CS_FS);
 BF_ASSERT_OFFSET(struct bf_cpu_state, gs, BF_CS_GS);
 BF_ASSERT_OFFSET(struct bf_cpu_state, ldtr, BF_CS_LDTR);
 BF_ASSERT_OFFSET(struct bf_cpu_state, tr, BF_CS_TR);
+BF_ASSERT_OFFSET(struct bf_cpu_state, efer, BF_CS_EFER);
 BF_ASSERT_OFFSET(struct bf_segment, base, BF_SEG_BASE);
 BF_ASSERT_OFFSET(struct bf_switch_page, nmi_pending, BF_SWITCH_NMI);
 BF_ASSERT_OFFSET(struct bf_switch_page, gdtr, BF_SWITCH_GDTR);
 BF_ASSERT_OFFSET(struct bf_switch_page, idtr, BF_SWITCH_IDTR);
+BF_ASSERT_OFFSET(struct bf_switch_page, host_cr4, BF_SWITCH_HOST_CR4);
 
 #endif /* __ASSEMBLER__ */
 #endif

@@ -35,23 +35,6 @@ static const struct vendor_ops *find_vendor(uint32_t vendor)
 	}
 }
 
-/* SDM vol. 2A, CPUID leaf 7: EBX[7] SMEP, EBX[20] SMAP, ECX[2] UMIP. */
-static uint64_t choose_cr4(uint64_t linux_cr4)
-{
-	uint64_t cr4 = CR4_PAE | CR4_MCE | (linux_cr4 & CR4_OSXSAVE);
-	struct cpuid_regs leaf7 = { 0, 0, 0, 0 };
-
-	if (cpuid(0, 0).eax >= 7)
-		leaf7 = cpuid(7, 0);
-	if (leaf7.ebx & BSL_BIT(7))
-		cr4 |= CR4_SMEP;
-	if (leaf7.ebx & BSL_BIT(20))
-		cr4 |= CR4_SMAP;
-	if (leaf7.ecx & BSL_BIT(2))
-		cr4 |= CR4_UMIP;
-	return cr4;
-}
-
 /* What is done once, by the first PP. */
 static enum bf_error init_machine(const struct pp *pp)
 {
@@ -65,7 +48,7 @@ static enum bf_error init_machine(const struct pp *pp)
 	mk.vendor = find_vendor(h->vendor);
 	if (!mk.vendor)
 		return BF_ERR_MK_VENDOR;
-	mk.host_cr4 = choose_cr4(pp->switch_page->cpu.cr4);
+	mk.host_cr4 = pp->switch_page->host_cr4;
 	mk.has_smap = mk.host_cr4 & CR4_SMAP;
 	debug_init();
 	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
@@ -85,11 +68,12 @@ static bool pat_serves(uint64_t pat)
 	return (uint8_t)pat == (uint8_t)HOST_PAT && (uint8_t)(pat >> 24) == (uint8_t)(HOST_PAT >> 24);
 }
 
-/* The CPU as root mode wants it; the vendor adds its own bits. */
+/* The CPU as root mode wants it, beyond CR3 and CR4, which it came with; the vendor adds its bits. */
 static void init_cpu(struct pp *pp)
 {
+	struct bf_cpu_state *state = &pp->switch_page->cpu;
+
 	write_dr7(0x400);
-	write_cr4(mk.host_cr4);
 	/* TS: extensions that touch the FPU fault instead of destroying Linux' registers. */
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_TS | CR0_MP | CR0_PE);
 	pp_init_tables(pp);
@@ -99,8 +83,11 @@ static void init_cpu(struct pp *pp)
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr(MSR_IA32_SYSENTER_CS, 0);
-	if (!pat_serves(pp->switch_page->cpu.pat))
+	if (!pat_serves(state->pat))
 		wrmsr(MSR_IA32_PAT, HOST_PAT);
+	/* Without CR4.OSXSAVE Linux cannot read it, nor have changed it. */
+	if (!state->xcr0 && mk.host_cr4 & CR4_OSXSAVE)
+		state->xcr0 = xgetbv0();
 }
 
 static void init_pp(struct pp *pp)

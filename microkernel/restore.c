@@ -58,7 +58,6 @@ static void load_debugctl(uint64_t value)
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
 {
 	load_tr(pp, &state->tr);
-	wrmsr(MSR_EFER, state->efer);
 	wrmsr(MSR_STAR, state->star);
 	wrmsr(MSR_LSTAR, state->lstar);
 	wrmsr(MSR_CSTAR, state->cstar);

@@ -20,6 +20,18 @@
 
 #define VECTOR_NMI 2
 
+#define CPUID_1_ECX_XSAVE 0x04000000
+#define CPUID_7_EBX_SMEP 0x80
+#define CPUID_7_EBX_SMAP 0x100000
+#define CPUID_7_ECX_UMIP 0x4
+#define CR4_PAE 0x20
+#define CR4_MCE 0x40
+#define CR4_UMIP 0x800
+#define CR4_LA57 0x1000
+#define CR4_OSXSAVE 0x40000
+#define CR4_SMEP 0x100000
+#define CR4_SMAP 0x200000
+
 /* Copies the descriptor's 8 or 16 bytes; false where the table ends before it. */
 static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc,
 		       size_t size)
@@ -80,8 +92,35 @@ static uint64_t rdmsr(uint32_t msr)
 	return bf_os_rdmsr(msr, &value) ? value : 0;
 }
 
-void bf_cpu_capture(struct bf_cpu_state *state)
+/*
+ * CR4 of root mode, from the CPU alone, never from what Linux has switched on (SDM vol. 2A, CPUID), but
+ * for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1).
+ */
+static uint64_t host_cr4(uint64_t linux_cr4)
 {
+	uint64_t cr4 = CR4_PAE | CR4_MCE | (linux_cr4 & CR4_LA57);
+	uint32_t regs[4];
+
+	bf_hw_cpuid(1, 0, regs);
+	if (regs[2] & CPUID_1_ECX_XSAVE)
+		cr4 |= CR4_OSXSAVE;
+	bf_hw_cpuid(0, 0, regs);
+	if (regs[0] < 7)
+		return cr4;
+	bf_hw_cpuid(7, 0, regs);
+	if (regs[1] & CPUID_7_EBX_SMEP)
+		cr4 |= CR4_SMEP;
+	if (regs[1] & CPUID_7_EBX_SMAP)
+		cr4 |= CR4_SMAP;
+	if (regs[2] & CPUID_7_ECX_UMIP)
+		cr4 |= CR4_UMIP;
+	return cr4;
+}
+
+void bf_cpu_capture(struct bf_switch_page *page)
+{
+	struct bf_cpu_state *state = &page->cpu;
+
 	bsl_memset(state, 0, sizeof(*state));
 	bf_hw_registers(state);
 	fill_hidden(state, &state->ldtr);
@@ -105,6 +144,7 @@ void bf_cpu_capture(struct bf_cpu_state *state)
 	state->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
 	state->pat = rdmsr(MSR_PAT);
 	state->debugctl = rdmsr(MSR_DEBUGCTL);
+	page->host_cr4 = host_cr4(state->cr4);
 }
 
 void bf_cpu_init_switch_page(struct bf_switch_page *page)

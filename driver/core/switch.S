@@ -19,7 +19,8 @@
 #define NO_STACK_FRAME(function)
 #endif
 
-#define CR4_PGE 0x80
+#define EFER_NXE 0x800
+#define MSR_EFER 0xC0000080
 #define MSR_FS_BASE 0xC0000100
 #define MSR_GS_BASE 0xC0000101
 #define TABLE_LIMIT 6 /* of struct bf_table: where the operand of LGDT and LIDT begins */
@@ -57,10 +58,21 @@ bf_switch_enter:
 	lidt	(BF_SWITCH_IDTR + TABLE_LIMIT)(%rdi)
 	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
 
-	/* Linux' global translations go, so that none of another page size meets ours. */
-	mov	%cr4, %rax
-	and	$~CR4_PGE, %rax
+	/*
+	 * Root mode's own CR4, before anything of root mode is touched: without CET there is no
+	 * ENDBR where IRET goes, without LASS the window in the lower half can be reached, and
+	 * without PGE Linux' global translations go, so that none of another page size meets ours.
+	 * Clearing PCIDE is allowed with any CR3; what Linux' PCID means then (PWT and PCD) does not
+	 * outlive the next but few instructions (SDM vol. 3 §2.5, §4.10.4.1).
+	 */
+	mov	BF_SWITCH_HOST_CR4(%rdi), %rax
 	mov	%rax, %cr4
+	/* Its page tables have NX, which Linux may do without. */
+	mov	%rdx, %r8
+	mov	$MSR_EFER, %ecx
+	rdmsr
+	or	$EFER_NXE, %eax
+	wrmsr
 	mov	%rsi, %cr3
 
 	/*
@@ -71,7 +83,7 @@ bf_switch_enter:
 	push	%rax
 	pushfq
 	push	$BF_SEL_KERNEL_CS
-	push	%rdx
+	push	%r8
 	iretq
 	.size bf_switch_enter, . - bf_switch_enter
 NO_STACK_FRAME(bf_switch_enter)
@@ -110,7 +122,10 @@ bf_switch_leave:
 	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
 
 	/*
-	 * CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0.
+	 * CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0;
+	 * CR4.CET needs CR0.WP, which root mode has set. From here on nothing may be touched that is
+	 * not Linux', and nothing branched to without ENDBR. NX is in root mode's tables until CR3
+	 * has changed.
 	 */
 	mov	BF_CS_CR4(%rdi), %rax
 	mov	%rax, %cr4
@@ -118,6 +133,10 @@ bf_switch_leave:
 	mov	%rax, %cr3
 	mov	BF_CS_CR0(%rdi), %rax
 	mov	%rax, %cr0
+	mov	$MSR_EFER, %ecx
+	mov	BF_CS_EFER(%rdi), %eax
+	mov	(BF_CS_EFER + 4)(%rdi), %edx
+	wrmsr
 
 	lgdt	(BF_CS_GDTR + TABLE_LIMIT)(%rdi)
 	lldt	BF_CS_LDTR(%rdi)

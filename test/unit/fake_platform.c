@@ -43,6 +43,7 @@ void fake_reset(void)
 		cpu->number = 2 * i + 1; /* neither from 0 nor contiguous */
 		cpu->online = true;
 		cpu->vendor = BF_VENDOR_AMD;
+		cpu->max_leaf = 7;
 		cpu->cr3 = 0x1000;
 		cpu->cr4 = 0x6F0;
 		cpu->efer = 0xD01;
@@ -284,21 +285,21 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 		}
 	}
 	if (leaf == 0)
-		regs[0] = 7;
+		regs[0] = cpu->max_leaf;
 	else if (leaf == 0x80000000)
 		regs[0] = 0x80000000 + 0x1F;
 	else if (leaf == 1)
-		regs[2] = (cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0) |
+		regs[2] = (cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0) | cpu->leaf1_ecx |
 			  (fake.outer[0][0] ? 0x80000000 : 0);
 	else if (leaf >= 0x40000000 && leaf < 0x40000200 && fake.outer[leaf >> 8 & 1][0]) {
 		if (leaf & 0xFF)
 			regs[0] = fake.outer_features;
 		else
 			memcpy(&regs[1], fake.outer[leaf >> 8 & 1], 12);
-	}
-	else if (leaf == 7)
+	} else if (leaf == 7) {
 		regs[1] = cpu->leaf7_ebx;
-	else if (leaf == 0x80000001)
+		regs[2] = cpu->leaf7_ecx;
+	} else if (leaf == 0x80000001)
 		regs[2] = cpu->vendor == BF_VENDOR_AMD ? 4 : 0;
 	else if (leaf == 0x8000000A)
 		regs[3] = 1;

@@ -29,7 +29,7 @@ struct fake_cpu {
 	bool guest;
 	enum fake_behaviour behaviour;
 	enum bf_vendor vendor;
-	uint32_t leaf7_ebx;
+	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx; /* CPUID */
 	uint64_t cr3, cr4, efer, feature_control, vm_cr;
 	uint64_t vmx_procbased2;
 	struct bf_pp_status *status;

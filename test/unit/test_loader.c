@@ -496,23 +496,55 @@ static void assert_segment(const struct bf_segment *segment, uint16_t attrib, ui
 
 START_TEST(captures)
 {
-	struct bf_cpu_state state;
+	static struct bf_switch_page page;
+	const struct bf_cpu_state *state = &page.cpu;
 
-	bf_cpu_capture(&state);
-	assert_segment(&state.cs, 0xA9B, 0xFFFFFFFF, 0);
-	assert_segment(&state.ss, 0xC93, 0xFFFFFFFF, 0);
-	assert_segment(&state.tr, 0x08B, 0x206F, 0xFFFFFE1289345678);
-	ck_assert_uint_eq(state.ldtr.attrib, 0x082);
-	ck_assert_uint_eq(state.ldtr.limit, 7);
-	assert_segment(&state.ds, 0x4F3, 0x7ABC, 0x00123456);
-	assert_segment(&state.es, 0, 0, 0);
-	assert_segment(&state.fs, 0, 0, 0xC0000100);
-	assert_segment(&state.gs, 0, 0, 0xC0000101);
-	ck_assert_uint_eq(state.lstar, 0xC0000082);
-	ck_assert_uint_eq(state.sysenter_esp, 0x175);
-	ck_assert_uint_eq(state.sysenter_eip, 0x176);
-	ck_assert_uint_eq(state.debugctl, 0);
-	ck_assert_uint_eq(state.pat, 0x277);
+	bf_cpu_capture(&page);
+	assert_segment(&state->cs, 0xA9B, 0xFFFFFFFF, 0);
+	assert_segment(&state->ss, 0xC93, 0xFFFFFFFF, 0);
+	assert_segment(&state->tr, 0x08B, 0x206F, 0xFFFFFE1289345678);
+	ck_assert_uint_eq(state->ldtr.attrib, 0x082);
+	ck_assert_uint_eq(state->ldtr.limit, 7);
+	assert_segment(&state->ds, 0x4F3, 0x7ABC, 0x00123456);
+	assert_segment(&state->es, 0, 0, 0);
+	assert_segment(&state->fs, 0, 0, 0xC0000100);
+	assert_segment(&state->gs, 0, 0, 0xC0000101);
+	ck_assert_uint_eq(state->lstar, 0xC0000082);
+	ck_assert_uint_eq(state->sysenter_esp, 0x175);
+	ck_assert_uint_eq(state->sysenter_eip, 0x176);
+	ck_assert_uint_eq(state->debugctl, 0);
+	ck_assert_uint_eq(state->pat, 0x277);
+}
+END_TEST
+
+/* Root mode's CR4 follows the CPU, whatever Linux has switched on or off, but for LA57. */
+START_TEST(chooses_the_cr4_of_root_mode)
+{
+	static const struct {
+		uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx;
+		uint64_t linux_cr4, host_cr4;
+	} cases[] = {
+		{ 7, 0, 0, 0, 0, 0x60 },
+		{ 7, 0, 0, 0, ~0x1000ULL, 0x60 },
+		{ 7, 0, 0, 0, 0x1000, 0x1060 },
+		{ 7, 0x04000000, 0, 0, 0, 0x40060 }, /* XSAVE */
+		{ 7, 0x08000000, 0, 0, 0x40000, 0x60 }, /* OSXSAVE alone says nothing of the CPU */
+		{ 7, 0, 0x80, 0, 0, 0x100060 }, /* SMEP */
+		{ 7, 0, 0x100000, 0, 0, 0x200060 }, /* SMAP */
+		{ 7, 0, 0, 0x4, 0, 0x860 }, /* UMIP */
+		{ 7, ~0U, ~0U, ~0U, ~0x1000ULL, 0x340860 },
+		{ 6, 0x04000000, ~0U, ~0U, 0, 0x40060 },
+	};
+	static struct bf_switch_page page;
+
+	fake.here->max_leaf = cases[_i].max_leaf;
+	fake.here->leaf1_ecx = cases[_i].leaf1_ecx;
+	fake.here->leaf7_ebx = cases[_i].leaf7_ebx;
+	fake.here->leaf7_ecx = cases[_i].leaf7_ecx;
+	fake.here->cr4 = cases[_i].linux_cr4;
+	bf_cpu_capture(&page);
+	ck_assert_uint_eq(page.host_cr4, cases[_i].host_cr4);
+	ck_assert_uint_eq(page.cpu.cr4, cases[_i].linux_cr4);
 }
 END_TEST
 
@@ -542,6 +574,7 @@ int main(void)
 	tcase_add_test(tests, refuses_another_microkernel);
 	tcase_add_test(tests, loads_images);
 	tcase_add_test(tests, captures);
+	tcase_add_loop_test(tests, chooses_the_cr4_of_root_mode, 0, 10);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

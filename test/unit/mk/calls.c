@@ -231,7 +231,7 @@ START_TEST(write_str)
 	char text[300];
 
 	if (_i)
-		cpuid_set(7, 0, 0, 0, 0, 0); /* no SMAP */
+		machine_without_cr4(CR4_SMAP);
 	enter(0);
 	memset(text, 'x', sizeof(text));
 	put_text(EXT_DATA, text, sizeof(text));

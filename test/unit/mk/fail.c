@@ -537,7 +537,7 @@ START_TEST(alignment_check_of_ring_3)
 
 	machine_of(0);
 	if (_i)
-		cpuid_set(7, 0, 0, 0, 0, 0);
+		machine_without_cr4(CR4_SMAP);
 	start_and_launch();
 	guest_exit(exit_reason());
 	cpu->ac = true;

@@ -83,6 +83,7 @@ _Noreturn void vmx_resume(void)
 static void switch_leave(struct bf_switch_page *sp)
 {
 	ended.sp = sp;
+	msr_set(cpu, MSR_EFER, sp->cpu.efer); /* CR3, CR4 and CR0, too: the tests look at the page */
 	out(END_LEFT);
 }
 
@@ -326,6 +327,7 @@ static void make_pp(uint32_t ppid)
 	m.pps[ppid] = pp;
 	m.switch_pages[ppid] = sp;
 	make_state(&sp->cpu, ppid);
+	sp->host_cr4 = CR4_PAE | CR4_MCE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_UMIP;
 	sp->gdtr = (struct bf_table){ .limit = sizeof(sp->gdt) - 1, .base = (uint64_t)sp->gdt };
 	sp->idtr = (struct bf_table){ .limit = sizeof(sp->idt) - 1, .base = (uint64_t)sp->idt };
 	pp->handoff.magic = BF_HANDOFF_MAGIC;
@@ -340,6 +342,7 @@ static void make_pp(uint32_t ppid)
 	pp->handoff.switch_leave = (uint64_t)switch_leave;
 	make_cpu(&m.cpus[ppid]);
 	m.cpus[ppid].cr3 = pml4;
+	m.cpus[ppid].cr4 = sp->host_cr4; /* the switch has loaded both */
 }
 
 void machine_defaults(uint32_t vendor)
@@ -366,6 +369,13 @@ void machine_init(void)
 		make_pp(i);
 	make_lists(m.handoff);
 	on_pp(0);
+}
+
+void machine_without_cr4(uint64_t bits)
+{
+	m.switch_pages[0]->host_cr4 &= ~bits;
+	m.cpus[0].cr4 &= ~bits;
+	m.cpus[0].cr4_known &= ~bits;
 }
 
 void on_pp(uint32_t ppid)

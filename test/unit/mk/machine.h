@@ -84,6 +84,9 @@ extern struct machine m;
 void machine_defaults(uint32_t vendor);
 void machine_init(void);
 
+/* Before PP 0 enters: root mode is to do without these bits of CR4, which the CPU does not have. */
+void machine_without_cr4(uint64_t bits);
+
 /* Stands on another PP from here on. */
 void on_pp(uint32_t ppid);
 

@@ -483,6 +483,7 @@ END_TEST
 START_TEST(a_cpu_without_xsave)
 {
 	machine_of(0);
+	machine_without_cr4(CR4_OSXSAVE);
 	m.switch_pages[0]->cpu.cr4 &= ~(uint64_t)CR4_OSXSAVE;
 	m.switch_pages[0]->cpu.xcr0 = 0;
 	start_and_launch();

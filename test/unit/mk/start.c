@@ -275,20 +275,24 @@ START_TEST(an_old_cpu)
 {
 	machine_of(0);
 	cpuid_set(0, 0, 6, 0, 0, 0);
-	m.switch_pages[0]->cpu.cr4 &= ~(uint64_t)CR4_OSXSAVE;
-	cpu->cr4_known &= ~(uint64_t)(CR4_SMEP | CR4_SMAP | CR4_UMIP | CR4_OSXSAVE);
+	machine_without_cr4(CR4_SMEP | CR4_SMAP | CR4_UMIP | CR4_OSXSAVE);
 	start_and_launch();
 	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE);
 	ck_assert_uint_eq(cpu->count[INSN_STAC], 0);
 }
 END_TEST
 
-START_TEST(a_cpu_with_leaf_7_and_nothing_in_it)
+/* Linux has no use for XSAVE, but root mode has it: XCR0 is what Linux found in the CPU. */
+START_TEST(a_linux_without_xsave)
 {
-	machine_of(0);
-	cpuid_set(7, 0, 0, 0, 0, 0);
+	machine_of(_i);
+	m.switch_pages[0]->cpu.cr4 &= ~(uint64_t)CR4_OSXSAVE;
+	m.switch_pages[0]->cpu.xcr0 = 0;
+	cpu->xcr0 = 3;
 	start_and_launch();
-	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE | CR4_OSXSAVE);
+	ck_assert_uint_eq(cpu->xcr0, 3);
+	ck_assert_uint_eq(reg_read(0, _i ? MK1_INTEL_xcr0 : MK1_AMD_xcr0), 3);
+	ck_assert_uint_eq(reg_read(0, _i ? MK1_INTEL_cr4 : MK1_AMD_cr4) & CR4_OSXSAVE, 0);
 }
 END_TEST
 
@@ -420,7 +424,7 @@ TCase *start_tests(void)
 	tcase_add_loop_test(tc, second_pp_without_memory, 0, 2 * 26);
 	tcase_add_test(tc, a_huge_pool_without_room_for_the_maps);
 	tcase_add_test(tc, an_old_cpu);
-	tcase_add_test(tc, a_cpu_with_leaf_7_and_nothing_in_it);
+	tcase_add_loop_test(tc, a_linux_without_xsave, 0, 2);
 	tcase_add_test(tc, no_bootstrap_callback);
 	tcase_add_loop_test(tc, nested_table, 0, 2);
 	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
