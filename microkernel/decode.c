@@ -286,13 +286,29 @@ static unsigned int two_byte_length(struct insn *insn)
 	return finish(insn, two_byte[opcode], 0);
 }
 
+static struct insn begin(const uint8_t *bytes, size_t avail, enum decode_mode mode)
+{
+	return (struct insn){
+		.bytes = bytes,
+		.avail = avail < DECODE_MAX_LENGTH ? (unsigned int)avail : DECODE_MAX_LENGTH,
+		.mode = mode,
+	};
+}
+
+unsigned int decode_prefixes(const uint8_t *bytes, size_t avail, enum decode_mode mode)
+{
+	struct insn insn = begin(bytes, avail, mode);
+	uint8_t opcode;
+
+	return take_prefixes(&insn, &opcode) ? insn.pos - 1 : insn.pos;
+}
+
 unsigned int decode_length(const uint8_t *bytes, size_t avail, enum decode_mode mode)
 {
-	struct insn insn = { .bytes = bytes, .mode = mode };
+	struct insn insn = begin(bytes, avail, mode);
 	uint8_t opcode, modrm, entry;
 	unsigned int length;
 
-	insn.avail = avail < DECODE_MAX_LENGTH ? (unsigned int)avail : DECODE_MAX_LENGTH;
 	if (!take_prefixes(&insn, &opcode))
 		return 0;
 	if (opcode == 0x0F)

@@ -21,4 +21,7 @@ enum decode_mode { DECODE_16, DECODE_32, DECODE_64 };
  */
 unsigned int decode_length(const uint8_t *bytes, size_t avail, enum decode_mode mode);
 
+/* How many prefixes stand in front of the opcode: avail if there is no more than those. */
+unsigned int decode_prefixes(const uint8_t *bytes, size_t avail, enum decode_mode mode);
+
 #endif

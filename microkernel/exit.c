@@ -66,8 +66,7 @@ void exit_cpuid(struct vs *vs)
 
 	if (!exit_has_leaf() || mk.vendor->vs_cpl(vs) == 0)
 		return;
-	/* An instruction that cannot be read any more is executed again. */
-	if (mk.vendor->vs_advance_ip(vs)) {
+	if (mk.vendor->vs_advance_ip(vs) == ADVANCE_DONE) {
 		r = cpuid((uint32_t)gpr[BF_RAX], (uint32_t)gpr[BF_RCX]);
 		gpr[BF_RAX] = r.eax;
 		gpr[BF_RBX] = r.ebx;

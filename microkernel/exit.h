@@ -58,6 +58,14 @@ MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 	status->exits++;
 }
 
+/* Whether the last exit on this PP was one of vs. */
+static inline bool exit_was_last(const struct pp *pp, const struct vs *vs)
+{
+	uint64_t last = pp->log->next - 1;
+
+	return pp->log->next && pp->log->entries[last % MK_EXIT_LOG_ENTRIES].vsid == vs->id;
+}
+
 /* Up to the extension that registered for exits, whose address space is loaded. */
 MK_HOT _Noreturn void exit_call(struct pp *pp, const struct vs *vs, uint64_t reason)
 {

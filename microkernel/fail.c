@@ -138,14 +138,6 @@ void fail_follow(struct pp *pp, const struct vs *next)
 		pp->backup_exit = pp->log->next;
 }
 
-/* Whether the last exit on this PP was Linux'. */
-static bool linux_exited_last(const struct pp *pp)
-{
-	uint64_t last = pp->log->next - 1;
-
-	return pp->log->entries[last % MK_EXIT_LOG_ENTRIES].vsid == pp->root_vs->id;
-}
-
 /*
  * The CPU has no state any more that it could run. The one that Linux was launched with is long
  * past: on a stack that others use by now, Linux would destroy more than it has lost. A machine
@@ -169,7 +161,7 @@ static _Noreturn void run_alone(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
 	vs_activate(pp->root_vs);
-	if (linux_exited_last(pp))
+	if (exit_was_last(pp, pp->root_vs))
 		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
 	if (backup_is_good(pp))
 		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);

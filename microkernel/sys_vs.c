@@ -152,14 +152,16 @@ static bool too_early(void)
 	return pp->phase != PHASE_VMEXIT && is_in(pp, PHASE_START);
 }
 
-/* The active VS behind the instruction that exited, before next becomes the active one. */
+/*
+ * The active VS behind the instruction that exited, or at it again, before next becomes the active one.
+ */
 static bool advance_active(struct vs *next)
 {
 	struct vs *vs = this_pp()->vs;
 
 	if (vs && !nothing_exited()) {
 		fail_remember(vs);
-		if (mk.vendor->vs_advance_ip(vs))
+		if (mk.vendor->vs_advance_ip(vs) != ADVANCE_FAILED)
 			return true;
 	}
 	let_go(next);

@@ -16,6 +16,12 @@
 
 struct pp;
 
+/*
+ * What became of the step over the instruction that exited. AGAIN: it is not there any more, and the
+ * guest is to execute what is; RAX to RDX are as it exited. FAILED: its length cannot be told.
+ */
+enum advance { ADVANCE_DONE, ADVANCE_AGAIN, ADVANCE_FAILED };
+
 struct vendor_ops {
 	const char *name;
 
@@ -44,9 +50,9 @@ struct vendor_ops {
 	uint64_t (*vs_write)(struct vs *vs, uint64_t reg, uint64_t value);
 	/* The privilege level at which the guest is. */
 	unsigned int (*vs_cpl)(const struct vs *vs);
-	/* Past the instruction that exited; false: its length cannot be told. */
-	bool (*vs_advance_ip)(struct vs *vs);
-	/* The same, and then into the guest. */
+	/* Past the instruction that exited. */
+	enum advance (*vs_advance_ip)(struct vs *vs);
+	/* The same, and then into the guest; comes back if that failed. */
 	void (*vs_advance_ip_and_run)(struct vs *vs);
 	/* Into the guest; comes back through the exit path. */
 	void (*vs_run)(struct vs *vs) __attribute__((noreturn));

@@ -36,7 +36,7 @@ class Row:
         return f"{self.machine}-{self.cpus}-{self.kernel}{self.label and '-' + self.label}"
 
 
-ESSENTIAL = ["smoke", "state", "guest", "cycles", "leak"]
+ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "languages"]
 
 ROWS = [

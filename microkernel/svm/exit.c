@@ -100,8 +100,9 @@ static void vmmcall(struct pp *pp, struct vs *vs)
 	bool claimed = vs->vmmcall_exiting && !pp->fallback;
 
 	if (vs->root && !vmcb_of(vs)->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP) {
-		if (mk.vendor->vs_advance_ip(vs))
+		if (mk.vendor->vs_advance_ip(vs) == ADVANCE_DONE)
 			exit_stop(vs);
+		svm_vs_run(vs);
 	}
 	switch (outer_hypercall(vs, vmcb_of(vs)->cpl, claimed)) {
 	case OUTER_DONE:

@@ -187,16 +187,25 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 	return have;
 }
 
+enum decode_mode svm_decode_mode(const struct vmcb *vmcb)
+{
+	if (is_long_mode(vmcb))
+		return DECODE_64;
+	return vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 : DECODE_16;
+}
+
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)
 {
-	enum decode_mode mode = is_long_mode(vmcb)		 ? DECODE_64 :
-				vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 :
-								 DECODE_16;
+	enum decode_mode mode = svm_decode_mode(vmcb);
 	uint8_t bytes[DECODE_MAX_LENGTH];
-	unsigned int length = decode_length(bytes, svm_fetch(vmcb, bytes), mode);
+	size_t n = svm_fetch(vmcb, bytes);
+	unsigned int length = decode_length(bytes, n, mode);
+	unsigned int prefixes = decode_prefixes(bytes, n, mode);
 
+	if (!length || !svm_insn_fits(vmcb, bytes + prefixes, length - prefixes))
+		return false;
 	*next = vmcb->rip + length;
 	if (mode != DECODE_64)
 		*next = (uint32_t)*next;
-	return length != 0;
+	return true;
 }

@@ -44,10 +44,17 @@ void svm_print_checks(const struct vmcb *vmcb);
 
 /*
  * fetch.c: the bytes at the guest's RIP, as many as can be read, and the address behind the
- * instruction that they are; false: they are none.
+ * instruction that they are; false: not, or not any more, the one that exited.
  */
 size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH]);
+enum decode_mode svm_decode_mode(const struct vmcb *vmcb);
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
+
+/*
+ * insns.c: whether the exit can have been one of the instruction whose opcode, the first of n bytes, this
+ * is. Exits that belong to no instruction fit all of them.
+ */
+bool svm_insn_fits(const struct vmcb *vmcb, const uint8_t *bytes, size_t n);
 
 /* exit.c */
 __attribute__((noreturn)) void svm_vs_run(struct vs *vs);

@@ -60,6 +60,7 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_INSTR2_VMMCALL 0x2
 
 #define SVM_INSTR1_NMI 0x2
+#define SVM_INSTR1_SHUTDOWN 0x80000000
 #define SVM_EXCEPTION_GP 0x2000 /* bit 13 of the exception intercepts */
 
 #define SVM_EXIT_EXCEPTION_GP 0x4D
@@ -67,6 +68,7 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_IOIO 0x7B
 #define SVM_EXIT_MSR 0x7C
+#define SVM_EXIT_SHUTDOWN 0x7F
 #define SVM_EXIT_VMRUN 0x80
 #define SVM_EXIT_VMMCALL 0x81
 #define SVM_EXIT_NPF 0x400

@@ -4,6 +4,7 @@
 #include <bsl/string.h>
 
 #include "../debug.h"
+#include "../exit.h"
 #include "../intrinsics.h"
 #include "../mem.h"
 #include "../mk.h"
@@ -171,19 +172,36 @@ MK_HOT bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb, uint64_
 	return *(const volatile opcode16 *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
 }
 
-/* An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1). */
+/*
+ * Another CPU has changed or unmapped the instruction since it exited, which it may at any time. The
+ * guest goes on at what stands there now: whatever the extension made of the registers that
+ * instructions give their results in is taken back.
+ */
+static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
+{
+	if (exit_was_last(pp, vs))
+		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
+}
+
+/*
+ * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1). false: it is
+ * to be executed again.
+ */
 MK_HOT bool advance_ip(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
-	if (svm.has_nrip && vmcb->nrip)
+	if (svm.has_nrip && vmcb->nrip) {
 		vmcb->rip = vmcb->nrip;
-	else if (is_plain_cpuid(this_pp(), vmcb, vmcb->rip))
+	} else if (vmcb->exitcode == SVM_EXIT_CPUID &&
+		   is_plain_cpuid(this_pp(), vmcb, vmcb->rip)) {
 		vmcb->rip += 2;
-	else if (vmcb->exitcode == SVM_EXIT_IOIO)
+	} else if (vmcb->exitcode == SVM_EXIT_IOIO) {
 		vmcb->rip = vmcb->exitinfo2;
-	else if (!svm_next_rip(vmcb, &vmcb->rip))
+	} else if (!svm_next_rip(vmcb, &vmcb->rip)) {
+		execute_again(this_pp(), vs);
 		return false;
+	}
 	vmcb->interrupt_shadow &= ~(uint64_t)1;
 	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
@@ -196,15 +214,15 @@ MK_HOT bool advance_ip(struct vs *vs)
 	return true;
 }
 
-static bool svm_vs_advance_ip(struct vs *vs)
+static enum advance svm_vs_advance_ip(struct vs *vs)
 {
-	return advance_ip(vs);
+	return advance_ip(vs) ? ADVANCE_DONE : ADVANCE_AGAIN;
 }
 
 static void svm_vs_advance_ip_and_run(struct vs *vs)
 {
-	if (advance_ip(vs))
-		svm_run(this_pp(), vs);
+	(void)advance_ip(vs);
+	svm_run(this_pp(), vs);
 }
 
 static void svm_tlb_flush_gla(struct vs *vs, uint64_t gla)

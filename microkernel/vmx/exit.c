@@ -227,7 +227,8 @@ static void vmcall(struct vs *vs)
 {
 	unsigned int cpl = (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
 
-	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl && vmx_vs_advance_ip(vs))
+	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl &&
+	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
 	switch (outer_hypercall(vs, cpl, false)) {
 	case OUTER_DONE:

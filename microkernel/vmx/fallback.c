@@ -182,7 +182,7 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	}
 	if (!done)
 		vmx_inject_gp(vs);
-	if (!vmx_vs_advance_ip(vs))
+	if (vmx_vs_advance_ip(vs) != ADVANCE_DONE)
 		fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	vmx_vs_run(vs);
 }

@@ -87,7 +87,7 @@ uint64_t vmx_cr0_forced(void);
 bool vmx_try_current(struct vs *vs); /* makes the VMCS the current one of this PP */
 void vmx_current(struct vs *vs); /* the same, and a refusal is the PP's end */
 void vmx_vs_clear(struct vs *vs);
-bool vmx_vs_advance_ip(struct vs *vs);
+enum advance vmx_vs_advance_ip(struct vs *vs);
 void vmx_vs_advance_ip_and_run(struct vs *vs);
 void vmx_vs_dump(struct vs *vs);
 /* CR0 and CR4 as the guest reads them. */

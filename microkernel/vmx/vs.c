@@ -425,9 +425,9 @@ MK_HOT bool advance_ip(struct vs *vs)
 	return true;
 }
 
-bool vmx_vs_advance_ip(struct vs *vs)
+enum advance vmx_vs_advance_ip(struct vs *vs)
 {
-	return advance_ip(vs);
+	return advance_ip(vs) ? ADVANCE_DONE : ADVANCE_FAILED;
 }
 
 void vmx_vs_advance_ip_and_run(struct vs *vs)

@@ -222,6 +222,29 @@ START_TEST(example_in_all_modes)
 }
 END_TEST
 
+START_TEST(prefixes_are_counted)
+{
+	static const struct {
+		const char *hex;
+		unsigned int prefixes[3]; /* by enum decode_mode */
+	} cases[] = {
+		{ "0fa2", { 0, 0, 0 } },
+		{ "662e0fa2", { 2, 2, 2 } },
+		{ "66480fa2", { 1, 1, 2 } }, /* DEC EAX outside of 64-bit mode */
+		{ "f3f2f0646526363e67", { 9, 9, 9 } }, /* nothing behind them */
+		{ "", { 0, 0, 0 } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t bytes[32];
+		size_t n = from_hex(cases[i].hex, bytes);
+
+		for (unsigned int mode = DECODE_16; mode <= DECODE_64; mode++)
+			ck_assert_uint_eq(decode_prefixes(bytes, n, mode), cases[i].prefixes[mode]);
+	}
+}
+END_TEST
+
 START_TEST(random_bytes_stay_in_bounds)
 {
 	uint8_t bytes[16];
@@ -356,6 +379,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, example_in_all_modes, 0,
 			    (int)(sizeof(examples) / sizeof(examples[0])));
+	tcase_add_test(tc, prefixes_are_counted);
 	tcase_add_test(tc, random_bytes_stay_in_bounds);
 	tcase_add_test(tc, agrees_with_objdump_on_libc);
 	tcase_add_test(tc, agrees_with_objdump_on_random_bytes);

@@ -266,6 +266,18 @@ START_TEST(hidden_intercepts)
 }
 END_TEST
 
+/* Guest code at a virtual address of Linux, without paging. */
+static void guest_code(const uint8_t *code, size_t n)
+{
+	memset(phys_at(linux_page(5)), 0x90, PAGE);
+	memcpy(phys_at(linux_page(5)), code, n);
+	vmcb()->cr0 = CR0_PE;
+	vmcb()->efer = EFER_SVME;
+	vmcb()->cs.attrib = 0x400;
+	vmcb()->cs.base = 0;
+	vmcb()->rip = linux_page(5);
+}
+
 /* --- VS --------------------------------------------------------------------------------------- */
 
 START_TEST(advance_ip)
@@ -302,6 +314,98 @@ START_TEST(advance_ip_of_io)
 	guest_exit(SVM_EXIT_IOIO);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
 	ck_assert_uint_eq(vmcb()->rip, 0x2222);
+}
+END_TEST
+
+/* What stands at RIP is not what exited: nothing is stepped over, and nothing emulated stays. */
+START_TEST(advance_ip_of_what_has_changed)
+{
+	static const uint8_t nops[] = { 0x90, 0x90 };
+
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 1); /* no next-RIP save */
+	start_and_launch();
+	vmcb()->rax = 0x11;
+	abi_gprs()[BF_RBX] = 0x22;
+	guest_code(nops, sizeof(nops));
+	guest_exit(EXIT_CPUID_SVM);
+	if (_i)
+		vmcb()->rip = 0xF0000000; /* cannot be read */
+	memset(abi_gprs(), 0x77, BF_GPR_BYTES);
+	if (_i < 2)
+		SYS(vs_advance_ip_and_run_current, HANDLE);
+	else
+		SYS(vs_advance_ip_and_run, HANDLE, 0, 0, 0);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, _i ? 0xF0000000 : linux_page(5));
+	ck_assert_uint_eq(vmcb()->rax, 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
+	ck_assert_uint_eq(abi_gprs()[BF_RSI], 0x7777777777777777);
+	/* registers of a VS that has not exited last are its extension's */
+	guest_exit(EXIT_CPUID_SVM);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	vmcb()->rip = 0xF0000000;
+	abi_gprs()[BF_RAX] = 0x88;
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rax, 0x88);
+}
+END_TEST
+
+static bool is_register_exit(uint64_t code)
+{
+	return code < 0x40 || code == 0x65;
+}
+
+/* Each instruction with its exit code, and with none of the others. */
+START_TEST(insns_and_their_exits)
+{
+	static const struct {
+		uint64_t code, info1;
+		uint8_t bytes[4];
+	} insns[] = {
+		{ 0x72, 0, { 0x0F, 0xA2 } },	   { 0x7C, 0, { 0x0F, 0x32 } },
+		{ 0x7C, 1, { 0x0F, 0x30 } },	   { 0x76, 0, { 0x0F, 0x08 } },
+		{ 0x80, 0, { 0x0F, 0x01, 0xD8 } }, { 0x81, 0, { 0x0F, 0x01, 0xD9 } },
+		{ 0x86, 0, { 0x0F, 0x01, 0xDE } }, { 0x78, 0, { 0xF4 } },
+		{ 0x77, 0, { 0xF3, 0x90 } },	   { 0x6E, 0, { 0x0F, 0x31 } },
+		{ 0x6E, 0, { 0x0F, 0x01, 0xF9 } }, { 0x8D, 0, { 0x0F, 0x01, 0xD1 } },
+		{ 0x03, 0, { 0x0F, 0x20, 0xD8 } }, { 0x13, 0, { 0x0F, 0x22, 0xD8 } },
+		{ 0x27, 0, { 0x0F, 0x21, 0xF8 } }, { 0x37, 0, { 0x0F, 0x23, 0xF8 } },
+		{ 0x65, 0, { 0x0F, 0x22, 0xC0 } }, { 0x00, 0, { 0x0F, 0x01, 0xE0 } },
+		{ 0x10, 0, { 0x0F, 0x01, 0xF0 } }, { 0x65, 0, { 0x0F, 0x06 } },
+	};
+	const unsigned int n = sizeof(insns) / sizeof(insns[0]);
+
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, 1);
+	start_and_launch();
+	for (unsigned int i = 0; i < n; i++) {
+		guest_code(insns[i].bytes, sizeof(insns[i].bytes));
+		for (unsigned int j = 0; j < n; j++) {
+			bool same = insns[i].code == insns[j].code &&
+				    insns[i].info1 == insns[j].info1;
+			uint64_t next;
+
+			vmcb()->exitcode = insns[j].code;
+			vmcb()->exitinfo1 = insns[j].info1;
+			/* of the registers only the kind is looked at */
+			if (same || !is_register_exit(insns[i].code) || !is_register_exit(insns[j].code))
+				ck_assert_msg(svm_next_rip(vmcb(), &next) == same, "%u %u", i, j);
+		}
+		/* an exit that belongs to no instruction */
+		vmcb()->exitcode = SVM_EXIT_NPF;
+		ck_assert(svm_next_rip(vmcb(), &(uint64_t){ 0 }));
+	}
+	guest_code((const uint8_t[]){ 0xF4 }, 1);
+	vmcb()->exitcode = 0x10;
+	ck_assert(!svm_next_rip(vmcb(), &(uint64_t){ 0 }));
+	guest_code((const uint8_t[]){ 0x0F, 0x06 }, 2);
+	vmcb()->exitcode = 0x03;
+	ck_assert(!svm_next_rip(vmcb(), &(uint64_t){ 0 }));
+	vmcb()->exitcode = 0x00;
+	ck_assert(!svm_next_rip(vmcb(), &(uint64_t){ 0 }));
 }
 END_TEST
 
@@ -456,11 +560,14 @@ START_TEST(vmmcall)
 	guest_exit(SVM_EXIT_VMMCALL);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
-	/* its length cannot be told: it cannot be left */
+	/* it cannot be read any more: it is executed again */
 	vmcb()->cpl = 0;
 	vmcb()->nrip = 0;
+	vmcb()->eventinj = 0;
 	guest_exit(SVM_EXIT_VMMCALL);
 	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
+	ck_assert_uint_eq(vmcb()->rax, BF_HYPERCALL_STOP);
 	vmcb()->cpl = 3;
 	guest_exit(0x72);
 	reg_write(0, MK1_AMD_intercept_instruction2, SVM_INSTR2_VMMCALL);
@@ -518,18 +625,6 @@ START_TEST(nested_faults)
 END_TEST
 
 /* --- #GP -------------------------------------------------------------------------------------- */
-
-/* Guest code at a virtual address of Linux, without paging. */
-static void guest_code(const uint8_t *code, size_t n)
-{
-	memset(phys_at(linux_page(5)), 0x90, PAGE);
-	memcpy(phys_at(linux_page(5)), code, n);
-	vmcb()->cr0 = CR0_PE;
-	vmcb()->efer = EFER_SVME;
-	vmcb()->cs.attrib = 0x400;
-	vmcb()->cs.base = 0;
-	vmcb()->rip = linux_page(5);
-}
 
 static void gp(uint8_t cpl, uint64_t error_code, uint64_t interrupted)
 {
@@ -794,6 +889,8 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, hidden_intercepts);
 	tcase_add_test(tc, advance_ip);
 	tcase_add_test(tc, advance_ip_of_io);
+	tcase_add_loop_test(tc, advance_ip_of_what_has_changed, 0, 3);
+	tcase_add_test(tc, insns_and_their_exits);
 	tcase_add_test(tc, dump);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_test(tc, rax_goes_with_the_guest);
