@@ -139,12 +139,12 @@ void fail_follow(struct pp *pp, const struct vs *next)
 }
 
 /*
- * The CPU has no state any more that it could run. The one that Linux was launched with is long
- * past: on a stack that others use by now, Linux would destroy more than it has lost. A machine
- * that stands still helps nobody either. So it begins anew, by the chipset, or else by a triple
- * fault, as Linux itself does it. INIT, to which chipsets may turn that, waits for VMXOFF or GIF.
+ * The state that Linux was launched with is long past: on a stack that others use by now, Linux would
+ * destroy more than it has lost. A machine that stands still helps nobody either. So it is reset, by
+ * the chipset, or else by a triple fault, as Linux itself does it. INIT, to which chipsets may turn
+ * that, waits for VMXOFF or GIF.
  */
-_Noreturn void reset_machine(struct pp *pp, const char *why)
+void reset_machine(struct pp *pp, const char *why)
 {
 	static const struct bf_table no_idt;
 

@@ -33,7 +33,10 @@ void fail_follow(struct pp *pp, const struct vs *next);
 /* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
 _Noreturn void fail_ext_fault(const struct trap_frame *frame);
 
-/* Resets the machine, as a bare one would be; why is the line that says so. */
+/*
+ * Linux' CPU has no state any more that it could run, as after a triple fault: the machine begins anew,
+ * as a bare one does. why goes to whoever reads the serial port.
+ */
 _Noreturn void reset_machine(struct pp *pp, const char *why);
 
 /* This PP leaves the hypervisor and continues as vs. */

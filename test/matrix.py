@@ -56,6 +56,7 @@ ROWS = [
     Row("nested-svm", 2, "6.1", ["smoke", "state", "guest", "cycles"], 900),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
+    Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),
 ]
 

@@ -157,38 +157,89 @@ static void reinject(struct vmcb *vmcb)
 }
 
 /* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT, INVLPGA: 0F 01 D8 to DF (APM vol. 3). */
-static bool is_svm_instruction(const uint8_t *bytes, size_t n)
+static bool is_svm_instruction(const struct vmcb *vmcb)
 {
-	size_t i = 0;
+	uint8_t bytes[DECODE_MAX_LENGTH];
+	size_t n = svm_fetch(vmcb, bytes);
+	size_t i = decode_prefixes(bytes, n, svm_decode_mode(vmcb));
 
-	while (i < n && (bytes[i] == 0x66 || bytes[i] == 0x67 || bytes[i] == 0xF2 ||
-			 bytes[i] == 0xF3 || bytes[i] == 0x2E || bytes[i] == 0x36 ||
-			 bytes[i] == 0x3E || bytes[i] == 0x26 || bytes[i] == 0x64 ||
-			 bytes[i] == 0x65 || (bytes[i] & 0xF0) == 0x40))
-		i++;
 	return n - i >= 3 && bytes[i] == 0x0F && bytes[i + 1] == 0x01 && bytes[i + 2] >= 0xD8 &&
 	       bytes[i + 2] <= 0xDF;
 }
 
+/* The vector that the instruction at RIP asks for; -1: it is no INT n, INT3 or INTO. */
+static int vector_of_int(const struct vmcb *vmcb)
+{
+	uint8_t bytes[DECODE_MAX_LENGTH];
+	size_t n = svm_fetch(vmcb, bytes);
+	size_t i = decode_prefixes(bytes, n, svm_decode_mode(vmcb));
+
+	if (i >= n)
+		return -1;
+	switch (bytes[i]) {
+	case 0xCC:
+		return 3;
+	case 0xCD:
+		return i + 1 < n ? bytes[i + 1] : -1;
+	case 0xCE:
+		return 4;
+	default:
+		return -1;
+	}
+}
+
+/* A selector error code (APM vol. 2 §8.4.1). */
+#define ERROR_CODE_EXT 0x1 /* of an event's delivery, not of an instruction's own */
+#define ERROR_CODE_IDT 0x2 /* the index is a vector */
+
 /*
- * With EFER.SVME set, as it must be here, user space gets #GP from SVM's instructions where the CPU
- * that Linux knows gives #UD, and the privilege check comes before the intercept (§15.7). So that
- * nobody can tell, #GP exits and is turned back into what it should have been.
+ * The exception whose delivery the #GP ended, or -1. EXITINTINFO alone does not tell: after an INT n that
+ * may not use its gate, Bochs has left in it the last exception that was delivered.
  */
-static _Noreturn void general_protection(struct vs *vs)
+static int exception_in_delivery(const struct vmcb *vmcb)
+{
+	uint64_t event = vmcb->exitintinfo, code = vmcb->exitinfo1;
+
+	if (!(event & SVM_EVENT_VALID) || (event & SVM_EVENT_TYPE) != SVM_EVENT_EXCEPTION)
+		return -1;
+	if ((code & (ERROR_CODE_EXT | ERROR_CODE_IDT)) == ERROR_CODE_IDT &&
+	    (int)(code >> 3) == vector_of_int(vmcb))
+		return -1;
+	return (int)(event & 0xFF);
+}
+
+/* #DE, #TS, #NP, #SS, #GP, #CP; and #PF, which is no better here (APM vol. 2 §8.2.9). */
+static bool makes_double_fault(int vector)
+{
+	return vector == 0 || (vector >= 10 && vector <= 14) || vector == 21;
+}
+
+/* A bare CPU shuts down, and the machine is reset, unless the extension wants to see to it. */
+static _Noreturn void triple_fault(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
-	uint64_t interrupted = vmcb->exitintinfo;
-	uint64_t vector = interrupted & 0xFF;
-	uint8_t bytes[DECODE_MAX_LENGTH];
 
-	if (vmcb->cpl && !(interrupted & SVM_EVENT_VALID) && !vmcb->exitinfo1 &&
-	    is_svm_instruction(bytes, svm_fetch(vmcb, bytes)))
+	vmcb->exitcode = SVM_EXIT_SHUTDOWN;
+	if (!pp->fallback && vmcb->instruction1 & SVM_INSTR1_SHUTDOWN)
+		exit_to_ext(pp, vs, SVM_EXIT_SHUTDOWN);
+	reset_machine(pp, "triple fault");
+}
+
+/*
+ * With EFER.SVME set, as it must be here, SVM's instructions meet privilege checks, and those of RAX,
+ * before they are intercepted (§15.7), so they give #GP where the CPU that Linux knows gives #UD. So
+ * that nobody can tell, #GP exits and is turned back into what it should have been.
+ */
+static _Noreturn void general_protection(struct pp *pp, struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+	int interrupted = exception_in_delivery(vmcb);
+
+	if (!(vmcb->exitintinfo & SVM_EVENT_VALID) && !vmcb->exitinfo1 && is_svm_instruction(vmcb))
 		inject_ud(vs);
-	/* A fault in the delivery of a contributory exception or #PF is #DF (§8.2.9). */
-	if (interrupted & SVM_EVENT_VALID &&
-	    (interrupted & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION &&
-	    (vector == 0 || (vector >= 10 && vector <= 14)))
+	if (interrupted == VECTOR_DF)
+		triple_fault(pp, vs);
+	if (makes_double_fault(interrupted))
 		inject(vmcb, SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_DF);
 	else
 		inject(vmcb, vmcb->exitinfo1 << 32 | SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_GP);
@@ -200,6 +251,9 @@ void svm_fallback_init(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
+	/* What a shutdown leaves in a VMCB is undefined (§15.14.3). */
+	if (vmcb->exitcode == SVM_EXIT_SHUTDOWN)
+		reset_machine(this_pp(), "triple fault");
 	vmcb->cr_read = 0;
 	vmcb->cr_write = 0;
 	vmcb->dr_read = 0;
@@ -250,11 +304,13 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 	if (code == SVM_EXIT_CPUID)
 		exit_cpuid(vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
-		general_protection(vs);
+		general_protection(pp, vs);
 	if (code == SVM_EXIT_NPF && vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2)) {
 		reinject(vmcb);
 		svm_vs_run(vs);
 	}
+	if (pp->fallback && code == SVM_EXIT_SHUTDOWN)
+		triple_fault(pp, vs); /* QEMU reports it unasked */
 	if (pp->fallback)
 		inject_ud(vs); /* VMRUN is all that is left */
 	exit_to_ext(pp, vs, code);
