@@ -227,15 +227,12 @@ START_TEST(advance_and_run)
 }
 END_TEST
 
-/* The length of the instruction cannot be told. */
+/* Intel: the CPU tells no length. AMD runs such an instruction again: svm.c. */
 START_TEST(no_way_to_advance)
 {
-	in_vmexit(_i);
+	in_vmexit(1);
 	exited_at(0x1000);
-	if (_i)
-		vmcs_put(host_pp->vs->block_spa, VMCS_vmexit_instruction_length, 0);
-	else
-		vmcb_of(host_pp->vs)->nrip = 0;
+	vmcs_put(host_pp->vs->block_spa, VMCS_vmexit_instruction_length, 0);
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_run, HANDLE, vm2, vp2, vs2), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, vs2),
 			  MK1_FAILURE_UNKNOWN);
@@ -535,7 +532,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, the_triple_is_checked, 0, 8);
 	tcase_add_loop_test(tc, run_another_vs, 0, 2);
 	tcase_add_loop_test(tc, advance_and_run, 0, 2);
-	tcase_add_loop_test(tc, no_way_to_advance, 0, 2);
+	tcase_add_test(tc, no_way_to_advance);
 	tcase_add_loop_test(tc, nothing_is_active, 0, 2);
 	tcase_add_loop_test(tc, init_as_root, 0, 2);
 	tcase_add_loop_test(tc, init_as_root_of_the_active_vs, 0, 2);
