@@ -20,7 +20,7 @@ KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least
-TEST_KERNELS := 6.1 6.12 sid
+TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
 
 $(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
 	@mkdir -p $(@D)

@@ -47,43 +47,6 @@ def find(program, package):
     return path
 
 
-class Emulators:
-    """Where the emulators come from: this machine's packages, or sid's as setup unpacked them."""
-
-    def __init__(self, release):
-        self.root = os.path.join(CACHE, "emulators") if release == "sid" else ""
-        if self.root and not os.path.isdir(self.root):
-            raise Unavailable(f"no {self.root} here: run 'test/vm/setup sid'")
-
-    def path(self, name):
-        return self.root + name
-
-    def command(self, program, package):
-        """How to call one. Sid's run with sid's libraries and need no chroot."""
-        if not self.root:
-            return [find(program, package)]
-        libraries = self.path("/usr/lib/x86_64-linux-gnu")
-        return [
-            self.path("/usr/lib64/ld-linux-x86-64.so.2"),
-            *("--library-path", f"{libraries}:{libraries}/pulseaudio"),
-            self.path(f"/usr/bin/{program}"),
-        ]
-
-    def qemu(self):
-        command = self.command("qemu-system-x86_64", "qemu-system-x86")
-        if self.root:
-            command += ["-L", self.path("/usr/share/qemu"), "-L", self.path("/usr/share/seabios")]
-        return command
-
-    def bochs(self):
-        """The command, and the environment that it needs."""
-        environment = dict(os.environ)
-        if not self.root:
-            return self.command("bochs", "bochs"), environment
-        plugins = self.path("/usr/lib/x86_64-linux-gnu/bochs/plugins")
-        return self.command("bochs-bin", "bochs"), {**environment, "LTDL_LIBRARY_PATH": plugins}
-
-
 class Qemu:
     """QEMU: SVM in software, or the host's own through KVM."""
 
@@ -92,7 +55,6 @@ class Qemu:
 
     def __init__(self, options, directory):
         self.options = options
-        self.emulators = Emulators(options.emulator)
         self.log = os.path.join(directory, "qemu.log")
         self.errors = os.path.join(directory, "qemu.stderr")
         self.monitor = None
@@ -117,7 +79,7 @@ class Qemu:
             accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
             arguments += " nokaslr"
         return [
-            *self.emulators.qemu(),
+            find("qemu-system-x86_64", "qemu-system-x86"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
             *("-cpu", options.cpu or cpu, "-smp", str(options.cpus), "-m", str(options.mem)),
             *accelerator,
@@ -236,7 +198,6 @@ class NestedQemu(Qemu):
     def start(self, kernel, initrd):
         outer_kernel, outer_modules = kernel_files(self.outer_kernel)
         self.log = "/tmp/qemu.log"
-        outer, self.emulators = self.emulators.qemu(), Emulators("")
         inner = self.command("/inner/vmlinuz", "/inner/initrd")
         inner += ["-chardev", "serial,id=com1,path=/dev/ttyS1", "-serial", "chardev:com1"]
         inner += ["-chardev", "serial,id=qmp,path=/dev/ttyS2", "-mon", "chardev=qmp,mode=control"]
@@ -257,7 +218,7 @@ class NestedQemu(Qemu):
         with theirs, open(self.errors, "wb") as errors:
             self.process = spawn(
                 [
-                    *outer,
+                    inner[0],
                     *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
                     *("-cpu", "EPYC,+svm,+npt", "-accel", "tcg,thread=multi"),
                     *("-smp", str(self.outer_cpus)),
@@ -288,7 +249,8 @@ class Bochs:
 
     def __init__(self, options, directory):
         self.options = options
-        self.emulators = Emulators(options.emulator)
+        # Trixie's Bochs, as setup unpacked it, or what is installed here.
+        self.root = os.path.join(CACHE, "bochs") if options.bochs == "trixie" else ""
         self.directory = directory
         self.log = os.path.join(directory, "bochs.log")
         self.errors = os.path.join(directory, "bochs.out")
@@ -296,7 +258,7 @@ class Bochs:
         self.serial = None
 
     def start(self, kernel, initrd):
-        program, environment = self.emulators.bochs()
+        program, environment = self.program()
         options = self.options
         arguments = f"{KERNEL_ARGS} {BOCHS_ARGS} tsc_early_khz={BOCHS_IPS // 1000}"
         self.make_iso(kernel, initrd, f"{arguments} {options.kernel_args}")
@@ -310,8 +272,8 @@ class Bochs:
             "bochsrc",
             f"""display_library: rfb, options="timeout=0"
 megs: {options.mem}
-romimage: file={self.emulators.path("/usr/share/bochs/BIOS-bochs-latest")}
-vgaromimage: file={self.emulators.path("/usr/share/vgabios/vgabios.bin")}
+romimage: file={self.root}/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file={self.root}/usr/share/vgabios/vgabios.bin
 cpu: model={model}, count={options.cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -338,6 +300,21 @@ debug: action=ignore
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def program(self):
+        """How to call it, and its environment. Trixie's runs with trixie's libraries, and needs no
+        chroot."""
+        if not self.root:
+            return [find("bochs", "bochs")], None
+        libraries = f"{self.root}/usr/lib/x86_64-linux-gnu"
+        if not os.path.isdir(libraries):
+            raise Unavailable(f"no {self.root} here: run 'test/vm/setup test'")
+        linker = f"{self.root}/usr/lib64/ld-linux-x86-64.so.2"
+        path = f"{libraries}:{libraries}/pulseaudio"
+        return (
+            [linker, "--library-path", path, f"{self.root}/usr/bin/bochs-bin"],
+            {**os.environ, "LTDL_LIBRARY_PATH": f"{libraries}/bochs/plugins"},
+        )
 
     def write(self, name, text):
         with open(os.path.join(self.directory, name), "w", encoding="ascii") as out:
