@@ -181,8 +181,8 @@
 	X(vmload, "xor %eax, %eax\n\tvmload", GP, UD) \
 	X(stgi, "stgi", GP, UD) \
 	X(clgi, "clgi", GP, UD) \
-	X(vmmcall, "vmmcall", UD, UD) \
-	X(vmcall, "vmcall", UD, GP) \
+	X(vmmcall, "vmmcall", deeds_kvm() ? NONE : UD, deeds_kvm() ? UD_OR_GP : UD) \
+	X(vmcall, "vmcall", deeds_kvm() ? UD_OR_GP : UD, deeds_kvm() ? NONE : GP) \
 	X(vmlaunch, "vmlaunch", UD, GP) \
 	X(vmread, "vmread %rax, %rcx", UD, GP) \
 	X(vmxoff, "vmxoff", UD, GP) \
@@ -221,6 +221,25 @@ static inline bool deeds_intel(void)
 
 	deeds_cpuid(0, &a, &b, &c);
 	return b == 0x756E6547; /* "Genu" */
+}
+
+/*
+ * A KVM below answers hypercalls from ring 3, too: with an error. The other vendor's instruction it
+ * tries to replace.
+ */
+static inline bool deeds_kvm(void)
+{
+	uint32_t a, b, c;
+
+	deeds_cpuid(1, &a, &b, &c);
+	if (!(c >> 31))
+		return false;
+	for (uint32_t leaf = 0x40000000; leaf < 0x40010000; leaf += 0x100) {
+		deeds_cpuid(leaf, &a, &b, &c);
+		if (b == 0x4B4D564B) /* "KVMK" */
+			return true;
+	}
+	return false;
 }
 
 static inline bool deeds_osxsave(void)

@@ -15,10 +15,10 @@ struct reg {
 	unsigned int bytes;
 	enum access access;
 	void (*rule)(const struct reg *reg);
-	bool optional; /* not every CPU has it */
+	bool optional; /* not every CPU has it, or KVM's VMCS does not */
 };
 
-/* An expectation: the rule, for a register that every CPU has, or that a CPU may lack. */
+/* An expectation: the rule, for a register that every CPU has, or that some lack. */
 #define ALWAYS(rule) rule, false
 #define OPTIONAL(rule) rule, true
 
