@@ -19,10 +19,17 @@ KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptom
 BOCHS_ARGS = (
     "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
     "init_on_alloc=0 nowatchdog rcupdate.rcu_expedited=1 8250.nr_uarts=1 idle=nomwait nokaslr "
-    "hpet=disable "
     "clearcpuid=aperfmperf,mwaitx,xsavec,xsaves"
 )
 BOCHS_IPS = 20_000_000
+
+# Of a machine in a machine.
+OUTER_KERNEL = "6.1"
+FIRMWARE = (
+    "/usr/share/seabios/bios-256k.bin",
+    "/usr/share/qemu/kvmvapic.bin",
+    "/usr/share/qemu/linuxboot_dma.bin",
+)
 
 
 class Unavailable(Exception):
@@ -174,6 +181,22 @@ class Qemu:
             yield from (json.loads(line) for line in lines if line.strip())
 
 
+def make_outer(path, command, modules, kernel, initrd):
+    """The archive of an outer Linux, which runs a machine with QEMU. The initrd is moved there."""
+    initramfs.build_outer(
+        path,
+        command=command,
+        copies=[
+            (command[0], command[0]),
+            *((firmware, firmware) for firmware in FIRMWARE),
+            (modules, "/lib/modules"),
+            (kernel, "/inner/vmlinuz"),
+            (initrd, "/inner/initrd"),
+        ],
+    )
+    os.remove(initrd)
+
+
 class NestedQemu(Qemu):
     """KVM on an emulated CPU: an outer Linux on QEMU's SVM runs the machine with its own KVM.
 
@@ -181,14 +204,8 @@ class NestedQemu(Qemu):
     console of the machine, and the machine's QMP."""
 
     boot_timeout = 900
-    outer_kernel = "6.1"
     outer_memory = 1536  # MB beside the machine's own: the archive, twice while it is unpacked
     outer_cpus = 2
-    firmware = (
-        "/usr/share/seabios/bios-256k.bin",
-        "/usr/share/qemu/kvmvapic.bin",
-        "/usr/share/qemu/linuxboot_dma.bin",
-    )
 
     def __init__(self, options, directory):
         super().__init__(options, directory)
@@ -196,24 +213,13 @@ class NestedQemu(Qemu):
         self.console = os.path.join(directory, "outer.log")
 
     def start(self, kernel, initrd):
-        outer_kernel, outer_modules = kernel_files(self.outer_kernel)
+        outer_kernel, outer_modules = kernel_files(OUTER_KERNEL)
         self.log = "/tmp/qemu.log"
         inner = self.command("/inner/vmlinuz", "/inner/initrd")
         inner += ["-chardev", "serial,id=com1,path=/dev/ttyS1", "-serial", "chardev:com1"]
         inner += ["-chardev", "serial,id=qmp,path=/dev/ttyS2", "-mon", "chardev=qmp,mode=control"]
         archive = os.path.join(self.directory, "outer.initrd")
-        initramfs.build_outer(
-            archive,
-            command=inner,
-            copies=[
-                (inner[0], inner[0]),
-                *((path, path) for path in self.firmware),
-                (outer_modules, "/lib/modules"),
-                (kernel, "/inner/vmlinuz"),
-                (initrd, "/inner/initrd"),
-            ],
-        )
-        os.remove(initrd)
+        make_outer(archive, inner, outer_modules, kernel, initrd)
         ours, theirs = socket.socketpair()
         with theirs, open(self.errors, "wb") as errors:
             self.process = spawn(
@@ -252,34 +258,44 @@ class Bochs:
         # Trixie's Bochs, as setup unpacked it, or what is installed here.
         self.root = os.path.join(CACHE, "bochs") if options.bochs == "trixie" else ""
         self.directory = directory
+        self.cpus = 0
         self.log = os.path.join(directory, "bochs.log")
         self.errors = os.path.join(directory, "bochs.out")
         self.process = None
         self.serial = None
 
     def start(self, kernel, initrd):
+        options = self.options
+        self.boot(kernel, initrd, options.kernel_args, options.cpus, options.mem)
+
+    def ports(self, fifo):
+        """The serial ports, the first one Linux' console; what goes to the FIFO is what is watched."""
+        return f"com1: enabled=1, mode=file, dev={fifo}"
+
+    def boot(self, kernel, initrd, arguments, cpus, memory):
         program, environment = self.program()
         options = self.options
-        arguments = f"{KERNEL_ARGS} {BOCHS_ARGS} tsc_early_khz={BOCHS_IPS // 1000}"
-        self.make_iso(kernel, initrd, f"{arguments} {options.kernel_args}")
+        self.cpus = cpus
+        tsc = f"tsc_early_khz={BOCHS_IPS // 1000}"
+        self.make_iso(kernel, initrd, f"{KERNEL_ARGS} {BOCHS_ARGS} {tsc} {arguments}")
         fifo = os.path.join(self.directory, "serial")
         os.mkfifo(fifo)
         self.serial = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        cpus_report = "".join(f", cpu{cpu}=report" for cpu in range(options.cpus))
+        cpus_report = "".join(f", cpu{cpu}=report" for cpu in range(cpus))
         model = options.cpu or self.models[options.machine]
         self.write("commands", "c\n")
         self.write(
             "bochsrc",
             f"""display_library: rfb, options="timeout=0"
-megs: {options.mem}
+megs: {memory}
 romimage: file={self.root}/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file={self.root}/usr/share/vgabios/vgabios.bin
-cpu: model={model}, count={options.cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
+cpu: model={model}, count={cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={self.directory}/boot.iso, status=inserted
 boot: cdrom
-com1: enabled=1, mode=file, dev={fifo}
+{self.ports(fifo)}
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 speaker: enabled=0
 plugin_ctrl: speaker=0
@@ -368,7 +384,7 @@ debug: action=ignore
         try:
             self.process.send_signal(signal.SIGINT)
             time.sleep(1)
-            for cpu in range(self.options.cpus):
+            for cpu in range(self.cpus):
                 self.process.stdin.write(b"set $cpu=%d\n" % cpu)
                 self.process.stdin.write(b"r\nsreg\ncreg\nu /4\n")
             self.process.stdin.write(b"quit\n")
@@ -378,10 +394,48 @@ debug: action=ignore
             pass
 
 
+class NestedBochs(Bochs):
+    """KVM on Bochs' VMX: as NestedQemu, but with one CPU outside, and without QMP."""
+
+    boot_timeout = 900
+    memory = 192
+    models = {"nested-vmx": "corei7_skylake_x"}
+    outer_memory = 512
+
+    def __init__(self, options, directory):
+        super().__init__(options, directory)
+        self.console = os.path.join(directory, "outer.log")
+
+    def start(self, kernel, initrd):
+        options = self.options
+        outer_kernel, outer_modules = kernel_files(OUTER_KERNEL)
+        inner = [
+            find("qemu-system-x86_64", "qemu-system-x86"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
+            *("-accel", "kvm", "-cpu", "host", "-smp", str(options.cpus), "-m", str(options.mem)),
+            *("-kernel", "/inner/vmlinuz", "-initrd", "/inner/initrd", "-no-reboot"),
+            *("-append", f"{KERNEL_ARGS} {BOCHS_ARGS} {options.kernel_args}"),
+            *("-chardev", "serial,id=com1,path=/dev/ttyS1", "-serial", "chardev:com1"),
+        ]
+        archive = os.path.join(self.directory, "outer.initrd")
+        make_outer(archive, inner, outer_modules, kernel, initrd)
+        arguments = "8250.nr_uarts=2 panic=-1 oops=panic"
+        self.boot(outer_kernel, archive, arguments, 1, options.mem + self.outer_memory)
+
+    def ports(self, fifo):
+        return f"com1: enabled=1, mode=file, dev={self.console}\n" + super().ports(fifo).replace(
+            "com1", "com2"
+        )
+
+    def evidence(self):
+        return f"{super().evidence()}\nThe outer Linux said:\n{read_tail(self.console, 10_000)}"
+
+
 MACHINES = {
     "qemu-svm": Qemu,
     "kvm": Qemu,
     "nested-svm": NestedQemu,
+    "nested-vmx": NestedBochs,
     "bochs-vmx": Bochs,
     "bochs-svm": Bochs,
 }
