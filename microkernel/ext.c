@@ -264,6 +264,21 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	return true;
 }
 
+/* Another PP may unmap what has just been found mapped: the copy looks out for that, too. */
+bool ext_read(struct pp *pp, void *to, uint64_t va, uint64_t size)
+{
+	bool ok;
+
+	if (!ext_is_mapped(pp, va, size))
+		return false;
+	if (mk.has_smap)
+		stac();
+	ok = copy_from_ring3(to, va, size);
+	if (mk.has_smap)
+		clac();
+	return ok;
+}
+
 bool ext_has_page(struct pp *pp, uint64_t spa)
 {
 	return bsl_is_aligned(spa, BF_PAGE_SIZE) && spa < MK1_SPA_LIMIT &&

@@ -53,6 +53,9 @@ bool ext_is_code(const struct ext *ext, uint64_t rip);
 /* Whether [va, va + size) is mapped for ring 3 on this PP. */
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size);
 
+/* Copies size bytes at va of ring 3's memory; false: part of it is not mapped for ring 3. */
+bool ext_read(struct pp *pp, void *to, uint64_t va, uint64_t size);
+
 /* Whether spa is that of a page of the pools that the active extension was given. */
 bool ext_has_page(struct pp *pp, uint64_t spa);
 

@@ -51,21 +51,6 @@ uint64_t sys_debug_write_c(struct syscall_frame *f)
 	return MK1_SUCCESS;
 }
 
-/* Another PP may unmap what has just been found mapped: the copy looks out for that, too. */
-static bool read_ring3(char *text, uint64_t va, uint64_t n)
-{
-	bool ok;
-
-	if (!ext_is_mapped(this_pp(), va, n))
-		return false;
-	if (mk.has_smap)
-		stac();
-	ok = copy_from_ring3(text, va, n);
-	if (mk.has_smap)
-		clac();
-	return ok;
-}
-
 /* The string at va, up to a NUL or size bytes, in chunks; false: part of it is not the extension's. */
 static bool walk_str(uint64_t va, uint64_t size, bool print)
 {
@@ -77,7 +62,7 @@ static bool walk_str(uint64_t va, uint64_t size, bool print)
 
 		if (n > in_page)
 			n = in_page;
-		if (!read_ring3(text, va, n))
+		if (!ext_read(this_pp(), text, va, n))
 			return false;
 		length = bsl_strnlen(text, n);
 		if (print)

@@ -28,6 +28,30 @@ static bool fix_up(struct trap_frame *frame)
 	return false;
 }
 
+/*
+ * With CPUID faulting, which Linux switches on for single tasks, CPUID is #GP in ring 3 (SDM vol. 2A,
+ * CPUID; HWCR.CpuidUserDis, APM vol. 2 §3.2.10). An exit leaves it on, so an extension would get that
+ * fault in place of the answer. In ring 0 there is none.
+ */
+static bool execute_cpuid(struct pp *pp, struct trap_frame *frame)
+{
+	uint64_t *gpr = frame->gpr;
+	struct cpuid_regs r;
+	uint8_t bytes[2];
+
+	if (frame->vector != VECTOR_GP || frame->error_code ||
+	    !ext_read(pp, bytes, frame->rip, sizeof(bytes)) || bytes[0] != 0x0F ||
+	    bytes[1] != 0xA2)
+		return false;
+	r = cpuid((uint32_t)gpr[BF_RAX], (uint32_t)gpr[BF_RCX]);
+	gpr[BF_RAX] = r.eax;
+	gpr[BF_RBX] = r.ebx;
+	gpr[BF_RCX] = r.ecx;
+	gpr[BF_RDX] = r.edx;
+	frame->rip += sizeof(bytes);
+	return true;
+}
+
 void trap(struct trap_frame *frame)
 {
 	struct pp *pp = this_pp();
@@ -46,6 +70,8 @@ void trap(struct trap_frame *frame)
 	if (frame->cs & 3) {
 		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
 		    direct_map_fault(pp, read_cr2()))
+			return;
+		if (execute_cpuid(pp, frame))
 			return;
 		fail_ext_fault(frame);
 	}

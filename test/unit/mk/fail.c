@@ -547,6 +547,50 @@ START_TEST(alignment_check_of_ring_3)
 }
 END_TEST
 
+/* CPUID faulting: what ring 3 wants to know, ring 0 finds out. */
+START_TEST(cpuid_that_faults)
+{
+	struct trap_frame f = user_fault(VECTOR_GP), wanted;
+	uint8_t *code;
+
+	in_vmexit(_i);
+	cpuid_set(0x1234, 5, 0x11, 0x22, 0x33, 0x44);
+	code = mmu_user(f.rip, false, true);
+	memcpy(code, "\x0F\xA2", 2);
+	f.error_code = 0;
+	f.gpr[BF_RAX] = 0xABCD00001234;
+	f.gpr[BF_RCX] = 0xABCD00000005;
+	wanted = f;
+	wanted.gpr[BF_RAX] = 0x11;
+	wanted.gpr[BF_RBX] = 0x22;
+	wanted.gpr[BF_RCX] = 0x33;
+	wanted.gpr[BF_RDX] = 0x44;
+	wanted.rip += 2;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert_mem_eq(&f, &wanted, sizeof(f));
+	/* with an error code, other instructions, where nothing can be read: a fault like any other */
+	f = user_fault(VECTOR_GP);
+	RUN(trap(&f));
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+}
+END_TEST
+
+START_TEST(gp_of_other_instructions)
+{
+	struct trap_frame f = user_fault(VECTOR_GP);
+
+	in_vmexit(0);
+	f.error_code = 0;
+	memcpy(mmu_user(f.rip, false, true), _i == 0 ? "\x0F\x32" : "\xF4\xA2", 2);
+	if (_i == 2)
+		f.rip = 0x800000000000;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+}
+END_TEST
+
 START_TEST(fault_of_the_microkernel)
 {
 	in_vmexit(_i);
@@ -657,6 +701,8 @@ TCase *fail_tests(void)
 	tcase_add_loop_test(tc, the_fail_callback_of_bootstrap_may_run, 0, 2);
 	tcase_add_loop_test(tc, again_where_nothing_can_be, 0, 2);
 	tcase_add_loop_test(tc, alignment_check_of_ring_3, 0, 2);
+	tcase_add_loop_test(tc, cpuid_that_faults, 0, 2);
+	tcase_add_loop_test(tc, gp_of_other_instructions, 0, 3);
 	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
 	tcase_add_loop_test(tc, task_register, 0, 7);
