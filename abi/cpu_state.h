@@ -102,6 +102,11 @@ struct bf_cpu_state {
 	uint64_t sysenter_eip;
 	uint64_t pat;
 	uint64_t debugctl;
+	/* From here on 0 in the loader's capture: a vendor's part of the microkernel completes it. */
+	uint64_t spec_ctrl;
+	uint64_t s_cet;
+	uint64_t ssp;
+	uint64_t isst_addr;
 };
 
 #define BF_SWITCH_GDT_ENTRIES 4 /* null, unused, ring-0 code and data where Linux has them */

@@ -174,6 +174,7 @@ static inline uint8_t inb(uint16_t port)
 }
 
 #define MSR_APIC_BASE 0x1B
+#define MSR_SPEC_CTRL 0x48
 #define MSR_IA32_SYSENTER_CS 0x174
 #define MSR_IA32_SYSENTER_ESP 0x175
 #define MSR_IA32_SYSENTER_EIP 0x176
@@ -181,6 +182,8 @@ static inline uint8_t inb(uint16_t port)
 #define MSR_IA32_PAT 0x277
 #define MSR_IA32_MTRR_CAP 0xFE
 #define MSR_IA32_MTRR_DEF_TYPE 0x2FF
+#define MSR_S_CET 0x6A2
+#define MSR_ISST_ADDR 0x6A8
 #define MSR_EFER 0xC0000080
 #define MSR_STAR 0xC0000081
 #define MSR_LSTAR 0xC0000082

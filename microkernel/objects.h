@@ -55,6 +55,7 @@ struct vs {
 	bool nmi_exiting; /* the extension itself asked for NMI exits */
 	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
+	bool invlpgb; /* SVM: the extension itself enabled INVLPGB */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
 	uint16_t active_ppid; /* the PP it is active on, or MK1_INVALID_ID */

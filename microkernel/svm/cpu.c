@@ -61,6 +61,9 @@ static enum bf_error detect(void)
 	if (rdmsr(MSR_EFER) & EFER_SVME)
 		return BF_ERR_VIRT_BUSY;
 	svm.has_nrip = features.edx & BSL_BIT(3);
+	svm.has_v_spec_ctrl = features.edx & BSL_BIT(20);
+	svm.has_invlpgb = cpuid(0x80000008, 0).ebx & BSL_BIT(3) && features.edx & BSL_BIT(24);
+	svm.has_cet = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BSL_BIT(7);
 	svm.asids = features.ebx;
 	svm.idle_flush = outer_flushes() ? SVM_TLB_FLUSH_ALL : 0;
 	svm.cr4_bits = known_cr4_bits();
@@ -86,6 +89,33 @@ static bool take_page(uint64_t *page)
 	return true;
 }
 
+/*
+ * MSRs of which VMRUN and #VMEXIT exchange Linux' value, where the CPU has them. With SPEC_CTRL
+ * virtualisation a guest runs with what is set in either of its own and the host's, so the host's is 0:
+ * Linux must be able to clear what it had set at the launch.
+ */
+static void take_msrs(struct bf_cpu_state *state)
+{
+	if (svm.has_v_spec_ctrl) {
+		state->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
+		wrmsr(MSR_SPEC_CTRL, 0);
+	}
+	if (svm.has_cet) {
+		state->s_cet = rdmsr(MSR_S_CET);
+		state->isst_addr = rdmsr(MSR_ISST_ADDR);
+	}
+}
+
+static void give_msrs_back(const struct bf_cpu_state *state)
+{
+	if (svm.has_v_spec_ctrl)
+		wrmsr(MSR_SPEC_CTRL, state->spec_ctrl);
+	if (svm.has_cet) {
+		wrmsr(MSR_S_CET, state->s_cet);
+		wrmsr(MSR_ISST_ADDR, state->isst_addr);
+	}
+}
+
 enum bf_error svm_cpu_enable(struct pp *pp)
 {
 	enum bf_error error = detect();
@@ -97,6 +127,7 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, pp->vendor_page);
+	take_msrs(&pp->switch_page->cpu);
 	pp->virt_on = true;
 	vmsave(pp->host_vmcb);
 	return BF_ERR_OK;
@@ -110,6 +141,7 @@ void svm_cpu_disable(struct pp *pp)
 	stgi(); /* it may have been on its way into the guest */
 	wrmsr(MSR_VM_HSAVE_PA, pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
+	give_msrs_back(&pp->switch_page->cpu);
 }
 
 void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)

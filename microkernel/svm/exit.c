@@ -269,10 +269,8 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->efer |= EFER_SVME;
 	vmcb->clean = 0;
 	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
-	if (mk.root_npt) {
-		vmcb->np_control = SVM_NP_ENABLE;
-		vmcb->n_cr3 = mk.root_npt;
-	}
+	vmcb->np_control = svm_root_np_control();
+	vmcb->n_cr3 = mk.root_npt;
 	reinject(vmcb);
 }
 

@@ -68,6 +68,8 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 		*value &= ~(uint64_t)SVM_INSTR1_NMI;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
+	if (number == MK1_AMD_ctls1 && !vs->invlpgb)
+		*value &= ~(uint64_t)SVM_INVLPGB_ENABLE;
 	return MK1_SUCCESS;
 }
 
@@ -94,6 +96,21 @@ static bool is_map(uint64_t spa, uint64_t size)
 static void forget_code(void)
 {
 	this_pp()->code.page = ~(uint64_t)0;
+}
+
+/* The root VS stays behind the table that hides the hypervisor, as on VMX. */
+static bool judge_ctls1(struct vs *vs, uint64_t *value)
+{
+	uint64_t known = (svm.has_np ? SVM_NP_ENABLE : 0) |
+			 (svm.has_invlpgb ? SVM_INVLPGB_ENABLE : 0);
+
+	if (*value & ~known)
+		return false;
+	vs->invlpgb = *value & SVM_INVLPGB_ENABLE;
+	if (vs->root)
+		*value |= svm_root_np_control();
+	forget_code();
+	return true;
 }
 
 /* Judges, and completes, a value for a field in which not every value is safe for the host. */
@@ -125,11 +142,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_virtual_interrupt_a:
 		return !(*value & BSL_BIT(31)); /* AVIC */
 	case MK1_AMD_ctls1:
-		/* The root VS stays behind the table that hides the hypervisor, as on VMX. */
-		if (vs->root && mk.root_npt)
-			*value |= SVM_NP_ENABLE;
-		forget_code();
-		return !(*value & ~(uint64_t)(svm.has_np ? SVM_NP_ENABLE : 0));
+		return judge_ctls1(vs, value);
 	case MK1_AMD_n_cr3:
 		forget_code();
 		return bsl_is_aligned(*value, BF_PAGE_SIZE) && *value < MK1_SPA_LIMIT;

@@ -6,6 +6,7 @@
 #include <abi/types.h>
 
 #include "../decode.h"
+#include "../mk.h"
 #include "../objects.h"
 #include "../pp.h"
 #include "../vendor.h"
@@ -15,6 +16,9 @@ struct svm {
 	bool has_nrip; /* CPUID 8000_000A EDX[3] */
 	bool has_np; /* EDX[0] */
 	bool has_1g_pages;
+	bool has_invlpgb; /* CPUID 8000_0008 EBX[3], and 8000_000A EDX[24]: a guest can be given it */
+	bool has_v_spec_ctrl; /* 8000_000A EDX[20]: a SPEC_CTRL of the guest's own */
+	bool has_cet; /* 7 ECX[7]: S_CET, SSP and ISST_ADDR are exchanged */
 	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
 	uint32_t idle_flush; /* TLB_CONTROL where nothing is to be flushed */
 	uint64_t cr4_bits; /* that the CPU knows */
@@ -34,6 +38,12 @@ void svm_cpu_disable(struct pp *pp);
 void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base);
 bool svm_has_nested(void);
 bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+
+/* 090h for a VS that holds Linux: what Linux uses is there, and the hypervisor is not. */
+static inline uint64_t svm_root_np_control(void)
+{
+	return (mk.root_npt ? SVM_NP_ENABLE : 0) | (svm.has_invlpgb ? SVM_INVLPGB_ENABLE : 0);
+}
 
 /* regs.c */
 uint64_t svm_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);

@@ -30,12 +30,14 @@ struct vmcb {
 	uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip;
 	uint8_t pad6[0x5D8 - 0x580];
 	uint64_t rsp;
-	uint8_t pad7[0x5F8 - 0x5E0];
+	uint64_t s_cet, ssp, isst_addr;
 	uint64_t rax, star, lstar, cstar, fmask, kernel_gs_base;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip, cr2;
 	uint8_t pad8[0x668 - 0x648];
 	uint64_t pat, debugctl, br_from, br_to, excp_from, excp_to;
-	uint8_t pad9[0x1000 - 0x698];
+	uint8_t pad9[0x6E0 - 0x698];
+	uint64_t spec_ctrl;
+	uint8_t pad10[0x1000 - 0x6E8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct vmcb) == 0x1000, "VMCB");
@@ -52,9 +54,11 @@ BF_ASSERT_OFFSET(struct vmcb, efer, 0x4D0);
 BF_ASSERT_OFFSET(struct vmcb, cr4, 0x548);
 BF_ASSERT_OFFSET(struct vmcb, rip, 0x578);
 BF_ASSERT_OFFSET(struct vmcb, rsp, 0x5D8);
+BF_ASSERT_OFFSET(struct vmcb, s_cet, 0x5E0);
 BF_ASSERT_OFFSET(struct vmcb, rax, 0x5F8);
 BF_ASSERT_OFFSET(struct vmcb, cr2, 0x640);
 BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
+BF_ASSERT_OFFSET(struct vmcb, spec_ctrl, 0x6E0);
 
 #define SVM_INSTR2_VMRUN 0x1
 #define SVM_INSTR2_VMMCALL 0x2
@@ -75,6 +79,7 @@ BF_ASSERT_OFFSET(struct vmcb, pat, 0x668);
 #define SVM_EXIT_INVALID 0xFFFFFFFF /* compared in 32 bits: some report 64, some 32 ones */
 
 #define SVM_NP_ENABLE 0x1
+#define SVM_INVLPGB_ENABLE 0x80 /* INVLPGB and TLBSYNC are #UD in the guest without it */
 #define SVM_TLB_FLUSH_ALL 0x1
 #define SVM_CLEAN_ALL 0x3FF /* all fields that the microkernel ever writes */
 

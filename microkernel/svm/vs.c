@@ -74,10 +74,12 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcb->sysenter_eip = state->sysenter_eip;
 	vmcb->pat = state->pat;
 	vmcb->debugctl = state->debugctl;
-	if (mk.root_npt) {
-		vmcb->np_control = SVM_NP_ENABLE;
-		vmcb->n_cr3 = mk.root_npt;
-	}
+	vmcb->spec_ctrl = state->spec_ctrl;
+	vmcb->s_cet = state->s_cet;
+	vmcb->ssp = state->ssp;
+	vmcb->isst_addr = state->isst_addr;
+	vmcb->np_control = svm_root_np_control();
+	vmcb->n_cr3 = mk.root_npt;
 	if (!vs->nmi_exiting)
 		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_NMI;
 	vmcb->eventinj = 0;
@@ -126,6 +128,10 @@ static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	/* Without nested paging, PAT and DEBUGCTL are the CPU's own all the time. */
 	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_IA32_PAT);
 	state->debugctl = rdmsr(MSR_IA32_DEBUGCTL);
+	state->spec_ctrl = vmcb->spec_ctrl;
+	state->s_cet = vmcb->s_cet;
+	state->ssp = vmcb->ssp;
+	state->isst_addr = vmcb->isst_addr;
 }
 
 static void svm_vs_clear(struct vs *vs)

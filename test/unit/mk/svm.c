@@ -278,6 +278,112 @@ static void guest_code(const uint8_t *code, size_t n)
 	vmcb()->rip = linux_page(5);
 }
 
+/* --- what newer CPUs exchange or withhold ------------------------------------------------------ */
+
+#define HAS_INVLPGB 1
+#define HAS_SPEC_CTRL 2
+#define HAS_CET 4
+
+/* A machine with some of these; its MSRs are there whether VMRUN exchanges them or not. */
+static void machine_with(int features)
+{
+	machine_of(0);
+	cpuid_set(0x80000008, 0, 0, features & HAS_INVLPGB ? 1 << 3 : 0, 0, 0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0,
+		  9U | (features & HAS_INVLPGB ? 1U << 24 : 0) |
+			  (features & HAS_SPEC_CTRL ? 1U << 20 : 0));
+	cpuid_set(7, 0, 0, 1U | 1U << 7 | 1U << 20,
+		  1U << 2 | (features & HAS_CET ? 1U << 7 : 0), 0);
+	msr_set(cpu, MSR_SPEC_CTRL, 7);
+	msr_set(cpu, MSR_S_CET, 0x8004);
+	msr_set(cpu, MSR_ISST_ADDR, 0xFFFFFE0000005000);
+}
+
+START_TEST(exchanged_msrs)
+{
+	bool spec_ctrl = _i & HAS_SPEC_CTRL, cet = _i & HAS_CET;
+
+	machine_with(_i);
+	start_and_launch();
+	ck_assert_uint_eq(vmcb()->spec_ctrl, spec_ctrl ? 7 : 0);
+	ck_assert_uint_eq(msr_get(cpu, MSR_SPEC_CTRL), spec_ctrl ? 0 : 7);
+	ck_assert_uint_eq(vmcb()->s_cet, cet ? 0x8004 : 0);
+	ck_assert_uint_eq(vmcb()->isst_addr, cet ? 0xFFFFFE0000005000 : 0);
+	/* what Linux has made of them since is what it gets back */
+	vmcb()->spec_ctrl = 5;
+	vmcb()->s_cet = 0x8000;
+	vmcb()->isst_addr = 0xFFFFFE0000006000;
+	guest_exit(EXIT_CPUID_SVM);
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(msr_get(cpu, MSR_SPEC_CTRL), spec_ctrl ? 5 : 7);
+	ck_assert_uint_eq(msr_get(cpu, MSR_S_CET), cet ? 0x8000 : 0x8004);
+	ck_assert_uint_eq(msr_get(cpu, MSR_ISST_ADDR), cet ? 0xFFFFFE0000006000 : 0xFFFFFE0000005000);
+}
+END_TEST
+
+/* A launch that fails, and an extension that does. */
+START_TEST(exchanged_msrs_after_a_failure)
+{
+	machine_with(HAS_SPEC_CTRL | HAS_CET);
+	start();
+	if (_i) {
+		(void)launch();
+		vmcb()->spec_ctrl = 1;
+		vmcb()->ssp = 0x7FFF0000;
+		guest_exit(EXIT_CPUID_SVM);
+		reg_write(0, MK1_AMD_rip, 0x1234);
+		SYS(control_exit);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(vmcb()->spec_ctrl, 1);
+		ck_assert_uint_eq(vmcb()->s_cet, 0x8004);
+		ck_assert_uint_eq(vmcb()->ssp, 0x7FFF0000);
+		return;
+	}
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(msr_get(cpu, MSR_SPEC_CTRL), 7);
+	ck_assert_uint_eq(msr_get(cpu, MSR_S_CET), 0x8004);
+}
+END_TEST
+
+/* Linux has INVLPGB where the CPU has it, whatever its extension says, and does not show it there. */
+START_TEST(invlpgb)
+{
+	uint64_t on = _i & HAS_INVLPGB ? SVM_INVLPGB_ENABLE : 0;
+
+	machine_with(_i);
+	start_and_launch();
+	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
+	guest_exit(EXIT_CPUID_SVM);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_INVLPGB_ENABLE),
+			  on ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE | on);
+	/* another VS has it if its extension says so */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb_of(vs_get(1))->np_control, SVM_NP_ENABLE);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_ctls1, on), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb_of(vs_get(1))->np_control, on);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
+}
+END_TEST
+
+/* The instruction without a control for it in the VMCB. */
+START_TEST(invlpgb_of_the_host_only)
+{
+	machine_with(0);
+	cpuid_set(0x80000008, 0, 0, 1 << 3, 0, 0);
+	start_and_launch();
+	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE);
+}
+END_TEST
+
 /* --- VS --------------------------------------------------------------------------------------- */
 
 START_TEST(advance_ip)
@@ -976,6 +1082,10 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, the_root_vs_stays_behind_nested_paging);
 	tcase_add_test(tc, no_nested_paging);
 	tcase_add_test(tc, hidden_intercepts);
+	tcase_add_loop_test(tc, exchanged_msrs, 0, 8);
+	tcase_add_loop_test(tc, exchanged_msrs_after_a_failure, 0, 2);
+	tcase_add_loop_test(tc, invlpgb, 0, 2);
+	tcase_add_test(tc, invlpgb_of_the_host_only);
 	tcase_add_test(tc, advance_ip);
 	tcase_add_test(tc, advance_ip_of_io);
 	tcase_add_loop_test(tc, advance_ip_of_what_has_changed, 0, 3);
