@@ -43,6 +43,9 @@
 #define BF_CS_LDTR 0x170
 #define BF_CS_TR 0x180
 #define BF_CS_EFER 0x190
+#define BF_CS_PERF_GLOBAL_CTRL 0x1E8
+#define BF_CS_RTIT_CTL 0x1F0
+#define BF_CS_LBR_CTL 0x1F8
 #define BF_SEG_BASE 0x8
 
 #define BF_SWITCH_NMI 0x300
@@ -102,12 +105,36 @@ struct bf_cpu_state {
 	uint64_t sysenter_eip;
 	uint64_t pat;
 	uint64_t debugctl;
-	/* From here on 0 in the loader's capture: a vendor's part of the microkernel completes it. */
-	uint64_t spec_ctrl;
+	/* 0 where the CPU has no such MSR: BF_OPTIONAL_MSRS */
+	uint64_t perf_global_ctrl;
+	uint64_t rtit_ctl;
+	uint64_t lbr_ctl;
+	uint64_t ds_area;
+	uint64_t pkrs;
 	uint64_t s_cet;
-	uint64_t ssp;
 	uint64_t isst_addr;
+	uint64_t ssp; /* no MSR: 0 in a kernel without shadow stacks */
+	uint64_t spec_ctrl; /* AMD: 0 in the loader's capture, svm/cpu.c completes it */
 };
+
+/*
+ * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and the
+ * bits of EAX, EBX, ECX, EDX of which one says that it is there).
+ *
+ * The first three make the CPU count or trace by itself. Counters can even make it write to memory
+ * (PEBS), by linear addresses that are Linux's: they are 0 from before the loader's switch until the
+ * end of the way back.
+ */
+#define BF_RUNNING_MSRS(X) \
+	X(perf_global_ctrl, 0x38F, 0xA, 0xFE, 0, 0, 0) /* version 2 of the counters */ \
+	X(rtit_ctl, 0x570, 7, 0, 0x2000000, 0, 0) /* Processor Trace */ \
+	X(lbr_ctl, 0x14CE, 7, 0, 0, 0, 0x80000) /* architectural last-branch records */
+#define BF_OPTIONAL_MSRS(X) \
+	BF_RUNNING_MSRS(X) \
+	X(ds_area, 0x600, 1, 0, 0, 0, 0x200000) /* debug store: PEBS, branch trace store */ \
+	X(pkrs, 0x6E1, 7, 0, 0, 0x80000000, 0) \
+	X(s_cet, 0x6A2, 7, 0, 0, 0x80, 0x100000) /* shadow stacks, indirect-branch tracking */ \
+	X(isst_addr, 0x6A8, 7, 0, 0, 0x80, 0)
 
 #define BF_SWITCH_GDT_ENTRIES 4 /* null, unused, ring-0 code and data where Linux has them */
 #define BF_SWITCH_IDT_ENTRIES 3 /* up to the NMI, the one event that cannot be masked here */
@@ -148,6 +175,9 @@ BF_ASSERT_OFFSET(struct bf_cpu_state, gs, BF_CS_GS);
 BF_ASSERT_OFFSET(struct bf_cpu_state, ldtr, BF_CS_LDTR);
 BF_ASSERT_OFFSET(struct bf_cpu_state, tr, BF_CS_TR);
 BF_ASSERT_OFFSET(struct bf_cpu_state, efer, BF_CS_EFER);
+BF_ASSERT_OFFSET(struct bf_cpu_state, perf_global_ctrl, BF_CS_PERF_GLOBAL_CTRL);
+BF_ASSERT_OFFSET(struct bf_cpu_state, rtit_ctl, BF_CS_RTIT_CTL);
+BF_ASSERT_OFFSET(struct bf_cpu_state, lbr_ctl, BF_CS_LBR_CTL);
 BF_ASSERT_OFFSET(struct bf_segment, base, BF_SEG_BASE);
 BF_ASSERT_OFFSET(struct bf_switch_page, nmi_pending, BF_SWITCH_NMI);
 BF_ASSERT_OFFSET(struct bf_switch_page, gdtr, BF_SWITCH_GDTR);

@@ -43,16 +43,13 @@ static void load_tr(struct pp *pp, const struct bf_segment *tr)
 	lgdt(&switch_gdtr);
 }
 
-/*
- * Hypervisors below that do not have all of it complain of each write, and root mode leaves it at 0,
- * as Linux nearly always has it.
- */
-static void load_debugctl(uint64_t value)
+/* Hypervisors below complain of each write of an MSR that they have only as it is after reset. */
+void restore_msr(uint32_t msr, uint64_t value)
 {
 	uint64_t now;
 
-	if (rdmsr_safe(MSR_IA32_DEBUGCTL, &now) && now != value)
-		(void)wrmsr_safe(MSR_IA32_DEBUGCTL, value);
+	if (rdmsr_safe(msr, &now) && now != value)
+		(void)wrmsr_safe(msr, value);
 }
 
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
@@ -67,7 +64,7 @@ void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
 	wrmsr(MSR_IA32_SYSENTER_ESP, state->sysenter_esp);
 	wrmsr(MSR_IA32_SYSENTER_EIP, state->sysenter_eip);
 	wrmsr(MSR_IA32_PAT, state->pat);
-	load_debugctl(state->debugctl);
+	restore_msr(MSR_IA32_DEBUGCTL, state->debugctl);
 	write_cr2(state->cr2);
 	write_dr6(state->dr6);
 	write_dr7(state->dr7);

@@ -2,6 +2,8 @@
 #ifndef MK_RESTORE_H
 #define MK_RESTORE_H
 
+#include <abi/types.h>
+
 struct bf_cpu_state;
 struct pp;
 
@@ -11,5 +13,8 @@ struct pp;
  * segments) is loaded by the switch. Afterwards this PP's IST stacks are gone.
  */
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state);
+
+/* Writes an MSR that this CPU may not have, if it holds something else. */
+void restore_msr(uint32_t msr, uint64_t value);
 
 #endif

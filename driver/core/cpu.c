@@ -147,6 +147,49 @@ void bf_cpu_capture(struct bf_switch_page *page)
 	page->host_cr4 = host_cr4(state->cr4);
 }
 
+/* Whether CPUID shows one of these bits. A leaf that the CPU lacks may show those of another. */
+static bool cpu_has(uint32_t leaf, const uint32_t bits[4])
+{
+	uint32_t regs[4];
+	uint32_t found = 0;
+	unsigned int i;
+
+	bf_hw_cpuid(0, 0, regs);
+	if (leaf > regs[0])
+		return false;
+	bf_hw_cpuid(leaf, 0, regs);
+	for (i = 0; i < 4; i++)
+		found |= regs[i] & bits[i];
+	return found;
+}
+
+#define OPTIONAL_MSR(member, number, leaf, eax, ebx, ecx, edx) \
+	{ number, offsetof(struct bf_cpu_state, member), leaf, { eax, ebx, ecx, edx } },
+static const struct {
+	uint32_t msr;
+	uint32_t offset;
+	uint32_t leaf;
+	uint32_t bits[4];
+} optional_msrs[] = { BF_OPTIONAL_MSRS(OPTIONAL_MSR) };
+
+#define COUNT_MSR(member, number, leaf, eax, ebx, ecx, edx) +1
+#define NR_RUNNING_MSRS (0 BF_RUNNING_MSRS(COUNT_MSR)) /* the first ones */
+
+void bf_cpu_quiesce(struct bf_cpu_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(optional_msrs) / sizeof(optional_msrs[0]); i++) {
+		uint64_t *value = (uint64_t *)((uint8_t *)state + optional_msrs[i].offset);
+
+		if (!cpu_has(optional_msrs[i].leaf, optional_msrs[i].bits))
+			continue;
+		*value = rdmsr(optional_msrs[i].msr);
+		if (i < NR_RUNNING_MSRS && *value)
+			(void)bf_os_wrmsr(optional_msrs[i].msr, 0);
+	}
+}
+
 void bf_cpu_init_switch_page(struct bf_switch_page *page)
 {
 	uint64_t handler = (uint64_t)(uintptr_t)bf_switch_nmi;

@@ -11,6 +11,12 @@
  */
 void bf_cpu_capture(struct bf_switch_page *page);
 
+/*
+ * Captures the MSRs that not every CPU has, and stops what counts and traces by itself. To be called
+ * right before bf_switch_enter; bf_switch_leave, or the first entry as a guest, lets it go on.
+ */
+void bf_cpu_quiesce(struct bf_cpu_state *state);
+
 /* Prepares the descriptor tables of a switch page; its address must be the final one. */
 void bf_cpu_init_switch_page(struct bf_switch_page *page);
 

@@ -88,6 +88,7 @@ static void launch(void *arg)
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
 	bf_cpu_capture(pp->switch_page);
+	bf_cpu_quiesce(&pp->switch_page->cpu);
 	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
 	if (result == 0) {
 		exits = pp_exits(pp);

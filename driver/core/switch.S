@@ -21,6 +21,9 @@
 
 #define EFER_NXE 0x800
 #define MSR_EFER 0xC0000080
+#define MSR_PERF_GLOBAL_CTRL 0x38F
+#define MSR_RTIT_CTL 0x570
+#define MSR_LBR_CTL 0x14CE
 #define MSR_FS_BASE 0xC0000100
 #define MSR_GS_BASE 0xC0000101
 #define TABLE_LIMIT 6 /* of struct bf_table: where the operand of LGDT and LIDT begins */
@@ -105,11 +108,19 @@ NO_STACK_FRAME(bf_switch_enter)
 1:	mov	%eax, %\register
 	.endm
 
-	.macro write_base msr, offset
+	.macro write_msr msr, offset
 	mov	$\msr, %ecx
 	mov	\offset(%rdi), %eax
 	mov	(\offset + 4)(%rdi), %edx
 	wrmsr
+	.endm
+
+/* Where the CPU has it not, or it was not in use, the value is 0. */
+	.macro resume_msr msr, offset
+	cmpq	$0, \offset(%rdi)
+	je	1f
+	write_msr \msr, \offset
+1:
 	.endm
 
 /* void bf_switch_leave(struct bf_switch_page *page): does not return */
@@ -133,10 +144,7 @@ bf_switch_leave:
 	mov	%rax, %cr3
 	mov	BF_CS_CR0(%rdi), %rax
 	mov	%rax, %cr0
-	mov	$MSR_EFER, %ecx
-	mov	BF_CS_EFER(%rdi), %eax
-	mov	(BF_CS_EFER + 4)(%rdi), %edx
-	wrmsr
+	write_msr MSR_EFER, BF_CS_EFER
 
 	lgdt	(BF_CS_GDTR + TABLE_LIMIT)(%rdi)
 	lldt	BF_CS_LDTR(%rdi)
@@ -144,11 +152,17 @@ bf_switch_leave:
 	load_segment ds, BF_CS_DS
 	load_segment fs, BF_CS_FS
 	load_segment gs, BF_CS_GS
-	write_base MSR_FS_BASE, BF_CS_FS + BF_SEG_BASE
-	write_base MSR_GS_BASE, BF_CS_GS + BF_SEG_BASE
+	write_msr MSR_FS_BASE, BF_CS_FS + BF_SEG_BASE
+	write_msr MSR_GS_BASE, BF_CS_GS + BF_SEG_BASE
 
 	/* Linux' NMI handler needs all of the above, so its IDT comes last. */
 	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
+
+	/* What counts and traces by itself goes on: it may write to Linux's memory, and cause an NMI. */
+	resume_msr MSR_LBR_CTL, BF_CS_LBR_CTL
+	resume_msr MSR_RTIT_CTL, BF_CS_RTIT_CTL
+	resume_msr MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
+
 	cmpq	$0, BF_SWITCH_NMI(%rdi)
 	je	1f
 	movq	$0, BF_SWITCH_NMI(%rdi)

@@ -16,14 +16,17 @@
 
 /*
  * Never on: features with which the CPU writes to memory by physical address or changes the EPT or
- * the VMCS, those for which our EPT lacks the bits, and further control fields, which Mk#1 has not.
+ * the VMCS, those for which our EPT lacks the bits, and those with fields that Mk#1 has not: further
+ * controls, PASID directories, the ENCLV bitmap, the time-out of instructions.
  */
 #define PIN_REFUSED PIN_POSTED_INTERRUPTS
 #define PRIMARY_REFUSED (PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY)
 #define SECONDARY_REFUSED                                                                          \
 	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS |                     \
 	 SECONDARY_VIRTUAL_INTERRUPTS | SECONDARY_VMFUNC | SECONDARY_SHADOW_VMCS | SECONDARY_PML | \
-	 SECONDARY_EPT_VE | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE)
+	 SECONDARY_EPT_VE | SECONDARY_PASID | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE |        \
+	 SECONDARY_ENCLV | SECONDARY_TIMEOUT)
+/* The other exit controls load what write_host and exchange.c write. */
 #define EXIT_REFUSED EXIT_SECONDARY
 
 static bool complete(struct vmx_ctl ctl, uint32_t needed, uint32_t refused, uint64_t *value)
@@ -57,7 +60,7 @@ static bool judge_entry(uint64_t *value)
 	*value &= ~(uint64_t)ENTRY_IA32E_GUEST;
 	if (vmcs_read(VMCS_efer) & EFER_LMA)
 		*value |= ENTRY_IA32E_GUEST;
-	return complete(vmx.entry, ENTRY_NEEDED, 0, value);
+	return complete(vmx.entry, ENTRY_NEEDED | vmx.entry_exchange, 0, value);
 }
 
 bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
@@ -76,7 +79,7 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 			*value &= ~(uint64_t)SECONDARY_VPID;
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
 	case VMCS_vmexit_ctls:
-		return complete(vmx.exit, EXIT_NEEDED, EXIT_REFUSED, value);
+		return complete(vmx.exit, EXIT_NEEDED | vmx.exit_exchange, EXIT_REFUSED, value);
 	default:
 		return judge_entry(value);
 	}

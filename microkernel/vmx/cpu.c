@@ -79,6 +79,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 		return BF_ERR_MK_VMXON;
 	}
 	pp->virt_on = true;
+	vmx_exchange_enable();
 	/* What an earlier start left in the TLB carries the same tags as what comes now. */
 	vmx_flush_everything();
 	return BF_ERR_OK;
@@ -105,6 +106,7 @@ void vmx_cpu_disable(struct pp *pp)
 	if (!vmxoff())
 		mk_print("pp %u: VMXOFF failed\n", pp->handoff.ppid);
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
+	vmx_exchange_leave(&pp->switch_page->cpu);
 }
 
 void vmx_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)

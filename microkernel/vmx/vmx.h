@@ -17,6 +17,8 @@ struct vmx_ctl {
 	uint32_t may;
 };
 
+#define VMX_MAX_LISTED 3
+
 /* What the CPUs, all alike, offer. Filled by the first PP. */
 struct vmx {
 	bool present; /* CPUID.1:ECX[5] */
@@ -26,6 +28,11 @@ struct vmx {
 	uint64_t cr4_fixed0, cr4_fixed1;
 	uint64_t ept_vpid; /* IA32_VMX_EPT_VPID_CAP, 0 without EPT and VPID */
 	uint64_t open_maps; /* SPA of a page of zeroes: bitmaps that make nothing exit */
+	/* exchange.c: controls that every VS has, and its items in the MSR lists */
+	bool exchange_chosen;
+	uint32_t entry_exchange, exit_exchange;
+	unsigned int nr_listed;
+	uint8_t listed[VMX_MAX_LISTED];
 };
 
 extern struct vmx vmx;
@@ -44,8 +51,8 @@ enum { VMX_STAR, VMX_LSTAR, VMX_FMASK, VMX_NR_MSRS };
 
 /* What belongs to a VS beside its VMCS: the page at vs->msr_area. */
 struct vmx_area {
-	struct vmx_msr guest[VMX_NR_MSRS]; /* stored by an exit, loaded by an entry */
-	struct vmx_msr host[VMX_NR_MSRS]; /* loaded by an exit */
+	struct vmx_msr guest[VMX_NR_MSRS + VMX_MAX_LISTED]; /* stored by an exit, loaded by an entry */
+	struct vmx_msr host[VMX_NR_MSRS + VMX_MAX_LISTED]; /* loaded by an exit */
 	uint64_t dr6; /* the guest's, while in root mode */
 	uint64_t cstar; /* while not active; root mode leaves both in the CPU */
 	uint64_t kernel_gs_base;
@@ -82,6 +89,14 @@ bool vmx_init_controls(const struct vs *vs);
 bool vmx_controls_offered(void);
 /* Bits of CR0 that must be 1 in this VS as it is. */
 uint64_t vmx_cr0_forced(void);
+
+/* exchange.c: on this PP, after VMXON; in a new VS, whose VMCS is the current one */
+void vmx_exchange_enable(void);
+bool vmx_exchange_init(struct vs *vs);
+/* From and to the captured state; to the CPU, after VMXOFF. */
+void vmx_exchange_load(struct vs *vs, const struct bf_cpu_state *state);
+void vmx_exchange_save(struct vs *vs, struct bf_cpu_state *state);
+void vmx_exchange_leave(const struct bf_cpu_state *state);
 
 /* vs.c */
 bool vmx_try_current(struct vs *vs); /* makes the VMCS the current one of this PP */

@@ -148,29 +148,17 @@ static bool write_host(void)
 	return ok;
 }
 
-static bool write_msr_lists(struct vs *vs)
-{
-	static const uint32_t msrs[VMX_NR_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_FMASK };
-	struct vmx_area *area = area_of(vs);
-	uint64_t guest = vs->msr_area + offsetof(struct vmx_area, guest);
-
-	for (unsigned int i = 0; i < VMX_NR_MSRS; i++) {
-		area->guest[i].index = msrs[i];
-		area->host[i].index = msrs[i];
-		area->host[i].value = rdmsr(msrs[i]);
-	}
-	return vmcs_try_write(VMCS_vmexit_msr_store_address, guest) &&
-	       vmcs_try_write(VMCS_vmexit_msr_store_count, VMX_NR_MSRS) &&
-	       vmcs_try_write(VMCS_vmentry_msr_load_address, guest) &&
-	       vmcs_try_write(VMCS_vmentry_msr_load_count, VMX_NR_MSRS) &&
-	       vmcs_try_write(VMCS_vmexit_msr_load_address,
-			      vs->msr_area + offsetof(struct vmx_area, host)) &&
-	       vmcs_try_write(VMCS_vmexit_msr_load_count, VMX_NR_MSRS);
-}
+/*
+ * Fields beyond those of Mk#1 and of exchange.c that a CPU looks at, whether or not a control asks it to:
+ * UINV, PCONFIG-exiting bitmap.
+ */
+static const uint16_t unnamed_fields[] = { 0x0814, 0x203E };
 
 /* The CPU does not initialise a VMCS: all fields are 0 first, but those that this CPU lacks. */
 static bool write_guest(void)
 {
+	for (unsigned int i = 0; i < sizeof(unnamed_fields) / sizeof(unnamed_fields[0]); i++)
+		(void)vmcs_try_write(unnamed_fields[i], 0);
 #define ZERO_RW(encoding) (void)vmcs_try_write(encoding, 0);
 #define ZERO_RO(encoding)
 #define ZERO_GPR(encoding)
@@ -220,7 +208,7 @@ static bool vmx_vs_init(struct vs *vs)
 	area_of(vs)->dr6 = 0xFFFF0FF0; /* after reset */
 	/* It may be meant for another PP, which cannot have it before it is cleared here. */
 	if (vmx_clear(vs->block_spa) && vmx_try_current(vs) && write_guest() && write_host() &&
-	    write_msr_lists(vs) && vmx_init_controls(vs) && clear(vs))
+	    vmx_exchange_init(vs) && vmx_init_controls(vs) && clear(vs))
 		return true;
 	mk_print("vs %u: the CPU refuses its VMCS\n", vs->id);
 	vmx_vs_fini(vs);
@@ -315,6 +303,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmx_set_guest_cr0(state->cr0);
 	vmx_set_guest_cr4(state->cr4 & ~(uint64_t)CR4_VMXE);
 
+	vmx_exchange_load(vs, state);
 	area->guest[VMX_STAR].value = state->star;
 	area->guest[VMX_LSTAR].value = state->lstar;
 	area->guest[VMX_FMASK].value = state->fmask;
@@ -351,6 +340,7 @@ static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->idtr.limit = (uint16_t)vmcs_read(VMCS_idtr_limit);
 	state->cr0 = vmx_guest_cr0();
 	state->cr4 = vmx_guest_cr4() & ~(uint64_t)CR4_VMXE;
+	vmx_exchange_save(vs, state);
 	state->star = area->guest[VMX_STAR].value;
 	state->lstar = area->guest[VMX_LSTAR].value;
 	state->fmask = area->guest[VMX_FMASK].value;

@@ -242,6 +242,11 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 
 bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 {
+	if (!value) {
+		ck_assert_uint_lt(fake.here->nr_stopped, 3);
+		fake.here->stopped[fake.here->nr_stopped++] = msr;
+		return true;
+	}
 	ck_assert_uint_eq(msr, 0x3A);
 	if (fails())
 		return false;
@@ -299,6 +304,9 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 	} else if (leaf == 7) {
 		regs[1] = cpu->leaf7_ebx;
 		regs[2] = cpu->leaf7_ecx;
+		regs[3] = cpu->leaf7_edx;
+	} else if (leaf == 0xA) {
+		regs[0] = cpu->leaf_a_eax;
 	} else if (leaf == 0x80000001)
 		regs[2] = cpu->vendor == BF_VENDOR_AMD ? 4 : 0;
 	else if (leaf == 0x8000000A)

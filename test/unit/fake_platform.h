@@ -29,7 +29,9 @@ struct fake_cpu {
 	bool guest;
 	enum fake_behaviour behaviour;
 	enum bf_vendor vendor;
-	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx; /* CPUID */
+	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf_a_eax; /* CPUID */
+	uint32_t stopped[3]; /* MSRs of BF_RUNNING_MSRS that were set to 0 */
+	unsigned int nr_stopped;
 	uint64_t cr3, cr4, efer, feature_control, vm_cr;
 	uint64_t vmx_procbased2;
 	struct bf_pp_status *status;

@@ -548,6 +548,32 @@ START_TEST(chooses_the_cr4_of_root_mode)
 }
 END_TEST
 
+/* What counts and traces by itself stops; the rest of what the CPU has is only looked at. */
+START_TEST(quiesces)
+{
+	struct bf_cpu_state state = { 0 };
+
+	bf_cpu_quiesce(&state);
+	ck_assert_uint_eq(state.perf_global_ctrl | state.rtit_ctl | state.s_cet | state.ds_area, 0);
+	fake.here->max_leaf = 0xA;
+	fake.here->leaf_a_eax = 2;
+	fake.here->leaf7_ebx = 0x2000000;
+	fake.here->leaf7_ecx = 0x80;
+	fake.here->leaf7_edx = 0x80000;
+	bf_cpu_quiesce(&state);
+	ck_assert_uint_eq(state.perf_global_ctrl, 0x38F);
+	ck_assert_uint_eq(state.rtit_ctl, 0x570);
+	ck_assert_uint_eq(state.lbr_ctl, 0x14CE);
+	ck_assert_uint_eq(state.s_cet, 0x6A2);
+	ck_assert_uint_eq(state.isst_addr, 0x6A8);
+	ck_assert_uint_eq(state.pkrs | state.ds_area, 0); /* not on this CPU */
+	ck_assert_uint_eq(fake.here->nr_stopped, 3);
+	ck_assert_uint_eq(fake.here->stopped[0], 0x38F);
+	ck_assert_uint_eq(fake.here->stopped[1], 0x570);
+	ck_assert_uint_eq(fake.here->stopped[2], 0x14CE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("loader");
@@ -575,6 +601,7 @@ int main(void)
 	tcase_add_test(tests, loads_images);
 	tcase_add_test(tests, captures);
 	tcase_add_loop_test(tests, chooses_the_cr4_of_root_mode, 0, 10);
+	tcase_add_test(tests, quiesces);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -16,11 +16,13 @@ TCase *svm_tests(void);
 TCase *fetch_tests(void);
 TCase *vmx_tests(void);
 TCase *vmx_exit_tests(void);
+TCase *vmx_exchange_tests(void);
 TCase *vmx_checks_tests(void);
 
 static TCase *(*const suites[])(void) = {
 	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, outer_tests,
-	fail_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests, vmx_checks_tests,
+	fail_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests,
+	vmx_exchange_tests, vmx_checks_tests,
 };
 
 #endif
