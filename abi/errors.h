@@ -21,13 +21,13 @@
 	X(5, LA57, EOPNOTSUPP, "the kernel runs with 5-level paging", \
 	  "boot it with no5lvl on its command line") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, "the kernel uses a CPU feature that cannot be carried into root mode", \
-	  "boot with this feature disabled (fred=off, for example); the detail is its CR4 or EFER bit") \
+	  "boot with it disabled; docs/hardware.md lists what is carried, harmless and refused") \
 	X(7, LOCKDOWN, EPERM, "the kernel is locked down", \
 	  "boot without lockdown=, or with Secure Boot off") \
 	X(8, RUNNING, EALREADY, "the hypervisor is already running", "stop it first: bfm stop") \
 	X(9, NOT_RUNNING, ESRCH, "the hypervisor is not running", "start it first: bfm start") \
 	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
-	  "the detail is the first CPU that differs; take it offline or update the firmware") \
+	  "update the firmware, or take the CPU that is named offline") \
 	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
 	  "boot with nr_cpus=") \
 	X(12, SPA_TOO_HIGH, EOPNOTSUPP, "memory lies above the physical addresses that Mk#1 can express", \
@@ -35,7 +35,7 @@
 	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
 	  "the hypervisor still runs, but cannot hide its memory") \
 	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU does not allow a VMX control that the hypervisor needs", \
-	  "the detail is the capability MSR that refuses it") \
+	  "in a virtual machine, ask its hypervisor for nested virtualisation in full") \
 	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
 	X(16, BAD_REQUEST, EINVAL, "the request is malformed", "use a bfm of the module's version") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \

@@ -93,13 +93,14 @@ enum bf_check_item {
 	BF_CHECK_LOCKDOWN,
 	BF_CHECK_MEMORY,
 	BF_CHECK_OUTER, /* no outer hypervisor below which it cannot work */
+	BF_CHECK_CONTROLS, /* VMX offers what is needed */
 	BF_NR_CHECKS
 };
 
 struct bf_check_result {
 	uint32_t error; /* enum bf_error; OK: nothing stands in the way */
 	uint32_t fatal; /* start will be refused for it */
-	uint64_t detail;
+	uint64_t detail; /* CPU_FEATURE, VMX_CONTROLS, CPUS_DIFFER: as in abi/features.h */
 };
 
 struct bf_ioctl_check {

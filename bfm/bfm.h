@@ -56,6 +56,7 @@ void fail_message(const char *what, const char *hint, const char *sentence, ...)
 void fail_error(const char *what, uint32_t error, const char *detail);
 
 /* Says in words what the detail of a driver's error is; nothing where it means nothing. */
+#define DETAIL_SIZE 256
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
 
 /* --- options.c ------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ static const char *const items[BF_NR_CHECKS] = {
 	[BF_CHECK_LOCKDOWN] = "no lockdown",
 	[BF_CHECK_MEMORY] = "memory",
 	[BF_CHECK_OUTER] = "outer hypervisor",
+	[BF_CHECK_CONTROLS] = "controls of VMX",
 };
 
 /* What is worth knowing of the hypervisor below, where it stands in nobody's way. */
@@ -48,7 +49,7 @@ static void print_verdict(enum verdict verdict)
 static bool print_lines(const struct check_line *lines, uint32_t outer)
 {
 	bool possible = true;
-	char detail[64];
+	char detail[DETAIL_SIZE];
 
 	for (unsigned int i = 0; i < BF_NR_CHECKS; i++) {
 		const struct error_text *text = error_text(lines[i].error);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <abi/features.h>
+
 #include "bfm.h"
 
 #define CPUID_1_ECX_VMX 0x20
@@ -12,6 +14,7 @@
 #define CPUID_SVM_ECX_SVM 0x4
 #define CPUID_NPT_LEAF 0x8000000A
 #define CPUID_NPT_EDX_NPT 0x1
+#define CR4_FRED 32
 
 /* SDM vol. 3 §24.6; APM vol. 2 §15.4. */
 struct cpuid_facts cpuid_read(void)
@@ -166,8 +169,10 @@ void local_check(const char *root, const struct cpuid_facts *cpu, struct check_l
 		set(&lines[BF_CHECK_PAGING], VERDICT_NO, BF_ERR_LA57);
 	else if (has_cpuinfo(root))
 		set(&lines[BF_CHECK_PAGING], VERDICT_OK, BF_ERR_OK);
-	if (has_flag(root, "flags", "fred"))
+	if (has_flag(root, "flags", "fred")) {
 		set(&lines[BF_CHECK_FEATURES], VERDICT_NO, BF_ERR_CPU_FEATURE);
+		lines[BF_CHECK_FEATURES].detail = BF_FEATURE_DETAIL(BF_REGISTER_CR4, CR4_FRED);
+	}
 	if (cpus > BF_MAX_PPS) {
 		set(&lines[BF_CHECK_CPUS], VERDICT_NO, BF_ERR_TOO_MANY_CPUS);
 		lines[BF_CHECK_CPUS].detail = (uint64_t)cpus;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <abi/features.h>
+
 #include "bfm.h"
 
 #define ERROR_TEXT(number, name, err, sentence, hint) { (number), #name, sentence, hint },
@@ -59,26 +61,104 @@ void fail_error(const char *what, uint32_t error, const char *detail)
 		fail_message(what, text->hint, "%s", text->sentence);
 }
 
+/* --- details that stand for a place in abi/features.h ----------------------------------------- */
+
+#define REGISTER_NAME(number, name, text, msr) [number] = text,
+
+static void describe_feature(uint64_t detail, char *buf, size_t size)
+{
+	static const char *const registers[] = { BF_FEATURE_REGISTERS(REGISTER_NAME) };
+	static const struct {
+		uint32_t reg, first, last;
+		const char *name, *by;
+	} rows[] = {
+#define FEATURE_ROW(reg, first, last, name, verdict, by) \
+	{ BF_REGISTER_##reg, first, last, name, by },
+		BF_FEATURES(FEATURE_ROW)
+	};
+	static const char not_in_vmx[] = "this CPU's VMX does not let a guest have it";
+	uint32_t reg = BF_FEATURE_REGISTER(detail), bit = BF_FEATURE_BIT(detail);
+	const char *where = reg < BF_NR_FEATURE_REGISTERS ? registers[reg] : "a register";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].reg != reg || bit < rows[i].first || bit > rows[i].last)
+			continue;
+		snprintf(buf, size, "%s bit %u, %s: %s", where, bit, rows[i].name,
+			 detail & BF_FEATURE_NOT_IN_VMX ? not_in_vmx : rows[i].by);
+		return;
+	}
+	snprintf(buf, size, "%s bit %u: not known to this version", where, bit);
+}
+
+static void describe_control(uint64_t detail, char *buf, size_t size)
+{
+	static const struct {
+		uint32_t msr, true_msr;
+	} msrs[] = {
+#define CONTROL_MSR(name, msr, true_msr) [BF_VMX_##name] = { msr, true_msr },
+		BF_VMX_CONTROL_MSRS(CONTROL_MSR)
+	};
+	static const struct {
+		enum bf_vmx_control_msr kind;
+		uint32_t bit;
+		const char *name;
+	} controls[] = {
+#define CONTROL(msr, bit, name) { BF_VMX_##msr, bit, name },
+#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
+	{ BF_VMX_SECONDARY, control, text },
+		BF_VMX_CONTROLS(CONTROL) BF_VMX_INSTRUCTIONS(INSTRUCTION)
+	};
+	uint32_t msr = BF_CONTROL_MSR(detail), bit = BF_CONTROL_BIT(detail);
+
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+		if (controls[i].bit != bit || (msrs[controls[i].kind].msr != msr &&
+					       msrs[controls[i].kind].true_msr != msr))
+			continue;
+		snprintf(buf, size, "MSR 0x%x bit %u, %s", msr, bit, controls[i].name);
+		return;
+	}
+	/* The microkernel names a field of the VMCS, or nothing. */
+	if (detail)
+		snprintf(buf, size, "%s 0x%x", bit ? "MSR" : "field", msr);
+	else
+		*buf = '\0';
+}
+
+static void describe_difference(uint64_t detail, char *buf, size_t size)
+{
+	static const char *const regs[] = { "EAX", "EBX", "ECX", "EDX" };
+	uint32_t place = BF_DIFFER_PLACE(detail), cpu = BF_DIFFER_CPU(detail);
+
+	if (!place)
+		snprintf(buf, size, "CPU %u", cpu);
+	else if (!BF_DIFFER_IS_CPUID(place))
+		snprintf(buf, size, "CPU %u: MSR 0x%x is not that of the first CPU", cpu, place);
+	else
+		snprintf(buf, size, "CPU %u: CPUID 0x%x.%u %s is not that of the first CPU", cpu,
+			 BF_DIFFER_LEAF(place), BF_DIFFER_SUBLEAF(place),
+			 regs[BF_DIFFER_REG(place)]);
+}
+
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 {
 	unsigned long long value = detail;
 
 	switch (error) {
 	case BF_ERR_CPUS_DIFFER:
-		snprintf(buf, size, "CPU %llu", value);
+		describe_difference(detail, buf, size);
 		break;
 	case BF_ERR_TOO_MANY_CPUS:
 		snprintf(buf, size, "%llu CPUs", value);
 		break;
 	case BF_ERR_CPU_FEATURE:
-		snprintf(buf, size, "bit %llu", value);
+		describe_feature(detail, buf, size);
 		break;
 	case BF_ERR_EXT_NO_VMEXIT:
 	case BF_ERR_VS_INVALID:
 		snprintf(buf, size, "exit reason 0x%llx", value);
 		break;
 	case BF_ERR_VMX_CONTROLS:
-		snprintf(buf, size, "MSR 0x%llx", value);
+		describe_control(detail, buf, size);
 		break;
 	case BF_ERR_EXT_FAULT:
 	case BF_ERR_EXT_FAIL_FAULT:
@@ -109,7 +189,7 @@ int fail_device(const char *what, int err)
 
 int fail_call(const char *what, int err, uint32_t error, uint64_t detail)
 {
-	char text[64];
+	char text[DETAIL_SIZE];
 
 	if (error == BF_ERR_OK && err == EPERM)
 		error = BF_ERR_NOT_PERMITTED;

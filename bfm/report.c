@@ -83,7 +83,7 @@ static const char *image_text(uint32_t error, uint64_t image, char *buf, size_t 
 
 static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
 {
-	char detail[64], image[40];
+	char detail[DETAIL_SIZE], image[40];
 
 	if (!pp->error)
 		return;
@@ -105,7 +105,7 @@ static void print_time(FILE *file, const char *label, uint64_t ns)
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
-	char detail[64], image[40];
+	char detail[DETAIL_SIZE], image[40];
 
 	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables of the ABI in Markdown, made from the lists in abi/: tables NAME prints one of them.
- * `make docs` writes them all, and test/docs holds docs/abi/ against them.
+ * `make docs` writes them all, and test/docs holds docs/abi/ and docs/hardware.md against them.
  */
+#include <abi/features.h>
 #include <abi/mk1.h>
 #include <abi/mk1_msrs.h>
 #include <abi/mk1_regs_amd.h>
@@ -113,6 +114,61 @@ static void print_msrs(void)
 	MK1_MSRS(MSR)
 }
 
+static const char *const registers[] = {
+#define REGISTER_TEXT(number, name, text, msr) [number] = text,
+	BF_FEATURE_REGISTERS(REGISTER_TEXT)
+};
+
+static void print_feature(enum bf_feature_register reg, unsigned int first, unsigned int last,
+			  const char *name, enum bf_verdict verdict, const char *by)
+{
+	static const char *const verdicts[] = {
+		[BF_CARRIED] = "carried",
+		[BF_HARMLESS] = "harmless",
+		[BF_OFFERED] = "carried where the CPU offers it",
+		[BF_ITEM] = "refused, as an item of its own",
+		[BF_REFUSED] = "refused",
+	};
+
+	printf("| %s | ", registers[reg]);
+	if (reg == BF_REGISTER_ENCRYPTION)
+		printf("-");
+	else if (first == last)
+		printf("%u", first);
+	else
+		printf("%u-%u", first, last);
+	printf(" | %s | %s | %s |\n", name, verdicts[verdict], by);
+}
+
+static void print_features(void)
+{
+	puts("| register | bits | what | verdict | by what, or why |\n"
+	     "| --- | --- | --- | --- | --- |");
+#define FEATURE(reg, first, last, name, verdict, by) \
+	print_feature(BF_REGISTER_##reg, first, last, name, BF_##verdict, by);
+	BF_FEATURES(FEATURE)
+}
+
+static void print_capabilities(void)
+{
+	static const char *const regs[] = { "EAX", "EBX", "ECX", "EDX" };
+
+	puts("| where | what | needed by |\n| --- | --- | --- |");
+#define CONTROL_MSRS(name, msr, true_msr) [BF_VMX_##name] = msr,
+	static const uint32_t msrs[] = { BF_VMX_CONTROL_MSRS(CONTROL_MSRS) };
+#define CONTROL(msr, bit, name) \
+	printf("| MSR 0x%X bit %d | %s | the microkernel |\n", msrs[BF_VMX_##msr], bit, name);
+	BF_VMX_CONTROLS(CONTROL)
+#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
+	printf("| MSR 0x%X bit %d | %s | %s, if CPUID 0x%X.%d %s bit %d is set |\n", \
+	       msrs[BF_VMX_SECONDARY], control, text, name, leaf, subleaf, regs[reg], bit);
+	BF_VMX_INSTRUCTIONS(INSTRUCTION)
+#define SVM_FEATURE(leaf, reg, bit, name, by) \
+	printf("| CPUID 0x%X.0 %s bit %d | %s | nothing: where it is there, %s |\n", leaf, \
+	       regs[reg], bit, name, by);
+	BF_SVM_FEATURES(SVM_FEATURE)
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -124,6 +180,8 @@ int main(int argc, char **argv)
 		{ "registers-amd", print_registers_amd },
 		{ "registers-intel", print_registers_intel },
 		{ "msrs", print_msrs },
+		{ "features", print_features },
+		{ "capabilities", print_capabilities },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -132,6 +190,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: tables calls|status|registers-amd|registers-intel|msrs\n", stderr);
+	fputs("usage: tables NAME: see docs/docs.mk\n", stderr);
 	return 2;
 }

@@ -8,103 +8,12 @@
 #include "outer.h"
 #include "platform.h"
 
-enum { EAX, EBX, ECX, EDX };
-
-#define CPUID_1_ECX_VMX 0x20
-#define CPUID_1_ECX_OSXSAVE 0x08000000
-#define CPUID_7_ECX_OSPKE 0x10
-#define CPUID_80000001_ECX_SVM 0x4
-#define CPUID_8000000A_EDX_NPT 0x1
-#define CPUID_8000001F_EAX_SME 0x1
-
 #define CR4_LA57 12
 #define CR4_VMXE 13
-#define CR4_FRED 32
 #define EFER_SVME 12
 #define FEATURE_CONTROL_LOCKED 0x1
 #define FEATURE_CONTROL_VMXON 0x4 /* outside SMX */
 #define VM_CR_SVMDIS 0x10
-#define PROCBASED_SECONDARY 31
-#define PROCBASED2_EPT 1
-
-/* Indices in words of what is looked at again. */
-enum { WORD_AMD_ECX = 5, WORD_SVM_EDX = 10, WORD_SME_EAX, WORD_SME_EBX };
-
-/*
- * The leaves whose bits tell what the CPU can do. Some bits of them follow the state of the CPU or
- * number it and are masked out.
- */
-static const struct {
-	uint32_t leaf;
-	uint32_t reg;
-	uint32_t ignored;
-} leaves[] = {
-	{ 0x0, EBX, 0 },
-	{ 0x1, ECX, CPUID_1_ECX_OSXSAVE },
-	{ 0x1, EDX, 0 },
-	{ 0x7, EBX, 0 },
-	{ 0x7, ECX, CPUID_7_ECX_OSPKE },
-	[WORD_AMD_ECX] = { 0x80000001, ECX, 0 },
-	{ 0x80000001, EDX, 0 },
-	{ 0x80000007, EDX, 0 },
-	{ 0x80000008, EAX, 0 },
-	{ 0x80000008, EBX, 0 },
-	[WORD_SVM_EDX] = { 0x8000000A, EDX, 0 },
-	[WORD_SME_EAX] = { 0x8000001F, EAX, 0 },
-	[WORD_SME_EBX] = { 0x8000001F, EBX, 0 },
-};
-
-#define NR_LEAVES (sizeof(leaves) / sizeof(leaves[0]))
-BF_STATIC_ASSERT(NR_LEAVES <= BF_NR_FEATURE_WORDS, "feature words");
-BF_STATIC_ASSERT(MSR_VMX_LAST - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capability MSRs");
-
-static uint64_t rdmsr(uint32_t msr)
-{
-	uint64_t value;
-
-	return bf_os_rdmsr(msr, &value) ? value : 0;
-}
-
-void bf_features_read(struct bf_cpu_features *features)
-{
-	uint32_t regs[4];
-	uint32_t max[2];
-	uint32_t i;
-
-	bsl_memset(features, 0, sizeof(*features));
-	bf_hw_cpuid(0, 0, regs);
-	max[0] = regs[EAX];
-	bf_hw_cpuid(0x80000000, 0, regs);
-	max[1] = regs[EAX];
-	for (i = 0; i < NR_LEAVES; i++) {
-		if (leaves[i].leaf > max[leaves[i].leaf >> 31])
-			continue;
-		bf_hw_cpuid(leaves[i].leaf, 0, regs);
-		features->words[i] = regs[leaves[i].reg] & ~leaves[i].ignored;
-	}
-	bf_hw_cpuid(1, 0, regs);
-	if (regs[ECX] & CPUID_1_ECX_VMX)
-		features->vendor = BF_VENDOR_INTEL;
-	else if (features->words[WORD_AMD_ECX] & CPUID_80000001_ECX_SVM)
-		features->vendor = BF_VENDOR_AMD;
-	features->cr3 = bf_hw_cr3();
-	features->cr4 = bf_hw_cr4();
-	features->efer = rdmsr(MSR_EFER);
-	if (features->vendor == BF_VENDOR_AMD)
-		features->vm_cr = rdmsr(MSR_VM_CR);
-	if (features->vendor != BF_VENDOR_INTEL)
-		return;
-	features->feature_control = rdmsr(MSR_FEATURE_CONTROL);
-	for (i = 0; i < BF_NR_VMX_MSRS; i++) {
-		uint32_t msr = MSR_VMX_BASIC + i;
-
-		/*
-		 * These two do not allow or forbid anything, and the cores of a hybrid CPU differ.
-		 */
-		if (msr != MSR_VMX_MISC && msr != MSR_VMX_VMCS_ENUM)
-			features->vmx[i] = rdmsr(msr);
-	}
-}
 
 static bool disabled_by_firmware(const struct bf_cpu_features *features)
 {
@@ -114,41 +23,16 @@ static bool disabled_by_firmware(const struct bf_cpu_features *features)
 	return features->vendor == BF_VENDOR_AMD && (features->vm_cr & VM_CR_SVMDIS);
 }
 
+static bool has(const struct bf_cpu_features *features, enum bf_feature_register reg,
+		unsigned int bit)
+{
+	return features->registers[reg] & BSL_BIT(bit);
+}
+
 static bool taken(const struct bf_cpu_features *features)
 {
-	return (features->cr4 & BSL_BIT(CR4_VMXE)) || (features->efer & BSL_BIT(EFER_SVME));
-}
-
-/* SDM vol. 3 appendix A.3: the high half of a capability MSR tells which controls may be 1. */
-static bool has_nested_paging(const struct bf_cpu_features *features)
-{
-	const uint64_t *vmx = features->vmx;
-
-	if (features->vendor == BF_VENDOR_AMD)
-		return features->words[WORD_SVM_EDX] & CPUID_8000000A_EDX_NPT;
-	return ((vmx[MSR_VMX_PROCBASED - MSR_VMX_BASIC] >> 32) & BSL_BIT(PROCBASED_SECONDARY)) &&
-	       ((vmx[MSR_VMX_PROCBASED2 - MSR_VMX_BASIC] >> 32) & BSL_BIT(PROCBASED2_EPT));
-}
-
-/*
- * A bit of CR3 or CR4 that the microkernel's world cannot have: FRED replaces the IDT; with the
- * C-bit of Secure Memory Encryption (APM vol. 2 §7.10) in CR3, memory does not read the same
- * without it.
- */
-static bool cannot_carry(const struct bf_cpu_features *features, uint64_t *bit)
-{
-	uint64_t c_bit = features->words[WORD_SME_EBX] & 0x3F;
-
-	if (features->cr4 & BSL_BIT(CR4_FRED)) {
-		*bit = CR4_FRED;
-		return true;
-	}
-	if ((features->words[WORD_SME_EAX] & CPUID_8000001F_EAX_SME) &&
-	    (features->cr3 & BSL_BIT(c_bit))) {
-		*bit = c_bit;
-		return true;
-	}
-	return false;
+	return has(features, BF_REGISTER_CR4, CR4_VMXE) ||
+	       has(features, BF_REGISTER_EFER, EFER_SVME);
 }
 
 enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_check_item item,
@@ -163,11 +47,13 @@ enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_
 	case BF_CHECK_FREE:
 		return taken(features) ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
 	case BF_CHECK_NESTED:
-		return has_nested_paging(features) ? BF_ERR_OK : BF_ERR_NO_NESTED_PAGING;
+		return bf_features_nested(features) ? BF_ERR_OK : BF_ERR_NO_NESTED_PAGING;
 	case BF_CHECK_PAGING:
-		return features->cr4 & BSL_BIT(CR4_LA57) ? BF_ERR_LA57 : BF_ERR_OK;
+		return has(features, BF_REGISTER_CR4, CR4_LA57) ? BF_ERR_LA57 : BF_ERR_OK;
 	case BF_CHECK_FEATURES:
-		return cannot_carry(features, detail) ? BF_ERR_CPU_FEATURE : BF_ERR_OK;
+		return bf_features_carried(features, detail) ? BF_ERR_OK : BF_ERR_CPU_FEATURE;
+	case BF_CHECK_CONTROLS:
+		return bf_features_controls(features, detail) ? BF_ERR_OK : BF_ERR_VMX_CONTROLS;
 	default:
 		return BF_ERR_OK;
 	}
@@ -190,12 +76,6 @@ enum bf_error bf_features_usable(const struct bf_cpu_features *features, uint64_
 	}
 	*detail = 0;
 	return BF_ERR_OK;
-}
-
-bool bf_features_alike(const struct bf_cpu_features *a, const struct bf_cpu_features *b)
-{
-	return a->vendor == b->vendor && bsl_memcmp(a->words, b->words, sizeof(a->words)) == 0 &&
-	       bsl_memcmp(a->vmx, b->vmx, sizeof(a->vmx)) == 0;
 }
 
 bool bf_features_unlock(const struct bf_cpu_features *features)
@@ -252,6 +132,7 @@ static void survey_cpus(struct survey *survey, struct bf_cpu_features *first)
 		enum bf_error error = bf_os_on_cpu(cpu, read_features, features);
 		unsigned int item;
 		uint64_t detail;
+		uint32_t place;
 
 		if (error != BF_ERR_OK) {
 			note(survey, BF_CHECK_CPUS, error, cpu, cpu);
@@ -261,8 +142,10 @@ static void survey_cpus(struct survey *survey, struct bf_cpu_features *first)
 			error = bf_features_check(features, (enum bf_check_item)item, &detail);
 			note(survey, item, error, detail, cpu);
 		}
-		if (i && !bf_features_alike(features, first))
-			note(survey, BF_CHECK_CPUS, BF_ERR_CPUS_DIFFER, cpu, cpu);
+		place = i ? bf_features_differ(features, first) : 0;
+		if (place)
+			note(survey, BF_CHECK_CPUS, BF_ERR_CPUS_DIFFER,
+			     BF_DIFFER_DETAIL(place, cpu), cpu);
 	}
 }
 

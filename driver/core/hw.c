@@ -13,6 +13,14 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 			 : "memory");
 }
 
+uint64_t bf_hw_cr0(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(value));
+	return value;
+}
+
 uint64_t bf_hw_cr3(void)
 {
 	uint64_t value;
@@ -29,7 +37,7 @@ uint64_t bf_hw_cr4(void)
 	return value;
 }
 
-static uint64_t read_xcr0(void)
+uint64_t bf_hw_xcr0(void)
 {
 	uint32_t low, high;
 
@@ -39,12 +47,12 @@ static uint64_t read_xcr0(void)
 
 void bf_hw_registers(struct bf_cpu_state *state)
 {
-	__asm__ volatile("mov %%cr0, %0" : "=r"(state->cr0));
+	state->cr0 = bf_hw_cr0();
 	__asm__ volatile("mov %%cr2, %0" : "=r"(state->cr2));
 	state->cr3 = bf_hw_cr3();
 	state->cr4 = bf_hw_cr4();
 	__asm__ volatile("mov %%cr8, %0" : "=r"(state->cr8));
-	state->xcr0 = state->cr4 & CR4_OSXSAVE ? read_xcr0() : 0;
+	state->xcr0 = state->cr4 & CR4_OSXSAVE ? bf_hw_xcr0() : 0;
 	__asm__ volatile("mov %%dr0, %0" : "=r"(state->dr[0]));
 	__asm__ volatile("mov %%dr1, %0" : "=r"(state->dr[1]));
 	__asm__ volatile("mov %%dr2, %0" : "=r"(state->dr[2]));

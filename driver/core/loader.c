@@ -72,13 +72,15 @@ static void launch(void *arg)
 	uint64_t exits;
 	uint64_t result;
 	uint32_t regs[4];
+	uint32_t place;
 	enum bf_error error;
 
 	bf_features_read(&pp->features);
 	error = bf_features_usable(&pp->features, &detail);
-	if (error == BF_ERR_OK && !bf_features_alike(&pp->features, &loader->features)) {
+	place = bf_features_differ(&pp->features, &loader->features);
+	if (error == BF_ERR_OK && place) {
 		error = BF_ERR_CPUS_DIFFER;
-		detail = pp->cpu;
+		detail = BF_DIFFER_DETAIL(place, pp->cpu);
 	}
 	if (error == BF_ERR_OK && !bf_features_unlock(&pp->features))
 		error = BF_ERR_FW_DISABLED;

@@ -72,8 +72,10 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax);
 /* CPUID; regs receives EAX, EBX, ECX, EDX. */
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 
+uint64_t bf_hw_cr0(void);
 uint64_t bf_hw_cr3(void);
 uint64_t bf_hw_cr4(void);
+uint64_t bf_hw_xcr0(void); /* with CR4.OSXSAVE only */
 
 /* CR0-4, CR8, XCR0, DR0-7, GDTR, IDTR and all selectors of this CPU; nothing else of *state. */
 void bf_hw_registers(struct bf_cpu_state *state);

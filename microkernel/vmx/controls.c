@@ -3,6 +3,8 @@
  * The five control fields (SDM vol. 3 §25.6 to §25.8): what an extension writes, what the
  * hypervisor needs beside it, and what the CPU insists on.
  */
+#include <abi/features.h>
+
 #include "../intrinsics.h"
 #include "../mk.h"
 #include "../outer.h"
@@ -13,6 +15,13 @@
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |         \
 	 EXIT_LOAD_EFER)
 #define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+
+/* The driver has looked whether they are there before any CPU got here. */
+BF_STATIC_ASSERT(PIN_NEEDED == BF_VMX_PIN_CONTROLS, "abi/features.h: PIN");
+BF_STATIC_ASSERT(PRIMARY_NMI_WINDOW == BF_VMX_PRIMARY_CONTROLS, "abi/features.h: PRIMARY");
+BF_STATIC_ASSERT(EXIT_NEEDED == BF_VMX_EXIT_CONTROLS, "abi/features.h: EXIT");
+BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
+		 "abi/features.h: ENTRY");
 
 /*
  * Never on: features with which the CPU writes to memory by physical address or changes the EPT or

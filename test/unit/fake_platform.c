@@ -43,7 +43,8 @@ void fake_reset(void)
 		cpu->number = 2 * i + 1; /* neither from 0 nor contiguous */
 		cpu->online = true;
 		cpu->vendor = BF_VENDOR_AMD;
-		cpu->max_leaf = 7;
+		cpu->max_leaf = 0x21;
+		cpu->cr0 = 0x80050033;
 		cpu->cr3 = 0x1000;
 		cpu->cr4 = 0x6F0;
 		cpu->efer = 0xD01;
@@ -220,13 +221,58 @@ uint64_t bf_os_now_ns(void)
 	return now += 1000;
 }
 
+void fake_set_msr(struct fake_cpu *cpu, uint32_t msr, uint64_t value)
+{
+	struct fake_msr *entry = cpu->msrs;
+
+	while (entry->number && entry->number != msr)
+		entry++;
+	ck_assert_int_lt(entry - cpu->msrs, sizeof(cpu->msrs) / sizeof(cpu->msrs[0]));
+	*entry = (struct fake_msr){ msr, value };
+}
+
+void fake_set_cpuid(struct fake_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t reg,
+		    uint32_t bits)
+{
+	struct fake_cpuid *entry = cpu->cpuid;
+
+	while (entry->bits)
+		entry++;
+	ck_assert_int_lt(entry - cpu->cpuid, sizeof(cpu->cpuid) / sizeof(cpu->cpuid[0]));
+	*entry = (struct fake_cpuid){ leaf, subleaf, reg, bits };
+}
+
+static bool is_set(uint32_t msr, uint64_t *value)
+{
+	const struct fake_msr *entry = fake.here->msrs;
+
+	for (; entry < fake.here->msrs + 8 && entry->number; entry++) {
+		if (entry->number == msr) {
+			*value = entry->value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of what abi/features.h reads, nothing is switched on. */
+static bool is_feature(uint32_t msr)
+{
+#define IS_FEATURE(number, name, text, register_msr) || msr == (register_msr)
+	return false BF_FEATURE_REGISTERS(IS_FEATURE);
+}
+
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 {
 	*value = 0;
+	if (is_set(msr, value))
+		return true;
 	if (msr == 0x3A)
 		*value = fake.here->feature_control;
-	else if (msr == 0x482)
+	else if (msr >= 0x481 && msr <= 0x484)
 		*value = 0xFFFFFFFFULL << 32;
+	else if (msr == 0x487 || msr == 0x489)
+		*value = ~0ULL;
 	else if (msr == 0x48B)
 		*value = fake.here->vmx_procbased2;
 	else if (msr == 0xC0000080)
@@ -235,7 +281,7 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 		*value = fake.here->vm_cr;
 	else if (msr == 0x1D9)
 		return false;
-	else
+	else if (!is_feature(msr))
 		*value = msr;
 	return true;
 }
@@ -279,6 +325,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {
 	struct fake_cpu *cpu = fake.here;
+	const struct fake_cpuid *entry;
 
 	memset(regs, 0, 4 * sizeof(*regs));
 	if (cpu->guest && cpu->behaviour != FAKE_NO_EXIT && cpu->behaviour != FAKE_SILENT) {
@@ -301,7 +348,7 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 			regs[0] = fake.outer_features;
 		else
 			memcpy(&regs[1], fake.outer[leaf >> 8 & 1], 12);
-	} else if (leaf == 7) {
+	} else if (leaf == 7 && !subleaf) {
 		regs[1] = cpu->leaf7_ebx;
 		regs[2] = cpu->leaf7_ecx;
 		regs[3] = cpu->leaf7_edx;
@@ -315,6 +362,14 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 		regs[0] = 1;
 		regs[1] = 47;
 	}
+	for (entry = cpu->cpuid; entry < cpu->cpuid + 10 && entry->bits; entry++)
+		if (entry->leaf == leaf && entry->subleaf == subleaf)
+			regs[entry->reg] |= entry->bits;
+}
+
+uint64_t bf_hw_cr0(void)
+{
+	return fake.here->cr0;
 }
 
 uint64_t bf_hw_cr3(void)
@@ -325,6 +380,12 @@ uint64_t bf_hw_cr3(void)
 uint64_t bf_hw_cr4(void)
 {
 	return fake.here->cr4;
+}
+
+uint64_t bf_hw_xcr0(void)
+{
+	ck_assert(fake.here->cr4 & (1U << 18));
+	return fake.here->xcr0;
 }
 
 /* Null, ring-0 code, data, a 64-bit TSS (16 bytes, busy) with all address bits, an LDT, nothing. */
@@ -342,7 +403,7 @@ void bf_hw_registers(struct bf_cpu_state *state)
 	memcpy(gdt_with_ldt, gdt, sizeof(gdt));
 	gdt_with_ldt[6] |= (base & 0xFFFFFF) << 16 | (base & 0xFF000000) << 32;
 	gdt_with_ldt[7] = base >> 32;
-	state->cr0 = 0x80050033;
+	state->cr0 = bf_hw_cr0();
 	state->cr3 = bf_hw_cr3();
 	state->cr4 = bf_hw_cr4();
 	state->gdtr.limit = sizeof(gdt) - 1;

@@ -32,8 +32,15 @@ struct fake_cpu {
 	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf_a_eax; /* CPUID */
 	uint32_t stopped[3]; /* MSRs of BF_RUNNING_MSRS that were set to 0 */
 	unsigned int nr_stopped;
-	uint64_t cr3, cr4, efer, feature_control, vm_cr;
+	uint64_t cr0, cr3, cr4, xcr0, efer, feature_control, vm_cr;
 	uint64_t vmx_procbased2;
+	struct fake_msr {
+		uint32_t number; /* 0: no more of them */
+		uint64_t value;
+	} msrs[8]; /* instead of what an MSR has otherwise */
+	struct fake_cpuid {
+		uint32_t leaf, subleaf, reg, bits;
+	} cpuid[10]; /* set in what CPUID says otherwise */
 	struct bf_pp_status *status;
 	unsigned int entries; /* how often it entered */
 };
@@ -65,6 +72,11 @@ struct fake_cpu *fake_cpu(uint32_t number);
 
 /* Lets a test look at fake.handoff while the CPU it stands on is a guest. */
 void fake_show_handoff(void);
+
+/* Gives an MSR of the CPU this value; sets these bits in what CPUID tells there. */
+void fake_set_msr(struct fake_cpu *cpu, uint32_t msr, uint64_t value);
+void fake_set_cpuid(struct fake_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t reg,
+		    uint32_t bits);
 
 /* The extension of this CPU fails: the microkernel goes on alone. */
 void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/outer.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
+/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/outer.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include <check.h>
 #include <stdlib.h>
@@ -280,13 +280,15 @@ START_TEST(refuses_machines)
 	cpu->cr4 |= 0x1000;
 	assert_fails(BF_ERR_LA57, cpu->number, 0);
 	cpu->cr4 = (cpu->cr4 & ~0x1000ULL) | 1ULL << 32;
-	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, 32);
+	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, BF_FEATURE_DETAIL(BF_REGISTER_CR4, 32));
 	cpu->cr4 &= ~(1ULL << 32);
 	cpu->cr3 |= 1ULL << 47;
-	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, 47);
+	assert_fails(BF_ERR_CPU_FEATURE, cpu->number,
+		     BF_FEATURE_DETAIL(BF_REGISTER_ENCRYPTION, 0));
 	cpu->cr3 &= ~(1ULL << 47);
 	cpu->leaf7_ebx = 1;
-	assert_fails(BF_ERR_CPUS_DIFFER, cpu->number, cpu->number);
+	assert_fails(BF_ERR_CPUS_DIFFER, cpu->number,
+		     BF_DIFFER_DETAIL(BF_DIFFER_CPUID(7, 0, 1), cpu->number));
 	cpu->leaf7_ebx = 0;
 	fake.locked_down = true;
 	assert_fails(BF_ERR_LOCKDOWN, 0, 0);
@@ -319,7 +321,8 @@ START_TEST(intel)
 	assert_fails(BF_ERR_VIRT_BUSY, fake.cpus[2].number, 0);
 	fake.cpus[2].cr4 &= ~0x2000ULL;
 	fake.cpus[2].vmx_procbased2 = 0;
-	assert_fails(BF_ERR_CPUS_DIFFER, fake.cpus[2].number, fake.cpus[2].number);
+	assert_fails(BF_ERR_CPUS_DIFFER, fake.cpus[2].number,
+		     BF_DIFFER_DETAIL(0x48B, fake.cpus[2].number));
 	for (i = 0; i < fake.nr_cpus; i++)
 		fake.cpus[i].vmx_procbased2 = 0;
 	/* no EPT: said, but no obstacle */
@@ -551,8 +554,11 @@ END_TEST
 /* What counts and traces by itself stops; the rest of what the CPU has is only looked at. */
 START_TEST(quiesces)
 {
+	static const uint32_t msrs[] = { 0x38F, 0x570, 0x14CE, 0x600, 0x6E1, 0x6A2, 0x6A8 };
 	struct bf_cpu_state state = { 0 };
 
+	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
+		fake_set_msr(fake.here, msrs[i], msrs[i]);
 	bf_cpu_quiesce(&state);
 	ck_assert_uint_eq(state.perf_global_ctrl | state.rtit_ctl | state.s_cet | state.ds_area, 0);
 	fake.here->max_leaf = 0xA;

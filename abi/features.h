@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Linux may have switched on, and what becomes of it under the hypervisor: one row for each bit
+ * of the registers that change how a CPU works. The driver refuses to start on a CPU that has a bit
+ * set which a row refuses, or which no row knows; bfm names it; docs/hardware.md is made from this.
+ *
+ * CARRIED   Linux keeps it: the bit moves with the guest, or stays in the CPU and root mode is built
+ *           so that it does not matter there.
+ * HARMLESS  root mode runs with it as Linux does.
+ * OFFERED   carried where the CPU offers the VMX controls that it takes, refused elsewhere.
+ * ITEM      judged by an item of its own: enum bf_check_item.
+ * REFUSED   cannot be carried; the last column says why, and what to do.
+ */
+#ifndef BF_ABI_FEATURES_H
+#define BF_ABI_FEATURES_H
+
+#include <abi/types.h>
+
+enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
+
+/* X(number, name, as it is printed, MSR or 0); the numbers travel in error details: append only */
+#define BF_FEATURE_REGISTERS(X) \
+	X(0, CR0, "CR0", 0) \
+	X(1, CR4, "CR4", 0) \
+	X(2, EFER, "EFER", 0xC0000080) \
+	X(3, XCR0, "XCR0", 0) \
+	X(4, XSS, "IA32_XSS", 0xDA0) \
+	X(5, DEBUGCTL, "IA32_DEBUGCTL", 0x1D9) \
+	X(6, DEBUGCTL_AMD, "DebugCtl", 0x1D9) \
+	X(7, MISC_FEATURES, "MISC_FEATURES_ENABLES", 0x140) \
+	X(8, HWCR, "HWCR", 0xC0010015) \
+	X(9, SYSCFG, "SYSCFG", 0xC0010010) \
+	X(10, S_CET, "IA32_S_CET", 0x6A2) \
+	X(11, U_CET, "IA32_U_CET", 0x6A0) \
+	X(12, RTIT_CTL, "IA32_RTIT_CTL", 0x570) \
+	X(13, LBR_CTL, "IA32_LBR_CTL", 0x14CE) \
+	X(14, PASID, "IA32_PASID", 0xD93) \
+	X(15, SEV_STATUS, "SEV_STATUS", 0xC0010131) \
+	X(16, ENCRYPTION, "memory encryption", 0) /* bits of ours: by CR3 and CPUID */ \
+	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", 0x38F) \
+	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1)
+
+#define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
+enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
+
+/* X(register, first bit, last bit, name, verdict, by what or why) */
+#define BF_FEATURES(X) \
+	/* SDM vol. 3 §2.5, APM vol. 2 §3.1.1 */ \
+	X(CR0, 0, 5, "PE, MP, EM, TS, ET, NE", CARRIED, "VMCB, VMCS") \
+	X(CR0, 16, 16, "WP", CARRIED, "VMCB, VMCS") \
+	X(CR0, 18, 18, "AM", CARRIED, "VMCB, VMCS") \
+	X(CR0, 29, 30, "NW, CD", REFUSED, "the caches are off: no world switch carries that") \
+	X(CR0, 31, 31, "PG", CARRIED, "VMCB, VMCS") \
+	/* SDM vol. 3 §2.5, APM vol. 2 §3.1.3; root mode has a CR4 of its own */ \
+	X(CR4, 0, 11, "VME to UMIP", CARRIED, "VMCB, VMCS") \
+	X(CR4, 12, 12, "LA57", ITEM, "5-level paging") \
+	X(CR4, 13, 13, "VMXE", ITEM, "another hypervisor has VT-x") \
+	X(CR4, 14, 14, "SMXE", REFUSED, "a measured launch owns the machine: boot without tboot") \
+	X(CR4, 16, 16, "FSGSBASE", CARRIED, "VMCB, VMCS") \
+	X(CR4, 17, 17, "PCIDE", CARRIED, "VMCB, VMCS; off in root mode") \
+	X(CR4, 18, 18, "OSXSAVE", CARRIED, "VMCB, VMCS") \
+	X(CR4, 19, 19, "KL", CARRIED, "VMCS; the wrapping key stays in the CPU") \
+	X(CR4, 20, 21, "SMEP, SMAP", CARRIED, "VMCB, VMCS") \
+	X(CR4, 22, 22, "PKE", CARRIED, "VMCB, VMCS; PKRU stays in the CPU; off in root mode") \
+	X(CR4, 23, 23, "CET", CARRIED, "VMCB, VMCS; off in root mode") \
+	X(CR4, 24, 24, "PKS", CARRIED, "VMCS; IA32_PKRS stays in the CPU; off in root mode") \
+	X(CR4, 25, 25, "UINTR", CARRIED, "VMCS; its MSRs stay in the CPU; off in root mode") \
+	X(CR4, 27, 27, "LASS", CARRIED, "VMCS; off in root mode") \
+	X(CR4, 28, 28, "LAM_SUP", CARRIED, "VMCS; off in root mode") \
+	X(CR4, 32, 32, "FRED", REFUSED, "it replaces the IDT: boot with fred=off") \
+	/* APM vol. 2 §3.1.7 */ \
+	X(EFER, 0, 0, "SCE", CARRIED, "VMCB, VMCS") \
+	X(EFER, 8, 8, "LME", CARRIED, "VMCB, VMCS") \
+	X(EFER, 10, 11, "LMA, NXE", CARRIED, "VMCB, VMCS") \
+	X(EFER, 12, 12, "SVME", ITEM, "another hypervisor has SVM") \
+	X(EFER, 13, 13, "LMSLE", REFUSED, "it limits the segments of root mode, too") \
+	X(EFER, 14, 15, "FFXSR, TCE", CARRIED, "VMCB; root mode has them as well") \
+	X(EFER, 17, 18, "MCOMMIT, INTWB", CARRIED, "VMCB; root mode has them as well") \
+	X(EFER, 20, 21, "UAIE, AIBRSE", CARRIED, "VMCB; root mode has them as well") \
+	/* SDM vol. 1 §13.3, APM vol. 2 §11.5.2; root mode uses no extended state */ \
+	X(XCR0, 0, 2, "x87, SSE, AVX", CARRIED, "stays in the CPU") \
+	X(XCR0, 3, 4, "MPX", CARRIED, "stays in the CPU") \
+	X(XCR0, 5, 7, "AVX-512", CARRIED, "stays in the CPU") \
+	X(XCR0, 9, 9, "PKRU", CARRIED, "stays in the CPU") \
+	X(XCR0, 17, 18, "AMX", CARRIED, "stays in the CPU") \
+	X(XCR0, 19, 19, "APX", CARRIED, "stays in the CPU") \
+	X(XCR0, 62, 62, "LWP", REFUSED, "the CPU writes its records to addresses of Linux's") \
+	X(XSS, 8, 8, "PT", CARRIED, "stays in the CPU: see IA32_RTIT_CTL") \
+	X(XSS, 10, 10, "PASID", CARRIED, "stays in the CPU: see IA32_PASID") \
+	X(XSS, 11, 12, "CET_U, CET_S", CARRIED, "stays in the CPU: see IA32_S_CET") \
+	X(XSS, 13, 13, "HDC", HARMLESS, "power management") \
+	X(XSS, 14, 14, "UINTR", CARRIED, "stays in the CPU: see CR4") \
+	X(XSS, 15, 15, "LBR", CARRIED, "stays in the CPU: see IA32_LBR_CTL") \
+	X(XSS, 16, 16, "HWP", HARMLESS, "power management") \
+	/* SDM vol. 4, table 2-2; vol. 3 §28.3.1: saved and cleared by a VM exit, loaded by VM entry */ \
+	X(DEBUGCTL, 0, 2, "LBR, BTF, BLD", CARRIED, "VMCS; a VM exit clears it") \
+	X(DEBUGCTL, 6, 10, "TR, BTS", CARRIED, "VMCS; a VM exit clears it") \
+	X(DEBUGCTL, 11, 12, "freeze on PMI", CARRIED, "VMCS; a VM exit clears it") \
+	X(DEBUGCTL, 13, 15, "uncore PMI, SMM, RTM", CARRIED, "VMCS; a VM exit clears it") \
+	/* APM vol. 2 §13.1.1.6; without LBR virtualisation it stays in the CPU */ \
+	X(DEBUGCTL_AMD, 0, 1, "LBR, BTF", HARMLESS, "root mode does not set RFLAGS.TF") \
+	X(DEBUGCTL_AMD, 2, 2, "BLCKDB", HARMLESS, "#DB for a bus lock in ring 3 only") \
+	X(DEBUGCTL_AMD, 3, 5, "performance pins", HARMLESS, "nothing but pins") \
+	X(DEBUGCTL_AMD, 11, 12, "freeze on PMI", HARMLESS, "counters of Linux's") \
+	/* SDM vol. 4; the guest's ring 3 faults before it exits */ \
+	X(MISC_FEATURES, 0, 0, "CPUID faulting", CARRIED, \
+	  "the microkernel executes CPUID for the extension") \
+	X(MISC_FEATURES, 1, 1, "MWAIT in ring 3", HARMLESS, "extensions do not use it") \
+	/* PPR of each family, MSRC001_0015: what differs between families is set by the firmware */ \
+	X(HWCR, 0, 34, "caches, SMM, clocks", HARMLESS, "the same in both modes") \
+	X(HWCR, 35, 35, "CpuidUserDis", CARRIED, "the microkernel executes CPUID for the extension") \
+	/* APM vol. 2 §7.9.1, §7.10, §15.36.2 */ \
+	X(SYSCFG, 0, 22, "MTRRs, buses", HARMLESS, "the same in both modes") \
+	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "what counts is the C-bit in CR3") \
+	X(SYSCFG, 24, 25, "SNP", REFUSED, "Linux hosts SEV-SNP: boot with sev=nosnp") \
+	X(SYSCFG, 26, 26, "HMKEE", REFUSED, "host memory is encrypted with several keys") \
+	/* SDM vol. 1 §17.2; on AMD IA32_S_CET and SSP move with the VMCB */ \
+	X(S_CET, 0, 5, "shadow stack, IBT", CARRIED, "CPU, VMCB or VMCS; CR4.CET is off in root mode") \
+	X(S_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "CPU, VMCB or VMCS") \
+	X(U_CET, 0, 5, "shadow stack, IBT", CARRIED, "stays in the CPU") \
+	X(U_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "stays in the CPU") \
+	/* SDM vol. 3 §33.2.8.2, §33.5: tracing is allowed in VMX operation, and stops with a VM exit */ \
+	X(RTIT_CTL, 0, 0, "TraceEn", OFFERED, \
+	  "stopped by a VM exit where VMX can do that; elsewhere: end the trace first") \
+	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "nothing without TraceEn") \
+	/* SDM vol. 3 §20.1 */ \
+	X(LBR_CTL, 0, 3, "LBREn, OS, USR, CALL_STACK", CARRIED, \
+	  "a VM exit clears it where the CPU offers that; else branches of root mode are recorded") \
+	X(LBR_CTL, 16, 22, "branch types", HARMLESS, "nothing without LBREn") \
+	/* SDM vol. 3 §21.2.2, §21.9.4: what does not count makes no record, either */ \
+	X(PERF_GLOBAL_CTRL, 0, 48, "counters", CARRIED, "VMCS or MSR lists; 0 in root mode") \
+	X(PEBS_ENABLE, 0, 63, "PEBS", CARRIED, "stays in the CPU; nothing counts in root mode") \
+	/* SDM vol. 3 §26.5.5.3: ENQCMD in the guest uses it untranslated */ \
+	X(PASID, 0, 19, "PASID", CARRIED, "stays in the CPU") \
+	X(PASID, 31, 31, "valid", CARRIED, "stays in the CPU") \
+	/* APM vol. 2 §15.34.10 */ \
+	X(SEV_STATUS, 0, 0, "SEV", REFUSED, "Linux runs as an encrypted guest") \
+	X(SEV_STATUS, 1, 1, "SEV-ES", REFUSED, "Linux runs as an encrypted guest") \
+	X(SEV_STATUS, 2, 2, "SEV-SNP", REFUSED, "Linux runs as an encrypted guest") \
+	X(ENCRYPTION, 0, 0, "SME", REFUSED, \
+	  "Linux's memory reads otherwise without the C-bit of its page tables: boot with mem_encrypt=off") \
+	X(ENCRYPTION, 1, 1, "TDX", REFUSED, "Linux runs as an encrypted guest")
+
+/* Bits first to last of a row. */
+#define BF_FEATURE_BITS(first, last) ((~0ULL >> (63 - (last) + (first))) << (first))
+
+/* The bits of CR4 that Linux may have or set while it is a guest. */
+#define BF_FEATURE_CR4(reg, first, last, name, verdict, by) \
+	| (BF_REGISTER_##reg == BF_REGISTER_CR4 && BF_##verdict != BF_REFUSED ? \
+		   BF_FEATURE_BITS(first, last) : 0)
+#define BF_CR4_KNOWN (0 BF_FEATURES(BF_FEATURE_CR4))
+
+/*
+ * The detail of BF_ERR_CPU_FEATURE: which bit it is. NOT_IN_VMX: a row carries it, but the CPU's
+ * IA32_VMX_CR0_FIXED1 or IA32_VMX_CR4_FIXED1 does not allow it to a guest.
+ */
+#define BF_FEATURE_DETAIL(reg, bit) ((uint64_t)(reg) << 8 | (bit))
+#define BF_FEATURE_NOT_IN_VMX 0x10000
+#define BF_FEATURE_REGISTER(detail) ((uint32_t)(detail) >> 8 & 0xFF)
+#define BF_FEATURE_BIT(detail) ((uint32_t)(detail) & 0xFF)
+
+/* --- capabilities ----------------------------------------------------------------------------- */
+
+/* The capability MSRs of VMX (SDM vol. 3 appendix A): X(name, MSR, MSR of the TRUE controls or 0) */
+#define BF_VMX_CONTROL_MSRS(X) \
+	X(PIN, 0x481, 0x48D) \
+	X(PRIMARY, 0x482, 0x48E) \
+	X(EXIT, 0x483, 0x48F) \
+	X(ENTRY, 0x484, 0x490) \
+	X(SECONDARY, 0x48B, 0)
+
+#define BF_VMX_CONTROL_ENUM(name, msr, true_msr) BF_VMX_##name,
+enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CONTROL_MSRS };
+
+/* Controls without which the microkernel does not run. X(MSR, bit, name) */
+#define BF_VMX_CONTROLS(X) \
+	X(PIN, 3, "NMI exiting") \
+	X(PIN, 5, "virtual NMIs") \
+	X(PRIMARY, 22, "NMI-window exiting") \
+	X(EXIT, 2, "save debug controls") \
+	X(EXIT, 9, "host address-space size") \
+	X(EXIT, 18, "save IA32_PAT") \
+	X(EXIT, 19, "load IA32_PAT") \
+	X(EXIT, 20, "save IA32_EFER") \
+	X(EXIT, 21, "load IA32_EFER") \
+	X(ENTRY, 2, "load debug controls") \
+	X(ENTRY, 9, "IA-32e mode guest") \
+	X(ENTRY, 14, "load IA32_PAT") \
+	X(ENTRY, 15, "load IA32_EFER")
+
+/* All of them as a mask, as the microkernel has them. */
+#define BF_VMX_CONTROL_BIT(msr, bit, kind) | (BF_VMX_##msr == (kind) ? 1U << (bit) : 0)
+#define BF_VMX_PIN_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PIN)
+#define BF_VMX_PRIMARY_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PRIMARY)
+#define BF_VMX_EXIT_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_EXIT)
+#define BF_VMX_ENTRY_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_ENTRY)
+#define BF_VMX_PIN_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_PIN_BIT))
+#define BF_VMX_PRIMARY_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_PRIMARY_BIT))
+#define BF_VMX_EXIT_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_EXIT_BIT))
+#define BF_VMX_ENTRY_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_ENTRY_BIT))
+
+/*
+ * Instructions that Linux and its programs use where CPUID shows them, and that are #UD in a guest
+ * without a secondary control (SDM vol. 3 §26.6.2). X(leaf, subleaf, register, bit, name, control,
+ * name of the control); registers are numbered EAX, EBX, ECX, EDX
+ */
+#define BF_VMX_INSTRUCTIONS(X) \
+	X(0x80000001, 0, 3, 27, "RDTSCP", 3, "enable RDTSCP") \
+	X(0x7, 0, 2, 22, "RDPID", 3, "enable RDTSCP") \
+	X(0x7, 0, 1, 10, "INVPCID", 12, "enable INVPCID") \
+	X(0xD, 1, 0, 3, "XSAVES", 20, "enable XSAVES/XRSTORS") \
+	X(0x7, 0, 2, 5, "TPAUSE, UMWAIT", 26, "enable user wait and pause")
+
+/* What the CPU offers and the microkernel then sets up for Linux. X(leaf, register, bit, name, by) */
+#define BF_SVM_FEATURES(X) \
+	X(0x80000008, 1, 3, "INVLPGB, TLBSYNC", "VMCB 090h bit 7") \
+	X(0x8000000A, 3, 0, "nested paging", "VMCB 090h bit 0") \
+	X(0x8000000A, 3, 20, "SPEC_CTRL of the guest", "VMCB state save area 2E0h")
+
+/*
+ * The detail of BF_ERR_VMX_CONTROLS: the MSR and, in bits 39:32, the control that it does not allow
+ * to be 1.
+ */
+#define BF_CONTROL_DETAIL(msr, bit) ((uint64_t)(bit) << 32 | (msr))
+#define BF_CONTROL_MSR(detail) ((uint32_t)(detail))
+#define BF_CONTROL_BIT(detail) ((uint32_t)((detail) >> 32) & 0xFF)
+
+/*
+ * The detail of BF_ERR_CPUS_DIFFER: the CPU and, in the high half, where it differs: bit 31 set for
+ * a register of CPUID, clear for an MSR; 0: not said.
+ */
+#define BF_DIFFER_CPUID(leaf, subleaf, reg) \
+	(0x80000000U | ((leaf) & 0x80000000U) >> 1 | (uint32_t)(reg) << 28 | \
+	 (uint32_t)(subleaf) << 16 | ((leaf) & 0xFFFFU))
+#define BF_DIFFER_IS_CPUID(place) ((place) >> 31)
+#define BF_DIFFER_LEAF(place) (((place) & 0x40000000U) << 1 | ((place) & 0xFFFFU))
+#define BF_DIFFER_SUBLEAF(place) ((place) >> 16 & 0xFFF)
+#define BF_DIFFER_REG(place) ((place) >> 28 & 3)
+#define BF_DIFFER_DETAIL(place, cpu) ((uint64_t)(place) << 32 | (cpu))
+#define BF_DIFFER_PLACE(detail) ((uint32_t)((detail) >> 32))
+#define BF_DIFFER_CPU(detail) ((uint32_t)(detail))
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The tables of abi/features.h against a CPU. */
+#include "features.h"
+
+#include <bsl/bits.h>
+#include <bsl/string.h>
+
+#include "msr.h"
+#include "platform.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+#define VENDOR_EBX_AMD 0x68747541 /* "Auth" */
+#define VENDOR_EBX_HYGON 0x6F677948 /* "Hygo" */
+#define TDX_EBX 0x65746E49 /* "Inte", of "IntelTDX    " */
+#define TDX_EDX 0x5844546C /* "lTDX" */
+#define CPUID_1_ECX_VMX 5
+#define CPUID_80000001_ECX_SVM 2
+#define CPUID_8000000A_EDX_NPT 0
+#define CPUID_8000001F_EAX_SME 0
+#define CPUID_8000001F_EAX_SEV 1
+#define CR4_OSXSAVE 18
+#define VMX_BASIC_TRUE_CONTROLS 55
+#define VMX_MISC_PT 14
+#define PRIMARY_SECONDARY 31
+#define SECONDARY_EPT 1
+#define EXIT_CLEAR_RTIT_CTL 25
+#define ENTRY_LOAD_RTIT_CTL 18
+
+enum bf_feature_word {
+	WORD_VENDOR,
+	WORD_1_ECX,
+	WORD_1_EDX,
+	WORD_7_EBX,
+	WORD_7_ECX,
+	WORD_7_EDX,
+	WORD_7_1_EAX,
+	WORD_A_EAX,
+	WORD_D_EAX,
+	WORD_D_1_EAX,
+	WORD_21_EBX,
+	WORD_21_EDX,
+	WORD_AMD_1_ECX,
+	WORD_AMD_1_EDX,
+	WORD_AMD_8_EAX,
+	WORD_AMD_8_EBX,
+	WORD_SVM_EBX,
+	WORD_SVM_EDX,
+	WORD_SME_EAX,
+	WORD_SME_EBX,
+	NR_WORDS
+};
+
+BF_STATIC_ASSERT(NR_WORDS == BF_NR_FEATURE_WORDS, "feature words");
+BF_STATIC_ASSERT(MSR_VMX_LAST - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capability MSRs");
+
+/*
+ * alike: the bits that the microkernel or an extension looks at on one CPU and then counts on
+ * everywhere: what becomes a bit of the host's CR4 or of a VMCB, what a guest's CR4 may have, XSAVE,
+ * nested paging. The rest may differ: cores of a hybrid CPU count cache, counters and trace
+ * otherwise, and firmware may number or limit them as it likes.
+ */
+static const struct {
+	uint32_t leaf;
+	uint8_t subleaf;
+	uint8_t reg;
+	uint32_t alike;
+} words[NR_WORDS] = {
+	[WORD_VENDOR] = { 0x0, 0, EBX, 0xFFFFFFFF },
+	/* VMX, PCID, XSAVE */
+	[WORD_1_ECX] = { 0x1, 0, ECX, 1U << 5 | 1U << 17 | 1U << 26 },
+	/* MTRR, PAT */
+	[WORD_1_EDX] = { 0x1, 0, EDX, 1U << 12 | 1U << 16 },
+	/* FSGSBASE, SMEP, INVPCID, SMAP */
+	[WORD_7_EBX] = { 0x7, 0, EBX, 1U << 0 | 1U << 7 | 1U << 10 | 1U << 20 },
+	/* UMIP, PKU, WAITPKG, shadow stacks, LA57, RDPID, KL, PKS */
+	[WORD_7_ECX] = { 0x7, 0, ECX,
+			 1U << 2 | 1U << 3 | 1U << 5 | 1U << 7 | 1U << 16 | 1U << 22 | 1U << 23 |
+				 1U << 31 },
+	/* UINTR, IBT */
+	[WORD_7_EDX] = { 0x7, 0, EDX, 1U << 5 | 1U << 20 },
+	/* LASS, FRED, LAM */
+	[WORD_7_1_EAX] = { 0x7, 1, EAX, 1U << 6 | 1U << 17 | 1U << 26 },
+	[WORD_A_EAX] = { 0xA, 0, EAX, 0 },
+	[WORD_D_EAX] = { 0xD, 0, EAX, 0xFFFFFFFF },
+	/* XSAVES */
+	[WORD_D_1_EAX] = { 0xD, 1, EAX, 1U << 3 },
+	[WORD_21_EBX] = { 0x21, 0, EBX, 0 },
+	[WORD_21_EDX] = { 0x21, 0, EDX, 0 },
+	/* SVM */
+	[WORD_AMD_1_ECX] = { 0x80000001, 0, ECX, 1U << 2 },
+	/* NX, 1 GiB pages, RDTSCP, long mode */
+	[WORD_AMD_1_EDX] = { 0x80000001, 0, EDX, 1U << 20 | 1U << 26 | 1U << 27 | 1U << 29 },
+	/* widths of addresses */
+	[WORD_AMD_8_EAX] = { 0x80000008, 0, EAX, 0xFFFF },
+	/* INVLPGB */
+	[WORD_AMD_8_EBX] = { 0x80000008, 0, EBX, 1U << 3 },
+	[WORD_SVM_EBX] = { 0x8000000A, 0, EBX, 0xFFFFFFFF },
+	[WORD_SVM_EDX] = { 0x8000000A, 0, EDX, 0xFFFFFFFF },
+	/* SME, and where its bit is */
+	[WORD_SME_EAX] = { 0x8000001F, 0, EAX, 1U << 0 },
+	[WORD_SME_EBX] = { 0x8000001F, 0, EBX, 0x3F },
+};
+
+/* Which MSRs of abi/features.h there are: any of these bits of a word, on these makes of CPU. */
+enum { INTEL = 1, AMD = 2 };
+
+static const struct {
+	uint8_t reg; /* enum bf_feature_register */
+	uint8_t make;
+	uint8_t word;
+	uint32_t bits; /* 0: always */
+} msrs[] = {
+	{ BF_REGISTER_EFER, INTEL | AMD, 0, 0 },
+	{ BF_REGISTER_XSS, INTEL | AMD, WORD_D_1_EAX, 1U << 3 },
+	{ BF_REGISTER_DEBUGCTL, INTEL, 0, 0 },
+	{ BF_REGISTER_DEBUGCTL_AMD, AMD, 0, 0 },
+	{ BF_REGISTER_MISC_FEATURES, INTEL, 0, 0 },
+	{ BF_REGISTER_HWCR, AMD, 0, 0 },
+	{ BF_REGISTER_SYSCFG, AMD, 0, 0 },
+	{ BF_REGISTER_S_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
+	{ BF_REGISTER_S_CET, INTEL, WORD_7_EDX, 1U << 20 },
+	{ BF_REGISTER_U_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
+	{ BF_REGISTER_U_CET, INTEL, WORD_7_EDX, 1U << 20 },
+	{ BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, 1U << 25 },
+	{ BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, 1U << 19 },
+	{ BF_REGISTER_PASID, INTEL, WORD_7_ECX, 1U << 29 },
+	/* From version 2 of performance monitoring on, by EAX[7:0]. */
+	{ BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
+	{ BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },
+	{ BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, 1U << CPUID_8000001F_EAX_SEV },
+};
+
+#define REGISTER_MSR(number, name, text, msr) [number] = (msr),
+static const uint32_t msr_numbers[] = { BF_FEATURE_REGISTERS(REGISTER_MSR) };
+
+#define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t value;
+
+	return bf_os_rdmsr(msr, &value) ? value : 0;
+}
+
+static void read_words(struct bf_cpu_features *features)
+{
+	uint32_t regs[4];
+	uint32_t max[2];
+	unsigned int i;
+
+	bf_hw_cpuid(0, 0, regs);
+	max[0] = regs[EAX];
+	bf_hw_cpuid(0x80000000, 0, regs);
+	max[1] = regs[EAX];
+	for (i = 0; i < NR_WORDS; i++) {
+		if (words[i].leaf > max[words[i].leaf >> 31])
+			continue;
+		bf_hw_cpuid(words[i].leaf, words[i].subleaf, regs);
+		features->words[i] = regs[words[i].reg];
+	}
+}
+
+/* Memory that is not what it looks like to a program without the keys (APM vol. 2 §7.10). */
+static uint64_t read_encryption(const struct bf_cpu_features *features)
+{
+	uint64_t c_bit = BSL_BIT(features->words[WORD_SME_EBX] & 0x3F);
+	bool sme = (features->words[WORD_SME_EAX] & BSL_BIT(CPUID_8000001F_EAX_SME)) &&
+		   (bf_hw_cr3() & c_bit);
+	bool tdx = features->words[WORD_21_EBX] == TDX_EBX &&
+		   features->words[WORD_21_EDX] == TDX_EDX;
+
+	return (uint64_t)sme | (uint64_t)tdx << 1;
+}
+
+static void read_registers(struct bf_cpu_features *features)
+{
+	uint32_t vendor = features->words[WORD_VENDOR];
+	unsigned int make = vendor == VENDOR_EBX_AMD || vendor == VENDOR_EBX_HYGON ? AMD : INTEL;
+	uint64_t *registers = features->registers;
+	unsigned int i;
+
+	registers[BF_REGISTER_CR0] = bf_hw_cr0();
+	registers[BF_REGISTER_CR4] = bf_hw_cr4();
+	if (registers[BF_REGISTER_CR4] & BSL_BIT(CR4_OSXSAVE))
+		registers[BF_REGISTER_XCR0] = bf_hw_xcr0();
+	registers[BF_REGISTER_ENCRYPTION] = read_encryption(features);
+	for (i = 0; i < NR_OF(msrs); i++) {
+		if ((msrs[i].make & make) &&
+		    (!msrs[i].bits || (features->words[msrs[i].word] & msrs[i].bits)))
+			registers[msrs[i].reg] = rdmsr(msr_numbers[msrs[i].reg]);
+	}
+}
+
+void bf_features_read(struct bf_cpu_features *features)
+{
+	uint32_t i;
+
+	bsl_memset(features, 0, sizeof(*features));
+	read_words(features);
+	read_registers(features);
+	if (features->words[WORD_1_ECX] & BSL_BIT(CPUID_1_ECX_VMX))
+		features->vendor = BF_VENDOR_INTEL;
+	else if (features->words[WORD_AMD_1_ECX] & BSL_BIT(CPUID_80000001_ECX_SVM))
+		features->vendor = BF_VENDOR_AMD;
+	if (features->vendor == BF_VENDOR_AMD)
+		features->vm_cr = rdmsr(MSR_VM_CR);
+	if (features->vendor != BF_VENDOR_INTEL)
+		return;
+	features->feature_control = rdmsr(MSR_FEATURE_CONTROL);
+	for (i = 0; i < BF_NR_VMX_MSRS; i++)
+		features->vmx[i] = rdmsr(MSR_VMX_BASIC + i);
+}
+
+/* --- capabilities of VMX ---------------------------------------------------------------------- */
+
+static uint64_t vmx_msr(const struct bf_cpu_features *features, uint32_t msr)
+{
+	return features->vmx[msr - MSR_VMX_BASIC];
+}
+
+static const struct {
+	uint32_t msr;
+	uint32_t true_msr;
+} control_msrs[] = {
+#define CONTROL_MSR(name, msr, true_msr) [BF_VMX_##name] = { msr, true_msr },
+	BF_VMX_CONTROL_MSRS(CONTROL_MSR)
+};
+
+static uint32_t control_msr(const struct bf_cpu_features *features, enum bf_vmx_control_msr kind)
+{
+	if (control_msrs[kind].true_msr &&
+	    (vmx_msr(features, MSR_VMX_BASIC) & BSL_BIT(VMX_BASIC_TRUE_CONTROLS)))
+		return control_msrs[kind].true_msr;
+	return control_msrs[kind].msr;
+}
+
+/* SDM vol. 3 A.3: the high half of a capability MSR tells which controls may be 1. */
+static bool offers(const struct bf_cpu_features *features, enum bf_vmx_control_msr kind,
+		   unsigned int bit)
+{
+	if (kind == BF_VMX_SECONDARY && !offers(features, BF_VMX_PRIMARY, PRIMARY_SECONDARY))
+		return false;
+	return vmx_msr(features, control_msr(features, kind)) & BSL_BIT(32 + bit);
+}
+
+bool bf_features_nested(const struct bf_cpu_features *features)
+{
+	if (features->vendor == BF_VENDOR_AMD)
+		return features->words[WORD_SVM_EDX] & BSL_BIT(CPUID_8000000A_EDX_NPT);
+	return offers(features, BF_VMX_SECONDARY, SECONDARY_EPT);
+}
+
+static uint32_t word_of(const struct bf_cpu_features *features, uint32_t leaf, uint32_t subleaf,
+			uint32_t reg)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORDS; i++)
+		if (words[i].leaf == leaf && words[i].subleaf == subleaf && words[i].reg == reg)
+			return features->words[i];
+	return 0;
+}
+
+bool bf_features_controls(const struct bf_cpu_features *features, uint64_t *detail)
+{
+	static const struct {
+		uint8_t kind;
+		uint8_t bit;
+	} needed[] = {
+#define NEEDED(msr, bit, name) { BF_VMX_##msr, bit },
+		BF_VMX_CONTROLS(NEEDED)
+	};
+	static const struct {
+		uint32_t leaf;
+		uint8_t subleaf, reg, bit, control;
+	} instructions[] = {
+#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
+	{ leaf, subleaf, reg, bit, control },
+		BF_VMX_INSTRUCTIONS(INSTRUCTION)
+	};
+	enum bf_vmx_control_msr kind = BF_VMX_SECONDARY;
+	unsigned int bit = 0;
+	bool missing = false;
+	unsigned int i;
+
+	if (features->vendor != BF_VENDOR_INTEL)
+		return true;
+	for (i = 0; i < NR_OF(needed) && !missing; i++) {
+		kind = (enum bf_vmx_control_msr)needed[i].kind;
+		bit = needed[i].bit;
+		missing = !offers(features, kind, bit);
+	}
+	for (i = 0; i < NR_OF(instructions) && !missing; i++) {
+		kind = BF_VMX_SECONDARY;
+		bit = instructions[i].control;
+		missing = (word_of(features, instructions[i].leaf, instructions[i].subleaf,
+				   instructions[i].reg) &
+			   BSL_BIT(instructions[i].bit)) &&
+			  !offers(features, kind, bit);
+	}
+	if (missing)
+		*detail = BF_CONTROL_DETAIL(control_msr(features, kind), bit);
+	return !missing;
+}
+
+/* --- what Linux has switched on --------------------------------------------------------------- */
+
+static const struct {
+	uint8_t reg, first, last, verdict;
+} rows[] = {
+#define ROW(reg, first, last, name, verdict, by) { BF_REGISTER_##reg, first, last, BF_##verdict },
+	BF_FEATURES(ROW)
+};
+
+/* Intel PT is the one thing that is OFFERED (SDM vol. 3 §33.5.1, A.6). */
+static bool controls_trace(const struct bf_cpu_features *features)
+{
+	return (vmx_msr(features, MSR_VMX_MISC) & BSL_BIT(VMX_MISC_PT)) &&
+	       offers(features, BF_VMX_EXIT, EXIT_CLEAR_RTIT_CTL) &&
+	       offers(features, BF_VMX_ENTRY, ENTRY_LOAD_RTIT_CTL);
+}
+
+/* The bits of a register that stand in no start's way. */
+static uint64_t accepted(const struct bf_cpu_features *features, unsigned int reg)
+{
+	uint64_t bits = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_OF(rows); i++) {
+		if (rows[i].reg != reg || rows[i].verdict == BF_REFUSED ||
+		    (rows[i].verdict == BF_OFFERED && !controls_trace(features)))
+			continue;
+		bits |= BF_FEATURE_BITS(rows[i].first, rows[i].last);
+	}
+	return bits;
+}
+
+static bool find_bit(uint64_t bits, uint64_t reg, uint64_t *detail)
+{
+	unsigned int bit = 0;
+
+	if (!bits)
+		return false;
+	while (!(bits & BSL_BIT(bit)))
+		bit++;
+	*detail = BF_FEATURE_DETAIL(reg, bit);
+	return true;
+}
+
+bool bf_features_carried(const struct bf_cpu_features *features, uint64_t *detail)
+{
+	uint64_t cr0 = features->registers[BF_REGISTER_CR0];
+	uint64_t cr4 = features->registers[BF_REGISTER_CR4];
+	unsigned int reg;
+
+	for (reg = 0; reg < BF_NR_FEATURE_REGISTERS; reg++)
+		if (find_bit(features->registers[reg] & ~accepted(features, reg), reg, detail))
+			return false;
+	if (features->vendor != BF_VENDOR_INTEL)
+		return true;
+	/* SDM vol. 3 A.7, A.8: a guest's CR0 and CR4 have no other bits. */
+	if (!find_bit(cr0 & ~vmx_msr(features, MSR_VMX_CR0_FIXED1), BF_REGISTER_CR0, detail) &&
+	    !find_bit(cr4 & ~vmx_msr(features, MSR_VMX_CR4_FIXED1), BF_REGISTER_CR4, detail))
+		return true;
+	*detail |= BF_FEATURE_NOT_IN_VMX;
+	return false;
+}
+
+/* --- alike ------------------------------------------------------------------------------------ */
+
+/*
+ * Decided on each CPU by itself, or not used: IA32_VMX_MISC, in which the cores of a hybrid CPU
+ * differ, the number of the VMCS's fields, and VM functions.
+ */
+static bool may_differ(uint32_t msr)
+{
+	return msr == MSR_VMX_MISC || msr == MSR_VMX_VMCS_ENUM || msr == MSR_VMX_VMFUNC;
+}
+
+uint32_t bf_features_differ(const struct bf_cpu_features *a, const struct bf_cpu_features *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORDS; i++)
+		if ((a->words[i] ^ b->words[i]) & words[i].alike)
+			return BF_DIFFER_CPUID(words[i].leaf, words[i].subleaf, words[i].reg);
+	for (i = 0; i < BF_NR_VMX_MSRS; i++)
+		if (a->vmx[i] != b->vmx[i] && !may_differ(MSR_VMX_BASIC + i))
+			return MSR_VMX_BASIC + i;
+	return 0;
+}
