@@ -45,6 +45,11 @@
 	  "use a virtual machine of KVM or VMware, or a real one") \
 	X(20, OUTER_XEN, EOPNOTSUPP, "this machine is a guest of Xen, whose hypercalls and event channels cannot be passed on", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
+	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not come together in time", \
+	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
+	X(22, HOTPLUG_REFUSED, EBUSY, \
+	  "a CPU cannot go on- or offline alone here while the hypervisor runs (INVLPGB)", \
+	  "stop it first: bfm stop") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

@@ -73,6 +73,8 @@ struct bf_ioctl_status {
 	uint64_t cpus; /* struct bf_cpu_status [nr_cpus] or 0 */
 	uint32_t nr_cpus; /* in: room; out: entries there are */
 	uint32_t error_image; /* out: as in bf_ioctl_start */
+	uint64_t start_paused_ns; /* out: of the last start, with interrupts off on all CPUs */
+	uint64_t stop_paused_ns; /* out: of the last stop */
 };
 
 struct bf_cpu_status {

@@ -96,10 +96,11 @@ static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
 			pp->address);
 }
 
-static void print_time(FILE *file, const char *label, uint64_t ns)
+static void print_time(FILE *file, const char *label, uint64_t ns, uint64_t paused_ns)
 {
 	if (ns)
-		fprintf(file, "%-11s %.1f ms\n", label, (double)ns / 1e6);
+		fprintf(file, "%-11s %.1f ms, of them %.3f ms without interrupts\n", label,
+			(double)ns / 1e6, (double)paused_ns / 1e6);
 }
 
 void report_text(FILE *file, const struct status *status)
@@ -111,8 +112,8 @@ void report_text(FILE *file, const struct status *status)
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
-	print_time(file, "last start", m->start_ns);
-	print_time(file, "last stop", m->stop_ns);
+	print_time(file, "last start", m->start_ns, m->start_paused_ns);
+	print_time(file, "last stop", m->stop_ns, m->stop_paused_ns);
 	if (m->error) {
 		const struct error_text *text = error_text(m->error);
 
@@ -214,8 +215,9 @@ void report_json(FILE *file, const struct status *status)
 	json_string(file, vendor_name(m->vendor));
 	fprintf(file,
 		",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64
-		",\n  \"stop_ns\": %" PRIu64,
-		m->memory, m->start_ns, m->stop_ns);
+		",\n  \"stop_ns\": %" PRIu64 ",\n  \"start_paused_ns\": %" PRIu64
+		",\n  \"stop_paused_ns\": %" PRIu64,
+		m->memory, m->start_ns, m->stop_ns, m->start_paused_ns, m->stop_paused_ns);
 	fputs(",\n  \"error\": ", file);
 	if (m->error) {
 		fputc('{', file);

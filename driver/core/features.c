@@ -16,6 +16,7 @@ enum { EAX, EBX, ECX, EDX };
 #define TDX_EDX 0x5844546C /* "lTDX" */
 #define CPUID_1_ECX_VMX 5
 #define CPUID_80000001_ECX_SVM 2
+#define CPUID_80000008_EBX_INVLPGB 3
 #define CPUID_8000000A_EDX_NPT 0
 #define CPUID_8000001F_EAX_SME 0
 #define CPUID_8000001F_EAX_SEV 1
@@ -242,6 +243,11 @@ static bool offers(const struct bf_cpu_features *features, enum bf_vmx_control_m
 	if (kind == BF_VMX_SECONDARY && !offers(features, BF_VMX_PRIMARY, PRIMARY_SECONDARY))
 		return false;
 	return vmx_msr(features, control_msr(features, kind)) & BSL_BIT(32 + bit);
+}
+
+bool bf_features_broadcast(const struct bf_cpu_features *features)
+{
+	return features->words[WORD_AMD_8_EBX] & BSL_BIT(CPUID_80000008_EBX_INVLPGB);
 }
 
 bool bf_features_nested(const struct bf_cpu_features *features)

@@ -27,6 +27,12 @@ void bf_features_read(struct bf_cpu_features *features);
 bool bf_features_nested(const struct bf_cpu_features *features);
 
 /*
+ * Whether TLBs are flushed by broadcasts to an ASID (INVLPGB, APM vol. 3) rather than by interrupts,
+ * which reach a CPU whether it is a guest or not.
+ */
+bool bf_features_broadcast(const struct bf_cpu_features *features);
+
+/*
  * Whether everything that Linux has switched on can be carried: abi/features.h. false: *detail is
  * that of BF_ERR_CPU_FEATURE.
  */

@@ -21,6 +21,19 @@ uint64_t bf_hw_cr0(void)
 	return value;
 }
 
+uint64_t bf_hw_cycles(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+void bf_hw_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
 uint64_t bf_hw_cr3(void)
 {
 	uint64_t value;

@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "loader.h"
 #include "platform.h"
+#include "rendezvous.h"
 
 /* The microkernel writes a status page at any time. */
 static uint32_t pp_state(const struct bf_pp *pp)
@@ -64,9 +65,8 @@ static enum bf_error fetch_silent(const struct bf_pp *pp)
  * Into the hypervisor. Our own CPUID is the first exit: it shows that the whole way works while
  * everything can still be undone.
  */
-static void launch(void *arg)
+void bf_launch(struct bf_pp *pp)
 {
-	struct bf_pp *pp = arg;
 	struct bf_loader *loader = pp->loader;
 	uint64_t detail;
 	uint64_t exits;
@@ -89,6 +89,7 @@ static void launch(void *arg)
 		return;
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
+	bf_os_mark_virt(loader->vendor, true);
 	bf_cpu_capture(pp->switch_page);
 	bf_cpu_quiesce(&pp->switch_page->cpu);
 	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
@@ -103,13 +104,14 @@ static void launch(void *arg)
 			result = BF_ERR_MK_SELFTEST;
 	}
 	pp->inside = pp_is_guest(pp);
+	if (!pp->inside)
+		bf_os_mark_virt(loader->vendor, false);
 	pp->failure = pp_failure(pp, (enum bf_error)result);
 }
 
 /* Out of it: the extension is asked first, then nobody is. */
-static void leave(void *arg)
+void bf_leave(struct bf_pp *pp)
 {
-	struct bf_pp *pp = arg;
 	uint32_t regs[4];
 
 	if (pp_state(pp) == BF_PP_GUEST) {
@@ -121,25 +123,40 @@ static void leave(void *arg)
 		pp->inside = false;
 	else
 		pp->inside = pp_is_guest(pp);
+	if (!pp->inside)
+		bf_os_mark_virt(pp->loader->vendor, false);
+}
+
+static void launch_here(void *arg)
+{
+	bf_launch(arg);
+}
+
+static void leave_here(void *arg)
+{
+	bf_leave(arg);
 }
 
 /* --- all CPUs --------------------------------------------------------------------------------- */
 
-/* Takes every CPU back. Returns the first that would not come, or NULL. */
-static struct bf_pp *leave_all(struct bf_loader *loader)
+struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu)
 {
-	struct bf_pp *stuck = NULL;
 	uint32_t i;
 
-	for (i = loader->nr_pps; i-- > 0;) {
-		struct bf_pp *pp = &loader->pps[i];
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].cpu == cpu)
+			return &loader->pps[i];
+	return NULL;
+}
 
-		if (!pp->inside)
-			continue;
-		if (bf_os_on_cpu(pp->cpu, leave, pp) != BF_ERR_OK || pp->inside)
-			stuck = pp;
-	}
-	return stuck;
+static bool any_inside(const struct bf_loader *loader)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].inside)
+			return true;
+	return false;
 }
 
 /* Gives up what the last run left behind for status. */
@@ -195,24 +212,6 @@ void bf_loader_fini(struct bf_loader *loader)
 	bf_block_free(&loader->ring);
 }
 
-static enum bf_error launch_all(struct bf_loader *loader)
-{
-	uint32_t i;
-
-	for (i = 0; i < loader->nr_online; i++) {
-		struct bf_pp *pp = &loader->pps[i];
-		enum bf_error error = bf_os_on_cpu(pp->cpu, launch, pp);
-
-		if (error != BF_ERR_OK)
-			pp->failure = (struct bf_failure){ error, pp->cpu, 0, 0 };
-		if (pp->failure.error != BF_ERR_OK) {
-			loader->failure = pp->failure;
-			return loader->failure.error;
-		}
-	}
-	return BF_ERR_OK;
-}
-
 enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start)
 {
 	uint64_t began = bf_os_now_ns();
@@ -230,13 +229,13 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	loader->handoff = NULL;
 	loader->failure.error = error;
 	if (error == BF_ERR_OK)
-		error = launch_all(loader);
+		error = bf_enter_all(loader, true, &loader->failure, &loader->start_paused_ns);
 	if (error == BF_ERR_OK) {
 		loader->state = BF_STATE_RUNNING;
 		loader->start_ns = bf_os_now_ns() - began;
 		return BF_ERR_OK;
 	}
-	if (leave_all(loader)) {
+	if (any_inside(loader)) {
 		/* Not everything can be undone: keep it, so that it can be tried again. */
 		loader->state = BF_STATE_RUNNING;
 		return error;
@@ -254,7 +253,7 @@ static bool take_down(struct bf_loader *loader)
 
 	for (i = 0; i < loader->nr_pps; i++)
 		loader->pps[i].refused = false;
-	stuck = leave_all(loader);
+	stuck = bf_leave_all(loader, &loader->stop_paused_ns);
 	if (stuck) {
 		loader->failure = pp_failure(stuck, BF_ERR_MK_FAULT);
 		return false;
@@ -293,54 +292,66 @@ bool bf_loader_poll(struct bf_loader *loader)
 
 /* --- CPUs that come and go -------------------------------------------------------------------- */
 
-static struct bf_pp *find_pp(const struct bf_loader *loader, uint32_t cpu)
+/* A single CPU that changes sides: see rendezvous.h. */
+static bool must_stay(const struct bf_loader *loader)
 {
-	uint32_t i;
-
-	for (i = 0; i < loader->nr_pps; i++)
-		if (loader->pps[i].cpu == cpu)
-			return &loader->pps[i];
-	return NULL;
+	return bf_features_broadcast(&loader->features);
 }
 
 enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 {
-	struct bf_pp *pp = find_pp(loader, cpu);
+	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING || (pp && pp->inside))
 		return BF_ERR_OK;
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
-	error = bf_os_on_cpu(cpu, launch, pp);
+	if (must_stay(loader))
+		return BF_ERR_HOTPLUG_REFUSED;
+	error = bf_os_on_cpu(cpu, launch_here, pp);
 	if (error != BF_ERR_OK)
 		pp->failure = (struct bf_failure){ error, cpu, 0, 0 };
 	if (pp->failure.error != BF_ERR_OK && pp->inside)
-		bf_os_on_cpu(cpu, leave, pp);
+		bf_os_on_cpu(cpu, leave_here, pp);
 	return pp->failure.error;
 }
 
 enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 {
-	struct bf_pp *pp = find_pp(loader, cpu);
+	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING || !pp || !pp->inside)
 		return BF_ERR_OK;
-	error = bf_os_on_cpu(cpu, leave, pp);
+	if (must_stay(loader))
+		return BF_ERR_HOTPLUG_REFUSED;
+	error = bf_os_on_cpu(cpu, leave_here, pp);
 	if (error != BF_ERR_OK)
 		return error;
 	return pp->inside ? BF_ERR_MK_FAULT : BF_ERR_OK;
 }
 
-void bf_loader_give_up(struct bf_loader *loader, uint32_t cpu)
+enum bf_error bf_loader_resume(struct bf_loader *loader)
 {
-	const struct bf_pp *pp = find_pp(loader, cpu);
+	uint64_t paused_ns;
+	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING)
-		return;
-	loader->failure = pp ? pp->failure :
-			       (struct bf_failure){ BF_ERR_TOO_MANY_CPUS, cpu, 0, 0 };
-	if (take_down(loader))
+		return BF_ERR_OK;
+	error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
+	if (error != BF_ERR_OK && !any_inside(loader)) {
+		bf_memory_release(&loader->memory);
 		loader->state = BF_STATE_FAILED;
+	}
+	return error;
+}
+
+enum bf_error bf_loader_suspend(struct bf_loader *loader)
+{
+	uint64_t paused_ns;
+
+	if (loader->state != BF_STATE_RUNNING)
+		return BF_ERR_OK;
+	return bf_leave_all(loader, &paused_ns) ? BF_ERR_MK_FAULT : BF_ERR_OK;
 }

@@ -71,6 +71,8 @@ struct bf_loader {
 	struct bf_failure failure; /* the last one, kept until the next start */
 	uint64_t start_ns;
 	uint64_t stop_ns;
+	uint64_t start_paused_ns; /* of these, with interrupts off */
+	uint64_t stop_paused_ns;
 	struct bf_block ring; /* kept for the life of the loader */
 	struct bf_block status; /* kept, like pps, until the next start */
 	uint32_t nr_pps;
@@ -109,18 +111,32 @@ enum bf_error bf_loader_stop(struct bf_loader *loader);
 /* If a PP has failed by itself: stops everything, state is FAILED, returns true. */
 bool bf_loader_poll(struct bf_loader *loader);
 
-/* Stops because the last cpu_up of this CPU failed and nobody can be refused: state is FAILED. */
-void bf_loader_give_up(struct bf_loader *loader, uint32_t cpu);
-
 /*
  * A CPU has come online or is about to go offline; on that CPU, from where it may sleep or not. An
  * error of cpu_up leaves the CPU bare, one of cpu_down leaves it a guest: it must not go then.
+ * HOTPLUG_REFUSED: on this machine CPUs change sides together or not at all.
  */
 enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu);
 enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
 
+/*
+ * Takes every CPU back and keeps everything else, for bf_loader_resume. MK_FAULT: a CPU did not
+ * come; call bf_loader_resume then, too.
+ */
+enum bf_error bf_loader_suspend(struct bf_loader *loader);
+
+/* All CPUs that are online enter again. An error: none has, and the state is FAILED. */
+enum bf_error bf_loader_resume(struct bf_loader *loader);
+
 /* What BF_CHECK_MEMORY asks for when nothing is said about pools. */
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size);
+
+/* The PP of a CPU, or NULL. */
+struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);
+
+/* This CPU enters, and says how it went in pp->inside and pp->failure; or leaves. Interrupts are off. */
+void bf_launch(struct bf_pp *pp);
+void bf_leave(struct bf_pp *pp);
 
 /* prepare.c: allocates and fills all that a start needs; memory is the caller's to release. */
 enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start);

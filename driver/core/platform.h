@@ -46,6 +46,19 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online);
  */
 enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
 
+/*
+ * Runs fn(arg, cpu, count) on all count CPUs that are online at the same time, with interrupts off,
+ * and waits for them. Nothing else runs meanwhile. The hold of bf_os_cpus on CPUs that come and go
+ * is loosened for a moment before.
+ */
+void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg);
+
+/*
+ * Says in the system's own terms that the CPU it runs on has virtualisation in use, or no more, so
+ * that others keep their hands off. The CPU is bare. Interrupts are off.
+ */
+void bf_os_mark_virt(enum bf_vendor vendor, bool in_use);
+
 /* Calls fn for every range of RAM, ascending, until it returns false. */
 void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg);
 
@@ -55,7 +68,7 @@ uint64_t bf_os_free_memory(void);
 /* Whether the system forbids even its administrator to run code in the kernel. */
 bool bf_os_locked_down(void);
 
-uint64_t bf_os_now_ns(void);
+uint64_t bf_os_now_ns(void); /* any context */
 
 /* MSR access that survives #GP: false, and *value is 0. Any context. */
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
@@ -71,6 +84,9 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax);
 
 /* CPUID; regs receives EAX, EBX, ECX, EDX. */
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+
+uint64_t bf_hw_cycles(void); /* RDTSC */
+void bf_hw_pause(void); /* PAUSE, in a loop that waits for another CPU */
 
 uint64_t bf_hw_cr0(void);
 uint64_t bf_hw_cr3(void);

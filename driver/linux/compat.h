@@ -4,6 +4,7 @@
 #define BF_LINUX_COMPAT_H
 
 #include <asm/msr.h>
+#include <asm/tlbflush.h>
 #include <linux/version.h>
 
 /* MSR accessors got the suffix q in 6.16, and the old names went later. */
@@ -14,5 +15,20 @@
 #define bf_compat_rdmsr_safe(msr, value) rdmsrl_safe(msr, value)
 #define bf_compat_wrmsr_safe(msr, value) wrmsrl_safe(msr, value)
 #endif
+
+/*
+ * CR4.VMXE of this CPU, with Linux' own copy of CR4: it is what says that VMX is in use. Kernels from
+ * 6.18 on let nobody but KVM change CR4. Their KVM (since 6.3) asks CPUID of each CPU before it touches
+ * VMX, where the extension hides it.
+ */
+static inline void bf_compat_mark_vmx(bool in_use)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	if (in_use)
+		cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	else
+		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+#endif
+}
 
 #endif

@@ -235,48 +235,62 @@ static long ioctl_dump(void __user *user)
 
 /* --- status ----------------------------------------------------------------------------------- */
 
-static int put_cpus(const struct bf_ioctl_status *argument)
+/* The state of up to *count CPUs, and how many of them that is; NULL: no memory. With the lock held. */
+static struct bf_cpu_status *get_cpus(u32 *count)
 {
-	struct bf_cpu_status __user *cpus = user_pointer(argument->cpus);
-	struct bf_cpu_status *one = kvzalloc(sizeof(*one), GFP_KERNEL);
-	int result = 0;
+	struct bf_cpu_status *cpus;
 	u32 i;
 
-	if (!one)
-		return -ENOMEM;
-	for (i = 0; !result && i < bf_loader.nr_pps && i < argument->nr_cpus; i++) {
-		one->cpu = bf_loader.pps[i].cpu;
-		one->ppid = bf_loader.pps[i].ppid;
-		memcpy(&one->pp, bf_loader.pps[i].status, sizeof(one->pp));
-		if (copy_to_user(&cpus[i], one, sizeof(*one)))
-			result = -EFAULT;
+	*count = min(*count, bf_loader.nr_pps);
+	/* At least one, so that none is not mistaken for no memory. */
+	cpus = kvcalloc(*count + 1, sizeof(*cpus), GFP_KERNEL);
+	if (!cpus)
+		return NULL;
+	for (i = 0; i < *count; i++) {
+		cpus[i].cpu = bf_loader.pps[i].cpu;
+		cpus[i].ppid = bf_loader.pps[i].ppid;
+		memcpy(&cpus[i].pp, bf_loader.pps[i].status, sizeof(cpus[i].pp));
 	}
-	kvfree(one);
-	return result;
+	return cpus;
+}
+
+static void get_status(struct bf_ioctl_status *argument)
+{
+	argument->version = BF_IOCTL_VERSION;
+	argument->state = bf_loader.state;
+	argument->vendor = bf_loader.vendor;
+	argument->error = bf_loader.failure.error;
+	argument->error_cpu = bf_loader.failure.cpu;
+	argument->detail = bf_loader.failure.detail;
+	argument->memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size;
+	argument->start_ns = bf_loader.start_ns;
+	argument->stop_ns = bf_loader.stop_ns;
+	argument->start_paused_ns = bf_loader.start_paused_ns;
+	argument->stop_paused_ns = bf_loader.stop_paused_ns;
+	argument->error_image = bf_loader.failure.image;
+	argument->nr_cpus = bf_loader.nr_pps;
 }
 
 static long ioctl_status(void __user *user)
 {
 	struct bf_ioctl_status argument;
+	struct bf_cpu_status *cpus = NULL;
 	int result = get_argument(&argument, sizeof(argument), user);
+	u32 count;
 
 	if (result)
 		return result;
+	count = argument.cpus ? argument.nr_cpus : 0;
 	bf_lock();
-	argument.version = BF_IOCTL_VERSION;
-	argument.state = bf_loader.state;
-	argument.vendor = bf_loader.vendor;
-	argument.error = bf_loader.failure.error;
-	argument.error_cpu = bf_loader.failure.cpu;
-	argument.detail = bf_loader.failure.detail;
-	argument.memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size;
-	argument.start_ns = bf_loader.start_ns;
-	argument.stop_ns = bf_loader.stop_ns;
-	argument.error_image = bf_loader.failure.image;
-	if (argument.cpus)
-		result = put_cpus(&argument);
-	argument.nr_cpus = bf_loader.nr_pps;
+	get_status(&argument);
+	cpus = get_cpus(&count);
 	bf_unlock();
+	if (!cpus)
+		return -ENOMEM;
+	/* User space can let this take as long as it likes, so without the lock. */
+	if (copy_to_user(user_pointer(argument.cpus), cpus, count * sizeof(*cpus)))
+		result = -EFAULT;
+	kvfree(cpus);
 	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
 }
 

@@ -48,38 +48,25 @@ static int cpu_offline_callback(unsigned int cpu)
 	return -bf_errno(error);
 }
 
+static void enter_after_suspend(void)
+{
+	suspended = false;
+	if (bf_loader_resume(&bf_loader) != BF_ERR_OK)
+		bf_log_failure("stopped after a suspend");
+}
+
 /*
  * Suspend takes all CPUs out while the system still runs and everything may sleep, rather than the
  * last one from a syscore callback: a failure can then still call the suspend off, and be reported.
  */
 static int leave_for_suspend(void)
 {
-	enum bf_error error = BF_ERR_OK;
-	unsigned int cpu;
+	enum bf_error error = bf_loader_suspend(&bf_loader);
 
-	for_each_online_cpu(cpu) {
-		error = bf_loader_cpu_down(&bf_loader, cpu);
-		if (error != BF_ERR_OK)
-			break;
-	}
 	suspended = error == BF_ERR_OK;
+	if (!suspended)
+		enter_after_suspend();
 	return -bf_errno(error);
-}
-
-static void enter_after_suspend(void)
-{
-	unsigned int cpu;
-
-	suspended = false;
-	for_each_online_cpu(cpu) {
-		enum bf_error error = bf_loader_cpu_up(&bf_loader, cpu);
-
-		if (error == BF_ERR_OK)
-			continue;
-		bf_loader_give_up(&bf_loader, cpu);
-		bf_log_failure("stopped after a suspend");
-		return;
-	}
 }
 
 static int suspend_callback(struct notifier_block *block, unsigned long event, void *data)
@@ -92,8 +79,6 @@ static int suspend_callback(struct notifier_block *block, unsigned long event, v
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
 		result = leave_for_suspend();
-		if (result)
-			enter_after_suspend();
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
@@ -117,7 +102,14 @@ static int reboot_callback(struct notifier_block *block, unsigned long event, vo
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block reboot_notifier = { .notifier_call = reboot_callback };
+/*
+ * Before all others: some of them talk to the hypervisor below (Linux as a guest of KVM switches its
+ * paravirtual features off) or give up virtualisation (KVM), and do it as on any machine then.
+ */
+static struct notifier_block reboot_notifier = {
+	.notifier_call = reboot_callback,
+	.priority = INT_MAX,
+};
 
 static void watch(struct work_struct *work);
 static DECLARE_DELAYED_WORK(watch_work, watch);

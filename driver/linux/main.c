@@ -77,8 +77,9 @@ enum bf_error bf_start_logged(const struct bf_start *start)
 		bf_log_failure("not started");
 		return error;
 	}
-	pr_info("started on %u CPUs in %llu ms, %llu MiB\n", bf_loader.nr_online,
-		div_u64(bf_loader.start_ns, NSEC_PER_MSEC), bf_loader.memory.bytes >> 20);
+	pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
+		bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
+		div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC), bf_loader.memory.bytes >> 20);
 	bf_watch();
 	return error;
 }
@@ -92,7 +93,9 @@ enum bf_error bf_stop_logged(void)
 	if (error != BF_ERR_OK)
 		bf_log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
 	else
-		pr_info("stopped in %llu ms\n", div_u64(bf_loader.stop_ns, NSEC_PER_MSEC));
+		pr_info("stopped in %llu ms (%llu us without interrupts)\n",
+			div_u64(bf_loader.stop_ns, NSEC_PER_MSEC),
+			div_u64(bf_loader.stop_paused_ns, NSEC_PER_USEC));
 	return error;
 }
 

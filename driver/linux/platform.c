@@ -10,6 +10,7 @@
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/stop_machine.h>
 
 #include "../core/platform.h"
 #include "compat.h"
@@ -87,6 +88,38 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 	}
 	put_cpu();
 	return error;
+}
+
+struct everywhere {
+	void (*fn)(void *arg, uint32_t cpu, uint32_t count);
+	void *arg;
+};
+
+static int run_here(void *data)
+{
+	const struct everywhere *job = data;
+
+	job->fn(job->arg, raw_smp_processor_id(), num_online_cpus());
+	return 0;
+}
+
+/*
+ * stop_machine takes the lock on CPU hotplug itself, and the form that does not is no module's to
+ * use; taken twice, the lock would wait for itself if somebody else asked for it in between.
+ */
+void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
+{
+	struct everywhere job = { fn, arg };
+
+	cpus_read_unlock();
+	stop_machine(run_here, &job, cpu_online_mask);
+	cpus_read_lock();
+}
+
+void bf_os_mark_virt(enum bf_vendor vendor, bool in_use)
+{
+	if (vendor == BF_VENDOR_INTEL)
+		bf_compat_mark_vmx(in_use);
 }
 
 struct ram_walk {

@@ -180,10 +180,10 @@ bool vmx_setup(uint64_t vsid)
 	if (!setup_execution(vsid, offset) || !setup_transitions(vsid, offset))
 		return false;
 
-	/* init_as_root loaded what Linux ran with, where VMXE is not set yet as far as Linux knows. */
+	/* init_as_root loaded what Linux ran with; of VMXE, the shadow has what Linux knows. */
 	vs_set(vsid, MK1_INTEL_cr0_guest_host_mask, vmx_cr0_forced(vsid));
 	vs_set(vsid, MK1_INTEL_cr4_guest_host_mask, vmx_cr4_forced(vsid));
 	vmx_set_cr0(vsid, vs_get(vsid, MK1_INTEL_cr0));
-	vmx_set_cr4(vsid, vs_get(vsid, MK1_INTEL_cr4) & ~(uint64_t)CR4_VMXE);
+	vmx_set_cr4(vsid, vmx_get_cr4(vsid));
 	return true;
 }

@@ -41,7 +41,7 @@ bool vmx_load(uint64_t spa)
 	return !failed;
 }
 
-static enum bf_error usable(const struct pp *pp)
+static enum bf_error usable(void)
 {
 	uint64_t feature_control;
 
@@ -51,14 +51,12 @@ static enum bf_error usable(const struct pp *pp)
 	if (!(feature_control & FEATURE_CONTROL_LOCKED) ||
 	    !(feature_control & FEATURE_CONTROL_VMXON))
 		return BF_ERR_FW_DISABLED;
-	if (pp->switch_page->cpu.cr4 & CR4_VMXE)
-		return BF_ERR_VIRT_BUSY;
 	return vmx_controls_offered() ? BF_ERR_OK : BF_ERR_VMX_CONTROLS;
 }
 
 enum bf_error vmx_cpu_enable(struct pp *pp)
 {
-	enum bf_error error = usable(pp);
+	enum bf_error error = usable();
 
 	if (error)
 		return error;

@@ -301,7 +301,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		area->own_ept = true;
 	}
 	vmx_set_guest_cr0(state->cr0);
-	vmx_set_guest_cr4(state->cr4 & ~(uint64_t)CR4_VMXE);
+	vmx_set_guest_cr4(state->cr4);
 
 	vmx_exchange_load(vs, state);
 	area->guest[VMX_STAR].value = state->star;
@@ -339,7 +339,7 @@ static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->gdtr.limit = (uint16_t)vmcs_read(VMCS_gdtr_limit);
 	state->idtr.limit = (uint16_t)vmcs_read(VMCS_idtr_limit);
 	state->cr0 = vmx_guest_cr0();
-	state->cr4 = vmx_guest_cr4() & ~(uint64_t)CR4_VMXE;
+	state->cr4 = vmx_guest_cr4();
 	vmx_exchange_save(vs, state);
 	state->star = area->guest[VMX_STAR].value;
 	state->lstar = area->guest[VMX_LSTAR].value;

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include <abi/layout.h>
 #include <abi/mk1.h>
@@ -198,6 +199,97 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 	return BF_ERR_OK;
 }
 
+/* --- all CPUs at once: each has a stack of its own, and they take turns where they wait --------- */
+
+#define STACK_SIZE 0x40000
+
+static struct {
+	ucontext_t caller;
+	ucontext_t on[FAKE_CPUS];
+	bool ended[FAKE_CPUS];
+	uint8_t *stacks;
+	unsigned int turn;
+	bool active;
+	void (*fn)(void *arg, uint32_t cpu, uint32_t count);
+	void *arg;
+	uint32_t count;
+} everywhere;
+
+static void run_on_turn(void)
+{
+	unsigned int i = everywhere.turn;
+
+	everywhere.fn(everywhere.arg, fake.cpus[i].number, everywhere.count);
+	everywhere.ended[i] = true;
+}
+
+/* One turn of each CPU that has not ended; whoever is late only has one when all others have ended. */
+static bool take_turns(bool late)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++) {
+		if (everywhere.ended[i] || fake.cpus[i].late != late)
+			continue;
+		any = true;
+		everywhere.turn = i;
+		stand_on(&fake.cpus[i]);
+		ck_assert_int_eq(swapcontext(&everywhere.caller, &everywhere.on[i]), 0);
+	}
+	return any;
+}
+
+void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
+{
+	struct fake_cpu *before = fake.here;
+	unsigned int i;
+
+	if (fake.before_all)
+		fake.before_all();
+	everywhere.stacks = malloc(FAKE_CPUS * STACK_SIZE);
+	everywhere.fn = fn;
+	everywhere.arg = arg;
+	everywhere.count = 0;
+	everywhere.active = true;
+	for (i = 0; i < fake.nr_cpus; i++) {
+		ucontext_t *on = &everywhere.on[i];
+
+		everywhere.ended[i] = !fake.cpus[i].online;
+		everywhere.count += fake.cpus[i].online;
+		ck_assert_int_eq(getcontext(on), 0);
+		on->uc_stack.ss_sp = everywhere.stacks + i * STACK_SIZE;
+		on->uc_stack.ss_size = STACK_SIZE;
+		on->uc_link = &everywhere.caller;
+		makecontext(on, run_on_turn, 0);
+	}
+	while (take_turns(false) || take_turns(true))
+		;
+	everywhere.active = false;
+	free(everywhere.stacks);
+	stand_on(before);
+}
+
+void bf_hw_pause(void)
+{
+	ck_assert(everywhere.active);
+	ck_assert_int_eq(swapcontext(&everywhere.on[everywhere.turn], &everywhere.caller), 0);
+}
+
+uint64_t bf_hw_cycles(void)
+{
+	static uint64_t cycles;
+
+	return cycles += (uint64_t)1 << 28;
+}
+
+void bf_os_mark_virt(enum bf_vendor vendor, bool in_use)
+{
+	ck_assert_int_eq(vendor, fake.here->vendor);
+	ck_assert(!fake.here->guest);
+	fake.here->marked = in_use;
+}
+
 void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg)
 {
 	if (fn(arg, 0x1000, 0x9EC00) && fn(arg, 0xA0010, 0x100) && fn(arg, 0x100000, 0x1FF00000))
@@ -356,6 +448,8 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 		regs[0] = cpu->leaf_a_eax;
 	} else if (leaf == 0x80000001)
 		regs[2] = cpu->vendor == BF_VENDOR_AMD ? 4 : 0;
+	else if (leaf == 0x80000008)
+		regs[1] = cpu->ext_ebx;
 	else if (leaf == 0x8000000A)
 		regs[3] = 1;
 	else if (leaf == 0x8000001F) {
@@ -423,6 +517,7 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 	struct fake_cpu *cpu = fake.here;
 
 	fake_verify_aspace(page, cr3, entry);
+	ck_assert(cpu->marked);
 	cpu->entries++;
 	if (cpu->behaviour == FAKE_FAILS_LAUNCH) {
 		cpu->status->state = BF_PP_FAILED;

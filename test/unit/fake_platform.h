@@ -41,6 +41,9 @@ struct fake_cpu {
 	struct fake_cpuid {
 		uint32_t leaf, subleaf, reg, bits;
 	} cpuid[10]; /* set in what CPUID says otherwise */
+	bool marked; /* bf_os_mark_virt */
+	bool late; /* comes to a rendezvous when all others have given up */
+	uint32_t ext_ebx; /* CPUID 8000_0008 */
 	struct bf_pp_status *status;
 	unsigned int entries; /* how often it entered */
 };
@@ -53,6 +56,7 @@ struct fake {
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf behind them */
 	bool outer_answers; /* hypercalls of a bare CPU */
+	void (*before_all)(void); /* what happens just before a rendezvous */
 	uint64_t spa_base; /* where physical memory begins */
 	unsigned int max_order; /* larger blocks are not to be had */
 	uint64_t calls; /* of functions that can fail */

@@ -502,6 +502,7 @@ static void set_running(enum bf_vendor vendor)
 	device.status.nr_cpus = 2;
 	device.status.memory = 3 << 20;
 	device.status.start_ns = 12300000;
+	device.status.start_paused_ns = 234567;
 	for (uint32_t i = 0; i < 2; i++) {
 		device.cpus[i].cpu = 4 * i;
 		device.cpus[i].ppid = i;
@@ -520,7 +521,7 @@ START_TEST(status_of_a_running_machine)
 			      "vendor      AMD\n"
 			      "CPUs        2\n"
 			      "memory      3.0 MiB\n"
-			      "last start  12.3 ms\n"
+			      "last start  12.3 ms, of them 0.235 ms without interrupts\n"
 			      "\n"
 			      "CPU   PP  state            exits\n"
 			      "  0    0  guest             105\n"
@@ -534,6 +535,8 @@ START_TEST(status_of_a_running_machine)
 	assert_has(out, "\"exits\": {\"CPUID\": 200, \"NPF\": 10}");
 	assert_has(out, "\"state\": \"running\"");
 	assert_has(out, "\"error\": null");
+	assert_has(out, "\"start_ns\": 12300000");
+	assert_has(out, "\"start_paused_ns\": 234567");
 	assert_has(out, "{\"cpu\": 4, \"ppid\": 1, \"state\": \"guest\", \"exits\": 105, "
 			"\"reasons\": {\"CPUID\": 100, \"NPF\": 5}, \"error\": null}");
 }

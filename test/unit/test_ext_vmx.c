@@ -90,7 +90,8 @@ static void setup(void)
 	fake.reg[SECONDARY] = 0x2; /* the microkernel's EPT */
 	fake.reg[MK1_INTEL_efer] = 0xD01;
 	fake.reg[MK1_INTEL_cr0] = LINUX_CR0;
-	fake.reg[MK1_INTEL_cr4] = LINUX_CR4;
+	fake.reg[MK1_INTEL_cr4] = LINUX_CR4 | CR4_VMXE;
+	fake.reg[MK1_INTEL_cr4_read_shadow] = LINUX_CR4;
 	fake.reg[MK1_INTEL_cs_attrib] = 0xA09B;
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
 	ck_assert(vmx_start());

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/outer.c driver/core/prepare.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
+/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/check.c driver/core/cpu.c driver/core/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/outer.c driver/core/prepare.c driver/core/rendezvous.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include <check.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void assert_all_bare(void)
 	unsigned int i;
 
 	for (i = 0; i < fake.nr_cpus; i++)
-		ck_assert(!fake.cpus[i].guest);
+		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
 	ck_assert_uint_eq(loader.memory.bytes, 0);
 }
 
@@ -111,7 +111,7 @@ START_TEST(survives_every_failure)
 	total = fake.calls;
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	bf_loader_fini(&loader);
-	ck_assert_uint_gt(total, 20);
+	ck_assert_uint_gt(total, 15);
 	for (n = 1; n <= total; n++) {
 		enum bf_error error;
 
@@ -245,21 +245,144 @@ START_TEST(follows_hotplug)
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_CPUS_DIFFER);
 	cpu->leaf7_ebx = 0;
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, 100), BF_ERR_TOO_MANY_CPUS);
-	/* after a suspend, a CPU that does not enter again takes all others with it */
-	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[2].number), BF_ERR_OK);
-	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
-	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[2].number), BF_ERR_EXT_FAULT);
-	bf_loader_give_up(&loader, fake.cpus[2].number);
-	assert_all_bare();
-	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
-	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
-	fake.cpus[2].behaviour = FAKE_WORKS;
-	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	fake.cpus[0].behaviour = FAKE_STUCK;
 	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_MK_FAULT);
 	fake.cpus[0].behaviour = FAKE_WORKS;
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(follows_suspend)
+{
+	unsigned int i;
+
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert(!bf_loader_poll(&loader));
+	/* PP 0 need not be there */
+	fake.cpus[0].online = false;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_int_eq(fake.cpus[i].guest, i != 0);
+	/* a CPU that does not leave: all enter again */
+	fake.cpus[2].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_MK_FAULT);
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_uint_eq(fake.cpus[2].entries, 2);
+	ck_assert_uint_eq(fake.cpus[1].entries, 3);
+	/* a CPU that does not enter again takes all others with it */
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_EXT_FAULT);
+	assert_all_bare();
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	/* unless one of them does not leave */
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake.cpus[3].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_MK_FAULT);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	fake.cpus[3].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	/* one that was plugged in meanwhile has no place */
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	fake.nr_cpus--;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	fake.nr_cpus++;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_TOO_MANY_CPUS);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	assert_all_bare();
+}
+END_TEST
+
+static void first_goes(void)
+{
+	fake.cpus[0].online = false;
+}
+
+static void another_comes(void)
+{
+	fake.cpus[1].online = true;
+}
+
+static void one_for_another(void)
+{
+	first_goes();
+	another_comes();
+}
+
+/* CPUs that come or go in the moment between the preparations and the rendezvous. */
+START_TEST(notices_late_hotplug)
+{
+	static void (*const changes[])(void) = { first_goes, another_comes, one_for_another };
+	unsigned int i;
+
+	fake.cpus[1].online = false;
+	fake.before_all = changes[_i];
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_HOTPLUG);
+	assert_all_bare();
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_uint_eq(fake.cpus[i].entries, 0);
+	fake.before_all = NULL;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+/* Whoever waits does so for a while only, and whoever is late does not enter any more. */
+START_TEST(waits_with_a_bound)
+{
+	unsigned int i;
+
+	fake.cpus[_i].late = true;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RENDEZVOUS);
+	ck_assert_uint_eq(loader.failure.detail, 1);
+	assert_all_bare();
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_uint_eq(fake.cpus[i].entries, 0);
+	fake.cpus[_i].late = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	/* to leave, nobody waits for anybody */
+	fake.cpus[_i].late = true;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+/* INVLPGB: CPUs change sides together or not at all. */
+START_TEST(refuses_hotplug_alone)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		fake.cpus[i].ext_ebx = 8;
+	fake.cpus[1].online = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_HOTPLUG_REFUSED);
+	ck_assert(fake.cpus[0].guest);
+	fake.cpus[1].online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[1].number), BF_ERR_HOTPLUG_REFUSED);
+	ck_assert(!fake.cpus[1].guest);
+	fake.cpus[1].online = false;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
 	assert_all_bare();
 }
 END_TEST
@@ -597,6 +720,10 @@ int main(void)
 	tcase_add_test(tests, keeps_what_a_stuck_cpu_needs);
 	tcase_add_test(tests, follows_a_failure);
 	tcase_add_test(tests, follows_hotplug);
+	tcase_add_test(tests, follows_suspend);
+	tcase_add_loop_test(tests, notices_late_hotplug, 0, 3);
+	tcase_add_loop_test(tests, waits_with_a_bound, 0, FAKE_CPUS);
+	tcase_add_test(tests, refuses_hotplug_alone);
 	tcase_add_test(tests, refuses_machines);
 	tcase_add_test(tests, intel);
 	tcase_add_test(tests, surveys);

@@ -109,7 +109,8 @@ static void show_state(struct seq_file *out, unsigned int cpu, const struct stat
 	for (i = 0; i < ARRAY_SIZE(msrs); i++)
 		show(out, cpu, msrs[i].name, state->msr[i]);
 	show(out, cpu, "cr0", state->cr0);
-	show(out, cpu, "cr4", state->cr4);
+	/* On Intel the module says by VMXE that VMX is in use, which is so while the hypervisor runs. */
+	show(out, cpu, "cr4", state->cr4 & ~(u64)X86_CR4_VMXE);
 	show(out, cpu, "cr8", state->cr8);
 	show(out, cpu, "dr7", state->dr7);
 	show(out, cpu, "xcr0", state->xcr0);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "rendezvous.h"
+
+#include "platform.h"
+
+/*
+ * For how long a CPU waits for the others, in TSC cycles: about 10 s. Nothing but a machine that
+ * does not schedule a CPU at all (an overcommitted outer hypervisor) takes nearly as long.
+ */
+#define WAIT_CYCLES ((uint64_t)1 << 35)
+
+enum verdict { PENDING, ALL_IN, FAILED };
+
+struct rendezvous {
+	struct bf_loader *loader;
+	bool initial;
+	uint32_t arrived; /* CPUs */
+	uint32_t gate; /* PP 0 has initialised the microkernel */
+	uint32_t launched; /* CPUs that have tried */
+	uint32_t verdict; /* enum verdict; whoever takes it from PENDING decides for all */
+	struct bf_failure failure; /* by whoever made it FAILED */
+	uint64_t paused_ns; /* the longest of all CPUs */
+};
+
+static uint32_t load(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store_max(uint64_t *word, uint64_t value)
+{
+	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	while (old < value && !__atomic_compare_exchange_n(word, &old, value, false,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+static bool decide(struct rendezvous *r, enum verdict verdict)
+{
+	uint32_t pending = PENDING;
+
+	return __atomic_compare_exchange_n(&r->verdict, &pending, (uint32_t)verdict, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static void veto(struct rendezvous *r, struct bf_failure failure)
+{
+	if (decide(r, FAILED))
+		r->failure = failure;
+}
+
+/* Waits until *word is value, unless it is known before that the start has failed. */
+static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, uint32_t cpu)
+{
+	uint64_t began = bf_hw_cycles();
+
+	while (load(word) != value && load(&r->verdict) == PENDING) {
+		if (bf_hw_cycles() - began > WAIT_CYCLES)
+			veto(r, (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
+		bf_hw_pause();
+	}
+}
+
+static void add(uint32_t *word)
+{
+	__atomic_fetch_add(word, 1, __ATOMIC_ACQ_REL);
+}
+
+/*
+ * Whether this CPU has a place. CPUs that come or go between the preparations and the rendezvous
+ * change who is PP 0, or how many the microkernel was told of.
+ */
+static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu, uint32_t count)
+{
+	enum bf_error error = BF_ERR_OK;
+
+	if (!pp)
+		error = BF_ERR_TOO_MANY_CPUS;
+	else if (r->initial && (pp->ppid >= r->loader->nr_online || count != r->loader->nr_online))
+		error = BF_ERR_HOTPLUG;
+	if (error == BF_ERR_OK)
+		return true;
+	veto(r, (struct bf_failure){ error, cpu, 0, 0 });
+	return false;
+}
+
+static void enter_one(void *arg, uint32_t cpu, uint32_t count)
+{
+	struct rendezvous *r = arg;
+	struct bf_pp *pp = bf_find_pp(r->loader, cpu);
+	uint64_t began = bf_os_now_ns();
+
+	if (expected(r, pp, cpu, count)) {
+		add(&r->arrived);
+		await(r, &r->arrived, count, cpu);
+		if (r->initial && pp->ppid)
+			await(r, &r->gate, 1, cpu);
+		if (load(&r->verdict) == PENDING && !pp->inside) {
+			bf_launch(pp);
+			if (pp->failure.error != BF_ERR_OK)
+				veto(r, pp->failure);
+		}
+		if (!pp->ppid)
+			__atomic_store_n(&r->gate, 1, __ATOMIC_RELEASE);
+		add(&r->launched);
+		await(r, &r->launched, count, cpu);
+		decide(r, ALL_IN);
+		if (load(&r->verdict) == FAILED && pp->inside)
+			bf_leave(pp);
+	}
+	store_max(&r->paused_ns, bf_os_now_ns() - began);
+}
+
+enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
+			   uint64_t *paused_ns)
+{
+	struct rendezvous r = { .loader = loader, .initial = initial };
+
+	bf_os_on_all(enter_one, &r);
+	*paused_ns = r.paused_ns;
+	*failure = r.failure;
+	return r.failure.error;
+}
+
+static void leave_one(void *arg, uint32_t cpu, uint32_t count)
+{
+	struct rendezvous *r = arg;
+	struct bf_pp *pp = bf_find_pp(r->loader, cpu);
+	uint64_t began = bf_os_now_ns();
+
+	(void)count;
+	if (pp && pp->inside)
+		bf_leave(pp);
+	store_max(&r->paused_ns, bf_os_now_ns() - began);
+}
+
+struct bf_pp *bf_leave_all(struct bf_loader *loader, uint64_t *paused_ns)
+{
+	struct rendezvous r = { .loader = loader };
+	struct bf_pp *stuck = NULL;
+	uint32_t i;
+
+	bf_os_on_all(leave_one, &r);
+	*paused_ns = r.paused_ns;
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].inside)
+			stuck = &loader->pps[i];
+	return stuck;
+}

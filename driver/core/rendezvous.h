@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All CPUs change sides together: while one of them is a guest and another is not, no CPU runs
+ * anything but this. A CPU that flushes TLBs by broadcast (AMD INVLPGB) names an address space of
+ * its own side only, and would leave the other side's translations behind.
+ */
+#ifndef BF_CORE_RENDEZVOUS_H
+#define BF_CORE_RENDEZVOUS_H
+
+#include <abi/errors.h>
+
+#include "loader.h"
+
+/*
+ * Launches every CPU that is online and not a guest yet; initial: nobody has entered this microkernel
+ * before, so PP 0 goes ahead. All CPUs or none: on an error, which is also in *failure, each has left
+ * again, unless it is stuck (pp->inside). *paused_ns: how long interrupts were off, at most.
+ */
+enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
+			   uint64_t *paused_ns);
+
+/* Takes every CPU back. Returns one that would not come, or NULL. */
+struct bf_pp *bf_leave_all(struct bf_loader *loader, uint64_t *paused_ns);
+
+#endif
