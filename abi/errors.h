@@ -47,8 +47,7 @@
 	  "use a virtual machine of KVM or VMware, or a real one") \
 	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not come together in time", \
 	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
-	X(22, HOTPLUG_REFUSED, EBUSY, \
-	  "a CPU cannot go on- or offline alone here while the hypervisor runs (INVLPGB)", \
+	X(22, HOTPLUG_REFUSED, EBUSY, "with INVLPGB, no CPU can go on- or offline while the hypervisor runs", \
 	  "stop it first: bfm stop") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
