@@ -57,6 +57,8 @@ bool apic_send_nmi(uint32_t id)
 	if (!(base & APIC_BASE_EN))
 		return false;
 	if (base & APIC_BASE_EXTD) {
+		/* Not serialising, unlike other WRMSRs: what the NMI is about must be seen before it. */
+		store_fence_for_wrmsr();
 		wrmsr(MSR_X2APIC_ICR, (uint64_t)id << 32 | ICR_NMI);
 		return true;
 	}

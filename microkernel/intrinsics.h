@@ -173,6 +173,15 @@ static inline uint8_t inb(uint16_t port)
 	return value;
 }
 
+/*
+ * WRMSR to the x2APIC is not serialising (SDM vol. 3, "MSR Access in x2APIC Mode"): MFENCE makes
+ * earlier stores visible first, and LFENCE keeps the WRMSR from passing the MFENCE.
+ */
+static inline void store_fence_for_wrmsr(void)
+{
+	__asm__ volatile("mfence\n\tlfence" : : : "memory");
+}
+
 #define MSR_APIC_BASE 0x1B
 #define MSR_SPEC_CTRL 0x48
 #define MSR_IA32_SYSENTER_CS 0x174
