@@ -78,7 +78,7 @@ bool svm_setup(uint64_t vsid)
 	       vs_get(vsid, MK1_AMD_intercept_instruction1) | INTERCEPTS1);
 	vs_set(vsid, MK1_AMD_intercept_instruction2,
 	       vs_get(vsid, MK1_AMD_intercept_instruction2) | INTERCEPTS2);
-	/* VMRUN insists on it (APM vol. 2 §15.5.1); the guest does not see it. */
+	/* VMRUN insists on it (APM vol. 2 §15.5.1). */
 	vs_set(vsid, MK1_AMD_efer, vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 	return true;
 }
@@ -131,11 +131,14 @@ static uint64_t efer_writable(void)
 	return bits;
 }
 
-/* Whether WRMSR of value to EFER is allowed; takes effect if so. SVM looks disabled by firmware. */
+/*
+ * Whether WRMSR of value to EFER is allowed; takes effect if so. SVME reads as set, which keeps KVM away:
+ * it takes the hardware when its first VM is made, and does not look for more than this bit. Whoever
+ * clears it, as Linux does when it panics, finds it set again.
+ */
 static bool write_efer(uint64_t vsid, uint64_t value)
 {
-	uint64_t efer = vs_get(vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME;
-	uint64_t changed = efer ^ value;
+	uint64_t changed = (vs_get(vsid, MK1_AMD_efer) ^ value) & ~(uint64_t)EFER_SVME;
 
 	if (changed & ~efer_writable())
 		return false;
@@ -148,13 +151,14 @@ static bool read_msr(uint64_t vsid, uint32_t msr)
 {
 	switch (msr) {
 	case MSR_EFER:
-		set_guest_edx_eax(vs_get(vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME);
+		set_guest_edx_eax(vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 		return true;
 	case MSR_VM_CR:
 		set_guest_edx_eax(VM_CR_DISABLED);
 		return true;
 	case MSR_VM_HSAVE_PA:
-		return false;
+		set_guest_edx_eax(0);
+		return true;
 	default:
 		return pass_rdmsr(msr);
 	}
@@ -166,8 +170,9 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 	case MSR_EFER:
 		return write_efer(vsid, value);
 	case MSR_VM_CR:
-	case MSR_VM_HSAVE_PA:
 		return false;
+	case MSR_VM_HSAVE_PA:
+		return !value; /* Linux writes that when it panics */
 	default:
 		return pass_wrmsr(msr, value);
 	}

@@ -293,6 +293,8 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 
 	if (!pp->launched)
 		exit_first(pp);
+	if (pp->fallback)
+		vmcb->efer |= EFER_SVME; /* nothing keeps Linux from clearing it */
 	if (code == SVM_EXIT_VMMCALL)
 		vmmcall(pp, vs);
 	if (code == SVM_EXIT_MSR)

@@ -24,7 +24,8 @@ plain()
 	done
 	# OSXSAVE: the CPU's own answer in root mode is another one
 	echo "osxsave $((0x$("$bin/cpuid" 1 0 0 | cut -d' ' -f3) >> 27 & 1))"
-	echo "efer $("$bin/msr" 0 0xc0000080)"
+	# SVME shows on AMD that SVM is in use
+	echo "efer $(($("$bin/msr" 0 0xc0000080) & ~0x1000))"
 }
 
 same_plain()
@@ -50,11 +51,11 @@ svm_leaf_empty()
 	! is_amd || gives 0 "00000000 00000000 00000000 00000000" "$bin/cpuid" 0x8000000a
 }
 
-# VM_HSAVE_PA, VMX_BASIC
+# VM_HSAVE_PA: there is 0, and nothing else can be written; VMX_BASIC
 no_capability_msr()
 {
 	if is_amd; then
-		gives 1 EIO "$bin/msr" 0 0xc0010117
+		gives 0 0x0 "$bin/msr" 0 0xc0010117 && gives 1 EIO "$bin/msr" 0 0xc0010117 0x1000
 	else
 		gives 1 EIO "$bin/msr" 0 0x480
 	fi

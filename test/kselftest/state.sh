@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# No register that Linux can see changes, on any CPU: while the hypervisor runs, and behind it.
+# No register that Linux can see changes, on any CPU: while the hypervisor runs, and behind it (but what
+# tap.sh says).
 . ./tap.sh
 
 all_present()

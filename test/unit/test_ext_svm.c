@@ -209,21 +209,26 @@ START_TEST(svm_instructions_are_undefined)
 }
 END_TEST
 
-START_TEST(efer_hides_svme)
+/* KVM must find SVM in use; a write that clears the bit does no harm. */
+START_TEST(efer_shows_svme)
 {
 	ck_assert_int_eq(msr_exit(MSR_EFER, false, 0), RESUMED_NEXT);
-	ck_assert_uint_eq(edx_eax(), LINUX_EFER);
+	ck_assert_uint_eq(edx_eax(), LINUX_EFER | EFER_SVME);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER | EFER_SVME), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
 	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER), RESUMED_NEXT);
 	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER & ~1ull), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], (LINUX_EFER & ~1ull) | EFER_SVME);
+	ck_assert_int_eq(msr_exit(MSR_EFER, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), (LINUX_EFER & ~1ull) | EFER_SVME);
 }
 END_TEST
 
 START_TEST(efer_refuses_what_a_cpu_refuses)
 {
 	static const uint64_t flips[] = {
-		EFER_SVME, EFER_LMA, EFER_LME, 1ull << 1, 1ull << 9, 1ull << 13, 1ull << 19,
-		1ull << 22, 1ull << 32, 1ull << 63,
+		EFER_LMA, EFER_LME, 1ull << 1, 1ull << 9, 1ull << 13, 1ull << 19, 1ull << 22,
+		1ull << 32, 1ull << 63,
 	};
 
 	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
@@ -236,7 +241,7 @@ START_TEST(efer_refuses_what_a_cpu_refuses)
 	fake.reg[MK1_AMD_efer] = EFER_SVME;
 	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_LME), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], EFER_LME | EFER_SVME);
-	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_SVME), RESUMED);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_LME | EFER_LMA), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP & ~0x800ull);
 }
 END_TEST
@@ -247,8 +252,9 @@ START_TEST(svm_looks_disabled_by_firmware)
 	ck_assert_uint_eq(edx_eax(), 0x18);
 	ck_assert_int_eq(msr_exit(MSR_VM_CR, true, 0), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
-	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, false, 0), RESUMED);
-	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
+	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), 0);
+	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, true, 0), RESUMED_NEXT);
 	ck_assert_int_eq(msr_exit(MSR_VM_HSAVE_PA, true, 0x1000), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
 }
@@ -329,7 +335,7 @@ int main(void)
 	tcase_add_test(tc, stop_that_fails_says_so);
 	tcase_add_test(tc, report_is_switched);
 	tcase_add_test(tc, svm_instructions_are_undefined);
-	tcase_add_test(tc, efer_hides_svme);
+	tcase_add_test(tc, efer_shows_svme);
 	tcase_add_test(tc, efer_refuses_what_a_cpu_refuses);
 	tcase_add_test(tc, svm_looks_disabled_by_firmware);
 	tcase_add_test(tc, other_msrs_are_the_microkernels_decision);

@@ -93,11 +93,15 @@ uint64_t guest_cpl(VsId vs) { return get(vs, Reg::cpl); }
 bool read_msr(VsId vs, uint32_t msr)
 {
 	if (msr == msr_efer) {
-		set_edx_eax(get(vs, Reg::efer) & ~efer_svme);
+		set_edx_eax(get(vs, Reg::efer) | efer_svme); // so that KVM keeps away
 		return true;
 	}
 	if (msr == msr_vm_cr) {
 		set_edx_eax(vm_cr_disabled);
+		return true;
+	}
+	if (msr == msr_vm_hsave_pa) {
+		set_edx_eax(0);
 		return true;
 	}
 	return false;
@@ -105,9 +109,11 @@ bool read_msr(VsId vs, uint32_t msr)
 
 bool write_msr(VsId vs, uint32_t msr, uint64_t value)
 {
+	if (msr == msr_vm_hsave_pa)
+		return !value; // Linux writes that when it panics
 	if (msr != msr_efer)
 		return false;
-	if (((get(vs, Reg::efer) & ~efer_svme) ^ value) & ~efer_may_change)
+	if ((get(vs, Reg::efer) ^ value) & ~(efer_may_change | efer_svme))
 		return false;
 	return mk1::ok(mk1::vs_write(handle, vs, Reg::efer, value | efer_svme));
 }

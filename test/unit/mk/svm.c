@@ -935,6 +935,11 @@ START_TEST(alone)
 	vmcb()->exitinfo2 = RAM_TOP;
 	guest_exit(SVM_EXIT_NPF);
 	ck_assert_int_eq(ended.end, END_GUEST);
+	/* a panic of Linux' switches SVM off */
+	vmcb()->efer &= ~(uint64_t)EFER_SVME;
+	vmcb()->exitinfo2 = RAM_TOP;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_uint_eq(vmcb()->efer & EFER_SVME, EFER_SVME);
 	/* whatever the extension had exit */
 	vmcb()->instruction1 = SVM_INSTR1_SHUTDOWN;
 	guest_exit(SVM_EXIT_SHUTDOWN);

@@ -66,7 +66,7 @@ pub fn prepare() -> mk1::Result<()> {
 pub fn set_up(vs: VsId) -> mk1::Result<()> {
     let intercepts1 = HANDLE.vs_read(vs, Reg::intercept_instruction1)? | INTERCEPTS1;
     let intercepts2 = HANDLE.vs_read(vs, Reg::intercept_instruction2)? | INTERCEPTS2;
-    // VMRUN insists on SVME (§15.5.1); the guest does not see it.
+    // VMRUN insists on SVME (§15.5.1).
     let efer = HANDLE.vs_read(vs, Reg::efer)? | EFER_SVME;
     HANDLE.vs_write(vs, Reg::guest_asid, 1)?;
     HANDLE.vs_write(vs, Reg::msrpm_base_pa, MSRPM.load(Ordering::Relaxed))?;
@@ -90,17 +90,25 @@ fn finish(vs: VsId, done: bool) -> ! {
 
 fn read_msr(vs: VsId, msr: u32) -> bool {
     match msr {
-        MSR_EFER => set_edx_eax(get(vs, Reg::efer) & !EFER_SVME),
+        // So that KVM keeps away.
+        MSR_EFER => set_edx_eax(get(vs, Reg::efer) | EFER_SVME),
         MSR_VM_CR => set_edx_eax(VM_CR_DISABLED),
+        MSR_VM_HSAVE_PA => set_edx_eax(0),
         _ => return false,
     }
     true
 }
 
 fn write_msr(vs: VsId, msr: u32, value: u64) -> bool {
-    msr == MSR_EFER
-        && ((get(vs, Reg::efer) & !EFER_SVME) ^ value) & !EFER_MAY_CHANGE == 0
-        && HANDLE.vs_write(vs, Reg::efer, value | EFER_SVME).is_ok()
+    match msr {
+        // Linux writes that when it panics.
+        MSR_VM_HSAVE_PA => value == 0,
+        MSR_EFER => {
+            (get(vs, Reg::efer) ^ value) & !(EFER_MAY_CHANGE | EFER_SVME) == 0
+                && HANDLE.vs_write(vs, Reg::efer, value | EFER_SVME).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// The MSRs of the map, and those outside of its ranges, which no CPU has: #GP.
