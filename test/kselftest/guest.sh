@@ -34,6 +34,16 @@ qemu-svm | nested-svm) left_out=invd ;;
 *) left_out=none ;;
 esac
 
+# All are executed. What a KVM below makes of hypercalls and of SVM's instructions, which it does not
+# hide from processes where SVM is off, is its own matter.
+unprivileged()
+{
+	"$bin/insns" "$left_out" | case $("$bin/cpuid" 0x40000000) in
+	????????" 4b4d564b "*) grep -vE '^(vmm?call|vmrun|vmload|vmsave|stgi|clgi|invlpga)' ;;
+	*) cat ;;
+	esac
+}
+
 same_output()
 {
 	file=$1
@@ -58,7 +68,7 @@ osxsave=$((0x$osxsave >> 27 & 1))
 modprobe msr
 
 efer=$("$bin/msr" 0 0xc0000080)
-"$bin/insns" "$left_out" >/tmp/insns.bare
+unprivileged >/tmp/insns.bare
 plain_leaves >/tmp/leaves.bare
 
 plan 21
@@ -71,8 +81,7 @@ t "CPUID hides SVM" cpuid_bit 0x80000001 3 2 0
 t "CPUID hides SKINIT" cpuid_bit 0x80000001 3 12 0
 t "OSXSAVE is what Linux set" cpuid_bit 1 3 27 $osxsave
 t "all other leaves are the CPU's" same_output /tmp/leaves.bare plain_leaves
-t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare \
-	"$bin/insns" "$left_out"
+t "unprivileged instructions end as on the bare CPU" same_output /tmp/insns.bare unprivileged
 t "no CPU was stopped by them" all_guests
 # On AMD, SVME (bit 12) shows that SVM is in use.
 running_efer=$(printf '0x%x' $((svm ? efer | 0x1000 : efer)))
