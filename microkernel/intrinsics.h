@@ -190,7 +190,6 @@ static inline void store_fence_for_wrmsr(void)
 #define MSR_IA32_DEBUGCTL 0x1D9
 #define MSR_IA32_PAT 0x277
 #define MSR_IA32_MTRR_CAP 0xFE
-#define MSR_IA32_MTRR_DEF_TYPE 0x2FF
 #define MSR_S_CET 0x6A2
 #define MSR_ISST_ADDR 0x6A8
 #define MSR_EFER 0xC0000080

@@ -14,6 +14,12 @@
 #define MTRR_FIXED_MSRS 11
 #define MTRR_MAX_VARIABLE 32
 
+#define MSR_MTRR_PHYSBASE0 0x200 /* then its mask, and the next pair */
+#define MSR_MTRR_FIX64K 0x250
+#define MSR_MTRR_FIX16K 0x258 /* 2 of them */
+#define MSR_MTRR_FIX4K 0x268 /* 8 */
+#define MSR_IA32_MTRR_DEF_TYPE 0x2FF
+
 #define MTRR_DEF_FIXED 0x400 /* IA32_MTRR_DEF_TYPE: fixed ranges enabled */
 #define MTRR_DEF_ENABLED 0x800
 #define MTRR_MASK_VALID 0x800 /* IA32_MTRR_PHYSMASKn */
@@ -34,5 +40,13 @@ struct mtrrs {
  * multiple of it. false: it may have more than one; for a single page there is always an answer.
  */
 bool mtrr_type(const struct mtrrs *m, uint64_t spa, uint64_t size, uint8_t *type);
+
+/* Whether it is one of them: a write may change the types of memory. */
+static inline bool mtrr_is(uint32_t msr)
+{
+	return msr - MSR_MTRR_PHYSBASE0 < 2 * MTRR_MAX_VARIABLE || msr == MSR_MTRR_FIX64K ||
+	       msr - MSR_MTRR_FIX16K < 2 || msr - MSR_MTRR_FIX4K < 8 ||
+	       msr == MSR_IA32_MTRR_DEF_TYPE;
+}
 
 #endif

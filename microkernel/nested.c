@@ -4,6 +4,7 @@
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
+#include "debug.h"
 #include "intrinsics.h"
 #include "lock.h"
 #include "mem.h"
@@ -130,4 +131,70 @@ bool nested_fault(uint64_t gpa)
 	     map_range(bsl_align_down(gpa, SIZE_1G), 3);
 	mk_unlock(&lock);
 	return ok;
+}
+
+static bool retype(uint64_t table, unsigned int level);
+
+/* A leaf that is of more than one type now becomes a table of leaves that are as it was. */
+static bool split_leaf(uint64_t *entry, unsigned int level)
+{
+	uint64_t first = *entry, spa = pool_alloc();
+	uint64_t *child;
+
+	if (spa == MK_NO_PAGE)
+		return false;
+	child = window(spa);
+	if (level == 2)
+		first &= ~BSL_PTE_PS;
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
+		child[i] = first + i * BSL_LEVEL_SIZE(level - 1);
+	__atomic_store_n(entry, spa | ALL_RIGHTS, __ATOMIC_RELEASE);
+	return retype(spa, level - 1);
+}
+
+/* Other PPs use the table meanwhile: each entry is right at any time, but for its type. */
+static bool retype_leaf(uint64_t *entry, unsigned int level)
+{
+	uint64_t spa = *entry & BSL_PTE_SPA, attr;
+
+	if (!mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
+		return split_leaf(entry, level);
+	__atomic_store_n(entry, spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0),
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/* All that is mapped below a table; false: memory ran out, and some of it has the type it had. */
+static bool retype(uint64_t table, unsigned int level)
+{
+	uint64_t *entries = window(table);
+	bool ok = true;
+
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
+		bool leaf = level == 1 || (level < 4 && entries[i] & BSL_PTE_PS);
+
+		if (leaf && entries[i])
+			ok &= retype_leaf(&entries[i], level);
+		else if (entries[i])
+			ok &= retype(entries[i] & BSL_PTE_SPA, level - 1);
+	}
+	return ok;
+}
+
+void nested_follow_mtrrs(void)
+{
+	bool changed, ok = true;
+
+	if (!mk.root_npt || !mk.vendor->nested_types_changed)
+		return;
+	mk_lock(&lock);
+	changed = mk.vendor->nested_types_changed();
+	if (changed)
+		ok = retype(mk.root_npt, 4);
+	mk_unlock(&lock);
+	/* Linux writes the MTRRs of every CPU, so every PP comes here (SDM vol. 3 §12.11.8). */
+	mk.vendor->nested_flush();
+	if (changed)
+		mk_print("pp %u: MTRRs have changed%s\n", this_pp()->handoff.ppid,
+			 ok ? "" : ", and no memory is left to follow them everywhere");
 }

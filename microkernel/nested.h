@@ -16,4 +16,7 @@ enum bf_error nested_init(void);
 /* The guest touched gpa, which is not mapped: device memory above, mapped now. false: it cannot be. */
 bool nested_fault(uint64_t gpa);
 
+/* An MTRR of this PP was written: the table follows, and this PP forgets what it knew of it. */
+void nested_follow_mtrrs(void);
+
 #endif

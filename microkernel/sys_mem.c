@@ -7,6 +7,8 @@
 #include "ext.h"
 #include "intrinsics.h"
 #include "mem.h"
+#include "mtrr.h"
+#include "nested.h"
 #include "pp.h"
 #include "syscall.h"
 #include "tlb.h"
@@ -135,5 +137,7 @@ uint64_t sys_intrinsic_wrmsr(struct syscall_frame *f)
 		return MK1_INVALID_PERM_DENIED;
 	if (!wrmsr_safe((uint32_t)f->reg[1], f->reg[2]))
 		return MK1_INVALID_INPUT_REG(1);
+	if (mtrr_is((uint32_t)f->reg[1]))
+		nested_follow_mtrrs();
 	return MK1_SUCCESS;
 }

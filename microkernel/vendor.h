@@ -71,6 +71,12 @@ struct vendor_ops {
 	bool (*has_nested)(void);
 	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */
 	bool (*nested_leaf)(uint64_t spa, uint64_t size, uint64_t *attr);
+	/*
+	 * Where these carry memory types (else NULL), after an MTRR was written: whether nested_leaf
+	 * says something else from now on. And what drops this PP's translations of the nested table.
+	 */
+	bool (*nested_types_changed)(void);
+	void (*nested_flush)(void);
 };
 
 extern const struct vendor_ops svm_ops;

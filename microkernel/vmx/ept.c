@@ -2,6 +2,7 @@
 /* What the CPUs offer, memory types for EPT (SDM vol. 3 §29.3) and the TLB (§29.4). */
 #include <bsl/bits.h>
 #include <bsl/paging.h>
+#include <bsl/string.h>
 
 #include "../debug.h"
 #include "../fail.h"
@@ -41,10 +42,6 @@ enum { FLUSH_GLA, FLUSH_SINGLE, FLUSH_ALL };
 #define EPTP_4_LEVELS 0x18
 #define EPT_TYPE_SHIFT 3
 
-#define MSR_MTRR_FIX64K 0x250
-#define MSR_MTRR_FIX16K 0x258
-#define MSR_MTRR_FIX4K 0x268
-#define MSR_MTRR_PHYSBASE0 0x200
 #define MTRR_CAP_FIXED 0x100
 
 struct vmx vmx;
@@ -85,31 +82,48 @@ static void read_capabilities(void)
 		vmx.ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
 }
 
-static void read_mtrrs(void)
+/* All of *m is written: two of them can be compared. */
+static void read_mtrrs(struct mtrrs *m)
 {
 	uint64_t cap;
 
-	mtrrs.present = cpuid(1, 0).edx & BSL_BIT(12);
-	if (!mtrrs.present)
+	bsl_memset(m, 0, sizeof(*m));
+	m->present = cpuid(1, 0).edx & BSL_BIT(12);
+	if (!m->present)
 		return;
 	cap = rdmsr(MSR_IA32_MTRR_CAP);
-	mtrrs.def_type = rdmsr(MSR_IA32_MTRR_DEF_TYPE);
+	m->def_type = rdmsr(MSR_IA32_MTRR_DEF_TYPE);
 	if (cap & MTRR_CAP_FIXED) {
-		mtrrs.fixed[0] = rdmsr(MSR_MTRR_FIX64K);
+		m->fixed[0] = rdmsr(MSR_MTRR_FIX64K);
 		for (uint32_t i = 0; i < 2; i++)
-			mtrrs.fixed[1 + i] = rdmsr(MSR_MTRR_FIX16K + i);
+			m->fixed[1 + i] = rdmsr(MSR_MTRR_FIX16K + i);
 		for (uint32_t i = 0; i < 8; i++)
-			mtrrs.fixed[3 + i] = rdmsr(MSR_MTRR_FIX4K + i);
+			m->fixed[3 + i] = rdmsr(MSR_MTRR_FIX4K + i);
 	} else {
-		mtrrs.def_type &= ~(uint64_t)MTRR_DEF_FIXED;
+		m->def_type &= ~(uint64_t)MTRR_DEF_FIXED;
 	}
-	mtrrs.nr_variable = (unsigned int)bsl_field_get(cap, 0, 8);
-	if (mtrrs.nr_variable > MTRR_MAX_VARIABLE)
-		mtrrs.nr_variable = MTRR_MAX_VARIABLE;
-	for (uint32_t i = 0; i < mtrrs.nr_variable; i++) {
-		mtrrs.variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
-		mtrrs.variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+	m->nr_variable = (unsigned int)bsl_field_get(cap, 0, 8);
+	if (m->nr_variable > MTRR_MAX_VARIABLE)
+		m->nr_variable = MTRR_MAX_VARIABLE;
+	for (uint32_t i = 0; i < m->nr_variable; i++) {
+		m->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
+		m->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
 	}
+}
+
+/*
+ * While a CPU changes its MTRRs, they and its caches are off (§12.11.8): what they say counts once they
+ * are on again. All CPUs change theirs, one after the other; the first of them is the one that counts.
+ */
+bool vmx_nested_types_changed(void)
+{
+	static struct mtrrs now;
+
+	read_mtrrs(&now);
+	if (!(now.def_type & MTRR_DEF_ENABLED) || !bsl_memcmp(&now, &mtrrs, sizeof(now)))
+		return false;
+	mtrrs = now;
+	return true;
 }
 
 bool vmx_has_nested(void)
@@ -117,7 +131,7 @@ bool vmx_has_nested(void)
 	uint64_t needed = CAP_EPT_4_LEVELS | CAP_EPT_WB | CAP_INVEPT;
 
 	read_capabilities();
-	read_mtrrs();
+	read_mtrrs(&mtrrs);
 	return vmx.secondary.may & SECONDARY_EPT && (vmx.ept_vpid & needed) == needed &&
 	       vmx.ept_vpid & (CAP_INVEPT_SINGLE | CAP_INVEPT_ALL);
 }

@@ -77,6 +77,7 @@ bool vmx_load(uint64_t spa); /* VMPTRLD */
 /* ept.c */
 bool vmx_has_nested(void);
 bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+bool vmx_nested_types_changed(void);
 uint64_t vmx_root_eptp(void);
 void vmx_flush_everything(void); /* all EPTs and VPIDs on this PP */
 void vmx_flush_ept(uint64_t eptp);

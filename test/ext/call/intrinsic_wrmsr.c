@@ -21,6 +21,19 @@ static void denied(uint64_t msr)
 	GIVES(MK1_INVALID_PERM_DENIED, MK1_HANDLE, HIGH32 | msr, ~0ULL);
 }
 
+/* MTRRs, which not every CPU has all of: as they are, and no value that is none. */
+static void same_again(uint64_t msr)
+{
+	uint64_t value;
+	uint64_t status = mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value);
+
+	VERIFY((msr >= 0x200 && msr <= 0x26F) || msr == 0x2FF); /* another one wants a test here */
+	if (status == MK1_SUCCESS)
+		GIVES(MK1_SUCCESS, MK1_HANDLE, msr, value);
+	else
+		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, msr, 0);
+}
+
 static void test(void)
 {
 	uint64_t old = tsc_aux(), status;
@@ -31,8 +44,8 @@ static void test(void)
 		for (uint64_t msr = msrs[i].first; msr <= msrs[i].last; msr++) {
 			if (msrs[i].rights == R)
 				denied(msr);
-			else
-				VERIFY(msr == MSR_TSC_AUX); /* another one wants a test here */
+			else if (msr != MSR_TSC_AUX)
+				same_again(msr);
 		}
 		if (!is_listed(msrs[i].first - 1))
 			denied(msrs[i].first - 1);

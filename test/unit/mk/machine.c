@@ -7,6 +7,7 @@
 
 #include <bsl/paging.h>
 
+#include "../../../microkernel/mtrr.h"
 #include "../../../microkernel/start.h"
 
 #define LIST_PAGES 1

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include <bsl/paging.h>
+
+#include "../../../microkernel/mtrr.h"
 #include "suites.h"
 
 #define MSR_EPT_VPID_CAP 0x48C
@@ -204,6 +207,89 @@ START_TEST(no_fixed_mtrrs_and_too_many_variable)
 	ck_assert_uint_eq(entry >> 3 & 7, 0);
 	nested_walk(0x1000, &entry);
 	ck_assert_uint_eq(entry >> 3 & 7, 6);
+}
+END_TEST
+
+static void wrmsr_of_linux(uint32_t msr, uint64_t value)
+{
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, msr, value), MK1_SUCCESS);
+}
+
+static void expect_type(uint64_t gpa, unsigned int level, uint64_t type)
+{
+	uint64_t entry;
+
+	ck_assert_uint_eq(nested_walk(gpa, &entry), level);
+	ck_assert_uint_eq(entry >> 3 & 7, type);
+	ck_assert_uint_eq(entry & BSL_PTE_SPA, gpa & BSL_PTE_SPA & ~((1ULL << (3 + 9 * level)) - 1));
+}
+
+/* As Linux changes MTRRs: off, new values, on again, on every CPU. */
+static void change_mtrrs(uint64_t base, uint64_t mask)
+{
+	wrmsr_of_linux(MSR_IA32_MTRR_DEF_TYPE, 0x6);
+	wrmsr_of_linux(0x202, base);
+	wrmsr_of_linux(0x203, mask);
+	ck_assert_str_eq(printed(), "");
+	wrmsr_of_linux(MSR_IA32_MTRR_DEF_TYPE, 0xC06);
+}
+
+START_TEST(mtrrs_are_followed)
+{
+	in_vmexit();
+	(void)printed();
+	expect_type(0xC0000000, 2, 6);
+	expect_type(0x140000000, 3, 6);
+	cpu->count[INSN_INVEPT] = 0;
+	change_mtrrs(0xC0000001, 0xFFFFF00800); /* 1 MiB of WC */
+	expect_printed("pp 0: MTRRs have changed\n");
+	ck_assert_uint_gt(cpu->count[INSN_INVEPT], 0);
+	expect_type(0xC0000000, 1, 1);
+	expect_type(0xC00FF000, 1, 1);
+	expect_type(0xC0100000, 1, 6);
+	expect_type(0xC0200000, 2, 6);
+	expect_type(0xE0000000, 2, 0);
+	/* another CPU does the same: nothing to do but to forget what its TLB has */
+	enter(1);
+	(void)printed();
+	cpu->count[INSN_INVEPT] = 0;
+	change_mtrrs(0xC0000001, 0xFFFFF00800);
+	ck_assert_str_eq(printed(), "");
+	ck_assert_uint_gt(cpu->count[INSN_INVEPT], 0);
+	/* a page of 1 GiB falls into parts, and what was in parts gets one type again */
+	on_pp(0);
+	change_mtrrs(0x140000000, 0xFFFFE00800); /* 2 MiB of UC */
+	expect_printed("MTRRs have changed");
+	expect_type(0x140000000, 2, 0);
+	expect_type(0x140200000, 2, 6);
+	expect_type(0xC0000000, 1, 6);
+	/* what the hypervisor owns stays hidden */
+	uint64_t entry;
+	nested_walk(ODD_OWNED, &entry);
+	ck_assert_uint_ne(entry & BSL_PTE_SPA, ODD_OWNED);
+	/* other MSRs have no say, and fixed ranges have */
+	wrmsr_of_linux(0xC0000103, 1);
+	ck_assert_str_eq(printed(), "");
+	wrmsr_of_linux(0x268, 0x0606060606060600);
+	expect_printed("MTRRs have changed");
+	expect_type(0xC0000, 1, 0);
+	/* without memory: said, and the rest follows */
+	drain_pool(0);
+	change_mtrrs(0x80000000, 0xFFFFE00800);
+	expect_printed("no memory is left to follow them everywhere");
+	expect_type(0x140000000, 2, 6);
+}
+END_TEST
+
+START_TEST(mtrrs_that_nobody_follows)
+{
+	machine_of(_i);
+	start_and_launch();
+	guest_exit(_i ? EXIT_CPUID : 0x72);
+	(void)printed();
+	mk.root_npt = _i ? 0 : mk.root_npt;
+	change_mtrrs(0xC0000001, 0xFFFFF00800);
+	ck_assert_str_eq(printed(), "");
 }
 END_TEST
 
@@ -886,6 +972,8 @@ TCase *vmx_tests(void)
 	tcase_add_loop_test(tc, ept_that_is_too_little, 0, 4);
 	tcase_add_test(tc, no_mtrrs);
 	tcase_add_test(tc, no_fixed_mtrrs_and_too_many_variable);
+	tcase_add_test(tc, mtrrs_are_followed);
+	tcase_add_loop_test(tc, mtrrs_that_nobody_follows, 0, 2);
 	tcase_add_loop_test(tc, flushes, 0, 5);
 	tcase_add_test(tc, flush_with_invept_of_all_only);
 	tcase_add_test(tc, no_invvpid);
