@@ -96,6 +96,7 @@ enum bf_check_item {
 	BF_CHECK_MEMORY,
 	BF_CHECK_OUTER, /* no outer hypervisor below which it cannot work */
 	BF_CHECK_CONTROLS, /* VMX offers what is needed */
+	BF_CHECK_ADDRESSES, /* nothing lies above the nested page table */
 	BF_NR_CHECKS
 };
 

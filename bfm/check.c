@@ -19,6 +19,7 @@ static const char *const items[BF_NR_CHECKS] = {
 	[BF_CHECK_MEMORY] = "memory",
 	[BF_CHECK_OUTER] = "outer hypervisor",
 	[BF_CHECK_CONTROLS] = "controls of VMX",
+	[BF_CHECK_ADDRESSES] = "physical addresses",
 };
 
 /* What is worth knowing of the hypervisor below, where it stands in nobody's way. */

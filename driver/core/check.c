@@ -15,6 +15,9 @@
 #define FEATURE_CONTROL_VMXON 0x4 /* outside SMX */
 #define VM_CR_SVMDIS 0x10
 
+/* Where the nested page table ends, which has 4 levels. */
+#define ADDRESS_LIMIT BSL_BIT(48)
+
 static bool disabled_by_firmware(const struct bf_cpu_features *features)
 {
 	if (features->vendor == BF_VENDOR_INTEL)
@@ -156,6 +159,7 @@ enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check
 	enum bf_error error = BF_ERR_OK;
 	unsigned int item;
 	uint32_t flags;
+	uint64_t end;
 
 	*detail = 0;
 	*cpu = 0;
@@ -166,6 +170,9 @@ enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check
 	note(survey, BF_CHECK_OUTER, bf_outer_check(bf_outer_detect(&flags)), 0, 0);
 	if (bf_os_locked_down())
 		note(survey, BF_CHECK_LOCKDOWN, BF_ERR_LOCKDOWN, 0, 0);
+	end = bf_os_memory_end();
+	if (end > ADDRESS_LIMIT)
+		note(survey, BF_CHECK_ADDRESSES, BF_ERR_ADDRESS_TOO_HIGH, end - 1, 0);
 	if (bf_os_free_memory() < memory)
 		note(survey, BF_CHECK_MEMORY, BF_ERR_NO_MEMORY, memory, 0);
 	for (item = 0; item < BF_NR_CHECKS && error == BF_ERR_OK; item++) {

@@ -62,6 +62,9 @@ void bf_os_mark_virt(enum bf_vendor vendor, bool in_use);
 /* Calls fn for every range of RAM, ascending, until it returns false. */
 void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg);
 
+/* The end of the highest range of physical addresses in which RAM or a device lies. */
+uint64_t bf_os_memory_end(void);
+
 /* Bytes of memory that could be allocated now, about. */
 uint64_t bf_os_free_memory(void);
 

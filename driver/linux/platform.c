@@ -7,6 +7,7 @@
 #include <linux/ioport.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -140,6 +141,41 @@ void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg)
 
 	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, 0, -1, &walk,
 			    visit_ram);
+}
+
+static void extend(u64 *end, const struct resource *resource)
+{
+	if (resource->end >= *end)
+		*end = resource->end + 1;
+}
+
+static int visit_busy(struct resource *resource, void *end)
+{
+	extend(end, resource);
+	return 0;
+}
+
+/*
+ * What is busy: RAM and the devices that have a driver. Of a PCI device without one the BARs count all
+ * the same, since programs can map them; windows of bridges and host bridges do not.
+ */
+uint64_t bf_os_memory_end(void)
+{
+	struct pci_dev *device = NULL;
+	u64 end = 0;
+	int i;
+
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_MEM | IORESOURCE_BUSY, 0, -1, &end,
+			    visit_busy);
+	for_each_pci_dev(device) {
+		for (i = 0; i < PCI_BRIDGE_RESOURCES; i++) {
+			const struct resource *bar = &device->resource[i];
+
+			if ((bar->flags & IORESOURCE_MEM) && bar->parent)
+				extend(&end, bar);
+		}
+	}
+	return end;
 }
 
 uint64_t bf_os_free_memory(void)

@@ -296,6 +296,11 @@ void bf_os_ram(bool (*fn)(void *arg, uint64_t spa, uint64_t size), void *arg)
 		fn(arg, 0x40000000, 0x1000);
 }
 
+uint64_t bf_os_memory_end(void)
+{
+	return fake.memory_end;
+}
+
 uint64_t bf_os_free_memory(void)
 {
 	return 256 << 20;

@@ -57,6 +57,7 @@ struct fake {
 	uint32_t outer_features; /* EAX of the leaf behind them */
 	bool outer_answers; /* hypercalls of a bare CPU */
 	void (*before_all)(void); /* what happens just before a rendezvous */
+	uint64_t memory_end;
 	uint64_t spa_base; /* where physical memory begins */
 	unsigned int max_order; /* larger blocks are not to be had */
 	uint64_t calls; /* of functions that can fail */

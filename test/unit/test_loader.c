@@ -540,6 +540,20 @@ START_TEST(finds_a_bare_cpu)
 }
 END_TEST
 
+/* What counts is where something lies, not how wide the CPU's addresses are. */
+START_TEST(refuses_high_addresses)
+{
+	fake_set_cpuid(fake.here, 0x80000008, 0, 0, 52);
+	for (unsigned int i = 1; i < FAKE_CPUS; i++)
+		fake_set_cpuid(&fake.cpus[i], 0x80000008, 0, 0, 52);
+	fake.memory_end = 1ULL << 48;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	fake.memory_end += 0x1000;
+	assert_fails(BF_ERR_ADDRESS_TOO_HIGH, 0, (1ULL << 48) + 0xFFF);
+}
+END_TEST
+
 START_TEST(refuses_images)
 {
 	start.exts[0].size = 100;
@@ -729,6 +743,7 @@ int main(void)
 	tcase_add_test(tests, surveys);
 	tcase_add_test(tests, outer_hypervisors);
 	tcase_add_test(tests, finds_a_bare_cpu);
+	tcase_add_test(tests, refuses_high_addresses);
 	tcase_add_test(tests, refuses_images);
 	tcase_add_test(tests, refuses_another_microkernel);
 	tcase_add_test(tests, loads_images);
