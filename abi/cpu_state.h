@@ -49,6 +49,7 @@
 #define BF_SEG_BASE 0x8
 
 #define BF_SWITCH_NMI 0x300
+#define BF_SWITCH_MC 0x304
 #define BF_SWITCH_GDTR 0x308
 #define BF_SWITCH_IDTR 0x318
 #define BF_SWITCH_HOST_CR4 0x378
@@ -147,7 +148,8 @@ struct bf_cpu_state {
 struct bf_switch_page {
 	struct bf_cpu_state cpu;
 	uint8_t pad0[BF_SWITCH_NMI - sizeof(struct bf_cpu_state)];
-	uint64_t nmi_pending;
+	uint32_t nmi_pending;
+	uint32_t mc_pending; /* only on the way back to Linux */
 	struct bf_table gdtr;
 	struct bf_table idtr;
 	uint64_t gdt[BF_SWITCH_GDT_ENTRIES];
@@ -180,6 +182,7 @@ BF_ASSERT_OFFSET(struct bf_cpu_state, rtit_ctl, BF_CS_RTIT_CTL);
 BF_ASSERT_OFFSET(struct bf_cpu_state, lbr_ctl, BF_CS_LBR_CTL);
 BF_ASSERT_OFFSET(struct bf_segment, base, BF_SEG_BASE);
 BF_ASSERT_OFFSET(struct bf_switch_page, nmi_pending, BF_SWITCH_NMI);
+BF_ASSERT_OFFSET(struct bf_switch_page, mc_pending, BF_SWITCH_MC);
 BF_ASSERT_OFFSET(struct bf_switch_page, gdtr, BF_SWITCH_GDTR);
 BF_ASSERT_OFFSET(struct bf_switch_page, idtr, BF_SWITCH_IDTR);
 BF_ASSERT_OFFSET(struct bf_switch_page, host_cr4, BF_SWITCH_HOST_CR4);

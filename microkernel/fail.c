@@ -53,7 +53,9 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	lgdt(&sp->gdtr);
 	if (pp->nmi_pending)
 		sp->nmi_pending = 1;
-	pp->nmi_pending = false;
+	if (pp->mc_pending)
+		sp->mc_pending = 1;
+	pp->owed = 0;
 	mk.vendor->cpu_disable(pp);
 	restore_cpu(pp, &sp->cpu);
 	switch_leave(sp);

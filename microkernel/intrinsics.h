@@ -187,6 +187,7 @@ static inline void store_fence_for_wrmsr(void)
 #define MSR_IA32_SYSENTER_CS 0x174
 #define MSR_IA32_SYSENTER_ESP 0x175
 #define MSR_IA32_SYSENTER_EIP 0x176
+#define MSR_MCG_STATUS 0x17A
 #define MSR_IA32_DEBUGCTL 0x1D9
 #define MSR_IA32_PAT 0x277
 #define MSR_IA32_MTRR_CAP 0xFE
@@ -220,6 +221,8 @@ static inline void store_fence_for_wrmsr(void)
 #define CR4_OSXSAVE 0x40000
 #define CR4_SMEP 0x100000
 #define CR4_SMAP 0x200000
+
+#define MCG_STATUS_RIPV 0x1
 
 #define EFER_SCE 0x1
 #define EFER_LME 0x100

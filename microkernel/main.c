@@ -101,7 +101,7 @@ static void init_pp(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
 	pp->fallback = false;
-	pp->nmi_pending = false;
+	pp->owed = 0;
 	pp->nr_locks = 0;
 	tlb_init(pp);
 	pp->code.page = ~(uint64_t)0;

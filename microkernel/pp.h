@@ -133,7 +133,14 @@ struct pp {
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
 	bool fallback; /* no extension is asked any more: see fail.c */
 	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
-	bool nmi_pending; /* an NMI arrived in root mode and is owed to the root VS */
+	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
+	union {
+		struct {
+			bool nmi_pending;
+			bool mc_pending;
+		};
+		uint16_t owed;
+	};
 	struct bsl_spinlock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */

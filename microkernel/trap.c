@@ -5,6 +5,7 @@
 #include "ext.h"
 #include "fail.h"
 #include "intrinsics.h"
+#include "lock.h"
 #include "mk.h"
 #include "pp.h"
 #include "tlb.h"
@@ -52,6 +53,25 @@ static bool execute_cpuid(struct pp *pp, struct trap_frame *frame)
 	return true;
 }
 
+/*
+ * A machine check in root mode is Linux', as an NMI is: Linux has the handler, and ends MCG_STATUS.MCIP,
+ * under which another one is a shutdown (SDM vol. 3 §16.3.2.2, APM vol. 2 §9.3.2). Without RIPV what it
+ * interrupted cannot go on.
+ */
+static void machine_check(struct pp *pp, const struct trap_frame *frame)
+{
+	uint64_t status;
+
+	pp->mc_pending = true;
+	mk.vendor->owe(pp);
+	if (rdmsr_safe(MSR_MCG_STATUS, &status) && status & MCG_STATUS_RIPV)
+		return;
+	if (frame->cs & 3)
+		fail(BF_ERR_EXT_FAULT, VECTOR_MC, frame->rip, 0);
+	locks_abandon();
+	reset_machine(pp, "a machine check ended the microkernel");
+}
+
 void trap(struct trap_frame *frame)
 {
 	struct pp *pp = this_pp();
@@ -60,7 +80,11 @@ void trap(struct trap_frame *frame)
 		if (tlb_kicked(pp))
 			return;
 		pp->nmi_pending = true;
-		mk.vendor->nmi(pp);
+		mk.vendor->owe(pp);
+		return;
+	}
+	if (frame->vector == VECTOR_MC) {
+		machine_check(pp, frame);
 		return;
 	}
 	pp->unsettled = true; /* CR2, DR6 */

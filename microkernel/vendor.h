@@ -61,8 +61,8 @@ struct vendor_ops {
 	void (*tlb_flush_all)(struct vs *vs);
 	void (*vs_dump)(struct vs *vs);
 
-	/* An NMI arrived in root mode and has been noted in the PP. */
-	void (*nmi)(struct pp *pp);
+	/* An NMI or a machine check arrived in root mode and has been noted in the PP. */
+	void (*owe)(struct pp *pp);
 
 	/* Prepares a root VS to be run without an extension: only what must exit, exits. */
 	void (*fallback_init)(struct vs *vs);

@@ -155,7 +155,7 @@ bf_switch_leave:
 	write_msr MSR_FS_BASE, BF_CS_FS + BF_SEG_BASE
 	write_msr MSR_GS_BASE, BF_CS_GS + BF_SEG_BASE
 
-	/* Linux' NMI handler needs all of the above, so its IDT comes last. */
+	/* Linux' handlers of NMIs and machine checks need all of the above, so its IDT comes last. */
 	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
 
 	/* What counts and traces by itself goes on: it may write to Linux's memory, and cause an NMI. */
@@ -163,9 +163,14 @@ bf_switch_leave:
 	resume_msr MSR_RTIT_CTL, BF_CS_RTIT_CTL
 	resume_msr MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
 
-	cmpq	$0, BF_SWITCH_NMI(%rdi)
+	cmpl	$0, BF_SWITCH_MC(%rdi)
 	je	1f
-	movq	$0, BF_SWITCH_NMI(%rdi)
+	movl	$0, BF_SWITCH_MC(%rdi)
+	int	$18
+1:
+	cmpl	$0, BF_SWITCH_NMI(%rdi)
+	je	1f
+	movl	$0, BF_SWITCH_NMI(%rdi)
 	int	$2
 1:
 	movzwl	BF_CS_SS(%rdi), %eax
@@ -208,7 +213,7 @@ bf_switch_nmi:
 	mov	8(%rsp), %rax
 	add	$16, %rsp
 	and	$~BF_PAGE_MASK, %rax
-	movq	$1, BF_SWITCH_NMI(%rax)
+	movl	$1, BF_SWITCH_NMI(%rax)
 	pop	%rax
 	iretq
 	.size bf_switch_nmi, . - bf_switch_nmi

@@ -19,15 +19,24 @@ static void inject(struct vmcb *vmcb, uint64_t event)
 
 /*
  * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then for
- * the end of the NMI handler that the guest may be in.
+ * the end of the NMI handler that the guest may be in. A machine check goes in at once, but not instead of
+ * another event: then it waits for the next entry.
  */
-void svm_take_nmi(struct pp *pp, const struct vs *vs)
+void svm_take_owed(struct pp *pp, const struct vs *vs)
 {
+	struct vmcb *vmcb = vmcb_of(vs);
+
 	if (!vs->root)
+		return;
+	if (pp->mc_pending && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+		pp->mc_pending = false;
+		inject(vmcb, SVM_EVENT_EXCEPTION | VECTOR_MC);
+	}
+	if (!pp->nmi_pending)
 		return;
 	pp->nmi_pending = false;
 	if (!apic_send_nmi(pp->tlb->apic_id))
-		inject(vmcb_of(vs), SVM_EVENT_NMI);
+		inject(vmcb, SVM_EVENT_NMI);
 }
 
 void svm_run_kicked(struct pp *pp, struct vs *vs)
@@ -37,8 +46,8 @@ void svm_run_kicked(struct pp *pp, struct vs *vs)
 		tlb_await_kick(pp);
 		clgi();
 	} while (!tlb_enter_guest(pp));
-	if (pp->nmi_pending)
-		svm_take_nmi(pp, vs);
+	if (pp->owed)
+		svm_take_owed(pp, vs);
 	svm_enter(vs->block_spa);
 }
 

@@ -261,9 +261,9 @@ static void svm_vs_dump(struct vs *vs)
 		 (unsigned long long)v->np_control, (unsigned long long)v->n_cr3);
 }
 
-static void svm_nmi(struct pp *pp)
+static void svm_owe(struct pp *pp)
 {
-	(void)pp; /* svm_vs_run looks at nmi_pending */
+	(void)pp; /* svm_run looks at it */
 }
 
 const struct vendor_ops svm_ops = {
@@ -289,6 +289,6 @@ const struct vendor_ops svm_ops = {
 	.tlb_flush_gla = svm_tlb_flush_gla,
 	.tlb_flush_all = svm_tlb_flush_all,
 	.vs_dump = svm_vs_dump,
-	.nmi = svm_nmi,
+	.owe = svm_owe,
 	.fallback_init = svm_fallback_init,
 };

@@ -3,7 +3,7 @@
  * Into the guest and out of it.
  *
  * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
- * are noted in pp->nmi_pending. The root VS then runs with NMI-window exiting, which exits when the
+ * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS then runs with NMI-window exiting, which exits when the
  * guest can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI
  * between the look at nmi_pending in vmx_run_unsettled and the VM entry is not late.
  */
@@ -17,7 +17,7 @@
 #include "../trap.h"
 #include "vmx.h"
 
-void vmx_nmi(struct pp *pp)
+void vmx_owe(struct pp *pp)
 {
 	const struct vs *vs = __atomic_load_n(&pp->vmcs, __ATOMIC_RELAXED);
 	uint64_t primary;
@@ -39,6 +39,18 @@ static void set_nmi_window(bool open)
 		   open ? primary | PRIMARY_NMI_WINDOW : primary & ~(uint64_t)PRIMARY_NMI_WINDOW);
 }
 
+/* Not instead of another event: then the NMI window makes the guest exit soon. */
+static void take_machine_check(struct pp *pp)
+{
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
+		pp->unsettled = true;
+		set_nmi_window(true);
+		return;
+	}
+	pp->mc_pending = false;
+	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_MC);
+}
+
 void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
@@ -55,6 +67,8 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 		write_cr2(vs->guest_cr2);
 	if (read_dr6() != area->dr6)
 		write_dr6(area->dr6);
+	if (pp->mc_pending && vs->root)
+		take_machine_check(pp);
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		set_nmi_window(true);
@@ -173,7 +187,7 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	const struct vmx_area *area = area_of(vs);
 	bool ours = pp->nmi_pending && vs->root;
 
-	if (!ours && area->nmi_window)
+	if (!ours && !pp->mc_pending && area->nmi_window)
 		return;
 	if (ours) {
 		/* In this order: another one from here on sets both again. */

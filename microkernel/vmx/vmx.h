@@ -126,7 +126,7 @@ void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
 _Noreturn void vmx_inject_ud(struct vs *vs); /* at the instruction that exited, and into the guest */
 _Noreturn void vmx_inject_gp(struct vs *vs);
-void vmx_nmi(struct pp *pp);
+void vmx_owe(struct pp *pp);
 _Noreturn void vmx_exit(void);
 _Noreturn void vmx_entry_failed(uint64_t rflags);
 
@@ -146,7 +146,7 @@ void vmx_exit_entry(void);
 /*
  * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another VMCS
  * or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU any more,
- * an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself: vmx_nmi.
+ * an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself: vmx_owe.
  */
 MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
 {

@@ -520,6 +520,6 @@ const struct vendor_ops vmx_ops = {
 	.tlb_flush_gla = vmx_tlb_flush_gla,
 	.tlb_flush_all = vmx_tlb_flush_all,
 	.vs_dump = vmx_vs_dump,
-	.nmi = vmx_nmi,
+	.owe = vmx_owe,
 	.fallback_init = vmx_fallback_init,
 };

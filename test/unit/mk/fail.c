@@ -614,6 +614,126 @@ START_TEST(nmi_in_root_mode)
 }
 END_TEST
 
+static struct trap_frame machine_check(uint64_t cs)
+{
+	return (struct trap_frame){ .vector = VECTOR_MC, .rip = EXT_ENTRY, .cs = cs };
+}
+
+/* What was injected into Linux at the last entry. */
+static uint64_t injected(void)
+{
+	return m.vendor == BF_VENDOR_AMD ?
+		       vmcb_of(host_pp->vs)->eventinj :
+		       vmcs_get(host_pp->vs->block_spa, VMCS_vmentry_interrupt_information_field);
+}
+
+static void put_injected(uint64_t event)
+{
+	if (m.vendor == BF_VENDOR_AMD)
+		vmcb_of(host_pp->vs)->eventinj = event;
+	else
+		vmcs_put(host_pp->vs->block_spa, VMCS_vmentry_interrupt_information_field, event);
+}
+
+#define INJECTED_MC 0x80000312
+#define INJECTED_UD 0x80000306
+
+/* It goes to Linux at the next entry at which nothing else does; whatever it interrupted goes on. */
+START_TEST(machine_check_in_root_mode)
+{
+	struct trap_frame f = machine_check(_i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS);
+
+	in_vmexit(_i & 1);
+	msr_set(cpu, MSR_MCG_STATUS, 5); /* MCIP, RIPV */
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	put_injected(INJECTED_UD);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(injected(), INJECTED_UD);
+	ck_assert(host_pp->mc_pending);
+	put_injected(0);
+	guest_exit(m.vendor == BF_VENDOR_AMD ? 0x72 : EXIT_NMI_WINDOW);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(injected(), INJECTED_MC);
+	ck_assert_uint_eq(host_pp->owed, 0);
+	/* another VS is none of its business */
+	put_injected(0);
+	guest_exit(exit_reason());
+	RUN(trap(&f));
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 1), NOT_RETURNED);
+	ck_assert_uint_eq(injected(), 0);
+	ck_assert(host_pp->mc_pending);
+}
+END_TEST
+
+/* Linux leaves first: it is delivered on the way. */
+START_TEST(machine_check_before_promote)
+{
+	struct trap_frame f = machine_check(BF_SEL_USER_CS);
+
+	in_vmexit(_i);
+	msr_set(cpu, MSR_MCG_STATUS, 5);
+	RUN(trap(&f));
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->mc_pending, 1);
+	ck_assert_uint_eq(ended.sp->nmi_pending, 0);
+	ck_assert_uint_eq(host_pp->owed, 0);
+}
+END_TEST
+
+/* Together with an NMI, and with events of the extension's own: VMX. */
+START_TEST(machine_check_and_nmi)
+{
+	struct trap_frame f = machine_check(BF_SEL_KERNEL_CS);
+	struct trap_frame nmi = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
+
+	in_vmexit(_i);
+	msr_set(cpu, MSR_MCG_STATUS, 5);
+	RUN(trap(&f));
+	RUN(trap(&nmi));
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(injected(), INJECTED_MC);
+	ck_assert(!host_pp->mc_pending);
+	put_injected(0);
+	ck_assert_uint_eq(host_pp->nmi_pending, _i); /* on AMD it has been sent */
+	if (!_i)
+		return;
+	/* it arrives behind the look at it: the window is the microkernel's */
+	guest_exit(exit_reason());
+	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+		  reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) | PRIMARY_NMI_WINDOW);
+	host_pp->nmi_pending = false;
+	host_pp->mc_pending = true;
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	host_pp->mc_pending = false;
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
+/* Without RIPV, or without knowing: what was interrupted is over. */
+START_TEST(machine_check_that_ends)
+{
+	struct trap_frame f = machine_check(_i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS);
+
+	in_vmexit(_i & 1);
+	if (_i & 4)
+		msr_set(cpu, MSR_MCG_STATUS, 4);
+	RUN(trap(&f));
+	if (!(_i & 2)) {
+		ck_assert_int_eq(ended.end, END_RESET);
+		return;
+	}
+	ck_assert_uint_eq(injected(), INJECTED_MC);
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_MC);
+	expect_alone(BF_ERR_EXT_FAULT);
+}
+END_TEST
+
 /* The task register of Linux: limits in bytes and in pages, and selectors that are none. */
 START_TEST(task_register)
 {
@@ -705,6 +825,10 @@ TCase *fail_tests(void)
 	tcase_add_loop_test(tc, gp_of_other_instructions, 0, 3);
 	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
+	tcase_add_loop_test(tc, machine_check_in_root_mode, 0, 4);
+	tcase_add_loop_test(tc, machine_check_before_promote, 0, 2);
+	tcase_add_loop_test(tc, machine_check_and_nmi, 0, 2);
+	tcase_add_loop_test(tc, machine_check_that_ends, 0, 8);
 	tcase_add_loop_test(tc, task_register, 0, 7);
 	tcase_add_loop_test(tc, debugctl, 0, 3);
 	return tc;
