@@ -368,9 +368,14 @@ void vs_activate(struct vs *vs)
 		pp->vpid = vs->vpid;
 		pp->vmid = vps[vs->vpid].vmid;
 		bsl_memcpy(abi_gprs(), vs->gpr, sizeof(vs->gpr));
-		/* Each of these values was in a CPU before, so none can be refused. */
-		for (unsigned int i = 0; i < NR_LIVE_REGS; i++)
-			(void)cpu_live_write((enum live_reg)i, vs->live[i]);
+		/*
+		 * Each of these values was in a CPU before, so none can be refused. Most are the same
+		 * in all VSs, and writing them takes long.
+		 */
+		for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
+			if (!old || vs->live[i] != old->live[i])
+				(void)cpu_live_write((enum live_reg)i, vs->live[i]);
+		}
 		if (!mk.vendor->vs_load(vs))
 			fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
 	}

@@ -477,6 +477,33 @@ START_TEST(live_registers)
 }
 END_TEST
 
+/* At a change of the active VS, only what differs is written. */
+START_TEST(live_registers_that_are_the_same)
+{
+	uint64_t dr2 = _i ? MK1_INTEL_dr2 : MK1_AMD_dr2;
+	unsigned int drs, xcr0s;
+
+	machine_of(_i);
+	start_and_launch();
+	guest_exit(_i ? EXIT_CPUID : SVM_EXIT_CPUID);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	for (unsigned int reg = _i ? MK1_INTEL_dr0 : MK1_AMD_dr0, i = 0; i < 4; i++)
+		ck_assert_uint_eq(reg_write(1, reg + i, reg_read(0, reg + i)), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, _i ? MK1_INTEL_xcr0 : MK1_AMD_xcr0, cpu->xcr0), MK1_SUCCESS);
+	drs = cpu->count[INSN_WRITE_DR];
+	xcr0s = cpu->count[INSN_XSETBV];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_DR], drs);
+	ck_assert_uint_eq(cpu->count[INSN_XSETBV], xcr0s);
+	ck_assert_uint_eq(reg_write(1, dr2, 0x1234), MK1_SUCCESS);
+	drs = cpu->count[INSN_WRITE_DR];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_DR], drs + 1);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->dr[2], 0x1234);
+}
+END_TEST
+
 START_TEST(a_cpu_without_xsave)
 {
 	machine_of(0);
@@ -545,6 +572,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
 	tcase_add_loop_test(tc, clear_and_flush, 0, 2);
 	tcase_add_loop_test(tc, live_registers, 0, 4);
+	tcase_add_loop_test(tc, live_registers_that_are_the_same, 0, 2);
 	tcase_add_test(tc, a_cpu_without_xsave);
 	tcase_add_loop_test(tc, promote_of_a_vs_that_is_not_linux, 0, 2);
 	tcase_add_loop_test(tc, no_vmexit_callback, 0, 2);
