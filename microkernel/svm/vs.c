@@ -189,9 +189,17 @@ static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
 		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
 }
 
+/* DEBUGCTL is the CPU's own: it is not virtualised. */
+static bool steps_branches(void)
+{
+	uint64_t debugctl;
+
+	return rdmsr_safe(MSR_IA32_DEBUGCTL, &debugctl) && debugctl & DEBUGCTL_BTF;
+}
+
 /*
- * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1). false: it is
- * to be executed again.
+ * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1),
+ * unless TF is for branches only (§13.1.1, DebugCtl). false: it is to be executed again.
  */
 MK_HOT bool advance_ip(struct vs *vs)
 {
@@ -211,7 +219,8 @@ MK_HOT bool advance_ip(struct vs *vs)
 	vmcb->interrupt_shadow &= ~(uint64_t)1;
 	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
-		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID) &&
+		    !steps_branches()) {
 			vmcb->dr6 |= BSL_BIT(14); /* BS */
 			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 1;
 			vmcb->clean = 0;

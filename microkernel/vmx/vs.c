@@ -9,7 +9,6 @@
 #include "../mk.h"
 #include "vmx.h"
 
-#define DEBUGCTL_BTF 0x2
 #define NO_LINKED_VMCS 0xFFFFFFFFFFFFFFFF
 
 /* Fields of a segment register: this plus twice its number in the order of the VMCS. */

@@ -404,6 +404,12 @@ START_TEST(advance_ip)
 	SYS(vs_advance_ip_and_run_current, HANDLE);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 1));
 	ck_assert_uint_eq(vmcb()->dr6, 1 << 14);
+	/* unless it is for branches */
+	vmcb()->eventinj = 0;
+	msr_set(cpu, MSR_IA32_DEBUGCTL, DEBUGCTL_BTF);
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
+	msr_set(cpu, MSR_IA32_DEBUGCTL, 0);
 	/* not instead of an event that is injected anyway */
 	vmcb()->eventinj = EVENT(3, 6);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
