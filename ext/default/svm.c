@@ -28,6 +28,7 @@
 #define ROOT_ASID 1
 
 #define MSR_EFER 0xC0000080
+#define MSR_PATCH_LOADER 0xC0010020
 #define MSR_VM_CR 0xC0010114
 #define MSR_VM_HSAVE_PA 0xC0010117
 
@@ -65,6 +66,7 @@ bool svm_start(void)
 		return false;
 	}
 	intercept_msr((uint8_t *)va, MSR_EFER);
+	intercept_msr((uint8_t *)va, MSR_PATCH_LOADER);
 	intercept_msr((uint8_t *)va, MSR_VM_CR);
 	intercept_msr((uint8_t *)va, MSR_VM_HSAVE_PA);
 	return true;
@@ -169,6 +171,12 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 	switch (msr) {
 	case MSR_EFER:
 		return write_efer(vsid, value);
+	case MSR_PATCH_LOADER:
+		/*
+		 * New microcode may change what the hypervisor has found of the CPU, under its feet. It
+		 * is not loaded: Linux sees the revision that it had, and says so.
+		 */
+		return true;
 	case MSR_VM_CR:
 		return false;
 	case MSR_VM_HSAVE_PA:

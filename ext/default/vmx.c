@@ -97,6 +97,12 @@ static bool write_msr(uint32_t msr, uint64_t value)
 {
 	if (msr == MSR_FEATURE_CONTROL)
 		return false; /* it is locked */
+	/*
+	 * New microcode may change what the hypervisor has found of the CPU, under its feet. It is not
+	 * loaded, as if the CPU had refused it: Linux sees the revision that it had, and says so.
+	 */
+	if (msr == MSR_MICROCODE)
+		return true;
 	return pass_wrmsr(msr, value);
 }
 

@@ -7,6 +7,7 @@
 #include <ext/default/default.h>
 
 #define MSR_FEATURE_CONTROL 0x3A
+#define MSR_MICROCODE 0x79 /* IA32_BIOS_UPDT_TRIG */
 #define MSR_VMX_FIRST 0x480
 #define MSR_VMX_LAST 0x493
 

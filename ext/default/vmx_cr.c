@@ -74,16 +74,31 @@ static bool write_cr0(uint64_t vsid, uint64_t value)
 	return true;
 }
 
+/* Whether all that is set in CR4 is known; says what is not. */
+static bool is_known(uint64_t value)
+{
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		if (value & ~CR4_KNOWN & 1ull << bit) {
+			ext_print("default: PP %u: Linux sets bit %u of CR4, which this version "
+				  "does not know: refused\n",
+				  (unsigned int)mk1_tls_ppid(), bit);
+			return false;
+		}
+	}
+	return true;
+}
+
 /*
- * MOV to CR4 exits when it changes VMXE as the guest sees it. The guest may set it, so that a
- * hypervisor that is loaded now meets its first obstacle where it expects one, at VMXON.
+ * MOV to CR4 exits when it changes a bit that is not known, or VMXE as the guest sees it. The guest may
+ * set the latter, so that a hypervisor that is loaded now meets its first obstacle where it expects
+ * one, at VMXON.
  */
 static bool write_cr4(uint64_t vsid, uint64_t value)
 {
 	uint64_t changed = vmx_get_cr4(vsid) ^ value;
 	bool long_mode = vs_get(vsid, MK1_INTEL_efer) & EFER_LMA;
 
-	if (value & ~vmx_capability(vsid, MSR_VMX_CR4_FIXED1))
+	if (value & ~vmx_capability(vsid, MSR_VMX_CR4_FIXED1) || !is_known(value))
 		return false;
 	if (long_mode && (!(value & CR4_PAE) || (changed & CR4_LA57)))
 		return false;

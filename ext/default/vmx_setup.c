@@ -54,6 +54,15 @@
 
 static uint64_t bitmap_spa; /* one map for all PPs: written by vmx_start, then only read */
 
+/* Writes that exit: an update of microcode, and the MTRRs, which the microkernel's EPT follows. */
+static const struct {
+	uint16_t first;
+	uint16_t last;
+} watched_writes[] = {
+	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL }, { MSR_MICROCODE, MSR_MICROCODE },
+	{ 0x200, 0x23F }, { 0x250, 0x250 }, { 0x258, 0x259 }, { 0x268, 0x26F }, { 0x2FF, 0x2FF },
+};
+
 /* Builds the MSR bitmap. Returns false, after a message, without memory for it. */
 bool vmx_start(void)
 {
@@ -67,10 +76,13 @@ bool vmx_start(void)
 		return false;
 	}
 	bitmap[BITMAP_READ_LOW + MSR_FEATURE_CONTROL / 8] |= 1u << (MSR_FEATURE_CONTROL % 8);
-	bitmap[BITMAP_WRITE_LOW + MSR_FEATURE_CONTROL / 8] |= 1u << (MSR_FEATURE_CONTROL % 8);
 	/* Read only for the CPU too: writes need no exit to fail. */
 	for (unsigned int msr = MSR_VMX_FIRST; msr <= MSR_VMX_LAST; msr++)
 		bitmap[BITMAP_READ_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+	for (size_t i = 0; i < sizeof(watched_writes) / sizeof(watched_writes[0]); i++) {
+		for (unsigned int msr = watched_writes[i].first; msr <= watched_writes[i].last; msr++)
+			bitmap[BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+	}
 	return true;
 }
 
@@ -182,7 +194,7 @@ bool vmx_setup(uint64_t vsid)
 
 	/* init_as_root loaded what Linux ran with; of VMXE, the shadow has what Linux knows. */
 	vs_set(vsid, MK1_INTEL_cr0_guest_host_mask, vmx_cr0_forced(vsid));
-	vs_set(vsid, MK1_INTEL_cr4_guest_host_mask, vmx_cr4_forced(vsid));
+	vs_set(vsid, MK1_INTEL_cr4_guest_host_mask, vmx_cr4_forced(vsid) | ~CR4_KNOWN);
 	vmx_set_cr0(vsid, vs_get(vsid, MK1_INTEL_cr0));
 	vmx_set_cr4(vsid, vmx_get_cr4(vsid));
 	return true;

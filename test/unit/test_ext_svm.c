@@ -74,15 +74,16 @@ static uint64_t edx_eax(void)
 	return fake.gpr[BF_RDX] << 32 | fake.gpr[BF_RAX];
 }
 
-START_TEST(permission_map_holds_three_msrs)
+START_TEST(permission_map_holds_four_msrs)
 {
 	const uint8_t *map = fake.memory[1];
 	unsigned int bits = 0;
 
 	for (size_t i = 0; i < MSRPM_SIZE; i++)
 		bits += (unsigned int)__builtin_popcount(map[i]);
-	ck_assert_uint_eq(bits, 6);
+	ck_assert_uint_eq(bits, 8);
 	ck_assert_uint_eq(map[0x800 + 0x20], 0x03); /* EFER */
+	ck_assert_uint_eq(map[0x1000 + 0x08], 0x03); /* the patch loader */
 	ck_assert_uint_eq(map[0x1000 + 0x45], 0xC3); /* VM_CR and VM_HSAVE_PA */
 }
 END_TEST
@@ -268,6 +269,9 @@ static uint64_t some_msr(uint32_t msr, bool *ok)
 
 START_TEST(other_msrs_are_the_microkernels_decision)
 {
+	/* Microcode is not loaded. */
+	ck_assert_int_eq(msr_exit(0xC0010020, true, 0xFFFF888000000000), RESUMED_NEXT);
+	ck_assert_int_eq(msr_exit(0xC0010020, false, 0), RESUMED);
 	ck_assert_int_eq(msr_exit(0x40000000, false, 0), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
 	fake.rdmsr = some_msr;
@@ -327,7 +331,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, permission_map_holds_three_msrs);
+	tcase_add_test(tc, permission_map_holds_four_msrs);
 	tcase_add_test(tc, controls_keep_what_is_set);
 	tcase_add_test(tc, cpuid_is_the_cpus_own);
 	tcase_add_test(tc, cpuid_hides_and_follows_cr4);

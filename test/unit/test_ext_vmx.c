@@ -44,6 +44,7 @@ static uint64_t *fake_reg(uint64_t reg)
 
 static uint64_t basic = BASIC_TRUE_CONTROLS;
 static uint64_t secondary_allowed = 0xFFFFFFFF;
+static uint64_t cr4_allowed = 0x7727FF;
 
 /* Capability MSRs of a CPU of today (SDM vol. 3, appendix A). */
 static uint64_t capabilities(uint32_t msr, bool *ok)
@@ -72,7 +73,7 @@ static uint64_t capabilities(uint32_t msr, bool *ok)
 	case 0x488:
 		return 0x2000;
 	case 0x489:
-		return 0x7727FF;
+		return cr4_allowed;
 	case 0x48B:
 		return secondary_allowed << 32;
 	default:
@@ -86,6 +87,7 @@ static void setup(void)
 	fake_reset();
 	basic = BASIC_TRUE_CONTROLS;
 	secondary_allowed = 0xFFFFFFFF;
+	cr4_allowed = 0x7727FF;
 	fake.rdmsr = capabilities;
 	fake.reg[SECONDARY] = 0x2; /* the microkernel's EPT */
 	fake.reg[MK1_INTEL_efer] = 0xD01;
@@ -124,12 +126,20 @@ START_TEST(bitmap_holds_what_hides_vmx)
 
 	for (size_t i = 0; i < BF_PAGE_SIZE; i++)
 		bits += (unsigned int)__builtin_popcount(map[i]);
-	ck_assert_uint_eq(bits, 22);
+	ck_assert_uint_eq(bits, 22 + 1 + 64 + 1 + 2 + 8 + 1);
 	ck_assert_uint_eq(map[0x007], 0x04); /* reads of FEATURE_CONTROL */
 	ck_assert_uint_eq(map[0x807], 0x04); /* writes */
 	ck_assert_uint_eq(map[0x090], 0xFF); /* reads of 0x480..0x493 */
 	ck_assert_uint_eq(map[0x091], 0xFF);
 	ck_assert_uint_eq(map[0x092], 0x0F);
+	ck_assert_uint_eq(map[0x80F], 0x02); /* microcode */
+	ck_assert_uint_eq(map[0x840], 0xFF); /* MTRRs: variable, fixed, default */
+	ck_assert_uint_eq(map[0x847], 0xFF);
+	ck_assert_uint_eq(map[0x84A], 0x01);
+	ck_assert_uint_eq(map[0x84B], 0x03);
+	ck_assert_uint_eq(map[0x84D], 0xFF);
+	ck_assert_uint_eq(map[0x84E], 0x00); /* PAT is the guest's own */
+	ck_assert_uint_eq(map[0x85F], 0x80);
 }
 END_TEST
 
@@ -147,7 +157,7 @@ START_TEST(controls_are_what_the_cpu_allows)
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmcs_link_pointer], ~0ull);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_guest_host_mask], 0x20); /* unrestricted */
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], LINUX_CR0);
-	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_guest_host_mask], CR4_VMXE);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_guest_host_mask], CR4_VMXE | 0xFFFFFFFFE400C000);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], LINUX_CR4 | CR4_VMXE);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4);
 }
@@ -239,6 +249,14 @@ START_TEST(cr4_refuses_what_a_cpu_refuses)
 	expect_gp(mov_to_cr(4, vmxe | 1ull << 32)); /* reserved */
 	expect_gp(mov_to_cr(4, vmxe | CR4_CET)); /* not on this CPU */
 	expect_gp(mov_to_cr(4, vmxe | CR4_LA57));
+	cr4_allowed = ~0ull;
+	ck_assert_ptr_null(strstr(fake.text, "CR4"));
+	expect_gp(mov_to_cr(4, vmxe | 1ull << 26)); /* nobody knows what it is */
+	ck_assert_ptr_nonnull(strstr(fake.text, "sets bit 26 of CR4"));
+	expect_gp(mov_to_cr(4, vmxe | 1ull << 32));
+	ck_assert_ptr_nonnull(strstr(fake.text, "sets bit 32 of CR4"));
+	ck_assert_int_eq(mov_to_cr(4, vmxe | 1ull << 27), RESUMED_NEXT); /* LASS */
+	ck_assert_int_eq(mov_to_cr(4, vmxe), RESUMED_NEXT);
 	expect_gp(mov_to_cr(4, vmxe & ~(uint64_t)CR4_PAE));
 	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_PCIDE;
 	fake.reg[MK1_INTEL_cr3] = 0x1001;
@@ -335,6 +353,13 @@ START_TEST(vmx_looks_disabled_by_firmware)
 	fake.wrmsr_msr = 0x40000000;
 	ck_assert_int_eq(msr_exit(0x40000000, true, 0x1122334455667788), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.wrmsr_value, 0x1122334455667788);
+	/* MTRRs are the microkernel's to write; microcode is not loaded. */
+	fake.wrmsr_msr = 0x2FF;
+	ck_assert_int_eq(msr_exit(0x2FF, true, 0xC06), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.wrmsr_value, 0xC06);
+	fake.wrmsr_msr = 0x79;
+	ck_assert_int_eq(msr_exit(0x79, true, 0xFFFF888000000030), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.wrmsr_value, 0xC06);
 	/* No error code in real mode. */
 	fake.reg[MK1_INTEL_cr0] = 0x30;
 	ck_assert_int_eq(msr_exit(0x480, false, 0), RESUMED);

@@ -25,9 +25,10 @@ constexpr uint32_t intercepts1 = 1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u 
 constexpr uint32_t intercepts2 = 0x7D;
 
 constexpr uint32_t msr_efer = 0xC0000080;
+constexpr uint32_t msr_patch_loader = 0xC0010020;
 constexpr uint32_t msr_vm_cr = 0xC0010114;
 constexpr uint32_t msr_vm_hsave_pa = 0xC0010117;
-constexpr uint32_t hidden_msrs[] = {msr_efer, msr_vm_cr, msr_vm_hsave_pa};
+constexpr uint32_t watched_msrs[] = {msr_efer, msr_patch_loader, msr_vm_cr, msr_vm_hsave_pa};
 constexpr uint64_t efer_svme = 1u << 12;
 constexpr uint64_t efer_may_change = 1u << 0 | 1u << 11; /* SCE, NXE: all that Linux ever does */
 constexpr uint64_t vm_cr_disabled = 0x18; /* SVMDIS and LOCK, §15.30.1 */
@@ -58,7 +59,7 @@ bool prepare()
 		return false;
 	}
 	msrpm = map.value.spa;
-	for (uint32_t msr : hidden_msrs)
+	for (uint32_t msr : watched_msrs)
 		intercept_msr(static_cast<uint8_t *>(map.value.va), msr);
 	return true;
 }
@@ -111,6 +112,9 @@ bool write_msr(VsId vs, uint32_t msr, uint64_t value)
 {
 	if (msr == msr_vm_hsave_pa)
 		return !value; // Linux writes that when it panics
+	/* Microcode is not loaded: Linux sees the revision that it had. */
+	if (msr == msr_patch_loader)
+		return true;
 	if (msr != msr_efer)
 		return false;
 	if ((get(vs, Reg::efer) ^ value) & ~(efer_may_change | efer_svme))

@@ -36,8 +36,20 @@ constexpr uint32_t msr_vmx_first = 0x480; /* VMX_BASIC */
 constexpr uint32_t msr_vmx_procbased = 0x482;
 constexpr uint32_t msr_vmx_procbased2 = 0x48B;
 constexpr uint32_t msr_vmx_last = 0x493;
+constexpr uint32_t msr_microcode = 0x79;
 constexpr uint64_t feature_control_lock = 1;
 constexpr uint64_t feature_control_vmx = 6; /* inside and outside of SMX */
+
+/* Writes that exit beside: microcode, and the MTRRs, which the microkernel's EPT follows. */
+struct Range {
+	uint32_t first, last;
+};
+constexpr Range watched_writes[] = {{msr_microcode, msr_microcode}, {0x200, 0x23F},
+				    {0x250, 0x250}, {0x258, 0x259}, {0x268, 0x26F},
+				    {0x2FF, 0x2FF}};
+
+/* The bits of CR4 that this version knows (§2.5): another one cannot be set. */
+constexpr uint64_t cr4_known = 0x1BFF3FFF;
 
 constexpr uint64_t event_exception = 0x80000300; /* valid, type 3 */
 constexpr uint64_t event_ud = event_exception | 6;
@@ -68,6 +80,10 @@ bool prepare()
 	intercept_msr(writes, msr_feature_control);
 	for (uint32_t msr = msr_vmx_first; msr <= msr_vmx_last; msr++)
 		intercept_msr(reads, msr);
+	for (const Range &range : watched_writes) {
+		for (uint32_t msr = range.first; msr <= range.last; msr++)
+			intercept_msr(writes, msr);
+	}
 	return true;
 }
 
@@ -90,6 +106,7 @@ void set_up(VsId vs)
 {
 	set(vs, Reg::vmcs_link_pointer, ~uint64_t{0});
 	set(vs, Reg::address_of_msr_bitmaps, static_cast<uint64_t>(bitmap));
+	set(vs, Reg::cr4_guest_host_mask, get(vs, Reg::cr4_guest_host_mask) | ~cr4_known);
 
 	const uint64_t primary =
 		add_controls(vs, Reg::primary_proc_based_vm_execution_ctls, msr_vmx_procbased,
@@ -141,6 +158,17 @@ bool read_msr(uint32_t msr)
 	return static_cast<bool>(value);
 }
 
+/*
+ * FEATURE_CONTROL is locked. Microcode is not loaded, as if the CPU had refused it: Linux sees the
+ * revision that it had. What is left is for the microkernel to judge.
+ */
+bool write_msr(uint32_t msr, uint64_t value)
+{
+	if (msr == msr_feature_control)
+		return false;
+	return msr == msr_microcode || mk1::ok(mk1::intrinsic_wrmsr(handle, mk1::Msr{msr}, value));
+}
+
 /* The instruction had its effect, or takes #GP. */
 [[noreturn]] void finish(VsId vs, bool done)
 {
@@ -170,8 +198,9 @@ void on_exit(VsId vs, uint64_t reason)
 		finish(vs, read_msr(static_cast<uint32_t>(mk1::tls::rcx())));
 	case exit_xsetbv:
 		answer_xsetbv(vs);
-	case exit_wrmsr: /* FEATURE_CONTROL is locked */
-	case exit_cr: /* a bit that VMX forces, which Linux has no reason to change */
+	case exit_wrmsr:
+		finish(vs, write_msr(static_cast<uint32_t>(mk1::tls::rcx()), edx_eax()));
+	case exit_cr: /* a bit that VMX forces, or that is not known: no reason for Linux to change it */
 		finish(vs, false);
 	case exit_invd:
 		finish(vs, guest_cpl(vs) == 0); /* ignored: it throws away what other CPUs wrote */

@@ -20,6 +20,7 @@ const INTERCEPTS1: u64 = 1 << 18 | 1 << 22 | 1 << 26 | 1 << 28 | 1 << 31;
 const INTERCEPTS2: u64 = 0x7D;
 
 const MSR_EFER: u32 = 0xC000_0080;
+const MSR_PATCH_LOADER: u32 = 0xC001_0020;
 const MSR_VM_CR: u32 = 0xC001_0114;
 const MSR_VM_HSAVE_PA: u32 = 0xC001_0117;
 const EFER_SVME: u64 = 1 << 12;
@@ -55,7 +56,7 @@ pub fn prepare() -> mk1::Result<()> {
     let memory = HANDLE.mem_alloc_huge(MSRPM_SIZE)?;
     // SAFETY: it is ours, zeroed, and nobody else knows of it yet.
     let map = unsafe { core::slice::from_raw_parts_mut(memory.va, MSRPM_SIZE) };
-    for msr in [MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA] {
+    for msr in [MSR_EFER, MSR_PATCH_LOADER, MSR_VM_CR, MSR_VM_HSAVE_PA] {
         intercept_msr(map, msr);
     }
     MSRPM.store(memory.spa.0, Ordering::Relaxed);
@@ -103,6 +104,8 @@ fn write_msr(vs: VsId, msr: u32, value: u64) -> bool {
     match msr {
         // Linux writes that when it panics.
         MSR_VM_HSAVE_PA => value == 0,
+        // Microcode is not loaded: Linux sees the revision that it had.
+        MSR_PATCH_LOADER => true,
         MSR_EFER => {
             (get(vs, Reg::efer) ^ value) & !(EFER_MAY_CHANGE | EFER_SVME) == 0
                 && HANDLE.vs_write(vs, Reg::efer, value | EFER_SVME).is_ok()

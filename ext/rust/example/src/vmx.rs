@@ -32,8 +32,22 @@ const MSR_VMX_FIRST: u32 = 0x480; // VMX_BASIC
 const MSR_VMX_PROCBASED: u32 = 0x482;
 const MSR_VMX_PROCBASED2: u32 = 0x48B;
 const MSR_VMX_LAST: u32 = 0x493;
+const MSR_MICROCODE: u32 = 0x79;
 const FEATURE_CONTROL_LOCK: u64 = 1;
 const FEATURE_CONTROL_VMX: u64 = 6; // inside and outside of SMX
+
+/// Writes that exit beside: microcode, and the MTRRs, which the microkernel's EPT follows.
+const WATCHED_WRITES: [core::ops::RangeInclusive<u32>; 6] = [
+    MSR_MICROCODE..=MSR_MICROCODE,
+    0x200..=0x23F,
+    0x250..=0x250,
+    0x258..=0x259,
+    0x268..=0x26F,
+    0x2FF..=0x2FF,
+];
+
+/// The bits of CR4 that this version knows (§2.5): another one cannot be set.
+const CR4_KNOWN: u64 = 0x1BFF_3FFF;
 
 /// Valid, type 3
 const EVENT_EXCEPTION: u64 = 0x8000_0300;
@@ -63,6 +77,9 @@ pub fn prepare() -> mk1::Result<()> {
     for msr in MSR_VMX_FIRST..=MSR_VMX_LAST {
         intercept_msr(&mut map[BITMAP_READS..], msr);
     }
+    for msr in WATCHED_WRITES.into_iter().flatten() {
+        intercept_msr(&mut map[BITMAP_WRITES..], msr);
+    }
     BITMAP.store(memory.spa.0, Ordering::Relaxed);
     Ok(())
 }
@@ -83,6 +100,8 @@ pub fn set_up(vs: VsId) -> mk1::Result<()> {
         Reg::address_of_msr_bitmaps,
         BITMAP.load(Ordering::Relaxed),
     )?;
+    let mask = HANDLE.vs_read(vs, Reg::cr4_guest_host_mask)? | !CR4_KNOWN;
+    HANDLE.vs_write(vs, Reg::cr4_guest_host_mask, mask)?;
     let primary = add_controls(
         vs,
         Reg::primary_proc_based_vm_execution_ctls,
@@ -146,6 +165,16 @@ fn read_msr(msr: u32) -> bool {
     true
 }
 
+/// FEATURE_CONTROL is locked. Microcode is not loaded, as if the CPU had refused it: Linux sees the
+/// revision that it had. What is left is for the microkernel to judge.
+fn write_msr(msr: u32, value: u64) -> bool {
+    match msr {
+        MSR_FEATURE_CONTROL => false,
+        MSR_MICROCODE => true,
+        _ => HANDLE.intrinsic_wrmsr(Msr(msr), value).is_ok(),
+    }
+}
+
 /// XCR0 is all there is (SDM vol. 1 §13.3). Faults for the lack of privilege come before exits
 /// (§26.1.1), but not on every implementation: nothing may depend on that.
 fn answer_xsetbv(vs: VsId) -> ! {
@@ -163,8 +192,9 @@ pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
         EXIT_CPUID => cpuid::answer(vs, || guest_cr4(vs), || guest_cpl(vs)),
         EXIT_RDMSR => finish(vs, read_msr(tls::rcx() as u32)),
         EXIT_XSETBV => answer_xsetbv(vs),
-        // FEATURE_CONTROL is locked; a bit that VMX forces, Linux has no reason to change.
-        EXIT_WRMSR | EXIT_CR => finish(vs, false),
+        EXIT_WRMSR => finish(vs, write_msr(tls::rcx() as u32, edx_eax())),
+        // A bit that VMX forces, or that is not known: no reason for Linux to change it.
+        EXIT_CR => finish(vs, false),
         // Ignored: it throws away what other CPUs wrote.
         EXIT_INVD => finish(vs, guest_cpl(vs) == 0),
         EXIT_GETSEC | EXIT_FIRST_VMX..=EXIT_LAST_VMX | EXIT_INVEPT | EXIT_INVVPID | EXIT_VMFUNC => {
