@@ -41,7 +41,7 @@ ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "language
 
 ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
-    Row("bochs-vmx", 2, "6.1", [*ESSENTIAL, "lifecycle", "nmi", "shootdown"], 600),
+    Row("bochs-vmx", 2, "6.1", [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown"], 600),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
