@@ -2,6 +2,7 @@
 #
 # make                 the module, the microkernel, libext, the default extension and bfm
 # make check           unit tests and the matrix of emulated machines
+# make check-slow      more machines
 # make demo            the main job, shown on a machine with 4 CPUs
 # make shell           the same machine, to try bfm by hand
 # make bench           exact instruction counts

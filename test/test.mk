@@ -63,7 +63,7 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
 	@touch $@
 
-.PHONY: kselftest test-modules check check-unit coverage
+.PHONY: kselftest test-modules test-products check check-slow check-unit coverage
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images
 
 # The module and the one that the tests look at the CPUs with, for every kernel of the machines.
@@ -74,9 +74,13 @@ test-modules: setup
 
 # --- the tests --------------------------------------------------------------------------------
 
-check: setup
+test-products: setup
 	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm kselftest test-modules
+check: test-products
 	test/run
+# Rows of the matrix that take long and rarely tell more.
+check-slow: test-products
+	test/run slow
 check-unit: setup-build
 	test/run unit
 
@@ -86,7 +90,7 @@ coverage: setup-build
 
 # The same tests again and again, to find what happens once in a hundred times; random calls with
 # another seed each time.
-soak: check
+soak: check check-slow
 	for n in 1 2 3 4 5 6 7 8 9 10; do \
 		FUZZ_SEED=$$(($$(date +%s) % 1000000))$$n test/run matrix || exit 1; done
 

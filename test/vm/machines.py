@@ -269,7 +269,7 @@ class Bochs:
         self.boot(kernel, initrd, options.kernel_args, options.cpus, options.mem)
 
     def ports(self, fifo):
-        """The serial ports, the first one Linux' console; what goes to the FIFO is what is watched."""
+        """The serial ports; the first is Linux' console, and what goes to the FIFO is watched."""
         return f"com1: enabled=1, mode=file, dev={fifo}"
 
     def boot(self, kernel, initrd, arguments, cpus, memory):
