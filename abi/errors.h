@@ -22,8 +22,8 @@
 	  "boot it with no5lvl on its command line") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, "the kernel uses a CPU feature that cannot be carried into root mode", \
 	  "boot with it disabled; docs/hardware.md lists what is carried, harmless and refused") \
-	X(7, LOCKDOWN, EPERM, "the kernel is locked down", \
-	  "boot without lockdown=, or with Secure Boot off") \
+	X(7, LOCKDOWN, EPERM, "the kernel is locked down: it takes only images that are signed", \
+	  "sign microkernel and extensions with a key that it trusts: bfm sign --key KEY --cert CERT IMAGE") \
 	X(8, RUNNING, EALREADY, "the hypervisor is already running", "stop it first: bfm stop") \
 	X(9, NOT_RUNNING, ESRCH, "the hypervisor is not running", "start it first: bfm start") \
 	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
@@ -81,6 +81,12 @@
 	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", "link it with -static -no-pie") \
 	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", \
 	  "give fewer") \
+	X(48, IMAGE_UNSIGNED, EKEYREJECTED, "the kernel is locked down, and the image has no signature", \
+	  "sign it with a key that the kernel trusts: bfm sign --key KEY --cert CERT IMAGE") \
+	X(49, IMAGE_SIGNATURE, EKEYREJECTED, "the signature of the image is damaged, or of another file", \
+	  "build or copy the image again, and sign it: bfm sign --key KEY --cert CERT IMAGE") \
+	X(50, IMAGE_KEY, ENOKEY, "the image is signed with a key that the kernel does not trust", \
+	  "enrol the certificate (mokutil --import), or sign with the key of the modules") \
 	/* the microkernel */ \
 	X(64, MK_VERSION, EPROTO, "the microkernel and the module speak different versions of the handoff", \
 	  "install both from the same release") \

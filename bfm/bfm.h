@@ -26,7 +26,7 @@ struct command {
 };
 
 extern const struct command start_command, stop_command, dump_command, status_command,
-	check_command;
+	check_command, sign_command;
 
 /* --- config.c -------------------------------------------------------------------------------- */
 
@@ -122,6 +122,14 @@ struct start_options {
 	char **exts;
 	uint32_t nr_exts; /* 0: the installed default */
 };
+
+#define MAX_PATH 1024
+
+/*
+ * The path of an image, in a buffer of MAX_PATH bytes: a name without a slash that is no file here is
+ * looked for where images are installed.
+ */
+void image_path(char *path, const char *name);
 
 /* Returns -1 and the options, or the exit code with which to end. */
 int start_parse(int argc, char **argv, struct start_options *options);

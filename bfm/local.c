@@ -148,7 +148,7 @@ static void check_lockdown(const char *root, struct check_line *line)
 	if (strstr(text, "[none]"))
 		set(line, VERDICT_OK, BF_ERR_OK);
 	else
-		set(line, VERDICT_NO, BF_ERR_LOCKDOWN);
+		set(line, VERDICT_NOTE, BF_ERR_LOCKDOWN);
 }
 
 void local_check(const char *root, const struct cpuid_facts *cpu, struct check_line *lines)

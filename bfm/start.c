@@ -10,7 +10,6 @@
 
 #include "bfm.h"
 
-#define MAX_PATH 1024
 #define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
 
 static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
@@ -85,8 +84,7 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A name without a slash that is no file here is looked for where extensions are installed. */
-static void set_path(char *path, const char *name)
+void image_path(char *path, const char *name)
 {
 	if (!strchr(name, '/') && !is_file(name)) {
 		set_installed(path, name);
@@ -115,7 +113,7 @@ static int load_images(const struct start_options *options, struct images *image
 	code = image_load("start", images->paths[0], IMAGE_MICROKERNEL, &images->files[0]);
 	for (unsigned int i = 1; i <= images->nr_exts && !code; i++) {
 		if (options->nr_exts)
-			set_path(images->paths[i], options->exts[i - 1]);
+			image_path(images->paths[i], options->exts[i - 1]);
 		else
 			set_installed(images->paths[i], "default");
 		code = image_load("start", images->paths[i], IMAGE_EXTENSION, &images->files[i]);
@@ -129,12 +127,19 @@ static void free_images(struct images *images)
 		free((void *)(uintptr_t)images->files[i].data);
 }
 
+/* Whether the error is about what a file contains. */
+static bool is_image_error(uint32_t error)
+{
+	return error >= BF_ERR_ELF_TRUNCATED && error < BF_ERR_MK_VERSION &&
+	       error != BF_ERR_TOO_MANY_EXTS;
+}
+
 /* The image that an error is about, or -1: a callback that is missing is missing from all. */
 static int image_at_fault(const struct bf_ioctl_start *call, const struct images *images)
 {
 	if (call->error < BF_ERR_ELF_TRUNCATED || call->image > images->nr_exts)
 		return -1;
-	if (call->error < BF_ERR_TOO_MANY_EXTS || call->image)
+	if (is_image_error(call->error) || call->image)
 		return (int)call->image;
 	if (call->error >= BF_ERR_MK_VERSION && call->error < BF_ERR_EXT_EXIT)
 		return 0;
@@ -160,9 +165,7 @@ static int fail_start(int fd, const struct bf_ioctl_start *call, const struct im
 	    status.error == call->error)
 		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.error_cpu);
 	fail_call(what, err, call->error, call->detail);
-	if (call->error >= BF_ERR_ELF_TRUNCATED && call->error < BF_ERR_TOO_MANY_EXTS)
-		return EXIT_BAD_IMAGE;
-	return EXIT_FAILED;
+	return is_image_error(call->error) ? EXIT_BAD_IMAGE : EXIT_FAILED;
 }
 
 static double now_ms(void)

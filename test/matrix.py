@@ -13,6 +13,7 @@ COPIES = (
     ("build/kselftest/bin", "/kselftest/bin"),
     ("build/kselftest/ext", "/kselftest/ext"),
     ("build/kselftest/images", "/kselftest/images"),
+    ("build/kselftest/signed", "/kselftest/signed"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     ("/usr/bin/stress-ng", "/usr/bin/stress-ng"),
 )
@@ -79,6 +80,9 @@ ROWS = [
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan", ["lifecycle"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
+    # with UEFI firmware that has our key
+    Row("qemu-svm", 2, "6.1", ["lockdown"], 100, "lockdown",
+        ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),

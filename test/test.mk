@@ -63,8 +63,12 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
 	@touch $@
 
+# Signed with a key that a machine with --uefi-db trusts, and with one that it does not.
+$(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
+	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $@
+
 .PHONY: kselftest test-modules test-products check check-slow check-unit coverage
-kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images
+kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images $(KSELFTEST)/signed
 
 # The module and the one that the tests look at the CPUs with, for every kernel of the machines.
 test-modules: setup

@@ -64,7 +64,7 @@ enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_
 
 bool bf_check_is_fatal(enum bf_check_item item)
 {
-	return item != BF_CHECK_NESTED;
+	return item != BF_CHECK_NESTED && item != BF_CHECK_LOCKDOWN;
 }
 
 enum bf_error bf_features_usable(const struct bf_cpu_features *features, uint64_t *detail)

@@ -68,7 +68,10 @@ uint64_t bf_os_memory_end(void);
 /* Bytes of memory that could be allocated now, about. */
 uint64_t bf_os_free_memory(void);
 
-/* Whether the system forbids even its administrator to run code in the kernel. */
+/*
+ * Whether the system forbids even its administrator to run code in the kernel, unless it is signed. The
+ * caller of bf_loader_start sees to the signatures of images then.
+ */
 bool bf_os_locked_down(void);
 
 uint64_t bf_os_now_ns(void); /* any context */

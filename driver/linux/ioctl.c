@@ -67,7 +67,11 @@ static int copy_file(struct bf_source *source, const struct bf_file *file, enum 
 	}
 	source->data = data;
 	source->size = file->size;
-	return copy_from_user(data, user_pointer(file->data), file->size) ? -EFAULT : 0;
+	if (copy_from_user(data, user_pointer(file->data), file->size))
+		return -EFAULT;
+	if (bf_os_locked_down())
+		*error = bf_check_signature(source);
+	return 0;
 }
 
 static int copy_files(struct bf_start *start, struct bf_ioctl_start *argument)

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import initramfs
+import uefi
 
 CACHE = os.environ.get("BAREFLANK_CACHE") or os.path.expanduser("~/.cache/bareflank")
 
@@ -85,17 +86,29 @@ class Qemu:
         if options.gdb:
             accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
             arguments += " nokaslr"
+        firmware = self.firmware() if options.uefi_db else []
         return [
             find("qemu-system-x86_64", "qemu-system-x86"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
             *("-cpu", options.cpu or cpu, "-smp", str(options.cpus), "-m", str(options.mem)),
             *accelerator,
+            *firmware,
             *("-kernel", kernel, "-initrd", initrd),
             *("-append", f"{arguments} {options.kernel_args}"),
             *("-d", "cpu_reset" + (",int" if options.trace else ""), "-D", self.log),
             *("-action", "reboot=shutdown,shutdown=pause"),
             *options.machine_args,
         ]
+
+    def firmware(self):
+        """UEFI in place of a BIOS, with a certificate in its signature database."""
+        if not os.path.exists(uefi.CODE):
+            raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'test/vm/setup test'")
+        variables = os.path.join(os.path.dirname(self.log), "variables")
+        uefi.write_variables(self.options.uefi_db, variables)
+        flash = "if=pflash,format=raw"
+        return ["-drive", f"{flash},readonly=on,file={uefi.CODE}",
+                "-drive", f"{flash},file={variables}"]
 
     @staticmethod
     def require_nested_kvm():

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Signs images as modules are signed, with the tool that the kernel brings for that. */
+#include <errno.h>
+#include <getopt.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bfm.h"
+
+static const struct option long_options[] = { { "key", required_argument, NULL, 'k' },
+					      { "cert", required_argument, NULL, 'c' },
+					      { "hash", required_argument, NULL, 'a' },
+					      { "tool", required_argument, NULL, 't' },
+					      COMMON_OPTIONS };
+
+struct sign_options {
+	const char *key, *cert, *hash, *tool;
+};
+
+/* The first file that a pattern matches, or its last if there are several versions; "" if none. */
+static bool find_file(const char *pattern, char *path, size_t size)
+{
+	glob_t found;
+	bool ok = glob(pattern, 0, NULL, &found) == 0;
+
+	if (ok) {
+		snprintf(path, size, "%s", found.gl_pathv[found.gl_pathc - 1]);
+		globfree(&found);
+	}
+	return ok;
+}
+
+/* sign-file comes with the headers of a kernel; that of any version will do. */
+static bool find_tool(char *path, size_t size)
+{
+	struct utsname name;
+	char running[512];
+
+	if (uname(&name) == 0) {
+		snprintf(running, sizeof(running), "/lib/modules/%s/build/scripts/sign-file",
+			 name.release);
+		if (find_file(running, path, size))
+			return true;
+	}
+	return find_file("/usr/lib/linux-kbuild-*/scripts/sign-file", path, size) ||
+	       find_file("/usr/src/*/scripts/sign-file", path, size);
+}
+
+static int sign_one(const struct sign_options *o, const char *image)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(o->tool, o->tool, o->hash, o->key, o->cert, image, (char *)NULL);
+		fail_message("sign", "give its path: --tool FILE", "cannot run %s: %s", o->tool,
+			     strerror(errno));
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+		fail_message("sign", "", "cannot run %s: %s", o->tool, strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		printf("signed %s\n", image);
+		return EXIT_OK;
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 127)
+		fail_message("sign", "key and certificate are PEM files that belong together",
+			     "%s refused to sign %s", o->tool, image);
+	return EXIT_FAILED;
+}
+
+static int parse(int argc, char **argv, struct sign_options *o)
+{
+	int c;
+
+	while ((c = next_option(argc, argv, &sign_command, long_options)) != -1) {
+		switch (c) {
+		case OPTION_HELP:
+			return EXIT_OK;
+		case 'k':
+			o->key = optarg;
+			break;
+		case 'c':
+			o->cert = optarg;
+			break;
+		case 'a':
+			o->hash = optarg;
+			break;
+		case 't':
+			o->tool = optarg;
+			break;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (o->key && o->cert && optind < argc)
+		return -1;
+	fail_message("sign", "bfm sign --help tells how",
+		     !o->key  ? "no key given" :
+		     !o->cert ? "no certificate given" :
+				"no image given");
+	return EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+	struct sign_options o = { .hash = "sha256" };
+	char tool[512], image[MAX_PATH];
+	int code = parse(argc, argv, &o);
+
+	if (code >= 0)
+		return code;
+	if (!o.tool) {
+		if (!find_tool(tool, sizeof(tool))) {
+			fail_message("sign", "install the headers of the kernel, or give --tool FILE",
+				     "found no sign-file");
+			return EXIT_FAILED;
+		}
+		o.tool = tool;
+	}
+	for (code = EXIT_OK; optind < argc && code == EXIT_OK; optind++) {
+		image_path(image, argv[optind]);
+		code = sign_one(&o, image);
+	}
+	return code;
+}
+
+const struct command sign_command = {
+	.name = "sign",
+	.summary = "Sign images, so that a kernel that is locked down takes them",
+	.arguments = "--key FILE --cert FILE IMAGE...",
+	.help = "IMAGE is a file or the name of an installed image, like microkernel or default; the\n"
+		"signature is appended to it as to a module.\n\n"
+		"  --key FILE   the private key, PEM, or a PKCS#11 URI\n"
+		"  --cert FILE  its certificate, which the kernel must trust\n"
+		"  --hash NAME  the digest (sha256)\n"
+		"  --tool FILE  the kernel's sign-file, if it is not found\n"
+		"  --help       show this text\n",
+	.run = run,
+};
