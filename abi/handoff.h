@@ -25,7 +25,7 @@ struct bf_mk_head {
 	uint64_t version;
 };
 
-#define BF_MAX_PPS 256
+#define BF_MAX_PPS 1024
 #define BF_MAX_EXTS 8
 
 enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };

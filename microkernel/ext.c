@@ -145,7 +145,7 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 	uint64_t *root, *base;
 	bool ok;
 
-	if (ext->cr3[ppid])
+	if (pp->ext_cr3[ext->id])
 		return BF_ERR_OK;
 	pml4 = pool_alloc();
 	if (pml4 == MK_NO_PAGE)
@@ -155,7 +155,7 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 		       MK1_EXT_STACK_SIZE, &unused) &&
 	     map_fresh(ext, MK1_EXT_FAIL_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
 		       MK1_EXT_STACK_SIZE, &unused) &&
-	     map_fresh(ext, tls_block(ppid), 2 * BF_PAGE_SIZE, &ext->abi_page[ppid]);
+	     map_fresh(ext, tls_block(ppid), 2 * BF_PAGE_SIZE, &pp->ext_abi_page[ext->id]);
 	mk_unlock(&ext->lock);
 	if (!ok)
 		return BF_ERR_MK_POOL;
@@ -165,7 +165,7 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 	base = window(pp->handoff.cr3);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		root[i] = base[i] | ((const uint64_t *)window(ext->root))[i];
-	ext->cr3[ppid] = pml4;
+	pp->ext_cr3[ext->id] = pml4;
 
 	write_cr3(pml4);
 	fill_tls(ext, ppid);
@@ -215,9 +215,9 @@ void ext_switch(struct pp *pp, struct ext *ext)
 	pp->ext = ext;
 	pp->stack_top = stack_top(MK1_EXT_STACK_BASE, ppid);
 	direct_map_switch(pp); /* before anything can be found through it */
-	write_cr3(ext->cr3[ppid]);
-	map_abi_page(pp, ext->abi_page[ppid]);
-	mk.vendor->set_host(pp, ext->cr3[ppid], tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
+	write_cr3(pp->ext_cr3[ext->id]);
+	map_abi_page(pp, pp->ext_abi_page[ext->id]);
+	mk.vendor->set_host(pp, pp->ext_cr3[ext->id], tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
 	if (pp->vs)
 		bsl_memcpy(abi_gprs(), gpr, sizeof(gpr));
 	ext_publish_ids(pp);
@@ -256,7 +256,7 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
 		/* What another PP put into the direct map may not have been touched here. */
 		(void)direct_map_fault(pp, page << BF_PAGE_SHIFT);
-		if (!bsl_pt_walk(&tables, pp->ext->cr3[pp->handoff.ppid], page << BF_PAGE_SHIFT,
+		if (!bsl_pt_walk(&tables, pp->ext_cr3[pp->ext->id], page << BF_PAGE_SHIFT,
 				 BSL_PTE_P, &entry) ||
 		    !(entry & BSL_PTE_U))
 			return false;
@@ -429,7 +429,7 @@ void direct_map_free(struct vm *vm)
 void direct_map_switch(struct pp *pp)
 {
 	const struct vm *vm = vm_get(pp->vmid);
-	uint64_t *root = window(pp->ext->cr3[pp->handoff.ppid]);
+	uint64_t *root = window(pp->ext_cr3[pp->ext->id]);
 
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
 		root[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] =
@@ -444,7 +444,7 @@ bool direct_map_fault(struct pp *pp, uint64_t va)
 
 	if (!vm || !in_direct_map(va))
 		return false;
-	entry = (uint64_t *)window(pp->ext->cr3[pp->handoff.ppid]) + bsl_pt_index(va, 4);
+	entry = (uint64_t *)window(pp->ext_cr3[pp->ext->id]) + bsl_pt_index(va, 4);
 	table = vm->direct_map[pp->ext->id][direct_slot(va)];
 	if (*entry || !table)
 		return false;

@@ -25,8 +25,6 @@ struct ext {
 	uint64_t bootstrap; /* callbacks: address, 0: not registered */
 	uint64_t vmexit;
 	uint64_t fail;
-	uint64_t cr3[BF_MAX_PPS]; /* SPA of each PP's PML4, 0: not prepared */
-	uint64_t abi_page[BF_MAX_PPS]; /* SPA of each PP's ABI page */
 };
 
 /* Loads all images of the handoff. Once, on PP 0. */

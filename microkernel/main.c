@@ -52,7 +52,13 @@ static enum bf_error init_machine(const struct pp *pp)
 	mk.has_smap = mk.host_cr4 & CR4_SMAP;
 	debug_init();
 	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
-	objects_init();
+	if (!tlb_alloc()) {
+		/* Without it no PP can fail in the usual way. */
+		mk.handoff = NULL;
+		return BF_ERR_MK_POOL;
+	}
+	if (!objects_init())
+		return BF_ERR_MK_POOL;
 	error = nested_init();
 	mk_print("microkernel: %s%s, %u PPs, %u extensions\n", mk.vendor->name,
 		 mk.root_npt ? " with nested paging" : "", h->nr_pps, h->nr_exts);

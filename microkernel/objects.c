@@ -9,14 +9,20 @@
 #include "fail.h"
 #include "intrinsics.h"
 #include "lock.h"
+#include "mem.h"
 #include "mk.h"
 #include "pp.h"
 #include "vendor.h"
 
 static struct bsl_spinlock pool_lock;
 static struct vm vms[MK_MAX_VMS];
-static struct vp vps[MK_MAX_VPS];
-static struct vs vss[MK_MAX_VSS];
+static struct vp vps[MK_SPARE_VPS + BF_MAX_PPS];
+
+/* VSs lie in pages of the pool, as many as the PPs call for. */
+#define VSS_PER_PAGE 16
+BF_STATIC_ASSERT(VSS_PER_PAGE * sizeof(struct vs) <= BF_PAGE_SIZE, "a page of VSs");
+
+static struct vs *vs_pages[(MK_SPARE_VSS + BF_MAX_PPS) / VSS_PER_PAGE];
 
 static void lock(void)
 {
@@ -28,15 +34,40 @@ static void unlock(void)
 	mk_unlock(&pool_lock);
 }
 
-void objects_init(void)
+uint16_t objects_nr_vps(void)
+{
+	return (uint16_t)(MK_SPARE_VPS + mk.handoff->nr_pps);
+}
+
+uint16_t objects_nr_vss(void)
+{
+	return (uint16_t)(MK_SPARE_VSS + mk.handoff->nr_pps);
+}
+
+/* The slot of a VS; id is less than objects_nr_vss(). */
+static struct vs *vs_slot(uint16_t id)
+{
+	return &vs_pages[id / VSS_PER_PAGE][id % VSS_PER_PAGE];
+}
+
+bool objects_init(void)
 {
 	for (uint16_t i = 0; i < MK_MAX_VMS; i++)
 		vms[i].id = i;
-	for (uint16_t i = 0; i < MK_MAX_VPS; i++)
+	for (uint16_t i = 0; i < objects_nr_vps(); i++)
 		vps[i].id = i;
-	for (uint16_t i = 0; i < MK_MAX_VSS; i++)
-		vss[i].id = i;
+	for (uint16_t i = 0; i < objects_nr_vss(); i++) {
+		if (i % VSS_PER_PAGE == 0) {
+			uint64_t spa = pool_alloc();
+
+			if (spa == MK_NO_PAGE)
+				return false;
+			vs_pages[i / VSS_PER_PAGE] = window(spa);
+		}
+		vs_slot(i)->id = i;
+	}
 	vms[MK1_ROOT_VMID].state = SLOT_USED;
+	return true;
 }
 
 struct vm *vm_get(uint16_t id)
@@ -46,12 +77,12 @@ struct vm *vm_get(uint16_t id)
 
 struct vp *vp_get(uint16_t id)
 {
-	return id < MK_MAX_VPS && vps[id].state == SLOT_USED ? &vps[id] : NULL;
+	return id < objects_nr_vps() && vps[id].state == SLOT_USED ? &vps[id] : NULL;
 }
 
 struct vs *vs_get(uint16_t id)
 {
-	return id < MK_MAX_VSS && vss[id].state == SLOT_USED ? &vss[id] : NULL;
+	return id < objects_nr_vss() && vs_slot(id)->state == SLOT_USED ? vs_slot(id) : NULL;
 }
 
 struct vm *vm_create(void)
@@ -93,7 +124,7 @@ struct vp *vp_create(uint16_t vmid)
 
 	lock();
 	vm = vm_get(vmid);
-	for (unsigned int i = 0; vm && i < MK_MAX_VPS && !vp; i++) {
+	for (uint16_t i = 0; vm && i < objects_nr_vps() && !vp; i++) {
 		if (vps[i].state == SLOT_FREE)
 			vp = &vps[i];
 	}
@@ -129,9 +160,9 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 
 	lock();
 	vp = vp_get(vpid);
-	for (unsigned int i = 0; vp && i < MK_MAX_VSS && !vs; i++) {
-		if (vss[i].state == SLOT_FREE)
-			vs = &vss[i];
+	for (uint16_t i = 0; vp && i < objects_nr_vss() && !vs; i++) {
+		if (vs_slot(i)->state == SLOT_FREE)
+			vs = vs_slot(i);
 	}
 	if (vs) {
 		uint16_t id = vs->id;

@@ -17,8 +17,9 @@
 #include "pp.h"
 
 #define MK_MAX_VMS 16
-#define MK_MAX_VPS 512
-#define MK_MAX_VSS 512
+/* One of each for every PP, and these. */
+#define MK_SPARE_VPS 512
+#define MK_SPARE_VSS 512
 
 struct ext;
 
@@ -68,8 +69,12 @@ struct vs {
 	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
 };
 
-/* Makes the root VM (id 0). Once, on PP 0. */
-void objects_init(void);
+/* Makes the root VM (id 0). Once, on PP 0; false: no memory. */
+bool objects_init(void);
+
+/* How many VPs and VSs there may be: their ids are less. */
+uint16_t objects_nr_vps(void);
+uint16_t objects_nr_vss(void);
 
 /* NULL unless id names an object in use. */
 struct vm *vm_get(uint16_t id);

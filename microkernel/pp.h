@@ -155,6 +155,9 @@ struct pp {
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
 	struct fail_frame fail;
 	struct exit_log *log;
+	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
+	uint64_t ext_cr3[BF_MAX_EXTS];
+	uint64_t ext_abi_page[BF_MAX_EXTS];
 	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));
 };
 

@@ -3,6 +3,7 @@
 
 #include "apic.h"
 #include "intrinsics.h"
+#include "mem.h"
 #include "mk.h"
 
 /* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */
@@ -12,8 +13,26 @@
 
 uint64_t tlb_generation;
 
-static struct tlb_state states[BF_MAX_PPS];
-static bool present[BF_MAX_PPS];
+#define PER_PAGE (BF_PAGE_SIZE / sizeof(struct tlb_state))
+
+static struct tlb_state *pages[BF_MAX_PPS / PER_PAGE];
+
+static struct tlb_state *state_of(uint32_t ppid)
+{
+	return &pages[ppid / PER_PAGE][ppid % PER_PAGE];
+}
+
+bool tlb_alloc(void)
+{
+	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps; ppid += PER_PAGE) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return false;
+		pages[ppid / PER_PAGE] = window(spa);
+	}
+	return true;
+}
 
 static uint64_t rdtsc(void)
 {
@@ -25,7 +44,7 @@ static uint64_t rdtsc(void)
 
 void tlb_init(struct pp *pp)
 {
-	pp->tlb = &states[pp->handoff.ppid];
+	pp->tlb = state_of(pp->handoff.ppid);
 	pp->tlb->kick = KICK_NONE;
 }
 
@@ -33,7 +52,7 @@ void tlb_join(struct pp *pp)
 {
 	pp->tlb->apic_id = apic_init(pp);
 	pp->tlb->away = 0;
-	__atomic_store_n(&present[pp->handoff.ppid], true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pp->tlb->present, true, __ATOMIC_SEQ_CST);
 	tlb_catch_up(pp);
 }
 
@@ -74,7 +93,7 @@ bool tlb_kicked(struct pp *pp)
 
 void tlb_part(struct pp *pp)
 {
-	__atomic_store_n(&present[pp->handoff.ppid], false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pp->tlb->present, false, __ATOMIC_SEQ_CST);
 	await_kick(pp->tlb);
 }
 
@@ -95,15 +114,17 @@ void tlb_catch_up(struct pp *pp)
 
 static bool has_flushed(uint32_t ppid, uint64_t generation)
 {
-	return !__atomic_load_n(&present[ppid], __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&states[ppid].away, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&states[ppid].seen, __ATOMIC_SEQ_CST) >= generation;
+	const struct tlb_state *tlb = state_of(ppid);
+
+	return !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&tlb->away, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
 }
 
 /* Whoever reserves it sends the NMI, unless the PP has seen to it meanwhile. false: somebody else does. */
 static bool kick(uint32_t ppid, uint64_t generation)
 {
-	struct tlb_state *tlb = &states[ppid];
+	struct tlb_state *tlb = state_of(ppid);
 	uint32_t none = KICK_NONE;
 	bool needed;
 

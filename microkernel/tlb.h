@@ -28,9 +28,13 @@ struct tlb_state {
 	uint64_t seen; /* the generation up to which this PP has flushed */
 	uint32_t kick; /* enum tlb_kick */
 	uint32_t apic_id;
+	bool present; /* the PP is in the hypervisor */
 } __attribute__((aligned(64)));
 
 extern uint64_t tlb_generation;
+
+/* Once, on PP 0, for all PPs of the handoff; false: no memory. */
+bool tlb_alloc(void);
 
 /* First of all when a PP comes in: an NMI may come. */
 void tlb_init(struct pp *pp);

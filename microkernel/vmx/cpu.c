@@ -86,7 +86,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 /* The CPU may write a VMCS that is still active to memory that is no longer ours (§25.11.1). */
 static void clear_all(const struct pp *pp)
 {
-	for (uint16_t id = 0; id < MK_MAX_VSS; id++) {
+	for (uint16_t id = 0; id < objects_nr_vss(); id++) {
 		struct vs *vs = vs_get(id);
 
 		if (vs && vs->loaded && vs->ppid == pp->handoff.ppid)

@@ -28,17 +28,12 @@ static uint64_t next_spa;
 static struct bf_handoff hidden;
 static bool is_hidden;
 
-void fake_reset(void)
+void fake_set_cpus(unsigned int count)
 {
 	unsigned int i;
 
-	memset(&fake, 0, sizeof(fake));
-	is_hidden = false;
-	fake.nr_cpus = FAKE_CPUS;
-	fake.max_order = BF_OS_MAX_ORDER;
-	fake.spa_base = 0x100000;
-	next_spa = 0;
-	for (i = 0; i < FAKE_CPUS; i++) {
+	fake.nr_cpus = count;
+	for (i = 0; i < count; i++) {
 		struct fake_cpu *cpu = &fake.cpus[i];
 
 		cpu->number = 2 * i + 1; /* neither from 0 nor contiguous */
@@ -52,6 +47,16 @@ void fake_reset(void)
 		cpu->feature_control = 5;
 		cpu->vmx_procbased2 = 0xFFULL << 32;
 	}
+}
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	is_hidden = false;
+	fake.max_order = BF_OS_MAX_ORDER;
+	fake.spa_base = 0x100000;
+	next_spa = 0;
+	fake_set_cpus(FAKE_CPUS);
 	fake.here = &fake.cpus[0];
 }
 
@@ -174,8 +179,9 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
 		for (i = 0; i < fake.nr_cpus; i++) {
 			if (fake.cpus[i].online != (pass == 0))
 				continue;
-			ck_assert_uint_lt(count, max);
-			cpus[count++] = fake.cpus[i].number;
+			if (count < max)
+				cpus[count] = fake.cpus[i].number;
+			count++;
 		}
 		if (!pass)
 			*online = count;
@@ -205,8 +211,8 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 
 static struct {
 	ucontext_t caller;
-	ucontext_t on[FAKE_CPUS];
-	bool ended[FAKE_CPUS];
+	ucontext_t on[FAKE_MAX_CPUS];
+	bool ended[FAKE_MAX_CPUS];
 	uint8_t *stacks;
 	unsigned int turn;
 	bool active;
@@ -247,7 +253,7 @@ void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg
 
 	if (fake.before_all)
 		fake.before_all();
-	everywhere.stacks = malloc(FAKE_CPUS * STACK_SIZE);
+	everywhere.stacks = malloc(fake.nr_cpus * (size_t)STACK_SIZE);
 	everywhere.fn = fn;
 	everywhere.arg = arg;
 	everywhere.count = 0;
@@ -258,7 +264,7 @@ void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg
 		everywhere.ended[i] = !fake.cpus[i].online;
 		everywhere.count += fake.cpus[i].online;
 		ck_assert_int_eq(getcontext(on), 0);
-		on->uc_stack.ss_sp = everywhere.stacks + i * STACK_SIZE;
+		on->uc_stack.ss_sp = everywhere.stacks + i * (size_t)STACK_SIZE;
 		on->uc_stack.ss_size = STACK_SIZE;
 		on->uc_link = &everywhere.caller;
 		makecontext(on, run_on_turn, 0);
@@ -280,7 +286,8 @@ uint64_t bf_hw_cycles(void)
 {
 	static uint64_t cycles;
 
-	return cycles += (uint64_t)1 << 28;
+	/* Time passes for all CPUs together. */
+	return cycles += ((uint64_t)1 << 30) / fake.nr_cpus;
 }
 
 void bf_os_mark_virt(enum bf_vendor vendor, bool in_use)
@@ -702,7 +709,11 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	ck_assert_uint_eq(handoff->magic, BF_HANDOFF_MAGIC);
 	ck_assert_uint_eq(handoff->vendor, fake.here->vendor);
 	ck_assert_uint_eq(handoff->nr_pps, fake.nr_cpus);
+	fake.here->status = bf_os_va(handoff->status.spa + pp->ppid * (uint64_t)BF_PAGE_SIZE);
 	ck_assert(is_owned(handoff, cr3, BF_PAGE_SIZE));
+	/* Walking all tables of a thousand CPUs takes minutes. */
+	if (pp->ppid >= FAKE_CPUS && pp->ppid + 1 < handoff->nr_pps)
+		return;
 	verify_table(handoff, bf_os_va(cr3), 4);
 	verify_lists(cr3, handoff);
 	verify_area(cr3, pp);
@@ -721,5 +732,4 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 			verify_unmapped(cr3, BF_WINDOW_BASE + spa);
 		}
 	}
-	fake.here->status = bf_os_va(handoff->status.spa + pp->ppid * (uint64_t)BF_PAGE_SIZE);
 }

@@ -11,6 +11,7 @@
 #include "../../driver/core/platform.h"
 
 #define FAKE_CPUS 4
+#define FAKE_MAX_CPUS (BF_MAX_PPS + 1)
 
 /* What happens to a CPU that enters the microkernel. */
 enum fake_behaviour {
@@ -49,7 +50,7 @@ struct fake_cpu {
 };
 
 struct fake {
-	struct fake_cpu cpus[FAKE_CPUS];
+	struct fake_cpu cpus[FAKE_MAX_CPUS];
 	unsigned int nr_cpus;
 	struct fake_cpu *here; /* the CPU that runs the code */
 	bool locked_down;
@@ -68,7 +69,10 @@ struct fake {
 
 extern struct fake fake;
 
-void fake_reset(void);
+void fake_reset(void); /* FAKE_CPUS of them */
+
+/* The machine has this many CPUs, all online and as after fake_reset. */
+void fake_set_cpus(unsigned int count);
 
 /* Checks an address space as the microkernel would use it; called whenever a CPU enters. */
 void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_t entry);

@@ -542,6 +542,31 @@ START_TEST(finds_a_bare_cpu)
 }
 END_TEST
 
+START_TEST(a_thousand_cpus)
+{
+	struct bf_check_result results[BF_NR_CHECKS];
+	struct bf_cpu_features features;
+	uint64_t detail;
+	uint32_t cpu;
+
+	fake_set_cpus(BF_MAX_PPS);
+	start.pool_size = 0x800000; /* the fake microkernel takes nothing from it */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.nr_pps, BF_MAX_PPS);
+	for (unsigned int i = 0; i < BF_MAX_PPS; i++)
+		ck_assert(fake.cpus[i].guest);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	fake_set_cpus(BF_MAX_PPS + 1);
+	assert_fails(BF_ERR_TOO_MANY_CPUS, 0, BF_MAX_PPS + 1);
+	/* Those that are looked at are looked at all the same. */
+	fake.cpus[BF_MAX_PPS - 1].vm_cr = 0x10;
+	bf_check_machine(&features, results, 0, &detail, &cpu);
+	ck_assert_uint_eq(results[BF_CHECK_CPUS].error, BF_ERR_TOO_MANY_CPUS);
+	ck_assert_uint_eq(results[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
+}
+END_TEST
+
 /* What counts is where something lies, not how wide the CPU's addresses are. */
 START_TEST(refuses_high_addresses)
 {
@@ -745,6 +770,7 @@ int main(void)
 	tcase_add_test(tests, surveys);
 	tcase_add_test(tests, outer_hypervisors);
 	tcase_add_test(tests, finds_a_bare_cpu);
+	tcase_add_test(tests, a_thousand_cpus);
 	tcase_add_test(tests, refuses_high_addresses);
 	tcase_add_test(tests, refuses_images);
 	tcase_add_test(tests, refuses_another_microkernel);

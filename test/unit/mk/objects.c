@@ -62,7 +62,7 @@ START_TEST(ids_are_handed_out_lowest_first)
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, 3), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], 3);
-	for (uint64_t i = 0; i < MK_MAX_VPS; i++) {
+	for (uint64_t i = 0; i < MK_SPARE_VPS + m.nr_pps; i++) {
 		ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, i % MK_MAX_VMS), MK1_SUCCESS);
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
@@ -76,11 +76,11 @@ END_TEST
 START_TEST(the_pool_of_vss_is_exhausted)
 {
 	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
-	m.pool_pages = 1400;
+	m.pool_pages = 1500;
 	machine_init();
 	start();
 	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
-	for (uint64_t i = 0; i < MK_MAX_VSS; i++) {
+	for (uint64_t i = 0; i < MK_SPARE_VSS + m.nr_pps; i++) {
 		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
@@ -88,6 +88,25 @@ START_TEST(the_pool_of_vss_is_exhausted)
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 77), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], 77);
+}
+END_TEST
+
+/* As many PPs as there can be: one VS for each of them, and those for guests. */
+START_TEST(a_thousand_pps)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.pool_pages = 2200;
+	machine_init();
+	m.handoff->nr_pps = BF_MAX_PPS;
+	start();
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, BF_MAX_PPS), MK1_INVALID_INPUT_REG(2));
+	for (uint64_t i = 0; i < BF_MAX_PPS + MK_SPARE_VSS; i++) {
+		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, BF_MAX_PPS - 1), MK1_SUCCESS);
+		ck_assert_uint_eq(regs.reg[0], i);
+	}
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_FAILURE_UNKNOWN);
+	ck_assert_ptr_null(vs_get(objects_nr_vss()));
 }
 END_TEST
 
@@ -126,7 +145,7 @@ START_TEST(ids_are_checked)
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0x10000 | vp2, 0xABC0001), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, regs.reg[0]), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 9), MK1_INVALID_INPUT_REG(1));
-	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, MK_MAX_VSS), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, objects_nr_vss()), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 9), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, 9, 1), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_write, HANDLE, 9, 1, 1), MK1_INVALID_INPUT_REG(1));
@@ -554,6 +573,7 @@ TCase *objects_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, ids_are_handed_out_lowest_first);
 	tcase_add_loop_test(tc, the_pool_of_vss_is_exhausted, 0, 2);
+	tcase_add_test(tc, a_thousand_pps);
 	tcase_add_loop_test(tc, a_vs_without_memory, 0, 10);
 	tcase_add_loop_test(tc, ids_are_checked, 0, 2);
 	tcase_add_loop_test(tc, the_triple_is_checked, 0, 8);

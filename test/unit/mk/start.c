@@ -129,7 +129,7 @@ START_TEST(the_extension_sees_its_address_space)
 	ck_assert_uint_eq(*(uint16_t *)mmu_user(fs_base + MK1_TLS_VSID, true, false), 0xFFFF);
 	ck_assert_uint_eq(*(uint16_t *)mmu_user(fs_base + MK1_TLS_ONLINE_PPS, true, false), 2);
 	/* the microkernel's view of the same page */
-	spa = m.pps[0]->ext->abi_page[0];
+	spa = m.pps[0]->ext_abi_page[m.pps[0]->ext->id];
 	((uint64_t *)phys_at(spa + MK1_TLS_GPRS))[BF_R8] = 0x1234;
 	ck_assert_uint_eq(abi_gprs()[BF_R8], 0x1234);
 }
@@ -221,6 +221,9 @@ static void start_with_pages(uint32_t vendor, uint64_t pages)
 		return;
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_POOL);
+	/* Without a single one there is nothing that a PP could fail with: the CPU was not changed. */
+	if (!pages)
+		return;
 	expect_failed(BF_ERR_MK_POOL);
 	ck_assert_uint_eq(status_of(0)->fallback, 0);
 	ck_assert_uint_eq(cpu->vmxon, false);
@@ -230,7 +233,7 @@ static void start_with_pages(uint32_t vendor, uint64_t pages)
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), ended.sp->cpu.lstar);
 }
 
-#define ENOUGH_PAGES 90
+#define ENOUGH_PAGES 130
 
 START_TEST(start_with_too_few_pages)
 {

@@ -809,7 +809,7 @@ START_TEST(host_state)
 	in_vmexit();
 	ck_assert_uint_eq(field(VMCS_HOST_CR0), cpu->cr0);
 	ck_assert_uint_eq(field(VMCS_HOST_CR4), cpu->cr4);
-	ck_assert_uint_eq(field(VMCS_HOST_CR3), host_pp->ext->cr3[0]);
+	ck_assert_uint_eq(field(VMCS_HOST_CR3), host_pp->ext_cr3[host_pp->ext->id]);
 	ck_assert_uint_eq(field(VMCS_HOST_FS_BASE), MK1_EXT_TLS_BASE + 0x1000);
 	ck_assert_uint_eq(field(VMCS_HOST_CS), BF_SEL_KERNEL_CS);
 	ck_assert_uint_eq(field(VMCS_HOST_TR_BASE), (uint64_t)&host_pp->tss);
