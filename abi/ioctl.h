@@ -111,7 +111,15 @@ struct bf_ioctl_check {
 	uint32_t vendor; /* out */
 	struct bf_check_result results[BF_NR_CHECKS]; /* out, by enum bf_check_item */
 	uint32_t outer; /* out: enum bf_outer */
-	uint32_t pad;
+	uint32_t nr_values; /* in: room; out: entries there are */
+	uint64_t values; /* struct bf_register_value [nr_values] or 0 */
+};
+
+/* A register of the first CPU: an MSR, or without a number the CR or XCR of this name. */
+struct bf_register_value {
+	uint32_t msr;
+	uint32_t reg; /* enum bf_feature_register, where msr is 0 */
+	uint64_t value;
 };
 
 #define BF_IOC_MAGIC 0xBF

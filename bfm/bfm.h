@@ -170,6 +170,15 @@ struct cpuid_facts {
 
 struct cpuid_facts cpuid_read(void);
 
+/* What /proc/cpuinfo below root says first under this label; false if it says nothing. */
+bool cpuinfo_value(const char *root, const char *label, char *value, size_t size);
+
+/* --- machine.c ------------------------------------------------------------------------------- */
+
+/* CPU, kernel and outer hypervisor of this machine: nothing that tells it from others of its kind. */
+void machine_print(FILE *file, const char *root);
+void machine_print_values(FILE *file, const struct bf_register_value *values, uint32_t count);
+
 /* Fills lines[BF_NR_CHECKS] with what the files below root ("" for the machine itself) tell. */
 void local_check(const char *root, const struct cpuid_facts *cpu, struct check_line *lines);
 

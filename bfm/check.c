@@ -5,7 +5,11 @@
 
 #include "bfm.h"
 
-static const struct option long_options[] = { COMMON_OPTIONS };
+static const struct option long_options[] = { { "report", no_argument, NULL, 'r' },
+					      COMMON_OPTIONS };
+
+/* More than the module has. */
+#define MAX_VALUES 64
 
 static const char *const items[BF_NR_CHECKS] = {
 	[BF_CHECK_VENDOR] = "VT-x or AMD-V",
@@ -73,14 +77,22 @@ static bool print_lines(const struct check_line *lines, uint32_t outer)
 	return possible;
 }
 
-static int check_by_module(int fd)
+static int check_by_module(int fd, bool report)
 {
-	struct bf_ioctl_check call = { .size = sizeof(call) };
+	struct bf_register_value values[MAX_VALUES];
+	struct bf_ioctl_check call = { .size = sizeof(call), .nr_values = MAX_VALUES,
+				       .values = (uintptr_t)values };
 	struct check_line lines[BF_NR_CHECKS];
 	bool possible;
 
 	if (device_call(fd, BF_IOC_CHECK, &call) < 0)
 		return fail_call("check", errno, BF_ERR_OK, 0);
+	if (report) {
+		machine_print(stdout, "");
+		machine_print_values(stdout, values,
+				     call.nr_values < MAX_VALUES ? call.nr_values : MAX_VALUES);
+		putchar('\n');
+	}
 	for (unsigned int i = 0; i < BF_NR_CHECKS; i++) {
 		const struct bf_check_result *r = &call.results[i];
 
@@ -94,13 +106,17 @@ static int check_by_module(int fd)
 	return possible ? EXIT_OK : EXIT_FAILED;
 }
 
-static int check_locally(int err)
+static int check_locally(int err, bool report)
 {
 	struct cpuid_facts cpu = cpuid_read();
 	struct check_line lines[BF_NR_CHECKS];
 	bool possible;
 
 	local_check("", &cpu, lines);
+	if (report) {
+		machine_print(stdout, "");
+		putchar('\n');
+	}
 	possible = print_lines(lines, BF_OUTER_NONE);
 	printf("\n%s\n", possible ? "Nothing known stands in the way; the module knows the rest." :
 				    "This machine cannot run the hypervisor as it is.");
@@ -111,18 +127,21 @@ static int check_locally(int err)
 
 static int run(int argc, char **argv)
 {
-	int c = next_option(argc, argv, &check_command, long_options);
-	int code, fd;
+	bool report = false;
+	int c, code, fd;
 
-	if (c != -1)
-		return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+	while ((c = next_option(argc, argv, &check_command, long_options)) != -1) {
+		if (c != 'r')
+			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+		report = true;
+	}
 	code = finish_options(argc, argv, &check_command);
 	if (code >= 0)
 		return code;
 	fd = device_open();
 	if (fd < 0)
-		return check_locally(errno);
-	code = check_by_module(fd);
+		return check_locally(errno, report);
+	code = check_by_module(fd, report);
 	device_close(fd);
 	return code;
 }
@@ -130,10 +149,12 @@ static int run(int argc, char **argv)
 const struct command check_command = {
 	.name = "check",
 	.summary = "Tell whether this machine can run the hypervisor, and what stands in the way",
-	.arguments = "",
+	.arguments = "[--report]",
 	.help = "Without the module only what user space can see is checked, and the exit code\n"
 		"is 3 at best.\n"
 		"Exit codes: 0 it can, 1 it cannot.\n\n"
-		"  --help  show this text\n",
+		"  --report  first say what the machine is: CPU, microcode, kernel, outer\n"
+		"            hypervisor, registers; nothing that identifies it\n"
+		"  --help    show this text\n",
 	.run = run,
 };

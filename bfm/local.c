@@ -82,6 +82,26 @@ static bool has_flag(const char *root, const char *label, const char *flag)
 	return found;
 }
 
+bool cpuinfo_value(const char *root, const char *label, char *value, size_t size)
+{
+	FILE *file = open_below(root, "/proc/cpuinfo");
+	size_t room = 0, label_length = strlen(label);
+	char *line = NULL, *colon;
+	bool found = false;
+
+	while (file && !found && getline(&line, &room, file) > 0) {
+		colon = strstr(line, ": ");
+		found = colon && !strncmp(line, label, label_length) &&
+			strchr("\t :", line[label_length]);
+		if (found)
+			snprintf(value, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static bool has_cpuinfo(const char *root)
 {
 	char line[64];

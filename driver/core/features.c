@@ -396,3 +396,40 @@ uint32_t bf_features_differ(const struct bf_cpu_features *a, const struct bf_cpu
 			return MSR_VMX_BASIC + i;
 	return 0;
 }
+
+/* --- for a report ----------------------------------------------------------------------------- */
+
+struct list {
+	struct bf_register_value *values;
+	uint32_t max;
+	uint32_t count;
+};
+
+static void add(struct list *list, uint32_t msr, uint32_t reg, uint64_t value)
+{
+	if (list->count < list->max)
+		list->values[list->count] = (struct bf_register_value){ msr, reg, value };
+	list->count++;
+}
+
+uint32_t bf_features_list(const struct bf_cpu_features *features, struct bf_register_value *values,
+			  uint32_t max)
+{
+	struct list list = { values, max, 0 };
+	uint32_t i;
+
+	add(&list, 0, BF_REGISTER_CR0, features->registers[BF_REGISTER_CR0]);
+	add(&list, 0, BF_REGISTER_CR4, features->registers[BF_REGISTER_CR4]);
+	add(&list, 0, BF_REGISTER_XCR0, features->registers[BF_REGISTER_XCR0]);
+	for (i = 0; i < BF_NR_FEATURE_REGISTERS; i++)
+		if (msr_numbers[i] && features->registers[i])
+			add(&list, msr_numbers[i], 0, features->registers[i]);
+	if (features->vendor == BF_VENDOR_AMD)
+		add(&list, MSR_VM_CR, 0, features->vm_cr);
+	if (features->vendor != BF_VENDOR_INTEL)
+		return list.count;
+	add(&list, MSR_FEATURE_CONTROL, 0, features->feature_control);
+	for (i = 0; i < BF_NR_VMX_MSRS; i++)
+		add(&list, MSR_VMX_BASIC + i, 0, features->vmx[i]);
+	return list.count;
+}

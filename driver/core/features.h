@@ -5,6 +5,7 @@
 
 #include <abi/features.h>
 #include <abi/handoff.h>
+#include <abi/ioctl.h>
 #include <abi/types.h>
 
 /* The registers of CPUID that are looked at, by enum bf_feature_word in features.c. */
@@ -22,6 +23,13 @@ struct bf_cpu_features {
 
 /* Reads the features of this CPU. */
 void bf_features_read(struct bf_cpu_features *features);
+
+/*
+ * Lists the registers and capability MSRs that were read, for people who look into a report: at most
+ * max of them. Returns how many there are.
+ */
+uint32_t bf_features_list(const struct bf_cpu_features *features, struct bf_register_value *values,
+			  uint32_t max);
 
 /* EPT or NPT. */
 bool bf_features_nested(const struct bf_cpu_features *features);

@@ -300,6 +300,27 @@ static long ioctl_status(void __user *user)
 
 /* --- check ------------------------------------------------------------------------------------ */
 
+/* More than there are registers and capability MSRs. */
+#define MAX_VALUES 64
+
+static int put_values(struct bf_ioctl_check *argument, const struct bf_cpu_features *features)
+{
+	struct bf_register_value *values = kcalloc(MAX_VALUES, sizeof(*values), GFP_KERNEL);
+	u32 count;
+	int result = 0;
+
+	if (!values)
+		return -ENOMEM;
+	count = bf_features_list(features, values, MAX_VALUES);
+	if (argument->values && copy_to_user(user_pointer(argument->values), values,
+					     min3(count, argument->nr_values, (u32)MAX_VALUES) *
+						     sizeof(*values)))
+		result = -EFAULT;
+	argument->nr_values = count;
+	kfree(values);
+	return result;
+}
+
 static long ioctl_check(void __user *user)
 {
 	struct bf_cpu_features *features;
@@ -327,7 +348,8 @@ static long ioctl_check(void __user *user)
 		bf_unlock();
 		argument->vendor = features->vendor;
 		argument->outer = bf_outer_detect(&outer_flags);
-		result = put_argument(argument, sizeof(*argument), argument->size, user);
+		result = put_values(argument, features) ?:
+			 put_argument(argument, sizeof(*argument), argument->size, user);
 	}
 	kfree(argument);
 	kfree(features);

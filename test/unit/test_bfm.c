@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/image.c */
+/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/machine.c bfm/image.c */
 /* libs: -lelf */
 /* The commands, against a device of this test's own. */
 #include <check.h>
@@ -32,6 +32,7 @@ static struct {
 	struct bf_ioctl_status status;
 	struct bf_cpu_status *cpus;
 	struct bf_ioctl_check check;
+	struct bf_register_value values[2];
 	struct bf_ioctl_start started; /* what start was given */
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */
@@ -98,7 +99,14 @@ int device_call(int fd, unsigned long request, void *argument)
 	} else if (request == BF_IOC_DUMP && !device.call_errno) {
 		return answer_dump(argument);
 	} else if (request == BF_IOC_CHECK) {
-		*(struct bf_ioctl_check *)argument = device.check;
+		struct bf_ioctl_check *call = argument;
+		uint64_t values = call->values;
+
+		if (values && device.check.nr_values) {
+			ck_assert_uint_ge(call->nr_values, 2);
+			memcpy((void *)(uintptr_t)values, device.values, sizeof(device.values));
+		}
+		*call = device.check;
 	}
 	errno = device.call_errno;
 	return errno ? -1 : 0;
@@ -709,6 +717,40 @@ START_TEST(checking_by_the_module)
 }
 END_TEST
 
+/* It says what the machine is, but not which one. */
+START_TEST(reporting_a_machine)
+{
+	char host[256] = "";
+
+	device.values[0] = (struct bf_register_value){ 0, BF_REGISTER_CR4, 0x372EF8 };
+	device.values[1] = (struct bf_register_value){ 0x48B, 0, 0x1FF00000000 };
+	device.check.nr_values = 2;
+	ck_assert_int_eq(run(&check_command, "check --report"), EXIT_OK);
+	assert_has(out, "bfm test, module interface ");
+	assert_has(out, "\nCPU ");
+	assert_has(out, "\nmodel       family 0x");
+	assert_has(out, "\nkernel ");
+	assert_has(out, "\nouter ");
+	assert_has(out, "\nCPUID 00000000.0  ");
+	assert_has(out, "\nCR4               0000000000372ef8\n");
+	assert_has(out, "\nMSR 0000048b      000001ff00000000\n");
+	assert_has(out, "\nnested paging            ok");
+	ck_assert_int_eq(gethostname(host, sizeof(host) - 1), 0);
+	ck_assert_msg(strlen(host) < 4 || !strstr(out, host), "the name of the host");
+	ck_assert_msg(!strchr(out, '\033'), "colour without a terminal");
+	/* More than there is room for, and a register of a later version. */
+	device.values[0].reg = BF_NR_FEATURE_REGISTERS;
+	ck_assert_int_eq(run(&check_command, "check --report"), EXIT_OK);
+	assert_has(out, "\n?                 0000000000372ef8\n");
+	device.open_errno = ENOENT;
+	ck_assert_int_ne(run(&check_command, "check --report"), EXIT_OK);
+	assert_has(out, "\nCPUID 00000000.0  ");
+	ck_assert(!strstr(out, "MSR "));
+	ck_assert_int_ne(run(&check_command, "check"), EXIT_OK);
+	ck_assert(!strstr(out, "CPUID "));
+}
+END_TEST
+
 static char root[] = "/tmp/test_bfm_root.XXXXXX";
 
 /* Makes the file and the directories above it. */
@@ -738,6 +780,7 @@ START_TEST(checking_without_the_module)
 
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	local_check(root, &none, got); /* no file at all */
+	ck_assert(!cpuinfo_value(root, "microcode", command, sizeof(command)));
 	ck_assert_uint_eq(got[BF_CHECK_VENDOR].error, BF_ERR_NO_VIRT);
 	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_UNKNOWN);
 	ck_assert_int_eq(got[BF_CHECK_LOCKDOWN].verdict, VERDICT_UNKNOWN);
@@ -750,7 +793,10 @@ START_TEST(checking_without_the_module)
 	ck_assert_int_eq(got[BF_CHECK_NESTED].verdict, VERDICT_UNKNOWN);
 
 	put_file("/proc/cpuinfo",
-		 "processor\t: 0\nflags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
+		 "processor\t: 0\nmicrocodes\t: 1\nmicrocode\t: 0xd4\n"
+		 "flags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
+	ck_assert(cpuinfo_value(root, "microcode", command, sizeof(command)));
+	ck_assert_str_eq(command, "0xd4");
 	put_file("/sys/module/kvm_intel/refcnt", "0\n");
 	put_file("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	local_check(root, &intel, got);
@@ -802,6 +848,7 @@ int main(void)
 	tcase_add_test(tc, details_in_words);
 	tcase_add_test(tc, every_feature_has_a_text);
 	tcase_add_test(tc, checking_by_the_module);
+	tcase_add_test(tc, reporting_a_machine);
 	tcase_add_test(tc, checking_without_the_module);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);

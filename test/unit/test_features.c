@@ -431,6 +431,35 @@ START_TEST(cores_must_be_alike)
 }
 END_TEST
 
+/* --- a report --------------------------------------------------------------------------------- */
+
+START_TEST(values_are_listed)
+{
+	struct bf_register_value values[64];
+	uint32_t count;
+	bool found = false;
+
+	put(BF_REGISTER_S_CET, 0x4);
+	count = bf_features_list(&features, values, 64);
+	ck_assert_uint_le(count, 64);
+	ck_assert_uint_eq(values[1].msr, 0);
+	ck_assert_uint_eq(values[1].reg, BF_REGISTER_CR4);
+	ck_assert_uint_eq(values[1].value, cpu->cr4);
+	for (uint32_t i = 0; i < count; i++)
+		found |= values[i].msr == 0x6A2 && values[i].value == 0x4;
+	ck_assert(found);
+	ck_assert_uint_eq(values[count - 1].msr, 0x491);
+	memset(values, 0, sizeof(values));
+	ck_assert_uint_eq(bf_features_list(&features, values, 2), count);
+	ck_assert_uint_eq(values[2].value, 0);
+	put(BF_REGISTER_HWCR, 0x10);
+	count = bf_features_list(&features, values, 64);
+	ck_assert_uint_eq(values[count - 1].msr, 0xC0010114);
+	/* There may be more of them one day than callers have room for. */
+	ck_assert_uint_lt(BF_NR_FEATURE_REGISTERS + BF_NR_VMX_MSRS + 2, 64);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("features");
@@ -452,6 +481,7 @@ int main(void)
 	tcase_add_test(tests, nested_paging);
 	tcase_add_test(tests, cores_may_differ);
 	tcase_add_test(tests, cores_must_be_alike);
+	tcase_add_test(tests, values_are_listed);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
