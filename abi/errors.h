@@ -18,8 +18,6 @@
 	  "stop its virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
 	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
 	  "free some memory or start with a smaller pool: bfm start --pool SIZE") \
-	X(5, LA57, EOPNOTSUPP, "the kernel runs with 5-level paging", \
-	  "boot it with no5lvl on its command line") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, "the kernel uses a CPU feature that cannot be carried into root mode", \
 	  "boot with it disabled; docs/hardware.md lists what is carried, harmless and refused") \
 	X(7, LOCKDOWN, EPERM, "the kernel is locked down: it takes only images that are signed", \

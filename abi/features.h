@@ -53,7 +53,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(CR0, 31, 31, "PG", CARRIED, "VMCB, VMCS") \
 	/* SDM vol. 3 §2.5, APM vol. 2 §3.1.3; root mode has a CR4 of its own */ \
 	X(CR4, 0, 11, "VME to UMIP", CARRIED, "VMCB, VMCS") \
-	X(CR4, 12, 12, "LA57", ITEM, "5-level paging") \
+	X(CR4, 12, 12, "LA57", CARRIED, "VMCB, VMCS; the same in root mode") \
 	X(CR4, 13, 13, "VMXE", ITEM, "another hypervisor has VT-x") \
 	X(CR4, 14, 14, "SMXE", REFUSED, "a measured launch owns the machine: boot without tboot") \
 	X(CR4, 16, 16, "FSGSBASE", CARRIED, "VMCB, VMCS") \

@@ -89,7 +89,7 @@ enum bf_check_item {
 	BF_CHECK_FIRMWARE, /* not disabled by firmware */
 	BF_CHECK_FREE, /* no other hypervisor owns it */
 	BF_CHECK_NESTED, /* EPT or NPT (reported, not required) */
-	BF_CHECK_PAGING, /* 4-level paging */
+	BF_CHECK_PAGING, /* 4 or 5 levels: nothing else there is yet */
 	BF_CHECK_FEATURES, /* no feature that cannot be carried */
 	BF_CHECK_CPUS, /* all CPUs alike, and not too many */
 	BF_CHECK_LOCKDOWN,

@@ -184,11 +184,8 @@ void local_check(const char *root, const struct cpuid_facts *cpu, struct check_l
 	check_firmware(root, cpu, &lines[BF_CHECK_FIRMWARE]);
 	check_free(root, &lines[BF_CHECK_FREE]);
 	check_nested(root, cpu, &lines[BF_CHECK_NESTED]);
-	/* Linux shows both flags only where it uses the feature. */
-	if (has_flag(root, "flags", "la57"))
-		set(&lines[BF_CHECK_PAGING], VERDICT_NO, BF_ERR_LA57);
-	else if (has_cpuinfo(root))
-		set(&lines[BF_CHECK_PAGING], VERDICT_OK, BF_ERR_OK);
+	set(&lines[BF_CHECK_PAGING], VERDICT_OK, BF_ERR_OK);
+	/* Linux shows the flag only where it uses the feature. */
 	if (has_flag(root, "flags", "fred")) {
 		set(&lines[BF_CHECK_FEATURES], VERDICT_NO, BF_ERR_CPU_FEATURE);
 		lines[BF_CHECK_FEATURES].detail = BF_FEATURE_DETAIL(BF_REGISTER_CR4, CR4_FRED);

@@ -39,6 +39,7 @@ static const struct bsl_tables tables = {
 	.alloc = table_alloc,
 	.at = table_at,
 	.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_U | BSL_PTE_A,
+	.levels = 4, /* also where root mode has 5: below the first entry of a PML5 */
 };
 
 struct ext *ext_get(uint16_t id)
@@ -138,17 +139,49 @@ static void fill_tls(const struct ext *ext, uint32_t ppid)
 		clac();
 }
 
+/* The PML4 with the addresses of 48 bits below what CR3 holds; of the lower half, where there are two. */
+static uint64_t *pml4_of(uint64_t cr3)
+{
+	uint64_t *root = window(cr3);
+
+	return mk.levels == 5 ? window(root[0] & BSL_PTE_SPA) : root;
+}
+
+/*
+ * A root table with the PP's own entries (microkernel, window, PP area, switch) and the extension's.
+ * With 5 levels, only the first entry of the PML5 differs from the PP's: what ring 3 can reach has one
+ * address.
+ */
+static bool make_root(const struct pp *pp, const struct ext *ext, uint64_t *cr3)
+{
+	const uint64_t *base = pml4_of(pp->handoff.cr3), *own = window(ext->root);
+	uint64_t pml4 = pool_alloc(), pml5;
+
+	if (pml4 == MK_NO_PAGE)
+		return false;
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
+		((uint64_t *)window(pml4))[i] = base[i] | own[i];
+	*cr3 = pml4;
+	if (mk.levels < 5)
+		return true;
+	pml5 = pool_alloc();
+	if (pml5 == MK_NO_PAGE)
+		return false;
+	bsl_memcpy(window(pml5), window(pp->handoff.cr3), BF_PAGE_SIZE);
+	*(uint64_t *)window(pml5) = pml4 | tables.branch;
+	*cr3 = pml5;
+	return true;
+}
+
 static enum bf_error prepare(struct pp *pp, struct ext *ext)
 {
 	uint32_t ppid = pp->handoff.ppid;
-	uint64_t unused, pml4;
-	uint64_t *root, *base;
+	uint64_t unused, cr3;
 	bool ok;
 
 	if (pp->ext_cr3[ext->id])
 		return BF_ERR_OK;
-	pml4 = pool_alloc();
-	if (pml4 == MK_NO_PAGE)
+	if (!make_root(pp, ext, &cr3))
 		return BF_ERR_MK_POOL;
 	mk_lock(&ext->lock);
 	ok = map_fresh(ext, MK1_EXT_STACK_BASE + ppid * (uint64_t)MK1_EXT_STACK_STRIDE,
@@ -159,15 +192,8 @@ static enum bf_error prepare(struct pp *pp, struct ext *ext)
 	mk_unlock(&ext->lock);
 	if (!ok)
 		return BF_ERR_MK_POOL;
-
-	/* The PP's own entries (microkernel, window, PP area, switch) and the extension's. */
-	root = window(pml4);
-	base = window(pp->handoff.cr3);
-	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
-		root[i] = base[i] | ((const uint64_t *)window(ext->root))[i];
-	pp->ext_cr3[ext->id] = pml4;
-
-	write_cr3(pml4);
+	pp->ext_cr3[ext->id] = cr3;
+	write_cr3(cr3);
 	fill_tls(ext, ppid);
 	return BF_ERR_OK;
 }
@@ -247,6 +273,7 @@ bool ext_is_code(const struct ext *ext, uint64_t rip)
 
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 {
+	uint64_t pml4 = window_spa(pml4_of(pp->ext_cr3[pp->ext->id]));
 	uint64_t end, entry;
 
 	if (!size)
@@ -256,8 +283,7 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
 		/* What another PP put into the direct map may not have been touched here. */
 		(void)direct_map_fault(pp, page << BF_PAGE_SHIFT);
-		if (!bsl_pt_walk(&tables, pp->ext_cr3[pp->ext->id], page << BF_PAGE_SHIFT,
-				 BSL_PTE_P, &entry) ||
+		if (!bsl_pt_walk(&tables, pml4, page << BF_PAGE_SHIFT, BSL_PTE_P, &entry) ||
 		    !(entry & BSL_PTE_U))
 			return false;
 	}
@@ -429,7 +455,7 @@ void direct_map_free(struct vm *vm)
 void direct_map_switch(struct pp *pp)
 {
 	const struct vm *vm = vm_get(pp->vmid);
-	uint64_t *root = window(pp->ext_cr3[pp->ext->id]);
+	uint64_t *root = pml4_of(pp->ext_cr3[pp->ext->id]);
 
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
 		root[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] =
@@ -444,7 +470,7 @@ bool direct_map_fault(struct pp *pp, uint64_t va)
 
 	if (!vm || !in_direct_map(va))
 		return false;
-	entry = (uint64_t *)window(pp->ext_cr3[pp->ext->id]) + bsl_pt_index(va, 4);
+	entry = pml4_of(pp->ext_cr3[pp->ext->id]) + bsl_pt_index(va, 4);
 	table = vm->direct_map[pp->ext->id][direct_slot(va)];
 	if (*entry || !table)
 		return false;

@@ -50,6 +50,7 @@ static enum bf_error init_machine(const struct pp *pp)
 		return BF_ERR_MK_VENDOR;
 	mk.host_cr4 = pp->switch_page->host_cr4;
 	mk.has_smap = mk.host_cr4 & CR4_SMAP;
+	mk.levels = mk.host_cr4 & CR4_LA57 ? 5 : 4;
 	debug_init();
 	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
 	if (!tlb_alloc()) {

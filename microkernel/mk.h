@@ -19,6 +19,8 @@ struct mk {
 	struct ext *vmexit_ext; /* who registered for the exits */
 	uint64_t host_cr4; /* CR4 in root mode, without the vendor's bit */
 	uint64_t root_npt; /* SPA of the root VM's nested page table, 0: none */
+	unsigned int levels; /* of page tables in root mode: 5 with CR4.LA57, else 4 */
+	unsigned int nested_levels; /* of the root VM's nested page table */
 	bool has_smap;
 };
 

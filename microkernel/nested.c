@@ -32,7 +32,7 @@ static uint64_t *table_at(void *ctx, uint64_t spa)
 	return window(spa);
 }
 
-static const struct bsl_tables tables = {
+static struct bsl_tables tables = {
 	.alloc = table_alloc,
 	.at = table_at,
 	.branch = ALL_RIGHTS,
@@ -102,6 +102,8 @@ enum bf_error nested_init(void)
 	const struct bf_region *ram = window(mk.handoff->ram.spa);
 	uint64_t top = 4 * SIZE_1G;
 
+	mk.nested_levels = mk.vendor->nested_like_host ? mk.levels : 4;
+	tables.levels = mk.nested_levels;
 	if (!mk.vendor->has_nested())
 		return BF_ERR_OK;
 	for (uint64_t i = 0; i < mk.handoff->ram.count; i++) {
@@ -123,7 +125,7 @@ bool nested_fault(uint64_t gpa)
 	uint64_t entry;
 	bool ok;
 
-	if (!mk.root_npt || gpa >> 48)
+	if (!mk.root_npt || gpa >> (12 + 9 * mk.nested_levels))
 		return false;
 	mk_lock(&lock);
 	/* Another PP may have been faster. */

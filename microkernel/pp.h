@@ -106,8 +106,8 @@ struct code_window {
 	uint64_t efer;
 	uint16_t cs_attrib;
 	unsigned int levels;
-	const volatile uint64_t *entry[4];
-	uint64_t value[4];
+	const volatile uint64_t *entry[5];
+	uint64_t value[5];
 };
 
 struct pp {

@@ -69,6 +69,7 @@ struct vendor_ops {
 
 	/* Whether the CPU has nested paging as we use it. */
 	bool (*has_nested)(void);
+	bool nested_like_host; /* nested tables have as many levels as those of root mode; else 4 */
 	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */
 	bool (*nested_leaf)(uint64_t spa, uint64_t size, uint64_t *attr);
 	/*

@@ -56,7 +56,7 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
 
 ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
-    Row("bochs-vmx", 2, "6.1", [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown"], 600),
+    Row("bochs-vmx", 2, "6.1", [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle"], 600),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
@@ -76,13 +76,18 @@ ROWS = [
     on_bochs("bochs-vmx", "arrow_lake", "sid", 2),
     on_bochs("bochs-svm", "zambezi", "6.1"),
     on_bochs("bochs-svm", "ryzen", "6.12", 2),
-    on_qemu("EPYC-Genoa,+svm,+npt,-la57", "6.12-amd64", "genoa", ["lifecycle"]),
+    on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan", ["lifecycle"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
+    # 5-level paging
+    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",
+        ["--cpu", "EPYC,+svm,+npt,+la57"]),
+    Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
+        ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),

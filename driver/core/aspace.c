@@ -7,6 +7,11 @@
  * it, so that Linux cannot change what runs in root mode) and its switch page. Nothing is user
  * accessible, global, or both writable and executable.
  *
+ * Where Linux runs with 5 levels, so does root mode: CR4.LA57 cannot change in long mode. Our addresses
+ * have 48 bits. They lie at both ends of the PML5, whose first and last entry lead to the same PML4: its
+ * lower half is used by way of the one, its upper half by way of the other. Only where Linux has the
+ * switch page may be elsewhere.
+ *
  * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
  */
 #include <abi/layout.h>
@@ -32,6 +37,21 @@ static uint64_t *see_table(void *memory, uint64_t spa)
 	return bf_os_va(spa);
 }
 
+#define BRANCH (BSL_PTE_P | BSL_PTE_W | BSL_PTE_A)
+
+static bool has_5_levels(const struct bf_loader *loader)
+{
+	return loader->features.registers[BF_REGISTER_CR4] & CR4_LA57;
+}
+
+/* The PML4 with our addresses below what is, or will be, in CR3. */
+static uint64_t *pml4_of(const struct bf_pp *pp)
+{
+	uint64_t *root = bf_os_va(pp->cr3);
+
+	return has_5_levels(pp->loader) ? bf_os_va(root[0] & BSL_PTE_SPA) : root;
+}
+
 static enum bf_error map(struct bf_loader *loader, uint64_t root, uint64_t va, uint64_t spa,
 			 uint64_t size, uint64_t flags)
 {
@@ -39,7 +59,8 @@ static enum bf_error map(struct bf_loader *loader, uint64_t root, uint64_t va, u
 		.alloc = alloc_table,
 		.at = see_table,
 		.ctx = &loader->memory,
-		.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A,
+		.branch = BRANCH,
+		.levels = root != loader->common && has_5_levels(loader) ? 5 : 4,
 	};
 	enum bf_error error = bsl_pt_map_range(&tables, root, va, spa, size, flags);
 
@@ -92,7 +113,7 @@ static enum bf_error map_new(struct bf_pp *pp, uint64_t va, uint64_t size, void 
 
 static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 {
-	const uint64_t *pml4 = bf_os_va(pp->cr3);
+	const uint64_t *pml4 = pml4_of(pp);
 	const uint64_t *pdpt = bf_os_va(pml4[bsl_pt_index(BF_PP_BASE, 4)] & BSL_PTE_SPA);
 	const uint64_t *pd = bf_os_va(pdpt[bsl_pt_index(BF_PP_BASE, 3)] & BSL_PTE_SPA);
 
@@ -106,6 +127,23 @@ static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 	handoff->switch_leave = (uint64_t)(uintptr_t)bf_switch_leave;
 }
 
+static enum bf_error new_pp_root(struct bf_pp *pp)
+{
+	uint64_t *pml5;
+	uint64_t pml4;
+	enum bf_error error = new_root(pp->loader, &pp->cr3);
+
+	if (error != BF_ERR_OK || !has_5_levels(pp->loader))
+		return error;
+	error = new_root(pp->loader, &pml4);
+	if (error != BF_ERR_OK)
+		return error;
+	pml5 = bf_os_va(pp->cr3);
+	pml5[0] = pml4 | BRANCH;
+	pml5[BSL_PT_ENTRIES - 1] = pml4 | BRANCH;
+	return BF_ERR_OK;
+}
+
 /* Builds what is the PP's own: area, stacks, switch code, switch page. */
 enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 {
@@ -116,7 +154,7 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 	void *data;
 	void *stack;
 
-	error = new_root(pp->loader, &pp->cr3);
+	error = new_pp_root(pp);
 	if (error == BF_ERR_OK)
 		error = map_new(pp, BF_PP_DATA, BF_PP_DATA_PAGES * BF_PAGE_SIZE, &data);
 	if (error == BF_ERR_OK)
@@ -166,7 +204,7 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);
 	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++) {
-		uint64_t *pml4 = bf_os_va(loader->pps[i].cr3);
+		uint64_t *pml4 = pml4_of(&loader->pps[i]);
 
 		for (slot = 0; slot < BSL_PT_ENTRIES; slot++) {
 			if (!common[slot])

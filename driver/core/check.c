@@ -8,7 +8,6 @@
 #include "outer.h"
 #include "platform.h"
 
-#define CR4_LA57 12
 #define CR4_VMXE 13
 #define EFER_SVME 12
 #define FEATURE_CONTROL_LOCKED 0x1
@@ -51,8 +50,6 @@ enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_
 		return taken(features) ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
 	case BF_CHECK_NESTED:
 		return bf_features_nested(features) ? BF_ERR_OK : BF_ERR_NO_NESTED_PAGING;
-	case BF_CHECK_PAGING:
-		return has(features, BF_REGISTER_CR4, CR4_LA57) ? BF_ERR_LA57 : BF_ERR_OK;
 	case BF_CHECK_FEATURES:
 		return bf_features_carried(features, detail) ? BF_ERR_OK : BF_ERR_CPU_FEATURE;
 	case BF_CHECK_CONTROLS:

@@ -27,7 +27,6 @@
 #define CR4_PAE 0x20
 #define CR4_MCE 0x40
 #define CR4_UMIP 0x800
-#define CR4_LA57 0x1000
 #define CR4_OSXSAVE 0x40000
 #define CR4_SMEP 0x100000
 #define CR4_SMAP 0x200000

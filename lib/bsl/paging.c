@@ -11,7 +11,7 @@ uint64_t *bsl_pt_entry(const struct bsl_tables *t, uint64_t root, uint64_t va, u
 	uint64_t table = root;
 	unsigned int l;
 
-	for (l = 4; l > level; l--) {
+	for (l = t->levels; l > level; l--) {
 		uint64_t *entry = t->at(t->ctx, table) + bsl_pt_index(va, l);
 
 		if (!*entry) {
@@ -34,7 +34,7 @@ unsigned int bsl_pt_walk(const struct bsl_tables *t, uint64_t root, uint64_t va,
 	uint64_t table = root;
 	unsigned int l;
 
-	for (l = 4; l > 0; l--) {
+	for (l = t->levels; l > 0; l--) {
 		*entry = t->at(t->ctx, table)[bsl_pt_index(va, l)];
 		if (!(*entry & present))
 			return 0;
@@ -70,8 +70,8 @@ enum bf_error bsl_pt_map_range(const struct bsl_tables *t, uint64_t root, uint64
 {
 	flags &= BSL_PTE_W | BSL_PTE_U | BSL_PTE_NX;
 	if (!size || !bsl_is_aligned(va | spa | size, SMALL_PAGE) ||
-	    !bsl_range_within(spa, size, 0, SPA_LIMIT) || ~va < size - 1 || !bsl_is_canonical(va) ||
-	    !bsl_is_canonical(va + size - 1) || va >> 63 != (va + size - 1) >> 63)
+	    !bsl_range_within(spa, size, 0, SPA_LIMIT) || ~va < size - 1 ||
+	    !bsl_is_canonical(va, t->levels) || !bsl_is_canonical(va + size - 1, t->levels) || va >> 63 != (va + size - 1) >> 63)
 		return BF_ERR_BAD_REQUEST;
 	while (size) {
 		bool large = bsl_is_aligned(va | spa, BSL_LEVEL_SIZE(2)) &&

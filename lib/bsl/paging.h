@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building and walking 4-level page tables (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever brings the
- * memory. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8 bytes a level, bits
+ * Building and walking page tables of 4 or 5 levels (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever
+ * brings the memory. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8 bytes a level, bits
  * 51:12 the address, bit 7 a leaf above the lowest level. Where they differ, the caller passes the
  * attribute bits.
  */
@@ -24,7 +24,7 @@
 #define BSL_PT_ENTRIES 512
 #define BSL_NO_TABLE 0xFFFFFFFFFFFFFFFFULL
 
-/* Bytes that one entry of a level spans; level 1 is a PT, 4 is the PML4. */
+/* Bytes that one entry of a level spans; level 1 is a PT, 4 is the PML4, 5 the PML5. */
 #define BSL_LEVEL_SIZE(level) ((uint64_t)1 << (12 + 9 * ((level) - 1)))
 
 /* Where tables come from and how they are reached. */
@@ -33,22 +33,28 @@ struct bsl_tables {
 	uint64_t *(*at)(void *ctx, uint64_t spa); /* the table at spa */
 	void *ctx;
 	uint64_t branch; /* attribute bits of entries that point to tables */
+	unsigned int levels; /* 4 or 5: that of the table at root */
 };
 
-/* The index into the table of a level (1: page table … 4: PML4) for va. */
+/* The index into the table of a level (1: page table … 4: PML4, 5: PML5) for va. */
 static inline unsigned int bsl_pt_index(uint64_t va, unsigned int level)
 {
 	return (unsigned int)(va >> (12 + 9 * (level - 1)) & (BSL_PT_ENTRIES - 1));
 }
 
-/* Whether the bits above those that are translated repeat the highest of them (SDM vol. 1 §3.3.7.1). */
-static inline bool bsl_is_canonical(uint64_t va)
+/*
+ * Whether the bits above those that so many levels translate repeat the highest of them (SDM vol. 1
+ * §3.3.7.1).
+ */
+static inline bool bsl_is_canonical(uint64_t va, unsigned int levels)
 {
-	return va >> 47 == 0 || va >> 47 == 0x1FFFF;
+	int64_t above = (int64_t)va >> (11 + 9 * levels);
+
+	return above == 0 || above == -1;
 }
 
 /*
- * The entry for va at the given level of the tree whose PML4 is at root, or NULL when a table above
+ * The entry for va at the given level of the tree whose uppermost table is at root, or NULL when a table above
  * it is missing. With alloc set, missing tables are made; NULL then means that memory ran out or that
  * a larger leaf already maps va.
  */

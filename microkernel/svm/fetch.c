@@ -45,18 +45,25 @@ static const void *temp_map(unsigned int slot, uint64_t spa)
  */
 static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 {
+	bool own = vmcb->n_cr3 == mk.root_npt;
 	uint64_t table = vmcb->n_cr3 & BSL_PTE_SPA;
+	unsigned int level = own ? mk.nested_levels : 4;
 
 	if (!(vmcb->np_control & SVM_NP_ENABLE)) {
 		*spa = gpa;
 		return true;
 	}
-	if (gpa >> 48)
+	if (gpa >> (12 + 9 * level))
 		return false;
-	for (unsigned int level = 4;; level--) {
+	if (!own && mk.nested_levels == 5) {
+		/* What the extension gave is below a level of ours: regs.c. */
+		if (!table)
+			return false;
+		table = *(const uint64_t *)window(table) & BSL_PTE_SPA;
+	}
+	for (;; level--) {
 		uint64_t size = BSL_LEVEL_SIZE(level);
-		const uint64_t *t = vmcb->n_cr3 == mk.root_npt ? window(table) :
-								 temp_map(SLOT_NESTED, table);
+		const uint64_t *t = own ? window(table) : temp_map(SLOT_NESTED, table);
 		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
 
 		if (!(entry & BSL_PTE_P))
@@ -139,7 +146,7 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 		bsl_memcpy(&entry, at, p.entry_size);
 		if (!(entry & BSL_PTE_P))
 			return false;
-		if (p.levels == 4) {
+		if (p.levels >= 4) {
 			w->entry[w->levels] = at;
 			w->value[w->levels++] = entry;
 		}

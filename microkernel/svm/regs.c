@@ -3,6 +3,7 @@
 #include <abi/mk1.h>
 #include <abi/mk1_regs_amd.h>
 #include <bsl/bits.h>
+#include <bsl/paging.h>
 #include <bsl/string.h>
 
 #include "../intrinsics.h"
@@ -61,6 +62,8 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 	}
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
+	if (number == MK1_AMD_n_cr3 && vs->nested_top && *value == vs->nested_top)
+		*value = *(const uint64_t *)window(vs->nested_top) & BSL_PTE_SPA;
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
 		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
@@ -113,6 +116,22 @@ static bool judge_ctls1(struct vs *vs, uint64_t *value)
 	return true;
 }
 
+/*
+ * Nested tables have as many levels as root mode's (APM vol. 2 §15.25.3), those of extensions always 4:
+ * a fifth goes above them where it is needed.
+ */
+static bool judge_nested_root(const struct vs *vs, uint64_t *value)
+{
+	forget_code();
+	if (!bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
+		return false;
+	if (vs->nested_top && *value != mk.root_npt) {
+		*(uint64_t *)window(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
+		*value = vs->nested_top;
+	}
+	return true;
+}
+
 /* Judges, and completes, a value for a field in which not every value is safe for the host. */
 static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 {
@@ -144,8 +163,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_ctls1:
 		return judge_ctls1(vs, value);
 	case MK1_AMD_n_cr3:
-		forget_code();
-		return bsl_is_aligned(*value, BF_PAGE_SIZE) && *value < MK1_SPA_LIMIT;
+		return judge_nested_root(vs, value);
 	case MK1_AMD_ctls2:
 	case MK1_AMD_avic_apic_bar:
 	case MK1_AMD_guest_pa_of_ghcb:

@@ -17,6 +17,13 @@ static bool svm_vs_init(struct vs *vs)
 
 	if (spa == MK_NO_PAGE)
 		return false;
+	if (mk.nested_levels == 5) {
+		vs->nested_top = pool_alloc();
+		if (vs->nested_top == MK_NO_PAGE) {
+			pool_free(spa);
+			return false;
+		}
+	}
 	vmcb = window(spa);
 	vmcb->instruction1 = SVM_INSTR1_NMI; /* Linux' NMIs are not for others */
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
@@ -34,6 +41,8 @@ static bool svm_vs_init(struct vs *vs)
 static void svm_vs_fini(struct vs *vs)
 {
 	pool_free(vs->block_spa);
+	if (vs->nested_top)
+		pool_free(vs->nested_top);
 	vs->block = NULL;
 }
 
@@ -281,6 +290,7 @@ const struct vendor_ops svm_ops = {
 	.cpu_disable = svm_cpu_disable,
 	.set_host = svm_set_host,
 	.has_nested = svm_has_nested,
+	.nested_like_host = true, /* APM vol. 2 §15.25.3: in the paging mode of the host */
 	.nested_leaf = svm_nested_leaf,
 	.vs_init = svm_vs_init,
 	.vs_fini = svm_vs_fini,

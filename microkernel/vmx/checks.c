@@ -5,6 +5,7 @@
 
 #include "../debug.h"
 #include "../intrinsics.h"
+#include "../mk.h"
 #include "vmx.h"
 
 /* SDM vol. 3 §31.4 */
@@ -70,8 +71,8 @@ static void check_control_registers(uint64_t entry)
 	       "EFER.LMA is not EFER.LME");
 	report(vmcs_read(VMCS_cr3) >> 52, "CR3 has reserved bits set");
 	report(vmcs_read(VMCS_dr7) >> 32, "DR7[63:32] is not zero");
-	report(!bsl_is_canonical(vmcs_read(VMCS_sysenter_esp)) ||
-		       !bsl_is_canonical(vmcs_read(VMCS_sysenter_eip)),
+	report(!bsl_is_canonical(vmcs_read(VMCS_sysenter_esp), mk.levels) ||
+		       !bsl_is_canonical(vmcs_read(VMCS_sysenter_eip), mk.levels),
 	       "a SYSENTER address is not canonical");
 }
 
@@ -92,7 +93,7 @@ static void check_segment(unsigned int i, const char *name)
 			 (i < 6) != ((rights & AR_CODE_OR_DATA) != 0) ||
 			 (i < 6 && !(rights & AR_ACCESSED)) || (i == 7 && !(rights & AR_BUSY));
 	if (i >= 4)
-		broken |= !bsl_is_canonical(base);
+		broken |= !bsl_is_canonical(base, mk.levels);
 	if (broken)
 		mk_print("  broken: %s: selector 0x%llx rights 0x%llx limit 0x%llx base 0x%llx\n",
 			 name, (unsigned long long)vmcs_read(VMCS_es_selector + 2 * i),
@@ -107,12 +108,16 @@ static void check_rest(uint64_t entry)
 	uint64_t cs = vmcs_read(VMCS_cs_attrib), rip = vmcs_read(VMCS_rip);
 	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);
 
-	report(!bsl_is_canonical(vmcs_read(VMCS_gdtr_base)) || vmcs_read(VMCS_gdtr_limit) >> 16,
+	report(!bsl_is_canonical(vmcs_read(VMCS_gdtr_base), mk.levels) ||
+		       vmcs_read(VMCS_gdtr_limit) >> 16,
 	       "GDTR");
-	report(!bsl_is_canonical(vmcs_read(VMCS_idtr_base)) || vmcs_read(VMCS_idtr_limit) >> 16,
+	report(!bsl_is_canonical(vmcs_read(VMCS_idtr_base), mk.levels) ||
+		       vmcs_read(VMCS_idtr_limit) >> 16,
 	       "IDTR");
 	report(entry & ENTRY_IA32E_GUEST && cs & AR_L && cs & AR_DB, "both CS.L and CS.D are set");
-	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !bsl_is_canonical(rip) : rip >> 32 != 0, "RIP");
+	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !bsl_is_canonical(rip, mk.levels) :
+							rip >> 32 != 0,
+	       "RIP");
 	report(!(rflags & 2) || rflags >> 22, "RFLAGS");
 	report(event & EVENT_VALID && !(event & EVENT_TYPE) && !(rflags & RFLAGS_IF),
 	       "an interrupt is injected with RFLAGS.IF clear");

@@ -209,7 +209,7 @@ void vmx_flush_gla(uint64_t vpid, uint64_t gla)
 {
 	uint64_t needed = CAP_INVVPID | CAP_INVVPID_GLA;
 
-	if (vpid && (vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla))
+	if (vpid && (vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla, mk.levels))
 		invvpid(FLUSH_GLA, vpid, gla);
 	else
 		vmx_flush_vpid(vpid);

@@ -63,7 +63,7 @@ static uint64_t read_live(const struct vs *vs, uint64_t number)
 /* A value that is not canonical would fault, here or in VM entry. */
 static bool set_canonical(uint64_t *to, uint64_t value)
 {
-	if (!bsl_is_canonical(value))
+	if (!bsl_is_canonical(value, mk.levels))
 		return false;
 	*to = value;
 	return true;

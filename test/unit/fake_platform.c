@@ -570,12 +570,13 @@ static uint64_t *see(void *ctx, uint64_t spa)
 	return bf_os_va(spa);
 }
 
-static const struct bsl_tables view = { .at = see };
+static struct bsl_tables view = { .at = see };
 
 static const uint64_t *translate(uint64_t root, uint64_t va, uint64_t flags)
 {
 	uint64_t spa, is;
 
+	view.levels = fake.here->cr4 & 0x1000 ? 5 : 4;
 	ck_assert_msg(translate_va(&view, root, va, &spa, &is), "0x%lx is not mapped", va);
 	ck_assert_uint_eq(is, flags);
 	return bf_os_va(spa);
@@ -714,7 +715,7 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	/* Walking all tables of a thousand CPUs takes minutes. */
 	if (pp->ppid >= FAKE_CPUS && pp->ppid + 1 < handoff->nr_pps)
 		return;
-	verify_table(handoff, bf_os_va(cr3), 4);
+	verify_table(handoff, bf_os_va(cr3), view.levels);
 	verify_lists(cr3, handoff);
 	verify_area(cr3, pp);
 	verify_switch(cr3, page);

@@ -149,8 +149,6 @@ START_TEST(items_have_errors_of_their_own)
 	uint64_t known = BF_CR4_KNOWN, detail;
 
 	ck_assert_uint_eq(known, 0x1BFF3FFF);
-	put(BF_REGISTER_CR4, 1U << 12);
-	ck_assert_int_eq(bf_features_usable(&features, &detail), BF_ERR_LA57);
 	put(BF_REGISTER_CR4, 1U << 13);
 	ck_assert_int_eq(bf_features_usable(&features, &detail), BF_ERR_VIRT_BUSY);
 	put(BF_REGISTER_EFER, 1U << 12);

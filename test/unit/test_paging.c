@@ -43,6 +43,7 @@ static void setup(void)
 		.at = table,
 		.ctx = &paging,
 		.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A,
+		.levels = 4,
 	};
 	root = alloc(&paging);
 }
@@ -135,6 +136,33 @@ START_TEST(levels)
 }
 END_TEST
 
+/* Five levels: addresses of 57 bits, those of 48 bits at both ends. */
+START_TEST(five_levels)
+{
+	uint64_t entry;
+
+	paging.levels = 5;
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x00FFFFFFFFFFF000, 0x5000, 0x1000, 0),
+			 BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0xFF11000000000000, 0x200000, 0x200000, 0),
+			 BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0xFFFF800000000000, 0x6000, 0x1000, 0),
+			 BF_ERR_OK);
+	assert_mapped(0x00FFFFFFFFFFF000, 0x5000, 0);
+	assert_mapped(0xFF11000000001000, 0x201000, 0);
+	assert_mapped(0xFFFF800000000000, 0x6000, 0);
+	assert_unmapped(0xFF10000000000000);
+	assert_unmapped(0x0000800000000000);
+	ck_assert_uint_eq(bsl_pt_walk(&paging, root, 0xFF11000000001000, 0x1, &entry), 2);
+	ck_assert(bsl_is_canonical(0x00FFFFFFFFFFFFFF, 5) && !bsl_is_canonical(1ULL << 56, 5));
+	ck_assert(bsl_is_canonical(0xFF00000000000000, 5) &&
+		  !bsl_is_canonical(0xFEFFFFFFFFFFFFFF, 5));
+	ck_assert(bsl_is_canonical(0x00007FFFFFFFFFFF, 4) && !bsl_is_canonical(1ULL << 47, 4));
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 1ULL << 56, 0x5000, 0x1000, 0),
+			 BF_ERR_BAD_REQUEST);
+}
+END_TEST
+
 START_TEST(refuses)
 {
 	static const struct {
@@ -198,6 +226,7 @@ int main(void)
 	tcase_add_test(tests, maps_large);
 	tcase_add_test(tests, user_rights);
 	tcase_add_test(tests, levels);
+	tcase_add_test(tests, five_levels);
 	tcase_add_test(tests, refuses);
 	tcase_add_test(tests, refuses_conflicts);
 	tcase_add_test(tests, runs_out);

@@ -11,9 +11,9 @@ static inline bool translate_va(const struct bsl_tables *t, uint64_t root, uint6
 {
 	uint64_t granted = BSL_PTE_W | BSL_PTE_U, denied = 0, table = root;
 
-	if ((va + 0x0000800000000000) >> 48)
+	if ((va + (1ULL << (11 + 9 * t->levels))) >> (12 + 9 * t->levels))
 		return false;
-	for (unsigned int level = 4; level > 0; level--) {
+	for (unsigned int level = t->levels; level > 0; level--) {
 		uint64_t size = 1ULL << (12 + 9 * (level - 1));
 		uint64_t entry = t->at(t->ctx, table)[va / size % 512];
 

@@ -70,7 +70,7 @@ static bool walk(uint64_t va, uint64_t *spa, uint64_t *all)
 	uint64_t nx = 0;
 
 	*all = BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
-	for (unsigned int level = 4; level > 0; level--) {
+	for (unsigned int level = cpu->cr4 & CR4_LA57 ? 5 : 4; level > 0; level--) {
 		uint64_t entry = ((const uint64_t *)phys_at(table))[bsl_pt_index(va, level)];
 
 		if (!(entry & BSL_PTE_P))

@@ -312,6 +312,46 @@ START_TEST(nested_table_of_an_extension)
 }
 END_TEST
 
+/* Where root mode has 5 levels, so has what the CPU walks; an extension's table goes below ours. */
+START_TEST(nested_tables_of_5_levels)
+{
+	uint64_t tables[4], top;
+
+	machine_defaults(BF_VENDOR_AMD);
+	m.la57 = true;
+	machine_init();
+	start_and_launch();
+	guest_exit(0x72);
+	paging(5, VA);
+	put_code(VA, CPUID, 2);
+	ck_assert_uint_eq(length(), 2);
+	ck_assert_uint_eq(host_pp->code.page, VA >> 12);
+	ck_assert_uint_eq(host_pp->code.levels, 5);
+	for (unsigned int i = 2; i < 4; i++)
+		tables[i] = extension_page();
+	((uint64_t *)phys_at(tables[3]))[0] = tables[2] | 7;
+	((uint64_t *)phys_at(tables[2]))[1] = PHYS_BASE | BSL_PTE_PS | 7;
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_n_cr3, tables[3]), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_n_cr3), tables[3]);
+	top = vmcb()->n_cr3;
+	ck_assert_uint_ne(top, tables[3]);
+	ck_assert_uint_eq(*(const uint64_t *)phys_at(top), tables[3] | 7);
+	ck_assert_uint_eq(length(), 2);
+	((uint64_t *)phys_at(tables[3]))[0] = 0;
+	ck_assert_uint_eq(length(), 0);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_n_cr3, mk.root_npt), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->n_cr3, mk.root_npt);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_n_cr3), mk.root_npt);
+	vmcb()->n_cr3 = 0; /* a VS that was never given one */
+	ck_assert_uint_eq(length(), 0);
+	/* the page goes with the VS, and there may be none */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, regs.reg[0]), MK1_SUCCESS);
+	drain_pool(1);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_FAILURE_UNKNOWN);
+}
+END_TEST
+
 /* Nothing is read where reading does harm: devices, and the hypervisor's memory. */
 START_TEST(nothing_harmful_is_read)
 {
@@ -361,6 +401,7 @@ TCase *fetch_tests(void)
 	tcase_add_test(tc, the_code_window);
 	tcase_add_test(tc, without_nested_paging);
 	tcase_add_loop_test(tc, nested_table_of_an_extension, 0, 2);
+	tcase_add_test(tc, nested_tables_of_5_levels);
 	tcase_add_test(tc, nothing_harmful_is_read);
 	tcase_add_test(tc, memory_of_the_extension);
 	return tc;

@@ -126,7 +126,8 @@ static uint64_t *table_at(void *ctx, uint64_t spa)
 
 static const struct bsl_tables paging = { .alloc = carve_table,
 					  .at = table_at,
-					  .branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A };
+					  .branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_A,
+					  .levels = 4 };
 
 static struct bf_list make_list(const struct bf_region *regions, uint64_t count)
 {
@@ -336,13 +337,24 @@ static void make_pp(uint32_t ppid)
 	pp->handoff.cpu = ppid;
 	pp->handoff.handoff = (uint64_t)m.handoff;
 	pp->handoff.cr3 = pml4;
+	if (m.la57) {
+		uint64_t pml5 = carve(1), *entries = phys_at(pml5);
+
+		entries[0] = entries[BSL_PT_ENTRIES - 1] = pml4 | paging.branch;
+		entries[0x110] = LINUX_RAM | paging.branch; /* where Linux has the switch page */
+		pp->handoff.cr3 = pml5;
+		sp->host_cr4 |= CR4_LA57;
+		sp->cpu.cr4 |= CR4_LA57;
+	}
 	ck_assert(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, true) != NULL);
 	pp->handoff.area_pt = window_spa(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, false)) &
 			      ~(uint64_t)BF_PAGE_MASK;
 	pp->handoff.switch_page = (uint64_t)sp;
 	pp->handoff.switch_leave = (uint64_t)switch_leave;
 	make_cpu(&m.cpus[ppid]);
-	m.cpus[ppid].cr3 = pml4;
+	m.cpus[ppid].cr3 = pp->handoff.cr3;
+	if (m.la57)
+		m.cpus[ppid].cr4_known |= CR4_LA57;
 	m.cpus[ppid].cr4 = sp->host_cr4; /* the switch has loaded both */
 }
 
@@ -521,7 +533,10 @@ void drain_pool(unsigned int keep)
 
 unsigned int nested_walk(uint64_t gpa, uint64_t *entry)
 {
-	return bsl_pt_walk(&paging, mk.root_npt, gpa, 7, entry);
+	struct bsl_tables nested = paging;
+
+	nested.levels = mk.nested_levels;
+	return bsl_pt_walk(&nested, mk.root_npt, gpa, 7, entry);
 }
 
 void machine_of(int i)

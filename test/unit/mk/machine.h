@@ -67,6 +67,7 @@ struct machine {
 	uint64_t pool_pages;
 	uint64_t huge_pages;
 	uint16_t serial_port;
+	bool la57; /* Linux and root mode have 5 levels */
 	uint8_t outer, outer_flags;
 	/* made by machine_init */
 	struct bf_handoff *handoff;

@@ -285,6 +285,56 @@ START_TEST(an_old_cpu)
 }
 END_TEST
 
+/* Root mode has 5 levels where Linux has. Nested tables follow on AMD only. */
+START_TEST(five_levels)
+{
+	const uint64_t *pp_root, *root;
+	uint64_t entry;
+
+	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	m.la57 = true;
+	machine_init();
+	if (_i)
+		msr_set(cpu, 0x489, msr_get(cpu, 0x489) | CR4_LA57);
+	start_and_launch();
+	ck_assert_uint_eq(cpu->cr4 & CR4_LA57, CR4_LA57);
+	ck_assert_uint_eq(mk.levels, 5);
+	ck_assert_uint_eq(mk.nested_levels, _i ? 4 : 5);
+	ck_assert_uint_gt(nested_walk(LINUX_RAM, &entry), 0);
+	guest_exit(_i ? EXIT_CPUID : 0x72);
+	ck_assert_int_eq(ended.end, END_RING3);
+	/* the extension's own tables: all but the first entry is the PP's */
+	pp_root = phys_at(m.pps[0]->handoff.cr3);
+	root = phys_at(cpu->cr3);
+	ck_assert_ptr_ne(root, pp_root);
+	ck_assert_uint_ne(root[0], pp_root[0]);
+	ck_assert_mem_eq(root + 1, pp_root + 1, PAGE - 8);
+	/* memory of the guest, in the direct map, and the extension's own */
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, LINUX_RAM), MK1_SUCCESS);
+	ck_assert_ptr_nonnull(mmu_user(regs.reg[0], false, false));
+	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
+	ck_assert_ptr_nonnull(mmu_user(regs.reg[0], true, false));
+	SYS(vs_promote, HANDLE, 0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->cpu.cr4 & CR4_LA57, CR4_LA57);
+}
+END_TEST
+
+/* There is no page for one of the tables. */
+START_TEST(five_levels_with_too_few_pages)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.la57 = true;
+	m.pool_pages = (uint64_t)_i;
+	machine_init();
+	enter(0);
+	if (ended.end == END_RING3)
+		return;
+	ck_assert_int_eq(ended.end, END_LEFT);
+	expect_failed(BF_ERR_MK_POOL);
+}
+END_TEST
+
 /* Linux has no use for XSAVE, but root mode has it: XCR0 is what Linux found in the CPU. */
 START_TEST(a_linux_without_xsave)
 {
@@ -428,6 +478,8 @@ TCase *start_tests(void)
 	tcase_add_test(tc, a_huge_pool_without_room_for_the_maps);
 	tcase_add_test(tc, an_old_cpu);
 	tcase_add_loop_test(tc, a_linux_without_xsave, 0, 2);
+	tcase_add_loop_test(tc, five_levels, 0, 2);
+	tcase_add_loop_test(tc, five_levels_with_too_few_pages, 1, ENOUGH_PAGES);
 	tcase_add_test(tc, no_bootstrap_callback);
 	tcase_add_loop_test(tc, nested_table, 0, 2);
 	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
