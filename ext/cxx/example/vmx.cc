@@ -50,6 +50,7 @@ constexpr Range watched_writes[] = {{msr_microcode, msr_microcode}, {0x200, 0x23
 
 /* The bits of CR4 that this version knows (§2.5): another one cannot be set. */
 constexpr uint64_t cr4_known = 0x1BFF3FFF;
+constexpr uint64_t cr4_pae = 1u << 5; /* in force as long as Linux is in long mode */
 
 constexpr uint64_t event_exception = 0x80000300; /* valid, type 3 */
 constexpr uint64_t event_ud = event_exception | 6;
@@ -169,6 +170,26 @@ bool write_msr(uint32_t msr, uint64_t value)
 	return msr == msr_microcode || mk1::ok(mk1::intrinsic_wrmsr(handle, mk1::Msr{msr}, value));
 }
 
+/*
+ * MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX is in
+ * use, and which a crash kernel clears with most others), or one that is not known (table 28-3).
+ */
+bool write_cr(VsId vs)
+{
+	static constexpr Reg operands[] = {Reg::rax, Reg::rcx, Reg::rdx, Reg::rbx,
+					   Reg::rsp, Reg::rbp, Reg::rsi, Reg::rdi,
+					   Reg::r8,  Reg::r9,  Reg::r10, Reg::r11,
+					   Reg::r12, Reg::r13, Reg::r14, Reg::r15};
+	const uint64_t qualification = get(vs, Reg::exit_qualification);
+	const uint64_t value = get(vs, operands[qualification >> 8 & 0xF]);
+
+	if ((qualification & 0x3F) != 4 || value & ~cr4_known || !(value & cr4_pae))
+		return false;
+	set(vs, Reg::cr4_read_shadow, value);
+	set(vs, Reg::cr4, value); /* the microkernel adds what VMX forces */
+	return mk1::ok(mk1::vm_tlb_flush(handle, mk1::tls::vm()));
+}
+
 /* The instruction had its effect, or takes #GP. */
 [[noreturn]] void finish(VsId vs, bool done)
 {
@@ -200,8 +221,8 @@ void on_exit(VsId vs, uint64_t reason)
 		answer_xsetbv(vs);
 	case exit_wrmsr:
 		finish(vs, write_msr(static_cast<uint32_t>(mk1::tls::rcx()), edx_eax()));
-	case exit_cr: /* a bit that VMX forces, or that is not known: no reason for Linux to change it */
-		finish(vs, false);
+	case exit_cr:
+		finish(vs, write_cr(vs));
 	case exit_invd:
 		finish(vs, guest_cpl(vs) == 0); /* ignored: it throws away what other CPUs wrote */
 	case exit_getsec:

@@ -48,6 +48,8 @@ const WATCHED_WRITES: [core::ops::RangeInclusive<u32>; 6] = [
 
 /// The bits of CR4 that this version knows (§2.5): another one cannot be set.
 const CR4_KNOWN: u64 = 0x1BFF_3FFF;
+/// In force as long as Linux is in long mode.
+const CR4_PAE: u64 = 1 << 5;
 
 /// Valid, type 3
 const EVENT_EXCEPTION: u64 = 0x8000_0300;
@@ -145,6 +147,38 @@ fn inject(vs: VsId, event: u64) -> ! {
     resume(vs)
 }
 
+/// MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX is in
+/// use, and which a crash kernel clears with most others), or one that is not known (table 28-3).
+fn write_cr(vs: VsId) -> bool {
+    const OPERANDS: [Reg; 16] = [
+        Reg::rax,
+        Reg::rcx,
+        Reg::rdx,
+        Reg::rbx,
+        Reg::rsp,
+        Reg::rbp,
+        Reg::rsi,
+        Reg::rdi,
+        Reg::r8,
+        Reg::r9,
+        Reg::r10,
+        Reg::r11,
+        Reg::r12,
+        Reg::r13,
+        Reg::r14,
+        Reg::r15,
+    ];
+    let qualification = get(vs, Reg::exit_qualification);
+    let value = get(vs, OPERANDS[(qualification >> 8 & 0xF) as usize]);
+    if qualification & 0x3F != 4 || value & !CR4_KNOWN != 0 || value & CR4_PAE == 0 {
+        return false;
+    }
+    set(vs, Reg::cr4_read_shadow, value);
+    // The microkernel adds what VMX forces.
+    set(vs, Reg::cr4, value);
+    HANDLE.vm_tlb_flush(tls::vm()).is_ok()
+}
+
 /// The instruction had its effect, or takes #GP.
 fn finish(vs: VsId, done: bool) -> ! {
     if done {
@@ -193,8 +227,7 @@ pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
         EXIT_RDMSR => finish(vs, read_msr(tls::rcx() as u32)),
         EXIT_XSETBV => answer_xsetbv(vs),
         EXIT_WRMSR => finish(vs, write_msr(tls::rcx() as u32, edx_eax())),
-        // A bit that VMX forces, or that is not known: no reason for Linux to change it.
-        EXIT_CR => finish(vs, false),
+        EXIT_CR => finish(vs, write_cr(vs)),
         // Ignored: it throws away what other CPUs wrote.
         EXIT_INVD => finish(vs, guest_cpl(vs) == 0),
         EXIT_GETSEC | EXIT_FIRST_VMX..=EXIT_LAST_VMX | EXIT_INVEPT | EXIT_INVVPID | EXIT_VMFUNC => {
