@@ -47,8 +47,7 @@
 	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
 	X(22, HOTPLUG_REFUSED, EBUSY, "with INVLPGB, no CPU can go on- or offline while the hypervisor runs", \
 	  "stop it first: bfm stop") \
-	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, \
-	  "RAM or a device lies at or above 2^48, where nested page tables of 4 levels end", \
+	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, "RAM or a device lies at or above 2^48, where nested page tables of 4 levels end", \
 	  "boot with mem=255T, or have the firmware place devices lower") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
