@@ -16,7 +16,9 @@
 #define MK_GDT_ENTRIES 8
 #define MK_GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
 #define MK_GDT_DATA0 0x00CF93000000FFFF
-#define MK_TEMP_APIC 7 /* of the BF_PP_TEMP slots; svm/fetch.c has the others */
+/* Of the BF_PP_TEMP slots; svm/fetch.c has those before. */
+#define MK_TEMP_TABLE 6 /* a page table that is looked at for a moment */
+#define MK_TEMP_APIC 7
 #define MK_IDT_ENTRIES 256
 
 #ifndef __ASSEMBLER__

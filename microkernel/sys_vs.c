@@ -4,6 +4,7 @@
 #include "fail.h"
 #include "mk.h"
 #include "objects.h"
+#include "peek.h"
 #include "pp.h"
 #include "syscall.h"
 #include "vendor.h"
@@ -215,6 +216,22 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 	return MK1_FAILURE_UNKNOWN;
 }
 
+/*
+ * Whether the code that switches finds itself mapped when it has loaded the CR3 of vs: in Linux only, and in
+ * its kernel only, but for the first and last instructions there, which run on the user's page table where
+ * page tables are isolated.
+ */
+static bool can_leave(const struct pp *pp, struct vs *vs)
+{
+	uint64_t cr3, cr4;
+
+	return vs->root && mk.vendor->vs_cpl(vs) == 0 &&
+	       mk.vendor->vs_read(vs, mk.vendor->cr3, &cr3) == MK1_SUCCESS &&
+	       mk.vendor->vs_read(vs, mk.vendor->cr4, &cr4) == MK1_SUCCESS &&
+	       peek_is_mapped(cr3, cr4, pp->handoff.switch_page) &&
+	       peek_is_mapped(cr3, cr4, pp->handoff.switch_leave);
+}
+
 uint64_t sys_vs_promote(struct syscall_frame *f)
 {
 	struct vs *vs = vs_take(arg_id(f, 1));
@@ -222,8 +239,7 @@ uint64_t sys_vs_promote(struct syscall_frame *f)
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
-	/* Only Linux, and only in its kernel, has the code that switches mapped. */
-	allowed = vs->root && mk.vendor->vs_cpl(vs) == 0;
+	allowed = can_leave(this_pp(), vs);
 	vs_put(vs);
 	if (!allowed)
 		return MK1_INVALID_INPUT_REG(1);

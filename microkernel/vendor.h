@@ -24,6 +24,7 @@ enum advance { ADVANCE_DONE, ADVANCE_AGAIN, ADVANCE_FAILED };
 
 struct vendor_ops {
 	const char *name;
+	uint16_t cr3, cr4; /* numbers of these registers, for vs_read */
 
 	/* Turns the extension on for this PP, after its descriptor tables are loaded. */
 	enum bf_error (*cpu_enable)(struct pp *pp);

@@ -8,36 +8,20 @@
 #include <bsl/string.h>
 
 #include "../decode.h"
-#include "../ext.h"
 #include "../intrinsics.h"
 #include "../mem.h"
 #include "../mk.h"
+#include "../peek.h"
 #include "svm.h"
 
 #define VMCB_ATTRIB_L 0x200 /* 64-bit code */
 #define VMCB_ATTRIB_D 0x400 /* 32-bit code */
 
-/* The slots: the code page, the guest's page tables by level, a nested page table. */
+/* The slots: the code page, the guest's page tables by level. */
 #define SLOT_CODE 0
-#define SLOT_NESTED 6
-BF_STATIC_ASSERT(SLOT_NESTED < MK_TEMP_APIC && MK_TEMP_APIC < BF_PP_TEMP_SLOTS,
+BF_STATIC_ASSERT(MK_TEMP_TABLE > 5 && MK_TEMP_APIC > MK_TEMP_TABLE &&
+			 MK_TEMP_APIC < BF_PP_TEMP_SLOTS,
 		 "5 levels of page tables lie between");
-
-/*
- * The page of physical memory at spa, in a slot; NULL when reading could do harm. What the extension
- * was given of the hypervisor's memory may be a guest's.
- */
-static const void *temp_map(unsigned int slot, uint64_t spa)
-{
-	uint64_t va = BF_PP_TEMP + slot * (uint64_t)BF_PAGE_SIZE;
-	uint64_t *pt = window(this_pp()->handoff.area_pt);
-
-	if (!mem_is_ram(spa) || (mem_is_owned(spa) && !ext_has_page(this_pp(), spa)))
-		return NULL;
-	pt[bsl_pt_index(va, 1)] = spa | BSL_PTE_P | BSL_PTE_NX | BSL_PTE_A;
-	invlpg(va);
-	return (const void *)va;
-}
 
 /*
  * The nested table is walked in the window when it is the microkernel's own; where an extension's
@@ -63,7 +47,7 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 	}
 	for (;; level--) {
 		uint64_t size = BSL_LEVEL_SIZE(level);
-		const uint64_t *t = own ? window(table) : temp_map(SLOT_NESTED, table);
+		const uint64_t *t = own ? window(table) : peek_page(MK_TEMP_TABLE, table);
 		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
 
 		if (!(entry & BSL_PTE_P))
@@ -84,7 +68,7 @@ static const void *guest_page(const struct vmcb *vmcb, uint64_t gpa, unsigned in
 
 	if (!nested_walk(vmcb, gpa, &spa))
 		return NULL;
-	page = temp_map(slot, spa & ~(uint64_t)BF_PAGE_MASK);
+	page = peek_page(slot, spa & ~(uint64_t)BF_PAGE_MASK);
 	return page ? page + (spa & BF_PAGE_MASK) : NULL;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The VMCB of a VS. */
+#include <abi/mk1_regs_amd.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
@@ -286,6 +287,8 @@ static void svm_owe(struct pp *pp)
 
 const struct vendor_ops svm_ops = {
 	.name = "AMD-V",
+	.cr3 = MK1_AMD_cr3,
+	.cr4 = MK1_AMD_cr4,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
 	.set_host = svm_set_host,

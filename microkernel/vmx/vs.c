@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The VMCS of a VS. */
+#include <abi/mk1_regs_intel.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
@@ -496,6 +497,8 @@ void vmx_vs_dump(struct vs *vs)
 
 const struct vendor_ops vmx_ops = {
 	.name = "VT-x",
+	.cr3 = MK1_INTEL_cr3,
+	.cr4 = MK1_INTEL_cr4,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
 	.set_host = vmx_set_host,

@@ -262,6 +262,32 @@ static void make_cpuid(void)
 		  m.vendor == BF_VENDOR_AMD ? 1U | 1U << 3 : 0);
 }
 
+#define LINUX_PML4 (LINUX_RAM + 0xF00000)
+
+static uint64_t linux_table(void *ctx)
+{
+	static uint64_t next;
+
+	if (ctx)
+		next = LINUX_PML4;
+	return next += PAGE;
+}
+
+/* Linux' kernel has the code that switches mapped, and what it carries; the rest does not matter. */
+static void map_in_linux(const void *va, bool first)
+{
+	static const struct bsl_tables tables = { .alloc = linux_table,
+						  .at = table_at,
+						  .branch = BSL_PTE_P };
+	uint64_t *entry;
+
+	if (first)
+		(void)linux_table(&entry);
+	entry = bsl_pt_entry(&tables, LINUX_PML4, (uint64_t)va & ~(PAGE - 1), 1, true);
+	ck_assert_ptr_nonnull(entry);
+	*entry = linux_page(0) | BSL_PTE_P;
+}
+
 /* Linux as the loader found it on a CPU. */
 static void make_state(struct bf_cpu_state *s, uint32_t ppid)
 {
@@ -274,7 +300,7 @@ static void make_state(struct bf_cpu_state *s, uint32_t ppid)
 	s->rflags = 0x46;
 	s->cr0 = 0x80050033;
 	s->cr2 = 0x7FFF0000;
-	s->cr3 = LINUX_RAM;
+	s->cr3 = LINUX_PML4;
 	s->cr4 = CR4_PAE | CR4_MCE | CR4_OSXSAVE;
 	s->xcr0 = 7;
 	s->cr8 = 0;
@@ -351,6 +377,8 @@ static void make_pp(uint32_t ppid)
 			      ~(uint64_t)BF_PAGE_MASK;
 	pp->handoff.switch_page = (uint64_t)sp;
 	pp->handoff.switch_leave = (uint64_t)switch_leave;
+	map_in_linux(sp, !ppid);
+	map_in_linux((const void *)switch_leave, false);
 	make_cpu(&m.cpus[ppid]);
 	m.cpus[ppid].cr3 = pp->handoff.cr3;
 	if (m.la57)
