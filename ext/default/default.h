@@ -21,11 +21,6 @@
 #define CR4_SMEP 0x100000
 #define CR4_PKE 0x400000
 #define CR4_CET 0x800000
-/*
- * The bits of CR4 that this version knows (SDM vol. 3 §2.5). Of another one, Linux could not have found
- * out before the start what it does to a guest: it cannot be set later.
- */
-#define CR4_KNOWN 0x1BFF3FFFull /* VME to VMXE, FSGSBASE to UINTR, LASS, LAM_SUP */
 #define EFER_SCE 0x1
 #define EFER_LME 0x100
 #define EFER_LMA 0x400

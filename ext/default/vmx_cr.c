@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Intel: control registers in whose value the CPU or the hypervisor has a say. */
+#include <abi/features.h>
 #include <ext/default/vmx.h>
 
 #define MSR_VMX_CR4_FIXED1 0x489
@@ -74,13 +75,16 @@ static bool write_cr0(uint64_t vsid, uint64_t value)
 	return true;
 }
 
-/* Whether all that is set in CR4 is known; says what is not. */
+/*
+ * Whether all that is set in CR4 may be there under the hypervisor (abi/features.h); says what may not.
+ * Linux did not have it at the start, or the loader would have refused.
+ */
 static bool is_known(uint64_t value)
 {
 	for (unsigned int bit = 0; bit < 64; bit++) {
-		if (value & ~CR4_KNOWN & 1ull << bit) {
+		if (value & ~BF_CR4_KNOWN & 1ull << bit) {
 			ext_print("default: PP %u: Linux sets bit %u of CR4, which this version "
-				  "does not know: refused\n",
+				  "does not carry: refused\n",
 				  (unsigned int)mk1_tls_ppid(), bit);
 			return false;
 		}
@@ -89,7 +93,7 @@ static bool is_known(uint64_t value)
 }
 
 /*
- * MOV to CR4 exits when it changes a bit that is not known, or VMXE as the guest sees it. The guest may
+ * MOV to CR4 exits when it changes a bit that is not carried, or VMXE as the guest sees it. The guest may
  * set the latter, so that a hypervisor that is loaded now meets its first obstacle where it expects
  * one, at VMXON.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Intel: the controls of the root VS (SDM vol. 3, chapter 25). */
+#include <abi/features.h>
 #include <ext/default/vmx.h>
 
 #define MSR_VMX_BASIC 0x480
@@ -194,7 +195,7 @@ bool vmx_setup(uint64_t vsid)
 
 	/* init_as_root loaded what Linux ran with; of VMXE, the shadow has what Linux knows. */
 	vs_set(vsid, MK1_INTEL_cr0_guest_host_mask, vmx_cr0_forced(vsid));
-	vs_set(vsid, MK1_INTEL_cr4_guest_host_mask, vmx_cr4_forced(vsid) | ~CR4_KNOWN);
+	vs_set(vsid, MK1_INTEL_cr4_guest_host_mask, vmx_cr4_forced(vsid) | ~BF_CR4_KNOWN);
 	vmx_set_cr0(vsid, vs_get(vsid, MK1_INTEL_cr0));
 	vmx_set_cr4(vsid, vmx_get_cr4(vsid));
 	return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Intel: what exits and what the answer is (SDM vol. 3, chapters 25 to 28). */
+#include <abi/features.h>
 #include <ext/cxx/example/example.hpp>
 
 namespace example {
@@ -48,8 +49,8 @@ constexpr Range watched_writes[] = {{msr_microcode, msr_microcode}, {0x200, 0x23
 				    {0x250, 0x250}, {0x258, 0x259}, {0x268, 0x26F},
 				    {0x2FF, 0x2FF}};
 
-/* The bits of CR4 that this version knows (§2.5): another one cannot be set. */
-constexpr uint64_t cr4_known = 0x1BFF3FFF;
+/* The bits of CR4 that Linux may have: another one cannot be set. */
+constexpr uint64_t cr4_known = BF_CR4_KNOWN;
 constexpr uint64_t cr4_pae = 1u << 5; /* in force as long as Linux is in long mode */
 
 constexpr uint64_t event_exception = 0x80000300; /* valid, type 3 */

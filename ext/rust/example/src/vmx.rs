@@ -46,7 +46,7 @@ const WATCHED_WRITES: [core::ops::RangeInclusive<u32>; 6] = [
     0x2FF..=0x2FF,
 ];
 
-/// The bits of CR4 that this version knows (§2.5): another one cannot be set.
+/// The bits of CR4 that Linux may have (abi/features.h, BF_CR4_KNOWN): another one cannot be set.
 const CR4_KNOWN: u64 = 0x1BFF_3FFF;
 /// In force as long as Linux is in long mode.
 const CR4_PAE: u64 = 1 << 5;
