@@ -7,6 +7,8 @@
 #define ECX_1_OSXSAVE 0x8000000
 #define ECX_7_0_OSPKE 0x10
 #define EAX_7_1_MSRLIST 0x8000000
+#define EBX_7_1_PBNDKB 0x2
+#define ECX_7_1_MSR_IMM 0x20
 #define EDX_7_1_USER_MSR 0x8000
 #define ECX_80000001_SVM 0x4
 #define ECX_80000001_SKINIT 0x1000
@@ -34,8 +36,13 @@ void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint64_t cr4, struct cpuid_re
 		if (subleaf == 0) {
 			regs->ecx = follow(regs->ecx, ECX_7_0_OSPKE, cr4 & CR4_PKE);
 		} else if (subleaf == 1) {
-			/* Instructions that take VMX controls which Mk#1 has no register for. */
+			/*
+			 * Instructions that take VMX controls which Mk#1 has no register for, and RDMSR
+			 * and WRMSRNS with an immediate operand, whose exits nobody answers.
+			 */
 			regs->eax &= ~(uint32_t)EAX_7_1_MSRLIST;
+			regs->ebx &= ~(uint32_t)EBX_7_1_PBNDKB;
+			regs->ecx &= ~(uint32_t)ECX_7_1_MSR_IMM;
 			regs->edx &= ~(uint32_t)EDX_7_1_USER_MSR;
 		}
 		break;

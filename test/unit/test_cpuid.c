@@ -30,7 +30,7 @@ START_TEST(virtualisation_is_hidden)
 	expect(filtered(1, 0, CR4_OSXSAVE, ~0u), ~0u, ~0u, ~0x60u, ~0u);
 	expect(filtered(0x80000001, 0, 0, ~0u), ~0u, ~0u, ~0x1004u, ~0u);
 	expect(filtered(0x8000000A, 0, 0, ~0u), 0, 0, 0, 0);
-	expect(filtered(7, 1, 0, ~0u), ~0x8000000u, ~0u, ~0u, ~0x8000u);
+	expect(filtered(7, 1, 0, ~0u), ~0x8000000u, ~0x2u, ~0x20u, ~0x8000u);
 }
 END_TEST
 

@@ -28,9 +28,10 @@ enum Exit : uint32_t {
 
 constexpr uint32_t primary_msr_bitmaps = 1u << 28;
 constexpr uint32_t primary_secondary = 1u << 31;
-/* RDTSCP, VPID, INVPCID, XSAVES, user wait: instructions that are #UD without, and the TLB kept */
+/* RDTSCP, VPID, INVPCID, XSAVES, user wait, PCONFIG: #UD without, and the TLB kept */
 constexpr uint32_t secondary_vpid = 1u << 5;
-constexpr uint32_t secondary_wanted = 1u << 3 | secondary_vpid | 1u << 12 | 1u << 20 | 1u << 26;
+constexpr uint32_t secondary_wanted =
+	1u << 3 | secondary_vpid | 1u << 12 | 1u << 20 | 1u << 26 | 1u << 27;
 
 constexpr uint32_t msr_feature_control = 0x3A;
 constexpr uint32_t msr_vmx_first = 0x480; /* VMX_BASIC */

@@ -48,8 +48,10 @@ fn filter(leaf: u32, subleaf: u32, cr4: impl Fn() -> u64, answer: &mut CpuidResu
         }
         (STRUCTURED, 0) => answer.ecx = follow(answer.ecx, 1 << 4, cr4() & CR4_PKE != 0),
         (STRUCTURED, 1) => {
-            // Instructions whose VMX controls Mk#1 has no register for.
+            // Instructions whose VMX controls Mk#1 has no register for, or exits no answer.
             answer.eax &= !(1 << 27); // MSRLIST
+            answer.ebx &= !(1 << 1); // PBNDKB
+            answer.ecx &= !(1 << 5); // MSR_IMM
             answer.edx &= !(1 << 15); // USER_MSR
         }
         (EXTENDED_FEATURES, _) => answer.ecx &= !(1 << 2 | 1 << 12), // SVM, SKINIT

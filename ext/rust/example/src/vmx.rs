@@ -24,8 +24,8 @@ const EXIT_VMFUNC: u64 = 59;
 const PRIMARY_MSR_BITMAPS: u64 = 1 << 28;
 const PRIMARY_SECONDARY: u64 = 1 << 31;
 const SECONDARY_VPID: u64 = 1 << 5;
-/// RDTSCP, VPID, INVPCID, XSAVES, user wait: instructions that are #UD without, and the TLB kept.
-const SECONDARY_WANTED: u64 = 1 << 3 | SECONDARY_VPID | 1 << 12 | 1 << 20 | 1 << 26;
+/// RDTSCP, VPID, INVPCID, XSAVES, user wait, PCONFIG: #UD without, and the TLB kept.
+const SECONDARY_WANTED: u64 = 1 << 3 | SECONDARY_VPID | 1 << 12 | 1 << 20 | 1 << 26 | 1 << 27;
 
 const MSR_FEATURE_CONTROL: u32 = 0x3A;
 const MSR_VMX_FIRST: u32 = 0x480; // VMX_BASIC
