@@ -10,8 +10,14 @@
 
 #define LINE_SIZE 256
 
-/* 16550 registers, as offsets from the base port. */
-#define UART_DATA 0
+/* 16550 registers, as offsets from the base port, and the values that we write. */
+#define UART_DATA 0 /* with DLAB: the divisor's low byte */
+#define UART_IER 1 /* with DLAB: its high byte */
+#define UART_FCR 2
+#define UART_FCR_ENABLE_AND_CLEAR 0x07
+#define UART_LCR 3
+#define UART_LCR_8N1 0x03
+#define UART_LCR_DLAB 0x80
 #define UART_LSR 5
 #define UART_LSR_THRE 0x20
 #define UART_SPINS 0x10000 /* a port that is not there must not stop us */
@@ -24,6 +30,23 @@ static struct {
 	uint16_t port;
 } debug;
 
+static void serial_register(unsigned int offset, uint8_t value)
+{
+	outb((uint16_t)(debug.port + offset), value);
+}
+
+/* A UART that sends 8 bits a character is in use, maybe as Linux' console: its speed stays. */
+static void serial_init(void)
+{
+	if ((inb((uint16_t)(debug.port + UART_LCR)) & UART_LCR_8N1) == UART_LCR_8N1)
+		return;
+	serial_register(UART_LCR, UART_LCR_DLAB | UART_LCR_8N1);
+	serial_register(UART_DATA, 1); /* 115,200 baud */
+	serial_register(UART_IER, 0);
+	serial_register(UART_LCR, UART_LCR_8N1);
+	serial_register(UART_FCR, UART_FCR_ENABLE_AND_CLEAR);
+}
+
 void debug_init(void)
 {
 	const struct bf_handoff *h = mk.handoff;
@@ -35,6 +58,8 @@ void debug_init(void)
 	if (debug.size & (debug.size - 1) ||
 	    debug.size > h->ring.size - sizeof(struct bf_ring))
 		debug.size = 0;
+	if (debug.port)
+		serial_init();
 }
 
 static void serial_write(uint8_t c)
@@ -43,7 +68,7 @@ static void serial_write(uint8_t c)
 		if (inb((uint16_t)(debug.port + UART_LSR)) & UART_LSR_THRE)
 			break;
 	}
-	outb((uint16_t)(debug.port + UART_DATA), c);
+	serial_register(UART_DATA, c);
 }
 
 void debug_write(const char *text, size_t length)

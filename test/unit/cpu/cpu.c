@@ -521,17 +521,29 @@ static uint64_t two_byte(struct decoded *d)
 
 static uint64_t do_in(struct decoded *d, uint16_t port)
 {
+	bool is_lcr = port == serial.port + 3;
+
 	note(INSN_IN, port, 0);
-	if (port == serial.port + 5)
-		d->gregs[REG_RAX] = (greg_t)(((uint64_t)d->gregs[REG_RAX] & ~0xFFULL) | serial.lsr);
+	if (is_lcr || port == serial.port + 5)
+		d->gregs[REG_RAX] = (greg_t)(((uint64_t)d->gregs[REG_RAX] & ~0xFFULL) |
+					     (is_lcr ? serial.lcr : serial.lsr));
 	return DONE;
 }
 
 static uint64_t do_out(struct decoded *d, uint16_t port)
 {
-	note(INSN_OUT, port, (uint8_t)d->gregs[REG_RAX]);
-	if (port == serial.port && serial.length < sizeof(serial.text) - 1)
-		serial.text[serial.length++] = (char)d->gregs[REG_RAX];
+	uint8_t value = (uint8_t)d->gregs[REG_RAX];
+	bool dlab = serial.lcr & 0x80;
+
+	note(INSN_OUT, port, value);
+	if (port == serial.port + 3)
+		serial.lcr = value;
+	else if (dlab && port == serial.port)
+		serial.divisor = (uint16_t)((serial.divisor & 0xFF00) | value);
+	else if (dlab && port == serial.port + 1)
+		serial.divisor = (uint16_t)((serial.divisor & 0xFF) | value << 8);
+	else if (port == serial.port && serial.length < sizeof(serial.text) - 1)
+		serial.text[serial.length++] = (char)value;
 	return DONE;
 }
 

@@ -58,9 +58,14 @@ extern bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 /* Called for an exception that finds no gate: a real CPU shuts down. */
 extern _Noreturn void cpu_shutdown(void);
 
-/* The serial port: what was written; lsr is what its line status register reads as. */
+/*
+ * The serial port: what was written; lcr and lsr are what its line control and line status registers
+ * read as.
+ */
 extern struct serial {
 	uint16_t port;
+	uint16_t divisor;
+	uint8_t lcr;
 	uint8_t lsr;
 	size_t length;
 	char text[4096];

@@ -460,6 +460,20 @@ START_TEST(serial_port)
 }
 END_TEST
 
+/* A port that nobody has set up is; one with 8 bits a character keeps its speed. */
+START_TEST(serial_port_set_up)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.serial_port = 0x2F8;
+	machine_init();
+	serial.lcr = _i ? 0x13 : 0;
+	serial.divisor = 12;
+	enter(0);
+	ck_assert_uint_eq(serial.lcr, _i ? 0x13 : 0x03);
+	ck_assert_uint_eq(serial.divisor, _i ? 12 : 1);
+}
+END_TEST
+
 TCase *start_tests(void)
 {
 	TCase *tc = tcase_create("start");
@@ -486,5 +500,6 @@ TCase *start_tests(void)
 	tcase_add_loop_test(tc, no_nested_paging, 0, 2);
 	tcase_add_loop_test(tc, debug_ring, 0, 3);
 	tcase_add_loop_test(tc, serial_port, 0, 2);
+	tcase_add_loop_test(tc, serial_port_set_up, 0, 2);
 	return tc;
 }
