@@ -411,7 +411,6 @@ class NestedBochs(Bochs):
     """KVM on Bochs' VMX: as NestedQemu, but with one CPU outside, and without QMP."""
 
     boot_timeout = 900
-    memory = 192
     models = {"nested-vmx": "corei7_skylake_x"}
     outer_memory = 512
 
