@@ -476,6 +476,19 @@ def cpu_time(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def demand(process):
+    """Seconds that the threads of an emulator ran or waited for a CPU: small only where it idles,
+    however busy the host is."""
+    total = 0
+    for path in glob.glob(f"/proc/{process.pid}/task/*/schedstat"):
+        try:
+            with open(path, encoding="ascii") as stat:
+                total += sum(int(field) for field in stat.read().split()[:2])
+        except OSError:
+            pass  # a thread that has ended meanwhile
+    return total / 1e9 or cpu_time(process)  # not every kernel counts the waits
+
+
 def read_tail(path, size):
     try:
         with open(path, "rb") as log:
