@@ -65,7 +65,7 @@ struct vs {
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
 	uint64_t live[NR_LIVE_REGS]; /* by enum live_reg, while not active; else they are in the CPU */
 	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
-	uint64_t nested_top; /* SVM with 5 levels: SPA of the table above the extension's own, else 0 */
+	uint64_t nested_top; /* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
 	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */
 	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
 };

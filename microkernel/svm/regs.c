@@ -120,15 +120,22 @@ static bool judge_ctls1(struct vs *vs, uint64_t *value)
  * Nested tables have as many levels as root mode's (APM vol. 2 §15.25.3), those of extensions always 4:
  * a fifth goes above them where it is needed.
  */
-static bool judge_nested_root(const struct vs *vs, uint64_t *value)
+static bool judge_nested_root(struct vs *vs, uint64_t *value)
 {
 	forget_code();
 	if (!bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
 		return false;
-	if (vs->nested_top && *value != mk.root_npt) {
-		*(uint64_t *)window(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
-		*value = vs->nested_top;
+	if (mk.nested_levels < 5 || !*value || *value == mk.root_npt)
+		return true;
+	if (!vs->nested_top) {
+		uint64_t spa = pool_alloc();
+
+		if (spa == MK_NO_PAGE)
+			return false;
+		vs->nested_top = spa;
 	}
+	*(uint64_t *)window(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
+	*value = vs->nested_top;
 	return true;
 }
 

@@ -18,13 +18,6 @@ static bool svm_vs_init(struct vs *vs)
 
 	if (spa == MK_NO_PAGE)
 		return false;
-	if (mk.nested_levels == 5) {
-		vs->nested_top = pool_alloc();
-		if (vs->nested_top == MK_NO_PAGE) {
-			pool_free(spa);
-			return false;
-		}
-	}
 	vmcb = window(spa);
 	vmcb->instruction1 = SVM_INSTR1_NMI; /* Linux' NMIs are not for others */
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;

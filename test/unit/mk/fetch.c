@@ -316,6 +316,7 @@ END_TEST
 START_TEST(nested_tables_of_5_levels)
 {
 	uint64_t tables[4], top;
+	uint16_t vsid;
 
 	machine_defaults(BF_VENDOR_AMD);
 	m.la57 = true;
@@ -342,13 +343,23 @@ START_TEST(nested_tables_of_5_levels)
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_n_cr3, mk.root_npt), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb()->n_cr3, mk.root_npt);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_n_cr3), mk.root_npt);
-	vmcb()->n_cr3 = 0; /* a VS that was never given one */
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_n_cr3, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_n_cr3), 0);
 	ck_assert_uint_eq(length(), 0);
-	/* the page goes with the VS, and there may be none */
-	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, regs.reg[0]), MK1_SUCCESS);
+	/* the page for it goes with the VS, and there may be none */
+	drain_pool(2);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+		vsid = (uint16_t)regs.reg[0];
+		ck_assert_uint_eq(reg_write(vsid, MK1_AMD_n_cr3, tables[3]), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_write(vsid, MK1_AMD_n_cr3, tables[2]), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_read(vsid, MK1_AMD_n_cr3), tables[2]);
+		ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vsid), MK1_SUCCESS);
+	}
 	drain_pool(1);
-	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write((uint16_t)regs.reg[0], MK1_AMD_n_cr3, tables[3]),
+			  MK1_INVALID_INPUT_REG(3));
 }
 END_TEST
 
