@@ -276,9 +276,10 @@ static uint64_t linux_table(void *ctx)
 /* Linux' kernel has the code that switches mapped, and what it carries; the rest does not matter. */
 static void map_in_linux(const void *va, bool first)
 {
-	static const struct bsl_tables tables = { .alloc = linux_table,
-						  .at = table_at,
-						  .branch = BSL_PTE_P };
+	const struct bsl_tables tables = { .alloc = linux_table,
+					   .at = table_at,
+					   .branch = BSL_PTE_P,
+					   .levels = m.la57 ? 5 : 4 };
 	uint64_t *entry;
 
 	if (first)
