@@ -72,16 +72,19 @@ static void virtual_interrupt(const struct reg *reg)
 	refuses(reg, ~0ULL);
 }
 
-/* Nested paging, where there is any; no encryption, no trace. */
+/* Nested paging, and INVLPGB in the guest, where there are any; no encryption, no trace. */
 static void nested_control(const struct reg *reg)
 {
+	uint32_t features = svm_features().edx;
+	bool has_invlpgb = features & 1U << 24 && cpuid(0x80000008, 0).ebx & 1U << 3;
+
 	accepts(reg, 0);
-	if (svm_features().edx & 1)
-		accepts(reg, 1);
-	else
-		refuses(reg, 1);
-	for (unsigned int bit = 1; bit < 64; bit++)
-		refuses(reg, 1ULL << bit);
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		if ((bit == 0 && features & 1) || (bit == 7 && has_invlpgb))
+			accepts(reg, 1ULL << bit);
+		else
+			refuses(reg, 1ULL << bit);
+	}
 }
 
 static void nested_cr3(const struct reg *reg)
