@@ -10,7 +10,9 @@
 
 #include "bareflank.h"
 
-#define TEXT MODULE_SIG_STRING
+/* The form never changes; the kernel's names for these have. */
+#define TEXT "~Module signature appended~\n"
+#define ID_PKCS7 2
 #define TEXT_LENGTH (sizeof(TEXT) - 1)
 
 /* Splits a file; false: what stands at its end is no description of a signature. */
@@ -22,7 +24,7 @@ static bool split(const u8 *data, u64 size, u64 *signed_size, u64 *sig_len)
 		return false;
 	size -= sizeof(ms);
 	memcpy(&ms, data + size, sizeof(ms));
-	if (ms.id_type != PKEY_ID_PKCS7 || ms.algo || ms.hash || ms.signer_len || ms.key_id_len ||
+	if (ms.id_type != ID_PKCS7 || ms.algo || ms.hash || ms.signer_len || ms.key_id_len ||
 	    ms.__pad[0] || ms.__pad[1] || ms.__pad[2])
 		return false;
 	*sig_len = be32_to_cpu(ms.sig_len);

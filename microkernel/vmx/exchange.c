@@ -122,7 +122,7 @@ static void choose_ways(void)
 	/* In the order of listable: the counters go on last. */
 	for (unsigned int i = 0; i < VMX_MAX_LISTED; i++) {
 		if (ways[listable[i]] == BY_LISTS)
-			vmx.listed[vmx.nr_listed++] = listable[i];
+			vmx.listed[vmx.nr_listed++] = (uint8_t)listable[i];
 	}
 }
 
