@@ -15,7 +15,8 @@ struct rendezvous {
 	struct bf_loader *loader;
 	bool initial;
 	uint32_t arrived; /* CPUs */
-	uint32_t gate; /* PP 0 has initialised the microkernel */
+	uint32_t turns; /* that have been given away */
+	uint32_t turn; /* whose it is to launch */
 	uint32_t launched; /* CPUs that have tried */
 	uint32_t verdict; /* enum verdict; whoever takes it from PENDING decides for all */
 	struct bf_failure failure; /* by whoever made it FAILED */
@@ -85,6 +86,25 @@ static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu,
 	return false;
 }
 
+/*
+ * One CPU after the other, PP 0 first, which initialises the microkernel: extensions made for Mk#1 know
+ * no two bootstrap callbacks at a time.
+ */
+static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
+{
+	uint32_t mine = r->initial ? pp->ppid :
+				     __atomic_fetch_add(&r->turns, 1, __ATOMIC_ACQ_REL);
+
+	await(r, &r->turn, mine, cpu);
+	if (load(&r->verdict) != PENDING)
+		return;
+	if (!pp->inside)
+		bf_launch(pp);
+	if (pp->failure.error != BF_ERR_OK)
+		veto(r, pp->failure);
+	__atomic_store_n(&r->turn, mine + 1, __ATOMIC_RELEASE);
+}
+
 static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 {
 	struct rendezvous *r = arg;
@@ -94,15 +114,7 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 	if (expected(r, pp, cpu, count)) {
 		add(&r->arrived);
 		await(r, &r->arrived, count, cpu);
-		if (r->initial && pp->ppid)
-			await(r, &r->gate, 1, cpu);
-		if (load(&r->verdict) == PENDING && !pp->inside) {
-			bf_launch(pp);
-			if (pp->failure.error != BF_ERR_OK)
-				veto(r, pp->failure);
-		}
-		if (!pp->ppid)
-			__atomic_store_n(&r->gate, 1, __ATOMIC_RELEASE);
+		launch_in_turn(r, pp, cpu);
 		add(&r->launched);
 		await(r, &r->launched, count, cpu);
 		decide(r, ALL_IN);
