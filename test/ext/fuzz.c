@@ -10,6 +10,7 @@
  *
  * Left out is what ends a callback, and what an extension must not do to Linux: see is_harmful.
  */
+#include <abi/mk1_msrs.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 
@@ -45,8 +46,6 @@ static void in_fail(uint64_t error_and_vector, uint64_t address);
 /* The root VM's tables stay: this much of its direct map is used, and has them from MEASURE on. */
 #define ROOT_DIRECT_SIZE 0x2000000
 #define SIZE_2M 0x200000
-
-#define MSR_TSC_AUX 0xC0000103
 
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_TRIED 0x244CD5 /* CF, PF, AF, ZF, SF, DF, OF, NT, AC, ID */
@@ -457,6 +456,15 @@ static bool may_name_vs(const uint64_t *reg)
 	       (uint16_t)reg[3] < MAX_OBJECTS;
 }
 
+/* What wrmsr lets through is Linux's: its memory types, its number of the CPU. */
+static bool is_written(uint64_t msr)
+{
+#define IS_R(number, first, last)
+#define IS_RW(number, first, last) || ((uint32_t)(number) >= (first) && (uint32_t)(number) <= (last))
+#define IS_WRITTEN(first, last, rights, what) IS_##rights(msr, first, last)
+	return false MK1_MSRS(IS_WRITTEN);
+}
+
 /*
  * Ends a callback, changes Linux, or takes from it what it needs. Root VSs are destroyed by nobody
  * but their own PP, where they are active; another VS is active for a while only here.
@@ -493,7 +501,7 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 	case CALL_vm_map_direct: /* the root VM's tables stay: see ROOT_DIRECT_SIZE */
 		return handle_is_good && !(uint16_t)reg[1] && reg[2] >= ROOT_DIRECT_SIZE;
 	case CALL_intrinsic_wrmsr:
-		return handle_is_good && (uint32_t)reg[1] == MSR_TSC_AUX;
+		return handle_is_good && is_written(reg[1]);
 	default:
 		return false;
 	}
