@@ -18,36 +18,43 @@
 	  "stop its virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
 	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
 	  "free some memory or start with a smaller pool: bfm start --pool SIZE") \
-	X(6, CPU_FEATURE, EOPNOTSUPP, "the kernel uses a CPU feature that cannot be carried into root mode", \
+	X(6, CPU_FEATURE, EOPNOTSUPP, \
+	  "the kernel uses a CPU feature that cannot be carried into root mode", \
 	  "boot with it disabled; docs/hardware.md lists what is carried, harmless and refused") \
 	X(7, LOCKDOWN, EPERM, "the kernel is locked down: it takes only images that are signed", \
-	  "sign microkernel and extensions with a key that it trusts: bfm sign --key KEY --cert CERT IMAGE") \
+	  "sign them with a key that it trusts: bfm sign --key KEY --cert CERT IMAGE") \
 	X(8, RUNNING, EALREADY, "the hypervisor is already running", "stop it first: bfm stop") \
 	X(9, NOT_RUNNING, ESRCH, "the hypervisor is not running", "start it first: bfm start") \
 	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
 	  "update the firmware, or take the CPU that is named offline") \
 	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
 	  "boot with nr_cpus=") \
-	X(12, SPA_TOO_HIGH, EOPNOTSUPP, "memory lies above the physical addresses that Mk#1 can express", \
+	X(12, SPA_TOO_HIGH, EOPNOTSUPP, \
+	  "memory lies above the physical addresses that Mk#1 can express", \
 	  "boot with mem=16T") \
 	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
 	  "the hypervisor still runs, but cannot hide its memory") \
-	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU does not allow a VMX control that the hypervisor needs", \
+	X(14, VMX_CONTROLS, EOPNOTSUPP, \
+	  "the CPU does not allow a VMX control that the hypervisor needs", \
 	  "in a virtual machine, ask its hypervisor for nested virtualisation in full") \
 	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
 	X(16, BAD_REQUEST, EINVAL, "the request is malformed", "use a bfm of the module's version") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
 	  "install both from the same release") \
 	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", "run bfm as root") \
-	X(19, OUTER_HYPERV, EOPNOTSUPP, "this machine is a guest of Hyper-V: its Linux flushes TLBs by hypercalls that a guest of a guest misses", \
+	X(19, OUTER_HYPERV, EOPNOTSUPP, \
+	  "this machine is a guest of Hyper-V, whose TLB flushes by hypercall miss a guest in it", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
-	X(20, OUTER_XEN, EOPNOTSUPP, "this machine is a guest of Xen, whose hypercalls and event channels cannot be passed on", \
+	X(20, OUTER_XEN, EOPNOTSUPP, \
+	  "this machine is a guest of Xen, whose hypercalls and event channels cannot be passed on", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
 	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not come together in time", \
 	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
-	X(22, HOTPLUG_REFUSED, EBUSY, "with INVLPGB, no CPU can go on- or offline while the hypervisor runs", \
+	X(22, HOTPLUG_REFUSED, EBUSY, \
+	  "with INVLPGB, no CPU can go on- or offline while the hypervisor runs", \
 	  "stop it first: bfm stop") \
-	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, "RAM or a device lies at or above 2^48, where nested page tables of 4 levels end", \
+	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, \
+	  "RAM or a device lies at or above 2^48, where nested page tables of 4 levels end", \
 	  "boot with mem=255T, or have the firmware place devices lower") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
@@ -63,13 +70,16 @@
 	X(38, ELF_INTERP, ENOEXEC, "the image is dynamically linked", "link it with -static -no-pie") \
 	X(39, ELF_WX, ENOEXEC, "a segment of the image is writable and executable", \
 	  "link it with separate text and data segments") \
-	X(40, ELF_RANGE, ENOEXEC, "a segment of the image lies outside the range it must be linked into", \
+	X(40, ELF_RANGE, ENOEXEC, \
+	  "a segment of the image lies outside the range it must be linked into", \
 	  "link extensions at 0x0000328000000000") \
-	X(41, ELF_OVERLAP, ENOEXEC, "two segments of the image overlap or share a page with different rights", \
+	X(41, ELF_OVERLAP, ENOEXEC, \
+	  "two segments of the image overlap or share a page with different rights", \
 	  "align segments to pages") \
 	X(42, ELF_ENTRY, ENOEXEC, "the entry point of the image is not in an executable segment", \
 	  "define _start in its text, or set the entry point with -e") \
-	X(43, ELF_TLS, ENOEXEC, "the TLS segment of the image is malformed or larger than one page", \
+	X(43, ELF_TLS, ENOEXEC, \
+	  "the TLS segment of the image is malformed or larger than one page", \
 	  "use at most 4096 bytes of thread-local data") \
 	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", \
 	  "link it: an object file is not enough") \
@@ -78,14 +88,17 @@
 	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", "link it with -static -no-pie") \
 	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", \
 	  "give fewer") \
-	X(48, IMAGE_UNSIGNED, EKEYREJECTED, "the kernel is locked down, and the image has no signature", \
+	X(48, IMAGE_UNSIGNED, EKEYREJECTED, \
+	  "the kernel is locked down, and the image has no signature", \
 	  "sign it with a key that the kernel trusts: bfm sign --key KEY --cert CERT IMAGE") \
-	X(49, IMAGE_SIGNATURE, EKEYREJECTED, "the signature of the image is damaged, or of another file", \
+	X(49, IMAGE_SIGNATURE, EKEYREJECTED, \
+	  "the signature of the image is damaged, or of another file", \
 	  "build or copy the image again, and sign it: bfm sign --key KEY --cert CERT IMAGE") \
 	X(50, IMAGE_KEY, ENOKEY, "the image is signed with a key that the kernel does not trust", \
 	  "enrol the certificate (mokutil --import), or sign with the key of the modules") \
 	/* the microkernel */ \
-	X(64, MK_VERSION, EPROTO, "the microkernel and the module speak different versions of the handoff", \
+	X(64, MK_VERSION, EPROTO, \
+	  "the microkernel and the module speak different versions of the handoff", \
 	  "install both from the same release") \
 	X(65, MK_POOL, ENOMEM, "the microkernel's page pool is exhausted", \
 	  "start with a larger pool: bfm start --pool SIZE") \
@@ -109,7 +122,8 @@
 	  "call it in the fail callback only") \
 	X(103, EXT_FAIL_FAULT, EFAULT, "the extension faulted in its fail callback", \
 	  "see bfm dump: it names the address") \
-	X(104, EXT_STOP_REFUSED, EIO, "the extension did not give the CPU back when asked to stop", \
+	X(104, EXT_STOP_REFUSED, EIO, \
+	  "the extension did not give the CPU back when asked to stop", \
 	  "the microkernel gave it back") \
 	X(105, VS_INVALID, EINVAL, "the CPU refused the guest state or the controls of a VS", \
 	  "see bfm dump for the failing check") \

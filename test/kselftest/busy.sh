@@ -2,18 +2,7 @@
 # KVM has the hardware: the start is refused until KVM lets go of it.
 . ./tap.sh
 
-module=kvm-intel
-grep -qw svm /proc/cpuinfo && module=kvm-amd
-
-hold()
-{
-	"$bin/kvmhold" 1000 >/tmp/kvmhold &
-	holder=$!
-	for n in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q ready /tmp/kvmhold && return
-		sleep 0.3
-	done
-}
+module=$(kvm_module)
 
 refused()
 {
@@ -22,12 +11,12 @@ refused()
 
 plan 7
 t "KVM loads" modprobe $module
-hold
+kvm_holds
 t "a virtual machine exists" grep -q ready /tmp/kvmhold
 t "start is refused" refused
 t "bfm check says why" gives 1 "$("$bin/rawctl" sentence VIRT_BUSY)" bfm check
-kill $holder
-wait $holder
+kill $kvm_holder
+wait $kvm_holder
 t "KVM goes" rmmod $module
 t "start and stop" cycles 1
 t "no complaint of the kernel" dmesg_clean

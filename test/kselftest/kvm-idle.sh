@@ -3,24 +3,13 @@
 # until the stop. While it has a VM it is the start that is refused.
 . ./tap.sh
 
-module=kvm-intel
-grep -qw svm /proc/cpuinfo && module=kvm-amd
+module=$(kvm_module)
 
 # Newer kernels take the hardware as soon as the module is loaded, unless told not to.
 load_kvm()
 {
 	modprobe kvm enable_virt_at_load=0
 	modprobe $module
-}
-
-hold()
-{
-	"$bin/kvmhold" 1000 >/tmp/kvmhold &
-	holder=$!
-	for n in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q ready /tmp/kvmhold && return
-		sleep 0.3
-	done
 }
 
 no_vm()
@@ -35,11 +24,11 @@ t "no virtual machine can be made" no_vm
 t "nor at a second attempt" no_vm
 t "every CPU is still a guest" all_guests
 t "stop" stop
-hold
+kvm_holds
 t "a virtual machine can be made" grep -q ready /tmp/kvmhold
 t "start is refused" gives 1 "$("$bin/rawctl" sentence VIRT_BUSY)" bfm start
-kill $holder
-wait $holder
+kill $kvm_holder
+wait $kvm_holder
 t "start and stop without it" cycles 1
 t "KVM goes" rmmod $module
 t "start and stop without KVM" cycles 1

@@ -209,4 +209,21 @@ is_slow()
 	case $VM_MACHINE in bochs-*|nested-*) ;; *) false ;; esac
 }
 
+# KVM's module for this vendor
+kvm_module()
+{
+	grep -qw svm /proc/cpuinfo && echo kvm-amd || echo kvm-intel
+}
+
+# KVM gets a virtual machine, which the process $kvm_holder keeps. Not to be called through t.
+kvm_holds()
+{
+	"$bin/kvmhold" 1000 >/tmp/kvmhold &
+	kvm_holder=$!
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		grep -q ready /tmp/kvmhold && return
+		sleep 0.3
+	done
+}
+
 load || exit 1
