@@ -74,7 +74,6 @@ ROWS = [
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),
     on_bochs("bochs-vmx", "tigerlake", "6.12"),
     on_bochs("bochs-vmx", "arrow_lake", "sid", 2),
-    on_bochs("bochs-svm", "zambezi", "6.1"),
     on_bochs("bochs-svm", "ryzen", "6.12", 2),
     on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan", ["lifecycle"]),
@@ -100,6 +99,9 @@ SLOW_ROWS = [
     on_bochs("bochs-vmx", "corei3_cnl", "6.12"),
     on_bochs("bochs-vmx", "corei7_icelake_u", "6.12"),
     on_bochs("bochs-svm", "trinity_apu", "6.1"),
+    # fails: stress-ng finds the counter of its cpu instance, which has made two rounds by then, without
+    # a checksum when cycles ends it; whether it does so on the bare machine is not known yet
+    on_bochs("bochs-svm", "zambezi", "6.1"),
     on_qemu("max,+svm,+npt,-la57", "6.1", "max"),
     Row("nested-vmx", 1, "6.1", MODEL, 600),
 ]
