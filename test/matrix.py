@@ -83,7 +83,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.1", ["lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
     # 5-level paging
-    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",
+    Row("qemu-svm", 2, "6.1", ["smoke", "state", "guest", "guests", "calls"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
