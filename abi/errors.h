@@ -46,7 +46,7 @@
 	  "this machine is a guest of Hyper-V, whose TLB flushes by hypercall miss a guest in it", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
 	X(20, OUTER_XEN, EOPNOTSUPP, \
-	  "this machine is a guest of Xen, whose hypercalls and event channels cannot be passed on", \
+	  "this machine is a guest of Xen, whose calls and event channels cannot be passed on", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
 	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not come together in time", \
 	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
