@@ -83,7 +83,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.1", ["lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
     # 5-level paging
-    Row("qemu-svm", 2, "6.1", ["smoke", "state", "guest", "guests", "calls"], 600, "la57",
+    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
@@ -102,7 +102,7 @@ SLOW_ROWS = [
     # fails: stress-ng finds the counter of its cpu instance, which has made two rounds by then, without
     # a checksum when cycles ends it; whether it does so on the bare machine is not known yet
     on_bochs("bochs-svm", "zambezi", "6.1"),
-    on_qemu("max,+svm,+npt,-la57", "6.1", "max"),
+    on_qemu("max,+svm,+npt", "6.1", "max"),
     Row("nested-vmx", 1, "6.1", MODEL, 600),
 ]
 

@@ -3,7 +3,7 @@
 . ./tap.sh
 
 seconds=3
-is_bochs && seconds=1
+is_slow && seconds=1
 
 plan 5
 t "start" start

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -24,21 +25,33 @@ static uint8_t *code;
 static volatile bool done;
 static uint64_t executed, others;
 
-/* The page is gone for a moment: until it is back, this thread comes here. */
-static void on_fault(int number)
+/*
+ * The page is gone for a moment: until it is back, this thread comes here, at one of its two
+ * instructions. Anywhere else, half an instruction was executed.
+ */
+static void on_fault(int number, siginfo_t *info, void *context)
 {
+	const uint8_t *rip = (const uint8_t *)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
 	(void)number;
+	if (info->si_addr == rip && (rip == code || rip == code + 2))
+		return;
+	dprintf(STDOUT_FILENO, "a fault at %p, for address %p; the instruction is at %p\n", (const void *)rip,
+		info->si_addr, (void *)code);
+	_exit(1);
 }
 
 static void *change(void *unused)
 {
-	/* CPUID, and two whose effect is none: two NOPs, and a jump to the next instruction */
-	static const uint8_t bytes[][2] = { { 0x0F, 0xA2 }, { 0x90, 0x90 }, { 0x0F, 0xA2 },
-					    { 0xEB, 0x00 } };
+	/*
+	 * The second byte of CPUID, and of two that leave things as they are: BSWAP EAX, with EAX 0, and
+	 * EMMS. One byte only, because an emulator may fetch bytes one by one.
+	 */
+	static const uint8_t second[] = { 0xA2, 0xC8, 0xA2, 0x77 };
 
 	(void)unused;
 	for (unsigned int n = 0; !done; n++) {
-		*(volatile uint16_t *)code = *(const uint16_t *)bytes[n % 4];
+		((volatile uint8_t *)code)[1] = second[n % 4];
 		if (n % 64 == 0) {
 			mprotect(code, PAGE, PROT_NONE);
 			mprotect(code, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -68,7 +81,7 @@ static bool execute(const uint32_t want[4])
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_fault };
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	uint32_t want[4];
 	pthread_t thread;
 	time_t end;
