@@ -14,6 +14,11 @@
 /* KVM's calls are small numbers in RAX, and answered in CPL 0 only (Documentation/virt/kvm/x86). */
 #define KVM_LAST_CALL 0xFF
 #define KVM_EPERM ((uint64_t)-1)
+#define KVM_EFAULT ((uint64_t)-14)
+#define KVM_ENOSYS ((uint64_t)-1000)
+/* It writes 64 bytes at the guest-physical address in RBX. */
+#define KVM_CLOCK_PAIRING 9
+#define KVM_CLOCK_PAIRING_SIZE 64
 /* VMware's have this in EAX, at any privilege level. */
 #define VMWARE_MAGIC 0x564D5868
 
@@ -35,6 +40,34 @@ static bool is_its(uint64_t rax, bool claimed)
 	}
 }
 
+/* Whether this address, as KVM understands it, is the hypervisor's memory. */
+static bool names_owned(uint64_t gpa)
+{
+	return mem_is_owned(bsl_align_down(gpa, BF_PAGE_SIZE));
+}
+
+/*
+ * What KVM would answer in the place of a call that is not made: 0 for one that is. Those are the calls
+ * of which it is known whether they name memory. MAP_GPA_RANGE does so, but is for confidential guests,
+ * which have no VMX or SVM.
+ */
+static uint64_t kvm_refuses(unsigned int cpl, const uint64_t *gpr)
+{
+	static const uint8_t known[] = { 1 /* VAPIC_POLL_IRQ */, 5 /* KICK_CPU */, KVM_CLOCK_PAIRING,
+					 10 /* SEND_IPI */, 11 /* SCHED_YIELD */ };
+
+	if (cpl) /* executed in root mode it would be a call of the kernel's */
+		return KVM_EPERM;
+	if (gpr[BF_RAX] == KVM_CLOCK_PAIRING &&
+	    (names_owned(gpr[BF_RBX]) || names_owned(gpr[BF_RBX] + KVM_CLOCK_PAIRING_SIZE - 1)))
+		return KVM_EFAULT;
+	for (size_t i = 0; i < sizeof(known); i++) {
+		if (gpr[BF_RAX] == known[i])
+			return 0;
+	}
+	return KVM_ENOSYS;
+}
+
 enum outer_answer outer_hypercall(struct vs *vs, unsigned int cpl, bool claimed)
 {
 	uint64_t *gpr = abi_gprs();
@@ -42,10 +75,13 @@ enum outer_answer outer_hypercall(struct vs *vs, unsigned int cpl, bool claimed)
 
 	if (!vs->root || !is_its(gpr[BF_RAX], claimed))
 		return OUTER_NOT_ITS;
-	/* Executed here it would be a call of the kernel's. */
-	if (cpl && mk.handoff->outer == BF_OUTER_KVM) {
-		gpr[BF_RAX] = KVM_EPERM;
-		return OUTER_DONE;
+	if (mk.handoff->outer == BF_OUTER_KVM) {
+		uint64_t error = kvm_refuses(cpl, gpr);
+
+		if (error) {
+			gpr[BF_RAX] = error;
+			return OUTER_DONE;
+		}
 	}
 	if (cpl && mk.handoff->outer == BF_OUTER_OTHER)
 		return OUTER_REFUSED;
@@ -71,8 +107,7 @@ bool outer_wrmsr(uint32_t msr)
 	const uint64_t *gpr = abi_gprs();
 	uint64_t value = gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX];
 
-	if (msr >= MSR_KVM_FIRST && msr <= MSR_KVM_LAST &&
-	    mem_is_owned(bsl_align_down(value, BF_PAGE_SIZE)))
+	if (msr >= MSR_KVM_FIRST && msr <= MSR_KVM_LAST && names_owned(value))
 		return false;
 	return wrmsr_safe(msr, value);
 }

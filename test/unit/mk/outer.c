@@ -141,6 +141,40 @@ START_TEST(a_call_of_kvm)
 }
 END_TEST
 
+/* Nor is KVM asked to write where the hypervisor's memory is, nor what nobody here knows. */
+START_TEST(calls_that_kvm_does_not_get)
+{
+	static const struct {
+		uint64_t rax, rbx, answer; /* 0: KVM's own */
+	} calls[] = {
+		{ 9, LINUX_RAM, 0 },
+		{ 9, PHYS_BASE + 0x123040, -14ULL },
+		{ 9, ODD_OWNED - 64, 0 },
+		{ 9, ODD_OWNED - 63, -14ULL },
+		{ 9, ODD_OWNED + BF_PAGE_SIZE - 1, -14ULL },
+		{ 9, ODD_OWNED + BF_PAGE_SIZE, 0 },
+		{ 1, ODD_OWNED, 0 },
+		{ 10, ODD_OWNED, 0 },
+		{ 11, ODD_OWNED, 0 },
+		{ 12, LINUX_RAM, -1000ULL },
+		{ 0, 0, -1000ULL },
+		{ 0xFF, 0, -1000ULL },
+	};
+
+	running_above(_i, BF_OUTER_KVM, 0);
+	cpu_outer = outer;
+	answers = true;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		got_insn = INSN_OUT;
+		abi_gprs()[BF_RBX] = calls[i].rbx;
+		hypercall(0, calls[i].rax);
+		expect_stepped();
+		ck_assert_int_eq(got_insn != INSN_OUT, !calls[i].answer);
+		ck_assert_uint_eq(abi_gprs()[BF_RAX], calls[i].answer ? calls[i].answer : 0xA000);
+	}
+}
+END_TEST
+
 /* A number that is none of KVM's is what it is on a bare CPU, or the extension's. */
 START_TEST(not_a_call_of_kvm)
 {
@@ -168,6 +202,7 @@ START_TEST(a_claim)
 	SYS(vs_run_current, HANDLE);
 	hypercall(0, 0xFF);
 	expect_stepped();
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], (uint64_t)-1000);
 	hypercall(0, 0x100);
 	ck_assert_int_eq(ended.end, END_RING3);
 	/* an unknown one gets what nobody claims */
@@ -372,6 +407,7 @@ TCase *outer_tests(void)
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, a_call_of_kvm, 0, 2);
+	tcase_add_loop_test(tc, calls_that_kvm_does_not_get, 0, 2);
 	tcase_add_loop_test(tc, not_a_call_of_kvm, 0, 2);
 	tcase_add_test(tc, a_claim);
 	tcase_add_loop_test(tc, a_call_of_vmware, 0, 2);
