@@ -9,9 +9,19 @@ all_present()
 		[ "$(cut -d' ' -f1 /tmp/state.before | sort -u | wc -l)" = "$(cpus)" ]
 }
 
-plan 9
+# CR4_HAS on the kernel's command line: bits that Linux must have set, else this is not the machine that
+# the row is meant to be.
+cr4_as_meant()
+{
+	awk '$2 == "cr4" { print $3 }' /tmp/state.before | while read -r cr4; do
+		[ $((cr4 & ${CR4_HAS:-0})) = $((${CR4_HAS:-0})) ] || { echo "CR4 is $cr4"; exit 1; }
+	done
+}
+
+plan 10
 t "state before" snapshot /tmp/state.before
 t "the state of every CPU is there" all_present
+t "Linux uses what the machine is meant to have" cr4_as_meant
 t "bare, it does not change by itself" same_state /tmp/state.before
 t "start" start
 t "the same while running" same_state /tmp/state.before
