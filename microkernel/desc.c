@@ -11,6 +11,7 @@
 #define GDT_TSS_AVAILABLE 0x0000890000000000
 
 #define GATE_INTERRUPT 0x8E00 /* present, DPL 0, 64-bit interrupt gate */
+#define GATE_DPL3 0x6000
 
 /* IST stack of a vector, or 0: those that can come at any instruction, even without a stack. */
 static uint16_t ist_of(unsigned int vector)
@@ -29,6 +30,12 @@ static uint16_t ist_of(unsigned int vector)
 	}
 }
 
+/* INT3 and INTO, and INT with these numbers, are for ring 3; INT with any other is #GP there. */
+static uint16_t dpl_of(unsigned int vector)
+{
+	return vector == VECTOR_BP || vector == VECTOR_OF ? GATE_DPL3 : 0;
+}
+
 static void set_split(uint32_t field[2], uint64_t value)
 {
 	field[0] = (uint32_t)value;
@@ -45,7 +52,7 @@ void pp_init_tables(struct pp *pp)
 
 		pp->idt[v].offset_low = (uint16_t)stub;
 		pp->idt[v].selector = BF_SEL_KERNEL_CS;
-		pp->idt[v].ist_type = (uint16_t)(GATE_INTERRUPT | ist_of(v));
+		pp->idt[v].ist_type = (uint16_t)(GATE_INTERRUPT | dpl_of(v) | ist_of(v));
 		pp->idt[v].offset_mid = (uint16_t)(stub >> 16);
 		pp->idt[v].offset_high = (uint32_t)(stub >> 32);
 		pp->idt[v].reserved = 0;

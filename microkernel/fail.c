@@ -201,7 +201,8 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 void fail_ext_fault(const struct trap_frame *frame)
 {
 	struct pp *pp = this_pp();
-	uint64_t address = frame->vector == VECTOR_PF ? read_cr2() : 0;
+	uint64_t cr2 = read_cr2();
+	uint64_t address = frame->vector == VECTOR_PF ? cr2 : 0;
 	struct ext *ext = pp->ext;
 
 	mk_print("ext %u, pp %u: exception %llu, error code 0x%llx at rip 0x%llx, rsp 0x%llx, "
@@ -221,5 +222,5 @@ void fail_ext_fault(const struct trap_frame *frame)
 	pp->fail.vector = frame->vector;
 	pp->fail.address = address;
 	pp->fail.phase = pp->phase;
-	ext_call(pp, ext, PHASE_FAIL, ext->fail, frame->error_code << 32 | frame->vector, address);
+	ext_call(pp, ext, PHASE_FAIL, ext->fail, frame->error_code << 32 | frame->vector, cr2);
 }

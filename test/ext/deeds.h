@@ -17,6 +17,8 @@
 #define GP_OR_PF EITHER(GP, PF) /* a VM exit leaves the GDT's limit at 64 KiB: nothing is there */
 #define DE 0
 #define DB 1
+#define BP 3
+#define OF 4
 #define UD 6
 #define NM 7
 #define GP 13
@@ -80,14 +82,17 @@
 	  "mov %rdx, %rsp", NONE, NONE) \
 	X(syscall_rsp_no_address, "mov %rsp, %rdx\n\tmovabs " NO_ADDRESS ", %rsp\n\t" SYSCALL \
 	  "mov %rdx, %rsp", NONE, NONE) \
-	/* exceptions and interrupts: only what the CPU raises by itself has a gate for ring 3 */ \
+	/* exceptions and interrupts: of INT n, only 3 and 4 have a gate for ring 3 */ \
 	X(divide, "xor %ecx, %ecx\n\tdiv %ecx", DE, DE) \
 	X(ud2, "ud2", UD, UD) \
 	X(lock_nop, ".byte 0xF0, 0x90", UD, UD) \
 	X(too_long, ".fill 15, 1, 0x66\n\tnop", GP, GP) \
 	X(int1, ".byte 0xF1", DB, DB) \
-	X(int3, "int3", GP, GP) \
+	X(int3, "int3", BP, BP) \
 	X(int_2, "int $2", GP, GP) \
+	X(int_3, "int $3\n\tud2", BP, BP) \
+	X(int_4, "int $4\n\tud2", OF, OF) \
+	X(into, ".byte 0xCE", UD, UD) \
 	X(int_8, "int $8", GP, GP) \
 	X(int_14, "int $14", GP, GP) \
 	X(int_0x80, "int $0x80", GP, GP) \

@@ -76,8 +76,10 @@ START_TEST(descriptor_tables)
 	enter(0);
 	pp = m.pps[0];
 	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
-		unsigned int ist = 0;
+		unsigned int ist = 0, dpl3 = 0;
 
+		if (v == VECTOR_BP || v == VECTOR_OF)
+			dpl3 = 0x6000;
 		if (v == VECTOR_NMI)
 			ist = 1;
 		else if (v == VECTOR_DF)
@@ -87,7 +89,7 @@ START_TEST(descriptor_tables)
 		else if (v == VECTOR_DB)
 			ist = 4;
 		ck_assert_uint_eq(gate_target(&pp->idt[v]), (uint64_t)trap_stubs + v * 16);
-		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | ist);
+		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | dpl3 | ist);
 		ck_assert_uint_eq(pp->idt[v].selector, BF_SEL_KERNEL_CS);
 	}
 	ck_assert_uint_eq(pp->tss.rsp[0][0], (uint32_t)BF_PP_STACK_TOP);
