@@ -112,9 +112,9 @@
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
-	X(99, EXT_NO_BOOTSTRAP, EINVAL, "the extension registered no bootstrap callback", \
+	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no bootstrap handler was registered", \
 	  "register it in _start, before wait") \
-	X(100, EXT_NO_VMEXIT, EINVAL, "an exit arrived and the extension has no vmexit callback", \
+	X(100, EXT_NO_VMEXIT, EINVAL, "no vmexit handler was registered", \
 	  "register it in _start, before wait") \
 	X(101, EXT_WAIT, ECANCELED, "the extension called wait outside of _start", \
 	  "end a callback with run, promote or again") \

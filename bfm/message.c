@@ -156,7 +156,6 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	case BF_ERR_ADDRESS_TOO_HIGH:
 		snprintf(buf, size, "address 0x%llx", value);
 		break;
-	case BF_ERR_EXT_NO_VMEXIT:
 	case BF_ERR_VS_INVALID:
 		snprintf(buf, size, "exit reason 0x%llx", value);
 		break;

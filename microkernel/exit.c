@@ -53,8 +53,6 @@ void exit_first(struct pp *pp)
 
 void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
 {
-	if (!mk.vmexit_ext)
-		fail(BF_ERR_EXT_NO_VMEXIT, reason, 0, 0);
 	ext_switch(pp, mk.vmexit_ext);
 	exit_call(pp, vs, reason);
 }

@@ -116,10 +116,18 @@ static void init_pp(struct pp *pp)
 	pp->backup_kept = false;
 }
 
-_Noreturn void bootstrap(struct pp *pp)
+/* Once all of _start is over: nothing has to run on this CPU to find that nobody would answer. */
+static void want_callbacks(void)
 {
 	if (!mk.bootstrap_ext)
 		fail(BF_ERR_EXT_NO_BOOTSTRAP, 0, 0, 0);
+	if (!mk.vmexit_ext)
+		fail(BF_ERR_EXT_NO_VMEXIT, 0, 0, 0);
+}
+
+_Noreturn void bootstrap(struct pp *pp)
+{
+	want_callbacks();
 	ext_call(pp, mk.bootstrap_ext, PHASE_BOOTSTRAP, mk.bootstrap_ext->bootstrap,
 		 pp->handoff.ppid, 0);
 }
