@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "debug.h"
 
+#include <abi/mk1.h>
 #include <bsl/format.h>
 
 #include "intrinsics.h"
 #include "lock.h"
 #include "mem.h"
 #include "mk.h"
+#include "pp.h"
 
 #define LINE_SIZE 256
 
@@ -27,6 +29,8 @@ static struct {
 	struct bf_ring *ring;
 	uint64_t size; /* ours: what Linux writes into the shared header changes nothing */
 	uint64_t written;
+	uint32_t writer; /* the last one, who has ended a line or not */
+	bool in_line;
 	uint16_t port;
 } debug;
 
@@ -54,6 +58,7 @@ void debug_init(void)
 	debug.ring = window(h->ring.spa);
 	debug.size = debug.ring->size;
 	debug.written = debug.ring->written;
+	debug.in_line = false;
 	debug.port = h->serial_port;
 	if (debug.size & (debug.size - 1) ||
 	    debug.size > h->ring.size - sizeof(struct bf_ring))
@@ -71,9 +76,8 @@ static void serial_write(uint8_t c)
 	serial_register(UART_DATA, c);
 }
 
-void debug_write(const char *text, size_t length)
+static void put(const char *text, size_t length)
 {
-	mk_lock(&debug.lock);
 	for (size_t i = 0; debug.size && i < length; i++)
 		debug.ring->data[debug.written++ & (debug.size - 1)] = (uint8_t)text[i];
 	if (debug.size)
@@ -83,6 +87,18 @@ void debug_write(const char *text, size_t length)
 			serial_write('\r');
 		serial_write((uint8_t)text[i]);
 	}
+}
+
+void debug_write(uint32_t writer, const char *text, size_t length)
+{
+	if (!length)
+		return;
+	mk_lock(&debug.lock);
+	if (debug.in_line && debug.writer != writer)
+		put("\n", 1);
+	put(text, length);
+	debug.writer = writer;
+	debug.in_line = text[length - 1] != '\n';
 	mk_unlock(&debug.lock);
 }
 
@@ -92,6 +108,7 @@ void mk_print(const char *fmt, ...)
 	__builtin_va_list args;
 
 	__builtin_va_start(args, fmt);
-	debug_write(line, bsl_vformat(line, sizeof(line), fmt, args));
+	debug_write(DEBUG_WRITER(this_pp()->handoff.ppid, MK1_INVALID_ID), line,
+		    bsl_vformat(line, sizeof(line), fmt, args));
 	__builtin_va_end(args);
 }

@@ -14,6 +14,13 @@
 
 #define CHUNK 128
 
+static uint32_t this_writer(void)
+{
+	const struct pp *pp = this_pp();
+
+	return DEBUG_WRITER(pp->handoff.ppid, pp->ext->id);
+}
+
 uint64_t sys_debug_out(struct syscall_frame *f)
 {
 	mk_print("0x%llx 0x%llx\n", (unsigned long long)f->reg[0], (unsigned long long)f->reg[1]);
@@ -47,7 +54,7 @@ uint64_t sys_debug_write_c(struct syscall_frame *f)
 {
 	char c = (char)f->reg[0];
 
-	debug_write(&c, 1);
+	debug_write(this_writer(), &c, 1);
 	return MK1_SUCCESS;
 }
 
@@ -66,7 +73,7 @@ static bool walk_str(uint64_t va, uint64_t size, bool print)
 			return false;
 		length = bsl_strnlen(text, n);
 		if (print)
-			debug_write(text, length);
+			debug_write(this_writer(), text, length);
 		if (length < n)
 			break;
 		va += n;

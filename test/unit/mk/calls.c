@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../../microkernel/debug.h"
 #include "../../../microkernel/ext.h"
 #include "suites.h"
 
@@ -158,13 +159,26 @@ END_TEST
 
 START_TEST(debug_prints)
 {
+	const char *text;
+
 	enter(0);
 	ck_assert_uint_eq(SYS(debug_out, 0xABC, ~0ULL), MK1_SUCCESS);
 	ck_assert_str_eq(printed(), "0xabc 0xffffffffffffffff\n");
 	ck_assert_uint_eq(SYS(debug_write_c, 0x141), MK1_SUCCESS);
 	ck_assert_str_eq(printed(), "A");
+	ck_assert_uint_eq(SYS(debug_write_c, 'B'), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "B");
+	/* the microkernel, and an extension of another PP, begin a line of their own */
 	ck_assert_uint_eq(SYS(debug_dump_page_pool), MK1_SUCCESS);
-	expect_printed("of 600 pages used");
+	text = printed();
+	ck_assert_int_eq(*text, '\n');
+	ck_assert_ptr_nonnull(strstr(text, "of 600 pages used"));
+	ck_assert_uint_eq(SYS(debug_write_c, 'C'), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "C");
+	debug_write(DEBUG_WRITER(1, 0), "D\n", 2);
+	ck_assert_str_eq(printed(), "\nD\n");
+	debug_write(DEBUG_WRITER(1, 1), "E\n", 2);
+	ck_assert_str_eq(printed(), "E\n");
 	(void)huge_alloc(2 * PAGE);
 	ck_assert_uint_eq(SYS(debug_dump_huge_pool), MK1_SUCCESS);
 	expect_printed("0x2000 bytes at");
