@@ -59,6 +59,29 @@ void fail_error(const char *what, uint32_t error, const char *detail);
 #define DETAIL_SIZE 256
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
 
+/* --- escape.c -------------------------------------------------------------------------------- */
+
+/*
+ * Text that an extension wrote, on its way out: sequences that set colours and the like are kept or
+ * dropped, and on a terminal every other control character becomes a question mark. Begins as zeros but
+ * for the first two.
+ */
+#define ESCAPE_SEQUENCE 32
+struct escape {
+	bool terminal;
+	bool colours;
+	bool coloured; /* one is on */
+	char last;
+	size_t length; /* of a sequence that has begun */
+	char sequence[ESCAPE_SEQUENCE];
+};
+
+/* A piece of text, which may end within a sequence. out: room for length + ESCAPE_SEQUENCE bytes. */
+size_t escape_text(struct escape *escape, const char *in, size_t length, char *out);
+
+/* What is left, and an end of the colours. out: room for 2 * ESCAPE_SEQUENCE bytes. */
+size_t escape_end(struct escape *escape, char *out);
+
 /* --- options.c ------------------------------------------------------------------------------- */
 
 /* A whole number, decimal or 0x…; false for anything else or beyond max. */

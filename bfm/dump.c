@@ -22,23 +22,16 @@ static void on_interrupt(int signal)
 	interrupted = 1;
 }
 
-/* Text of an extension must not be able to send commands to the terminal. */
-static void make_printable(char *text, size_t length)
+static int print(const char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7F)
-			text[i] = '?';
-	}
+	return fwrite(text, 1, length, stdout) != length || fflush(stdout) ? -1 : 0;
 }
 
 /* Prints all text from *position on. Returns 0, or -1 with errno. */
-static int print_text(int fd, uint64_t *position)
+static int print_text(int fd, uint64_t *position, struct escape *escape)
 {
-	static char data[CHUNK];
+	static char data[CHUNK], text[CHUNK + ESCAPE_SEQUENCE];
 	struct bf_ioctl_dump call;
-	bool terminal = isatty(STDOUT_FILENO);
 
 	do {
 		call = (struct bf_ioctl_dump){ .size = sizeof(call), .position = *position,
@@ -54,9 +47,7 @@ static int print_text(int fd, uint64_t *position)
 			fprintf(stderr, "bfm: dump: %llu bytes of older text are lost\n",
 				(unsigned long long)(call.position - *position));
 		}
-		if (terminal)
-			make_printable(data, call.length);
-		if (fwrite(data, 1, call.length, stdout) != call.length || fflush(stdout))
+		if (print(text, escape_text(escape, data, call.length, text)))
 			return -1;
 		/* A position before the wanted one: the module was loaded anew. */
 		*position = call.position + call.length;
@@ -75,6 +66,8 @@ static int dump(int fd, bool follow)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 	struct sigaction action = { .sa_handler = on_interrupt };
+	struct escape escape = { .terminal = isatty(STDOUT_FILENO), .colours = use_colour(stdout) };
+	char rest[2 * ESCAPE_SEQUENCE];
 	uint64_t position = 0;
 	bool again;
 
@@ -85,11 +78,13 @@ static int dump(int fd, bool follow)
 	do {
 		/* Asked before the text is read: the last words before a stop are not missed. */
 		again = follow && is_running(fd);
-		if (print_text(fd, &position) < 0)
+		if (print_text(fd, &position, &escape) < 0)
 			return fail_call("dump", errno, BF_ERR_OK, 0);
 		if (again && !interrupted)
 			nanosleep(&pause, NULL);
 	} while (again && !interrupted);
+	if (print(rest, escape_end(&escape, rest)))
+		return fail_call("dump", errno, BF_ERR_OK, 0);
 	return EXIT_OK;
 }
 

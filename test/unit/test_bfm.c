@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/machine.c bfm/image.c */
+/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/escape.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/machine.c bfm/image.c */
 /* libs: -lelf */
 /* The commands, against a device of this test's own. */
 #include <check.h>
@@ -411,6 +411,60 @@ START_TEST(stopping)
 END_TEST
 
 /* --- dump ------------------------------------------------------------------------------------ */
+
+/* What comes out, whichever pieces the text comes in. */
+static void assert_escaped(bool terminal, bool colours, const char *in, const char *wanted)
+{
+	size_t length = strlen(in);
+
+	for (size_t piece = 1; piece <= length; piece++) {
+		struct escape e = { .terminal = terminal, .colours = colours };
+		char out[1024];
+		size_t n = 0;
+
+		for (size_t at = 0; at < length; at += piece)
+			n += escape_text(&e, in + at, length - at < piece ? length - at : piece, out + n);
+		n += escape_end(&e, out + n);
+		out[n] = '\0';
+		ck_assert_str_eq(out, wanted);
+	}
+}
+
+START_TEST(colours)
+{
+	static const char red[] = "a \033[1;31mred\033[0m b\n", left_on[] = "\033[35mx\033[my\033[38:5:1mz";
+
+	assert_escaped(true, true, red, red);
+	assert_escaped(true, false, red, "a red b\n");
+	assert_escaped(false, false, red, "a red b\n");
+	assert_escaped(true, true, left_on, "\033[35mx\033[my\033[38:5:1mz\033[0m");
+	assert_escaped(false, false, left_on, "xyz");
+}
+END_TEST
+
+/* They do not reach a terminal; a file gets them as they are. */
+START_TEST(other_sequences)
+{
+	static const char *const texts[][2] = {
+		{ "\033[2Jx", "?[2Jx" },
+		{ "\033]0;title\007", "?]0;title?" },
+		{ "\033[31", "?[31" },
+		{ "\033", "?" },
+		{ "\033\033[31H", "??[31H" },
+		{ "\033[1111111111111111111111111111111111111m",
+		  "?[1111111111111111111111111111111111111m" },
+		{ "\033m", "?m" },
+		{ "\302\23331m \303\233 \r\b\177", "\302?31m \303\233 ???" },
+		{ "\tplain\n", "\tplain\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_escaped(true, true, texts[i][0], texts[i][1]);
+		assert_escaped(true, false, texts[i][0], texts[i][1]);
+		assert_escaped(false, false, texts[i][0], texts[i][0]);
+	}
+}
+END_TEST
 
 START_TEST(dumping)
 {
@@ -840,6 +894,8 @@ int main(void)
 	tcase_add_test(tc, starting);
 	tcase_add_test(tc, stopping);
 	tcase_add_test(tc, dumping);
+	tcase_add_test(tc, colours);
+	tcase_add_test(tc, other_sequences);
 	tcase_add_test(tc, status_of_a_running_machine);
 	tcase_add_test(tc, status_of_a_failed_machine);
 	tcase_add_test(tc, status_of_a_stopped_machine);
