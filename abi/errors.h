@@ -112,6 +112,8 @@
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
+	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not come back from a callback in time", \
+	  "see bfm dump: it names the address it was at; bfm start --watchdog sets the time") \
 	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no bootstrap handler was registered", \
 	  "register it in _start, before wait") \
 	X(100, EXT_NO_VMEXIT, EINVAL, "no vmexit handler was registered", \

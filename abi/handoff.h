@@ -125,6 +125,15 @@ struct bf_ring {
  */
 enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
 
+/* The detail of EXT_OVERDUE. */
+enum bf_callback {
+	BF_CALLBACK_NONE,
+	BF_CALLBACK_START, /* _start */
+	BF_CALLBACK_BOOTSTRAP,
+	BF_CALLBACK_VMEXIT,
+	BF_CALLBACK_FAIL
+};
+
 /* Exits by reason. Intel: basic exit reason. AMD: VMEXIT codes 0..0x8F as they are, 0x400..0x403 at
  * 0xF0.., INVALID and whatever is unknown at 0xFF. */
 #define BF_NR_EXIT_SLOTS 256
@@ -139,7 +148,9 @@ struct bf_pp_status {
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
-	uint64_t pad[505 - BF_NR_EXIT_SLOTS];
+	/* Written by the driver, before an NMI: exits + 1, if the callback of that exit is overdue. */
+	uint64_t overdue;
+	uint64_t pad[504 - BF_NR_EXIT_SLOTS];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");

@@ -7,6 +7,8 @@
 #include <abi/handoff.h>
 #include <abi/layout.h>
 
+#define SYSCALL_LENGTH 2
+
 /* struct bf_mk_head */
 	.section .head, "ax"
 	.quad	BF_HANDOFF_MAGIC
@@ -59,6 +61,42 @@ mk_syscall:
 	pop	%rsp
 	sysretq
 	.size mk_syscall, . - mk_syscall
+
+/*
+ * The same while the watchdog waits for this PP. If it need not any more, SYSCALL is executed again,
+ * which ring 3 does not notice: it changes RCX and R11 in any case.
+ */
+	.globl mk_syscall_overdue
+	.type mk_syscall_overdue, @function
+mk_syscall_overdue:
+	mov	%rsp, %r11
+	movabs	$BF_PP_STACK_TOP, %rsp
+	push	%r11
+	pushfq
+	push	%rcx
+	push	%rax
+	push	%r9
+	push	%r8
+	push	%r10
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	cld
+	mov	%rcx, %rdi
+	call	watchdog_syscall
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%r10
+	pop	%r8
+	pop	%r9
+	pop	%rax
+	pop	%rcx
+	pop	%r11
+	pop	%rsp
+	sub	$SYSCALL_LENGTH, %rcx
+	sysretq
+	.size mk_syscall_overdue, . - mk_syscall_overdue
 
 /* void enter_ring3(arg0, arg1, rsp, rip): every register that is not one of these is 0. */
 	.globl enter_ring3

@@ -232,6 +232,7 @@ static inline void store_fence_for_wrmsr(void)
 #define EFER_NXE 0x800
 #define EFER_SVME 0x1000
 
+#define RFLAGS_FIXED 0x2 /* always set */
 #define RFLAGS_TF 0x100
 #define RFLAGS_IF 0x200
 #define RFLAGS_DF 0x400
@@ -240,6 +241,14 @@ static inline void store_fence_for_wrmsr(void)
 #define RFLAGS_RF 0x10000
 #define RFLAGS_VM 0x20000
 #define RFLAGS_AC 0x40000
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
 
 /* Ends the blocking of NMIs, as an IRET does: this one goes right behind itself. */
 static inline void unblock_nmis(void)

@@ -109,6 +109,7 @@ static void init_pp(struct pp *pp)
 	pp->launched = false;
 	pp->fallback = false;
 	pp->owed = 0;
+	pp->overdue = 0;
 	pp->nr_locks = 0;
 	tlb_init(pp);
 	pp->code.page = ~(uint64_t)0;

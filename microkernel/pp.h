@@ -43,11 +43,11 @@ struct trap_frame;
 
 /* What the extension on this PP is doing; each callback may end in its own ways only. */
 enum phase {
-	PHASE_IDLE,
-	PHASE_START, /* _start, on PP 0 */
-	PHASE_BOOTSTRAP,
-	PHASE_VMEXIT,
-	PHASE_FAIL
+	PHASE_IDLE = BF_CALLBACK_NONE,
+	PHASE_START = BF_CALLBACK_START, /* on PP 0 */
+	PHASE_BOOTSTRAP = BF_CALLBACK_BOOTSTRAP,
+	PHASE_VMEXIT = BF_CALLBACK_VMEXIT,
+	PHASE_FAIL = BF_CALLBACK_FAIL
 };
 
 /* SDM vol. 3 §8.7, APM vol. 2 §12.2.5 */
@@ -156,6 +156,10 @@ struct pp {
 	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
 	struct fail_frame fail;
+	/* watchdog.h: what bf_pp_status.overdue was at the last NMI, since when, and where ring 3 was */
+	uint64_t overdue;
+	uint64_t overdue_since;
+	uint64_t overdue_rip;
 	struct exit_log *log;
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];

@@ -34,14 +34,6 @@ bool tlb_alloc(void)
 	return true;
 }
 
-static uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
-}
-
 void tlb_init(struct pp *pp)
 {
 	pp->tlb = state_of(pp->handoff.ppid);

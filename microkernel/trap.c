@@ -10,6 +10,7 @@
 #include "pp.h"
 #include "tlb.h"
 #include "vendor.h"
+#include "watchdog.h"
 
 struct extable_entry {
 	uint64_t insn;
@@ -79,8 +80,10 @@ void trap(struct trap_frame *frame)
 	if (frame->vector == VECTOR_NMI) {
 		if (tlb_kicked(pp))
 			return;
+		/* Linux knows whether it is its own or the driver's. */
 		pp->nmi_pending = true;
 		mk.vendor->owe(pp);
+		watchdog_nmi(pp, frame);
 		return;
 	}
 	if (frame->vector == VECTOR_MC) {

@@ -38,6 +38,7 @@ struct syscall_frame {
 
 void mk_enter(void);
 void mk_syscall(void);
+void mk_syscall_overdue(void); /* see watchdog.h */
 extern const uint8_t trap_stubs[];
 
 _Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);

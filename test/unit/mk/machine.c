@@ -97,6 +97,10 @@ void mk_syscall(void)
 {
 }
 
+void mk_syscall_overdue(void)
+{
+}
+
 void vmx_exit_entry(void)
 {
 }

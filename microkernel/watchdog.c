@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "watchdog.h"
+
+#include "debug.h"
+#include "ext.h"
+#include "fail.h"
+#include "intrinsics.h"
+#include "mk.h"
+
+/*
+ * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the middle of
+ * a callback, until just now: so one NMI alone does not end it.
+ */
+#define GRACE 0x1000000ULL
+
+static bool is_overdue(const struct pp *pp)
+{
+	uint64_t overdue = __atomic_load_n(&pp->status->overdue, __ATOMIC_ACQUIRE);
+
+	return overdue == pp->status->exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback;
+}
+
+/* Whether it was overdue already when an NMI came some time ago. */
+static bool is_final(struct pp *pp)
+{
+	uint64_t now = rdtsc();
+
+	if (pp->overdue != pp->status->overdue) {
+		pp->overdue = pp->status->overdue;
+		pp->overdue_since = now;
+	}
+	return now - pp->overdue_since > GRACE;
+}
+
+static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
+{
+	static const char *const names[] = { [PHASE_IDLE] = "no", [PHASE_START] = "_start",
+					     [PHASE_BOOTSTRAP] = "bootstrap",
+					     [PHASE_VMEXIT] = "vmexit", [PHASE_FAIL] = "fail" };
+
+	mk_print("ext %u, pp %u: overdue in %s, at rip 0x%llx\n", pp->ext->id, pp->handoff.ppid,
+		 names[pp->phase], (unsigned long long)rip);
+	fail(BF_ERR_EXT_OVERDUE, pp->phase, rip, 0);
+}
+
+/*
+ * Not in the handler itself: the next NMI would take its stack away. IRETQ leaves that, and unblocks
+ * NMIs. Ring 0 may hold locks, and comes to an end by itself: only what follows is headed off.
+ */
+void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
+{
+	if (!is_overdue(pp) || !is_final(pp))
+		return;
+	if (!(frame->cs & 3)) {
+		wrmsr(MSR_LSTAR, (uint64_t)mk_syscall_overdue);
+		return;
+	}
+	pp->overdue_rip = frame->rip;
+	frame->rip = (uint64_t)watchdog_expired;
+	frame->cs = BF_SEL_KERNEL_CS;
+	frame->rflags = RFLAGS_FIXED;
+	frame->rsp = BF_PP_STACK_TOP - sizeof(uint64_t); /* as after a call */
+	frame->ss = BF_SEL_KERNEL_SS;
+}
+
+void watchdog_expired(void)
+{
+	struct pp *pp = this_pp();
+
+	end_callback(pp, pp->overdue_rip);
+}
+
+void watchdog_syscall(uint64_t rip)
+{
+	struct pp *pp = this_pp();
+
+	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
+	if (is_overdue(pp))
+		end_callback(pp, rip);
+}
