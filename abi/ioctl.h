@@ -25,6 +25,10 @@ struct bf_file {
 	uint64_t size;
 };
 
+/* Of bf_ioctl_start.watchdog_ns: below it, an interrupted CPU alone would count. */
+#define BF_WATCHDOG_MIN_NS 100000000ULL
+#define BF_WATCHDOG_OFF (~(uint64_t)0)
+
 struct bf_ioctl_start {
 	uint32_t size;
 	uint32_t version; /* BF_IOCTL_VERSION */
@@ -38,6 +42,7 @@ struct bf_ioctl_start {
 	uint16_t pad;
 	uint64_t pool_size; /* bytes of the page pool; 0: the default */
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
+	uint64_t watchdog_ns; /* what a callback may take; 0: the default; all bits: as long as it likes */
 };
 
 /* Succeeds with error EXT_STOP_REFUSED when the extension had to be overruled. */
@@ -75,6 +80,7 @@ struct bf_ioctl_status {
 	uint32_t error_image; /* out: as in bf_ioctl_start */
 	uint64_t start_paused_ns; /* out: of the last start, with interrupts off on all CPUs */
 	uint64_t stop_paused_ns; /* out: of the last stop */
+	uint64_t watchdog_ns; /* out: of the last start; 0: off */
 };
 
 struct bf_cpu_status {

@@ -7,6 +7,7 @@
 #include "loader.h"
 #include "platform.h"
 #include "rendezvous.h"
+#include "watchdog.h"
 
 /* The microkernel writes a status page at any time. */
 static uint32_t pp_state(const struct bf_pp *pp)
@@ -90,6 +91,8 @@ void bf_launch(struct bf_pp *pp)
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
 	bf_os_mark_virt(loader->vendor, true);
+	bf_watchdog_reset(pp);
+	pp->entering = true;
 	bf_cpu_capture(pp->switch_page);
 	bf_cpu_quiesce(&pp->switch_page->cpu);
 	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
@@ -104,6 +107,7 @@ void bf_launch(struct bf_pp *pp)
 			result = BF_ERR_MK_SELFTEST;
 	}
 	pp->inside = pp_is_guest(pp);
+	pp->entering = false;
 	if (!pp->inside)
 		bf_os_mark_virt(loader->vendor, false);
 	pp->failure = pp_failure(pp, (enum bf_error)result);
@@ -114,6 +118,7 @@ void bf_leave(struct bf_pp *pp)
 {
 	uint32_t regs[4];
 
+	bf_watchdog_reset(pp);
 	if (pp_state(pp) == BF_PP_GUEST) {
 		bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
 		pp->refused = pp_state(pp) == BF_PP_GUEST;
@@ -212,6 +217,15 @@ void bf_loader_fini(struct bf_loader *loader)
 	bf_block_free(&loader->ring);
 }
 
+static uint64_t watchdog_of(const struct bf_start *start)
+{
+	if (start->watchdog_ns == BF_WATCHDOG_OFF)
+		return 0;
+	if (start->watchdog_ns)
+		return start->watchdog_ns;
+	return start->serial_port ? BF_WATCHDOG_SERIAL_NS : BF_WATCHDOG_NS;
+}
+
 enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start)
 {
 	uint64_t began = bf_os_now_ns();
@@ -224,6 +238,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	error = bf_check_machine(&loader->features, NULL, 0, &loader->failure.detail,
 				 &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
+	loader->watchdog_ns = watchdog_of(start);
 	if (error == BF_ERR_OK)
 		error = bf_prepare(loader, start);
 	loader->handoff = NULL;

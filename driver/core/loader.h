@@ -48,6 +48,7 @@ struct bf_start {
 	uint16_t serial_port;
 	uint64_t pool_size; /* 0: the default */
 	uint64_t huge_size; /* 0: the default */
+	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
 };
 
 struct bf_loader;
@@ -57,12 +58,23 @@ struct bf_pp {
 	uint32_t ppid;
 	uint32_t cpu;
 	bool inside; /* this CPU is a guest */
+	bool entering; /* and soon may be one */
 	bool refused; /* the extension did not give it back */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
 	uint64_t cr3;
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
 	struct bf_cpu_features features;
+
+	/* watchdog.c: a number that grows while Linux runs there; and what another CPU has seen */
+	uint64_t beats;
+	struct {
+		bool busy; /* another looks just now */
+		uint64_t since; /* ns; exits and beats are these */
+		uint64_t sent; /* the last NMI, or since */
+		uint64_t exits;
+		uint64_t beats;
+	} watch;
 };
 
 struct bf_loader {
@@ -77,6 +89,7 @@ struct bf_loader {
 	struct bf_block status; /* kept, like pps, until the next start */
 	uint32_t nr_pps;
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
+	uint64_t watchdog_ns; /* 0: off */
 	struct bf_pp *pps;
 
 	/* while there is a hypervisor */

@@ -76,6 +76,12 @@ bool bf_os_locked_down(void);
 
 uint64_t bf_os_now_ns(void); /* any context */
 
+/*
+ * Sends an NMI to another CPU. Should its system take it: it is expected, and means nothing. Any
+ * context, interrupts off.
+ */
+void bf_os_send_nmi(uint32_t cpu);
+
 /* MSR access that survives #GP: false, and *value is 0. Any context. */
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
 bool bf_os_wrmsr(uint32_t msr, uint64_t value);

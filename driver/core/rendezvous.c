@@ -2,6 +2,7 @@
 #include "rendezvous.h"
 
 #include "platform.h"
+#include "watchdog.h"
 
 /*
  * For how long a CPU waits for the others, in TSC cycles: about 10 s. Nothing but a machine that
@@ -17,7 +18,9 @@ struct rendezvous {
 	uint32_t arrived; /* CPUs */
 	uint32_t turns; /* that have been given away */
 	uint32_t turn; /* whose it is to launch */
+	struct bf_pp *launching; /* who does, or NULL */
 	uint32_t launched; /* CPUs that have tried */
+	uint32_t left; /* CPUs that are out, or never were in */
 	uint32_t verdict; /* enum verdict; whoever takes it from PENDING decides for all */
 	struct bf_failure failure; /* by whoever made it FAILED */
 	uint64_t paused_ns; /* the longest of all CPUs */
@@ -57,6 +60,10 @@ static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, ui
 	uint64_t began = bf_hw_cycles();
 
 	while (load(word) != value && load(&r->verdict) == PENDING) {
+		struct bf_pp *launching = __atomic_load_n(&r->launching, __ATOMIC_ACQUIRE);
+
+		if (launching)
+			bf_watchdog_look(launching);
 		if (bf_hw_cycles() - began > WAIT_CYCLES)
 			veto(r, (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
 		bf_hw_pause();
@@ -98,11 +105,33 @@ static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
 	await(r, &r->turn, mine, cpu);
 	if (load(&r->verdict) != PENDING)
 		return;
+	__atomic_store_n(&r->launching, pp, __ATOMIC_RELEASE);
 	if (!pp->inside)
 		bf_launch(pp);
+	__atomic_store_n(&r->launching, NULL, __ATOMIC_RELEASE);
 	if (pp->failure.error != BF_ERR_OK)
 		veto(r, pp->failure);
 	__atomic_store_n(&r->turn, mine + 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * None goes on before all have left: with interrupts off everywhere, nobody else would notice that a
+ * callback does not come to its end.
+ */
+static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t count)
+{
+	uint64_t began = bf_hw_cycles();
+	uint32_t i;
+
+	if (pp && pp->inside)
+		bf_leave(pp);
+	add(&r->left);
+	while (load(&r->left) != count && bf_hw_cycles() - began <= WAIT_CYCLES) {
+		for (i = 0; i < r->loader->nr_pps; i++)
+			if (r->loader->pps[i].inside)
+				bf_watchdog_look(&r->loader->pps[i]);
+		bf_hw_pause();
+	}
 }
 
 static void enter_one(void *arg, uint32_t cpu, uint32_t count)
@@ -118,9 +147,9 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 		add(&r->launched);
 		await(r, &r->launched, count, cpu);
 		decide(r, ALL_IN);
-		if (load(&r->verdict) == FAILED && pp->inside)
-			bf_leave(pp);
 	}
+	if (load(&r->verdict) == FAILED)
+		leave_together(r, pp, count);
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 
@@ -141,9 +170,7 @@ static void leave_one(void *arg, uint32_t cpu, uint32_t count)
 	struct bf_pp *pp = bf_find_pp(r->loader, cpu);
 	uint64_t began = bf_os_now_ns();
 
-	(void)count;
-	if (pp && pp->inside)
-		bf_leave(pp);
+	leave_together(r, pp, count);
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 

@@ -21,6 +21,9 @@ void bf_unlock(void);
 enum bf_error bf_start_logged(const struct bf_start *start);
 enum bf_error bf_stop_logged(void);
 
+/* To be called after whatever may have ended the hypervisor. */
+void bf_ended(void);
+
 /* One line about the last failure. */
 void bf_log_failure(const char *what);
 
@@ -41,6 +44,17 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
 int bf_lifecycle_init(void);
 void bf_lifecycle_fini(void);
 void bf_watch(void);
+
+/*
+ * watchdog.c: its timers tick on all CPUs, if it is not off, between begin and end, which are called
+ * with the lock held; a CPU that comes or goes calls online or offline itself.
+ */
+int bf_watchdog_init(void);
+void bf_watchdog_fini(void);
+void bf_watchdog_begin(void);
+void bf_watchdog_end(void);
+void bf_watchdog_online(void);
+void bf_watchdog_offline(void);
 
 /* Whether the CPUs must stay bare for now. With the lock held. */
 bool bf_suspended(void);

@@ -5,6 +5,7 @@
 
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
+#include <linux/hrtimer.h>
 #include <linux/version.h>
 
 /* MSR accessors got the suffix q in 6.16, and the old names went later. */
@@ -15,6 +16,19 @@
 #define bf_compat_rdmsr_safe(msr, value) rdmsrl_safe(msr, value)
 #define bf_compat_wrmsr_safe(msr, value) wrmsrl_safe(msr, value)
 #endif
+
+/* A timer of this CPU alone, whose function runs with interrupts off. hrtimer_setup came in 6.13. */
+#define BF_COMPAT_TIMER_MODE HRTIMER_MODE_REL_PINNED_HARD
+static inline void bf_compat_timer_setup(struct hrtimer *timer,
+					 enum hrtimer_restart (*function)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, BF_COMPAT_TIMER_MODE);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, BF_COMPAT_TIMER_MODE);
+	timer->function = function;
+#endif
+}
 
 /*
  * CR4.VMXE of this CPU, with Linux' own copy of CR4: it is what says that VMX is in use. Kernels from

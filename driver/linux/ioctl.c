@@ -106,6 +106,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->serial_port = argument->serial_port;
 	start->pool_size = argument->pool_size;
 	start->huge_size = argument->huge_size;
+	start->watchdog_ns = argument->watchdog_ns;
 	bf_lock();
 	error = bf_suspended() ? BF_ERR_HOTPLUG : bf_start_logged(start);
 	argument->error = error;
@@ -129,6 +130,8 @@ static int do_start(struct bf_ioctl_start *argument)
 	if (argument->version != BF_IOCTL_VERSION)
 		argument->error = BF_ERR_VERSION;
 	else if (argument->pad)
+		argument->error = BF_ERR_BAD_REQUEST;
+	else if (argument->watchdog_ns && argument->watchdog_ns < BF_WATCHDOG_MIN_NS)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (argument->nr_exts > BF_MAX_EXTS)
 		argument->error = BF_ERR_TOO_MANY_EXTS;
@@ -271,6 +274,7 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->stop_ns = bf_loader.stop_ns;
 	argument->start_paused_ns = bf_loader.start_paused_ns;
 	argument->stop_paused_ns = bf_loader.stop_paused_ns;
+	argument->watchdog_ns = bf_loader.watchdog_ns;
 	argument->error_image = bf_loader.failure.image;
 	argument->nr_cpus = bf_loader.nr_pps;
 }

@@ -33,7 +33,9 @@ static int cpu_online_callback(unsigned int cpu)
 	if (suspended)
 		return 0;
 	error = bf_loader_cpu_up(&bf_loader, cpu);
-	if (error != BF_ERR_OK)
+	if (error == BF_ERR_OK)
+		bf_watchdog_online();
+	else
 		pr_err("CPU %u cannot come online under the hypervisor: %s\n", cpu,
 		       bf_sentence(error));
 	return -bf_errno(error);
@@ -43,7 +45,9 @@ static int cpu_offline_callback(unsigned int cpu)
 {
 	enum bf_error error = bf_loader_cpu_down(&bf_loader, cpu);
 
-	if (error != BF_ERR_OK)
+	if (error == BF_ERR_OK)
+		bf_watchdog_offline();
+	else
 		pr_err("CPU %u does not leave the hypervisor: %s\n", cpu, bf_sentence(error));
 	return -bf_errno(error);
 }
@@ -53,6 +57,7 @@ static void enter_after_suspend(void)
 	suspended = false;
 	if (bf_loader_resume(&bf_loader) != BF_ERR_OK)
 		bf_log_failure("stopped after a suspend");
+	bf_watchdog_begin();
 }
 
 /*
@@ -64,7 +69,9 @@ static int leave_for_suspend(void)
 	enum bf_error error = bf_loader_suspend(&bf_loader);
 
 	suspended = error == BF_ERR_OK;
-	if (!suspended)
+	if (suspended)
+		bf_watchdog_end();
+	else
 		enter_after_suspend();
 	return -bf_errno(error);
 }
@@ -120,6 +127,7 @@ static void watch(struct work_struct *work)
 
 	bf_lock();
 	failed = bf_loader_poll(&bf_loader);
+	bf_ended();
 	if (failed)
 		bf_log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
 								     "failed, stopped on all CPUs");

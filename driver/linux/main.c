@@ -80,8 +80,16 @@ enum bf_error bf_start_logged(const struct bf_start *start)
 	pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
 		bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
 		div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC), bf_loader.memory.bytes >> 20);
+	bf_watchdog_begin();
 	bf_watch();
 	return error;
+}
+
+/* A stop that did not succeed leaves CPUs inside, over which it watches on. */
+void bf_ended(void)
+{
+	if (bf_loader.state != BF_STATE_RUNNING)
+		bf_watchdog_end();
 }
 
 enum bf_error bf_stop_logged(void)
@@ -90,6 +98,7 @@ enum bf_error bf_stop_logged(void)
 
 	if (error == BF_ERR_NOT_RUNNING)
 		return error;
+	bf_ended();
 	if (error != BF_ERR_OK)
 		bf_log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
 	else
@@ -124,6 +133,9 @@ static int __init bf_init(void)
 
 	if (result)
 		return result;
+	result = bf_watchdog_init();
+	if (result)
+		goto no_watchdog;
 	result = bf_lifecycle_init();
 	if (result)
 		goto no_lifecycle;
@@ -136,6 +148,8 @@ static int __init bf_init(void)
 no_device:
 	bf_lifecycle_fini();
 no_lifecycle:
+	bf_watchdog_fini();
+no_watchdog:
 	bf_loader_fini(&bf_loader);
 	return result;
 }
@@ -151,6 +165,7 @@ static void __exit bf_exit(void)
 	bare = bf_loader.state != BF_STATE_RUNNING;
 	bf_unlock();
 	bf_lifecycle_fini();
+	bf_watchdog_fini();
 	/* A CPU that did not come back still runs in this memory: better lost than reused. */
 	if (bare)
 		bf_loader_fini(&bf_loader);

@@ -282,11 +282,11 @@ void bf_hw_pause(void)
 	ck_assert_int_eq(swapcontext(&everywhere.on[everywhere.turn], &everywhere.caller), 0);
 }
 
+/* Time passes for all CPUs together, at about 4 GHz. */
+static uint64_t cycles;
+
 uint64_t bf_hw_cycles(void)
 {
-	static uint64_t cycles;
-
-	/* Time passes for all CPUs together. */
 	return cycles += ((uint64_t)1 << 30) / fake.nr_cpus;
 }
 
@@ -320,9 +320,14 @@ bool bf_os_locked_down(void)
 
 uint64_t bf_os_now_ns(void)
 {
-	static uint64_t now;
+	cycles += 4000;
+	return cycles / 4;
+}
 
-	return now += 1000;
+void bf_os_send_nmi(uint32_t cpu)
+{
+	ck_assert_ptr_ne(fake_cpu(cpu), fake.here);
+	fake_cpu(cpu)->nmis++;
 }
 
 void fake_set_msr(struct fake_cpu *cpu, uint32_t msr, uint64_t value)
@@ -426,6 +431,21 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 
 /* --- the machine ------------------------------------------------------------------------------ */
 
+/*
+ * An extension that loops: two NMIs and what the driver says in the status end it. false: the watchdog
+ * is off, and in a real machine it would loop for ever.
+ */
+static bool loops_until_fetched(struct fake_cpu *cpu)
+{
+	cpu->nmis = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		bf_hw_pause();
+		if (cpu->nmis >= 2 && cpu->status->overdue == cpu->status->exits + 1)
+			return true;
+	}
+	return false;
+}
+
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {
 	struct fake_cpu *cpu = fake.here;
@@ -439,6 +459,9 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 			cpu->guest = false;
 			cpu->status->state = BF_PP_BARE;
 		}
+		if (leaf == MK1_CPUID_LEAF && cpu->behaviour == FAKE_LOOPS_STOP &&
+		    loops_until_fetched(cpu))
+			fake_fail(cpu, BF_ERR_EXT_OVERDUE, BF_CALLBACK_VMEXIT);
 	}
 	if (leaf == 0)
 		regs[0] = cpu->max_leaf;
@@ -536,6 +559,12 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 		cpu->status->error = BF_ERR_EXT_FAULT;
 		cpu->status->detail = 14;
 		return BF_ERR_EXT_FAULT;
+	}
+	if (cpu->behaviour == FAKE_LOOPS_LAUNCH && loops_until_fetched(cpu)) {
+		cpu->status->state = BF_PP_FAILED;
+		cpu->status->error = BF_ERR_EXT_OVERDUE;
+		cpu->status->detail = BF_CALLBACK_BOOTSTRAP;
+		return BF_ERR_EXT_OVERDUE;
 	}
 	cpu->guest = cpu->behaviour != FAKE_PROMOTES;
 	if (cpu->guest && cpu->behaviour != FAKE_SILENT)

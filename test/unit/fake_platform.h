@@ -22,6 +22,8 @@ enum fake_behaviour {
 	FAKE_PROMOTES, /* is given back before anything exits */
 	FAKE_REFUSES_STOP, /* the extension ignores the CPUID */
 	FAKE_STUCK, /* nothing gets it out */
+	FAKE_LOOPS_LAUNCH, /* does not come back from bootstrap, unless the watchdog fetches it */
+	FAKE_LOOPS_STOP, /* nor from the exit in which it is asked to stop */
 };
 
 struct fake_cpu {
@@ -45,6 +47,7 @@ struct fake_cpu {
 	bool marked; /* bf_os_mark_virt */
 	bool late; /* comes to a rendezvous when all others have given up */
 	uint32_t ext_ebx; /* CPUID 8000_0008 */
+	unsigned int nmis; /* of the watchdog's, since it went astray */
 	struct bf_pp_status *status;
 	unsigned int entries; /* how often it entered */
 };

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "watchdog.h"
+
+#include "platform.h"
+
+/* NMIs to one that does not come, and looks at each other, in a time limit. */
+#define TRIES 4
+
+uint64_t bf_watchdog_period(const struct bf_loader *loader)
+{
+	return loader->watchdog_ns / TRIES;
+}
+
+static uint64_t exits_of(const struct bf_pp *pp)
+{
+	return __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED);
+}
+
+void bf_watchdog_reset(struct bf_pp *pp)
+{
+	pp->watch.since = bf_os_now_ns();
+	pp->watch.sent = pp->watch.since;
+	pp->watch.exits = exits_of(pp);
+	pp->watch.beats = pp->beats;
+}
+
+/*
+ * A CPU whose Linux runs, or which exits, is none that loops in one callback. One that does neither may
+ * be idle, or in Linux with interrupts off: then it takes the NMI there, and nothing comes of it.
+ */
+static void look(struct bf_pp *pp, uint64_t limit)
+{
+	uint64_t now = bf_os_now_ns();
+	uint64_t exits = exits_of(pp);
+
+	if (pp->watch.exits != exits || pp->watch.beats != pp->beats) {
+		bf_watchdog_reset(pp);
+		return;
+	}
+	if (now - pp->watch.since < limit || now - pp->watch.sent < limit / TRIES)
+		return;
+	pp->watch.sent = now;
+	__atomic_store_n(&pp->status->overdue, exits + 1, __ATOMIC_RELEASE);
+	bf_os_send_nmi(pp->cpu);
+}
+
+void bf_watchdog_look(struct bf_pp *pp)
+{
+	uint64_t limit = pp->loader->watchdog_ns;
+
+	if (!limit || __atomic_test_and_set(&pp->watch.busy, __ATOMIC_ACQUIRE))
+		return;
+	look(pp, limit);
+	__atomic_clear(&pp->watch.busy, __ATOMIC_RELEASE);
+}
+
+/* The next one that may be in root mode, in a ring of them all. */
+static struct bf_pp *next_of(const struct bf_loader *loader, const struct bf_pp *me)
+{
+	uint32_t i;
+
+	for (i = 1; i < loader->nr_pps; i++) {
+		struct bf_pp *pp = &loader->pps[(me->ppid + i) % loader->nr_pps];
+
+		if (pp->inside || pp->entering)
+			return pp;
+	}
+	return NULL;
+}
+
+void bf_watchdog_tick(struct bf_loader *loader, uint32_t cpu)
+{
+	struct bf_pp *me = bf_find_pp(loader, cpu);
+	struct bf_pp *next;
+
+	if (!me)
+		return;
+	me->beats++;
+	next = next_of(loader, me);
+	if (next)
+		bf_watchdog_look(next);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* driver/core/watchdog.h, by means of Linux: a timer on each CPU, and NMIs. */
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#include <linux/cpumask.h>
+#include <linux/hrtimer.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+
+#include "../core/platform.h"
+#include "../core/watchdog.h"
+#include "bareflank.h"
+#include "compat.h"
+
+#define NMI_NAME "bareflank"
+
+static DEFINE_PER_CPU(struct hrtimer, timer);
+/* An NMI was sent to this CPU and has not come yet, as far as Linux knows. */
+static DEFINE_PER_CPU(bool, nmi_sent);
+static bool running;
+
+void bf_os_send_nmi(uint32_t cpu)
+{
+	per_cpu(nmi_sent, cpu) = true;
+	apic->send_IPI((int)cpu, NMI_VECTOR);
+}
+
+/* Root mode leaves every NMI to Linux, those too that were for the microkernel. */
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	return this_cpu_xchg(nmi_sent, false) ? NMI_HANDLED : NMI_DONE;
+}
+
+static ktime_t period(void)
+{
+	return ns_to_ktime(bf_watchdog_period(&bf_loader));
+}
+
+static enum hrtimer_restart tick(struct hrtimer *t)
+{
+	if (!READ_ONCE(running))
+		return HRTIMER_NORESTART;
+	bf_watchdog_tick(&bf_loader, smp_processor_id());
+	hrtimer_forward_now(t, period());
+	return HRTIMER_RESTART;
+}
+
+static void begin_here(void *unused)
+{
+	hrtimer_start(this_cpu_ptr(&timer), period(), BF_COMPAT_TIMER_MODE);
+}
+
+void bf_watchdog_begin(void)
+{
+	if (bf_loader.state != BF_STATE_RUNNING || !bf_loader.watchdog_ns)
+		return;
+	WRITE_ONCE(running, true);
+	on_each_cpu(begin_here, NULL, 1);
+}
+
+void bf_watchdog_end(void)
+{
+	unsigned int cpu;
+
+	WRITE_ONCE(running, false);
+	for_each_possible_cpu(cpu)
+		hrtimer_cancel(per_cpu_ptr(&timer, cpu));
+}
+
+void bf_watchdog_online(void)
+{
+	if (running)
+		begin_here(NULL);
+}
+
+void bf_watchdog_offline(void)
+{
+	hrtimer_cancel(this_cpu_ptr(&timer));
+}
+
+int bf_watchdog_init(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		bf_compat_timer_setup(per_cpu_ptr(&timer, cpu), tick);
+	return register_nmi_handler(NMI_LOCAL, on_nmi, 0, NMI_NAME);
+}
+
+void bf_watchdog_fini(void)
+{
+	bf_watchdog_end();
+	unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
+}
