@@ -139,6 +139,19 @@ static void describe_difference(uint64_t detail, char *buf, size_t size)
 			 regs[BF_DIFFER_REG(place)]);
 }
 
+static void describe_callback(uint64_t callback, char *buf, size_t size)
+{
+	static const char *const names[] = { [BF_CALLBACK_START] = "_start",
+					     [BF_CALLBACK_BOOTSTRAP] = "bootstrap",
+					     [BF_CALLBACK_VMEXIT] = "vmexit",
+					     [BF_CALLBACK_FAIL] = "fail" };
+
+	if (callback < sizeof(names) / sizeof(names[0]) && names[callback])
+		snprintf(buf, size, "%s", names[callback]);
+	else
+		*buf = '\0';
+}
+
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 {
 	unsigned long long value = detail;
@@ -161,6 +174,9 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 		break;
 	case BF_ERR_VMX_CONTROLS:
 		describe_control(detail, buf, size);
+		break;
+	case BF_ERR_EXT_OVERDUE:
+		describe_callback(detail, buf, size);
 		break;
 	case BF_ERR_EXT_FAULT:
 	case BF_ERR_EXT_FAIL_FAULT:

@@ -103,6 +103,14 @@ static void print_time(FILE *file, const char *label, uint64_t ns, uint64_t paus
 			(double)ns / 1e6, (double)paused_ns / 1e6);
 }
 
+static void print_watchdog(FILE *file, uint64_t ns)
+{
+	if (ns)
+		fprintf(file, "%-11s %" PRIu64 " ms a callback\n", "watchdog", ns / 1000000);
+	else
+		fprintf(file, "%-11s off\n", "watchdog");
+}
+
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -112,6 +120,7 @@ void report_text(FILE *file, const struct status *status)
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
+	print_watchdog(file, m->watchdog_ns);
 	print_time(file, "last start", m->start_ns, m->start_paused_ns);
 	print_time(file, "last stop", m->stop_ns, m->stop_paused_ns);
 	if (m->error) {
@@ -216,8 +225,9 @@ void report_json(FILE *file, const struct status *status)
 	fprintf(file,
 		",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64
 		",\n  \"stop_ns\": %" PRIu64 ",\n  \"start_paused_ns\": %" PRIu64
-		",\n  \"stop_paused_ns\": %" PRIu64,
-		m->memory, m->start_ns, m->stop_ns, m->start_paused_ns, m->stop_paused_ns);
+		",\n  \"stop_paused_ns\": %" PRIu64 ",\n  \"watchdog_ns\": %" PRIu64,
+		m->memory, m->start_ns, m->stop_ns, m->start_paused_ns, m->stop_paused_ns,
+		m->watchdog_ns);
 	fputs(",\n  \"error\": ", file);
 	if (m->error) {
 		fputc('{', file);

@@ -11,12 +11,56 @@
 #include "bfm.h"
 
 #define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
+#define MAX_WATCHDOG_NS 1000000000000ULL
 
 static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
 					      { "pool", required_argument, NULL, 'p' },
 					      { "huge", required_argument, NULL, 'g' },
 					      { "serial", required_argument, NULL, 's' },
+					      { "watchdog", required_argument, NULL, 'w' },
 					      COMMON_OPTIONS };
+
+/* Milliseconds, or with the suffix s seconds. */
+static bool take_watchdog(uint64_t *ns)
+{
+	char text[32];
+	size_t length = strlen(optarg);
+	uint64_t unit = 1000000, number;
+
+	if (!strcmp(optarg, "off")) {
+		*ns = BF_WATCHDOG_OFF;
+		return true;
+	}
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, optarg, length + 1);
+	if (length > 2 && !strcmp(text + length - 2, "ms")) {
+		text[length - 2] = '\0';
+	} else if (length > 1 && text[length - 1] == 's') {
+		unit *= 1000;
+		text[length - 1] = '\0';
+	}
+	if (!parse_number(text, MAX_WATCHDOG_NS / unit, &number))
+		return false;
+	*ns = number * unit;
+	return *ns >= BF_WATCHDOG_MIN_NS;
+}
+
+/* What to say of a value that is none. */
+static void refuse_value(int option)
+{
+	switch (option) {
+	case 's':
+		fail_message("start", "give an I/O port, like 0x2f8", "not a serial port: %s", optarg);
+		break;
+	case 'w':
+		fail_message("start", "give a time from 100ms to 1000s, like 2s, or off", "not a time: %s",
+			     optarg);
+		break;
+	default:
+		fail_message("start", "give a size, like 32M or 512K", "not a size: %s", optarg);
+	}
+}
 
 static bool take_value(int option, struct start_options *options)
 {
@@ -32,6 +76,8 @@ static bool take_value(int option, struct start_options *options)
 	case 'g':
 		return parse_size(optarg, &value) &&
 		       bsl_align_up(value, BF_PAGE_SIZE, &options->huge_size);
+	case 'w':
+		return take_watchdog(&options->watchdog_ns);
 	default:
 		if (!parse_number(optarg, MAX_SERIAL_PORT, &value) || !value)
 			return false;
@@ -51,9 +97,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 		if (c == '?')
 			return EXIT_USAGE;
 		if (!take_value(c, options)) {
-			fail_message("start", c == 's' ? "give an I/O port, like 0x2f8" :
-						 "give a size, like 32M or 512K",
-			     "not a %s: %s", c == 's' ? "serial port" : "size", optarg);
+			refuse_value(c);
 			return EXIT_USAGE;
 		}
 	}
@@ -192,6 +236,7 @@ static int start(const struct start_options *options, const struct images *image
 	call.serial_port = options->serial_port;
 	call.pool_size = options->pool_size;
 	call.huge_size = options->huge_size;
+	call.watchdog_ns = options->watchdog_ns;
 	begin = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0) {
 		code = fail_start(fd, &call, images, errno);
@@ -233,7 +278,8 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Put the running system under the hypervisor, on every CPU",
 	.arguments =
-		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [EXTENSION...]",
+		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [--watchdog TIME]\n"
+		"           [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the\n"
 		"installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -241,6 +287,8 @@ const struct command start_command = {
 		"  --huge SIZE         memory for contiguous allocations\n"
 		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
 		"                      it must not be one that Linux uses\n"
+		"  --watchdog TIME     what a callback of an extension may take, like 2s, or off;\n"
+		"                      500ms otherwise, with --serial 5s\n"
 		"  --help              show this text\n\n"
 		"Installed images are looked for in PREFIX/lib/bareflank, or where\n"
 		"BAREFLANK_LIBDIR says.\n",

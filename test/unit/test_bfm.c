@@ -218,18 +218,38 @@ END_TEST
 START_TEST(start_options)
 {
 	char *argv[] = { "start", "a", "--pool", "32M", "--huge=5000", "--serial", "0x2f8",
-			 "--microkernel", "mk", "b", NULL };
+			 "--microkernel", "mk", "--watchdog", "2s", "b", NULL };
 	struct start_options options;
 
 	optind = 0;
-	ck_assert_int_eq(start_parse(10, argv, &options), -1);
+	ck_assert_int_eq(start_parse(12, argv, &options), -1);
 	ck_assert_str_eq(options.microkernel, "mk");
 	ck_assert_uint_eq(options.pool_size, 32 << 20);
 	ck_assert_uint_eq(options.huge_size, 8192);
 	ck_assert_uint_eq(options.serial_port, 0x2F8);
+	ck_assert_uint_eq(options.watchdog_ns, 2000000000);
 	ck_assert_uint_eq(options.nr_exts, 2);
 	ck_assert_str_eq(options.exts[0], "a");
 	ck_assert_str_eq(options.exts[1], "b");
+}
+END_TEST
+
+START_TEST(watchdog_times)
+{
+	static const struct {
+		char *text;
+		uint64_t ns;
+	} times[] = { { "100ms", 100000000 }, { "100", 100000000 }, { "1000s", 1000000000000 },
+		      { "750", 750000000 },   { "1s", 1000000000 }, { "off", BF_WATCHDOG_OFF } };
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		char *argv[] = { "start", "--watchdog", times[i].text, NULL };
+		struct start_options options;
+
+		optind = 0;
+		ck_assert_int_eq(start_parse(3, argv, &options), -1);
+		ck_assert_uint_eq(options.watchdog_ns, times[i].ns);
+	}
 }
 END_TEST
 
@@ -242,6 +262,13 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start --pool 0" }, { &start_command, "start --huge 1Z" },
 		      { &start_command, "start -x" },	    { &start_command, "start --serial 0" },
 		      { &start_command, "start --serial 65529" },
+		      { &start_command, "start --watchdog 99ms" },
+		      { &start_command, "start --watchdog 1001s" },
+		      { &start_command, "start --watchdog s" },
+		      { &start_command, "start --watchdog ms" },
+		      { &start_command, "start --watchdog 0" },
+		      { &start_command, "start --watchdog never" },
+		      { &start_command, "start --watchdog 1000000000000000000000000000000000s" },
 		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
 		      { &stop_command, "stop now" },	    { &stop_command, "stop --now" },
 		      { &status_command, "status --jason" }, { &status_command, "status x" },
@@ -565,6 +592,7 @@ static void set_running(enum bf_vendor vendor)
 	device.status.memory = 3 << 20;
 	device.status.start_ns = 12300000;
 	device.status.start_paused_ns = 234567;
+	device.status.watchdog_ns = 500000000;
 	for (uint32_t i = 0; i < 2; i++) {
 		device.cpus[i].cpu = 4 * i;
 		device.cpus[i].ppid = i;
@@ -583,6 +611,7 @@ START_TEST(status_of_a_running_machine)
 			      "vendor      AMD\n"
 			      "CPUs        2\n"
 			      "memory      3.0 MiB\n"
+			      "watchdog    500 ms a callback\n"
 			      "last start  12.3 ms, of them 0.235 ms without interrupts\n"
 			      "\n"
 			      "CPU   PP  state            exits\n"
@@ -599,6 +628,7 @@ START_TEST(status_of_a_running_machine)
 	assert_has(out, "\"error\": null");
 	assert_has(out, "\"start_ns\": 12300000");
 	assert_has(out, "\"start_paused_ns\": 234567");
+	assert_has(out, "\"watchdog_ns\": 500000000");
 	assert_has(out, "{\"cpu\": 4, \"ppid\": 1, \"state\": \"guest\", \"exits\": 105, "
 			"\"reasons\": {\"CPUID\": 100, \"NPF\": 5}, \"error\": null}");
 }
@@ -889,6 +919,7 @@ int main(void)
 	tcase_add_test(tc, sizes);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, start_options);
+	tcase_add_test(tc, watchdog_times);
 	tcase_add_test(tc, wrong_command_lines);
 	tcase_add_test(tc, device_missing);
 	tcase_add_test(tc, starting);
