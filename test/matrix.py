@@ -48,11 +48,11 @@ NO_FMA4 = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-FMA4"
 MODEL = ["smoke", "state", "guest", "cycles"]
 
 
-def on_bochs(machine, model, kernel, cpus=1, cr4=0, environment=""):
-    """A CPU model that trixie's Bochs knows; bits of CR4 that the kernel sets there; and variables of
-    init's environment."""
+def on_bochs(machine, model, kernel, cpus=1, cr4=0, environment="", tests=()):
+    """A CPU model that trixie's Bochs knows; bits of CR4 that the kernel sets there; variables of
+    init's environment; and more tests."""
     options = ["--bochs", "trixie", "--cpu", model, "--append", f"CR4_HAS={cr4:#x} {environment}"]
-    return Row(machine, cpus, kernel, MODEL, 600, model, options)
+    return Row(machine, cpus, kernel, [*MODEL, *tests], 600, model, options)
 
 
 def on_qemu(model, kernel, label, tests=(), cpus=2):
@@ -62,7 +62,8 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
 
 ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
-    Row("bochs-vmx", 2, "6.1", [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle"], 600),
+    Row("bochs-vmx", 2, "6.1",
+        [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle", "runaway"], 600),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
@@ -71,16 +72,16 @@ ROWS = [
     Row("qemu-svm", 4, "6.1", [*ESSENTIAL, "errors", "fuzz", "lifecycle", "nmi", "shootdown"], 600),
     Row("qemu-svm", 4, "6.1", ABI, 600, "abi"),
     Row("qemu-svm", 4, "6.12", [*ESSENTIAL, "lifecycle", "busy", "kvm-idle"], 300),
-    Row("qemu-svm", 4, "sid", [*ESSENTIAL, "lifecycle", "busy", "kvm-idle"], 300),
+    Row("qemu-svm", 4, "sid", [*ESSENTIAL, "lifecycle", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 2, "6.1",
-        [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy", "kvm-idle"], 300),
+        [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 600),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),
     on_bochs("bochs-vmx", "tigerlake", "6.12", cr4=CR4_CET),
     on_bochs("bochs-vmx", "arrow_lake", "sid", 2, CR4_CET | CR4_LASS),
-    on_bochs("bochs-svm", "ryzen", "6.12", 2),
+    on_bochs("bochs-svm", "ryzen", "6.12", 2, tests=["runaway"]),
     on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan", ["lifecycle"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second

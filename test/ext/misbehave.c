@@ -7,6 +7,7 @@
  *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in
  *   the exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
  *   fail-start, fail-last, fail-later: in the fail callback, after a fault at that place
+ *   locked: each exit takes a lock of the extension's own; with TRIGGER it faults while it has it
  *   unregistered: the callback that the deed names by its letter is not registered
  *   sweep: every instruction of deeds.h, one after the other, at TRIGGER; the fail callback checks
  *   the vector and lets Linux execute its CPUID again
@@ -351,6 +352,50 @@ static void bad_vpid(void)
 	run_with(MK1_INTEL_virtual_processor_identifier, 0);
 }
 
+/* A division by zero that `again` makes good. */
+static void fault(void)
+{
+	__asm__ volatile("xor %%edx, %%edx\n\tdivl %0" : : "m"(divisor) : "eax", "edx", "cc");
+}
+
+/* --- without end ------------------------------------------------------------------------------ */
+
+static void loop(void)
+{
+	for (;;)
+		__asm__ volatile("");
+}
+
+static void loop_syscalls(void)
+{
+	for (;;)
+		(void)mk1_handle_close_handle(~0ULL);
+}
+
+static bool mends_nothing;
+
+/* In the fail callback. */
+static void loop_again(void)
+{
+	mends_nothing = true;
+	divisor = 0;
+	mk1_control_again();
+}
+
+/* A second or so of a CPU of today. */
+static void take_long(void)
+{
+	uint32_t low, high;
+	uint64_t now, end = 0;
+
+	do {
+		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+		now = (uint64_t)high << 32 | low;
+		if (!end)
+			end = now + 2500000000;
+	} while (now < end);
+}
+
 static const struct {
 	const char *name;
 	void (*execute)(void);
@@ -376,6 +421,10 @@ static const struct {
 	{ "bad_event", bad_event },
 	{ "bad_activity", bad_activity },
 	{ "bad_vpid", bad_vpid },
+	{ "loop", loop },
+	{ "loop_syscalls", loop_syscalls },
+	{ "loop_again", loop_again },
+	{ "long", take_long },
 };
 
 /* Once: Linux may execute an instruction again, and a CPU may come in again. */
@@ -399,12 +448,6 @@ static void misbehave(void)
 
 /* --- places ----------------------------------------------------------------------------------- */
 
-/* A division by zero that `again` makes good. */
-static void fault(void)
-{
-	__asm__ volatile("xor %%edx, %%edx\n\tdivl %0" : : "m"(divisor) : "eax", "edx", "cc");
-}
-
 static void in_bootstrap(uint64_t ppid)
 {
 	bool last = ppid + 1 == mk1_tls_online_pps();
@@ -413,6 +456,18 @@ static void in_bootstrap(uint64_t ppid)
 		misbehave();
 	if (place_is("fail-last") && last)
 		fault();
+}
+
+/* A lock that is taken in each exit, and kept by one that fails. */
+static void take_and_fail(bool trigger)
+{
+	static bool locked;
+
+	while (__atomic_test_and_set(&locked, __ATOMIC_ACQUIRE))
+		__asm__ volatile("pause");
+	if (trigger)
+		__builtin_trap();
+	__atomic_clear(&locked, __ATOMIC_RELEASE);
 }
 
 static void in_vmexit(uint64_t vsid, uint64_t reason)
@@ -426,6 +481,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	verify_answer();
 	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))
 		misbehave();
+	if (place_is("locked"))
+		take_and_fail(trigger);
 	if (place_is("sweep") && trigger)
 		sweep();
 	if (place_is("fail-later") && trigger && !divisor)
@@ -437,6 +494,8 @@ static void in_fail(uint64_t error_and_vector, uint64_t address)
 	(void)address;
 	if (place_is("sweep"))
 		in_sweep(error_and_vector);
+	if (mends_nothing)
+		mk1_control_again();
 	divisor = 1; /* Linux executes its CPUID again */
 	misbehave();
 	ext_exit();
