@@ -43,6 +43,7 @@
 #define BF_CS_LDTR 0x170
 #define BF_CS_TR 0x180
 #define BF_CS_EFER 0x190
+#define BF_CS_DEBUGCTL 0x1E0
 #define BF_CS_PERF_GLOBAL_CTRL 0x1E8
 #define BF_CS_RTIT_CTL 0x1F0
 #define BF_CS_LBR_CTL 0x1F8
@@ -105,8 +106,8 @@ struct bf_cpu_state {
 	uint64_t sysenter_esp;
 	uint64_t sysenter_eip;
 	uint64_t pat;
-	uint64_t debugctl;
 	/* 0 where the CPU has no such MSR: BF_OPTIONAL_MSRS */
+	uint64_t debugctl; /* 0 on AMD: no world switch touches it there */
 	uint64_t perf_global_ctrl;
 	uint64_t rtit_ctl;
 	uint64_t lbr_ctl;
@@ -122,11 +123,13 @@ struct bf_cpu_state {
  * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and the
  * bits of EAX, EBX, ECX, EDX of which one says that it is there).
  *
- * The first three make the CPU count or trace by itself. Counters can even make it write to memory
- * (PEBS), by linear addresses that are Linux's: they are 0 from before the loader's switch until the
- * end of the way back.
+ * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store can
+ * even make it write to memory, by linear addresses that are Linux's: they are 0 from before the
+ * loader's switch until the end of the way back. An NMI of Linux's may start them again right before
+ * that switch, so switch.S stops once more what was in use.
  */
 #define BF_RUNNING_MSRS(X) \
+	X(debugctl, 0x1D9, 1, 0, 0, 0x20, 0) /* with VMX */ \
 	X(perf_global_ctrl, 0x38F, 0xA, 0xFE, 0, 0, 0) /* version 2 of the counters */ \
 	X(rtit_ctl, 0x570, 7, 0, 0x2000000, 0, 0) /* Processor Trace */ \
 	X(lbr_ctl, 0x14CE, 7, 0, 0, 0, 0x80000) /* architectural last-branch records */
@@ -177,6 +180,7 @@ BF_ASSERT_OFFSET(struct bf_cpu_state, gs, BF_CS_GS);
 BF_ASSERT_OFFSET(struct bf_cpu_state, ldtr, BF_CS_LDTR);
 BF_ASSERT_OFFSET(struct bf_cpu_state, tr, BF_CS_TR);
 BF_ASSERT_OFFSET(struct bf_cpu_state, efer, BF_CS_EFER);
+BF_ASSERT_OFFSET(struct bf_cpu_state, debugctl, BF_CS_DEBUGCTL);
 BF_ASSERT_OFFSET(struct bf_cpu_state, perf_global_ctrl, BF_CS_PERF_GLOBAL_CTRL);
 BF_ASSERT_OFFSET(struct bf_cpu_state, rtit_ctl, BF_CS_RTIT_CTL);
 BF_ASSERT_OFFSET(struct bf_cpu_state, lbr_ctl, BF_CS_LBR_CTL);

@@ -64,7 +64,6 @@ void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
 	wrmsr(MSR_IA32_SYSENTER_ESP, state->sysenter_esp);
 	wrmsr(MSR_IA32_SYSENTER_EIP, state->sysenter_eip);
 	wrmsr(MSR_IA32_PAT, state->pat);
-	restore_msr(MSR_IA32_DEBUGCTL, state->debugctl);
 	write_cr2(state->cr2);
 	write_dr6(state->dr6);
 	write_dr7(state->dr7);

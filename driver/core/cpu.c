@@ -142,7 +142,6 @@ void bf_cpu_capture(struct bf_switch_page *page)
 	state->sysenter_esp = rdmsr(MSR_SYSENTER_ESP);
 	state->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
 	state->pat = rdmsr(MSR_PAT);
-	state->debugctl = rdmsr(MSR_DEBUGCTL);
 	page->host_cr4 = host_cr4(state->cr4);
 }
 

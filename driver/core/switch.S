@@ -21,6 +21,7 @@
 
 #define EFER_NXE 0x800
 #define MSR_EFER 0xC0000080
+#define MSR_DEBUGCTL 0x1D9
 #define MSR_PERF_GLOBAL_CTRL 0x38F
 #define MSR_RTIT_CTL 0x570
 #define MSR_LBR_CTL 0x14CE
@@ -31,6 +32,22 @@
 
 	.section .text.bf_switch, "ax", @progbits
 	.balign BF_PAGE_SIZE
+
+/* Where the CPU has it not, or it was not in use, the value is 0. */
+	.macro if_used action, msr, offset
+	cmpq	$0, \offset(%rdi)
+	je	1f
+	\action \msr, \offset
+1:
+	.endm
+
+	.macro stop_msr msr, offset
+	mov	$\msr, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	.endm
+
 	.globl bf_switch_code
 	.type bf_switch_code, @object
 bf_switch_code:
@@ -60,6 +77,16 @@ bf_switch_enter:
 	lea	BF_SWITCH_STACK_TOP(%rdi), %rsp
 	lidt	(BF_SWITCH_IDTR + TABLE_LIMIT)(%rdi)
 	lgdt	(BF_SWITCH_GDTR + TABLE_LIMIT)(%rdi)
+	mov	%rdx, %r8
+
+	/*
+	 * What counts and traces by itself, once more: the handler of an NMI that came after
+	 * bf_cpu_quiesce has let it go on. From here on no handler of Linux's runs.
+	 */
+	if_used	stop_msr, MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
+	if_used	stop_msr, MSR_RTIT_CTL, BF_CS_RTIT_CTL
+	if_used	stop_msr, MSR_LBR_CTL, BF_CS_LBR_CTL
+	if_used	stop_msr, MSR_DEBUGCTL, BF_CS_DEBUGCTL
 
 	/*
 	 * Root mode's own CR4, before anything of root mode is touched: without CET there is no
@@ -71,7 +98,6 @@ bf_switch_enter:
 	mov	BF_SWITCH_HOST_CR4(%rdi), %rax
 	mov	%rax, %cr4
 	/* Its page tables have NX, which Linux may do without. */
-	mov	%rdx, %r8
 	mov	$MSR_EFER, %ecx
 	rdmsr
 	or	$EFER_NXE, %eax
@@ -115,14 +141,6 @@ NO_STACK_FRAME(bf_switch_enter)
 	wrmsr
 	.endm
 
-/* Where the CPU has it not, or it was not in use, the value is 0. */
-	.macro resume_msr msr, offset
-	cmpq	$0, \offset(%rdi)
-	je	1f
-	write_msr \msr, \offset
-1:
-	.endm
-
 /* void bf_switch_leave(struct bf_switch_page *page): does not return */
 	.globl bf_switch_leave
 	.type bf_switch_leave, @function
@@ -159,9 +177,10 @@ bf_switch_leave:
 	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
 
 	/* What counts and traces by itself goes on: it may write to Linux's memory, and cause an NMI. */
-	resume_msr MSR_LBR_CTL, BF_CS_LBR_CTL
-	resume_msr MSR_RTIT_CTL, BF_CS_RTIT_CTL
-	resume_msr MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
+	if_used	write_msr, MSR_DEBUGCTL, BF_CS_DEBUGCTL
+	if_used	write_msr, MSR_LBR_CTL, BF_CS_LBR_CTL
+	if_used	write_msr, MSR_RTIT_CTL, BF_CS_RTIT_CTL
+	if_used	write_msr, MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
 
 	cmpl	$0, BF_SWITCH_MC(%rdi)
 	je	1f

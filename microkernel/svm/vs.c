@@ -11,6 +11,14 @@
 #include "../mk.h"
 #include "svm.h"
 
+/* The CPU's own all the time: it is not virtualised, and the VMCB only shows it. */
+static uint64_t debugctl(void)
+{
+	uint64_t value;
+
+	return rdmsr_safe(MSR_IA32_DEBUGCTL, &value) ? value : 0;
+}
+
 static bool svm_vs_init(struct vs *vs)
 {
 	uint64_t spa = pool_alloc();
@@ -76,7 +84,7 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcb->sysenter_esp = state->sysenter_esp;
 	vmcb->sysenter_eip = state->sysenter_eip;
 	vmcb->pat = state->pat;
-	vmcb->debugctl = state->debugctl;
+	vmcb->debugctl = debugctl();
 	vmcb->spec_ctrl = state->spec_ctrl;
 	vmcb->s_cet = state->s_cet;
 	vmcb->ssp = state->ssp;
@@ -128,9 +136,8 @@ static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->sysenter_esp = vmcb->sysenter_esp;
 	state->sysenter_eip = vmcb->sysenter_eip;
 	vs->interrupted = vmcb->exitintinfo;
-	/* Without nested paging, PAT and DEBUGCTL are the CPU's own all the time. */
+	/* Without nested paging, PAT is the CPU's own all the time. */
 	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_IA32_PAT);
-	state->debugctl = rdmsr(MSR_IA32_DEBUGCTL);
 	state->spec_ctrl = vmcb->spec_ctrl;
 	state->s_cet = vmcb->s_cet;
 	state->ssp = vmcb->ssp;
@@ -192,14 +199,6 @@ static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
 		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
 }
 
-/* DEBUGCTL is the CPU's own: it is not virtualised. */
-static bool steps_branches(void)
-{
-	uint64_t debugctl;
-
-	return rdmsr_safe(MSR_IA32_DEBUGCTL, &debugctl) && debugctl & DEBUGCTL_BTF;
-}
-
 /*
  * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1),
  * unless TF is for branches only (§13.1.1, DebugCtl). false: it is to be executed again.
@@ -223,7 +222,7 @@ MK_HOT bool advance_ip(struct vs *vs)
 	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
 		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID) &&
-		    !steps_branches()) {
+		    !(debugctl() & DEBUGCTL_BTF)) {
 			vmcb->dr6 |= BSL_BIT(14); /* BS */
 			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 1;
 			vmcb->clean = 0;

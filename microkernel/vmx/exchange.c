@@ -5,8 +5,7 @@
  * (SDM vol. 3 §25.7.1, §25.8.1), else by the MSR lists (§25.7.2, §25.8.2). The rest stays in the CPU,
  * where root mode does not use it: its CR4 has neither CET nor PKS.
  *
- * Not here is what needs nothing: exits clear DEBUGCTL, and with it branch records and the branch trace
- * store; user interrupts take CR4.UINTR, and BNDCFGS a Linux of long ago.
+ * Not here is what needs nothing: user interrupts take CR4.UINTR, and BNDCFGS a Linux of long ago.
  */
 #include <bsl/bits.h>
 
@@ -52,6 +51,8 @@ static const struct {
 	uint16_t guest, host;
 	uint32_t entry, exit;
 } fields[NR_ITEMS] = {
+	/* By controls that every VS has (controls.c); any exit clears it (§28.5.1). */
+	[ITEM_debugctl] = { VMCS_debugctl, 0, ENTRY_LOAD_DEBUG, EXIT_SAVE_DEBUG },
 	[ITEM_perf_global_ctrl] = { 0x2808, 0x2C04, ENTRY_LOAD_PERF,
 				    EXIT_LOAD_PERF | EXIT_SAVE_PERF },
 	[ITEM_rtit_ctl] = { 0x2814, 0, ENTRY_LOAD_RTIT, EXIT_CLEAR_RTIT },

@@ -45,7 +45,6 @@ static const struct {
 	{ VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
 	{ VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
 	{ VMCS_pat, offsetof(struct bf_cpu_state, pat) },
-	{ VMCS_debugctl, offsetof(struct bf_cpu_state, debugctl) },
 };
 
 /* What VM entry checks beside the former; 0 in the state that the loader captured. */

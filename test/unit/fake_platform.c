@@ -398,7 +398,7 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 {
 	if (!value) {
-		ck_assert_uint_lt(fake.here->nr_stopped, 3);
+		ck_assert_uint_lt(fake.here->nr_stopped, 4);
 		fake.here->stopped[fake.here->nr_stopped++] = msr;
 		return true;
 	}

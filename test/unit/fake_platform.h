@@ -33,7 +33,7 @@ struct fake_cpu {
 	enum fake_behaviour behaviour;
 	enum bf_vendor vendor;
 	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf_a_eax; /* CPUID */
-	uint32_t stopped[3]; /* MSRs of BF_RUNNING_MSRS that were set to 0 */
+	uint32_t stopped[4]; /* MSRs of BF_RUNNING_MSRS that were set to 0 */
 	unsigned int nr_stopped;
 	uint64_t cr0, cr3, cr4, xcr0, efer, feature_control, vm_cr;
 	uint64_t vmx_procbased2;

@@ -830,29 +830,32 @@ END_TEST
 /* What counts and traces by itself stops; the rest of what the CPU has is only looked at. */
 START_TEST(quiesces)
 {
-	static const uint32_t msrs[] = { 0x38F, 0x570, 0x14CE, 0x600, 0x6E1, 0x6A2, 0x6A8 };
+	static const uint32_t msrs[] = { 0x1D9, 0x38F, 0x570, 0x14CE, 0x600, 0x6E1, 0x6A2, 0x6A8 };
 	struct bf_cpu_state state = { 0 };
 
 	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
 		fake_set_msr(fake.here, msrs[i], msrs[i]);
 	bf_cpu_quiesce(&state);
-	ck_assert_uint_eq(state.perf_global_ctrl | state.rtit_ctl | state.s_cet | state.ds_area, 0);
+	ck_assert_uint_eq(state.perf_global_ctrl | state.rtit_ctl | state.s_cet | state.ds_area |
+				  state.debugctl,
+			  0);
 	fake.here->max_leaf = 0xA;
+	fake.here->leaf1_ecx = 0x20;
 	fake.here->leaf_a_eax = 2;
 	fake.here->leaf7_ebx = 0x2000000;
 	fake.here->leaf7_ecx = 0x80;
 	fake.here->leaf7_edx = 0x80000;
 	bf_cpu_quiesce(&state);
+	ck_assert_uint_eq(state.debugctl, 0x1D9);
 	ck_assert_uint_eq(state.perf_global_ctrl, 0x38F);
 	ck_assert_uint_eq(state.rtit_ctl, 0x570);
 	ck_assert_uint_eq(state.lbr_ctl, 0x14CE);
 	ck_assert_uint_eq(state.s_cet, 0x6A2);
 	ck_assert_uint_eq(state.isst_addr, 0x6A8);
 	ck_assert_uint_eq(state.pkrs | state.ds_area, 0); /* not on this CPU */
-	ck_assert_uint_eq(fake.here->nr_stopped, 3);
-	ck_assert_uint_eq(fake.here->stopped[0], 0x38F);
-	ck_assert_uint_eq(fake.here->stopped[1], 0x570);
-	ck_assert_uint_eq(fake.here->stopped[2], 0x14CE);
+	ck_assert_uint_eq(fake.here->nr_stopped, 4);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(fake.here->stopped[i], msrs[i]);
 }
 END_TEST
 

@@ -28,6 +28,7 @@ static const struct {
 	{ MSR_PKRS, STATE(pkrs), 0x2818, 0x2C06, false },
 	{ MSR_S_CET, STATE(s_cet), 0x6828, 0x6C18, false },
 	{ MSR_ISST, STATE(isst_addr), 0x682C, 0x6C1C, false },
+	{ MSR_IA32_DEBUGCTL, STATE(debugctl), VMCS_debugctl, 0, true },
 };
 #define NR_ALL (sizeof(all) / sizeof(all[0]))
 
