@@ -38,7 +38,8 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 	X(15, SEV_STATUS, "SEV_STATUS", 0xC0010131) \
 	X(16, ENCRYPTION, "memory encryption", 0) /* bits of ours: by CR3 and CPUID */ \
 	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", 0x38F) \
-	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1)
+	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1) \
+	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33)
 
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
@@ -99,9 +100,14 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(DEBUGCTL, 13, 15, "uncore PMI, SMM, RTM", CARRIED, "VMCS; a VM exit clears it") \
 	/* APM vol. 2 §13.1.1.6; without LBR virtualisation it stays in the CPU */ \
 	X(DEBUGCTL_AMD, 0, 1, "LBR, BTF", HARMLESS, "root mode does not set RFLAGS.TF") \
-	X(DEBUGCTL_AMD, 2, 2, "BLCKDB", HARMLESS, "#DB for a bus lock in ring 3 only") \
+	X(DEBUGCTL_AMD, 2, 2, "BLCKDB", CARRIED, \
+	  "#DB for a bus lock of ring 3 ends in the microkernel") \
 	X(DEBUGCTL_AMD, 3, 5, "performance pins", HARMLESS, "nothing but pins") \
 	X(DEBUGCTL_AMD, 11, 12, "freeze on PMI", HARMLESS, "counters of Linux's") \
+	/* SDM vol. 4, table 2-2: an #AC of ring 3 is its own fault, and ring 0 makes none */ \
+	X(TEST_CTRL, 0, 28, "test modes, UC locks", HARMLESS, "root mode locks cached memory") \
+	X(TEST_CTRL, 29, 29, "#AC for split locks", HARMLESS, "in ring 3 a fault as any other") \
+	X(TEST_CTRL, 30, 63, "LOCK#, reserved", HARMLESS, "root mode splits no lock") \
 	/* SDM vol. 4; the guest's ring 3 faults before it exits */ \
 	X(MISC_FEATURES, 0, 0, "CPUID faulting", CARRIED, \
 	  "the microkernel executes CPUID for the extension") \

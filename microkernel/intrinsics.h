@@ -222,6 +222,7 @@ static inline void store_fence_for_wrmsr(void)
 #define CR4_SMEP 0x100000
 #define CR4_SMAP 0x200000
 
+#define DR6_NO_BUS_LOCK 0x800 /* 0 for a bus lock, alone of all bits */
 #define DEBUGCTL_BTF 0x2 /* RFLAGS.TF is for branches only */
 
 #define MCG_STATUS_RIPV 0x1

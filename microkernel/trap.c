@@ -55,6 +55,24 @@ static bool execute_cpuid(struct pp *pp, struct trap_frame *frame)
 }
 
 /*
+ * With BLCKDB, which Linux switches on for its programs, a bus lock of ring 3 is #DB (APM vol. 2
+ * §13.1.3.6), an extension's, too, as an exit of SVM leaves DebugCtl as it is. It is a trap: the
+ * instruction is done, and nothing is wrong. Nobody but the handler sets the bit of DR6 again.
+ */
+static bool was_bus_lock(const struct trap_frame *frame)
+{
+	uint64_t dr6;
+
+	if (frame->vector != VECTOR_DB || frame->rflags & RFLAGS_TF)
+		return false;
+	dr6 = read_dr6();
+	if (dr6 & DR6_NO_BUS_LOCK)
+		return false;
+	write_dr6(dr6 | DR6_NO_BUS_LOCK);
+	return true;
+}
+
+/*
  * A machine check in root mode is Linux', as an NMI is: Linux has the handler, and ends MCG_STATUS.MCIP,
  * under which another one is a shutdown (SDM vol. 3 §16.3.2.2, APM vol. 2 §9.3.2). Without RIPV what it
  * interrupted cannot go on.
@@ -98,7 +116,7 @@ void trap(struct trap_frame *frame)
 		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
 		    direct_map_fault(pp, read_cr2()))
 			return;
-		if (execute_cpuid(pp, frame))
+		if (execute_cpuid(pp, frame) || was_bus_lock(frame))
 			return;
 		fail_ext_fault(frame);
 	}

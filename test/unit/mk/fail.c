@@ -318,6 +318,25 @@ START_TEST(debug_trap_in_ring_0)
 }
 END_TEST
 
+/* What BLCKDB reports is not a fault; a single step, even over such an instruction, is. */
+START_TEST(bus_lock_in_ring_3)
+{
+	struct trap_frame f = user_fault(VECTOR_DB), before = f;
+
+	in_vmexit(_i);
+	cpu->dr[6] &= ~0x800ULL;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert_int_eq(memcmp(&f, &before, sizeof(f)), 0);
+	ck_assert_uint_eq(cpu->dr[6], 0xFFFF0FF0);
+	cpu->dr[6] &= ~0x800ULL;
+	f.rflags |= RFLAGS_TF;
+	RUN(trap(&f));
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_FAIL);
+}
+END_TEST
+
 /* A failure while alone: there is nothing left to run. */
 START_TEST(failing_twice)
 {
@@ -932,6 +951,7 @@ TCase *fail_tests(void)
 	tcase_add_loop_test(tc, linux_does_not_keep_half_a_change, 0, 2);
 	tcase_add_loop_test(tc, linux_keeps_its_registers, 0, 4);
 	tcase_add_loop_test(tc, debug_trap_in_ring_0, 0, 2);
+	tcase_add_loop_test(tc, bus_lock_in_ring_3, 0, 2);
 	tcase_add_loop_test(tc, failing_twice, 0, 2);
 	tcase_add_loop_test(tc, linux_does_not_keep_half_a_change_for_later, 0, 8);
 	tcase_add_loop_test(tc, what_was_refused_is_undone, 0, 4);
