@@ -115,9 +115,26 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 	give_up(vs, number);
 }
 
-/* VM entry began and met guest state or an MSR that it does not take (§27.8). */
+/*
+ * A machine check in the middle of a VM entry (§27.9): Linux', as one of root mode is (trap.c). The
+ * guest has not run, nor is an event gone that was to be injected: the same entry is made again.
+ */
+static _Noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
+{
+	uint64_t status;
+
+	pp->mc_pending = true;
+	if (!rdmsr_safe(MSR_MCG_STATUS, &status) || !(status & MCG_STATUS_RIPV))
+		reset_machine(pp, "a machine check ended the microkernel");
+	vmx_vs_clear(vs); /* whether the entry was VMLAUNCH or VMRESUME */
+	vmx_vs_run(vs);
+}
+
+/* VM entry began and met guest state or MSRs that it does not take, or a machine check (§27.8). */
 static MK_RARE _Noreturn void refused(struct vs *vs, uint64_t reason)
 {
+	if ((reason & EXIT_BASIC) == EXIT_MACHINE_CHECK)
+		machine_check_of_entry(this_pp(), vs);
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
 		 (unsigned long long)reason,
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));

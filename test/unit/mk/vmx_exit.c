@@ -266,6 +266,39 @@ START_TEST(entry_refused)
 }
 END_TEST
 
+/* The extension does not see it, and Linux gets it, behind an event that was to go in. */
+START_TEST(entry_met_a_machine_check)
+{
+	uint64_t exits;
+
+	if (_i)
+		in_vmexit();
+	else
+		running();
+	if (_i)
+		SYS(vs_run_current, HANDLE);
+	exits = status_of(0)->exits;
+	msr_set(cpu, MSR_MCG_STATUS, 5); /* MCIP, RIPV */
+	put_field(VMCS_vmentry_interrupt_information_field, EVENT(0, 0x30));
+	guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!ended.launched);
+	ck_assert_uint_eq(status_of(0)->exits, exits);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST * (unsigned int)_i);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(0, 0x30));
+	ck_assert(host_pp->mc_pending);
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(3, VECTOR_MC));
+	ck_assert(!host_pp->mc_pending);
+	/* what cannot go on */
+	msr_set(cpu, MSR_MCG_STATUS, 4);
+	guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+	ck_assert_int_eq(ended.end, END_RESET);
+}
+END_TEST
+
 /* --- EPT violations --------------------------------------------------------------------------- */
 
 START_TEST(ept_violations)
@@ -699,6 +732,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_loop_test(tc, entry_failed_without_a_vmcs, 0, 2);
 	tcase_add_test(tc, error_names);
 	tcase_add_loop_test(tc, entry_refused, 0, 2);
+	tcase_add_loop_test(tc, entry_met_a_machine_check, 0, 2);
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_test(tc, init_signal);
