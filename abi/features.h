@@ -39,7 +39,8 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 	X(16, ENCRYPTION, "memory encryption", 0) /* bits of ours: by CR3 and CPUID */ \
 	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", 0x38F) \
 	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1) \
-	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33)
+	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33) \
+	X(20, CPUID_7_1_ECX, "CPUID.7.1:ECX", 0) /* only the bits that have rows */
 
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
@@ -145,7 +146,10 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(SEV_STATUS, 2, 2, "SEV-SNP", REFUSED, "Linux runs as an encrypted guest") \
 	X(ENCRYPTION, 0, 0, "SME", REFUSED, \
 	  "Linux's memory reads otherwise without the C-bit of its page tables: boot with mem_encrypt=off") \
-	X(ENCRYPTION, 1, 1, "TDX", REFUSED, "Linux runs as an encrypted guest")
+	X(ENCRYPTION, 1, 1, "TDX", REFUSED, "Linux runs as an encrypted guest") \
+	/* SDM vol. 3 appendix C: exit reasons 84 and 85. Linux patches them in at boot. */ \
+	X(CPUID_7_1_ECX, 5, 5, "MSR_IMM", REFUSED, \
+	  "RDMSR and WRMSRNS with an immediate exit by reasons that Mk#1 does not know")
 
 /* Bits first to last of a row. */
 #define BF_FEATURE_BITS(first, last) ((~0ULL >> (63 - (last) + (first))) << (first))

@@ -20,6 +20,7 @@ enum { EAX, EBX, ECX, EDX };
 #define CPUID_8000000A_EDX_NPT 0
 #define CPUID_8000001F_EAX_SME 0
 #define CPUID_8000001F_EAX_SEV 1
+#define CPUID_7_1_ECX_MSR_IMM 5
 #define CR4_OSXSAVE 18
 #define VMX_BASIC_TRUE_CONTROLS 55
 #define VMX_MISC_PT 14
@@ -36,6 +37,7 @@ enum bf_feature_word {
 	WORD_7_ECX,
 	WORD_7_EDX,
 	WORD_7_1_EAX,
+	WORD_7_1_ECX,
 	WORD_A_EAX,
 	WORD_D_EAX,
 	WORD_D_1_EAX,
@@ -82,6 +84,7 @@ static const struct {
 	[WORD_7_EDX] = { 0x7, 0, EDX, 1U << 5 | 1U << 20 },
 	/* LASS, FRED, LAM */
 	[WORD_7_1_EAX] = { 0x7, 1, EAX, 1U << 6 | 1U << 17 | 1U << 26 },
+	[WORD_7_1_ECX] = { 0x7, 1, ECX, 0 },
 	[WORD_A_EAX] = { 0xA, 0, EAX, 0 },
 	[WORD_D_EAX] = { 0xD, 0, EAX, 0xFFFFFFFF },
 	/* XSAVES */
@@ -187,6 +190,8 @@ static void read_registers(struct bf_cpu_features *features)
 	if (registers[BF_REGISTER_CR4] & BSL_BIT(CR4_OSXSAVE))
 		registers[BF_REGISTER_XCR0] = bf_hw_xcr0();
 	registers[BF_REGISTER_ENCRYPTION] = read_encryption(features);
+	registers[BF_REGISTER_CPUID_7_1_ECX] =
+		features->words[WORD_7_1_ECX] & BSL_BIT(CPUID_7_1_ECX_MSR_IMM);
 	for (i = 0; i < NR_OF(msrs); i++) {
 		if ((msrs[i].make & make) &&
 		    (!msrs[i].bits || (features->words[msrs[i].word] & msrs[i].bits)))

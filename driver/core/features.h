@@ -9,7 +9,7 @@
 #include <abi/types.h>
 
 /* The registers of CPUID that are looked at, by enum bf_feature_word in features.c. */
-#define BF_NR_FEATURE_WORDS 20
+#define BF_NR_FEATURE_WORDS 21
 #define BF_NR_VMX_MSRS 18 /* 0x480..0x491 */
 
 struct bf_cpu_features {
