@@ -61,7 +61,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(CR4, 16, 16, "FSGSBASE", CARRIED, "VMCB, VMCS") \
 	X(CR4, 17, 17, "PCIDE", CARRIED, "VMCB, VMCS; off in root mode") \
 	X(CR4, 18, 18, "OSXSAVE", CARRIED, "VMCB, VMCS") \
-	X(CR4, 19, 19, "KL", CARRIED, "VMCS; the wrapping key stays in the CPU") \
+	X(CR4, 19, 19, "KL", REFUSED, "CPUID 19h shows it, and a guest would find it clear") \
 	X(CR4, 20, 21, "SMEP, SMAP", CARRIED, "VMCB, VMCS") \
 	X(CR4, 22, 22, "PKE", CARRIED, "VMCB, VMCS; PKRU stays in the CPU; off in root mode") \
 	X(CR4, 23, 23, "CET", CARRIED, "VMCB, VMCS; off in root mode") \

@@ -76,10 +76,9 @@ static const struct {
 	[WORD_1_EDX] = { 0x1, 0, EDX, 1U << 12 | 1U << 16 },
 	/* FSGSBASE, SMEP, INVPCID, SMAP */
 	[WORD_7_EBX] = { 0x7, 0, EBX, 1U << 0 | 1U << 7 | 1U << 10 | 1U << 20 },
-	/* UMIP, PKU, WAITPKG, shadow stacks, LA57, RDPID, KL, PKS */
+	/* UMIP, PKU, WAITPKG, shadow stacks, LA57, RDPID, PKS */
 	[WORD_7_ECX] = { 0x7, 0, ECX,
-			 1U << 2 | 1U << 3 | 1U << 5 | 1U << 7 | 1U << 16 | 1U << 22 | 1U << 23 |
-				 1U << 31 },
+			 1U << 2 | 1U << 3 | 1U << 5 | 1U << 7 | 1U << 16 | 1U << 22 | 1U << 31 },
 	/* UINTR, IBT */
 	[WORD_7_EDX] = { 0x7, 0, EDX, 1U << 5 | 1U << 20 },
 	/* LASS, FRED, LAM */
