@@ -40,7 +40,8 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", 0x38F) \
 	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1) \
 	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33) \
-	X(20, CPUID_7_1_ECX, "CPUID.7.1:ECX", 0) /* only the bits that have rows */
+	X(20, CPUID_7_1_ECX, "CPUID.7.1:ECX", 0) /* only the bits that have rows */ \
+	X(21, TSC_RATIO, "TSC_RATIO", 0xC0000104)
 
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
@@ -121,6 +122,10 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "what counts is the C-bit in CR3") \
 	X(SYSCFG, 24, 25, "SNP", REFUSED, "Linux hosts SEV-SNP: boot with sev=nosnp") \
 	X(SYSCFG, 26, 26, "HMKEE", REFUSED, "host memory is encrypted with several keys") \
+	/* APM vol. 2 §15.30.5; the driver names bit 32, too, if the value is 0 */ \
+	X(TSC_RATIO, 0, 31, "fraction", REFUSED, "the rate of Linux' TSC would change") \
+	X(TSC_RATIO, 32, 32, "1.0", HARMLESS, "the rate of the TSC stays") \
+	X(TSC_RATIO, 33, 39, "integer", REFUSED, "the rate of Linux' TSC would change") \
 	/* SDM vol. 1 §17.2; on AMD IA32_S_CET and SSP move with the VMCB */ \
 	X(S_CET, 0, 5, "shadow stack, IBT", CARRIED, "CPU, VMCB or VMCS; CR4.CET is off in root mode") \
 	X(S_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "CPU, VMCB or VMCS") \

@@ -18,6 +18,8 @@ enum { EAX, EBX, ECX, EDX };
 #define CPUID_80000001_ECX_SVM 2
 #define CPUID_80000008_EBX_INVLPGB 3
 #define CPUID_8000000A_EDX_NPT 0
+#define CPUID_8000000A_EDX_TSC_RATIO 4
+#define TSC_RATIO_1 32
 #define CPUID_8000001F_EAX_SME 0
 #define CPUID_8000001F_EAX_SEV 1
 #define CPUID_7_1_ECX_MSR_IMM 5
@@ -132,6 +134,7 @@ static const struct {
 	/* From version 2 of performance monitoring on, by EAX[7:0]. */
 	{ BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
 	{ BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },
+	{ BF_REGISTER_TSC_RATIO, AMD, WORD_SVM_EDX, 1U << CPUID_8000000A_EDX_TSC_RATIO },
 	{ BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, 1U << CPUID_8000001F_EAX_SEV },
 };
 
@@ -368,6 +371,11 @@ bool bf_features_carried(const struct bf_cpu_features *features, uint64_t *detai
 	for (reg = 0; reg < BF_NR_FEATURE_REGISTERS; reg++)
 		if (find_bit(features->registers[reg] & ~accepted(features, reg), reg, detail))
 			return false;
+	if (features->words[WORD_SVM_EDX] & BSL_BIT(CPUID_8000000A_EDX_TSC_RATIO) &&
+	    !features->registers[BF_REGISTER_TSC_RATIO]) {
+		*detail = BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, TSC_RATIO_1);
+		return false;
+	}
 	if (features->vendor != BF_VENDOR_INTEL)
 		return true;
 	/* SDM vol. 3 A.7, A.8: a guest's CR0 and CR4 have no other bits. */

@@ -56,6 +56,10 @@ static void make(uint32_t vendor)
 	fake_set_cpuid(cpu, 7, 0, EDX, 1U << 19 | 1U << 20);
 	fake_set_cpuid(cpu, 0xA, 0, EAX, 2);
 	fake_set_cpuid(cpu, 0x8000001F, 0, EAX, 1U << 1);
+	if (vendor == AMD) {
+		fake_set_cpuid(cpu, 0x8000000A, 0, EDX, 1U << 4);
+		fake_set_msr(cpu, 0xC0000104, 1ULL << 32);
+	}
 	/* The instructions that CPUID shows are offered to guests. */
 	cpu->vmx_procbased2 = ~0ULL << 32;
 	cpu->cr4 |= 1U << 18;
@@ -65,7 +69,8 @@ static void make(uint32_t vendor)
 static bool is_amd(uint32_t reg)
 {
 	return reg == BF_REGISTER_DEBUGCTL_AMD || reg == BF_REGISTER_HWCR ||
-	       reg == BF_REGISTER_SYSCFG || reg == BF_REGISTER_SEV_STATUS;
+	       reg == BF_REGISTER_SYSCFG || reg == BF_REGISTER_SEV_STATUS ||
+	       reg == BF_REGISTER_TSC_RATIO;
 }
 
 /* Linux has set this value in this register, and no other in it; the rest of the CPU is as usual. */
@@ -238,6 +243,28 @@ START_TEST(trace_takes_controls)
 		ck_assert(!bf_features_carried(&features, &detail));
 		ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_RTIT_CTL, 0));
 	}
+}
+END_TEST
+
+/* At any rate but 1.0 the TSC would change its rate at the launch. */
+START_TEST(tsc_ratio)
+{
+	uint64_t detail = 0;
+
+	put(BF_REGISTER_TSC_RATIO, 1ULL << 32);
+	ck_assert(bf_features_carried(&features, &detail));
+	put(BF_REGISTER_TSC_RATIO, 3ULL << 31);
+	ck_assert(!bf_features_carried(&features, &detail));
+	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, 31));
+	put(BF_REGISTER_TSC_RATIO, 0);
+	ck_assert(!bf_features_carried(&features, &detail));
+	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, 32));
+	/* without the feature there is no such MSR */
+	setup();
+	fake_set_cpuid(cpu, 0, 0, EBX, AMD);
+	fake_set_msr(cpu, 0xC0000104, 0);
+	bf_features_read(&features);
+	ck_assert(bf_features_carried(&features, &detail));
 }
 END_TEST
 
@@ -487,6 +514,7 @@ int main(void)
 	tcase_add_test(tests, absent_registers_are_not_read);
 	tcase_add_test(tests, hygon_is_read_like_amd);
 	tcase_add_test(tests, trace_takes_controls);
+	tcase_add_test(tests, tsc_ratio);
 	tcase_add_test(tests, vmx_must_allow_the_bits);
 	tcase_add_test(tests, every_control_is_needed);
 	tcase_add_test(tests, every_instruction_is_needed);
