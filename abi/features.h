@@ -41,7 +41,8 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1) \
 	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33) \
 	X(20, CPUID_7_1_ECX, "CPUID.7.1:ECX", 0) /* only the bits that have rows */ \
-	X(21, TSC_RATIO, "TSC_RATIO", 0xC0000104)
+	X(21, TSC_RATIO, "TSC_RATIO", 0xC0000104) \
+	X(22, RAR_CTRL, "IA32_RAR_CTRL", 0xED)
 
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
@@ -145,6 +146,10 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	/* SDM vol. 3 §26.5.5.3: ENQCMD in the guest uses it untranslated */ \
 	X(PASID, 0, 19, "PASID", CARRIED, "stays in the CPU") \
 	X(PASID, 31, 31, "valid", CARRIED, "stays in the CPU") \
+	/* Intel, "Remote Action Request": a CPU carries it out as it is, in root mode, too */ \
+	X(RAR_CTRL, 0, 30, "settings", HARMLESS, "nothing without the enable bit") \
+	X(RAR_CTRL, 31, 31, "enable", REFUSED, "Linux flushes TLBs by remote action") \
+	X(RAR_CTRL, 32, 63, "reserved", HARMLESS, "nothing without the enable bit") \
 	/* APM vol. 2 §15.34.10 */ \
 	X(SEV_STATUS, 0, 0, "SEV", REFUSED, "Linux runs as an encrypted guest") \
 	X(SEV_STATUS, 1, 1, "SEV-ES", REFUSED, "Linux runs as an encrypted guest") \

@@ -131,6 +131,8 @@ static const struct {
 	{ BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, 1U << 25 },
 	{ BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, 1U << 19 },
 	{ BF_REGISTER_PASID, INTEL, WORD_7_ECX, 1U << 29 },
+	/* IA32_CORE_CAPABILITIES, where there is that, tells about it. */
+	{ BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, 1U << 30 },
 	/* From version 2 of performance monitoring on, by EAX[7:0]. */
 	{ BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
 	{ BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },

@@ -53,7 +53,7 @@ static void make(uint32_t vendor)
 	fake_set_cpuid(cpu, 0xD, 1, EAX, 1U << 3);
 	fake_set_cpuid(cpu, 7, 0, EBX, 1U << 25);
 	fake_set_cpuid(cpu, 7, 0, ECX, 1U << 7 | 1U << 29);
-	fake_set_cpuid(cpu, 7, 0, EDX, 1U << 19 | 1U << 20);
+	fake_set_cpuid(cpu, 7, 0, EDX, 1U << 19 | 1U << 20 | 1U << 30);
 	fake_set_cpuid(cpu, 0xA, 0, EAX, 2);
 	fake_set_cpuid(cpu, 0x8000001F, 0, EAX, 1U << 1);
 	if (vendor == AMD) {
