@@ -121,7 +121,8 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	/* APM vol. 2 §7.9.1, §7.10, §15.36.2 */ \
 	X(SYSCFG, 0, 22, "MTRRs, buses", HARMLESS, "the same in both modes") \
 	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "what counts is the C-bit in CR3") \
-	X(SYSCFG, 24, 25, "SNP", REFUSED, "Linux hosts SEV-SNP: boot with sev=nosnp") \
+	X(SYSCFG, 24, 25, "SNP", REFUSED, \
+	  "Linux hosts SEV-SNP: boot with sev=nosnp (Linux 6.13 and later) or iommu=pt") \
 	X(SYSCFG, 26, 26, "HMKEE", REFUSED, "host memory is encrypted with several keys") \
 	/* APM vol. 2 §15.30.5; the driver names bit 32, too, if the value is 0 */ \
 	X(TSC_RATIO, 0, 31, "fraction", REFUSED, "the rate of Linux' TSC would change") \
