@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 5
+#define BF_HANDOFF_VERSION 6
 
 #ifndef __ASSEMBLER__
 
@@ -27,6 +27,7 @@ struct bf_mk_head {
 
 #define BF_MAX_PPS 1024
 #define BF_MAX_EXTS 8
+#define BF_NR_VMX_MSRS 18 /* 0x480..0x491 */
 
 enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };
 
@@ -85,6 +86,7 @@ struct bf_handoff {
 	struct bf_list owned; /* struct bf_region: all that Linux must not see, the pools included */
 	struct bf_list ram; /* struct bf_region: the machine's RAM, ascending */
 	struct bf_image exts[BF_MAX_EXTS];
+	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 
 /* At BF_PP_DATA. */

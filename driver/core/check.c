@@ -142,7 +142,7 @@ static void survey_cpus(struct survey *survey, struct bf_cpu_features *first)
 			error = bf_features_check(features, (enum bf_check_item)item, &detail);
 			note(survey, item, error, detail, cpu);
 		}
-		place = i ? bf_features_differ(features, first) : 0;
+		place = i ? bf_features_join(first, features) : 0;
 		if (place)
 			note(survey, BF_CHECK_CPUS, BF_ERR_CPUS_DIFFER,
 			     BF_DIFFER_DETAIL(place, cpu), cpu);

@@ -26,8 +26,8 @@ bool bf_features_unlock(const struct bf_cpu_features *features);
 
 /*
  * Judges the whole machine for a start that takes memory bytes. CPUs must not come or go meanwhile.
- * *features is that of the first CPU; results (which may be NULL) has BF_NR_CHECKS entries. Returns
- * the first fatal error, its detail and its CPU.
+ * *features is that of the first CPU, with the capabilities of VMX that all CPUs have; results
+ * (which may be NULL) has BF_NR_CHECKS entries. Returns the first fatal error, its detail and CPU.
  */
 enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check_result *results,
 			       uint64_t memory, uint64_t *detail, uint32_t *cpu);

@@ -390,26 +390,84 @@ bool bf_features_carried(const struct bf_cpu_features *features, uint64_t *detai
 
 /* --- alike ------------------------------------------------------------------------------------ */
 
+enum how { MAY_DIFFER, ALIKE, CONTROLS, CAPABILITIES };
+
 /*
- * Decided on each CPU by itself, or not used: IA32_VMX_MISC, in which the cores of a hybrid CPU
- * differ, the number of the VMCS's fields, and VM functions.
+ * What CPUs of one machine may differ in. CONTROLS: the low half has what must be 1, the high half
+ * what may be (SDM vol. 3 A.2 to A.5); CAPABILITIES: a bit for each. Of both, what all CPUs offer
+ * is used. The rest is decided on each CPU by itself, or not used: IA32_VMX_MISC, in which the
+ * cores of a hybrid CPU differ, the number of the VMCS's fields, and VM functions.
  */
-static bool may_differ(uint32_t msr)
+static enum how how_alike(uint32_t msr)
 {
-	return msr == MSR_VMX_MISC || msr == MSR_VMX_VMCS_ENUM || msr == MSR_VMX_VMFUNC;
+	unsigned int i;
+
+	for (i = 0; i < NR_OF(control_msrs); i++)
+		if (msr == control_msrs[i].msr || msr == control_msrs[i].true_msr)
+			return CONTROLS;
+	if (msr == MSR_VMX_MISC || msr == MSR_VMX_VMCS_ENUM || msr == MSR_VMX_VMFUNC)
+		return MAY_DIFFER;
+	return msr == MSR_VMX_EPT_VPID_CAP ? CAPABILITIES : ALIKE;
 }
 
-uint32_t bf_features_differ(const struct bf_cpu_features *a, const struct bf_cpu_features *b)
+/* IA32_VMX_BASIC: what VMCSs are like, and whether there are TRUE controls (A.1). */
+#define BASIC_ALIKE (0x3C00007FFFFFFFULL | 1ULL << VMX_BASIC_TRUE_CONTROLS)
+
+static uint32_t differ_where_alike(const struct bf_cpu_features *a, const struct bf_cpu_features *b)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_WORDS; i++)
 		if ((a->words[i] ^ b->words[i]) & words[i].alike)
 			return BF_DIFFER_CPUID(words[i].leaf, words[i].subleaf, words[i].reg);
-	for (i = 0; i < BF_NR_VMX_MSRS; i++)
-		if (a->vmx[i] != b->vmx[i] && !may_differ(MSR_VMX_BASIC + i))
-			return MSR_VMX_BASIC + i;
+	for (i = 0; i < BF_NR_VMX_MSRS; i++) {
+		uint32_t msr = MSR_VMX_BASIC + i;
+		uint64_t alike = msr == MSR_VMX_BASIC ? BASIC_ALIKE : ~0ULL;
+
+		if (how_alike(msr) == ALIKE && (a->vmx[i] ^ b->vmx[i]) & alike)
+			return msr;
+	}
 	return 0;
+}
+
+uint32_t bf_features_join(struct bf_cpu_features *all, const struct bf_cpu_features *features)
+{
+	uint32_t place = differ_where_alike(all, features);
+	unsigned int i;
+
+	for (i = 0; i < BF_NR_VMX_MSRS; i++) {
+		uint32_t msr = MSR_VMX_BASIC + i;
+		uint64_t either = all->vmx[i] | features->vmx[i];
+		uint64_t both = all->vmx[i] & features->vmx[i];
+
+		if (how_alike(msr) == CAPABILITIES)
+			all->vmx[i] = both;
+		if (how_alike(msr) != CONTROLS)
+			continue;
+		all->vmx[i] = (both >> 32) << 32 | (uint32_t)either;
+		/* What must be 1 on one of them, and may not on another. */
+		if (!place && (uint32_t)either & ~(uint32_t)(both >> 32))
+			place = msr;
+	}
+	return place;
+}
+
+uint32_t bf_features_differ(const struct bf_cpu_features *features,
+			    const struct bf_cpu_features *all)
+{
+	uint32_t place = differ_where_alike(features, all);
+	unsigned int i;
+
+	for (i = 0; i < BF_NR_VMX_MSRS && !place; i++) {
+		uint32_t msr = MSR_VMX_BASIC + i;
+		uint64_t lacks = all->vmx[i] & ~features->vmx[i];
+		uint64_t asks = features->vmx[i] & ~all->vmx[i];
+
+		if ((how_alike(msr) == CAPABILITIES && lacks) ||
+		    (how_alike(msr) == CONTROLS && (lacks >> 32 || (uint32_t)asks)))
+			place = msr;
+	}
+	return place;
 }
 
 /* --- for a report ----------------------------------------------------------------------------- */

@@ -10,7 +10,6 @@
 
 /* The registers of CPUID that are looked at, by enum bf_feature_word in features.c. */
 #define BF_NR_FEATURE_WORDS 21
-#define BF_NR_VMX_MSRS 18 /* 0x480..0x491 */
 
 struct bf_cpu_features {
 	enum bf_vendor vendor;
@@ -53,9 +52,12 @@ bool bf_features_carried(const struct bf_cpu_features *features, uint64_t *detai
 bool bf_features_controls(const struct bf_cpu_features *features, uint64_t *detail);
 
 /*
- * Compares what the microkernel decides once for all CPUs. 0: alike; else where the first difference
- * is, as in the detail of BF_ERR_CPUS_DIFFER.
+ * The microkernel decides once for all CPUs. Join narrows down what all of them offer to what
+ * another CPU does, too; differ looks whether a CPU can do with the outcome. 0: it can; else where
+ * the first difference in the way is, as in the detail of BF_ERR_CPUS_DIFFER.
  */
-uint32_t bf_features_differ(const struct bf_cpu_features *a, const struct bf_cpu_features *b);
+uint32_t bf_features_join(struct bf_cpu_features *all, const struct bf_cpu_features *features);
+uint32_t bf_features_differ(const struct bf_cpu_features *features,
+			    const struct bf_cpu_features *all);
 
 #endif

@@ -94,7 +94,7 @@ struct bf_loader {
 
 	/* while there is a hypervisor */
 	struct bf_memory memory;
-	struct bf_cpu_features features; /* that every CPU must have */
+	struct bf_cpu_features features; /* that every CPU has, and must have */
 	struct bf_handoff *handoff; /* until the first launch: guests see none of this memory */
 	uint64_t handoff_spa;
 	uint64_t entry; /* of the microkernel */

@@ -48,14 +48,19 @@ struct vmx vmx;
 
 static struct mtrrs mtrrs;
 
-static struct vmx_ctl read_ctl(uint32_t msr)
+/* By all CPUs: the cores of a hybrid one may offer more or less (driver/core/features.c). */
+static uint64_t offered(uint32_t msr)
 {
-	uint64_t value = rdmsr(msr);
+	return mk.handoff->vmx[msr - MSR_VMX_BASIC];
+}
+
+static struct vmx_ctl offered_ctl(uint32_t msr)
+{
+	uint64_t value = offered(msr);
 
 	return (struct vmx_ctl){ .must = (uint32_t)value, .may = (uint32_t)(value >> 32) };
 }
 
-/* Called before this PP has an IDT: only MSRs that are there for certain may be touched (A.1). */
 static void read_capabilities(void)
 {
 	uint64_t basic;
@@ -64,25 +69,28 @@ static void read_capabilities(void)
 	vmx.present = cpuid(1, 0).ecx & BSL_BIT(5);
 	if (!vmx.present)
 		return;
-	basic = rdmsr(MSR_VMX_BASIC);
+	basic = offered(MSR_VMX_BASIC);
 	vmx.revision = (uint32_t)basic & 0x7FFFFFFF;
 	first = basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN;
-	vmx.pin = read_ctl(first);
-	vmx.primary = read_ctl(first + 1);
-	vmx.exit = read_ctl(first + 2);
-	vmx.entry = read_ctl(first + 3);
-	vmx.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
-	vmx.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
-	vmx.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
-	vmx.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	vmx.pin = offered_ctl(first);
+	vmx.primary = offered_ctl(first + 1);
+	vmx.exit = offered_ctl(first + 2);
+	vmx.entry = offered_ctl(first + 3);
+	vmx.cr0_fixed0 = offered(MSR_VMX_CR0_FIXED0);
+	vmx.cr0_fixed1 = offered(MSR_VMX_CR0_FIXED1);
+	vmx.cr4_fixed0 = offered(MSR_VMX_CR4_FIXED0);
+	vmx.cr4_fixed1 = offered(MSR_VMX_CR4_FIXED1);
 	if (!(vmx.primary.may & PRIMARY_SECONDARY))
 		return;
-	vmx.secondary = read_ctl(MSR_VMX_SECONDARY);
+	vmx.secondary = offered_ctl(MSR_VMX_SECONDARY);
 	if (vmx.secondary.may & (SECONDARY_EPT | SECONDARY_VPID))
-		vmx.ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
+		vmx.ept_vpid = offered(MSR_VMX_EPT_VPID_CAP);
 }
 
-/* All of *m is written: two of them can be compared. */
+/*
+ * All of *m is written: two of them can be compared. Called before this PP has an IDT: only MSRs
+ * that are there for certain may be touched.
+ */
 static void read_mtrrs(struct mtrrs *m)
 {
 	uint64_t cap;

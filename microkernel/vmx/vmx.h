@@ -19,7 +19,7 @@ struct vmx_ctl {
 
 #define VMX_MAX_LISTED 3
 
-/* What the CPUs, all alike, offer. Filled by the first PP. */
+/* What all CPUs offer. Filled by the first PP. */
 struct vmx {
 	bool present; /* CPUID.1:ECX[5] */
 	uint32_t revision; /* of the VMCS */

@@ -378,7 +378,7 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 		return true;
 	if (msr == 0x3A)
 		*value = fake.here->feature_control;
-	else if (msr >= 0x481 && msr <= 0x484)
+	else if ((msr >= 0x481 && msr <= 0x484) || (msr >= 0x48D && msr <= 0x490))
 		*value = 0xFFFFFFFFULL << 32;
 	else if (msr == 0x487 || msr == 0x489)
 		*value = ~0ULL;

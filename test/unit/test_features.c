@@ -460,13 +460,58 @@ START_TEST(cores_must_be_alike)
 	ck_assert_uint_eq(differ(0x1, 0, ECX, 1U << 5), BF_DIFFER_CPUID(0x1, 0, ECX));
 	ck_assert_uint_eq(differ(0x7, 1, EAX, 1U << 6), BF_DIFFER_CPUID(0x7, 1, EAX));
 	ck_assert_uint_eq(differ(0xD, 0, EAX, 1U << 9), BF_DIFFER_CPUID(0xD, 0, EAX));
-	for (uint32_t msr = 0x480; msr < 0x491; msr++) {
-		if (msr != 0x485 && msr != 0x48A)
-			ck_assert_uint_eq(differ_msr(msr, 0x123456789ULL), msr);
+	for (uint32_t msr = 0x486; msr <= 0x489; msr++)
+		ck_assert_uint_eq(differ_msr(msr, 0x123456789ULL), msr);
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		bool alike = bit <= 30 || (bit >= 50 && bit <= 53) || bit == 55;
+
+		ck_assert_uint_eq(differ_msr(0x480, 0x480 ^ 1ULL << bit), alike ? 0x480 : 0);
 	}
-	ck_assert(!BF_DIFFER_IS_CPUID(differ_msr(0x48B, 1)));
+	ck_assert(!BF_DIFFER_IS_CPUID(differ_msr(0x486, 1)));
 	ck_assert_uint_eq(BF_DIFFER_PLACE(BF_DIFFER_DETAIL(place, 7)), place);
 	ck_assert_uint_eq(BF_DIFFER_CPU(BF_DIFFER_DETAIL(place, 7)), 7);
+}
+END_TEST
+
+/* What may be 1 on all of them, and must be 1 on any; and a CPU that comes later. */
+START_TEST(cores_are_joined)
+{
+	static const uint32_t controls[] = { 0x481, 0x482, 0x483, 0x484, 0x48B,
+					     0x48D, 0x48E, 0x48F, 0x490 };
+	struct bf_cpu_features all, other;
+
+	setup();
+	cpu->vendor = BF_VENDOR_INTEL;
+	bf_features_read(&features);
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+		uint32_t msr = controls[i], n = msr - 0x480;
+
+		all = other = features;
+		all.vmx[n] = 0xFF00000001ULL;
+		features.vmx[n] = all.vmx[n];
+		other.vmx[n] = 0xF3F00000011ULL;
+		ck_assert_uint_eq(bf_features_differ(&other, &all), msr);
+		ck_assert_uint_eq(bf_features_join(&all, &other), 0);
+		ck_assert_uint_eq(all.vmx[n], 0x3F00000011ULL);
+		ck_assert_uint_eq(bf_features_differ(&other, &all), 0);
+		ck_assert_uint_eq(bf_features_differ(&features, &all), 0);
+		other.vmx[n] = 0x1F00000011ULL; /* may less */
+		ck_assert_uint_eq(bf_features_differ(&other, &all), msr);
+		other.vmx[n] = 0x3F00000013ULL; /* must more */
+		ck_assert_uint_eq(bf_features_differ(&other, &all), msr);
+		other.vmx[n] = 0xFF00000040ULL; /* must what all others must not */
+		ck_assert_uint_eq(bf_features_join(&all, &other), msr);
+		features.vmx[n] = 0;
+	}
+	all = other = features;
+	all.vmx[0xC] = 0xF0106334141;
+	other.vmx[0xC] = 0xF0106114141;
+	ck_assert_uint_eq(bf_features_differ(&all, &other), 0);
+	ck_assert_uint_eq(bf_features_differ(&other, &all), 0x48C);
+	ck_assert_uint_eq(bf_features_join(&all, &other), 0);
+	ck_assert_uint_eq(all.vmx[0xC], 0xF0106114141);
+	other.words[0]++;
+	ck_assert_uint_eq(bf_features_join(&all, &other), BF_DIFFER_CPUID(0, 0, EBX));
 }
 END_TEST
 
@@ -521,6 +566,7 @@ int main(void)
 	tcase_add_test(tests, nested_paging);
 	tcase_add_test(tests, cores_may_differ);
 	tcase_add_test(tests, cores_must_be_alike);
+	tcase_add_test(tests, cores_are_joined);
 	tcase_add_test(tests, values_are_listed);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

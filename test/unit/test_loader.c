@@ -556,14 +556,16 @@ START_TEST(intel)
 	fake.cpus[2].cr4 |= 0x2000;
 	assert_fails(BF_ERR_VIRT_BUSY, fake.cpus[2].number, 0);
 	fake.cpus[2].cr4 &= ~0x2000ULL;
-	fake.cpus[2].vmx_procbased2 = 0;
+	fake_set_msr(&fake.cpus[2], 0x480, 0x13);
 	assert_fails(BF_ERR_CPUS_DIFFER, fake.cpus[2].number,
-		     BF_DIFFER_DETAIL(0x48B, fake.cpus[2].number));
-	for (i = 0; i < fake.nr_cpus; i++)
-		fake.cpus[i].vmx_procbased2 = 0;
-	/* no EPT: said, but no obstacle */
+		     BF_DIFFER_DETAIL(0x480, fake.cpus[2].number));
+	memset(fake.cpus[2].msrs, 0, sizeof(fake.cpus[2].msrs));
+	/* no EPT on one of them: said, but no obstacle */
+	fake.cpus[2].vmx_procbased2 = 0x5ULL << 32;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_uint_eq(fake.cpus[1].feature_control, 5);
+	fake_show_handoff();
+	ck_assert_uint_eq(fake.handoff->vmx[0xB], fake.cpus[0].vmx_procbased2 & 0x5ULL << 32);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
 END_TEST

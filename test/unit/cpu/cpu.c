@@ -92,6 +92,11 @@ void msr_drop(struct cpu *c, uint32_t number)
 		c->msrs[i] = c->msrs[--c->nr_msrs];
 }
 
+bool msr_has(struct cpu *c, uint32_t number)
+{
+	return msr_find(c, number) >= 0;
+}
+
 uint64_t msr_get(struct cpu *c, uint32_t number)
 {
 	int i = msr_find(c, number);

@@ -81,6 +81,7 @@ void cpu_reset(struct cpu *c);
 void msr_set(struct cpu *c, uint32_t number, uint64_t value);
 void msr_restrict(struct cpu *c, uint32_t number, uint64_t known);
 void msr_drop(struct cpu *c, uint32_t number);
+bool msr_has(struct cpu *c, uint32_t number);
 uint64_t msr_get(struct cpu *c, uint32_t number);
 
 /* What CPUID answers on all CPUs; 0 for leaves never set. */

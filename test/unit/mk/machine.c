@@ -431,8 +431,17 @@ void on_pp(uint32_t ppid)
 	host_pp = m.pps[ppid];
 }
 
+void machine_offers(void)
+{
+	for (uint32_t i = 0; i < BF_NR_VMX_MSRS; i++)
+		m.handoff->vmx[i] = msr_has(&m.cpus[0], 0x480 + i) ?
+					    msr_get(&m.cpus[0], 0x480 + i) : 0;
+}
+
 void enter(uint32_t ppid)
 {
+	if (!m.handoff->vmx[0])
+		machine_offers();
 	on_pp(ppid);
 	RUN(mk_main());
 	if (ended.end != END_RING3)

@@ -85,6 +85,9 @@ extern struct machine m;
 void machine_defaults(uint32_t vendor);
 void machine_init(void);
 
+/* The handoff's VMX capabilities from the MSRs of PP 0; the first enter does it, if nobody has. */
+void machine_offers(void);
+
 /* Before PP 0 enters: root mode is to do without these bits of CR4, which the CPU does not have. */
 void machine_without_cr4(uint64_t bits);
 

@@ -156,6 +156,27 @@ START_TEST(no_secondary_controls)
 }
 END_TEST
 
+/* What this PP has and another one has not: no VS gets it. */
+START_TEST(what_other_cores_lack)
+{
+	machine_of(1);
+	machine_offers();
+	m.handoff->vmx[0x48B - 0x480] &= ~((uint64_t)SECONDARY_USER_WAIT << 32);
+	m.handoff->vmx[0x48E - 0x480] |= 1U << 23; /* must be 1 */
+	m.handoff->vmx[0x48C - 0x480] &= ~(uint64_t)(1 << 17); /* 1 GiB pages */
+	start_and_launch();
+	ck_assert_uint_eq(vmx.ept_vpid & 1 << 17, 0);
+	guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+				    SECONDARY_USER_WAIT),
+			  MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 1U << 23, 1U << 23);
+	SYS(control_exit);
+	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_USER_WAIT,
+			  0);
+}
+END_TEST
+
 START_TEST(secondary_controls_without_ept_and_vpid)
 {
 	machine_of(1);
@@ -968,6 +989,7 @@ TCase *vmx_tests(void)
 	tcase_add_test(tc, vmxoff_fails);
 	tcase_add_test(tc, nothing_stays_loaded);
 	tcase_add_test(tc, no_secondary_controls);
+	tcase_add_test(tc, what_other_cores_lack);
 	tcase_add_test(tc, secondary_controls_without_ept_and_vpid);
 	tcase_add_loop_test(tc, ept_that_is_too_little, 0, 4);
 	tcase_add_test(tc, no_mtrrs);
