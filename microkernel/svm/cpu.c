@@ -49,6 +49,16 @@ static uint64_t known_cr4_bits(void)
 	       bsl_field_get(leaf7.ecx, 7, 1) << 23 /* CET */;
 }
 
+bool svm_claim_root_asid(uint32_t asid)
+{
+	uint32_t chosen = 0;
+
+	return !svm.has_invlpgb ||
+	       __atomic_compare_exchange_n(&svm.root_asid, &chosen, asid, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED) ||
+	       chosen == asid;
+}
+
 static enum bf_error detect(void)
 {
 	struct cpuid_regs features = cpuid(0x8000000A, 0);

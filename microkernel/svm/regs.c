@@ -162,7 +162,8 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_msrpm_base_pa:
 		return is_map(*value, 2 * BF_PAGE_SIZE);
 	case MK1_AMD_guest_asid:
-		return *value && *value < svm.asids;
+		return *value && *value < svm.asids &&
+		       (!vs->root || svm_claim_root_asid((uint32_t)*value));
 	case MK1_AMD_tlb_control:
 		return *value == 0 || *value == 1 || *value == 3 || *value == 7;
 	case MK1_AMD_virtual_interrupt_a:

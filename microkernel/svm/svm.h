@@ -20,6 +20,7 @@ struct svm {
 	bool has_v_spec_ctrl; /* 8000_000A EDX[20]: a SPEC_CTRL of the guest's own */
 	bool has_cet; /* 7 ECX[7]: S_CET, SSP and ISST_ADDR are exchanged */
 	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
+	uint32_t root_asid; /* with INVLPGB: that of Linux on all PPs; 0: not chosen yet */
 	uint32_t idle_flush; /* TLB_CONTROL where nothing is to be flushed */
 	uint64_t cr4_bits; /* that the CPU knows */
 	uint64_t open_maps; /* SPA of permission maps that intercept nothing */
@@ -44,6 +45,12 @@ static inline uint64_t svm_root_np_control(void)
 {
 	return (mk.root_npt ? SVM_NP_ENABLE : 0) | (svm.has_invlpgb ? SVM_INVLPGB_ENABLE : 0);
 }
+
+/*
+ * cpu.c: whether Linux may have this ASID. INVLPGB reaches the translations of one ASID on all CPUs
+ * (APM vol. 3), so Linux must have the same one everywhere. The first to ask decides.
+ */
+bool svm_claim_root_asid(uint32_t asid);
 
 /* regs.c */
 uint64_t svm_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);

@@ -48,6 +48,18 @@ static void svm_vs_fini(struct vs *vs)
 	vs->block = NULL;
 }
 
+/* What was not written, or before this VS was Linux', follows what was. */
+static void take_root_asid(struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	if (svm_claim_root_asid(vmcb->asid))
+		return;
+	vmcb->asid = svm.root_asid;
+	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	vmcb->clean = 0;
+}
+
 static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
@@ -97,6 +109,8 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcb->exitintinfo = vs->interrupted; /* a VMRUN that was refused may have spoilt it */
 	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */
 	vmcb->clean = 0;
+	if (svm.root_asid || this_pp()->vs == vs)
+		take_root_asid(vs);
 	return BF_ERR_OK;
 }
 
@@ -151,7 +165,8 @@ static void svm_vs_clear(struct vs *vs)
 
 static bool svm_vs_load(struct vs *vs)
 {
-	(void)vs;
+	if (vs->root)
+		take_root_asid(vs);
 	return true;
 }
 

@@ -374,6 +374,79 @@ START_TEST(invlpgb)
 }
 END_TEST
 
+/* INVLPGB flushes one ASID, on all CPUs: Linux has the same everywhere. */
+START_TEST(asid_of_linux)
+{
+	machine_with(_i ? HAS_INVLPGB : 0);
+	start();
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 7), MK1_SUCCESS); /* no root VS */
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_guest_asid, 3), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_guest_asid, 3), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_guest_asid, 5),
+			  _i ? MK1_INVALID_INPUT_REG(3) : MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 5), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->asid, _i ? 3 : 5);
+	/* another PP, whose extension has not said, or something else before */
+	enter(1);
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 1, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(2, MK1_AMD_guest_asid, 9), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 2), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(2, MK1_AMD_guest_asid), _i ? 3 : 9);
+	ck_assert_uint_eq(reg_write(2, MK1_AMD_guest_asid, 1),
+			  _i ? MK1_INVALID_INPUT_REG(3) : MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 1, 2);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->asid, _i ? 3 : 1);
+}
+END_TEST
+
+/* Both were made Linux' before one of them said anything: with what runs first. */
+START_TEST(asid_of_linux_that_ran)
+{
+	machine_with(HAS_INVLPGB);
+	start();
+	enter(1);
+	for (uint64_t pp = 0; pp < 2; pp++) {
+		on_pp((uint32_t)pp);
+		ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, pp, pp), MK1_SUCCESS);
+		ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, pp), MK1_SUCCESS);
+	}
+	if (_i)
+		ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 4), MK1_SUCCESS);
+	on_pp(0);
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->asid, _i ? 4 : 1);
+	ck_assert_uint_eq(vmcb()->tlb_control, SVM_TLB_FLUSH_ALL);
+	on_pp(1);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 2), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, _i ? 4 : 1), MK1_SUCCESS);
+}
+END_TEST
+
+/* It was active before it was made Linux'. */
+START_TEST(asid_of_linux_that_is_active)
+{
+	machine_with(HAS_INVLPGB);
+	start();
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_guest_asid, 6), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(svm.root_asid, 6);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_guest_asid, 2), MK1_INVALID_INPUT_REG(3));
+}
+END_TEST
+
 /* The instruction without a control for it in the VMCB. */
 START_TEST(invlpgb_of_the_host_only)
 {
@@ -1096,6 +1169,9 @@ TCase *svm_tests(void)
 	tcase_add_loop_test(tc, exchanged_msrs, 0, 8);
 	tcase_add_loop_test(tc, exchanged_msrs_after_a_failure, 0, 2);
 	tcase_add_loop_test(tc, invlpgb, 0, 2);
+	tcase_add_loop_test(tc, asid_of_linux, 0, 2);
+	tcase_add_loop_test(tc, asid_of_linux_that_ran, 0, 2);
+	tcase_add_test(tc, asid_of_linux_that_is_active);
 	tcase_add_test(tc, invlpgb_of_the_host_only);
 	tcase_add_test(tc, advance_ip);
 	tcase_add_test(tc, advance_ip_of_io);
