@@ -21,6 +21,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
+# R16 to R31 (APX) are the guest's in root mode: no exit saves them.
+NO_APX := $(shell $(CC) -mno-apxf -E -x c /dev/null >/dev/null 2>&1 && echo -mno-apxf)
 KREL = $(shell make -s -C $(KDIR) kernelrelease 2>/dev/null)
 
 include microkernel/microkernel.mk

@@ -87,7 +87,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(XCR0, 5, 7, "AVX-512", CARRIED, "stays in the CPU") \
 	X(XCR0, 9, 9, "PKRU", CARRIED, "stays in the CPU") \
 	X(XCR0, 17, 18, "AMX", CARRIED, "stays in the CPU") \
-	X(XCR0, 19, 19, "APX", CARRIED, "stays in the CPU") \
+	X(XCR0, 19, 19, "APX", CARRIED, "stays in the CPU; extensions must not use R16 to R31") \
 	X(XCR0, 62, 62, "LWP", REFUSED, "the CPU writes its records to addresses of Linux's") \
 	X(XSS, 8, 8, "PT", CARRIED, "stays in the CPU: see IA32_RTIT_CTL") \
 	X(XSS, 10, 10, "PASID", CARRIED, "stays in the CPU: see IA32_PASID") \

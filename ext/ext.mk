@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR; CXX follows CC.
+# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR, NO_APX;
+# CXX follows CC.
 #
 #   ext/NAME/*.c or *.cc, ext/NAME.c
 #                               an extension: $(O)/ext/NAME
@@ -23,7 +24,7 @@ endif
 # extension, wherever it is linked, and need no large code model.
 EXT_FLAGS := -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
-	-ftls-model=local-exec -fcf-protection=none -mgeneral-regs-only -mno-red-zone \
+	-ftls-model=local-exec -fcf-protection=none -mgeneral-regs-only $(NO_APX) -mno-red-zone \
 	-Wall -Wextra -Wconversion -Wshadow -Wundef -Werror
 EXT_CFLAGS := -std=gnu11 $(EXT_FLAGS) -Wmissing-prototypes -Wstrict-prototypes
 EXT_CXXFLAGS := -std=c++17 $(EXT_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics

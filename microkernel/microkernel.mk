@@ -8,7 +8,7 @@ MICROKERNEL := $(O)/microkernel
 # address where neither the small nor the kernel code model does.
 MK_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
-	-fcf-protection=none -mgeneral-regs-only -mno-red-zone \
+	-fcf-protection=none -mgeneral-regs-only $(NO_APX) -mno-red-zone \
 	-Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
 	-Wframe-larger-than=1024 -Werror
 MK_ASFLAGS := -I. -Ilib -g

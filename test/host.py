@@ -294,6 +294,28 @@ def run_check_elf(log):
     return passed, failures
 
 
+def run_check_sse(log):
+    """check-sse tells registers that hold the guest's state from others, in what objdump prints."""
+    used = ["movaps %xmm0,(%rax)", "vpxor %ymm10,%ymm1,%ymm2", "fld1", "fstp %st", "xsave (%rdi)",
+            "mov %r16,%rax", "add $0x1,%r19d", "movb %r29b,(%rax)", "jmp *(%r31)"]
+    free = ["mov %r15,%rax", "add $0x1,%r10d", "movb %r8b,(%r12)", "mov %rsi,%r11", "fnop"]
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="bareflank-sse.") as work:
+        objdump = os.path.join(work, "objdump")
+        with open(objdump, "w", encoding="utf-8") as stub:
+            stub.write('#!/bin/sh\ncat "$3"\n')
+        os.chmod(objdump, 0o755)
+        listing = os.path.join(work, "listing")
+        for insn in used + free:
+            with open(listing, "w", encoding="utf-8") as code:
+                code.write(f"0000328000000000 <_start>:\n  328000000000:\t{insn}\n")
+            status, _ = call(["ext/check-sse", listing], log,
+                             env={**os.environ, "PATH": f"{work}:{os.environ['PATH']}"})
+            if (status != 0) != (insn in used):
+                failures.append(insn)
+    return len(used + free) - len(failures), failures
+
+
 def run_sparse(log):
     """Sparse has nothing to say about the module."""
     status, output = call(["test/vm/kbuild", "6.1", "C=2"], log)
@@ -338,4 +360,5 @@ def static_jobs():
         Job("licences", run_licences),
         Job("docs", run_docs),
         Job("check-elf", run_check_elf),
+        Job("check-sse", run_check_sse),
     ]
