@@ -59,6 +59,26 @@ bool svm_claim_root_asid(uint32_t asid)
 	       chosen == asid;
 }
 
+/*
+ * What this CPU has of the features that no guest gets, by the field that would enable them (APM vol. 2,
+ * appendix B). On a CPU that lacks one its bit means nothing.
+ */
+static void find_refused(uint32_t features)
+{
+	uint32_t encryption = cpuid(0x80000000, 0).eax >= 0x8000001F ? cpuid(0x8000001F, 0).eax : 0;
+
+	svm.refused_np = bsl_field_get(encryption, 1, 1) << 1 /* SEV */ |
+			 bsl_field_get(encryption, 3, 1) << 2 /* SEV-ES */ |
+			 bsl_field_get(features, 17, 1) << 3 /* GMET */ |
+			 bsl_field_get(features, 19, 1) << 4 /* supervisor shadow stacks */ |
+			 bsl_field_get(encryption, 16, 1) << 5 /* transparent encryption */ |
+			 bsl_field_get(features, 21, 1) << 6 /* read-only page tables */;
+	svm.refused_virt_ext = bsl_field_get(features, 1, 1) /* LBR */ |
+			       bsl_field_get(features, 15, 1) << 1 /* VMLOAD, VMSAVE */ |
+			       bsl_field_get(features, 26, 1) << 2 /* IBS */;
+	svm.refused_interrupt = bsl_field_get(features, 13, 1) << 31 /* AVIC */;
+}
+
 static enum bf_error detect(void)
 {
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
@@ -77,6 +97,7 @@ static enum bf_error detect(void)
 	svm.asids = features.ebx;
 	svm.idle_flush = outer_flushes() ? SVM_TLB_FLUSH_ALL : 0;
 	svm.cr4_bits = known_cr4_bits();
+	find_refused(features.edx);
 	if (!svm.open_maps) {
 		/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
 		svm.open_maps = huge_alloc(3 * BF_PAGE_SIZE);

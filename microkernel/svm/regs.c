@@ -101,13 +101,30 @@ static void forget_code(void)
 	this_pp()->code.page = ~(uint64_t)0;
 }
 
+/* Words of single bits: those that a field has no room for, and those that the CPU lacks, are dropped. */
+static bool is_control(uint64_t number)
+{
+	return (number >= MK1_AMD_intercept_cr_read && number <= MK1_AMD_intercept_instruction3) ||
+	       number == MK1_AMD_virtual_interrupt_a || number == MK1_AMD_ctls1 ||
+	       number == MK1_AMD_ctls2;
+}
+
+/* Features that no guest gets: where the CPU has one, it is refused. */
+static bool drop_all_but(uint64_t *value, uint64_t kept, uint64_t refused)
+{
+	if (*value & refused)
+		return false;
+	*value &= kept;
+	return true;
+}
+
 /* The root VS stays behind the table that hides the hypervisor, as on VMX. */
 static bool judge_ctls1(struct vs *vs, uint64_t *value)
 {
 	uint64_t known = (svm.has_np ? SVM_NP_ENABLE : 0) |
 			 (svm.has_invlpgb ? SVM_INVLPGB_ENABLE : 0);
 
-	if (*value & ~known)
+	if (!drop_all_but(value, known, svm.refused_np))
 		return false;
 	vs->invlpgb = *value & SVM_INVLPGB_ENABLE;
 	if (vs->root)
@@ -167,12 +184,13 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_tlb_control:
 		return *value == 0 || *value == 1 || *value == 3 || *value == 7;
 	case MK1_AMD_virtual_interrupt_a:
-		return !(*value & BSL_BIT(31)); /* AVIC */
+		return drop_all_but(value, ~(uint64_t)SVM_AVIC_ENABLE, svm.refused_interrupt);
 	case MK1_AMD_ctls1:
 		return judge_ctls1(vs, value);
 	case MK1_AMD_n_cr3:
 		return judge_nested_root(vs, value);
 	case MK1_AMD_ctls2:
+		return drop_all_but(value, 0, svm.refused_virt_ext);
 	case MK1_AMD_avic_apic_bar:
 	case MK1_AMD_guest_pa_of_ghcb:
 	case MK1_AMD_avic_apic_backing_page_ptr:
@@ -210,6 +228,8 @@ static MK_RARE uint64_t write_other(struct vs *vs, uint64_t number, uint64_t val
 		done = live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
 		break;
 	case ACCESS_RW:
+		if (is_control(number))
+			value &= bsl_mask(reg->bytes * 8U);
 		if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, &value))
 			break;
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);

@@ -23,6 +23,8 @@ struct svm {
 	uint32_t root_asid; /* with INVLPGB: that of Linux on all PPs; 0: not chosen yet */
 	uint32_t idle_flush; /* TLB_CONTROL where nothing is to be flushed */
 	uint64_t cr4_bits; /* that the CPU knows */
+	/* Bits of 060h, 090h and 0B8h: features that the CPU has, but no guest gets. */
+	uint64_t refused_interrupt, refused_np, refused_virt_ext;
 	uint64_t open_maps; /* SPA of permission maps that intercept nothing */
 };
 

@@ -78,6 +78,7 @@ BF_ASSERT_OFFSET(struct vmcb, spec_ctrl, 0x6E0);
 #define SVM_EXIT_NPF 0x400
 #define SVM_EXIT_INVALID 0xFFFFFFFF /* compared in 32 bits: some report 64, some 32 ones */
 
+#define SVM_AVIC_ENABLE 0x80000000
 #define SVM_NP_ENABLE 0x1
 #define SVM_INVLPGB_ENABLE 0x80 /* INVLPGB and TLBSYNC are #UD in the guest without it */
 #define SVM_TLB_FLUSH_ALL 0x1

@@ -38,10 +38,18 @@ BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
 /* The other exit controls load what write_host and exchange.c write. */
 #define EXIT_REFUSED EXIT_SECONDARY
 
+/*
+ * Extensions write what they would like to have, and CPUs differ: a bit that this one lacks is dropped,
+ * whatever it stands for. false: the CPU would do it, but it is refused, or it lacks what is needed.
+ */
 static bool complete(struct vmx_ctl ctl, uint32_t needed, uint32_t refused, uint64_t *value)
 {
-	*value |= needed | ctl.must;
-	return !(*value & ~(uint64_t)(ctl.may & ~refused));
+	uint64_t completed = (*value & ctl.may) | needed | ctl.must;
+
+	if (completed & ~(uint64_t)(ctl.may & ~refused))
+		return false;
+	*value = completed;
+	return true;
 }
 
 static bool offers(struct vmx_ctl ctl, uint32_t needed)

@@ -152,18 +152,22 @@ uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 	return MK1_SUCCESS;
 }
 
+static bool is_control(uint64_t number)
+{
+	return number == MK1_INTEL_pin_based_vm_execution_ctls ||
+	       number == MK1_INTEL_primary_proc_based_vm_execution_ctls ||
+	       number == MK1_INTEL_secondary_proc_based_vm_execution_ctls ||
+	       number == MK1_INTEL_vmexit_ctls || number == MK1_INTEL_vmentry_ctls;
+}
+
 /* Judges, and completes, a value for a field in which not every value is safe for the host. */
 static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *value)
 {
 	if (is_msr_list(number))
 		return *value == 0;
-	switch (number) {
-	case MK1_INTEL_pin_based_vm_execution_ctls:
-	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
-	case MK1_INTEL_secondary_proc_based_vm_execution_ctls:
-	case MK1_INTEL_vmexit_ctls:
-	case MK1_INTEL_vmentry_ctls:
+	if (is_control(number))
 		return vmx_judge_controls(vs, field, value);
+	switch (number) {
 	case MK1_INTEL_address_of_io_bitmap_a:
 	case MK1_INTEL_address_of_io_bitmap_b:
 	case MK1_INTEL_address_of_msr_bitmaps:
@@ -227,7 +231,10 @@ static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, u
 	uint64_t wanted = value;
 
 	vmx_current(vs);
-	if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, reg->field, &value))
+	/* What a control field has no room for, the CPU lacks: judge drops it. */
+	if (value & ~bsl_mask(reg->bytes * 8U) && !is_control(number))
+		return false;
+	if (!judge(vs, number, reg->field, &value))
 		return false;
 	if (is_msr_list(number))
 		return true;

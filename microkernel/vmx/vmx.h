@@ -84,7 +84,10 @@ void vmx_flush_ept(uint64_t eptp);
 void vmx_flush_vpid(uint64_t vpid);
 void vmx_flush_gla(uint64_t vpid, uint64_t gla);
 
-/* controls.c: completes a value for a control field by what the hypervisor needs; false: refused */
+/*
+ * controls.c: completes a value for a control field by what the hypervisor needs, and takes away what
+ * the CPU lacks; false: refused
+ */
 bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value);
 bool vmx_init_controls(const struct vs *vs);
 bool vmx_controls_offered(void);

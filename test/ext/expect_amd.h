@@ -12,10 +12,24 @@ static struct cpuid_regs svm_features(void)
 	return cpuid(CPUID_SVM, 0);
 }
 
+/* Bits for which the register has no room are dropped. */
+static void intercepts_with(const struct reg *reg, uint64_t forced)
+{
+	accepts_as(reg, 0, forced);
+	for (unsigned int bit = 0; bit < 64; bit++)
+		accepts_as(reg, 1ULL << bit, ((1ULL << bit) & reg_mask(reg)) | forced);
+	accepts_as(reg, ~0ULL, reg_mask(reg));
+}
+
+static void intercepts(const struct reg *reg)
+{
+	intercepts_with(reg, 0);
+}
+
 /* VMRUN exits, always (APM vol. 2 §15.5.1); that VMMCALL does is not shown. */
 static void instruction2(const struct reg *reg)
 {
-	any_value(reg, INSTRUCTION2_VMRUN);
+	intercepts_with(reg, INSTRUCTION2_VMRUN);
 }
 
 /* Permission maps lie in memory that is contiguous and the hypervisor's: in the huge pool. */
@@ -63,28 +77,57 @@ static void tlb_control(const struct reg *reg)
 	refuses_wider(reg);
 }
 
+/* A feature that no guest gets: refused where the CPU has it, dropped where it lacks it. */
+static void for_no_guest(const struct reg *reg, uint64_t bit, bool cpu_has)
+{
+	if (cpu_has)
+		refuses(reg, bit);
+	else
+		accepts_as(reg, bit, 0);
+}
+
+/* AMD's memory encryption, CPUID 8000_001F EAX */
+static uint32_t encryption_features(void)
+{
+	return cpuid(0x80000000, 0).eax >= 0x8000001F ? cpuid(0x8000001F, 0).eax : 0;
+}
+
 /* All but AVIC. */
 static void virtual_interrupt(const struct reg *reg)
 {
 	accepts(reg, 0);
 	accepts(reg, ~(1ULL << 31));
-	refuses(reg, 1ULL << 31);
-	refuses(reg, ~0ULL);
+	for_no_guest(reg, 1ULL << 31, svm_features().edx & 1U << 13);
 }
 
 /* Nested paging, and INVLPGB in the guest, where there are any; no encryption, no trace. */
 static void nested_control(const struct reg *reg)
 {
-	uint32_t features = svm_features().edx;
+	uint32_t features = svm_features().edx, encryption = encryption_features();
 	bool has_invlpgb = features & 1U << 24 && cpuid(0x80000008, 0).ebx & 1U << 3;
+	const bool cpu_has[] = { [1] = encryption >> 1 & 1,  [2] = encryption >> 3 & 1,
+				 [3] = features >> 17 & 1,   [4] = features >> 19 & 1,
+				 [5] = encryption >> 16 & 1, [6] = features >> 21 & 1 };
 
 	accepts(reg, 0);
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if ((bit == 0 && features & 1) || (bit == 7 && has_invlpgb))
 			accepts(reg, 1ULL << bit);
 		else
-			refuses(reg, 1ULL << bit);
+			for_no_guest(reg, 1ULL << bit,
+				     bit < sizeof(cpu_has) / sizeof(cpu_has[0]) && cpu_has[bit]);
 	}
+}
+
+/* LBR, VMLOAD and VMSAVE, IBS: none is virtualised. */
+static void virtual_extensions(const struct reg *reg)
+{
+	static const unsigned int feature[] = { 1, 15, 26 };
+
+	accepts(reg, 0);
+	for (unsigned int bit = 0; bit < 64; bit++)
+		for_no_guest(reg, 1ULL << bit,
+			     bit < 3 && svm_features().edx >> feature[bit] & 1);
 }
 
 static void nested_cr3(const struct reg *reg)
@@ -147,14 +190,14 @@ static void cr4(const struct reg *reg)
 #define EXPECT_AMD_r13 ALWAYS(plain)
 #define EXPECT_AMD_r14 ALWAYS(plain)
 #define EXPECT_AMD_r15 ALWAYS(plain)
-#define EXPECT_AMD_intercept_cr_read ALWAYS(plain)
-#define EXPECT_AMD_intercept_cr_write ALWAYS(plain)
-#define EXPECT_AMD_intercept_dr_read ALWAYS(plain)
-#define EXPECT_AMD_intercept_dr_write ALWAYS(plain)
-#define EXPECT_AMD_intercept_exception ALWAYS(plain)
-#define EXPECT_AMD_intercept_instruction1 ALWAYS(plain)
+#define EXPECT_AMD_intercept_cr_read ALWAYS(intercepts)
+#define EXPECT_AMD_intercept_cr_write ALWAYS(intercepts)
+#define EXPECT_AMD_intercept_dr_read ALWAYS(intercepts)
+#define EXPECT_AMD_intercept_dr_write ALWAYS(intercepts)
+#define EXPECT_AMD_intercept_exception ALWAYS(intercepts)
+#define EXPECT_AMD_intercept_instruction1 ALWAYS(intercepts)
 #define EXPECT_AMD_intercept_instruction2 ALWAYS(instruction2)
-#define EXPECT_AMD_intercept_instruction3 ALWAYS(plain)
+#define EXPECT_AMD_intercept_instruction3 ALWAYS(intercepts)
 #define EXPECT_AMD_pause_filter_threshold ALWAYS(plain)
 #define EXPECT_AMD_pause_filter_count ALWAYS(plain)
 #define EXPECT_AMD_iopm_base_pa ALWAYS(permission_map)
@@ -173,7 +216,7 @@ static void cr4(const struct reg *reg)
 #define EXPECT_AMD_guest_pa_of_ghcb ALWAYS(zero)
 #define EXPECT_AMD_eventinj ALWAYS(plain)
 #define EXPECT_AMD_n_cr3 ALWAYS(nested_cr3)
-#define EXPECT_AMD_ctls2 ALWAYS(zero)
+#define EXPECT_AMD_ctls2 ALWAYS(virtual_extensions)
 #define EXPECT_AMD_vmcb_clean_bits ALWAYS(clean_bits)
 #define EXPECT_AMD_nrip ALWAYS(plain)
 #define EXPECT_AMD_number_of_bytes_fetched ALWAYS(plain)

@@ -27,7 +27,7 @@
 #define PIN_NEEDED 0x20
 #define PIN_NEVER 0x80
 #define PRIMARY_NEVER 0x220000
-#define SECONDARY_NEVER 0xC66311
+#define SECONDARY_NEVER 0x90E66311
 #define EXIT_NEEDED 0x3C0204
 #define EXIT_NEVER 0x80000000
 #define ENTRY_NEEDED 0xC004
@@ -47,25 +47,27 @@ static uint64_t true_capability(uint32_t msr)
 	return capability(msr);
 }
 
-/* Each bit by itself; follows are those that are not the writer's to choose. */
+/*
+ * Each bit by itself; follows are those that are not the writer's to choose. What the CPU lacks, and what
+ * the field has no room for, is dropped.
+ */
 static void controls(const struct reg *reg, uint64_t capabilities, uint32_t needed, uint32_t never,
 		     uint32_t follows)
 {
 	uint32_t always = (uint32_t)capabilities | needed;
-	uint32_t may = (uint32_t)(capabilities >> 32) & ~never;
+	uint32_t may = (uint32_t)(capabilities >> 32);
 
 	accepts_as(reg, 0, always);
 	for (unsigned int i = 0; i < 32; i++) {
 		uint32_t bit = 1u << i;
 
-		if (bit & follows)
-			accepts_as(reg, bit, always);
-		else if ((bit | always) & ~may)
+		if (bit & may & never)
 			refuses(reg, bit);
 		else
-			accepts_as(reg, bit, bit | always);
+			accepts_as(reg, bit, (bit & may & ~follows) | always);
 	}
-	refuses_wider(reg);
+	accepts_as(reg, 0xFFFFFFFF00000000, always);
+	accepts_as(reg, ~never, (may & ~never & ~follows) | always);
 }
 
 static void pin_controls(const struct reg *reg)

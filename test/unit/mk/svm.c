@@ -132,6 +132,11 @@ static uint64_t plain_value(unsigned int number, uint8_t bytes)
 	}
 }
 
+static bool is_intercept(unsigned int number)
+{
+	return number >= MK1_AMD_intercept_cr_read && number <= MK1_AMD_intercept_instruction3;
+}
+
 /* Every register: written, read back, and where the table says it is. */
 START_TEST(every_register)
 {
@@ -153,8 +158,10 @@ START_TEST(every_register)
 		ck_assert_msg(in_vmcb == value, "%s", name);
 		ck_assert_uint_eq(vmcb()->clean, 0);
 		if (regs_of[n].bytes < 8)
-			ck_assert_msg(reg_write(0, n, 1ULL << (8 * regs_of[n].bytes)) ==
-					      MK1_INVALID_INPUT_REG(3), "%s", name);
+			ck_assert_msg(reg_write(0, n, value | 1ULL << (8 * regs_of[n].bytes)) ==
+				      (is_intercept(n) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3)),
+				      "%s", name);
+		ck_assert_msg(reg_read(0, n) == value, "%s", name);
 	}
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, 0), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, MK1_AMD_NR_REGS), MK1_INVALID_INPUT_REG(2));
@@ -176,11 +183,8 @@ START_TEST(refused_values)
 		{ MK1_AMD_guest_asid, 16 },
 		{ MK1_AMD_tlb_control, 2 },
 		{ MK1_AMD_tlb_control, 4 },
-		{ MK1_AMD_virtual_interrupt_a, 1ULL << 31 },
-		{ MK1_AMD_ctls1, 2 },
 		{ MK1_AMD_n_cr3, 0x123 },
 		{ MK1_AMD_n_cr3, MK1_SPA_LIMIT },
-		{ MK1_AMD_ctls2, 1 },
 		{ MK1_AMD_avic_apic_bar, 0x1000 },
 		{ MK1_AMD_guest_pa_of_ghcb, 0x1000 },
 		{ MK1_AMD_avic_apic_backing_page_ptr, 0x1000 },
@@ -221,6 +225,48 @@ START_TEST(refused_values)
 }
 END_TEST
 
+/* Features that no guest gets: refused where the CPU has them, dropped where it lacks them. */
+START_TEST(features_for_no_guest)
+{
+	static const struct {
+		unsigned int number, bit;
+		uint32_t encryption, features;
+	} words[] = {
+		{ MK1_AMD_virtual_interrupt_a, 31, 0, 1 << 13 },
+		{ MK1_AMD_ctls1, 1, 1 << 1, 0 },
+		{ MK1_AMD_ctls1, 2, 1 << 3, 0 },
+		{ MK1_AMD_ctls1, 3, 0, 1 << 17 },
+		{ MK1_AMD_ctls1, 4, 0, 1 << 19 },
+		{ MK1_AMD_ctls1, 5, 1 << 16, 0 },
+		{ MK1_AMD_ctls1, 6, 0, 1 << 21 },
+		{ MK1_AMD_ctls2, 0, 0, 1 << 1 },
+		{ MK1_AMD_ctls2, 1, 0, 1 << 15 },
+		{ MK1_AMD_ctls2, 2, 0, 1 << 26 },
+	};
+	bool has = _i & 1;
+
+	machine_of(0);
+	if (_i & 2)
+		cpuid_set(0x80000000, 0, 0x80000008, 0, 0, 0);
+	else
+		cpuid_set(0x80000000, 0, 0x8000001F, 0, 0, 0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, has ? 0x042AA00B : 9);
+	cpuid_set(0x8000001F, 0, has ? 0x1000A : 0, 0, 0, 0);
+	start_and_launch();
+	guest_exit(EXIT_CPUID_SVM);
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		uint64_t before = reg_read(0, words[i].number);
+		bool refused = has && !(words[i].encryption && _i & 2);
+
+		ck_assert_uint_eq(reg_write(0, words[i].number, before | 1ULL << words[i].bit),
+				  refused ? MK1_INVALID_INPUT_REG(3) : MK1_SUCCESS);
+		ck_assert_uint_eq(reg_read(0, words[i].number), before);
+	}
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0xFFFFFFFFFFFFFF01), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE);
+}
+END_TEST
+
 START_TEST(the_root_vs_stays_behind_nested_paging)
 {
 	machine_of(0);
@@ -236,8 +282,8 @@ START_TEST(no_nested_paging)
 	cpuid_set(0x8000000A, 0, 1, 16, 0, 8);
 	start_and_launch();
 	ck_assert_uint_eq(vmcb()->np_control, 0);
-	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), 0);
 	/* PAT is the CPU's own then */
 	msr_set(cpu, MSR_IA32_PAT, 0x0706);
 	guest_exit(EXIT_CPUID_SVM);
@@ -359,8 +405,7 @@ START_TEST(invlpgb)
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
-	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_INVLPGB_ENABLE),
-			  on ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_INVLPGB_ENABLE), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE | on);
 	/* another VS has it if its extension says so */
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
@@ -1163,6 +1208,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, no_vm_cr);
 	tcase_add_test(tc, every_register);
 	tcase_add_test(tc, refused_values);
+	tcase_add_loop_test(tc, features_for_no_guest, 0, 4);
 	tcase_add_test(tc, the_root_vs_stays_behind_nested_paging);
 	tcase_add_test(tc, no_nested_paging);
 	tcase_add_test(tc, hidden_intercepts);
