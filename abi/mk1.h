@@ -97,7 +97,7 @@
 	X(VS, 12, vs_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", "HANDLE REG1 REG2 REG3") \
 	X(VS, 13, vs_advance_ip_and_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", \
 	  "HANDLE REG1 REG2 REG3 UNKNOWN") \
-	X(VS, 14, vs_tlb_flush, 3, 0, "h:64 vsid:16 gla:64", "", "HANDLE REG1") \
+	X(VS, 14, vs_tlb_flush, 3, 0, "h:64 vsid:16 gla:64", "", "HANDLE REG1 REG2") \
 	X(INTRINSIC, 0, intrinsic_rdmsr, 2, 1, "h:64 msr:32", "value:64", "HANDLE REG1 DENIED") \
 	X(INTRINSIC, 1, intrinsic_wrmsr, 3, 0, "h:64 msr:32 value:64", "", "HANDLE REG1 DENIED") \
 	X(MEM, 0, mem_alloc_page, 1, 2, "h:64", "va:64 spa:64", "HANDLE UNKNOWN") \

@@ -259,6 +259,9 @@ void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip, ui
 	rsp = phase == PHASE_FAIL ? stack_top(MK1_EXT_FAIL_STACK_BASE, ppid) : pp->stack_top;
 	/* Ring 3 can zero its FS base with a MOV to FS; after an exit the CPU has it anew. */
 	wrmsr(MSR_FS_BASE, tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
+	/* Its GS base is its own, and 0 where it begins, as an exit leaves it. */
+	if (phase != PHASE_FAIL)
+		wrmsr(MSR_GS_BASE, 0);
 	pp->phase = phase;
 	enter_ring3(arg0, arg1, rsp, rip);
 }
@@ -399,14 +402,17 @@ static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va,
 bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
 {
 	uint64_t *entry = NULL;
+	bool done = false;
 
 	mk_lock(&direct_lock);
 	if (vm_get(vm->id))
 		entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
-	if (entry)
+	if (entry && !*entry) {
 		*entry = spa | USER_RW;
+		done = true;
+	}
 	mk_unlock(&direct_lock);
-	return entry != NULL;
+	return done;
 }
 
 bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)

@@ -90,6 +90,7 @@ static void init_cpu(struct pp *pp)
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr(MSR_IA32_SYSENTER_CS, 0);
+	wrmsr(MSR_GS_BASE, 0); /* Linux' per-CPU data: not every CPU drops it with the selector */
 	if (!pat_serves(state->pat))
 		wrmsr(MSR_IA32_PAT, HOST_PAT);
 	/* Without CR4.OSXSAVE Linux cannot read it, nor have changed it. */

@@ -3,10 +3,12 @@
 #include <abi/layout.h>
 #include <abi/mk1_msrs.h>
 #include <bsl/bits.h>
+#include <bsl/paging.h>
 
 #include "ext.h"
 #include "intrinsics.h"
 #include "mem.h"
+#include "mk.h"
 #include "mtrr.h"
 #include "nested.h"
 #include "pp.h"
@@ -135,6 +137,9 @@ uint64_t sys_intrinsic_wrmsr(struct syscall_frame *f)
 {
 	if (!(msr_rights((uint32_t)f->reg[1]) & MSR_W))
 		return MK1_INVALID_PERM_DENIED;
+	/* Emulated CPUs take any base. */
+	if ((uint32_t)f->reg[1] == MSR_GS_BASE && !bsl_is_canonical(f->reg[2], mk.levels))
+		return MK1_INVALID_INPUT_REG(1);
 	if (!wrmsr_safe((uint32_t)f->reg[1], f->reg[2]))
 		return MK1_INVALID_INPUT_REG(1);
 	if (mtrr_is((uint32_t)f->reg[1]))

@@ -34,7 +34,8 @@ uint64_t sys_vm_map_direct(struct syscall_frame *f)
 
 	if (!vm)
 		return MK1_INVALID_INPUT_REG(1);
-	if (!bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE || mem_is_owned(spa))
+	if (!spa || !bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE ||
+	    mem_is_owned(spa))
 		return MK1_INVALID_INPUT_REG(2);
 	if (!direct_map(this_pp()->ext, vm, spa))
 		return MK1_FAILURE_UNKNOWN;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_take and vs_put. */
+#include <bsl/bits.h>
+
 #include "ext.h"
 #include "fail.h"
 #include "mk.h"
@@ -281,7 +283,8 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 	if (!vs)
 		return status;
-	if (!advance_active(vs))
+	/* Before the first exit what is active stands at its first instruction: nothing is skipped. */
+	if (!(this_pp()->vs && nothing_exited()) && !advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
 	vs_activate(vs);
 	return MK1_SUCCESS;
@@ -290,10 +293,13 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 uint64_t sys_vs_tlb_flush(struct syscall_frame *f)
 {
 	struct vs *vs = vs_take(arg_id(f, 1));
+	uint64_t gla = f->reg[2];
+	bool is_page = gla && bsl_is_aligned(gla, BF_PAGE_SIZE);
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
-	mk.vendor->tlb_flush_gla(vs, f->reg[2]);
+	if (is_page)
+		mk.vendor->tlb_flush_gla(vs, gla);
 	vs_put(vs);
-	return MK1_SUCCESS;
+	return is_page ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(2);
 }

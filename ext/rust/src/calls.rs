@@ -288,7 +288,7 @@ impl Handle {
         })
     }
 
-    /// Drops the translation that this PP has of one address.
+    /// Drops the translations that this PP has of one page.
     pub fn vs_tlb_flush(self, vs: VsId, gla: Gla) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.
         check(unsafe { sys::vs_tlb_flush(self.0, vs.0.into(), gla.0) })

@@ -3,7 +3,8 @@
 #define CALL control_again
 #include "call.h"
 
-static uint64_t spa, faults;
+static const uint64_t spa = BF_PAGE_SIZE;
+static uint64_t faults;
 
 static void fault(uint64_t error_and_vector, uint64_t address)
 {
@@ -39,10 +40,10 @@ static bool writes(uint64_t *to, uint64_t value)
 	       r9 == 9 && r10 == 10 && r11 == 11 && r12 == 12;
 }
 
-/* The page is one that the guest does not use: the first one of memory, which is put back. */
+/* The page is one that the guest does not use: the second one of memory, which is put back. */
 static void test(void)
 {
-	uint64_t *page = (uint64_t *)MK1_DIRECT_MAP_BASE;
+	uint64_t *page = (uint64_t *)(MK1_DIRECT_MAP_BASE + spa);
 	uint64_t va, old;
 
 	if (!VERIFY_STATUS(mk1_vm_map_direct(MK1_HANDLE, MK1_ROOT_VMID, spa, &va), MK1_SUCCESS))

@@ -77,7 +77,8 @@ static void test(void)
 	at_the_end_of(va);
 	VERIFY_STATUS(mk1_mem_free_huge(MK1_HANDLE, va), MK1_SUCCESS);
 	refuses(va);
-	VERIFY_STATUS(mk1_vm_map_direct(MK1_HANDLE, MK1_ROOT_VMID, 0, &va), MK1_SUCCESS);
+	VERIFY_STATUS(mk1_vm_map_direct(MK1_HANDLE, MK1_ROOT_VMID, BF_PAGE_SIZE, &va),
+		      MK1_SUCCESS);
 	GIVES(MK1_INVALID_INPUT_REG(0), va + BF_PAGE_SIZE, 1);
 	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, MK1_ROOT_VMID, va), MK1_SUCCESS);
 	refuses(va);

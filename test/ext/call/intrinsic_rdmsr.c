@@ -8,6 +8,7 @@
 #define MSR_TSC 0x10
 #define MSR_PAT 0x277
 #define MSR_FS_BASE 0xC0000100
+#define MSR_GS_BASE 0xC0000101
 
 static uint64_t fs_base(void)
 {
@@ -56,6 +57,9 @@ static void test(void)
 	VERIFY((out[0] & (EFER_SCE | EFER_LMA | EFER_NXE)) == (EFER_SCE | EFER_LMA | EFER_NXE));
 	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_FS_BASE);
 	VERIFY(out[0] == fs_base());
+	/* where a callback begins */
+	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_GS_BASE);
+	VERIFY(out[0] == 0);
 	/* what Mk#1 promises: index 0 is write back, index 3 uncacheable */
 	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_PAT);
 	VERIFY((uint8_t)out[0] == 6 && (uint8_t)(out[0] >> 24) == 0);

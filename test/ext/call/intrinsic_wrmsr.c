@@ -5,14 +5,37 @@
 
 #include "msrs.h"
 
+#define MSR_GS_BASE 0xC0000101
 #define MSR_TSC_AUX 0xC0000103
 
-static uint64_t tsc_aux(void)
+static uint64_t read_msr(uint64_t msr)
 {
 	uint64_t value = 0;
 
-	VERIFY_STATUS(mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_TSC_AUX, &value), MK1_SUCCESS);
+	VERIFY_STATUS(mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value), MK1_SUCCESS);
 	return value;
+}
+
+static uint64_t tsc_aux(void)
+{
+	return read_msr(MSR_TSC_AUX);
+}
+
+/* GS is the extension's own, to find what it likes with. */
+static void test_gs_base(void)
+{
+	static const uint64_t word = 0x1122334455667788;
+	uint64_t found;
+
+	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH32 | MSR_GS_BASE, (uint64_t)&word - 8);
+	VERIFY(read_msr(MSR_GS_BASE) == (uint64_t)&word - 8);
+	__asm__ volatile("movq %%gs:8, %0" : "=r"(found));
+	VERIFY(found == word);
+	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, MSR_GS_BASE, 1ULL << 63);
+	VERIFY(read_msr(MSR_GS_BASE) == (uint64_t)&word - 8);
+	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_GS_BASE, 0xFFFF800000000000);
+	VERIFY(read_msr(MSR_GS_BASE) == 0xFFFF800000000000);
+	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_GS_BASE, 0);
 }
 
 static void denied(uint64_t msr)
@@ -44,7 +67,7 @@ static void test(void)
 		for (uint64_t msr = msrs[i].first; msr <= msrs[i].last; msr++) {
 			if (msrs[i].rights == R)
 				denied(msr);
-			else if (msr != MSR_TSC_AUX)
+			else if (msr != MSR_TSC_AUX && msr != MSR_GS_BASE)
 				same_again(msr);
 		}
 		if (!is_listed(msrs[i].first - 1))
@@ -52,6 +75,7 @@ static void test(void)
 		if (!is_listed(msrs[i].last + 1))
 			denied(msrs[i].last + 1);
 	}
+	test_gs_base();
 	GIVES(MK1_SUCCESS, MK1_HANDLE, MSR_TSC_AUX, 0x12345678);
 	VERIFY(tsc_aux() == 0x12345678);
 	/* bits that the register does not have: the CPU refuses them, or drops them */

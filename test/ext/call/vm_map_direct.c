@@ -15,7 +15,7 @@ static void refuses(uint64_t spa)
 
 static void test_refusals(void)
 {
-	static const uint64_t bad[] = { 1, 8, 0xFFF, 0x1001, 0x1000FF8, MK1_DIRECT_MAP_SIZE,
+	static const uint64_t bad[] = { 0, 1, 8, 0xFFF, 0x1001, 0x1000FF8, MK1_DIRECT_MAP_SIZE,
 					MK1_DIRECT_MAP_SIZE - 1, 1ULL << 52, 1ULL << 63, ~0xFFFULL,
 					~0ULL };
 	uint64_t va, spa;
@@ -48,7 +48,7 @@ static void test_contents(void)
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid(), old;
 
 	map(HIGH16 | MK1_ROOT_VMID);
-	map(MK1_ROOT_VMID);
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, MK1_ROOT_VMID, DIRECT_SPA); /* once is enough */
 	map(s.vmid);
 	old = *direct_word();
 	*direct_word() = 0x1122334455667788;

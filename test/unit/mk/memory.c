@@ -119,6 +119,7 @@ START_TEST(direct_map_of_the_root_vm)
 
 	setup();
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 1, spa), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, 0), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa + 1), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, MK1_DIRECT_MAP_SIZE),
 			  MK1_INVALID_INPUT_REG(2));
@@ -129,8 +130,9 @@ START_TEST(direct_map_of_the_root_vm)
 	ck_assert_uint_eq(va, MK1_DIRECT_MAP_BASE + spa);
 	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(spa));
 	ck_assert(!mmu_user(va, false, true));
-	/* again does no harm */
-	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_SUCCESS);
+	/* once is enough */
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_FAILURE_UNKNOWN);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(spa));
 
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 1, va), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va + 1), MK1_INVALID_INPUT_REG(2));
@@ -145,6 +147,7 @@ START_TEST(direct_map_of_the_root_vm)
 	ck_assert_uint_eq(cpu->arg[INSN_INVLPG][0], va);
 	ck_assert(!mmu_user(va, false, false));
 	ck_assert_uint_eq(SYS(vm_unmap_direct, HANDLE, 0, va), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, spa), MK1_SUCCESS);
 }
 END_TEST
 
@@ -527,6 +530,11 @@ START_TEST(msrs)
 	ck_assert_uint_eq(msr_get(cpu, 0xC0000103), 0x123456789);
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_EFER), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], msr_get(cpu, MSR_EFER));
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_GS_BASE, 0x4000), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_GS_BASE, 1ULL << 63),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_GS_BASE), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], 0x4000);
 	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_EFER, 0), MK1_INVALID_PERM_DENIED);
 	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_LSTAR, 0), MK1_INVALID_PERM_DENIED);
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0x12345), MK1_INVALID_PERM_DENIED);

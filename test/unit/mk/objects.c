@@ -278,6 +278,27 @@ START_TEST(nothing_is_active)
 }
 END_TEST
 
+/* What is active before the first exit has nothing to be advanced over. */
+START_TEST(nothing_exited)
+{
+	uint64_t vs3;
+
+	machine_of(_i);
+	start();
+	second_vs();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 0), MK1_SUCCESS);
+	vs3 = regs.reg[0];
+	ck_assert_uint_eq(reg_write((uint16_t)vs2, reg_rip(), 0x1000), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, 9),
+			  MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, vs3), MK1_SUCCESS);
+	ck_assert_uint_eq(host_pp->vs->id, vs3);
+	ck_assert_uint_eq(reg_read((uint16_t)vs2, reg_rip()), 0x1000);
+}
+END_TEST
+
 START_TEST(init_as_root)
 {
 	machine_of(_i);
@@ -460,6 +481,8 @@ START_TEST(clear_and_flush)
 		ck_assert_uint_eq(vmcb_of(m.pps[0]->vs)->clean, 0);
 	}
 	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, 0, 0x7000), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, 0, 0), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, vs2, 0x7001), MK1_INVALID_INPUT_REG(2));
 	if (_i)
 		ck_assert_uint_eq(cpu->arg[INSN_INVVPID][0], 0);
 	else
@@ -625,6 +648,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, advance_and_run, 0, 2);
 	tcase_add_test(tc, no_way_to_advance);
 	tcase_add_loop_test(tc, nothing_is_active, 0, 2);
+	tcase_add_loop_test(tc, nothing_exited, 0, 2);
 	tcase_add_loop_test(tc, init_as_root, 0, 2);
 	tcase_add_loop_test(tc, init_as_root_of_the_active_vs, 0, 2);
 	tcase_add_loop_test(tc, migrate, 0, 2);
