@@ -104,7 +104,7 @@ static void init_pp(struct pp *pp)
 	pp->vs = NULL;
 	pp->ext = NULL;
 	pp->root_vs = NULL;
-	pp->vmid = MK1_INVALID_ID;
+	pp->vmid = MK1_ROOT_VMID; /* the active VM, before there is an active VS */
 	pp->vpid = MK1_INVALID_ID;
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;

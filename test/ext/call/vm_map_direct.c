@@ -105,6 +105,18 @@ static void test(void)
 	test_no_memory();
 }
 
+/* Before there is an active VS the root VM is active: its map can be used at once. */
+static void test_root_vm(void)
+{
+	VERIFY(is_active(MK1_ROOT_VMID, MK1_INVALID_ID, MK1_INVALID_ID));
+	map(MK1_ROOT_VMID);
+	*direct_word() = *direct_word() + 1;
+	VERIFY_STATUS(mk1_vm_unmap_direct(MK1_HANDLE, MK1_ROOT_VMID, DIRECT_VA), MK1_SUCCESS);
+	VERIFY(!is_mapped(DIRECT_VA));
+}
+
 static const struct hooks hooks = {
+	.started = test_root_vm,
+	.bootstrap = test_root_vm,
 	.exit = test,
 };

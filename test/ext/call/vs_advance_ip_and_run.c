@@ -10,7 +10,7 @@ static void nothing_active(void)
 	struct second s = make_second();
 
 	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, s.vmid, s.vpid, s.vsid);
-	VERIFY(is_active(MK1_INVALID_ID, MK1_INVALID_ID, MK1_INVALID_ID));
+	VERIFY(is_active(MK1_ROOT_VMID, MK1_INVALID_ID, MK1_INVALID_ID));
 	drop_second(s);
 }
 

@@ -249,7 +249,28 @@ START_TEST(direct_map_fault_without_a_vm)
 {
 	machine_of(0);
 	start();
+	host_pp->vmid = MK1_INVALID_ID;
 	ck_assert(!direct_map_fault(host_pp, MK1_DIRECT_MAP_BASE));
+}
+END_TEST
+
+/* Before there is an active VS the root VM is active, in _start and in bootstrap. */
+START_TEST(direct_map_in_bootstrap)
+{
+	uint64_t va = MK1_DIRECT_MAP_BASE + linux_page(3);
+
+	machine_of(_i);
+	enter(0);
+	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
+	ck_assert_uint_eq(*(uint16_t *)(BF_PP_ABI + MK1_TLS_VMID), MK1_ROOT_VMID);
+	ck_assert_uint_eq(*(uint16_t *)(BF_PP_ABI + MK1_TLS_VPID), MK1_INVALID_ID);
+	ck_assert_uint_eq(*(uint16_t *)(BF_PP_ABI + MK1_TLS_VSID), MK1_INVALID_ID);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, 0, linux_page(3)), MK1_SUCCESS);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(linux_page(3)));
+	SYS(callback_register_bootstrap, HANDLE, EXT_BOOTSTRAP);
+	SYS(control_wait);
+	ck_assert_uint_eq(*(uint16_t *)(BF_PP_ABI + MK1_TLS_VMID), MK1_ROOT_VMID);
+	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(linux_page(3)));
 }
 END_TEST
 
@@ -613,6 +634,7 @@ TCase *memory_tests(void)
 	tcase_add_test(tc, direct_map_not_seen_yet);
 	tcase_add_test(tc, direct_map_fault_without_a_vm);
 	tcase_add_test(tc, tlb_flush_of_a_vm);
+	tcase_add_loop_test(tc, direct_map_in_bootstrap, 0, 2);
 	tcase_add_loop_test(tc, tlb_flush_in_bootstrap, 0, 2);
 	tcase_add_test(tc, shootdown_waits_for_a_pp_in_its_extension);
 	tcase_add_test(tc, shootdown_reaches_a_pp_in_its_extension);
