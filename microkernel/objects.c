@@ -16,13 +16,13 @@
 
 static struct bsl_spinlock pool_lock;
 static struct vm vms[MK_MAX_VMS];
-static struct vp vps[MK_SPARE_VPS + BF_MAX_PPS];
+static struct vp vps[MK_MAX_VPS + MK_PPS_BEYOND];
 
 /* VSs lie in pages of the pool, as many as the PPs call for. */
 #define VSS_PER_PAGE 16
 BF_STATIC_ASSERT(VSS_PER_PAGE * sizeof(struct vs) <= BF_PAGE_SIZE, "a page of VSs");
 
-static struct vs *vs_pages[(MK_SPARE_VSS + BF_MAX_PPS) / VSS_PER_PAGE];
+static struct vs *vs_pages[(MK_MAX_VSS + MK_PPS_BEYOND) / VSS_PER_PAGE];
 
 static void lock(void)
 {
@@ -34,14 +34,19 @@ static void unlock(void)
 	mk_unlock(&pool_lock);
 }
 
+static uint32_t pps_beyond(void)
+{
+	return mk.handoff->nr_pps > MK_USUAL_PPS ? mk.handoff->nr_pps - MK_USUAL_PPS : 0;
+}
+
 uint16_t objects_nr_vps(void)
 {
-	return (uint16_t)(MK_SPARE_VPS + mk.handoff->nr_pps);
+	return (uint16_t)(MK_MAX_VPS + pps_beyond());
 }
 
 uint16_t objects_nr_vss(void)
 {
-	return (uint16_t)(MK_SPARE_VSS + mk.handoff->nr_pps);
+	return (uint16_t)(MK_MAX_VSS + pps_beyond());
 }
 
 /* The slot of a VS; id is less than objects_nr_vss(). */

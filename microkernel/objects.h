@@ -16,10 +16,15 @@
 
 #include "pp.h"
 
+/*
+ * Extensions for Mk#1 have these limits built in, and that of the PPs: an id beyond them is nothing to
+ * them. On machines with more PPs, which only others serve, each PP beyond adds one VP and one VS.
+ */
 #define MK_MAX_VMS 16
-/* One of each for every PP, and these. */
-#define MK_SPARE_VPS 512
-#define MK_SPARE_VSS 512
+#define MK_MAX_VPS 256
+#define MK_MAX_VSS 256
+#define MK_USUAL_PPS 128
+#define MK_PPS_BEYOND (BF_MAX_PPS - MK_USUAL_PPS)
 
 struct ext;
 

@@ -64,7 +64,7 @@ START_TEST(ids_are_handed_out_lowest_first)
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, 3), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], 3);
-	for (uint64_t i = 0; i < MK_SPARE_VPS + m.nr_pps; i++) {
+	for (uint64_t i = 0; i < MK_MAX_VPS; i++) {
 		ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, i % MK_MAX_VMS), MK1_SUCCESS);
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
@@ -78,11 +78,11 @@ END_TEST
 START_TEST(the_pool_of_vss_is_exhausted)
 {
 	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
-	m.pool_pages = 1500;
+	m.pool_pages = 1000;
 	machine_init();
 	start();
 	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
-	for (uint64_t i = 0; i < MK_SPARE_VSS + m.nr_pps; i++) {
+	for (uint64_t i = 0; i < MK_MAX_VSS; i++) {
 		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
@@ -93,7 +93,7 @@ START_TEST(the_pool_of_vss_is_exhausted)
 }
 END_TEST
 
-/* As many PPs as there can be: one VS for each of them, and those for guests. */
+/* As many PPs as there can be: one VS for each of them, and some for guests. */
 START_TEST(a_thousand_pps)
 {
 	machine_defaults(BF_VENDOR_AMD);
@@ -103,12 +103,15 @@ START_TEST(a_thousand_pps)
 	start();
 	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, BF_MAX_PPS), MK1_INVALID_INPUT_REG(2));
-	for (uint64_t i = 0; i < BF_MAX_PPS + MK_SPARE_VSS; i++) {
+	for (uint64_t i = 0; i < MK_MAX_VSS + MK_PPS_BEYOND; i++) {
 		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, BF_MAX_PPS - 1), MK1_SUCCESS);
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_FAILURE_UNKNOWN);
 	ck_assert_ptr_null(vs_get(objects_nr_vss()));
+	m.handoff->nr_pps = MK_USUAL_PPS;
+	ck_assert_uint_eq(objects_nr_vps(), MK_MAX_VPS);
+	ck_assert_uint_eq(objects_nr_vss(), MK_MAX_VSS);
 }
 END_TEST
 
