@@ -94,7 +94,8 @@
 	X(VS, 9, vs_promote, 2, 0, "h:64 vsid:16", "", "HANDLE REG1 UNKNOWN") \
 	X(VS, 10, vs_clear, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
 	X(VS, 11, vs_migrate, 3, 0, "h:64 vsid:16 ppid:16", "", "HANDLE REG1 REG2") \
-	X(VS, 12, vs_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", "HANDLE REG1 REG2 REG3") \
+	X(VS, 12, vs_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", \
+	  "HANDLE REG1 REG2 REG3 UNKNOWN") \
 	X(VS, 13, vs_advance_ip_and_set_active, 4, 0, "h:64 vmid:16 vpid:16 vsid:16", "", \
 	  "HANDLE REG1 REG2 REG3 UNKNOWN") \
 	X(VS, 14, vs_tlb_flush, 3, 0, "h:64 vsid:16 gla:64", "", "HANDLE REG1 REG2") \

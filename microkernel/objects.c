@@ -2,6 +2,7 @@
 #include "objects.h"
 
 #include <abi/mk1.h>
+#include <bsl/bits.h>
 #include <bsl/string.h>
 
 #include "debug.h"
@@ -13,6 +14,8 @@
 #include "mk.h"
 #include "pp.h"
 #include "vendor.h"
+
+#define XCR0_X87 0x1 /* the value after reset, and the least allowed */
 
 static struct bsl_spinlock pool_lock;
 static struct vm vms[MK_MAX_VMS];
@@ -177,7 +180,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 		vs->vpid = vpid;
 		vs->ppid = ppid;
 		vs->active_ppid = MK1_INVALID_ID;
-		vs->live[LIVE_XCR0] = 1; /* x87: the value after reset, and the least allowed */
+		vs->live[LIVE_XCR0] = XCR0_X87;
 		if (mk.vendor->vs_init(vs)) {
 			vs->state = SLOT_USED;
 			vp->vss++;
@@ -268,7 +271,7 @@ static uint64_t cpu_live_read(enum live_reg reg)
 	case LIVE_DR3:
 		return read_dr3();
 	default:
-		return has_xcr0() ? xgetbv0() : 1;
+		return has_xcr0() ? xgetbv0() : XCR0_X87;
 	}
 }
 
@@ -295,7 +298,7 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 		write_dr3(value);
 		return true;
 	default:
-		return has_xcr0() && xsetbv0_safe(value);
+		return has_xcr0() ? xsetbv0_safe(value) : value == XCR0_X87;
 	}
 }
 
@@ -308,14 +311,18 @@ bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
 {
 	bool active = this_pp()->vs == vs;
 	uint64_t old = cpu_live_read(reg);
+	bool fits;
 
+	if (reg == LIVE_XCR0)
+		value |= XCR0_X87;
 	/* The CPU is the judge, also for a VS that is to have the value later. */
-	if (!cpu_live_write(reg, value))
-		return false;
-	if (!active) {
+	fits = cpu_live_write(reg, value);
+	if (active || (vs->root && !fits))
+		return fits;
+	if (fits)
 		(void)cpu_live_write(reg, old);
-		vs->live[reg] = value;
-	}
+	vs->live[reg] = value;
+	vs->unfit = (uint8_t)bsl_field_set(vs->unfit, reg, 1, !fits);
 	return true;
 }
 
@@ -327,7 +334,8 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 	vs->live[LIVE_CR8] = state->cr8;
 	for (unsigned int i = 0; i < 4; i++)
 		vs->live[LIVE_DR0 + i] = state->dr[i];
-	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : 1;
+	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : XCR0_X87;
+	vs->unfit = 0;
 }
 
 void live_restore(const struct bf_cpu_state *state)
@@ -405,7 +413,7 @@ void vs_activate(struct vs *vs)
 		pp->vmid = vps[vs->vpid].vmid;
 		bsl_memcpy(abi_gprs(), vs->gpr, sizeof(vs->gpr));
 		/*
-		 * Each of these values was in a CPU before, so none can be refused. Most are the same
+		 * A CPU has had, or tried, each of these values, so none can be refused. Most are the same
 		 * in all VSs, and writing them takes long.
 		 */
 		for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {

@@ -62,6 +62,7 @@ struct vs {
 	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
 	bool invlpgb; /* SVM: the extension itself enabled INVLPGB */
+	uint8_t unfit; /* bits by enum live_reg: of live[], what no CPU would take */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
 	uint16_t active_ppid; /* the PP it is active on, or MK1_INVALID_ID */
@@ -106,7 +107,10 @@ uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 /* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
 uint64_t *gpr_of(struct vs *vs, uint64_t offset);
 
-/* Registers that the world switch leaves in the CPU. false: the CPU refuses the value. */
+/*
+ * Registers that the world switch leaves in the CPU. false: the CPU refuses the value. A guest's VS that
+ * is not active holds it all the same, and cannot become active with it.
+ */
 uint64_t live_read(const struct vs *vs, enum live_reg reg);
 bool live_write(struct vs *vs, enum live_reg reg, uint64_t value);
 

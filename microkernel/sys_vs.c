@@ -106,7 +106,7 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 
 /*
  * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when they
- * do not fit together.
+ * do not fit together, or it holds what the CPU does not take.
  */
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
@@ -121,6 +121,8 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 		*status = MK1_INVALID_INPUT_REG(2);
 	else if (!vs || vs->vpid != vp->id)
 		*status = MK1_INVALID_INPUT_REG(3);
+	else if (vs->unfit)
+		*status = MK1_FAILURE_UNKNOWN;
 	else
 		vs_claim(vs);
 	if (vs)

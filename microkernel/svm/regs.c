@@ -200,10 +200,10 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 		return *value == 0; /* features that are never on */
 	case MK1_AMD_cpl:
 		return *value <= 3;
-	case MK1_AMD_cr0:
-		return !(*value >> 32);
+	case MK1_AMD_cr0: /* what a guest has is checked by VMRUN; Linux may go on with it in the CPU */
+		return !vs->root || !(*value >> 32);
 	case MK1_AMD_cr4:
-		return !(*value & ~svm.cr4_bits);
+		return !vs->root || !(*value & ~svm.cr4_bits);
 	case MK1_AMD_efer:
 		*value |= EFER_SVME; /* VMRUN insists on it */
 		return true;

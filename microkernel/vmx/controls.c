@@ -133,3 +133,10 @@ uint64_t vmx_cr0_forced(void)
 		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
 	return forced;
 }
+
+void vmx_complete_crs(struct vmx_area *area)
+{
+	vmcs_write(VMCS_cr0, vmcs_read(VMCS_cr0) | vmx_cr0_forced());
+	vmcs_write(VMCS_cr4, vmcs_read(VMCS_cr4) | vmx.cr4_fixed0);
+	area->raw_crs = false;
+}

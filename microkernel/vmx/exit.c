@@ -63,6 +63,8 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 		vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
 		area->host_cr3 = pp->host_cr3;
 	}
+	if (area->raw_crs)
+		vmx_complete_crs(area);
 	if (read_cr2() != vs->guest_cr2)
 		write_cr2(vs->guest_cr2);
 	if (read_dr6() != area->dr6)

@@ -189,11 +189,11 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	case MK1_INTEL_virt_exception_information_address:
 	case MK1_INTEL_sub_page_permission_table_pointer:
 		return *value == 0; /* features that are never on */
-	case MK1_INTEL_cr0:
-		*value |= vmx_cr0_forced();
+	case MK1_INTEL_cr0: /* a guest's are completed when it runs */
+		*value |= vs->root ? vmx_cr0_forced() : 0;
 		return true;
 	case MK1_INTEL_cr4:
-		*value |= vmx.cr4_fixed0;
+		*value |= vs->root ? vmx.cr4_fixed0 : 0;
 		return true;
 	default:
 		return true;
@@ -220,6 +220,11 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 	case MK1_INTEL_ept_pointer:
 		area->own_ept = mk.root_npt && value == vmx_root_eptp();
 		vmx_flush_everything();
+		break;
+	case MK1_INTEL_cr0:
+	case MK1_INTEL_cr4:
+		area->raw_crs = true;
+		this_pp()->unsettled = true;
 		break;
 	default:
 		break;

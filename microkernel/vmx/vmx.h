@@ -60,6 +60,7 @@ struct vmx_area {
 	uint64_t aside[VMX_NR_ASIDE]; /* captured, but no part of bf_cpu_state: vs.c */
 	bool nmi_window; /* the extension itself asked for the exit */
 	bool own_ept; /* the EPT is the one that nested.c built */
+	bool raw_crs; /* CR0 and CR4 may lack what VMX insists on: vmx_complete_crs, with the next run */
 };
 
 static inline struct vmx_area *area_of(const struct vs *vs)
@@ -93,6 +94,7 @@ bool vmx_init_controls(const struct vs *vs);
 bool vmx_controls_offered(void);
 /* Bits of CR0 that must be 1 in this VS as it is. */
 uint64_t vmx_cr0_forced(void);
+MK_RARE void vmx_complete_crs(struct vmx_area *area);
 
 /* exchange.c: on this PP, after VMXON; in a new VS, whose VMCS is the current one */
 void vmx_exchange_enable(void);

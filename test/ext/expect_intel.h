@@ -13,8 +13,6 @@
 #define MSR_VMX_PRIMARY 0x482
 #define MSR_VMX_EXIT 0x483
 #define MSR_VMX_ENTRY 0x484
-#define MSR_VMX_CR0_FIXED0 0x486
-#define MSR_VMX_CR4_FIXED0 0x488
 #define MSR_VMX_SECONDARY 0x48B
 #define MSR_VMX_TRUE_PIN 0x48D /* then primary, exit, entry */
 #define BASIC_TRUE_CONTROLS (1ULL << 55)
@@ -141,16 +139,6 @@ static void ept(const struct reg *reg)
 	accepts(reg, 0);
 	for (unsigned int bit = 44; bit < 64; bit++)
 		refuses(reg, 1ULL << bit);
-}
-
-static void forced_cr0(const struct reg *reg)
-{
-	any_value(reg, capability(MSR_VMX_CR0_FIXED0));
-}
-
-static void forced_cr4(const struct reg *reg)
-{
-	any_value(reg, capability(MSR_VMX_CR4_FIXED0));
 }
 
 #define EXPECT_INTEL_rax ALWAYS(plain)
@@ -289,9 +277,9 @@ static void forced_cr4(const struct reg *reg)
 #define EXPECT_INTEL_io_rdi OPTIONAL(read_only)
 #define EXPECT_INTEL_io_rip OPTIONAL(read_only)
 #define EXPECT_INTEL_linear_address ALWAYS(read_only)
-#define EXPECT_INTEL_cr0 ALWAYS(forced_cr0)
+#define EXPECT_INTEL_cr0 ALWAYS(plain)
 #define EXPECT_INTEL_cr3 ALWAYS(plain)
-#define EXPECT_INTEL_cr4 ALWAYS(forced_cr4)
+#define EXPECT_INTEL_cr4 ALWAYS(plain)
 #define EXPECT_INTEL_es_base ALWAYS(plain)
 #define EXPECT_INTEL_cs_base ALWAYS(plain)
 #define EXPECT_INTEL_ss_base ALWAYS(plain)
@@ -309,7 +297,7 @@ static void forced_cr4(const struct reg *reg)
 #define EXPECT_INTEL_pending_debug_exceptions ALWAYS(plain)
 #define EXPECT_INTEL_sysenter_esp ALWAYS(plain)
 #define EXPECT_INTEL_sysenter_eip ALWAYS(plain)
-#define EXPECT_INTEL_cr8 ALWAYS(task_priority)
+#define EXPECT_INTEL_cr8 ALWAYS(plain)
 #define EXPECT_INTEL_dr0 ALWAYS(plain)
 #define EXPECT_INTEL_dr1 ALWAYS(plain)
 #define EXPECT_INTEL_dr2 ALWAYS(plain)

@@ -192,6 +192,50 @@ static void test_root_paging(uint64_t vsid)
 	GIVES(MK1_SUCCESS, MK1_HANDLE, vsid, number, old);
 }
 
+static void refuses_for_linux(uint64_t vsid, uint64_t number, uint64_t value)
+{
+	uint64_t old = read_reg(vsid, number);
+
+	GIVES(MK1_INVALID_INPUT_REG(3), MK1_HANDLE, vsid, number, value);
+	VERIFY(read_reg(vsid, number) == old);
+}
+
+#define CR0_NE 0x20
+#define CR4_VMXE 0x2000
+
+static void completes(uint64_t vsid, uint64_t number, uint64_t forced)
+{
+	uint64_t old = read_reg(vsid, number);
+
+	GIVES(MK1_SUCCESS, MK1_HANDLE, vsid, number, old & ~forced);
+	VERIFY(read_reg(vsid, number) == (old | forced));
+	GIVES(MK1_SUCCESS, MK1_HANDLE, vsid, number, old);
+}
+
+/*
+ * The control registers of a guest hold anything until it runs. Linux goes on, bare, with what is in those
+ * of the root VS: on AMD there are bits that every CPU has, and some that none has.
+ */
+static void test_root_controls(uint64_t vsid)
+{
+	static const unsigned int reserved[] = { 13, 14, 15, 19, 25, 31, 32, 63 };
+
+	for (unsigned int bit = 4; bit < 64; bit++)
+		refuses_for_linux(vsid, REG(cr8), 1ULL << bit);
+	refuses_for_linux(vsid, REG(xcr0), 1ULL << 63);
+	refuses_for_linux(vsid, REG(xcr0), ~0ULL);
+	if (!is_svm) {
+		completes(vsid, MK1_INTEL_cr0, CR0_NE);
+		completes(vsid, MK1_INTEL_cr4, CR4_VMXE);
+		return;
+	}
+	for (unsigned int bit = 32; bit < 64; bit++)
+		refuses_for_linux(vsid, MK1_AMD_cr0, 1ULL << bit);
+	for (unsigned int i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		refuses_for_linux(vsid, MK1_AMD_cr4, 1ULL << reserved[i]);
+	refuses_for_linux(vsid, MK1_AMD_cr4, ~0ULL);
+}
+
 static void test(void)
 {
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid();
@@ -223,6 +267,7 @@ static void test(void)
 	test_general(vsid);
 	test_live(vsid);
 	test_root_paging(vsid);
+	test_root_controls(vsid);
 	test_snapshot(vsid);
 }
 

@@ -118,39 +118,18 @@ static inline void canonical(const struct reg *reg)
 		refuses(reg, bad[i]);
 }
 
-static inline void task_priority(const struct reg *reg)
-{
-	for (uint64_t value = 0; value < 16; value++)
-		accepts(reg, value);
-	for (unsigned int bit = 4; bit < 64; bit++)
-		refuses(reg, 1ULL << bit);
-}
-
-/* OSXSAVE: without it XCR0 cannot be written. */
-static inline bool has_xcr0(void)
-{
-	return cpuid(1, 0).ecx & 1u << 27;
-}
-
-/* The CPU judges: x87 state must be on, and bits that it does not know must not. */
+/* What the CPU does not take is held, too, until the VS is to become active; x87 state is always on. */
 static inline void extended_state(const struct reg *reg)
 {
-	refuses(reg, 0);
-	refuses(reg, 2);
-	refuses(reg, 1ULL << 63);
-	if (has_xcr0()) {
-		accepts(reg, 1);
-		accepts(reg, 3);
-	} else {
-		refuses(reg, 1);
-		refuses(reg, 3);
-	}
+	any_value(reg, 1);
+	accepts_as(reg, 2, 3);
+	accepts_as(reg, 1ULL << 63, 1ULL << 63 | 1);
 }
 
 /* Whether what is read of it can be written. */
 static inline bool can_be_put_back(const struct reg *reg)
 {
-	return reg->access != RO && (reg->rule != extended_state || has_xcr0());
+	return reg->access != RO;
 }
 
 #endif

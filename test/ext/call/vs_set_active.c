@@ -11,6 +11,10 @@ static void test(void)
 	struct second s = make_second();
 
 	refuses_triples(s);
+	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, s.vsid, REG(cr8), 16), MK1_SUCCESS);
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, s.vmid, s.vpid, s.vsid);
+	VERIFY(is_active(MK1_ROOT_VMID, vpid, vsid));
+	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, s.vsid, REG(cr8), 0), MK1_SUCCESS);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, s.vsid, REG(rbx), ~rbx), MK1_SUCCESS);
 	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH16 | s.vmid, HIGH16 | s.vpid, HIGH16 | s.vsid);
 	VERIFY(is_active(s.vmid, s.vpid, s.vsid));

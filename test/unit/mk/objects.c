@@ -516,11 +516,43 @@ START_TEST(live_registers)
 	ck_assert_uint_eq(cpu->dr[3], vsid ? 0 : 4 + 5);
 	ck_assert_uint_eq(cpu->cr8, vsid ? 0 : 5);
 	ck_assert_uint_eq(cpu->xcr0, vsid ? 7 : 3);
+	/* without x87 there is no XCR0 */
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 1);
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 6), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 7);
+	if (vsid)
+		return;
 	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_CR8], 16), MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 6), MK1_INVALID_INPUT_REG(3));
 	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 15),
 			  MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 3);
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 7);
+}
+END_TEST
+
+/* What no CPU takes is held, but for Linux, and does not become active. */
+START_TEST(live_registers_that_no_cpu_takes)
+{
+	const uint16_t numbers[] = { _i ? MK1_INTEL_cr8 : MK1_AMD_cr8,
+				     _i ? MK1_INTEL_xcr0 : MK1_AMD_xcr0 };
+
+	in_vmexit(_i);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(reg_write((uint16_t)vs2, numbers[i], 0x1234567890ABCDEF),
+				  MK1_SUCCESS);
+		ck_assert_uint_eq(reg_read((uint16_t)vs2, numbers[i]), 0x1234567890ABCDEF);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int run = 0; run < 4; run++)
+			ck_assert_uint_eq(run_call(runs[run], vm2, vp2, vs2), MK1_FAILURE_UNKNOWN);
+		ck_assert_uint_eq(host_pp->vs->id, 0);
+		ck_assert_uint_eq(reg_write((uint16_t)vs2, numbers[i], 1), MK1_SUCCESS);
+	}
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	/* Linux is not active now, but would go on with it */
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_uint_eq(reg_write(0, numbers[i], 0x1234567890ABCDEF),
+				  MK1_INVALID_INPUT_REG(3));
 }
 END_TEST
 
@@ -559,7 +591,9 @@ START_TEST(a_cpu_without_xsave)
 	m.switch_pages[0]->cpu.xcr0 = 0;
 	start_and_launch();
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_xcr0), 1);
-	ck_assert_uint_eq(reg_write(0, MK1_AMD_xcr0, 1), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_xcr0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_xcr0, 3), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_read(0, MK1_AMD_xcr0), 1);
 }
 END_TEST
 
@@ -664,6 +698,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, clear_and_flush, 0, 2);
 	tcase_add_loop_test(tc, live_registers, 0, 4);
 	tcase_add_loop_test(tc, live_registers_that_are_the_same, 0, 2);
+	tcase_add_loop_test(tc, live_registers_that_no_cpu_takes, 0, 2);
 	tcase_add_test(tc, a_cpu_without_xsave);
 	tcase_add_loop_test(tc, promote_of_a_vs_that_is_not_linux, 0, 2);
 	tcase_add_loop_test(tc, promote_on_a_table_of_the_user, 0, 4);

@@ -194,7 +194,7 @@ START_TEST(refused_values)
 		{ MK1_AMD_cpl, 4 },
 		{ MK1_AMD_cr0, 1ULL << 32 },
 		{ MK1_AMD_cr4, 1ULL << 31 },
-		{ MK1_AMD_xcr0, 0 },
+		{ MK1_AMD_xcr0, 8 },
 		{ MK1_AMD_cr8, 16 },
 	};
 
@@ -222,6 +222,20 @@ START_TEST(refused_values)
 	}
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_iopm_base_pa, m.handoff->huge_pool.spa + 8),
 			  MK1_INVALID_INPUT_REG(3));
+}
+END_TEST
+
+/* What Linux may go on with is judged; what a guest has, VMRUN checks. */
+START_TEST(control_registers_of_a_guest)
+{
+	static const uint16_t numbers[] = { MK1_AMD_cr0, MK1_AMD_cr2, MK1_AMD_cr3, MK1_AMD_cr4 };
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ck_assert_uint_eq(reg_write(1, numbers[i], 0x1234567890ABCDEF), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_read(1, numbers[i]), 0x1234567890ABCDEF);
+	}
 }
 END_TEST
 
@@ -1208,6 +1222,7 @@ TCase *svm_tests(void)
 	tcase_add_test(tc, no_vm_cr);
 	tcase_add_test(tc, every_register);
 	tcase_add_test(tc, refused_values);
+	tcase_add_test(tc, control_registers_of_a_guest);
 	tcase_add_loop_test(tc, features_for_no_guest, 0, 4);
 	tcase_add_test(tc, the_root_vs_stays_behind_nested_paging);
 	tcase_add_test(tc, no_nested_paging);

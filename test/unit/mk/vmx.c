@@ -692,7 +692,7 @@ START_TEST(refused_values)
 		{ MK1_INTEL_cstar, 0xFFFF7FFFFFFFFFFF },
 		{ MK1_INTEL_kernel_gs_base, 1ULL << 63 },
 		{ MK1_INTEL_cr8, 16 },
-		{ MK1_INTEL_xcr0, 0 },
+		{ MK1_INTEL_xcr0, 8 },
 	};
 
 	in_vmexit();
@@ -773,12 +773,40 @@ START_TEST(controls_are_completed)
 	ck_assert_uint_eq(reg_write(1, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0),
 			  MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_secondary_proc_based_vm_execution_ctls), 0);
-	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr0, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), 0x80000021);
-	ck_assert_uint_eq(reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-				    PRIMARY_SECONDARY), MK1_SUCCESS);
-	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr0, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), 0x80000021);
+}
+END_TEST
+
+/* The control registers of a guest hold what was written, and are completed when it runs. */
+START_TEST(control_registers_of_a_guest)
+{
+	static const uint16_t numbers[] = { MK1_INTEL_cr0, MK1_INTEL_cr2, MK1_INTEL_cr3,
+					    MK1_INTEL_cr4 };
+	bool unrestricted = _i;
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	for (unsigned int active = 0; active < 2; active++) {
+		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+			ck_assert_uint_eq(reg_write(1, numbers[i], 0x1234567890ABCDEF), MK1_SUCCESS);
+			ck_assert_uint_eq(reg_read(1, numbers[i]), 0x1234567890ABCDEF);
+		}
+		ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	}
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr0, 0x10), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr4, 0x20), MK1_SUCCESS);
+	if (unrestricted) {
+		ck_assert_uint_eq(reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+					    PRIMARY_SECONDARY), MK1_SUCCESS);
+		ck_assert_uint_eq(reg_write(1, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+					    SECONDARY_EPT | SECONDARY_UNRESTRICTED), MK1_SUCCESS);
+	}
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), 0x10);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr4), 0x20);
+	ck_assert_uint_eq(SYS(vs_run_current, HANDLE), NOT_RETURNED);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), unrestricted ? 0x30 : 0x80000031);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr4), 0x20 | CR4_VMXE);
 }
 END_TEST
 
@@ -1043,6 +1071,7 @@ TCase *vmx_tests(void)
 	tcase_add_test(tc, the_first_bitmap_comes_back);
 	tcase_add_test(tc, controls_are_completed);
 	tcase_add_test(tc, controls_that_the_cpu_lacks);
+	tcase_add_loop_test(tc, control_registers_of_a_guest, 0, 2);
 	tcase_add_test(tc, no_unrestricted_guest);
 	tcase_add_test(tc, ept_pointer_of_our_own_or_not);
 	tcase_add_test(tc, host_state);
