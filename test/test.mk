@@ -19,7 +19,7 @@ KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
 KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
-	$(KSELFTEST)/ext/foreign-least
+	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs
 TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
 
 $(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
@@ -55,6 +55,13 @@ $(KSELFTEST)/ext/foreign-least: $(FOREIGN)/least.S $(FOREIGN)/least.ld
 	@mkdir -p $(@D) $(KSELFTEST)/obj
 	gcc -c -o $(KSELFTEST)/obj/least.o $<
 	ld $(FOREIGN_LDFLAGS) -T $(FOREIGN)/least.ld -o $@ $(KSELFTEST)/obj/least.o
+
+$(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/calls.S
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	g++ $(FOREIGN_FLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/regs.o $(FOREIGN)/regs.cc
+	gcc -c -o $(KSELFTEST)/obj/regs-calls.o $(FOREIGN)/calls.S
+	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
+		$(KSELFTEST)/obj/regs.o $(KSELFTEST)/obj/regs-calls.o
 
 $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@mkdir -p $@
