@@ -206,7 +206,6 @@ static inline void store_fence_for_wrmsr(void)
 
 #define CR0_PE 0x1
 #define CR0_MP 0x2
-#define CR0_TS 0x8
 #define CR0_ET 0x10
 #define CR0_NE 0x20
 #define CR0_WP 0x10000

@@ -26,6 +26,8 @@
 #define CPUID_7_ECX_UMIP 0x4
 #define CR4_PAE 0x20
 #define CR4_MCE 0x40
+#define CR4_OSFXSR 0x200
+#define CR4_OSXMMEXCPT 0x400
 #define CR4_UMIP 0x800
 #define CR4_OSXSAVE 0x40000
 #define CR4_SMEP 0x100000
@@ -93,11 +95,11 @@ static uint64_t rdmsr(uint32_t msr)
 
 /*
  * CR4 of root mode, from the CPU alone, never from what Linux has switched on (SDM vol. 2A, CPUID), but
- * for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1).
+ * for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1). A CPU with long mode has SSE.
  */
 static uint64_t host_cr4(uint64_t linux_cr4)
 {
-	uint64_t cr4 = CR4_PAE | CR4_MCE | (linux_cr4 & CR4_LA57);
+	uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | (linux_cr4 & CR4_LA57);
 	uint32_t regs[4];
 
 	bf_hw_cpuid(1, 0, regs);

@@ -20,7 +20,6 @@
 #define BP 3
 #define OF 4
 #define UD 6
-#define NM 7
 #define GP 13
 #define PF 14
 
@@ -35,6 +34,15 @@
 #define FLAG_AC "0x40000"
 #define FLAGS_ON(flags) "pushfq\n\torq $" flags ", (%rsp)\n\tpopfq\n\t"
 #define FLAGS_OFF(flags) "pushfq\n\tandq $~" flags ", (%rsp)\n\tpopfq\n\t"
+/*
+ * With the guest's registers of the FPU put back. XSAVE leaves reserved bytes of its header alone,
+ * which XRSTOR wants to be zero; components up to AVX-512 have room.
+ */
+#define FPU_AREA "lea -0x1000(%rsp), %rsi\n\tand $-64, %rsi\n\t"
+#define KEEP_FX(code) FPU_AREA "fxsave64 (%rsi)\n\t" code "\n\tfxrstor64 (%rsi)"
+#define KEEP_X(code) FPU_AREA "lea 512(%rsi), %rdi\n\txor %eax, %eax\n\tmov $8, %ecx\n\t" \
+		     "rep stosq\n\tmov $0xE7, %eax\n\txor %edx, %edx\n\txsave64 (%rsi)\n\t" \
+		     code "\n\txrstor64 (%rsi)"
 /* A syscall that does not exist, and writes nothing. */
 #define SYSCALL "mov $-1, %rax\n\tsyscall\n\t"
 
@@ -173,12 +181,13 @@
 	  deeds_osxsave() ? GP : UD) \
 	X(monitor, "mov %rsp, %rax\n\txor %ecx, %ecx\n\txor %edx, %edx\n\tmonitor", UD, UD) \
 	X(mwait, "xor %eax, %eax\n\txor %ecx, %ecx\n\tmwait", UD, UD) \
-	/* FPU: root mode has TS set; OSFXSR and FSGSBASE are off */ \
-	X(x87, "fld1", NM, NM) \
-	X(fwait, "fwait", NM, NM) \
-	X(mmx, "pxor %mm0, %mm0", NM, NM) \
-	X(sse, "pxor %xmm0, %xmm0", UD, UD) \
-	X(avx, "vpxor %xmm0, %xmm0, %xmm0", deeds_avx() ? NM : UD, deeds_avx() ? NM : UD) \
+	/* FPU; FSGSBASE is off */ \
+	X(x87, KEEP_FX("fninit\n\tfld1"), NONE, NONE) \
+	X(fwait, "fwait", NONE, NONE) \
+	X(mmx, KEEP_FX("pxor %mm0, %mm0"), NONE, NONE) \
+	X(sse, KEEP_FX("pxor %xmm0, %xmm0"), NONE, NONE) \
+	X(avx, KEEP_X("vpxor %xmm0, %xmm0, %xmm0"), deeds_avx() ? NONE : UD, \
+	  deeds_avx() ? NONE : UD) \
 	X(wrfsbase, "wrfsbase %rax", UD, UD) \
 	X(wrgsbase, "wrgsbase %rax", UD, UD) \
 	/* virtualisation */ \

@@ -805,16 +805,16 @@ START_TEST(chooses_the_cr4_of_root_mode)
 		uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx;
 		uint64_t linux_cr4, host_cr4;
 	} cases[] = {
-		{ 7, 0, 0, 0, 0, 0x60 },
-		{ 7, 0, 0, 0, ~0x1000ULL, 0x60 },
-		{ 7, 0, 0, 0, 0x1000, 0x1060 },
-		{ 7, 0x04000000, 0, 0, 0, 0x40060 }, /* XSAVE */
-		{ 7, 0x08000000, 0, 0, 0x40000, 0x60 }, /* OSXSAVE alone says nothing of the CPU */
-		{ 7, 0, 0x80, 0, 0, 0x100060 }, /* SMEP */
-		{ 7, 0, 0x100000, 0, 0, 0x200060 }, /* SMAP */
-		{ 7, 0, 0, 0x4, 0, 0x860 }, /* UMIP */
-		{ 7, ~0U, ~0U, ~0U, ~0x1000ULL, 0x340860 },
-		{ 6, 0x04000000, ~0U, ~0U, 0, 0x40060 },
+		{ 7, 0, 0, 0, 0, 0x660 },
+		{ 7, 0, 0, 0, ~0x1000ULL, 0x660 },
+		{ 7, 0, 0, 0, 0x1000, 0x1660 },
+		{ 7, 0x04000000, 0, 0, 0, 0x40660 }, /* XSAVE */
+		{ 7, 0x08000000, 0, 0, 0x40000, 0x660 }, /* OSXSAVE alone says nothing of the CPU */
+		{ 7, 0, 0x80, 0, 0, 0x100660 }, /* SMEP */
+		{ 7, 0, 0x100000, 0, 0, 0x200660 }, /* SMAP */
+		{ 7, 0, 0, 0x4, 0, 0xE60 }, /* UMIP */
+		{ 7, ~0U, ~0U, ~0U, ~0x1000ULL, 0x340E60 },
+		{ 6, 0x04000000, ~0U, ~0U, 0, 0x40660 },
 	};
 	static struct bf_switch_page page;
 

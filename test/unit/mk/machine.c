@@ -360,7 +360,8 @@ static void make_pp(uint32_t ppid)
 	m.pps[ppid] = pp;
 	m.switch_pages[ppid] = sp;
 	make_state(&sp->cpu, ppid);
-	sp->host_cr4 = CR4_PAE | CR4_MCE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_UMIP;
+	sp->host_cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_SMEP |
+		       CR4_SMAP | CR4_UMIP;
 	sp->gdtr = (struct bf_table){ .limit = sizeof(sp->gdt) - 1, .base = (uint64_t)sp->gdt };
 	sp->idtr = (struct bf_table){ .limit = sizeof(sp->idt) - 1, .base = (uint64_t)sp->idt };
 	pp->handoff.magic = BF_HANDOFF_MAGIC;

@@ -30,10 +30,11 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 {
 	machine_of(_i);
 	enter(0);
-	ck_assert_uint_eq(cpu->cr0 & (CR0_PG | CR0_WP | CR0_TS | CR0_PE),
-			  CR0_PG | CR0_WP | CR0_TS | CR0_PE);
+	/* Neither TS nor EM: no instruction of the FPU faults. */
+	ck_assert_uint_eq(cpu->cr0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 	ck_assert_uint_eq(cpu->cr4 & ~(uint64_t)CR4_VMXE,
-			  CR4_PAE | CR4_MCE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_UMIP);
+			  CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_SMEP |
+				  CR4_SMAP | CR4_UMIP);
 	ck_assert_uint_eq(cpu->dr[7], 0x400);
 	ck_assert_uint_eq(cpu->gdtr.base, (uint64_t)pp_gdt(m.pps[0]));
 	ck_assert_uint_eq(cpu->idtr.base, (uint64_t)m.pps[0]->idt);
@@ -282,7 +283,7 @@ START_TEST(an_old_cpu)
 	cpuid_set(0, 0, 6, 0, 0, 0);
 	machine_without_cr4(CR4_SMEP | CR4_SMAP | CR4_UMIP | CR4_OSXSAVE);
 	start_and_launch();
-	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE);
+	ck_assert_uint_eq(cpu->cr4, CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	ck_assert_uint_eq(cpu->count[INSN_STAC], 0);
 }
 END_TEST
