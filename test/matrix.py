@@ -38,7 +38,7 @@ class Row:
 
 
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
-ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
+ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs", "foreign-fpu",
        "languages"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27

@@ -19,7 +19,8 @@ KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
 KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
-	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs
+	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs \
+	$(KSELFTEST)/ext/foreign-fpu
 TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
 
 $(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
@@ -32,8 +33,9 @@ $(KSELFTEST)/ext/%: $(O)/test/ext/%
 
 # Extensions as other people would make them: their own flags and tools, nothing of ours.
 FOREIGN := test/ext/foreign
-FOREIGN_FLAGS := -std=c++17 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
-	-fno-exceptions -fno-rtti -fno-stack-protector -mgeneral-regs-only -mno-red-zone -fno-pic
+FOREIGN_CFLAGS := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
+	-fno-stack-protector -mgeneral-regs-only -mno-red-zone -fno-pic
+FOREIGN_FLAGS := $(FOREIGN_CFLAGS:-std=c11=-std=c++17) -fno-exceptions -fno-rtti
 FOREIGN_LDFLAGS := -static -nostdlib -z max-page-size=4096 -z norelro -z noexecstack
 
 $(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
@@ -62,6 +64,12 @@ $(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/calls.S
 	gcc -c -o $(KSELFTEST)/obj/regs-calls.o $(FOREIGN)/calls.S
 	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
 		$(KSELFTEST)/obj/regs.o $(KSELFTEST)/obj/regs-calls.o
+
+# The compiler leaves the FPU's registers, which are a guest's, to what the source says of them.
+$(KSELFTEST)/ext/foreign-fpu: $(FOREIGN)/fpu.c
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	gcc $(FOREIGN_CFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/fpu.o $<
+	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ $(KSELFTEST)/obj/fpu.o
 
 $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@mkdir -p $@
