@@ -33,14 +33,15 @@ $(KSELFTEST)/ext/%: $(O)/test/ext/%
 
 # Extensions as other people would make them: their own flags and tools, nothing of ours.
 FOREIGN := test/ext/foreign
-FOREIGN_CFLAGS := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
+FOREIGN_FLAGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
 	-fno-stack-protector -mgeneral-regs-only -mno-red-zone -fno-pic
-FOREIGN_FLAGS := $(FOREIGN_CFLAGS:-std=c11=-std=c++17) -fno-exceptions -fno-rtti
+FOREIGN_CFLAGS := -std=c11 $(FOREIGN_FLAGS)
+FOREIGN_CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti $(FOREIGN_FLAGS)
 FOREIGN_LDFLAGS := -static -nostdlib -z max-page-size=4096 -z norelro -z noexecstack
 
 $(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
-	g++ $(FOREIGN_FLAGS) -O0 -mcmodel=large -c -o $(KSELFTEST)/obj/gnu.o $(FOREIGN)/ext.cc
+	g++ $(FOREIGN_CXXFLAGS) -O0 -mcmodel=large -c -o $(KSELFTEST)/obj/gnu.o $(FOREIGN)/ext.cc
 	gcc -c -o $(KSELFTEST)/obj/gnu-calls.o $(FOREIGN)/calls.S
 	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
 		$(KSELFTEST)/obj/gnu.o $(KSELFTEST)/obj/gnu-calls.o
@@ -48,7 +49,7 @@ $(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
 # Segments that share pages of the file, but not of memory, and no section headers.
 $(KSELFTEST)/ext/foreign-llvm: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
-	clang++ $(FOREIGN_FLAGS) -O3 -mcmodel=large -c -o $(KSELFTEST)/obj/llvm.o $(FOREIGN)/ext.cc
+	clang++ $(FOREIGN_CXXFLAGS) -O3 -mcmodel=large -c -o $(KSELFTEST)/obj/llvm.o $(FOREIGN)/ext.cc
 	clang -c -o $(KSELFTEST)/obj/llvm-calls.o $(FOREIGN)/calls.S
 	ld.lld $(FOREIGN_LDFLAGS) --image-base=0x328000000000 -s -o $@ $(KSELFTEST)/obj/llvm.o \
 		$(KSELFTEST)/obj/llvm-calls.o
@@ -60,7 +61,7 @@ $(KSELFTEST)/ext/foreign-least: $(FOREIGN)/least.S $(FOREIGN)/least.ld
 
 $(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
-	g++ $(FOREIGN_FLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/regs.o $(FOREIGN)/regs.cc
+	g++ $(FOREIGN_CXXFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/regs.o $(FOREIGN)/regs.cc
 	gcc -c -o $(KSELFTEST)/obj/regs-calls.o $(FOREIGN)/calls.S
 	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
 		$(KSELFTEST)/obj/regs.o $(KSELFTEST)/obj/regs-calls.o

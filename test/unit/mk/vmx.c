@@ -170,7 +170,9 @@ START_TEST(what_other_cores_lack)
 	guest_exit(EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
 				    SECONDARY_USER_WAIT),
-			  MK1_INVALID_INPUT_REG(3));
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
+				  SECONDARY_USER_WAIT, 0);
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 1U << 23, 1U << 23);
 	SYS(control_exit);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_USER_WAIT,
