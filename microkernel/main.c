@@ -81,7 +81,7 @@ static void init_cpu(struct pp *pp)
 	struct bf_cpu_state *state = &pp->switch_page->cpu;
 
 	write_dr7(0x400);
-	/* Without EM and TS: extensions save and restore the FPU state of the guests that they run. */
+	/* Without EM and TS: extensions save and restore the FPU's state of their guests. */
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 	pp_init_tables(pp);
 	pp_load_tables(pp);

@@ -70,7 +70,8 @@ $(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/calls.S
 $(KSELFTEST)/ext/foreign-fpu: $(FOREIGN)/fpu.c
 	@mkdir -p $(@D) $(KSELFTEST)/obj
 	gcc $(FOREIGN_CFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/fpu.o $<
-	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ $(KSELFTEST)/obj/fpu.o
+	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
+		$(KSELFTEST)/obj/fpu.o
 
 $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@mkdir -p $@

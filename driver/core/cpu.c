@@ -94,8 +94,8 @@ static uint64_t rdmsr(uint32_t msr)
 }
 
 /*
- * CR4 of root mode, from the CPU alone, never from what Linux has switched on (SDM vol. 2A, CPUID), but
- * for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1). A CPU with long mode has SSE.
+ * CR4 of root mode, from the CPU alone, never from what Linux has switched on (SDM vol. 2A, CPUID),
+ * but for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1). A CPU with long mode has SSE.
  */
 static uint64_t host_cr4(uint64_t linux_cr4)
 {

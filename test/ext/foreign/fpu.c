@@ -21,7 +21,7 @@
 enum mode {
 	MODE_XSAVE, /* both have Linux' XCR0 */
 	MODE_FXSAVE, /* the guests leave AVX alone */
-	MODE_NO_AVX, /* as 0, but the second guest has x87 and SSE only */
+	MODE_NO_AVX, /* as MODE_XSAVE, but the second guest has x87 and SSE only */
 };
 
 #define MAX_PPS 64
@@ -221,21 +221,22 @@ static void make_area(uint8_t **area)
 
 /* --- guests ----------------------------------------------------------------------------------- */
 
-/* A guest's memory by pages, from guest-physical and guest-virtual 0 on; behind it its nested table. */
+/* A guest's memory by pages, guest-physical and virtual from 0 on; behind it its nested table. */
 enum { PML4, PDPT, PD, PT, CODE, DATA, NESTED, NR_PAGES = NESTED + 4 };
 
-/* In the page DATA: what the registers are to hold, as FXSAVE has it, and then the upper halves of YMM. */
+/* In DATA: what the registers are to hold, as FXSAVE has it, and then the upper halves of YMM. */
 #define WANTED_HIGH 0x200
 /*
- * The guests' program: loads its registers, exits with TS set, looks at the registers, and goes on with
- * other values. R14: whether to use AVX; R15: DATA, where 0x400 further on is what was found. FOP, FIP
- * and FDP, which not every CPU saves, and MXCSR_MASK do not count.
+ * The guests' program: loads its registers, exits with TS set, looks at the registers, and goes on
+ * with other values. R14: whether to use AVX; R15: DATA, where 0x400 further on is what was found.
+ * FOP, FIP and FDP, which not every CPU saves, and MXCSR_MASK do not count.
  */
 #define GOOD 0x600D
 #define BAD 0xBAD
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
-#define ALL_YMM(insn) ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
+#define ALL_YMM(insn) \
+	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
 
 __asm__(".pushsection .rodata\n"
 	"guest_begin:\n"
@@ -657,7 +658,8 @@ __attribute__((used, noreturn)) static void on_start(uint64_t version)
 
 /* The stack is as before a CALL. */
 #define ENTRY(name, function) \
-	__asm__(".pushsection .text\n\t.globl " #name "\n" #name ":\n\tcall " #function "\n\tud2\n" \
+	__asm__(".pushsection .text\n\t.globl " #name "\n" #name ":\n\t" \
+		"call " #function "\n\tud2\n" \
 		".popsection")
 ENTRY(_start, on_start);
 ENTRY(bootstrap_entry, on_bootstrap);

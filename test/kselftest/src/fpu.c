@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fpu hold LEAF SUBLEAF ROUNDS: on every CPU two threads and a process of its own fill the registers of
- * x87, SSE and, where they may, AVX with values that nobody else has, MXCSR and FCW included, let the
- * others run, and look at them; ROUNDS times. The threads execute CPUID in between, if LEAF is not 0,
- * and find in EAX how often something else has run then and in EBX what it complains of. Prints how
- * many rounds there were, in how many a register had changed, and the sums of EAX and EBX.
+ * fpu hold LEAF SUBLEAF ROUNDS: on every CPU two threads and a process of its own fill the
+ * registers of x87, SSE and, where they may, AVX with values that nobody else has, MXCSR and FCW
+ * included, let the others run, and look at them; ROUNDS times. The threads execute CPUID in
+ * between, if LEAF is not 0, and find in EAX how often something else has run then and in EBX what
+ * it complains of. Prints how many rounds there were, in how many a register had changed, and the
+ * sums of EAX and EBX.
  *
  * fpu faults: prints which exceptions the FPU raises: 1 #MF, 2 #XM.
  */
@@ -42,12 +43,13 @@ struct exits {
 };
 
 /*
- * Loads wanted, executes CPUID, yields, waits for a while, and stores what there is now. The caller's
- * registers of the FPU are put back.
+ * Loads wanted, executes CPUID, yields, waits for a while, and stores what there is now. The
+ * caller's registers of the FPU are put back.
  */
 void hold(const struct image *wanted, struct image *seen, struct exits *exits, uint64_t avx);
 
-#define ALL_YMM(insn) ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
+#define ALL_YMM(insn) \
+	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
 
 __asm__(".text\n"
 	"hold:\n"
@@ -221,7 +223,8 @@ static int faults(void)
 		return 2;
 	}
 	expected = 1;
-	__asm__ volatile("fninit\n\tfldcw %0\n\tfldz\n\tfld1\n\tfdiv %%st(1), %%st\n\tfwait\n\tfninit"
+	__asm__ volatile("fninit\n\tfldcw %0\n\tfldz\n\tfld1\n\t"
+			 "fdiv %%st(1), %%st\n\tfwait\n\tfninit"
 			 :
 			 : "m"(no_mask_fcw)
 			 : "memory");
@@ -262,7 +265,8 @@ int main(int argc, char **argv)
 	rounds = strtoul(argv[4], NULL, 0);
 	cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	avx = has_avx();
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED) {
 		perror("mmap");
 		return 2;
