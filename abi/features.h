@@ -195,8 +195,11 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 
 /* Controls without which the microkernel does not run. X(MSR, bit, name) */
 #define BF_VMX_CONTROLS(X) \
+	X(PIN, 0, "external-interrupt exiting") \
 	X(PIN, 3, "NMI exiting") \
 	X(PIN, 5, "virtual NMIs") \
+	X(PRIMARY, 19, "CR8-load exiting") \
+	X(PRIMARY, 20, "CR8-store exiting") \
 	X(PRIMARY, 22, "NMI-window exiting") \
 	X(EXIT, 2, "save debug controls") \
 	X(EXIT, 9, "host address-space size") \

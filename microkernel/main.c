@@ -109,7 +109,7 @@ static void init_pp(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
 	pp->fallback = false;
-	pp->owed = 0;
+	pp->before_entry = 0;
 	pp->overdue = 0;
 	pp->nr_locks = 0;
 	tlb_init(pp);

@@ -302,14 +302,21 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 	}
 }
 
+/* The CR8 in the CPU is Linux' in every VS. */
+static bool stays_in_cpu(const struct vs *vs, enum live_reg reg)
+{
+	return reg != LIVE_CR8 || vs->root;
+}
+
 uint64_t live_read(const struct vs *vs, enum live_reg reg)
 {
-	return this_pp()->vs == vs ? cpu_live_read(reg) : vs->live[reg];
+	return this_pp()->vs == vs && stays_in_cpu(vs, reg) ? cpu_live_read(reg) : vs->live[reg];
 }
 
 bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
 {
 	bool active = this_pp()->vs == vs;
+	bool in_cpu = stays_in_cpu(vs, reg);
 	uint64_t old = cpu_live_read(reg);
 	bool fits;
 
@@ -317,7 +324,7 @@ bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
 		value |= XCR0_X87;
 	/* The CPU is the judge, also for a VS that is to have the value later. */
 	fits = cpu_live_write(reg, value);
-	if (active || (vs->root && !fits))
+	if ((active && in_cpu) || (!fits && (active || vs->root)))
 		return fits;
 	if (fits)
 		(void)cpu_live_write(reg, old);
@@ -385,8 +392,10 @@ void vs_unclaim(struct vs *vs)
 static void deactivate(struct pp *pp, struct vs *vs)
 {
 	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
-	for (unsigned int i = 0; i < NR_LIVE_REGS; i++)
-		vs->live[i] = cpu_live_read((enum live_reg)i);
+	for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
+		if (stays_in_cpu(vs, (enum live_reg)i))
+			vs->live[i] = cpu_live_read((enum live_reg)i);
+	}
 	mk.vendor->vs_unload(vs);
 	pp->vs = NULL;
 	pp->vpid = MK1_INVALID_ID;
@@ -417,7 +426,9 @@ void vs_activate(struct vs *vs)
 		 * in all VSs, and writing them takes long.
 		 */
 		for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
-			if (!old || vs->live[i] != old->live[i])
+			if (!stays_in_cpu(vs, (enum live_reg)i))
+				continue;
+			if (!old || i == LIVE_CR8 || vs->live[i] != old->live[i])
 				(void)cpu_live_write((enum live_reg)i, vs->live[i]);
 		}
 		if (!mk.vendor->vs_load(vs))

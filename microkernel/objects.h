@@ -58,7 +58,11 @@ struct vs {
 	bool root; /* init_as_root was called: it holds Linux */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
 	bool launched; /* VMX: VMRESUME, not VMLAUNCH */
+	bool refused; /* the CPU refused to enter it, and nothing has been written to it since */
 	bool nmi_exiting; /* the extension itself asked for NMI exits */
+	bool intr_exiting; /* the extension itself asked for exits by physical interrupts */
+	bool mc_exiting; /* the extension itself asked for #MC exits */
+	bool intr_masking; /* SVM: the extension itself asked for V_INTR_MASKING */
 	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
 	bool invlpgb; /* SVM: the extension itself enabled INVLPGB */
@@ -69,7 +73,11 @@ struct vs {
 	void *block; /* VMCB or VMCS, in the window */
 	uint64_t block_spa;
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
-	uint64_t live[NR_LIVE_REGS]; /* by enum live_reg, while not active; else they are in the CPU */
+	/*
+	 * By enum live_reg, while not active; else they are in the CPU. CR8 is not, but in a root VS: what
+	 * is in the CPU holds Linux' interrupts back. On SVM it is V_TPR then.
+	 */
+	uint64_t live[NR_LIVE_REGS];
 	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
 	uint64_t nested_top; /* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
 	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */

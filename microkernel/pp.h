@@ -138,11 +138,20 @@ struct pp {
 	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
 	union {
 		struct {
-			bool nmi_pending;
-			bool mc_pending;
+			union {
+				struct {
+					bool nmi_pending;
+					bool mc_pending;
+				};
+				uint16_t owed;
+			};
+			/* SVM: the active VS is none that holds Linux, see svm_run; VMX has unsettled */
+			bool guest_active;
 		};
-		uint16_t owed;
+		uint32_t before_entry; /* any of them */
 	};
+	bool entry_kept; /* SVM: entry_page has the VMCB with which the last entry began */
+	uint64_t entry_page; /* SPA; SVM only */
 	struct bsl_spinlock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */

@@ -89,6 +89,7 @@ static MK_RARE uint64_t write_remembering(struct syscall_frame *f)
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	fail_remember(vs);
+	vs->refused = false;
 	status = mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
 	vs_put(vs);
 	return status;
@@ -101,6 +102,7 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 
 	if (__builtin_expect(!vs || vs->id != arg_id(f, 1) || pp->backup_exit != pp->log->next, 0))
 		return write_remembering(f);
+	vs->refused = false;
 	return mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
 }
 

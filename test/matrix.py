@@ -39,7 +39,7 @@ class Row:
 
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs", "foreign-fpu",
-       "languages"]
+       "foreign-loop", "languages"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

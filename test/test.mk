@@ -20,7 +20,7 @@ KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs \
-	$(KSELFTEST)/ext/foreign-fpu
+	$(KSELFTEST)/ext/foreign-fpu $(KSELFTEST)/ext/foreign-loop
 TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
 
 $(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
@@ -72,6 +72,13 @@ $(KSELFTEST)/ext/foreign-fpu: $(FOREIGN)/fpu.c
 	gcc $(FOREIGN_CFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/fpu.o $<
 	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
 		$(KSELFTEST)/obj/fpu.o
+
+$(KSELFTEST)/ext/foreign-loop: $(FOREIGN)/loop.c $(FOREIGN)/calls.S
+	@mkdir -p $(@D) $(KSELFTEST)/obj
+	gcc $(FOREIGN_CFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/loop.o $<
+	gcc -c -o $(KSELFTEST)/obj/loop-calls.o $(FOREIGN)/calls.S
+	ld $(FOREIGN_LDFLAGS) -Ttext-segment=0x328000000000 -z noseparate-code -o $@ \
+		$(KSELFTEST)/obj/loop.o $(KSELFTEST)/obj/loop-calls.o
 
 $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	@mkdir -p $@

@@ -153,7 +153,8 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 
 	if (error)
 		return error;
-	if (!take_page(&pp->vendor_page) || !take_page(&pp->host_vmcb))
+	if (!take_page(&pp->vendor_page) || !take_page(&pp->host_vmcb) ||
+	    !take_page(&pp->entry_page))
 		return BF_ERR_MK_POOL;
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);

@@ -15,6 +15,11 @@
 	.globl svm_enter
 	.type svm_enter, @function
 svm_enter:
+	/*
+	 * For a guest with V_INTR_MASKING this is the flag that holds physical interrupts back. GIF is
+	 * clear on both sides of VMRUN, so none arrives here; nor does the shadow of STI reach VMRUN.
+	 */
+	sti
 	mov	%rdi, %rax
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
 	mov	BF_GPR_RBX(%r15), %rbx
@@ -43,6 +48,7 @@ svm_enter:
 	.quad	1b, 3f
 	.popsection
 2:
+	cli
 	movabs	$BF_PP_STACK_TOP, %rsp
 	push	%r15
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Into the guest and out of it, and the guest that has no extension any more. */
 #include <bsl/bits.h>
+#include <bsl/string.h>
 
 #include "../apic.h"
 #include "../debug.h"
 #include "../fail.h"
 #include "../intrinsics.h"
+#include "../mem.h"
 #include "../mk.h"
 #include "../nested.h"
 #include "../outer.h"
@@ -22,12 +24,10 @@ static void inject(struct vmcb *vmcb, uint64_t event)
  * the end of the NMI handler that the guest may be in. A machine check goes in at once, but not instead of
  * another event: then it waits for the next entry.
  */
-void svm_take_owed(struct pp *pp, const struct vs *vs)
+static void take_owed(struct pp *pp, const struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
-	if (!vs->root)
-		return;
 	if (pp->mc_pending && !(vmcb->eventinj & SVM_EVENT_VALID)) {
 		pp->mc_pending = false;
 		inject(vmcb, SVM_EVENT_EXCEPTION | VECTOR_MC);
@@ -37,23 +37,6 @@ void svm_take_owed(struct pp *pp, const struct vs *vs)
 	pp->nmi_pending = false;
 	if (!apic_send_nmi(pp->tlb->apic_id))
 		inject(vmcb, SVM_EVENT_NMI);
-}
-
-void svm_run_kicked(struct pp *pp, struct vs *vs)
-{
-	do {
-		stgi();
-		tlb_await_kick(pp);
-		clgi();
-	} while (!tlb_enter_guest(pp));
-	if (pp->owed)
-		svm_take_owed(pp, vs);
-	svm_enter(vs->block_spa);
-}
-
-void svm_vs_run(struct vs *vs)
-{
-	svm_run(this_pp(), vs);
 }
 
 /* bf_pp_status.exit_count: see BF_NR_EXIT_SLOTS in abi/handoff.h. */
@@ -66,6 +49,97 @@ static unsigned int slot_of(uint64_t code)
 	return 0xFF;
 }
 
+/*
+ * An exit for something that Linux is owed: to the extension it is one by a physical interrupt, after
+ * which Linux is to run, as after every other.
+ */
+static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	vmcb->exitcode = SVM_EXIT_INTR;
+	vmcb->exitinfo1 = 0;
+	vmcb->exitinfo2 = 0;
+	exit_to_ext(pp, vs, SVM_EXIT_INTR);
+}
+
+/* An exit without an entry before it, with GIF clear. */
+static _Noreturn void exit_at_once(struct pp *pp, struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	stgi();
+	if (!tlb_leave_guest(pp))
+		tlb_catch_up(pp);
+	vmcb->exitintinfo = 0;
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, slot_of(SVM_EXIT_INTR), SVM_EXIT_INTR, vmcb->rip);
+	exit_for_linux(pp, vs);
+}
+
+/*
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it takes it
+ * first: an NMI ends its run then, and a machine check, for which there is no such thing, waits for the
+ * next exit.
+ */
+static void leave_to_linux(struct pp *pp, struct vs *vs)
+{
+	if (!(vmcb_of(vs)->eventinj & SVM_EVENT_VALID))
+		exit_at_once(pp, vs);
+	/* It is owed again as soon as it arrives. */
+	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
+		pp->nmi_pending = false;
+}
+
+/*
+ * What an exit changes of a VMCB. CPUs differ in what a VMRUN that they refuse leaves there: it may be
+ * values of root mode.
+ */
+#define CONTROL_AREA_END offsetof(struct vmcb, pad2)
+#define SAVE_AREA_END offsetof(struct vmcb, pad8)
+
+static void copy_vmcb(void *to, const void *from)
+{
+	bsl_memcpy(to, from, CONTROL_AREA_END);
+	bsl_memcpy((uint8_t *)to + VMCB_SAVE_AREA, (const uint8_t *)from + VMCB_SAVE_AREA,
+		   SAVE_AREA_END - VMCB_SAVE_AREA);
+}
+
+/* The CPU does not refuse what it has run before, so a copy is due after writes only. */
+static void prepare_guest(struct pp *pp, struct vs *vs)
+{
+	if (pp->owed)
+		leave_to_linux(pp, vs);
+	pp->entry_kept = vmcb_of(vs)->clean != SVM_CLEAN_ALL;
+	if (pp->entry_kept)
+		copy_vmcb(window(pp->entry_page), vs->block);
+}
+
+void svm_before_entry(struct pp *pp, struct vs *vs)
+{
+	if (vs->root)
+		take_owed(pp, vs);
+	else
+		prepare_guest(pp, vs);
+}
+
+void svm_run_kicked(struct pp *pp, struct vs *vs)
+{
+	do {
+		stgi();
+		tlb_await_kick(pp);
+		clgi();
+	} while (!tlb_enter_guest(pp));
+	if (pp->before_entry)
+		svm_before_entry(pp, vs);
+	svm_enter(vs->block_spa);
+}
+
+void svm_vs_run(struct vs *vs)
+{
+	svm_run(this_pp(), vs);
+}
+
 static _Noreturn void inject_ud(struct vs *vs)
 {
 	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | VECTOR_UD);
@@ -74,14 +148,26 @@ static _Noreturn void inject_ud(struct vs *vs)
 
 /*
  * The NMI that made the guest exit has been noted since. Returns when it is the extension's: then this
- * exit was its delivery. Out of another VS than Linux' it waits for Linux to run.
+ * exit was its delivery, but out of another VS than Linux', which Linux is still owed it.
  */
 static void nmi(struct pp *pp, struct vs *vs)
 {
+	if (!vs->nmi_exiting && !vs->root && pp->nmi_pending)
+		exit_for_linux(pp, vs);
 	if (!vs->nmi_exiting)
 		svm_vs_run(vs);
 	if (vs->root)
 		pp->nmi_pending = false;
+}
+
+/* A machine check is Linux', whatever guest it hit. Returns when the extension asked for the exit. */
+static void machine_check(struct pp *pp, struct vs *vs)
+{
+	if (vs->root)
+		return;
+	pp->mc_pending = true;
+	if (!vs->mc_exiting)
+		exit_for_linux(pp, vs);
 }
 
 /* Exceptions push no error code in real mode. */
@@ -283,18 +369,40 @@ void svm_fallback_init(struct vs *vs)
 	reinject(vmcb);
 }
 
-static MK_RARE _Noreturn void invalid(struct vs *vs)
+/*
+ * To the extension it is an exit like others, and what it wrote is there to be mended. If it does not
+ * do so, and if this is Linux, the PP has failed.
+ */
+static MK_RARE _Noreturn void invalid(struct pp *pp, struct vs *vs)
 {
+	struct vmcb *vmcb = vmcb_of(vs);
+	bool hand_back = !vs->root && !vs->refused && pp->entry_kept;
+	uint64_t code = vmcb->exitcode;
+
+	if (hand_back)
+		copy_vmcb(vmcb, window(pp->entry_page));
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
-	svm_print_checks(vmcb_of(vs));
-	mk.vendor->vs_dump(vs);
-	fail(BF_ERR_VS_INVALID, vmcb_of(vs)->exitcode, 0, 0);
+	svm_print_checks(vmcb);
+	if (!hand_back) {
+		mk.vendor->vs_dump(vs);
+		fail(BF_ERR_VS_INVALID, code, 0, 0);
+	}
+	vs->refused = true;
+	vmcb->exitcode = SVM_EXIT_REFUSED;
+	vmcb->exitinfo1 = 0;
+	vmcb->exitinfo2 = 0;
+	vmcb->exitintinfo = 0;
+	vmcb->clean = 0;
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, slot_of(SVM_EXIT_REFUSED), SVM_EXIT_REFUSED, vmcb->rip);
+	exit_to_ext(pp, vs, SVM_EXIT_REFUSED);
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define SPECIAL_EXITS                                                                              \
 	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT(SVM_EXIT_EXCEPTION_GP & 63) |                    \
-	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63))
+	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63) |    \
+	 BSL_BIT(SVM_EXIT_EXCEPTION_MC & 63))
 
 static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
@@ -310,6 +418,8 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 		msr(vs);
 	if (code == SVM_EXIT_NMI)
 		nmi(pp, vs);
+	if (code == SVM_EXIT_EXCEPTION_MC)
+		machine_check(pp, vs);
 	if (code == SVM_EXIT_CPUID)
 		exit_cpuid(vs);
 	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
@@ -332,7 +442,7 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	uint64_t code = vmcb->exitcode;
 
 	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
-		invalid(vs); /* the VMCB, RAX included, need not be the guest's any more */
+		invalid(pp, vs); /* the VMCB, RAX included, need not be the guest's any more */
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;
 	vmcb->clean = SVM_CLEAN_ALL;

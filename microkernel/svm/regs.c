@@ -46,6 +46,34 @@ MK_HOT uint64_t *plain_field(const struct vs *vs, uint64_t number)
 	return __builtin_expect(offset != 0, 1) ? (uint64_t *)((uint8_t *)vs->block + offset) : NULL;
 }
 
+/* With V_INTR_MASKING, which every other VS than Linux' has, CR8 is V_TPR (APM vol. 2 §15.21.2). */
+static bool has_v_tpr(const struct vs *vs, uint64_t number)
+{
+	return number == MK1_AMD_cr8 && !vs->root;
+}
+
+static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	if (!live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value))
+		return false;
+	if (has_v_tpr(vs, number)) {
+		vmcb->virtual_interrupt = bsl_field_set(vmcb->virtual_interrupt, 0, 4, value);
+		vmcb->clean = 0;
+	}
+	return true;
+}
+
+/* A value that no CR8 can have is nowhere but where it was written to. */
+static uint64_t read_live(const struct vs *vs, uint64_t number)
+{
+	uint64_t value = live_read(vs, (enum live_reg)(number - MK1_AMD_cr8));
+
+	return has_v_tpr(vs, number) && value <= SVM_V_TPR ?
+		       vmcb_of(vs)->virtual_interrupt & SVM_V_TPR : value;
+}
+
 static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	const struct reg *reg = find(number);
@@ -57,7 +85,7 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 		return MK1_SUCCESS;
 	}
 	if (reg->access == ACCESS_LIVE) {
-		*value = live_read(vs, (enum live_reg)(number - MK1_AMD_cr8));
+		*value = read_live(vs, number);
 		return MK1_SUCCESS;
 	}
 	*value = 0;
@@ -67,8 +95,14 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
 		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
+	if (number == MK1_AMD_intercept_exception && !vs->mc_exiting)
+		*value &= ~(uint64_t)SVM_EXCEPTION_MC;
 	if (number == MK1_AMD_intercept_instruction1 && !vs->nmi_exiting)
 		*value &= ~(uint64_t)SVM_INSTR1_NMI;
+	if (number == MK1_AMD_intercept_instruction1 && !vs->intr_exiting)
+		*value &= ~(uint64_t)SVM_INSTR1_INTR;
+	if (number == MK1_AMD_virtual_interrupt_a && !vs->intr_masking)
+		*value &= ~(uint64_t)SVM_V_INTR_MASKING;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
 	if (number == MK1_AMD_ctls1 && !vs->invlpgb)
@@ -162,13 +196,14 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	switch (number) {
 	case MK1_AMD_intercept_exception:
 		vs->gp_exiting = *value & SVM_EXCEPTION_GP;
-		if (vs->root)
-			*value |= SVM_EXCEPTION_GP;
+		vs->mc_exiting = *value & SVM_EXCEPTION_MC;
+		*value |= vs->root ? SVM_EXCEPTION_GP : SVM_EXCEPTION_MC;
 		return true;
 	case MK1_AMD_intercept_instruction1:
 		vs->nmi_exiting = *value & SVM_INSTR1_NMI;
+		vs->intr_exiting = *value & SVM_INSTR1_INTR;
 		if (!vs->root)
-			*value |= SVM_INSTR1_NMI;
+			*value |= SVM_INSTR1_INTR | SVM_INSTR1_NMI;
 		return true;
 	case MK1_AMD_intercept_instruction2:
 		vs->vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
@@ -184,7 +219,12 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_tlb_control:
 		return *value == 0 || *value == 1 || *value == 3 || *value == 7;
 	case MK1_AMD_virtual_interrupt_a:
-		return drop_all_but(value, ~(uint64_t)SVM_AVIC_ENABLE, svm.refused_interrupt);
+		if (!drop_all_but(value, ~(uint64_t)SVM_AVIC_ENABLE, svm.refused_interrupt))
+			return false;
+		vs->intr_masking = *value & SVM_V_INTR_MASKING;
+		if (!vs->root)
+			*value |= SVM_V_INTR_MASKING;
+		return true;
 	case MK1_AMD_ctls1:
 		return judge_ctls1(vs, value);
 	case MK1_AMD_n_cr3:
@@ -225,7 +265,7 @@ static MK_RARE uint64_t write_other(struct vs *vs, uint64_t number, uint64_t val
 		done = true;
 		break;
 	case ACCESS_LIVE:
-		done = live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value);
+		done = write_live(vs, number, value);
 		break;
 	case ACCESS_RW:
 		if (is_control(number))

@@ -77,7 +77,8 @@ bool svm_insn_fits(const struct vmcb *vmcb, const uint8_t *bytes, size_t n);
 
 /* exit.c */
 __attribute__((noreturn)) void svm_vs_run(struct vs *vs);
-MK_RARE void svm_take_owed(struct pp *pp, const struct vs *vs); /* if it is Linux'; last of all */
+/* Last of all before VMRUN, with GIF clear: what pp->before_entry says. May not come back. */
+MK_RARE void svm_before_entry(struct pp *pp, struct vs *vs);
 MK_RARE _Noreturn void svm_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void svm_fallback_init(struct vs *vs);
 _Noreturn void svm_exit(void);
@@ -103,8 +104,8 @@ MK_HOT _Noreturn void svm_run(struct pp *pp, struct vs *vs)
 	vmcb_of(vs)->rax = abi_gprs()[BF_RAX];
 	if (__builtin_expect(!tlb_enter_guest(pp), 0))
 		svm_run_kicked(pp, vs);
-	if (__builtin_expect(pp->owed, 0))
-		svm_take_owed(pp, vs);
+	if (__builtin_expect(pp->before_entry, 0))
+		svm_before_entry(pp, vs);
 	svm_enter(vs->block_spa);
 }
 

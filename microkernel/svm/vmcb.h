@@ -63,11 +63,18 @@ BF_ASSERT_OFFSET(struct vmcb, spec_ctrl, 0x6E0);
 #define SVM_INSTR2_VMRUN 0x1
 #define SVM_INSTR2_VMMCALL 0x2
 
+#define SVM_INSTR1_INTR 0x1
 #define SVM_INSTR1_NMI 0x2
 #define SVM_INSTR1_SHUTDOWN 0x80000000
 #define SVM_EXCEPTION_GP 0x2000 /* bit 13 of the exception intercepts */
+#define SVM_EXCEPTION_MC 0x40000
+
+#define SVM_V_TPR 0xF /* a CR8 of the guest's own, with V_INTR_MASKING */
+#define SVM_V_INTR_MASKING 0x1000000 /* the guest's IF and CR8 are not for physical interrupts */
 
 #define SVM_EXIT_EXCEPTION_GP 0x4D
+#define SVM_EXIT_EXCEPTION_MC 0x52
+#define SVM_EXIT_INTR 0x60
 #define SVM_EXIT_NMI 0x61
 #define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_IOIO 0x7B
@@ -77,6 +84,7 @@ BF_ASSERT_OFFSET(struct vmcb, spec_ctrl, 0x6E0);
 #define SVM_EXIT_VMMCALL 0x81
 #define SVM_EXIT_NPF 0x400
 #define SVM_EXIT_INVALID 0xFFFFFFFF /* compared in 32 bits: some report 64, some 32 ones */
+#define SVM_EXIT_REFUSED 0xFFFFFFFFFFFFFFFF /* what an extension sees of it */
 
 #define SVM_AVIC_ENABLE 0x80000000
 #define SVM_NP_ENABLE 0x1

@@ -27,7 +27,10 @@ static bool svm_vs_init(struct vs *vs)
 	if (spa == MK_NO_PAGE)
 		return false;
 	vmcb = window(spa);
-	vmcb->instruction1 = SVM_INSTR1_NMI; /* Linux' NMIs are not for others */
+	/* What comes for Linux is not for others, and none of them holds it back. */
+	vmcb->instruction1 = SVM_INSTR1_INTR | SVM_INSTR1_NMI;
+	vmcb->exceptions = SVM_EXCEPTION_MC;
+	vmcb->virtual_interrupt = SVM_V_INTR_MASKING;
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->asid = 1;
 	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
@@ -105,6 +108,14 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcb->n_cr3 = mk.root_npt;
 	if (!vs->nmi_exiting)
 		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_NMI;
+	if (!vs->intr_exiting)
+		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_INTR;
+	if (!vs->mc_exiting)
+		vmcb->exceptions &= ~(uint32_t)SVM_EXCEPTION_MC;
+	if (!vs->intr_masking)
+		vmcb->virtual_interrupt &= ~(uint64_t)SVM_V_INTR_MASKING;
+	if (this_pp()->vs == vs)
+		this_pp()->guest_active = false;
 	vmcb->eventinj = 0;
 	vmcb->exitintinfo = vs->interrupted; /* a VMRUN that was refused may have spoilt it */
 	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */
@@ -167,6 +178,7 @@ static bool svm_vs_load(struct vs *vs)
 {
 	if (vs->root)
 		take_root_asid(vs);
+	this_pp()->guest_active = !vs->root;
 	return true;
 }
 
@@ -289,7 +301,7 @@ static void svm_vs_dump(struct vs *vs)
 
 static void svm_owe(struct pp *pp)
 {
-	(void)pp; /* svm_run looks at it */
+	(void)pp; /* svm_before_entry looks at it */
 }
 
 const struct vendor_ops svm_ops = {

@@ -130,6 +130,51 @@ static void check_rest(uint64_t entry)
 	report(vmcs_read(VMCS_vmcs_link_pointer) != ~(uint64_t)0, "VMCS link pointer");
 }
 
+/* §27.2.1.1: what completing the controls leaves to an extension */
+static void check_execution_controls(void)
+{
+	uint64_t primary = vmcs_read(VMCS_primary_proc_based_vm_execution_ctls);
+	uint64_t secondary = 0, vpid = 0, eptp = 0;
+
+	report(vmcs_read(VMCS_cr3_target_count) > 4, "CR3-target count");
+	if (!(primary & PRIMARY_SECONDARY))
+		return;
+	secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls);
+	report(secondary & SECONDARY_UNRESTRICTED && !(secondary & SECONDARY_EPT),
+	       "an unrestricted guest without EPT");
+	if (secondary & SECONDARY_VPID)
+		vpid = vmcs_read(VMCS_virtual_processor_identifier);
+	report(secondary & SECONDARY_VPID && !vpid, "VPID is 0");
+	if (secondary & SECONDARY_EPT)
+		eptp = vmcs_read(VMCS_ept_pointer);
+	report(secondary & SECONDARY_EPT &&
+		       (bsl_field_get(eptp, 3, 3) + 1 < 4 || bsl_field_get(eptp, 7, 5) ||
+			((eptp & 7) != 0 && (eptp & 7) != 6)),
+	       "EPT pointer");
+}
+
+/* §27.2.1.2, §27.2.1.3 */
+static void check_timer_and_event(void)
+{
+	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);
+	uint64_t type = bsl_field_get(event, 8, 3), vector = event & EVENT_VECTOR;
+
+	report(vmcs_read(VMCS_vmexit_ctls) & EXIT_SAVE_TIMER &&
+		       !(vmcs_read(VMCS_pin_based_vm_execution_ctls) & PIN_PREEMPTION_TIMER),
+	       "the preemption timer is saved and not active");
+	report(event & EVENT_VALID &&
+		       (type == 1 || bsl_field_get(event, 12, 19) ||
+			((event & EVENT_TYPE) == EVENT_TYPE_NMI && vector != 2) ||
+			((event & EVENT_TYPE) == EVENT_TYPE_EXCEPTION && vector > 31)),
+	       "the event to be injected");
+}
+
+void vmx_print_control_checks(void)
+{
+	check_execution_controls();
+	check_timer_and_event();
+}
+
 void vmx_print_checks(void)
 {
 	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR" };

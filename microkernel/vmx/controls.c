@@ -11,14 +11,18 @@
 #include "vmx.h"
 
 #define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
+/* In a VS that is not Linux': nothing that it does holds Linux' interrupts back. */
+#define PIN_APART PIN_INTERRUPT_EXITING
+#define PRIMARY_APART (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE)
 #define EXIT_NEEDED                                                                                \
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |         \
 	 EXIT_LOAD_EFER)
 #define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
 /* The driver has looked whether they are there before any CPU got here. */
-BF_STATIC_ASSERT(PIN_NEEDED == BF_VMX_PIN_CONTROLS, "abi/features.h: PIN");
-BF_STATIC_ASSERT(PRIMARY_NMI_WINDOW == BF_VMX_PRIMARY_CONTROLS, "abi/features.h: PRIMARY");
+BF_STATIC_ASSERT((PIN_NEEDED | PIN_APART) == BF_VMX_PIN_CONTROLS, "abi/features.h: PIN");
+BF_STATIC_ASSERT((PRIMARY_NMI_WINDOW | PRIMARY_APART) == BF_VMX_PRIMARY_CONTROLS,
+		 "abi/features.h: PRIMARY");
 BF_STATIC_ASSERT(EXIT_NEEDED == BF_VMX_EXIT_CONTROLS, "abi/features.h: EXIT");
 BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
 		 "abi/features.h: ENTRY");
@@ -59,7 +63,8 @@ static bool offers(struct vmx_ctl ctl, uint32_t needed)
 
 bool vmx_controls_offered(void)
 {
-	return offers(vmx.pin, PIN_NEEDED) && offers(vmx.primary, PRIMARY_NMI_WINDOW) &&
+	return offers(vmx.pin, PIN_NEEDED | PIN_APART) &&
+	       offers(vmx.primary, PRIMARY_NMI_WINDOW | PRIMARY_APART) &&
 	       offers(vmx.exit, EXIT_NEEDED) && offers(vmx.entry, ENTRY_NEEDED | ENTRY_IA32E_GUEST);
 }
 
@@ -86,20 +91,38 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 
 	switch (field) {
 	case VMCS_pin_based_vm_execution_ctls:
-		return complete(vmx.pin, PIN_NEEDED, PIN_REFUSED, value);
-	case VMCS_primary_proc_based_vm_execution_ctls:
-		return complete(vmx.primary, secondary ? PRIMARY_SECONDARY : 0, PRIMARY_REFUSED,
+		return complete(vmx.pin, PIN_NEEDED | (vs->root ? 0 : PIN_APART), PIN_REFUSED,
 				value);
+	case VMCS_primary_proc_based_vm_execution_ctls:
+		return complete(vmx.primary,
+				(secondary ? PRIMARY_SECONDARY : 0) |
+					(vs->root ? 0 : PRIMARY_APART),
+				PRIMARY_REFUSED, value);
 	case VMCS_secondary_proc_based_vm_execution_ctls:
 		/* Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c. */
 		if (outer_flushes())
 			*value &= ~(uint64_t)SECONDARY_VPID;
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
 	case VMCS_vmexit_ctls:
+		/* An interrupt that the extension does not expect stays in the APIC for Linux. */
+		if (!vs->root && !vs->intr_exiting)
+			*value &= ~(uint64_t)EXIT_ACKNOWLEDGE;
 		return complete(vmx.exit, EXIT_NEEDED | vmx.exit_exchange, EXIT_REFUSED, value);
 	default:
 		return judge_entry(value);
 	}
+}
+
+/* What a VS loses that becomes Linux', unless its extension wants it. */
+static uint64_t apart(const struct vs *vs, uint64_t field)
+{
+	if (!vs->root)
+		return 0;
+	if (field == VMCS_pin_based_vm_execution_ctls)
+		return vs->intr_exiting ? 0 : PIN_APART;
+	if (field == VMCS_primary_proc_based_vm_execution_ctls)
+		return PRIMARY_APART & ~area_of(vs)->cr8_exiting;
+	return 0;
 }
 
 /* Each control field with nothing but what must be; in a VS that has values already, those too. */
@@ -116,8 +139,12 @@ bool vmx_init_controls(const struct vs *vs)
 		if (fields[i] == VMCS_secondary_proc_based_vm_execution_ctls &&
 		    !(vmx.primary.may & PRIMARY_SECONDARY))
 			continue;
-		if (!vmcs_try_read(fields[i], &value) ||
-		    !vmx_judge_controls(vs, fields[i], &value) || !vmcs_try_write(fields[i], value))
+		if (!vmcs_try_read(fields[i], &value))
+			return false;
+		value &= ~apart(vs, fields[i]);
+		if (fields[i] == VMCS_vmexit_ctls && area_of(vs)->acknowledge)
+			value |= EXIT_ACKNOWLEDGE;
+		if (!vmx_judge_controls(vs, fields[i], &value) || !vmcs_try_write(fields[i], value))
 			return false;
 	}
 	return true;

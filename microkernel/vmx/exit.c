@@ -3,11 +3,14 @@
  * Into the guest and out of it.
  *
  * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
- * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS then runs with NMI-window exiting, which exits when the
- * guest can take the NMI (SDM vol. 3 §26.2). The handler opens the window itself, so that an NMI
- * between the look at nmi_pending in vmx_run_unsettled and the VM entry is not late.
+ * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS then
+ * runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3 §26.2). The
+ * handler opens the window itself, so that an NMI between the look at nmi_pending in
+ * vmx_run_unsettled and the VM entry is not late. Another VS does not run then: its run ends with an
+ * exit for Linux.
  */
 #include <bsl/bits.h>
+#include <bsl/string.h>
 
 #include "../debug.h"
 #include "../fail.h"
@@ -25,7 +28,7 @@ void vmx_owe(struct pp *pp)
 	/* What was just being done to the controls may undo this: vmx_run_unsettled looks again. */
 	pp->unsettled = true;
 	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
-	if (vs && vs->root &&
+	if (vs &&
 	    vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
 		(void)vmcs_try_write(VMCS_primary_proc_based_vm_execution_ctls,
 				     primary | PRIMARY_NMI_WINDOW);
@@ -51,6 +54,39 @@ static void take_machine_check(struct pp *pp)
 	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_MC);
 }
 
+/* An exit with another reason than the CPU's, or without one of the CPU's: it reads like this. */
+static _Noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
+{
+	area_of(vs)->told = reason;
+	pp->unsettled = true; /* until the next entry */
+	exit_to_ext(pp, vs, reason);
+}
+
+/*
+ * An exit for something that Linux is owed: to the extension it is one by an external interrupt, after
+ * which Linux is to run, as after every other.
+ */
+static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
+{
+	tell(pp, vs, EXIT_EXTERNAL_INTERRUPT);
+}
+
+/*
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it takes it
+ * first: the NMI window ends its run then.
+ */
+static void leave_to_linux(struct pp *pp, struct vs *vs)
+{
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
+		pp->unsettled = true;
+		set_nmi_window(true);
+		return;
+	}
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, EXIT_EXTERNAL_INTERRUPT, EXIT_EXTERNAL_INTERRUPT, vmcs_read(VMCS_rip));
+	exit_for_linux(pp, vs);
+}
+
 void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
@@ -58,6 +94,7 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 
 	vmx_current(vs);
 	pp->unsettled = false;
+	area->told = 0;
 	if (area->host_cr3 != pp->host_cr3) {
 		vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
 		vmcs_write(VMCS_HOST_FS_BASE, pp->host_fs_base);
@@ -71,6 +108,8 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 		write_dr6(area->dr6);
 	if (pp->mc_pending && vs->root)
 		take_machine_check(pp);
+	if (pp->owed && !vs->root)
+		leave_to_linux(pp, vs);
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		set_nmi_window(true);
@@ -100,13 +139,30 @@ static _Noreturn void give_up(struct vs *vs, uint64_t detail)
 	fail(BF_ERR_VS_INVALID, detail, 0, 0);
 }
 
+/*
+ * A refused entry is an exit like others to the extension. If it is Linux that does not run, or nothing
+ * has been changed since the last time, the PP has failed.
+ */
+static void hand_back(struct pp *pp, struct vs *vs, uint64_t reason, uint64_t detail)
+{
+	uint64_t rip = vmcs_read(VMCS_rip);
+
+	if (vs->root || vs->refused)
+		give_up(vs, detail);
+	vmx_vs_clear(vs);
+	vs->refused = true;
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, reason & EXIT_BASIC, reason, rip);
+}
+
 _Noreturn void vmx_entry_failed(uint64_t rflags)
 {
-	struct vs *vs = this_pp()->vs;
+	struct pp *pp = this_pp();
+	struct vs *vs = pp->vs;
 	uint64_t number = 0;
 
-	if (!tlb_leave_guest(this_pp()))
-		tlb_catch_up(this_pp());
+	if (!tlb_leave_guest(pp))
+		tlb_catch_up(pp);
 	/* CF: there is no current VMCS; ZF: it has the reason (§31.2). */
 	if (!(rflags & 1) && !vmcs_try_read(VMCS_vm_instruction_error, &number))
 		number = 0;
@@ -114,7 +170,11 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 		 (unsigned long long)number);
 	if (!number)
 		fail(BF_ERR_MK_VMCS, 0, 0, 0);
-	give_up(vs, number);
+	if (number != ERROR_CONTROL_FIELDS)
+		give_up(vs, number);
+	vmx_print_control_checks();
+	hand_back(pp, vs, EXIT_ENTRY_FAILED | EXIT_INVALID_STATE, number);
+	tell(pp, vs, EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
 }
 
 /*
@@ -133,16 +193,17 @@ static _Noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 }
 
 /* VM entry began and met guest state or MSRs that it does not take, or a machine check (§27.8). */
-static MK_RARE _Noreturn void refused(struct vs *vs, uint64_t reason)
+static MK_RARE _Noreturn void refused(struct pp *pp, struct vs *vs, uint64_t reason)
 {
 	if ((reason & EXIT_BASIC) == EXIT_MACHINE_CHECK)
-		machine_check_of_entry(this_pp(), vs);
+		machine_check_of_entry(pp, vs);
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
 		 (unsigned long long)reason,
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
 	if ((reason & EXIT_BASIC) == EXIT_INVALID_STATE)
 		vmx_print_checks();
-	give_up(vs, reason & EXIT_BASIC);
+	hand_back(pp, vs, reason, reason & EXIT_BASIC);
+	exit_to_ext(pp, vs, reason);
 }
 
 void vmx_inject(uint64_t event)
@@ -185,11 +246,26 @@ void vmx_reinject(void)
 	vmx_inject(event & EVENT_DEFINED);
 }
 
-/* Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. */
+static void machine_check(struct pp *pp, struct vs *vs)
+{
+	if (vs->root)
+		return;
+	pp->mc_pending = true;
+	pp->unsettled = true;
+	if (!vs->mc_exiting)
+		exit_for_linux(pp, vs);
+}
+
+/*
+ * Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. A machine check
+ * is Linux', whatever guest it hit.
+ */
 static void exception_or_nmi(struct pp *pp, struct vs *vs)
 {
 	uint64_t event = vmcs_read(VMCS_vmexit_interruption_information);
 
+	if ((event & (EVENT_TYPE | EVENT_VECTOR)) == (EVENT_TYPE_EXCEPTION | VECTOR_MC))
+		machine_check(pp, vs);
 	if ((event & EVENT_TYPE) != EVENT_TYPE_NMI)
 		return;
 	unblock_nmis(); /* the exit leaves them blocked: §28.2.3 */
@@ -197,6 +273,8 @@ static void exception_or_nmi(struct pp *pp, struct vs *vs)
 		return;
 	pp->nmi_pending = true;
 	pp->unsettled = true;
+	if (!vs->root)
+		exit_for_linux(pp, vs);
 	vmx_vs_run(vs);
 }
 
@@ -206,7 +284,7 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	const struct vmx_area *area = area_of(vs);
 	bool ours = pp->nmi_pending && vs->root;
 
-	if (!ours && !pp->mc_pending && area->nmi_window)
+	if (!ours && !(pp->mc_pending && vs->root) && area->nmi_window)
 		return;
 	if (ours) {
 		/* In this order: another one from here on sets both again. */
@@ -216,6 +294,8 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 	}
 	if (!area->nmi_window)
 		set_nmi_window(false);
+	if (pp->owed && !vs->root)
+		exit_for_linux(pp, vs);
 	vmx_vs_run(vs);
 }
 
@@ -305,7 +385,7 @@ static void ept_violation(struct vs *vs)
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define OUR_EXITS                                                                                  \
 	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_INIT) | BSL_BIT(EXIT_NMI_WINDOW) |          \
-	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) |                        \
+	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_CR) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) |     \
 	 BSL_BIT(EXIT_EPT_VIOLATION))
 
 static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
@@ -327,6 +407,9 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 		break;
 	case EXIT_VMCALL:
 		vmcall(vs);
+		break;
+	case EXIT_CR:
+		vmx_cr8_exit(vs);
 		break;
 	case EXIT_EPT_VIOLATION:
 		ept_violation(vs);
@@ -352,7 +435,7 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);
 	if (__builtin_expect(reason & EXIT_ENTRY_FAILED, 0))
-		refused(vs, reason);
+		refused(pp, vs, reason);
 	basic = reason & EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */

@@ -100,16 +100,6 @@ static bool do_xsetbv(void)
 	       xsetbv0_safe(gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX]);
 }
 
-static uint64_t operand(unsigned int number)
-{
-	/* The encoding of instructions; RSP is in the VMCS. */
-	static const uint8_t order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP,
-					 BF_RSI, BF_RDI, BF_R8,	 BF_R9,	 BF_R10,     BF_R11,
-					 BF_R12, BF_R13, BF_R14, BF_R15 };
-
-	return order[number] == BF_NR_GPRS ? vmcs_read(VMCS_rsp) : abi_gprs()[order[number]];
-}
-
 /*
  * MOV to CR0 or CR4 that changes a bit on which VMX insists (qualification: §28.2.1, table 28-3). A
  * change of mode together with it is more than Linux ever does, and refused.
@@ -117,7 +107,7 @@ static uint64_t operand(unsigned int number)
 static bool do_cr_access(void)
 {
 	uint64_t qualification = vmcs_read(VMCS_exit_qualification);
-	uint64_t value = operand((unsigned int)bsl_field_get(qualification, 8, 4));
+	uint64_t value = vmx_cr_operand(qualification);
 	uint64_t old;
 
 	if (bsl_field_get(qualification, 4, 2) != 0)

@@ -123,6 +123,33 @@ static bool is_msr_list(uint64_t number)
 	       number == MK1_INTEL_vmentry_msr_load_count;
 }
 
+/* What exits only for the microkernel's own purposes is not shown, nor what it has told otherwise. */
+static uint64_t as_asked(const struct vs *vs, uint64_t number, uint64_t content)
+{
+	const struct vmx_area *area = area_of(vs);
+
+	switch (number) {
+	case MK1_INTEL_pin_based_vm_execution_ctls:
+		return content & ~(uint64_t)((vs->nmi_exiting ? 0 : PIN_NMI_EXITING) |
+					     (vs->intr_exiting ? 0 : PIN_INTERRUPT_EXITING));
+	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
+		return (content & ~(uint64_t)(PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE |
+					      (area->nmi_window ? 0 : PRIMARY_NMI_WINDOW))) |
+		       area->cr8_exiting;
+	case MK1_INTEL_vmexit_ctls:
+		return area->acknowledge ? content | EXIT_ACKNOWLEDGE : content;
+	case MK1_INTEL_exception_bitmap:
+		return vs->mc_exiting ? content : content & ~(uint64_t)EXCEPTION_MC;
+	case MK1_INTEL_exit_reason:
+		return area->told ? area->told : content;
+	case MK1_INTEL_exit_qualification:
+	case MK1_INTEL_vmexit_interruption_information:
+		return area->told ? 0 : content;
+	default:
+		return content;
+	}
+}
+
 uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	const struct reg *reg = find(number);
@@ -144,11 +171,7 @@ uint64_t vmx_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 	content &= bsl_mask(reg->bytes * 8U);
 	if (is_msr_list(number))
 		content = 0;
-	if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls && !area_of(vs)->nmi_window)
-		content &= ~(uint64_t)PRIMARY_NMI_WINDOW;
-	if (number == MK1_INTEL_pin_based_vm_execution_ctls && !vs->nmi_exiting)
-		content &= ~(uint64_t)PIN_NMI_EXITING;
-	*value = content;
+	*value = as_asked(vs, number, content);
 	return MK1_SUCCESS;
 }
 
@@ -168,6 +191,10 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	if (is_control(number))
 		return vmx_judge_controls(vs, field, value);
 	switch (number) {
+	case MK1_INTEL_exception_bitmap:
+		if (!vs->root)
+			*value |= EXCEPTION_MC;
+		return true;
 	case MK1_INTEL_address_of_io_bitmap_a:
 	case MK1_INTEL_address_of_io_bitmap_b:
 	case MK1_INTEL_address_of_msr_bitmaps:
@@ -200,17 +227,39 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	}
 }
 
-/* What follows from a value once it is in the VMCS. */
+/* A control field as it is to be now that something else has changed, and with these bits more. */
+static void judge_again(const struct vs *vs, uint64_t field, uint64_t more)
+{
+	uint64_t value = vmcs_read(field) | more;
+
+	if (vmx_judge_controls(vs, field, &value))
+		vmcs_write(field, value);
+}
+
+/* What follows from a value once it, with what completes it, is in the VMCS. */
 static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 {
 	struct vmx_area *area = area_of(vs);
-	uint64_t entry;
 
 	switch (number) {
+	case MK1_INTEL_pin_based_vm_execution_ctls:
+		vs->nmi_exiting = value & PIN_NMI_EXITING;
+		vs->intr_exiting = value & PIN_INTERRUPT_EXITING;
+		judge_again(vs, VMCS_vmexit_ctls, area->acknowledge ? EXIT_ACKNOWLEDGE : 0);
+		break;
+	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
+		area->nmi_window = value & PRIMARY_NMI_WINDOW;
+		area->cr8_exiting = (uint32_t)value & (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE);
+		this_pp()->unsettled = true; /* the window may have been open for an NMI of ours */
+		break;
+	case MK1_INTEL_vmexit_ctls:
+		area->acknowledge = value & EXIT_ACKNOWLEDGE;
+		break;
+	case MK1_INTEL_exception_bitmap:
+		vs->mc_exiting = value & EXCEPTION_MC;
+		break;
 	case MK1_INTEL_efer: /* the entry controls follow EFER.LMA */
-		entry = vmcs_read(VMCS_vmentry_ctls);
-		if (vmx_judge_controls(vs, VMCS_vmentry_ctls, &entry))
-			vmcs_write(VMCS_vmentry_ctls, entry);
+		judge_again(vs, VMCS_vmentry_ctls, 0);
 		break;
 	case MK1_INTEL_virtual_processor_identifier:
 		/* A tag that is new to this VS may have been another's. */
@@ -245,14 +294,7 @@ static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, u
 		return true;
 	if (!vmcs_try_write(reg->field, value))
 		return false;
-	if (number == MK1_INTEL_pin_based_vm_execution_ctls) {
-		vs->nmi_exiting = wanted & PIN_NMI_EXITING;
-	} else if (number == MK1_INTEL_primary_proc_based_vm_execution_ctls) {
-		area_of(vs)->nmi_window = wanted & PRIMARY_NMI_WINDOW;
-		this_pp()->unsettled = true; /* the window may have been open for an NMI of ours */
-	} else {
-		take_notice(vs, number, value);
-	}
+	take_notice(vs, number, wanted);
 	return true;
 }
 

@@ -40,10 +40,14 @@ enum vmcs_field {
 };
 
 /* Execution controls, SDM vol. 3 §25.6.1 and §25.6.2 */
+#define PIN_INTERRUPT_EXITING 0x1
 #define PIN_NMI_EXITING 0x8
 #define PIN_VIRTUAL_NMIS 0x20
+#define PIN_PREEMPTION_TIMER 0x40
 #define PIN_POSTED_INTERRUPTS 0x80
 #define PRIMARY_TERTIARY 0x20000
+#define PRIMARY_CR8_LOAD 0x80000
+#define PRIMARY_CR8_STORE 0x100000
 #define PRIMARY_TPR_SHADOW 0x200000
 #define PRIMARY_NMI_WINDOW 0x400000
 #define PRIMARY_MSR_BITMAPS 0x10000000
@@ -73,10 +77,12 @@ enum vmcs_field {
 /* Controls of exits and entries, §25.7.1 and §25.8.1 */
 #define EXIT_SAVE_DEBUG 0x4
 #define EXIT_HOST_64 0x200
+#define EXIT_ACKNOWLEDGE 0x8000
 #define EXIT_SAVE_PAT 0x40000
 #define EXIT_LOAD_PAT 0x80000
 #define EXIT_SAVE_EFER 0x100000
 #define EXIT_LOAD_EFER 0x200000
+#define EXIT_SAVE_TIMER 0x400000
 #define EXIT_SECONDARY 0x80000000
 #define ENTRY_LOAD_DEBUG 0x4
 #define ENTRY_IA32E_GUEST 0x200
@@ -92,6 +98,7 @@ enum vmcs_field {
 #define EVENT_ERROR_CODE 0x800
 #define EVENT_DEFINED 0x80000FFF /* without bit 12: undefined in IDT-vectoring information */
 #define EVENT_VALID 0x80000000
+#define EXCEPTION_MC 0x40000 /* of the exception bitmap */
 
 /* Interruptibility state, §25.4.2 */
 #define BLOCKING_BY_STI 0x1
@@ -111,6 +118,7 @@ enum vmcs_field {
 
 /* Basic exit reasons, Appendix C */
 #define EXIT_EXCEPTION_OR_NMI 0
+#define EXIT_EXTERNAL_INTERRUPT 1
 #define EXIT_TRIPLE_FAULT 2
 #define EXIT_INIT 3
 #define EXIT_NMI_WINDOW 8
@@ -135,6 +143,7 @@ enum vmcs_field {
 #define EXIT_SEAMCALL 76
 #define EXIT_TDCALL 77
 #define EXIT_BASIC 0xFFFF
+#define ERROR_CONTROL_FIELDS 7 /* VM-instruction error: §31.4 */
 #define EXIT_ENTRY_FAILED 0x80000000 /* VM entry failed: §27.8 */
 
 #define EPT_VIOLATION_IRET 0x1000 /* exit qualification: IRET had unblocked NMIs, table 28-7 */

@@ -59,6 +59,9 @@ struct vmx_area {
 	uint64_t host_cr3; /* as the VMCS has it */
 	uint64_t aside[VMX_NR_ASIDE]; /* captured, but no part of bf_cpu_state: vs.c */
 	bool nmi_window; /* the extension itself asked for the exit */
+	bool acknowledge; /* it asked for interrupts to be acknowledged by exits */
+	uint32_t cr8_exiting; /* its own PRIMARY_CR8_* */
+	uint64_t told; /* the reason of the last exit, if the CPU has reported another or none; else 0 */
 	bool own_ept; /* the EPT is the one that nested.c built */
 	bool raw_crs; /* CR0 and CR4 may lack what VMX insists on: vmx_complete_crs, with the next run */
 };
@@ -135,13 +138,19 @@ void vmx_owe(struct pp *pp);
 _Noreturn void vmx_exit(void);
 _Noreturn void vmx_entry_failed(uint64_t rflags);
 
+/* cr8.c: what a MOV to a control register moves */
+uint64_t vmx_cr_operand(uint64_t qualification);
+/* MOV to or from CR8, which has exited unasked. Returns when it is something else. */
+void vmx_cr8_exit(struct vs *vs);
+
 /* fallback.c */
 void vmx_fallback_init(struct vs *vs);
 _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason);
 
-/* checks.c: the name of a VM-instruction error; what the guest state lacks for VM entry */
+/* checks.c: the name of a VM-instruction error; what guest state and controls lack for VM entry */
 const char *vmx_error_name(uint64_t number);
 void vmx_print_checks(void);
+void vmx_print_control_checks(void);
 
 /* entry.S */
 _Noreturn void vmx_enter(bool launched);

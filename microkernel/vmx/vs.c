@@ -165,6 +165,7 @@ static bool write_guest(void)
 #define ZERO(number, name, encoding, bytes, access) ZERO_##access(encoding)
 	MK1_INTEL_REGS(ZERO)
 	return vmcs_try_write(VMCS_vmcs_link_pointer, NO_LINKED_VMCS) &&
+	       vmcs_try_write(VMCS_exception_bitmap, EXCEPTION_MC) &&
 	       vmcs_try_write(VMCS_address_of_msr_bitmaps, vmx.open_maps) &&
 	       vmcs_try_write(VMCS_address_of_io_bitmap_a, vmx.open_maps) &&
 	       vmcs_try_write(VMCS_address_of_io_bitmap_b, vmx.open_maps) &&
@@ -287,6 +288,9 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcs_write(VMCS_gdtr_limit, state->gdtr.limit);
 	vmcs_write(VMCS_idtr_limit, state->idtr.limit);
 	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
+	if (!vs->mc_exiting)
+		vmcs_write(VMCS_exception_bitmap,
+			   vmcs_read(VMCS_exception_bitmap) & ~(uint64_t)EXCEPTION_MC);
 	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
 		vmcs_write(aside[i], area->aside[i]);
 

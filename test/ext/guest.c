@@ -8,6 +8,9 @@
  *   2  as 0, but the guest stays, and is then migrated to the next PP
  *   3  on that PP: it goes on, and is migrated back
  *   4  on the first PP: it goes on, and is destroyed
+ *
+ * An exit for Linux lets Linux run, which then executes its CPUID again: so it is stepped over only when
+ * the guest has done its part.
  */
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
@@ -38,6 +41,7 @@ enum { PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGE_PT, PAGE_CODE, PAGE_DATA, PAGE_LATE, 
 #define EPTP_WB_4_LEVELS 0x1E
 #define NESTED_LEVELS 4
 
+#define AMD_EXIT_INTR 0x60
 #define AMD_EXIT_CPUID 0x72
 #define AMD_EXIT_HLT 0x78
 #define AMD_EXIT_PF 0x4E
@@ -48,6 +52,7 @@ enum { PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGE_PT, PAGE_CODE, PAGE_DATA, PAGE_LATE, 
 #define GUEST_ASID 2
 
 #define INTEL_EXIT_EXCEPTION 0
+#define INTEL_EXIT_INTERRUPT 1
 #define INTEL_EXIT_CPUID 10
 #define INTEL_EXIT_HLT 12
 #define INTEL_EXIT_VMCALL 18
@@ -92,6 +97,7 @@ static struct {
 	bool exists;
 	bool is_nested;
 	bool is_late_page_there;
+	bool under_way; /* the command that Linux gives again is this one */
 	unsigned int command;
 	unsigned int round;
 	enum step step;
@@ -349,7 +355,16 @@ static void migrate(uint64_t to)
 		      MK1_INVALID_INPUT_REG(3));
 }
 
-/* Back to Linux, which is behind its CPUID already. */
+/* Linux has something to do; it comes back. */
+__attribute__((noreturn)) static void let_linux_run(void)
+{
+	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, linux_vs.vpid, linux_vs.vsid),
+		      MK1_SUCCESS);
+	check_linux();
+	resume(linux_vs.vsid);
+}
+
+/* Back to Linux, behind its CPUID. */
 __attribute__((noreturn)) static void back_to_linux(void)
 {
 	uint64_t ppid = mk1_tls_ppid();
@@ -357,13 +372,14 @@ __attribute__((noreturn)) static void back_to_linux(void)
 	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, linux_vs.vpid, linux_vs.vsid),
 		      MK1_SUCCESS);
 	check_linux();
+	guest.under_way = false;
 	if (guest.command == DO_MIGRATE)
 		migrate(ppid + 1);
 	else if (guest.command == DO_GO_ON)
 		migrate(ppid - 1);
 	else
 		destroy_guest();
-	resume(linux_vs.vsid);
+	resume_next(linux_vs.vsid);
 }
 
 /* --- the guest's exits ------------------------------------------------------------------------ */
@@ -437,6 +453,8 @@ static void on_halt(uint64_t reason)
 
 static void on_guest_exit(uint64_t reason)
 {
+	if (reason == reg(AMD_EXIT_INTR, INTEL_EXIT_INTERRUPT))
+		let_linux_run();
 	if (verify_failed)
 		back_to_linux(); /* what would follow says nothing any more */
 	switch (guest.step) {
@@ -464,14 +482,14 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 		return;
 	guest.command = (uint32_t)mk1_rcx();
 	remember_linux();
-	if (guest.command <= DO_MIGRATE) {
+	if (guest.command <= DO_MIGRATE && !guest.under_way) {
 		guest.round = 0;
 		guest.step = STEP_CPUID;
 		if (!make_guest())
 			resume_next(vsid);
 	}
 	guest.exists = true;
-	VERIFY_STATUS(mk1_vs_advance_ip_and_run(MK1_HANDLE, guest.vmid, guest.vpid, guest.vsid),
-		      MK1_SUCCESS);
+	guest.under_way = true;
+	VERIFY_STATUS(mk1_vs_run(MK1_HANDLE, guest.vmid, guest.vpid, guest.vsid), MK1_SUCCESS);
 	resume_next(vsid);
 }

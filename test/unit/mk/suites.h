@@ -12,6 +12,7 @@ TCase *memory_tests(void);
 TCase *objects_tests(void);
 TCase *outer_tests(void);
 TCase *fail_tests(void);
+TCase *guest_tests(void);
 TCase *svm_tests(void);
 TCase *fetch_tests(void);
 TCase *vmx_tests(void);
@@ -21,7 +22,7 @@ TCase *vmx_checks_tests(void);
 
 static TCase *(*const suites[])(void) = {
 	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, outer_tests,
-	fail_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests,
+	fail_tests, guest_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests,
 	vmx_exchange_tests, vmx_checks_tests,
 };
 

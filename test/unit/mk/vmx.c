@@ -540,7 +540,9 @@ static uint64_t plain_value(unsigned int number, uint8_t bytes, uint64_t own_pag
 	case MK1_INTEL_pin_based_vm_execution_ctls:
 		return 0x3F;
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
-		return 0x86006172;
+		return 0x86186172;
+	case MK1_INTEL_exception_bitmap:
+		return 0x12345678 | EXCEPTION_MC;
 	case MK1_INTEL_secondary_proc_based_vm_execution_ctls:
 		return 0xAA; /* EPT, RDTSCP, VPID, unrestricted */
 	case MK1_INTEL_vmexit_ctls:
