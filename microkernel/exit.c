@@ -74,6 +74,14 @@ void exit_cpuid(struct vs *vs)
 	mk.vendor->vs_run(vs);
 }
 
+bool exit_call_unanswered(const struct vs *vs)
+{
+	if (mk.vendor->vs_cpl(vs) != 0)
+		return false;
+	abi_gprs()[BF_RAX] = MK1_FAILURE_UNSUPPORTED;
+	return true;
+}
+
 void exit_stop(struct vs *vs)
 {
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOPPED;

@@ -31,6 +31,12 @@ MK_RARE _Noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 _Noreturn void exit_stop(struct vs *vs);
 
+/*
+ * A hypercall that nobody is there for any more: a module of Linux that knows nothing of the extension's
+ * failure is told so. false: it comes from user mode, which has #UD.
+ */
+bool exit_call_unanswered(const struct vs *vs);
+
 /* Whether RAX is the leaf of CPUID by which a kernel talks to the extension. */
 MK_HOT bool exit_has_leaf(void)
 {

@@ -15,6 +15,7 @@ COPIES = (
     ("build/kselftest/images", "/kselftest/images"),
     ("build/kselftest/signed", "/kselftest/signed"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
+    ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
     ("/usr/bin/stress-ng", "/usr/bin/stress-ng"),
 )
 
@@ -39,7 +40,7 @@ class Row:
 
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs", "foreign-fpu",
-       "foreign-loop", "languages"]
+       "foreign-loop", "hypercall", "languages"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

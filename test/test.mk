@@ -94,11 +94,13 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
 .PHONY: kselftest test-modules test-products check check-slow check-unit coverage
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images $(KSELFTEST)/signed
 
-# The module and the one that the tests look at the CPUs with, for every kernel of the machines.
+# The module, the one that the tests look at the CPUs with, and one that calls an extension, for every
+# kernel of the machines.
 test-modules: setup
 	for kernel in $(TEST_KERNELS); do \
 		test/vm/kbuild $$kernel && \
-		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel || exit 1; done
+		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
+		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
 
 # --- the tests --------------------------------------------------------------------------------
 

@@ -205,6 +205,8 @@ static void vmmcall(struct pp *pp, struct vs *vs)
 	case OUTER_NOT_ITS:
 		if (claimed)
 			return;
+		if (pp->fallback && exit_call_unanswered(vs))
+			run_next(vs);
 		break;
 	case OUTER_REFUSED:
 		break;

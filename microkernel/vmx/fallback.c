@@ -155,8 +155,11 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case EXIT_WRMSR:
 		done = false;
 		break;
-	case EXIT_GETSEC:
 	case EXIT_VMCALL:
+		if (!exit_call_unanswered(vs))
+			vmx_inject_ud(vs);
+		break;
+	case EXIT_GETSEC:
 	case EXIT_VMCLEAR ... EXIT_VMXON: /* the VMX instructions from A to Z */
 	case EXIT_INVEPT:
 	case EXIT_INVVPID:

@@ -273,7 +273,11 @@ START_TEST(a_call_in_fallback)
 	ck_assert(host_pp->fallback);
 	hypercall(0, 5);
 	expect_stepped();
+	/* and its modules call an extension that is not there any more */
 	hypercall(0, 0x100);
+	expect_stepped();
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_FAILURE_UNSUPPORTED);
+	hypercall(3, 0x100);
 	expect_event(UD_EVENT);
 	/* and uses its MSRs */
 	msr_set(cpu, MSR_KVM_STEAL_TIME, 0);

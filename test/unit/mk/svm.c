@@ -1069,9 +1069,17 @@ START_TEST(alone)
 	guest_exit(SVM_EXIT_VMRUN);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	/* of a module that knows of an extension, and of a process */
 	vmcb()->eventinj = 0;
+	vmcb()->nrip = vmcb()->rip + 3;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
+	ck_assert_uint_eq(vmcb()->rip, vmcb()->nrip);
+	ck_assert_uint_eq(vmcb()->rax, MK1_FAILURE_UNSUPPORTED);
+	vmcb()->cpl = 3;
 	guest_exit(SVM_EXIT_VMMCALL);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	vmcb()->cpl = 0;
 	gp(0, 0x18, 0);
 	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x18));
 	vmcb()->exitinfo2 = RAM_TOP;

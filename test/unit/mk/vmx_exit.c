@@ -609,8 +609,8 @@ END_TEST
 
 START_TEST(other_instructions_alone)
 {
-	static const uint64_t ud[] = { EXIT_GETSEC, EXIT_VMCALL, EXIT_VMCLEAR,	20, 26,
-				       EXIT_VMXON,  EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC,
+	static const uint64_t ud[] = { EXIT_GETSEC,   EXIT_VMCLEAR, 20, 26, EXIT_VMXON,
+				       EXIT_INVEPT,   EXIT_INVVPID, EXIT_VMFUNC,
 				       EXIT_SEAMCALL, EXIT_TDCALL };
 
 	alone();
