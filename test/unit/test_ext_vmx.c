@@ -157,7 +157,7 @@ START_TEST(controls_are_what_the_cpu_allows)
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmcs_link_pointer], ~0ull);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_guest_host_mask], 0x20); /* unrestricted */
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], LINUX_CR0);
-	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_guest_host_mask], CR4_VMXE | 0xFFFFFFFFE400C000);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_guest_host_mask], CR4_VMXE | 0xFFFFFFFFE408C000);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], LINUX_CR4 | CR4_VMXE);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4);
 }
