@@ -61,7 +61,8 @@
  * Missing, because no outcome is defined: MWAITX, UMWAIT and TPAUSE may stand still with
  * interrupts held, which is a loop without end; a null selector in FS leaves FS base alone on some
  * CPUs; SYSCALL before a RIP that is not canonical cannot be mapped. And because QEMU has them
- * wrong: WBINVD and INVD, which it executes in ring 3, and MOV to CS and PUSH to an address that
+ * wrong: WBINVD and INVD, which it executes in ring 3, INTO, which it has in 64-bit mode, and MOV to
+ * CS and PUSH to an address that
  * is not canonical, which it answers with #GP in place of #UD and #SS.
  */
 #define DEEDS(X) \
@@ -100,7 +101,6 @@
 	X(int_2, "int $2", GP, GP) \
 	X(int_3, "int $3\n\tud2", BP, BP) \
 	X(int_4, "int $4\n\tud2", OF, OF) \
-	X(into, ".byte 0xCE", UD, UD) \
 	X(int_8, "int $8", GP, GP) \
 	X(int_14, "int $14", GP, GP) \
 	X(int_0x80, "int $0x80", GP, GP) \

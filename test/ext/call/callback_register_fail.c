@@ -17,7 +17,7 @@ static void ours(uint64_t error_and_vector, uint64_t address)
 
 	called = true;
 	VERIFY(error_and_vector == VECTOR_DE);
-	VERIFY(address == 0);
+	(void)address; /* what an earlier page fault left */
 	VERIFY(here >= stack && here < stack + MK1_EXT_STACK_SIZE);
 	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, (uint64_t)ours);
 	mk1_set_rcx(1);
