@@ -62,8 +62,7 @@
  * interrupts held, which is a loop without end; a null selector in FS leaves FS base alone on some
  * CPUs; SYSCALL before a RIP that is not canonical cannot be mapped. And because QEMU has them
  * wrong: WBINVD and INVD, which it executes in ring 3, INTO, which it has in 64-bit mode, and MOV to
- * CS and PUSH to an address that
- * is not canonical, which it answers with #GP in place of #UD and #SS.
+ * CS and PUSH to an address that is not canonical, which it answers with #GP in place of #UD and #SS.
  */
 #define DEEDS(X) \
 	/* memory */ \

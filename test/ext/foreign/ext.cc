@@ -443,15 +443,23 @@ void on_first(u16 vs)
 	CHECK(*reinterpret_cast<volatile u64 *>(direct_base + 0x2000) == // on_fail maps it
 	      *reinterpret_cast<volatile u64 *>(direct_base + 0x2000));
 	CHECK(per_pp.faults == 1);
+	asm volatile("int3" : : : "memory");
+	CHECK(per_pp.faults == 2);
 	CHECK(bf_unmap_direct(0, 0, direct_base + 0x2000) == success);
 }
 
 } // namespace
 
-extern "C" [[noreturn]] void on_fail(u64, u64 address)
+extern "C" [[noreturn]] void on_fail(u64 error_and_vector, u64 address)
 {
 	u64 va;
 
+	/* INT3, behind which it goes on. The address is CR2, from the fault before. */
+	if (error_and_vector == 3) {
+		check_entry(3, direct_base + 0x2000, fail_stack_base);
+		per_pp.faults++;
+		bf_again();
+	}
 	/* #PF: by user mode, not present */
 	check_entry(4UL << 32 | 14, direct_base + 0x2000, fail_stack_base);
 	if (per_pp.faults++ || bf_map_direct(0, 0, address - direct_base, &va) != success)
