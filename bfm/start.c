@@ -288,7 +288,7 @@ const struct command start_command = {
 		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
 		"                      it must not be one that Linux uses\n"
 		"  --watchdog TIME     what a callback of an extension may take, like 2s, or off;\n"
-		"                      500ms otherwise, with --serial 5s\n"
+		"                      5s otherwise\n"
 		"  --help              show this text\n\n"
 		"Installed images are looked for in PREFIX/lib/bareflank, or where\n"
 		"BAREFLANK_LIBDIR says.\n",

@@ -221,9 +221,7 @@ static uint64_t watchdog_of(const struct bf_start *start)
 {
 	if (start->watchdog_ns == BF_WATCHDOG_OFF)
 		return 0;
-	if (start->watchdog_ns)
-		return start->watchdog_ns;
-	return start->serial_port ? BF_WATCHDOG_SERIAL_NS : BF_WATCHDOG_NS;
+	return start->watchdog_ns ? start->watchdog_ns : BF_WATCHDOG_NS;
 }
 
 enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start)

@@ -64,7 +64,9 @@ static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, ui
 
 		if (launching)
 			bf_watchdog_look(launching);
-		if (bf_hw_cycles() - began > WAIT_CYCLES)
+		if (launching && r->loader->watchdog_ns)
+			began = bf_hw_cycles(); /* it comes back, one way or the other */
+		else if (bf_hw_cycles() - began > WAIT_CYCLES)
 			veto(r, (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
 		bf_hw_pause();
 	}
@@ -126,7 +128,8 @@ static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t coun
 	if (pp && pp->inside)
 		bf_leave(pp);
 	add(&r->left);
-	while (load(&r->left) != count && bf_hw_cycles() - began <= WAIT_CYCLES) {
+	while (load(&r->left) != count &&
+	       (r->loader->watchdog_ns || bf_hw_cycles() - began <= WAIT_CYCLES)) {
 		for (i = 0; i < r->loader->nr_pps; i++)
 			if (r->loader->pps[i].inside)
 				bf_watchdog_look(&r->loader->pps[i]);

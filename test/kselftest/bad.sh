@@ -38,10 +38,13 @@ good_again()
 	no_guests && start && all_guests && stop
 }
 
+# Options of bfm start
+options=
+
 # fails_start PLACE DEED TEXT: the start is refused with the error.
 fails_start()
 {
-	image "$1" "$2" && gives 1 "$3" bfm start /tmp/bad && shows stopped "$3" && return
+	image "$1" "$2" && gives 1 "$3" bfm start $options /tmp/bad && shows stopped "$3" && return
 	bfm dump | tail -n 20
 	bfm stop
 	return 1
@@ -56,7 +59,7 @@ pull()
 # With from=kernel, the kernel pulls the trigger.
 fails_later()
 {
-	image "$1" "$2" && start /tmp/bad || return 1
+	image "$1" "$2" && start $options /tmp/bad || return 1
 	pull $from >/dev/null
 	wait_for failed && shows failed "$3" && return
 	bfm stop
@@ -75,7 +78,7 @@ does_no_harm()
 # fails_stop DEED TEXT: it starts, and does its deed in place of giving a CPU back.
 fails_stop()
 {
-	image stop "$1" && start /tmp/bad || return 1
+	image stop "$1" && start $options /tmp/bad || return 1
 	bfm stop
 	shows stopped "$2" && good_again
 }

@@ -5,6 +5,7 @@
 . ./bad.sh
 
 overdue=$(text EXT_OVERDUE)
+options="--watchdog 500ms"
 
 # contained_start PLACE DEED: the start is undone.
 contained_start()
@@ -21,7 +22,7 @@ contained()
 # Another CPU spins on a lock of the extension's whose owner has failed.
 lock_left_behind()
 {
-	image locked - && start /tmp/bad || return 1
+	image locked - && start $options /tmp/bad || return 1
 	pull >/dev/null
 	wait_for failed && shows failed "$(text EXT_FAULT 6)" && good_again && return
 	bfm stop
@@ -39,7 +40,7 @@ shown()
 {
 	start --watchdog 1500ms && bfm status | grep -q '^watchdog *1500 ms a callback$' && stop &&
 		start --watchdog off && bfm status | grep -q '^watchdog *off$' && stop &&
-		start && bfm status | grep -q '^watchdog *500 ms a callback$' && stop
+		start && bfm status | grep -q '^watchdog *5000 ms a callback$' && stop
 }
 
 plan 17

@@ -35,7 +35,7 @@ clean()
 plan 14
 snapshot /tmp/state.before
 t "an image with seed $seed" patched fuzz FUZZ-SEED "$seed" /tmp/fuzz
-t "start, with calls in _start and bootstrap" start /tmp/fuzz
+t "start, with calls in _start and bootstrap" start --watchdog 100s /tmp/fuzz
 t "the pools" measure
 t "calls so far: all answered well" verified
 is_slow || load_begins

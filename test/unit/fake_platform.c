@@ -219,6 +219,7 @@ static struct {
 	void (*fn)(void *arg, uint32_t cpu, uint32_t count);
 	void *arg;
 	uint32_t count;
+	unsigned int rounds;
 } everywhere;
 
 static void run_on_turn(void)
@@ -228,6 +229,8 @@ static void run_on_turn(void)
 	everywhere.fn(everywhere.arg, fake.cpus[i].number, everywhere.count);
 	everywhere.ended[i] = true;
 }
+
+#define LATE_ROUNDS 1000
 
 /* One turn of each CPU that has not ended; whoever is late only has one when all others have ended. */
 static bool take_turns(bool late)
@@ -269,21 +272,25 @@ void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg
 		on->uc_link = &everywhere.caller;
 		makecontext(on, run_on_turn, 0);
 	}
-	while (take_turns(false) || take_turns(true))
-		;
+	while (take_turns(false) || take_turns(true)) {
+		/* Some wait without a bound. */
+		if (++everywhere.rounds % LATE_ROUNDS == 0)
+			take_turns(true);
+	}
 	everywhere.active = false;
 	free(everywhere.stacks);
 	stand_on(before);
 }
 
+/* Time passes for all CPUs together, at about 4 GHz. */
+static uint64_t cycles;
+
 void bf_hw_pause(void)
 {
 	ck_assert(everywhere.active);
+	cycles += 0x1000000;
 	ck_assert_int_eq(swapcontext(&everywhere.on[everywhere.turn], &everywhere.caller), 0);
 }
-
-/* Time passes for all CPUs together, at about 4 GHz. */
-static uint64_t cycles;
 
 uint64_t bf_hw_cycles(void)
 {
@@ -438,7 +445,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 static bool loops_until_fetched(struct fake_cpu *cpu)
 {
 	cpu->nmis = 0;
-	for (unsigned int i = 0; i < 100; i++) {
+	for (unsigned int i = 0; i < 3000; i++) {
 		bf_hw_pause();
 		if (cpu->nmis >= 2 && cpu->status->overdue == cpu->status->exits + 1)
 			return true;
