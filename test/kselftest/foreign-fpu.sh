@@ -29,8 +29,11 @@ hold_in_kernel()
 	wanted=$(printf '%08x %08x' $turns 0)
 	while [ $times -lt 20 ] || kill -0 $holder 2>/dev/null; do
 		times=$((times + 1))
-		"$bin/cpuid" $switch $turns $((times % $(cpus))) kernel >/tmp/answer || break
-		set -- $(cat /tmp/answer)
+		set -- ffffffff
+		while [ "$1" = ffffffff ]; do
+			"$bin/cpuid" $switch $turns $((times % $(cpus))) kernel >/tmp/answer || break 2
+			set -- $(cat /tmp/answer)
+		done
 		[ "$1 $2" = "$wanted" ] || break
 	done
 	wait $holder

@@ -114,6 +114,7 @@ static struct pp {
 	uint8_t *spare; /* another area */
 	unsigned int current;
 	unsigned int mode;
+	unsigned int stopped; /* the guest that an interrupt for Linux stopped, or LINUX: none */
 	uint32_t left; /* turns */
 	uint32_t turns, bad; /* of this SWITCH */
 	uint32_t all_turns;
@@ -125,6 +126,7 @@ static bool amd, has_xsave;
 static uint64_t area_size, msr_bitmap;
 
 #define NO_MODE 0xFF
+#define AGAIN 0xFFFFFFFF /* the answer to a SWITCH that is not done yet */
 
 static struct pp *this_pp(void)
 {
@@ -409,6 +411,7 @@ static void begin_guests(struct pp *pp, unsigned int mode)
 		make_guest(&pp->runners[GUEST_B], GUEST_B, ppid);
 	}
 	pp->mode = mode;
+	pp->stopped = LINUX;
 	begin_guest(pp, GUEST_A, xcr0);
 	begin_guest(pp, GUEST_B, mode == MODE_NO_AVX ? xcr0 & 3 : xcr0);
 }
@@ -444,10 +447,29 @@ static void on_switch(struct pp *pp, uint32_t command)
 {
 	if (pp->mode != command >> 16)
 		begin_guests(pp, command >> 16);
-	pp->left = command & 0xFFFF;
-	pp->turns = 0;
-	pp->bad = 0;
-	change_to(pp, GUEST_A);
+	if (pp->stopped == LINUX) {
+		pp->left = command & 0xFFFF;
+		pp->turns = 0;
+		pp->bad = 0;
+		change_to(pp, GUEST_A);
+	} else {
+		change_to(pp, pp->stopped);
+		pp->stopped = LINUX;
+	}
+	run();
+}
+
+/* Linux is to take it, and asks again then. The guest goes on where it is. */
+static void on_interrupt(struct pp *pp)
+{
+	const struct runner *self = &pp->runners[LINUX];
+
+	pp->stopped = pp->current;
+	pp->current = LINUX;
+	save(pp->runners[pp->stopped].area, is_fx(pp));
+	CHECK(!call(CALL(6, 12), 0, self->vm, self->vp, self->vs, 0, 0));
+	restore(self->area, is_fx(pp));
+	set_word(0x800, AGAIN);
 	run();
 }
 
@@ -560,6 +582,8 @@ __attribute__((used, noreturn)) static void on_vmexit(uint64_t vs, uint64_t reas
 			on_cpuid(pp);
 		on_guest(pp);
 	}
+	if (reason == (amd ? 0x60 : 1) && pp->current != LINUX)
+		on_interrupt(pp);
 	PRINT("fpu: an exit that it knows nothing of: ", reason);
 	mk_exit();
 }

@@ -70,9 +70,11 @@ __asm__(".text\n"
 	ALL_YMM("	vinsertf128 $1, 512+16*\\n(%rdi), %ymm\\n, %ymm\\n")
 	"1:	cmpq	$0, (%r13)\n"
 	"	je	2f\n"
-	"	mov	(%r13), %eax\n"
+	"4:	mov	(%r13), %eax\n"
 	"	mov	8(%r13), %ecx\n"
 	"	cpuid\n"
+	"	cmp	$-1, %eax\n" /* an interrupt came in between */
+	"	je	4b\n"
 	"	add	%rax, 16(%r13)\n"
 	"	add	%rbx, 24(%r13)\n"
 	"2:	mov	$24, %eax\n" /* sched_yield */
