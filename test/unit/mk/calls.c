@@ -256,6 +256,9 @@ START_TEST(write_str)
 	ck_assert_uint_eq(strlen(printed()), 200);
 	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0x10, 0), MK1_SUCCESS);
 	ck_assert_str_eq(printed(), "");
+	put_text(EXT_DATA + 0x10, "", 1);
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA + 0x10, 300), MK1_SUCCESS);
+	ck_assert_str_eq(printed(), "");
 	/* across a page */
 	put_text(EXT_DATA - 3, "abcdef", 7);
 	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA - 3, 6), MK1_SUCCESS);
