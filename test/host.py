@@ -263,11 +263,11 @@ def run_licences(log):
     failures = []
     _, listing = call(["git", "ls-files"], log)
     for path in listing.splitlines():
-        if path in ("COPYING", ".gitignore", "README.md") or path.startswith("docs/") or not os.path.isfile(path):
+        if path in ("COPYING", ".gitignore") or not os.path.isfile(path):
             continue
         with open(path, encoding="utf-8", errors="replace") as source:
             head = "".join(source.readlines()[:3])
-        mit = re.match(r"abi/|lib/bsl/|ext/", path)
+        mit = re.match(r"abi/|lib/bsl/|ext/|docs/|\w+\.md$", path)
         wanted = "(MIT|GPL-2.0-only)" if mit else "GPL-2.0-only"
         if not re.search(r"SPDX-License-Identifier: " + wanted, head):
             failures.append(f"{path} has no SPDX line, or the wrong licence")
