@@ -31,12 +31,10 @@ mk_enter:
  * SYSCALL from ring 3. RCX holds the return address; R11 (RFLAGS) is free for use at once, because
  * FMASK leaves the arithmetic flags, DF and ID as ring 3 had them: pushfq still finds them.
  */
-	.globl mk_syscall
-	.type mk_syscall, @function
-mk_syscall:
+	.macro push_syscall_frame
 	mov	%rsp, %r11
 	movabs	$BF_PP_STACK_TOP, %rsp
-	push	%r11		/* twice: it keeps the stack aligned */
+	push	%r11		/* twice: it keeps the stack aligned, and has room for one more */
 	push	%r11
 	pushfq
 	push	%rcx
@@ -47,9 +45,9 @@ mk_syscall:
 	push	%rsi
 	push	%rdi
 	cld
-	mov	%rsp, %rdi
-	mov	%rax, %rsi
-	call	syscall_dispatch
+	.endm
+
+	.macro pop_syscall_frame
 	pop	%rdi
 	pop	%rsi
 	pop	%rdx
@@ -59,41 +57,32 @@ mk_syscall:
 	pop	%rcx
 	pop	%r11
 	pop	%rsp
+	.endm
+
+	.globl mk_syscall
+	.type mk_syscall, @function
+mk_syscall:
+	push_syscall_frame
+	mov	%rsp, %rdi
+	mov	%rax, %rsi
+	call	syscall_dispatch
+	pop_syscall_frame
 	sysretq
 	.size mk_syscall, . - mk_syscall
 
 /*
- * The same while the watchdog waits for this PP. If it need not any more, SYSCALL is executed again,
- * which ring 3 does not notice: it changes RCX and R11 in any case.
+ * The same while the watchdog waits for this PP. If it need not any more, SYSCALL is executed
+ * again, which ring 3 does not notice: it changes RCX and R11 in any case.
  */
 	.globl mk_syscall_overdue
 	.type mk_syscall_overdue, @function
 mk_syscall_overdue:
-	mov	%rsp, %r11
-	movabs	$BF_PP_STACK_TOP, %rsp
-	push	%r11
-	pushfq
-	push	%rcx
-	push	%rax
-	push	%r9
-	push	%r8
-	push	%r10
-	push	%rdx
-	push	%rsi
-	push	%rdi
-	cld
+	push_syscall_frame
+	movabs	%rax, BF_PP_STACK_TOP - 8
 	mov	%rcx, %rdi
 	call	watchdog_syscall
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%r10
-	pop	%r8
-	pop	%r9
-	pop	%rax
-	pop	%rcx
-	pop	%r11
-	pop	%rsp
+	movabs	BF_PP_STACK_TOP - 8, %rax
+	pop_syscall_frame
 	sub	$SYSCALL_LENGTH, %rcx
 	sysretq
 	.size mk_syscall_overdue, . - mk_syscall_overdue

@@ -8,28 +8,33 @@
 #include "mk.h"
 
 /*
- * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the middle of
- * a callback, until just now: so one NMI alone does not end it.
+ * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the
+ * middle of a callback, until just now: so one NMI alone does not end it.
  */
 #define GRACE 0x1000000ULL
 
-static bool is_overdue(const struct pp *pp)
+/*
+ * The number by which the driver knows this callback, if it is overdue; else 0. Read once: Linux
+ * can change its status page at any time.
+ */
+static uint64_t overdue(const struct pp *pp)
 {
-	uint64_t overdue = __atomic_load_n(&pp->status->overdue, __ATOMIC_ACQUIRE);
+	uint64_t number = __atomic_load_n(&pp->status->overdue, __ATOMIC_ACQUIRE);
+	uint64_t exits = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED);
 
-	return overdue == pp->status->exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback;
+	return number == exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback ? number : 0;
 }
 
 /* Whether it was overdue already when an NMI came some time ago. */
 static bool is_final(struct pp *pp)
 {
-	uint64_t now = rdtsc();
+	uint64_t now = rdtsc(), number = overdue(pp);
 
-	if (pp->overdue != pp->status->overdue) {
-		pp->overdue = pp->status->overdue;
+	if (pp->overdue != number) {
+		pp->overdue = number;
 		pp->overdue_since = now;
 	}
-	return now - pp->overdue_since > GRACE;
+	return number && now - pp->overdue_since > GRACE;
 }
 
 static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
@@ -44,12 +49,13 @@ static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
 }
 
 /*
- * Not in the handler itself: the next NMI would take its stack away. IRETQ leaves that, and unblocks
- * NMIs. Ring 0 may hold locks, and comes to an end by itself: only what follows is headed off.
+ * Not in the handler itself: the next NMI would take its stack away. IRETQ leaves that, and
+ * unblocks NMIs. Ring 0 may hold locks, and comes to an end by itself: only what follows is headed
+ * off.
  */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 {
-	if (!is_overdue(pp) || !is_final(pp))
+	if (!is_final(pp))
 		return;
 	if (!(frame->cs & 3)) {
 		wrmsr(MSR_LSTAR, (uint64_t)mk_syscall_overdue);
@@ -75,6 +81,6 @@ void watchdog_syscall(uint64_t rip)
 	struct pp *pp = this_pp();
 
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
-	if (is_overdue(pp))
+	if (overdue(pp))
 		end_callback(pp, rip);
 }
