@@ -25,7 +25,9 @@ struct bf_file {
 	uint64_t size;
 };
 
-/* Of bf_ioctl_start.watchdog_ns: below it, an interrupted CPU alone would count. */
+/*
+ * The least of bf_ioctl_start.watchdog_ns: an outer hypervisor may well take a CPU away for less.
+ */
 #define BF_WATCHDOG_MIN_NS 100000000ULL
 #define BF_WATCHDOG_OFF (~(uint64_t)0)
 
@@ -42,7 +44,7 @@ struct bf_ioctl_start {
 	uint16_t pad;
 	uint64_t pool_size; /* bytes of the page pool; 0: the default */
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
-	uint64_t watchdog_ns; /* what a callback may take; 0: the default; all bits: as long as it likes */
+	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */
 };
 
 /* Succeeds with error EXT_STOP_REFUSED when the extension had to be overruled. */

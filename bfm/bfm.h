@@ -63,8 +63,8 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
 
 /*
  * Text that an extension wrote, on its way out: sequences that set colours and the like are kept or
- * dropped, and on a terminal every other control character becomes a question mark. Begins as zeros but
- * for the first two.
+ * dropped, and on a terminal every other control character becomes a question mark. Begins as zeros
+ * but for the first two.
  */
 #define ESCAPE_SEQUENCE 32
 struct escape {
@@ -76,7 +76,9 @@ struct escape {
 	char sequence[ESCAPE_SEQUENCE];
 };
 
-/* A piece of text, which may end within a sequence. out: room for length + ESCAPE_SEQUENCE bytes. */
+/*
+ * A piece of text, which may end within a sequence. out: room for length + ESCAPE_SEQUENCE bytes.
+ */
 size_t escape_text(struct escape *escape, const char *in, size_t length, char *out);
 
 /* What is left, and an end of the colours. out: room for 2 * ESCAPE_SEQUENCE bytes. */

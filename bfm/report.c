@@ -103,10 +103,11 @@ static void print_time(FILE *file, const char *label, uint64_t ns, uint64_t paus
 			(double)ns / 1e6, (double)paused_ns / 1e6);
 }
 
-static void print_watchdog(FILE *file, uint64_t ns)
+static void print_watchdog(FILE *file, uint64_t ns, uint32_t nr_cpus)
 {
 	if (ns)
-		fprintf(file, "%-11s %" PRIu64 " ms a callback\n", "watchdog", ns / 1000000);
+		fprintf(file, "%-11s %" PRIu64 " ms a callback%s\n", "watchdog", ns / 1000000,
+			nr_cpus < 2 ? ", but it takes a second CPU" : "");
 	else
 		fprintf(file, "%-11s off\n", "watchdog");
 }
@@ -120,7 +121,7 @@ void report_text(FILE *file, const struct status *status)
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
-	print_watchdog(file, m->watchdog_ns);
+	print_watchdog(file, m->watchdog_ns, m->nr_cpus);
 	print_time(file, "last start", m->start_ns, m->start_paused_ns);
 	print_time(file, "last stop", m->stop_ns, m->stop_paused_ns);
 	if (m->error) {

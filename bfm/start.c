@@ -51,11 +51,12 @@ static void refuse_value(int option)
 {
 	switch (option) {
 	case 's':
-		fail_message("start", "give an I/O port, like 0x2f8", "not a serial port: %s", optarg);
+		fail_message("start", "give an I/O port, like 0x2f8", "not a serial port: %s",
+			     optarg);
 		break;
 	case 'w':
-		fail_message("start", "give a time from 100ms to 1000s, like 2s, or off", "not a time: %s",
-			     optarg);
+		fail_message("start", "give a time from 100ms to 1000s, like 2s, or off",
+			     "not a time: %s", optarg);
 		break;
 	default:
 		fail_message("start", "give a size, like 32M or 512K", "not a size: %s", optarg);
@@ -278,8 +279,8 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Put the running system under the hypervisor, on every CPU",
 	.arguments =
-		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT] [--watchdog TIME]\n"
-		"           [EXTENSION...]",
+		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
+		"           [--watchdog TIME] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the\n"
 		"installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
