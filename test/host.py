@@ -245,7 +245,7 @@ def run_includes(log):
     failures = []
     for room, allowed in MAY_INCLUDE.items():
         for path in sorted(glob.glob(f"{room}/**/*.*", recursive=True)):
-            if not path.endswith((".c", ".cc", ".h", ".hpp", ".S")):
+            if not path.endswith((".c", ".cc", ".h", ".hh", ".hpp", ".S")):
                 continue
             with open(path, encoding="utf-8") as source:
                 includes = re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', source.read(), re.M)

@@ -39,7 +39,7 @@ FOREIGN_CFLAGS := -std=c11 $(FOREIGN_FLAGS)
 FOREIGN_CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti $(FOREIGN_FLAGS)
 FOREIGN_LDFLAGS := -static -nostdlib -z max-page-size=4096 -z norelro -z noexecstack
 
-$(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
+$(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/mk1.hh $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
 	g++ $(FOREIGN_CXXFLAGS) -O0 -mcmodel=large -c -o $(KSELFTEST)/obj/gnu.o $(FOREIGN)/ext.cc
 	gcc -c -o $(KSELFTEST)/obj/gnu-calls.o $(FOREIGN)/calls.S
@@ -47,9 +47,10 @@ $(KSELFTEST)/ext/foreign-gnu: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
 		$(KSELFTEST)/obj/gnu.o $(KSELFTEST)/obj/gnu-calls.o
 
 # Segments that share pages of the file, but not of memory, and no section headers.
-$(KSELFTEST)/ext/foreign-llvm: $(FOREIGN)/ext.cc $(FOREIGN)/calls.S
+$(KSELFTEST)/ext/foreign-llvm: $(FOREIGN)/ext.cc $(FOREIGN)/mk1.hh $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
-	clang++ $(FOREIGN_CXXFLAGS) -O3 -mcmodel=large -c -o $(KSELFTEST)/obj/llvm.o $(FOREIGN)/ext.cc
+	clang++ $(FOREIGN_CXXFLAGS) -O3 -mcmodel=large -c -o $(KSELFTEST)/obj/llvm.o \
+		$(FOREIGN)/ext.cc
 	clang -c -o $(KSELFTEST)/obj/llvm-calls.o $(FOREIGN)/calls.S
 	ld.lld $(FOREIGN_LDFLAGS) --image-base=0x328000000000 -s -o $@ $(KSELFTEST)/obj/llvm.o \
 		$(KSELFTEST)/obj/llvm-calls.o
@@ -59,7 +60,7 @@ $(KSELFTEST)/ext/foreign-least: $(FOREIGN)/least.S $(FOREIGN)/least.ld
 	gcc -c -o $(KSELFTEST)/obj/least.o $<
 	ld $(FOREIGN_LDFLAGS) -T $(FOREIGN)/least.ld -o $@ $(KSELFTEST)/obj/least.o
 
-$(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/calls.S
+$(KSELFTEST)/ext/foreign-regs: $(FOREIGN)/regs.cc $(FOREIGN)/mk1.hh $(FOREIGN)/calls.S
 	@mkdir -p $(@D) $(KSELFTEST)/obj
 	g++ $(FOREIGN_CXXFLAGS) -O2 -mcmodel=large -c -o $(KSELFTEST)/obj/regs.o $(FOREIGN)/regs.cc
 	gcc -c -o $(KSELFTEST)/obj/regs-calls.o $(FOREIGN)/calls.S
@@ -94,8 +95,8 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
 .PHONY: kselftest test-modules test-products check check-slow check-unit coverage
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images $(KSELFTEST)/signed
 
-# The module, the one that the tests look at the CPUs with, and one that calls an extension, for every
-# kernel of the machines.
+# The module, the one that the tests look at the CPUs with, and one that calls an extension, for
+# every kernel of the machines.
 test-modules: setup
 	for kernel in $(TEST_KERNELS); do \
 		test/vm/kbuild $$kernel && \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Guests of an extension that do nothing but loop, with and without interrupts, beside Linux under load;
-# and guests that the CPU refuses: test/ext/foreign/loop.c.
+# Guests of an extension that do nothing but loop, with and without interrupts, beside Linux under
+# load; and guests that the CPU refuses: test/ext/foreign/loop.c.
 . ./tap.sh
 
 loop=0x4000f100
@@ -54,7 +54,10 @@ ticks_go_on()
 		n=0
 		until [ "$(ticks $cpu)" -gt $((before + 3)) ]; do
 			n=$((n + 1))
-			[ $n -lt 100 ] || { echo "CPU $cpu: $before, then $(ticks $cpu)"; return 1; }
+			[ $n -lt 100 ] || {
+				echo "CPU $cpu: $before, then $(ticks $cpu)"
+				return 1
+			}
 			sleep 0.1
 		done
 		cpu=$((cpu + 1))
@@ -67,7 +70,8 @@ guests_looped()
 	cpu=0
 	while [ $cpu -lt "$(cpus)" ]; do
 		set -- $("$bin/cpuid" $seen 0 $cpu)
-		echo "CPU $cpu: $((0x$1)) exits for Linux, $((0x$2)) others or failures ($3), $((0x$4)) rounds"
+		echo "CPU $cpu: $((0x$1)) exits for Linux, $((0x$4)) rounds;" \
+			"$((0x$2)) other exits or failures ($3)"
 		[ $((0x$1)) -gt 1 ] && [ $((0x$2)) = 0 ] && [ $((0x$4)) -gt 0 ] || {
 			bfm dump | grep -A 1 'foreign: '
 			return 1
@@ -103,7 +107,8 @@ snapshot /tmp/state.bare
 load_begins
 t "start" start /kselftest/ext/foreign-loop
 for kind in plain interrupts_on interrupts_off high_cr8 never_on; do
-	# In Bochs an entry with IF clear masks interrupts that are to exit, until the guest changes IF.
+	# In Bochs an entry with IF clear masks interrupts that are to exit, until the guest changes
+	# IF.
 	if [ $kind = never_on ] && is_slow; then
 		for what in "Linux has its ticks" "NMIs reach every CPU" "the guests run"; do
 			skip "$kind: $what" "not in Bochs"

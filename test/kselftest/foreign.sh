@@ -1,24 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Extensions that were made without anything of this project: test/ext/foreign.
 . ./tap.sh
-
-# EAX things looked at, EBX of these wrong, ECX line of the first, EDX exits
-verdict=0x4000f00d
-
-# good: every CPU has looked and found nothing wrong
-good()
-{
-	cpu=0
-	while [ $cpu -lt "$(cpus)" ]; do
-		set -- $("$bin/cpuid" $verdict 0 $cpu)
-		echo "CPU $cpu: $((0x$1)) looked at, $((0x$2)) wrong, line $((0x$3)), $((0x$4)) exits"
-		[ $((0x$1)) -gt 0 ] && [ $((0x$2)) = 0 ] && [ $((0x$4)) -gt 0 ] || {
-			bfm dump | grep -A 1 'foreign: '
-			return 1
-		}
-		cpu=$((cpu + 1))
-	done
-}
+. ./verdict.sh
 
 # bit LEAF REGISTER(1-4) BIT
 bit()

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An extension as somebody else would write it, from the document of Mk#1 alone, with a guest on every PP
- * that does nothing but loop. A process on that CPU asks for it by CPUID leaf LOOP, with what kind of guest
- * in ECX, and the guest runs in its time: each exit for Linux lets Linux run, and when it is the process's
- * turn again its CPUID is executed again. So the process can be killed. What was seen is in leaf SEEN.
+ * An extension as somebody else would write it, from the document of Mk#1 alone, with a guest on
+ * every PP that does nothing but loop. A process on that CPU asks for it by CPUID leaf LOOP, with
+ * what kind of guest in ECX, and the guest runs in its time: each exit for Linux lets Linux run,
+ * and when it is the process's turn again its CPUID is executed again. So the process can be
+ * killed. What was seen is in leaf SEEN.
  *
  * Leaf REFUSED runs a guest that the CPU refuses, mends it, and runs it until its first exit.
  */
@@ -14,16 +15,16 @@ typedef unsigned long u64;
 
 #define LOOP 0x4000F100
 /*
- * EAX exits for Linux, EBX other exits, ECX the reason of the first of these, EDX how far the guest got
- * in its loop
+ * EAX exits for Linux, EBX other exits, ECX the reason of the first of these, EDX how far the guest
+ * got in its loop
  */
 #define SEEN 0x4000F101
 /* ECX a REFUSED_ below; EAX checks that did not hold, EBX line of the first, ECX checks */
 #define REFUSED 0x4000F102
 
 /*
- * Kinds of guests that loop: interrupts off and nothing asked for; on; off; with a high CR8 in addition. Off
- * is STI and CLI in turn, between which nothing is taken, or IF never set.
+ * Kinds of guests that loop: interrupts off and nothing asked for; on; off; with a high CR8 in
+ * addition. Off is STI and CLI in turn, between which nothing is taken, or IF never set.
  */
 enum { PLAIN, INTERRUPTS_ON, INTERRUPTS_OFF, HIGH_CR8, NEVER_ON };
 #define STUBBORN 0x100 /* beside it: the guest goes on a few times before Linux does */
@@ -215,7 +216,8 @@ static void set_controls(struct guest *g)
 
 	if (amd) {
 		CHECK(bf_write(0, g->vsid, AMD_ASID, 2) == 0);
-		CHECK(bf_write(0, g->vsid, AMD_INTERCEPT1, 1UL << 18 | 1UL << 31 | (u64)asked) == 0);
+		CHECK(bf_write(0, g->vsid, AMD_INTERCEPT1, 1UL << 18 | 1UL << 31 | (u64)asked) ==
+		      0);
 		CHECK(bf_write(0, g->vsid, AMD_INTERCEPT2, 3) == 0);
 		CHECK(bf_write(0, g->vsid, AMD_INTERRUPT, (u64)asked << 24) == 0);
 	} else {
@@ -231,12 +233,14 @@ static const u8 loop_code[] = { 0x44, 0x0F, 0x22, 0xC0, 0xFF, 0xE3, 0xFB, 0xFA, 
 
 static void set_kind(struct guest *g, u32 kind)
 {
+	int plain = kind == INTERRUPTS_ON || kind == NEVER_ON;
+
 	g->kind = kind;
 	set(g->vsid, RIP, 0);
 	set(g->vsid, RFLAGS, kind == INTERRUPTS_ON ? 0x202 : 2);
 	set(g->vsid, R(14, 15), 0);
 	set(g->vsid, R(99, 1), kind == HIGH_CR8 ? 15 : 0);
-	set(g->vsid, R(1, 2), kind == INTERRUPTS_ON || kind == NEVER_ON ? LOOP_PLAIN : LOOP_STI_CLI);
+	set(g->vsid, R(1, 2), plain ? LOOP_PLAIN : LOOP_STI_CLI);
 	set_controls(g);
 }
 

@@ -1,60 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An extension as somebody else would write it, from the document of Mk#1 alone: what extensions made
- * for the original rely on in ids, registers and arguments. It lets Linux run, and answers CPUID leaf
- * VERDICT with what it found. The calls are those of calls.S.
+ * An extension as somebody else would write it, from the document of Mk#1 alone: what extensions
+ * made for the original rely on in ids, registers and arguments. It lets Linux run, and answers
+ * CPUID leaf VERDICT with what it found. The calls are those of calls.S.
  */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long u64;
-
-extern "C" {
-[[noreturn]] void bf_exit();
-[[noreturn]] void bf_wait();
-u64 bf_open_handle(u32 spec, u64 *handle);
-u64 bf_debug_out(u64 a, u64 b);
-u64 bf_write_str(const char *text, u64 length);
-u64 bf_register_bootstrap(u64 handle, void (*)());
-u64 bf_register_vmexit(u64 handle, void (*)());
-u64 bf_create_vm(u64 handle, u64 *vmid);
-u64 bf_destroy_vm(u64 handle, u16 vmid);
-u64 bf_map_direct(u64 handle, u16 vmid, u64 spa, u64 *va);
-u64 bf_unmap_direct(u64 handle, u16 vmid, u64 va);
-u64 bf_create_vp(u64 handle, u16 vmid, u64 *vpid);
-u64 bf_destroy_vp(u64 handle, u16 vpid);
-u64 bf_create_vs(u64 handle, u16 vpid, u16 ppid, u64 *vsid);
-u64 bf_destroy_vs(u64 handle, u16 vsid);
-u64 bf_init_as_root(u64 handle, u16 vsid);
-u64 bf_read(u64 handle, u16 vsid, u64 reg, u64 *value);
-u64 bf_write(u64 handle, u16 vsid, u64 reg, u64 value);
-u64 bf_run(u64 handle, u16 vmid, u16 vpid, u16 vsid);
-u64 bf_advance_ip_and_run_current(u64 handle);
-u64 bf_promote(u64 handle, u16 vsid);
-u64 bf_set_active(u64 handle, u16 vmid, u16 vpid, u16 vsid);
-u64 bf_advance_ip_and_set_active(u64 handle, u16 vmid, u16 vpid, u16 vsid);
-u64 bf_vs_tlb_flush(u64 handle, u16 vsid, u64 gla);
-u64 bf_rdmsr(u64 handle, u32 msr, u64 *value);
-u64 bf_wrmsr(u64 handle, u32 msr, u64 value);
-u64 bf_alloc_page(u64 handle, u64 *va, u64 *spa);
-void bootstrap_entry();
-void vmexit_entry();
-}
+#include "mk1.hh"
 
 namespace
 {
-
-constexpr u64 success = 0;
-constexpr u64 unknown = 0xDEAD000000010001;
-constexpr u64 invalid_reg1 = 0xDEAD000000020003;
-constexpr u64 invalid_reg2 = 0xDEAD000000040003;
-
-constexpr u64 direct_base = 0x0000600000000000;
-constexpr u16 none = 0xFFFF;
-constexpr u64 page_size = 0x1000;
-
-/* EAX checks, EBX failed, ECX line of the first, EDX exits */
-constexpr u32 verdict_leaf = 0x4000F00D;
 
 struct alignas(64) per_pp_data {
 	u64 raw, entry[20]; /* calls.S writes them */
@@ -71,43 +24,6 @@ namespace
 
 bool amd;
 u64 msr_bitmap;
-
-u64 word(u64 offset)
-{
-	u64 value;
-
-	asm volatile("mov %%fs:(%1), %0" : "=r"(value) : "r"(offset));
-	return value;
-}
-
-void set_word(u64 offset, u64 value)
-{
-	asm volatile("mov %0, %%fs:(%1)" : : "r"(value), "r"(offset) : "memory");
-}
-
-u16 id(u64 offset)
-{
-	return static_cast<u16>(word(offset));
-}
-
-u16 vmid() { return id(0xFF2); }
-u16 vpid() { return id(0xFF4); }
-u16 vsid() { return id(0xFF6); }
-u16 ppid() { return id(0xFF8); }
-
-void check(bool ok, u64 line)
-{
-	per_pp.checks++;
-	if (ok)
-		return;
-	if (!per_pp.failures++)
-		per_pp.first_line = line;
-	if (per_pp.failures > 20)
-		return;
-	bf_write_str("foreign: failed in line ", 24);
-	bf_debug_out(line, ppid());
-}
-#define CHECK(...) check((__VA_ARGS__), __LINE__)
 
 struct regs_of_cpuid {
 	u32 a, b, c, d;
@@ -128,7 +44,7 @@ void takes_as(u16 vs, u64 reg, u64 value, u64 becomes, u64 line)
 	bool ok = bf_write(0, vs, reg, value) == success && bf_read(0, vs, reg, &now) == success &&
 		  now == becomes;
 
-	check(ok, line);
+	record(per_pp, ok, line);
 	if (!ok && per_pp.failures <= 20) {
 		bf_debug_out(reg, value);
 		bf_debug_out(now, becomes);
@@ -249,13 +165,13 @@ void control(u16 vs, u64 which, u32 msr, u64 wanted, u64 line)
 {
 	u64 may, plain = 0, lacking;
 
-	check(bf_rdmsr(0, msr, &may) == success, line);
+	record(per_pp, bf_rdmsr(0, msr, &may) == success, line);
 	wanted &= may >> 32;
 	lacking = ~(may >> 32);
-	check(bf_write(0, vs, which, wanted) == success, line);
-	check(bf_read(0, vs, which, &plain) == success, line);
-	check((plain & wanted) == wanted && !(plain & lacking), line);
-	check(!(~plain & (may & 0xFFFFFFFF)), line);
+	record(per_pp, bf_write(0, vs, which, wanted) == success, line);
+	record(per_pp, bf_read(0, vs, which, &plain) == success, line);
+	record(per_pp, (plain & wanted) == wanted && !(plain & lacking), line);
+	record(per_pp, !(~plain & (may & 0xFFFFFFFF)), line);
 	takes_as(vs, which, wanted | lacking, plain, line);
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if (lacking >> bit & 1)
