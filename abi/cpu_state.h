@@ -123,10 +123,10 @@ struct bf_cpu_state {
  * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and the
  * bits of EAX, EBX, ECX, EDX of which one says that it is there).
  *
- * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store can
- * even make it write to memory, by linear addresses that are Linux's: they are 0 from before the
- * loader's switch until the end of the way back. An NMI of Linux's may start them again right before
- * that switch, so switch.S stops once more what was in use.
+ * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store
+ * can even make it write to memory, by linear addresses that are Linux's: they are 0 from before
+ * the loader's switch until the end of the way back. An NMI of Linux's may start them again right
+ * before that switch, so switch.S stops once more what was in use.
  */
 #define BF_RUNNING_MSRS(X) \
 	X(debugctl, 0x1D9, 1, 0, 0, 0x20, 0) /* with VMX */ \

@@ -150,7 +150,7 @@ struct bf_pp_status {
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
-	/* Written by the driver, before an NMI: exits + 1, if the callback of that exit is overdue. */
+	/* The driver's, before an NMI: exits + 1, if the callback of that exit is overdue. */
 	uint64_t overdue;
 	uint64_t pad[504 - BF_NR_EXIT_SLOTS];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls of a Linux module to an extension that may not be there: docs/abi/lifecycle.md. For the
- * kernel only, whose exception table turns the #UD of a bare CPU into an answer.
+ * Hypercalls of a Linux module to an extension that may not be there: docs/abi/lifecycle.md. For
+ * the kernel only, whose exception table turns the #UD of a bare CPU into an answer.
  */
 #ifndef BF_LINUX_HYPERCALL_H
 #define BF_LINUX_HYPERCALL_H
@@ -27,8 +27,8 @@ struct bf_hypercall_regs {
 		     : "memory", "cc")
 
 /*
- * false: nobody is there to be called, and regs is what it was. true: somebody was, which says nothing of
- * who it is: a hypervisor below answers, too.
+ * false: nobody is there to be called, and regs is what it was. true: somebody was, which says
+ * nothing of who it is: a hypervisor below answers, too.
  */
 static inline bool bf_hypercall(struct bf_hypercall_regs *regs)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR, NO_APX;
-# CXX follows CC.
+# libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR,
+# NO_APX; CXX follows CC.
 #
 #   ext/NAME/*.c or *.cc, ext/NAME.c
 #                               an extension: $(O)/ext/NAME

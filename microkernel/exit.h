@@ -32,8 +32,8 @@ MK_RARE _Noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_
 _Noreturn void exit_stop(struct vs *vs);
 
 /*
- * A hypercall that nobody is there for any more: a module of Linux that knows nothing of the extension's
- * failure is told so. false: it comes from user mode, which has #UD.
+ * A hypercall that nobody is there for any more: a module of Linux that knows nothing of the
+ * extension's failure is told so. false: it comes from user mode, which has #UD.
  */
 bool exit_call_unanswered(const struct vs *vs);
 

@@ -66,7 +66,8 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
  * The direct map of a VM: pages of physical memory, chosen by the extension. Each extension has one
  * of its own for each VM.
  */
-bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa); /* false: no memory, or it is there */
+/* false: no memory for a table, or the page is there already */
+bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa);
 bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va);
 void direct_map_free(struct vm *vm);
 /* Gives this PP the direct map of its active VM. */

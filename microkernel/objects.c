@@ -422,8 +422,8 @@ void vs_activate(struct vs *vs)
 		pp->vmid = vps[vs->vpid].vmid;
 		bsl_memcpy(abi_gprs(), vs->gpr, sizeof(vs->gpr));
 		/*
-		 * A CPU has had, or tried, each of these values, so none can be refused. Most are the same
-		 * in all VSs, and writing them takes long.
+		 * A CPU has had, or tried, each of these values, so none can be refused. Most are
+		 * the same in all VSs, and writing them takes long.
 		 */
 		for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
 			if (!stays_in_cpu(vs, (enum live_reg)i))

@@ -17,8 +17,9 @@
 #include "pp.h"
 
 /*
- * Extensions for Mk#1 have these limits built in, and that of the PPs: an id beyond them is nothing to
- * them. On machines with more PPs, which only others serve, each PP beyond adds one VP and one VS.
+ * Extensions for Mk#1 have these limits built in, and that of the PPs: an id beyond them is nothing
+ * to them. On machines with more PPs, which only others serve, each PP beyond adds one VP and one
+ * VS.
  */
 #define MK_MAX_VMS 16
 #define MK_MAX_VPS 256
@@ -74,8 +75,8 @@ struct vs {
 	uint64_t block_spa;
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
 	/*
-	 * By enum live_reg, while not active; else they are in the CPU. CR8 is not, but in a root VS: what
-	 * is in the CPU holds Linux' interrupts back. On SVM it is V_TPR then.
+	 * By enum live_reg, while not active; else they are in the CPU. CR8 is not, but in a root
+	 * VS: what is in the CPU holds Linux' interrupts back. On SVM it is V_TPR then.
 	 */
 	uint64_t live[NR_LIVE_REGS];
 	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
@@ -116,8 +117,8 @@ uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 uint64_t *gpr_of(struct vs *vs, uint64_t offset);
 
 /*
- * Registers that the world switch leaves in the CPU. false: the CPU refuses the value. A guest's VS that
- * is not active holds it all the same, and cannot become active with it.
+ * Registers that the world switch leaves in the CPU. false: the CPU refuses the value. A guest's VS
+ * that is not active holds it all the same, and cannot become active with it.
  */
 uint64_t live_read(const struct vs *vs, enum live_reg reg);
 bool live_write(struct vs *vs, enum live_reg reg, uint64_t value);

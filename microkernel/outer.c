@@ -16,9 +16,12 @@
 #define KVM_EPERM ((uint64_t)-1)
 #define KVM_EFAULT ((uint64_t)-14)
 #define KVM_ENOSYS ((uint64_t)-1000)
-/* It writes 64 bytes at the guest-physical address in RBX. */
+#define KVM_VAPIC_POLL_IRQ 1
+#define KVM_KICK_CPU 5
 #define KVM_CLOCK_PAIRING 9
-#define KVM_CLOCK_PAIRING_SIZE 64
+#define KVM_CLOCK_PAIRING_SIZE 64 /* written at the guest-physical address in RBX */
+#define KVM_SEND_IPI 10
+#define KVM_SCHED_YIELD 11
 /* VMware's have this in EAX, at any privilege level. */
 #define VMWARE_MAGIC 0x564D5868
 
@@ -47,14 +50,14 @@ static bool names_owned(uint64_t gpa)
 }
 
 /*
- * What KVM would answer in the place of a call that is not made: 0 for one that is. Those are the calls
- * of which it is known whether they name memory. MAP_GPA_RANGE does so, but is for confidential guests,
- * which have no VMX or SVM.
+ * What KVM would answer in the place of a call that is not made: 0 for one that is. Those are the
+ * calls of which it is known whether they name memory. MAP_GPA_RANGE does so, but is for
+ * confidential guests, which have no VMX or SVM.
  */
 static uint64_t kvm_refuses(unsigned int cpl, const uint64_t *gpr)
 {
-	static const uint8_t known[] = { 1 /* VAPIC_POLL_IRQ */, 5 /* KICK_CPU */, KVM_CLOCK_PAIRING,
-					 10 /* SEND_IPI */, 11 /* SCHED_YIELD */ };
+	static const uint8_t known[] = { KVM_VAPIC_POLL_IRQ, KVM_KICK_CPU, KVM_CLOCK_PAIRING,
+					 KVM_SEND_IPI, KVM_SCHED_YIELD };
 
 	if (cpl) /* executed in root mode it would be a call of the kernel's */
 		return KVM_EPERM;

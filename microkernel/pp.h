@@ -145,7 +145,10 @@ struct pp {
 				};
 				uint16_t owed;
 			};
-			/* SVM: the active VS is none that holds Linux, see svm_run; VMX has unsettled */
+			/*
+			 * SVM: the active VS is none that holds Linux, see svm_run; VMX has
+			 * unsettled
+			 */
 			bool guest_active;
 		};
 		uint32_t before_entry; /* any of them */
@@ -165,7 +168,7 @@ struct pp {
 	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
 	struct fail_frame fail;
-	/* watchdog.h: what bf_pp_status.overdue was at the last NMI, since when, and where ring 3 was */
+	/* watchdog.h: which callback was overdue at the last NMI, since when; where ring 3 was */
 	uint64_t overdue;
 	uint64_t overdue_since;
 	uint64_t overdue_rip;

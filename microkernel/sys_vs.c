@@ -287,7 +287,7 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 	if (!vs)
 		return status;
-	/* Before the first exit what is active stands at its first instruction: nothing is skipped. */
+	/* Before the first exit what is active is at its first instruction: there is no step. */
 	if (!(this_pp()->vs && nothing_exited()) && !advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
 	vs_activate(vs);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of callbacks that do not come to an end by themselves. Who notices is the driver, on another
- * CPU: it says in the PP's status which exit's callback is overdue, and sends an NMI. Nothing but an NMI
- * reaches a PP in root mode.
+ * The end of callbacks that do not come to an end by themselves. Who notices is the driver, on
+ * another CPU: it says in the PP's status which exit's callback is overdue, and sends an NMI.
+ * Nothing but an NMI reaches a PP in root mode.
  */
 #ifndef MK_WATCHDOG_H
 #define MK_WATCHDOG_H
@@ -13,8 +13,8 @@
 #include "trap.h"
 
 /*
- * In the NMI handler. If the callback is overdue, and was it already at an NMI some time ago, then the
- * PP fails: behind this NMI, if it interrupted ring 3, or else with the next syscall.
+ * In the NMI handler. If the callback is overdue, and was it already at an NMI some time ago, then
+ * the PP fails: behind this NMI, if it interrupted ring 3, or else with the next syscall.
  */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame);
 

@@ -39,8 +39,8 @@ class Row:
 
 
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
-ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs", "foreign-fpu",
-       "foreign-loop", "hypercall", "languages"]
+ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
+       "foreign-fpu", "foreign-loop", "hypercall", "languages"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

@@ -117,8 +117,8 @@ static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
 }
 
 /*
- * None goes on before all have left: with interrupts off everywhere, nobody else would notice that a
- * callback does not come to its end.
+ * None goes on before all have left: with interrupts off everywhere, nobody else would notice that
+ * a callback does not come to its end.
  */
 static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t count)
 {

@@ -25,8 +25,9 @@ void bf_watchdog_reset(struct bf_pp *pp)
 }
 
 /*
- * A CPU whose Linux runs, or which exits, is none that loops in one callback. One that does neither may
- * be idle, or in Linux with interrupts off: then it takes the NMI there, and nothing comes of it.
+ * A CPU whose Linux runs, or which exits, is none that loops in one callback. One that does neither
+ * may be idle, or in Linux with interrupts off: then it takes the NMI there, and nothing comes of
+ * it.
  */
 static void look(struct bf_pp *pp, uint64_t limit)
 {

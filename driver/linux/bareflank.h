@@ -46,8 +46,8 @@ void bf_lifecycle_fini(void);
 void bf_watch(void);
 
 /*
- * watchdog.c: its timers tick on all CPUs, if it is not off, between begin and end, which are called
- * with the lock held; a CPU that comes or goes calls online or offline itself.
+ * watchdog.c: its timers tick on all CPUs, if it is not off, between begin and end, which are
+ * called with the lock held; a CPU that comes or goes calls online or offline itself.
  */
 int bf_watchdog_init(void);
 void bf_watchdog_fini(void);

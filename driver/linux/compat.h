@@ -17,7 +17,9 @@
 #define bf_compat_wrmsr_safe(msr, value) wrmsrl_safe(msr, value)
 #endif
 
-/* A timer of this CPU alone, whose function runs with interrupts off. hrtimer_setup came in 6.13. */
+/*
+ * A timer of this CPU alone, whose function runs with interrupts off. hrtimer_setup came in 6.13.
+ */
 #define BF_COMPAT_TIMER_MODE HRTIMER_MODE_REL_PINNED_HARD
 static inline void bf_compat_timer_setup(struct hrtimer *timer,
 					 enum hrtimer_restart (*function)(struct hrtimer *))

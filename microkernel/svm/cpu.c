@@ -60,8 +60,8 @@ bool svm_claim_root_asid(uint32_t asid)
 }
 
 /*
- * What this CPU has of the features that no guest gets, by the field that would enable them (APM vol. 2,
- * appendix B). On a CPU that lacks one its bit means nothing.
+ * What this CPU has of the features that no guest gets, by the field that would enable them (APM
+ * vol. 2, appendix B). On a CPU that lacks one its bit means nothing.
  */
 static void find_refused(uint32_t features)
 {

@@ -16,8 +16,9 @@
 	.type svm_enter, @function
 svm_enter:
 	/*
-	 * For a guest with V_INTR_MASKING this is the flag that holds physical interrupts back. GIF is
-	 * clear on both sides of VMRUN, so none arrives here; nor does the shadow of STI reach VMRUN.
+	 * For a guest with V_INTR_MASKING this is the flag that holds physical interrupts back. GIF
+	 * is clear on both sides of VMRUN, so none arrives here; nor does the shadow of STI reach
+	 * VMRUN.
 	 */
 	sti
 	mov	%rdi, %rax

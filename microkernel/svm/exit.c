@@ -50,8 +50,8 @@ static unsigned int slot_of(uint64_t code)
 }
 
 /*
- * An exit for something that Linux is owed: to the extension it is one by a physical interrupt, after
- * which Linux is to run, as after every other.
+ * An exit for something that Linux is owed: to the extension it is one by a physical interrupt,
+ * after which Linux is to run, as after every other.
  */
 static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 {
@@ -78,9 +78,9 @@ static _Noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 }
 
 /*
- * What Linux is owed does not wait for another guest. Should that be about to take an event, it takes it
- * first: an NMI ends its run then, and a machine check, for which there is no such thing, waits for the
- * next exit.
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it
+ * takes it first: an NMI ends its run then, and a machine check, for which there is no such thing,
+ * waits for the next exit.
  */
 static void leave_to_linux(struct pp *pp, struct vs *vs)
 {
@@ -92,8 +92,8 @@ static void leave_to_linux(struct pp *pp, struct vs *vs)
 }
 
 /*
- * What an exit changes of a VMCB. CPUs differ in what a VMRUN that they refuse leaves there: it may be
- * values of root mode.
+ * What an exit changes of a VMCB. CPUs differ in what a VMRUN that they refuse leaves there: it may
+ * be values of root mode.
  */
 #define CONTROL_AREA_END offsetof(struct vmcb, pad2)
 #define SAVE_AREA_END offsetof(struct vmcb, pad8)
@@ -160,7 +160,9 @@ static void nmi(struct pp *pp, struct vs *vs)
 		pp->nmi_pending = false;
 }
 
-/* A machine check is Linux', whatever guest it hit. Returns when the extension asked for the exit. */
+/*
+ * A machine check is Linux', whatever guest it hit. Returns when the extension asked for the exit.
+ */
 static void machine_check(struct pp *pp, struct vs *vs)
 {
 	if (vs->root)
@@ -372,8 +374,8 @@ void svm_fallback_init(struct vs *vs)
 }
 
 /*
- * To the extension it is an exit like others, and what it wrote is there to be mended. If it does not
- * do so, and if this is Linux, the PP has failed.
+ * To the extension it is an exit like others, and what it wrote is there to be mended. If it does
+ * not do so, and if this is Linux, the PP has failed.
  */
 static MK_RARE _Noreturn void invalid(struct pp *pp, struct vs *vs)
 {

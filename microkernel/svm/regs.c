@@ -135,7 +135,10 @@ static void forget_code(void)
 	this_pp()->code.page = ~(uint64_t)0;
 }
 
-/* Words of single bits: those that a field has no room for, and those that the CPU lacks, are dropped. */
+/*
+ * Words of single bits: those that a field has no room for, and those that the CPU lacks, are
+ * dropped.
+ */
 static bool is_control(uint64_t number)
 {
 	return (number >= MK1_AMD_intercept_cr_read && number <= MK1_AMD_intercept_instruction3) ||
@@ -240,7 +243,8 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 		return *value == 0; /* features that are never on */
 	case MK1_AMD_cpl:
 		return *value <= 3;
-	case MK1_AMD_cr0: /* what a guest has is checked by VMRUN; Linux may go on with it in the CPU */
+	/* What a guest has is checked by VMRUN; Linux may go on with it in the CPU. */
+	case MK1_AMD_cr0:
 		return !vs->root || !(*value >> 32);
 	case MK1_AMD_cr4:
 		return !vs->root || !(*value & ~svm.cr4_bits);

@@ -43,8 +43,9 @@ BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
 #define EXIT_REFUSED EXIT_SECONDARY
 
 /*
- * Extensions write what they would like to have, and CPUs differ: a bit that this one lacks is dropped,
- * whatever it stands for. false: the CPU would do it, but it is refused, or it lacks what is needed.
+ * Extensions write what they would like to have, and CPUs differ: a bit that this one lacks is
+ * dropped, whatever it stands for. false: the CPU would do it, but it is refused, or it lacks what
+ * is needed.
  */
 static bool complete(struct vmx_ctl ctl, uint32_t needed, uint32_t refused, uint64_t *value)
 {

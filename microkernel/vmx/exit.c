@@ -3,11 +3,11 @@
  * Into the guest and out of it.
  *
  * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
- * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS then
- * runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3 §26.2). The
- * handler opens the window itself, so that an NMI between the look at nmi_pending in
- * vmx_run_unsettled and the VM entry is not late. Another VS does not run then: its run ends with an
- * exit for Linux.
+ * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS
+ * then runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3
+ * §26.2). The handler opens the window itself, so that an NMI between the look at nmi_pending in
+ * vmx_run_unsettled and the VM entry is not late. Another VS does not run then: its run ends with
+ * an exit for Linux.
  */
 #include <bsl/bits.h>
 #include <bsl/string.h>
@@ -63,8 +63,8 @@ static _Noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
 }
 
 /*
- * An exit for something that Linux is owed: to the extension it is one by an external interrupt, after
- * which Linux is to run, as after every other.
+ * An exit for something that Linux is owed: to the extension it is one by an external interrupt,
+ * after which Linux is to run, as after every other.
  */
 static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 {
@@ -72,8 +72,8 @@ static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 }
 
 /*
- * What Linux is owed does not wait for another guest. Should that be about to take an event, it takes it
- * first: the NMI window ends its run then.
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it
+ * takes it first: the NMI window ends its run then.
  */
 static void leave_to_linux(struct pp *pp, struct vs *vs)
 {
@@ -140,8 +140,8 @@ static _Noreturn void give_up(struct vs *vs, uint64_t detail)
 }
 
 /*
- * A refused entry is an exit like others to the extension. If it is Linux that does not run, or nothing
- * has been changed since the last time, the PP has failed.
+ * A refused entry is an exit like others to the extension. If it is Linux that does not run, or
+ * nothing has been changed since the last time, the PP has failed.
  */
 static void hand_back(struct pp *pp, struct vs *vs, uint64_t reason, uint64_t detail)
 {
@@ -257,8 +257,8 @@ static void machine_check(struct pp *pp, struct vs *vs)
 }
 
 /*
- * Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. A machine check
- * is Linux', whatever guest it hit.
+ * Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. A
+ * machine check is Linux', whatever guest it hit.
  */
 static void exception_or_nmi(struct pp *pp, struct vs *vs)
 {

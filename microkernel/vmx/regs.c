@@ -123,7 +123,9 @@ static bool is_msr_list(uint64_t number)
 	       number == MK1_INTEL_vmentry_msr_load_count;
 }
 
-/* What exits only for the microkernel's own purposes is not shown, nor what it has told otherwise. */
+/*
+ * What exits only for the microkernel's own purposes is not shown, nor what it has told otherwise.
+ */
 static uint64_t as_asked(const struct vs *vs, uint64_t number, uint64_t content)
 {
 	const struct vmx_area *area = area_of(vs);

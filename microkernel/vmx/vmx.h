@@ -61,9 +61,9 @@ struct vmx_area {
 	bool nmi_window; /* the extension itself asked for the exit */
 	bool acknowledge; /* it asked for interrupts to be acknowledged by exits */
 	uint32_t cr8_exiting; /* its own PRIMARY_CR8_* */
-	uint64_t told; /* the reason of the last exit, if the CPU has reported another or none; else 0 */
+	uint64_t told; /* the last exit's reason, if the CPU has reported another or none; else 0 */
 	bool own_ept; /* the EPT is the one that nested.c built */
-	bool raw_crs; /* CR0 and CR4 may lack what VMX insists on: vmx_complete_crs, with the next run */
+	bool raw_crs; /* CR0 and CR4 may lack what VMX insists on: vmx_complete_crs */
 };
 
 static inline struct vmx_area *area_of(const struct vs *vs)
@@ -89,8 +89,8 @@ void vmx_flush_vpid(uint64_t vpid);
 void vmx_flush_gla(uint64_t vpid, uint64_t gla);
 
 /*
- * controls.c: completes a value for a control field by what the hypervisor needs, and takes away what
- * the CPU lacks; false: refused
+ * controls.c: completes a value for a control field by what the hypervisor needs, and takes away
+ * what the CPU lacks; false: refused
  */
 bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value);
 bool vmx_init_controls(const struct vs *vs);

@@ -58,11 +58,11 @@
  * X(name, code, vector on AMD, vector on Intel). The code may change all registers but RBX, RBP and
  * R12 to R15; where it does no harm it leaves the stack and the flags as they were.
  *
- * Missing, because no outcome is defined: MWAITX, UMWAIT and TPAUSE may stand still with
- * interrupts held, which is a loop without end; a null selector in FS leaves FS base alone on some
- * CPUs; SYSCALL before a RIP that is not canonical cannot be mapped. And because QEMU has them
- * wrong: WBINVD and INVD, which it executes in ring 3, INTO, which it has in 64-bit mode, and MOV to
- * CS and PUSH to an address that is not canonical, which it answers with #GP in place of #UD and #SS.
+ * Missing, because no outcome is defined: MWAITX, UMWAIT and TPAUSE may stand still with interrupts
+ * held, which is a loop without end; a null selector in FS leaves FS base alone on some CPUs;
+ * SYSCALL before a RIP that is not canonical cannot be mapped. And because QEMU has them wrong:
+ * WBINVD and INVD, which it executes in ring 3, INTO, which it has in 64-bit mode, and MOV to CS
+ * and PUSH to an address that is not canonical, which it answers with #GP in place of #UD and #SS.
  */
 #define DEEDS(X) \
 	/* memory */ \

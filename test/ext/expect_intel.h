@@ -46,8 +46,8 @@ static uint64_t true_capability(uint32_t msr)
 }
 
 /*
- * Each bit by itself; follows are those that are not the writer's to choose. What the CPU lacks, and what
- * the field has no room for, is dropped.
+ * Each bit by itself; follows are those that are not the writer's to choose. What the CPU lacks,
+ * and what the field has no room for, is dropped.
  */
 static void controls(const struct reg *reg, uint64_t capabilities, uint32_t needed, uint32_t never,
 		     uint32_t follows)

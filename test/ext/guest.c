@@ -9,8 +9,8 @@
  *   3  on that PP: it goes on, and is migrated back
  *   4  on the first PP: it goes on, and is destroyed
  *
- * An exit for Linux lets Linux run, which then executes its CPUID again: so it is stepped over only when
- * the guest has done its part.
+ * An exit for Linux lets Linux run, which then executes its CPUID again: so it is stepped over only
+ * when the guest has done its part.
  */
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>

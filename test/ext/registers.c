@@ -213,8 +213,8 @@ static void completes(uint64_t vsid, uint64_t number, uint64_t forced)
 }
 
 /*
- * The control registers of a guest hold anything until it runs. Linux goes on, bare, with what is in those
- * of the root VS: on AMD there are bits that every CPU has, and some that none has.
+ * The control registers of a guest hold anything until it runs. Linux goes on, bare, with what is
+ * in those of the root VS: on AMD there are bits that every CPU has, and some that none has.
  */
 static void test_root_controls(uint64_t vsid)
 {

@@ -118,7 +118,10 @@ static inline void canonical(const struct reg *reg)
 		refuses(reg, bad[i]);
 }
 
-/* What the CPU does not take is held, too, until the VS is to become active; x87 state is always on. */
+/*
+ * What the CPU does not take is held, too, until the VS is to become active; x87 state is always
+ * on.
+ */
 static inline void extended_state(const struct reg *reg)
 {
 	any_value(reg, 1);

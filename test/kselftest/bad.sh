@@ -55,8 +55,8 @@ pull()
 	"$bin/cpuid" $trigger 0 "$last" ${1:+"$1"}
 }
 
-# fails_later PLACE DEED TEXT: it starts, fails when triggered, on the last CPU, and all become bare.
-# With from=kernel, the kernel pulls the trigger.
+# fails_later PLACE DEED TEXT: it starts, fails when triggered, on the last CPU, and all become
+# bare. With from=kernel, the kernel pulls the trigger.
 fails_later()
 {
 	image "$1" "$2" && start $options /tmp/bad || return 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A module of Linux that calls an extension: on the bare CPU, with an extension that answers nothing, when
-# the extension has just failed, and after the stop. None of it is a fault of the kernel's.
+# A module of Linux that calls an extension: on the bare CPU, with an extension that answers
+# nothing, when the extension has just failed, and after the stop. None of it is a fault of the
+# kernel's.
 . ./tap.sh
 
 call=/sys/kernel/debug/caller/call

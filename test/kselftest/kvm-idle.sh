@@ -5,8 +5,8 @@
 
 module=$(kvm_module)
 
-# Newer kernels take the hardware as soon as the module is loaded, unless told not to; a kvm that another
-# test has left behind was not told.
+# Newer kernels take the hardware as soon as the module is loaded, unless told not to; a kvm that
+# another test has left behind was not told.
 load_kvm()
 {
 	rmmod kvm 2>/dev/null

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A callback that does not come to its end is ended by another CPU: Linux goes on, all CPUs become bare,
-# bfm says what happened, and the next start works. Places and deeds: test/ext/misbehave.c.
+# A callback that does not come to its end is ended by another CPU: Linux goes on, all CPUs become
+# bare, bfm says what happened, and the next start works. Places and deeds: test/ext/misbehave.c.
 . ./tap.sh
 . ./bad.sh
 
@@ -29,11 +29,11 @@ lock_left_behind()
 	return 1
 }
 
-# Twice as long as allowed, or half as long; the time is the CPU's, which an emulator may take from it.
+# About a second, which is long, but not too long.
 long_callback()
 {
-	image later long && start --watchdog 100s /tmp/bad && pull >/dev/null && all_guests && stop &&
-		good_again
+	image later long && start --watchdog 100s /tmp/bad && pull >/dev/null && all_guests &&
+		stop && good_again
 }
 
 shown()

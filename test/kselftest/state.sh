@@ -9,8 +9,8 @@ all_present()
 		[ "$(cut -d' ' -f1 /tmp/state.before | sort -u | wc -l)" = "$(cpus)" ]
 }
 
-# CR4_HAS on the kernel's command line: bits that Linux must have set, else this is not the machine that
-# the row is meant to be.
+# CR4_HAS on the kernel's command line: bits that Linux must have set, else this is not the machine
+# that the row is meant to be.
 cr4_as_meant()
 {
 	awk '$2 == "cr4" { print $3 }' /tmp/state.before | while read -r cr4; do

@@ -439,8 +439,8 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 /* --- the machine ------------------------------------------------------------------------------ */
 
 /*
- * An extension that loops: two NMIs and what the driver says in the status end it. false: the watchdog
- * is off, and in a real machine it would loop for ever.
+ * An extension that loops: two NMIs and what the driver says in the status end it. false: the
+ * watchdog is off, and in a real machine it would loop for ever.
  */
 static bool loops_until_fetched(struct fake_cpu *cpu)
 {

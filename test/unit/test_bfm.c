@@ -449,8 +449,11 @@ static void assert_escaped(bool terminal, bool colours, const char *in, const ch
 		char out[1024];
 		size_t n = 0;
 
-		for (size_t at = 0; at < length; at += piece)
-			n += escape_text(&e, in + at, length - at < piece ? length - at : piece, out + n);
+		for (size_t at = 0; at < length; at += piece) {
+			size_t rest = length - at;
+
+			n += escape_text(&e, in + at, rest < piece ? rest : piece, out + n);
+		}
 		n += escape_end(&e, out + n);
 		out[n] = '\0';
 		ck_assert_str_eq(out, wanted);
@@ -459,7 +462,8 @@ static void assert_escaped(bool terminal, bool colours, const char *in, const ch
 
 START_TEST(colours)
 {
-	static const char red[] = "a \033[1;31mred\033[0m b\n", left_on[] = "\033[35mx\033[my\033[38:5:1mz";
+	static const char red[] = "a \033[1;31mred\033[0m b\n";
+	static const char left_on[] = "\033[35mx\033[my\033[38:5:1mz";
 
 	assert_escaped(true, true, red, red);
 	assert_escaped(true, false, red, "a red b\n");

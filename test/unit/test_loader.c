@@ -379,7 +379,10 @@ END_TEST
 
 /* --- the watchdog ----------------------------------------------------------------------------- */
 
-/* While all wait for one another with interrupts off: who is inside fetches the one that does not come. */
+/*
+ * While all wait for one another with interrupts off: who is inside fetches the one that does not
+ * come.
+ */
 START_TEST(fetches_who_does_not_enter)
 {
 	unsigned int i;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* sources: driver/core/switch.S */
-/* The switch between Linux and root mode, with its privileged instructions written down as they fault. */
+/*
+ * The switch between Linux and root mode, with its privileged instructions written down as they
+ * fault.
+ */
 #include <check.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module that calls an extension, whether one is there or not: /sys/kernel/debug/caller/call. What is
- * written there is a leaf of CPUID that is executed immediately before (0: none), with nothing in between
- * that could take the CPU away; what is read is "nobody" or the answer in RAX.
+ * A module that calls an extension, whether one is there or not: /sys/kernel/debug/caller/call.
+ * What is written there is a leaf of CPUID that is executed immediately before (0: none), with
+ * nothing in between that could take the CPU away; what is read is "nobody" or the answer in RAX.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>

@@ -36,16 +36,16 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	(void)number;
 	if (info->si_addr == rip && (rip == code || rip == code + 2))
 		return;
-	dprintf(STDOUT_FILENO, "a fault at %p, for address %p; the instruction is at %p\n", (const void *)rip,
-		info->si_addr, (void *)code);
+	dprintf(STDOUT_FILENO, "a fault at %p, for address %p; the instruction is at %p\n",
+		(const void *)rip, info->si_addr, (void *)code);
 	_exit(1);
 }
 
 static void *change(void *unused)
 {
 	/*
-	 * The second byte of CPUID, and of two that leave things as they are: BSWAP EAX, with EAX 0, and
-	 * EMMS. One byte only, because an emulator may fetch bytes one by one.
+	 * The second byte of CPUID, and of two that leave things as they are: BSWAP EAX, with EAX
+	 * 0, and EMMS. One byte only, because an emulator may fetch bytes one by one.
 	 */
 	static const uint8_t second[] = { 0xA2, 0xC8, 0xA2, 0x77 };
 

@@ -676,7 +676,10 @@ START_TEST(overdue_in_ring3)
 }
 END_TEST
 
-/* The first NMI may come after a time in which the CPU stood still; a later exit is another callback. */
+/*
+ * The first NMI may come after a time in which the CPU stood still; a later exit is another
+ * callback.
+ */
 START_TEST(not_overdue)
 {
 	struct trap_frame f = nmi_from(BF_SEL_USER_CS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * svm/exit.c, vmx/exit.c, vmx/cr8.c: guests beside Linux. They hold nothing back that is Linux', and an
- * entry that the CPU refuses is an exit.
+ * svm/exit.c, vmx/exit.c, vmx/cr8.c: guests beside Linux. They hold nothing back that is Linux',
+ * and an entry that the CPU refuses is an exit.
  */
 #include "machine.h"
 
@@ -183,8 +183,8 @@ START_TEST(intel_controls)
 	ck_assert_uint_eq(field(encoding) & bits, bits);
 	/* Linux' own */
 	ck_assert_uint_eq(reg_write(0, reg, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcs_get(vs_get(0)->block_spa, encoding) & bits & ~(uint64_t)PIN_NMI_EXITING,
-			  0);
+	bits &= ~(uint64_t)PIN_NMI_EXITING;
+	ck_assert_uint_eq(vmcs_get(vs_get(0)->block_spa, encoding) & bits, 0);
 }
 END_TEST
 
@@ -578,7 +578,8 @@ START_TEST(refused)
 	ck_assert_uint_eq(ended.launched, false);
 	refuse();
 	expect_told(refused_reason());
-	expect_printed(_i ? "VM entry failed: exit reason 0x80000021" : "VMRUN refused the state of vs 1");
+	expect_printed(_i ? "VM entry failed: exit reason 0x80000021" :
+			    "VMRUN refused the state of vs 1");
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0xAAAA);
 	ck_assert_uint_eq(abi_gprs()[BF_R15], 0x1515);
 	ck_assert_uint_eq(host_pp->exit_gpr[BF_RAX], 0xAAAA);
@@ -648,7 +649,9 @@ START_TEST(refused_before_the_launch)
 }
 END_TEST
 
-/* What was not written since it last ran is none that the CPU could refuse: that is no good sign. */
+/*
+ * What was not written since it last ran is none that the CPU could refuse: that is no good sign.
+ */
 START_TEST(refused_without_a_reason)
 {
 	in_guest(0);
@@ -660,7 +663,9 @@ START_TEST(refused_without_a_reason)
 }
 END_TEST
 
-/* VMLAUNCH itself fails: control fields that do not fit together; and what is no extension's fault. */
+/*
+ * VMLAUNCH itself fails: control fields that do not fit together; and what is no extension's fault.
+ */
 START_TEST(control_fields)
 {
 	with_guest(1);

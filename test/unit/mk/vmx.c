@@ -791,7 +791,8 @@ START_TEST(control_registers_of_a_guest)
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	for (unsigned int active = 0; active < 2; active++) {
 		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-			ck_assert_uint_eq(reg_write(1, numbers[i], 0x1234567890ABCDEF), MK1_SUCCESS);
+			ck_assert_uint_eq(reg_write(1, numbers[i], 0x1234567890ABCDEF),
+					  MK1_SUCCESS);
 			ck_assert_uint_eq(reg_read(1, numbers[i]), 0x1234567890ABCDEF);
 		}
 		ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
