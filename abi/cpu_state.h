@@ -58,11 +58,13 @@
 
 #ifndef __ASSEMBLER__
 
+// clang-format off
 enum bf_gpr {
 	BF_RAX, BF_RBX, BF_RCX, BF_RDX, BF_RBP, BF_RSI, BF_RDI, BF_R8,
 	BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
 	BF_NR_GPRS
 };
+// clang-format on
 
 /* A segment register with its hidden part; attrib packed as in the VMCB (APM vol. 2 §15.5.1). */
 struct bf_segment {
@@ -120,8 +122,8 @@ struct bf_cpu_state {
 };
 
 /*
- * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and the
- * bits of EAX, EBX, ECX, EDX of which one says that it is there).
+ * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and
+ * the bits of EAX, EBX, ECX, EDX of which one says that it is there).
  *
  * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store
  * can even make it write to memory, by linear addresses that are Linux's: they are 0 from before
@@ -146,7 +148,8 @@ struct bf_cpu_state {
 /*
  * One page a CPU, mapped at the same address in Linux and in the microkernel: it carries the CPU
  * across the change of CR3. Its descriptor tables and its stack serve the few instructions in which
- * neither side's own are reachable; an NMI that arrives there is noted for whoever has the CPU next.
+ * neither side's own are reachable; an NMI that arrives there is noted for whoever has the CPU
+ * next.
  */
 struct bf_switch_page {
 	struct bf_cpu_state cpu;

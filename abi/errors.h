@@ -30,18 +30,19 @@
 	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
 	  "boot with nr_cpus=") \
 	X(12, SPA_TOO_HIGH, EOPNOTSUPP, \
-	  "memory lies above the physical addresses that Mk#1 can express", \
-	  "boot with mem=16T") \
+	  "memory lies above the physical addresses that Mk#1 can express", "boot with mem=16T") \
 	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
 	  "the hypervisor still runs, but cannot hide its memory") \
 	X(14, VMX_CONTROLS, EOPNOTSUPP, \
 	  "the CPU does not allow a VMX control that the hypervisor needs", \
 	  "in a virtual machine, ask its hypervisor for nested virtualisation in full") \
 	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
-	X(16, BAD_REQUEST, EINVAL, "the request is malformed", "use a bfm of the module's version") \
+	X(16, BAD_REQUEST, EINVAL, "the request is malformed", \
+	  "use a bfm of the module's version") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
 	  "install both from the same release") \
-	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", "run bfm as root") \
+	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", \
+	  "run bfm as root") \
 	X(19, OUTER_HYPERV, EOPNOTSUPP, \
 	  "this machine is a guest of Hyper-V, whose TLB flushes by hypercall miss a guest in it", \
 	  "use a virtual machine of KVM or VMware, or a real one") \
@@ -61,13 +62,15 @@
 	  "the file was cut short: build or copy it again") \
 	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", \
 	  "give the file that the linker made") \
-	X(34, ELF_CLASS, ENOEXEC, "the image is not a 64-bit little-endian ELF file", "compile it for x86-64") \
+	X(34, ELF_CLASS, ENOEXEC, "the image is not a 64-bit little-endian ELF file", \
+	  "compile it for x86-64") \
 	X(35, ELF_TYPE, ENOEXEC, "the image is not a static executable (ET_EXEC)", \
 	  "link it with -static -no-pie") \
 	X(36, ELF_MACHINE, ENOEXEC, "the image is for another machine", "compile it for x86-64") \
 	X(37, ELF_PHDRS, ENOEXEC, "the program headers of the image are malformed", \
 	  "link it again; readelf -lW shows what is there") \
-	X(38, ELF_INTERP, ENOEXEC, "the image is dynamically linked", "link it with -static -no-pie") \
+	X(38, ELF_INTERP, ENOEXEC, "the image is dynamically linked", \
+	  "link it with -static -no-pie") \
 	X(39, ELF_WX, ENOEXEC, "a segment of the image is writable and executable", \
 	  "link it with separate text and data segments") \
 	X(40, ELF_RANGE, ENOEXEC, \
@@ -85,9 +88,9 @@
 	  "link it: an object file is not enough") \
 	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", \
 	  "strip it, or keep large data out of the file") \
-	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", "link it with -static -no-pie") \
-	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", \
-	  "give fewer") \
+	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", \
+	  "link it with -static -no-pie") \
+	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", "give fewer") \
 	X(48, IMAGE_UNSIGNED, EKEYREJECTED, \
 	  "the kernel is locked down, and the image has no signature", \
 	  "sign it with a key that the kernel trusts: bfm sign --key KEY --cert CERT IMAGE") \
@@ -110,7 +113,8 @@
 	  "this is a bug: report the output of bfm dump") \
 	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the field") \
 	/* extensions */ \
-	X(96, EXT_EXIT, ECANCELED, "the extension called exit", "see bfm dump for what it printed before") \
+	X(96, EXT_EXIT, ECANCELED, "the extension called exit", \
+	  "see bfm dump for what it printed before") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
 	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not come back from a callback in time", \
 	  "see bfm dump: it names the address it was at; bfm start --watchdog sets the time") \

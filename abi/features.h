@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Linux may have switched on, and what becomes of it under the hypervisor: one row for each bit
- * of the registers that change how a CPU works. The driver refuses to start on a CPU that has a bit
- * set which a row refuses, or which no row knows; bfm names it; docs/hardware.md is made from this.
+ * What Linux may have switched on, and what becomes of it under the hypervisor: one row for each
+ * bit of the registers that change how a CPU works. The driver refuses to start on a CPU that has a
+ * bit set which a row refuses, or which no row knows; bfm names it; docs/hardware.md is made from
+ * this.
  *
- * CARRIED   Linux keeps it: the bit moves with the guest, or stays in the CPU and root mode is built
+ * CARRIED Linux keeps it: the bit moves with the guest, or stays in the CPU and root mode is built
  *           so that it does not matter there.
  * HARMLESS  root mode runs with it as Linux does.
  * OFFERED   carried where the CPU offers the VMX controls that it takes, refused elsewhere.
@@ -96,7 +97,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(XSS, 14, 14, "UINTR", CARRIED, "stays in the CPU: see CR4") \
 	X(XSS, 15, 15, "LBR", CARRIED, "stays in the CPU: see IA32_LBR_CTL") \
 	X(XSS, 16, 16, "HWP", HARMLESS, "power management") \
-	/* SDM vol. 4, table 2-2; vol. 3 §28.3.1: saved and cleared by a VM exit, loaded by VM entry */ \
+	/* SDM vol. 4, table 2-2; vol. 3 §28.3.1: exits save and clear it, entries load it */ \
 	X(DEBUGCTL, 0, 2, "LBR, BTF, BLD", CARRIED, "VMCS; a VM exit clears it") \
 	X(DEBUGCTL, 6, 10, "TR, BTS", CARRIED, "VMCS; a VM exit clears it") \
 	X(DEBUGCTL, 11, 12, "freeze on PMI", CARRIED, "VMCS; a VM exit clears it") \
@@ -115,9 +116,10 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(MISC_FEATURES, 0, 0, "CPUID faulting", CARRIED, \
 	  "the microkernel executes CPUID for the extension") \
 	X(MISC_FEATURES, 1, 1, "MWAIT in ring 3", HARMLESS, "extensions do not use it") \
-	/* PPR of each family, MSRC001_0015: what differs between families is set by the firmware */ \
+	/* PPR of each family, MSRC001_0015: the firmware sets what differs between families */ \
 	X(HWCR, 0, 34, "caches, SMM, clocks", HARMLESS, "the same in both modes") \
-	X(HWCR, 35, 35, "CpuidUserDis", CARRIED, "the microkernel executes CPUID for the extension") \
+	X(HWCR, 35, 35, "CpuidUserDis", CARRIED, \
+	  "the microkernel executes CPUID for the extension") \
 	/* APM vol. 2 §7.9.1, §7.10, §15.36.2 */ \
 	X(SYSCFG, 0, 22, "MTRRs, buses", HARMLESS, "the same in both modes") \
 	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "what counts is the C-bit in CR3") \
@@ -125,21 +127,23 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	  "Linux hosts SEV-SNP: boot with sev=nosnp (Linux 6.13 and later) or iommu=pt") \
 	X(SYSCFG, 26, 26, "HMKEE", REFUSED, "host memory is encrypted with several keys") \
 	/* APM vol. 2 §15.30.5; the driver names bit 32, too, if the value is 0 */ \
-	X(TSC_RATIO, 0, 31, "fraction", REFUSED, "the rate of Linux' TSC would change") \
+	X(TSC_RATIO, 0, 31, "fraction", REFUSED, "the rate of Linux's TSC would change") \
 	X(TSC_RATIO, 32, 32, "1.0", HARMLESS, "the rate of the TSC stays") \
-	X(TSC_RATIO, 33, 39, "integer", REFUSED, "the rate of Linux' TSC would change") \
+	X(TSC_RATIO, 33, 39, "integer", REFUSED, "the rate of Linux's TSC would change") \
 	/* SDM vol. 1 §17.2; on AMD IA32_S_CET and SSP move with the VMCB */ \
-	X(S_CET, 0, 5, "shadow stack, IBT", CARRIED, "CPU, VMCB or VMCS; CR4.CET is off in root mode") \
+	X(S_CET, 0, 5, "shadow stack, IBT", CARRIED, \
+	  "CPU, VMCB or VMCS; CR4.CET is off in root mode") \
 	X(S_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "CPU, VMCB or VMCS") \
 	X(U_CET, 0, 5, "shadow stack, IBT", CARRIED, "stays in the CPU") \
 	X(U_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "stays in the CPU") \
-	/* SDM vol. 3 §33.2.8.2, §33.5: tracing is allowed in VMX operation, and stops with a VM exit */ \
+	/* SDM vol. 3 §33.2.8.2, §33.5: tracing is allowed in VMX operation; a VM exit stops it */ \
 	X(RTIT_CTL, 0, 0, "TraceEn", OFFERED, \
 	  "stopped by a VM exit where VMX can do that; elsewhere: end the trace first") \
 	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "nothing without TraceEn") \
 	/* SDM vol. 3 §20.1 */ \
 	X(LBR_CTL, 0, 3, "LBREn, OS, USR, CALL_STACK", CARRIED, \
-	  "a VM exit clears it where the CPU offers that; else branches of root mode are recorded") \
+	  "a VM exit clears it where the CPU offers that; " \
+	  "else branches of root mode are recorded") \
 	X(LBR_CTL, 16, 22, "branch types", HARMLESS, "nothing without LBREn") \
 	/* SDM vol. 3 §21.2.2, §21.9.4: what does not count makes no record, either */ \
 	X(PERF_GLOBAL_CTRL, 0, 48, "counters", CARRIED, "VMCS or MSR lists; 0 in root mode") \
@@ -156,7 +160,8 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(SEV_STATUS, 1, 1, "SEV-ES", REFUSED, "Linux runs as an encrypted guest") \
 	X(SEV_STATUS, 2, 2, "SEV-SNP", REFUSED, "Linux runs as an encrypted guest") \
 	X(ENCRYPTION, 0, 0, "SME", REFUSED, \
-	  "Linux's memory reads otherwise without the C-bit of its page tables: boot with mem_encrypt=off") \
+	  "Linux's memory reads otherwise without the C-bit of its page tables: " \
+	  "boot with mem_encrypt=off") \
 	X(ENCRYPTION, 1, 1, "TDX", REFUSED, "Linux runs as an encrypted guest") \
 	/* SDM vol. 3 appendix C: exit reasons 84 and 85. Linux patches them in at boot. */ \
 	X(CPUID_7_1_ECX, 5, 5, "MSR_IMM", REFUSED, \
@@ -168,7 +173,8 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 /* The bits of CR4 that Linux may have or set while it is a guest. */
 #define BF_FEATURE_CR4(reg, first, last, name, verdict, by) \
 	| (BF_REGISTER_##reg == BF_REGISTER_CR4 && BF_##verdict != BF_REFUSED ? \
-		   BF_FEATURE_BITS(first, last) : 0)
+		   BF_FEATURE_BITS(first, last) : \
+		   0)
 #define BF_CR4_KNOWN (0 BF_FEATURES(BF_FEATURE_CR4))
 
 /*
@@ -182,7 +188,9 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 
 /* --- capabilities ----------------------------------------------------------------------------- */
 
-/* The capability MSRs of VMX (SDM vol. 3 appendix A): X(name, MSR, MSR of the TRUE controls or 0) */
+/*
+ * The capability MSRs of VMX (SDM vol. 3 appendix A): X(name, MSR, MSR of the TRUE controls or 0)
+ */
 #define BF_VMX_CONTROL_MSRS(X) \
 	X(PIN, 0x481, 0x48D) \
 	X(PRIMARY, 0x482, 0x48E) \
@@ -235,7 +243,9 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 	X(0xD, 1, 0, 3, "XSAVES", 20, "enable XSAVES/XRSTORS") \
 	X(0x7, 0, 2, 5, "TPAUSE, UMWAIT", 26, "enable user wait and pause")
 
-/* What the CPU offers and the microkernel then sets up for Linux. X(leaf, register, bit, name, by) */
+/*
+ * What the CPU offers and the microkernel then sets up for Linux. X(leaf, register, bit, name, by)
+ */
 #define BF_SVM_FEATURES(X) \
 	X(0x80000008, 1, 3, "INVLPGB, TLBSYNC", "VMCB 090h bit 7") \
 	X(0x8000000A, 3, 0, "nested paging", "VMCB 090h bit 0") \

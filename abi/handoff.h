@@ -4,8 +4,8 @@
  * bf_pp_handoff a PP; arrays lie in pages that the window shows.
  *
  * The two are made for each other: whoever changes this file or the supervisor half of abi/layout.h
- * counts the version up. The microkernel's image begins with a struct bf_mk_head, at which the loader
- * looks before any CPU enters it; the microkernel looks at the handoff in turn.
+ * counts the version up. The microkernel's image begins with a struct bf_mk_head, at which the
+ * loader looks before any CPU enters it; the microkernel looks at the handoff in turn.
  */
 #ifndef BF_ABI_HANDOFF_H
 #define BF_ABI_HANDOFF_H
@@ -32,11 +32,16 @@ struct bf_mk_head {
 enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };
 
 /*
- * The hypervisor below this machine, by the interface that Linux uses of it. NONE: there is none, or
- * it has no hypercalls (QEMU's TCG). OTHER: one that is not known here.
+ * The hypervisor below this machine, by the interface that Linux uses of it. NONE: there is none,
+ * or it has no hypercalls (QEMU's TCG). OTHER: one that is not known here.
  */
 enum bf_outer {
-	BF_OUTER_NONE, BF_OUTER_KVM, BF_OUTER_HYPERV, BF_OUTER_XEN, BF_OUTER_VMWARE, BF_OUTER_OTHER
+	BF_OUTER_NONE,
+	BF_OUTER_KVM,
+	BF_OUTER_HYPERV,
+	BF_OUTER_XEN,
+	BF_OUTER_VMWARE,
+	BF_OUTER_OTHER
 };
 
 /* Linux may ask the outer hypervisor to flush the TLB of a CPU that is not running. */
@@ -83,7 +88,8 @@ struct bf_handoff {
 	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
 	struct bf_region huge_pool;
 	struct bf_list page_pool; /* struct bf_region: pages free for the microkernel */
-	struct bf_list owned; /* struct bf_region: all that Linux must not see, the pools included */
+	struct bf_list
+		owned; /* struct bf_region: all that Linux must not see, the pools included */
 	struct bf_list ram; /* struct bf_region: the machine's RAM, ascending */
 	struct bf_image exts[BF_MAX_EXTS];
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
@@ -93,7 +99,7 @@ struct bf_handoff {
 struct bf_pp_handoff {
 	uint64_t magic;
 	uint32_t ppid;
-	uint32_t cpu; /* Linux' number, for messages only */
+	uint32_t cpu; /* Linux's number, for messages only */
 	uint64_t handoff; /* VA of struct bf_handoff, in the window */
 	uint64_t cr3; /* SPA of this PP's PML4, without an extension */
 	uint64_t area_pt; /* SPA of the page table that maps the PP area (BF_PP_ABI, BF_PP_TEMP) */
@@ -102,10 +108,10 @@ struct bf_pp_handoff {
 };
 
 /*
- * The way out that no extension can block: VMCALL (Intel) or VMMCALL (AMD) with this in RAX, executed
- * by the root VM in CPL 0. The microkernel promotes the PP; RAX is BF_HYPERCALL_STOPPED afterwards:
- * a value of our own, because on a bare CPU an outer hypervisor may answer the instruction, too. From
- * any other privilege level it is what it is on a bare CPU.
+ * The way out that no extension can block: VMCALL (Intel) or VMMCALL (AMD) with this in RAX,
+ * executed by the root VM in CPL 0. The microkernel promotes the PP; RAX is BF_HYPERCALL_STOPPED
+ * afterwards: a value of our own, because on a bare CPU an outer hypervisor may answer the
+ * instruction, too. From any other privilege level it is what it is on a bare CPU.
  */
 #define BF_HYPERCALL_STOP 0x706F747346426B6D
 #define BF_HYPERCALL_STOPPED 0x8F908B8CB9BD9492 /* ~BF_HYPERCALL_STOP */
@@ -122,8 +128,8 @@ struct bf_ring {
 
 /*
  * FAILED: this PP's extension or VS failed. fallback tells which of two cases it is: 0, the CPU is
- * bare again (a launch that failed); 1, it is still a guest, but of the microkernel alone, which lets
- * everything through until the driver executes BF_HYPERCALL_STOP.
+ * bare again (a launch that failed); 1, it is still a guest, but of the microkernel alone, which
+ * lets everything through until the driver executes BF_HYPERCALL_STOP.
  */
 enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
 

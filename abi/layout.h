@@ -52,7 +52,9 @@
 #define BF_PP_BASE 0xFFFF808000000000
 #define BF_PP_DATA BF_PP_BASE /* struct pp, BF_PP_DATA_PAGES pages */
 #define BF_PP_DATA_PAGES 4
-/* Behind the data, 64 KiB are unmapped (pp_gdt in microkernel/pp.h), as is a page below each stack. */
+/*
+ * Behind the data, 64 KiB are unmapped (pp_gdt in microkernel/pp.h), as is a page below each stack.
+ */
 #define BF_PP_STACK (BF_PP_BASE + 0x14000)
 #define BF_PP_STACK_PAGES 4
 #define BF_PP_STACK_TOP (BF_PP_STACK + BF_PP_STACK_PAGES * BF_PAGE_SIZE)
@@ -63,7 +65,9 @@
 #define BF_PP_TEMP (BF_PP_BASE + 0x31000) /* slots for pages of guest memory, read-only */
 #define BF_PP_TEMP_SLOTS 8
 
-/* --- selectors: fixed by Mk#1 for ring 3, Linux' own for ring 0 ------------------------------- */
+/*
+ * --- selectors: fixed by Mk#1 for ring 3, Linux's own for ring 0 -------------------------------
+ */
 #define BF_SEL_KERNEL_CS 0x10
 #define BF_SEL_KERNEL_SS 0x18
 #define BF_SEL_USER_SS 0x23
@@ -71,7 +75,7 @@
 #define BF_SEL_TSS 0x30
 
 /* RFLAGS on every entry into ring 3: IF and IOPL are 0, so that an extension can neither take
- * Linux' interrupts in root mode nor touch an I/O port. */
+ * Linux's interrupts in root mode nor touch an I/O port. */
 #define MK1_ENTRY_RFLAGS 0x2
 
 #endif

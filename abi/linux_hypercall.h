@@ -16,14 +16,14 @@ struct bf_hypercall_regs {
 	u64 rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11;
 };
 
-#define BF_HYPERCALL_ASM(insn, regs, answered)                                                     \
-	asm volatile("1:	" insn "\n"                                                        \
-		     "	movb	$1, %[yes]\n"                                                      \
-		     "2:\n" _ASM_EXTABLE(1b, 2b)                                                   \
-		     : "+a"((regs)->rax), "+c"((regs)->rcx), "+d"((regs)->rdx),                    \
-		       "+S"((regs)->rsi), "+D"((regs)->rdi), "+r"(r8), "+r"(r9), "+r"(r10),        \
-		       "+r"(r11), [yes] "+m"(answered)                                             \
-		     :                                                                             \
+#define BF_HYPERCALL_ASM(insn, regs, answered) \
+	asm volatile("1:	" insn "\n" \
+		     "	movb	$1, %[yes]\n" \
+		     "2:\n" _ASM_EXTABLE(1b, 2b) \
+		     : "+a"((regs)->rax), "+c"((regs)->rcx), "+d"((regs)->rdx), "+S"((regs)->rsi), \
+		       "+D"((regs)->rdi), "+r"(r8), "+r"(r9), "+r"(r10), \
+		       "+r"(r11), [yes] "+m"(answered) \
+		     : \
 		     : "memory", "cc")
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mk#1, the microkernel's syscall ABI: numbers, status values and the list of calls. The list is the
- * one source: the microkernel's dispatch table, libext's stubs and the documentation come from it.
+ * Mk#1, the microkernel's syscall ABI: numbers, status values and the list of calls. The list is
+ * the one source: the microkernel's dispatch table, libext's stubs and the documentation come from
+ * it.
  */
 #ifndef BF_ABI_MK1_H
 #define BF_ABI_MK1_H
@@ -11,7 +12,8 @@
 #define MK1_MAGIC 0x6642 /* "Bf": RAX[63:48] of every call */
 #define MK1_SPEC_ID 0x31236642 /* "Bf#1": what open_handle takes */
 #define MK1_SPEC_MASK 0x2 /* the bit of Mk#1 in the mask that _start receives */
-#define MK1_HANDLE 0x0 /* the handle handed out: binaries made for Bareflank 3.0 have it hard-coded */
+#define MK1_HANDLE \
+	0x0 /* the handle handed out: binaries made for Bareflank 3.0 have it hard-coded */
 #define MK1_INVALID_HANDLE 0xFFFFFFFFFFFFFFFF
 
 #define MK1_INVALID_ID 0xFFFF
@@ -76,11 +78,13 @@
 	X(VM, 1, vm_destroy_vm, 2, 0, "h:64 vmid:16", "", "HANDLE REG1") \
 	X(VM, 2, vm_map_direct, 3, 1, "h:64 vmid:16 spa:64", "va:64", "HANDLE REG1 REG2 UNKNOWN") \
 	X(VM, 3, vm_unmap_direct, 3, 0, "h:64 vmid:16 va:64", "", "HANDLE REG1 REG2") \
-	X(VM, 4, vm_unmap_direct_broadcast, 3, 0, "h:64 vmid:16 va:64", "", "HANDLE REG1 REG2 UNKNOWN") \
+	X(VM, 4, vm_unmap_direct_broadcast, 3, 0, "h:64 vmid:16 va:64", "", \
+	  "HANDLE REG1 REG2 UNKNOWN") \
 	X(VM, 5, vm_tlb_flush, 2, 0, "h:64 vmid:16", "", "HANDLE REG1") \
 	X(VP, 0, vp_create_vp, 2, 1, "h:64 vmid:16", "vpid:16", "HANDLE REG1 UNKNOWN") \
 	X(VP, 1, vp_destroy_vp, 2, 0, "h:64 vpid:16", "", "HANDLE REG1") \
-	X(VS, 0, vs_create_vs, 3, 1, "h:64 vpid:16 ppid:16", "vsid:16", "HANDLE REG1 REG2 UNKNOWN") \
+	X(VS, 0, vs_create_vs, 3, 1, "h:64 vpid:16 ppid:16", "vsid:16", \
+	  "HANDLE REG1 REG2 UNKNOWN") \
 	X(VS, 1, vs_destroy_vs, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
 	X(VS, 2, vs_init_as_root, 2, 0, "h:64 vsid:16", "", "HANDLE REG1") \
 	X(VS, 3, vs_read, 3, 1, "h:64 vsid:16 reg:64", "value:64", "HANDLE REG1 REG2") \

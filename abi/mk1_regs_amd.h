@@ -136,10 +136,12 @@
 	X(120, xcr0, 0x000, 8, LIVE)
 
 #define MK1_AMD_REG_ENUM(number, name, where, bytes, access) MK1_AMD_##name = (number),
+// clang-format off
 enum mk1_amd_reg {
 	MK1_AMD_unsupported = 0, /* never a register */
 	MK1_AMD_REGS(MK1_AMD_REG_ENUM)
 	MK1_AMD_NR_REGS
 };
+// clang-format on
 
 #endif

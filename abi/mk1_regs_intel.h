@@ -8,8 +8,8 @@
  *   GPR   a general register, which the VMCS does not hold: encoding is its offset in the register
  *         block
  *   LIVE  in the CPU itself while the VS is active, beside the VMCS when it is not: encoding is 0
- * bytes is the register's width, 8 for natural-width fields; the bits above it read as 0 and must be
- * 0 in a write.
+ * bytes is the register's width, 8 for natural-width fields; the bits above it read as 0 and must
+ * be 0 in a write.
  */
 #ifndef BF_ABI_MK1_REGS_INTEL_H
 #define BF_ABI_MK1_REGS_INTEL_H
@@ -181,10 +181,12 @@
 	X(162, xcr0, 0x0000, 8, LIVE)
 
 #define MK1_INTEL_REG_ENUM(number, name, where, bytes, access) MK1_INTEL_##name = (number),
+// clang-format off
 enum mk1_intel_reg {
 	MK1_INTEL_unsupported = 0, /* never a register */
 	MK1_INTEL_REGS(MK1_INTEL_REG_ENUM)
 	MK1_INTEL_NR_REGS
 };
+// clang-format on
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Fixed-width types for code that is compiled in the kernel, in the microkernel, in extensions and on the host. */
+/*
+ * Fixed-width types for code that is compiled in the kernel, in the microkernel, in extensions and
+ * on the host.
+ */
 #ifndef BF_ABI_TYPES_H
 #define BF_ABI_TYPES_H
 

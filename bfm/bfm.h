@@ -152,8 +152,8 @@ struct start_options {
 #define MAX_PATH 1024
 
 /*
- * The path of an image, in a buffer of MAX_PATH bytes: a name without a slash that is no file here is
- * looked for where images are installed.
+ * The path of an image, in a buffer of MAX_PATH bytes: a name without a slash that is no file here
+ * is looked for where images are installed.
  */
 void image_path(char *path, const char *name);
 
@@ -201,7 +201,9 @@ bool cpuinfo_value(const char *root, const char *label, char *value, size_t size
 
 /* --- machine.c ------------------------------------------------------------------------------- */
 
-/* CPU, kernel and outer hypervisor of this machine: nothing that tells it from others of its kind. */
+/*
+ * CPU, kernel and outer hypervisor of this machine: nothing that tells it from others of its kind.
+ */
 void machine_print(FILE *file, const char *root);
 void machine_print_values(FILE *file, const struct bf_register_value *values, uint32_t count);
 

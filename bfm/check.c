@@ -66,8 +66,8 @@ static bool print_lines(const struct check_line *lines, uint32_t outer)
 			printf(" %s%s%s%s", text->sentence, *detail ? " (" : "", detail,
 			       *detail ? ")" : "");
 		}
-		if (i == BF_CHECK_OUTER && !lines[i].error && outer < sizeof(outers) / sizeof(outers[0]) &&
-		    outers[outer])
+		if (i == BF_CHECK_OUTER && !lines[i].error &&
+		    outer < sizeof(outers) / sizeof(outers[0]) && outers[outer])
 			printf(" %s", outers[outer]);
 		putchar('\n');
 		if (lines[i].error && *text->hint)
@@ -80,7 +80,8 @@ static bool print_lines(const struct check_line *lines, uint32_t outer)
 static int check_by_module(int fd, bool report)
 {
 	struct bf_register_value values[MAX_VALUES];
-	struct bf_ioctl_check call = { .size = sizeof(call), .nr_values = MAX_VALUES,
+	struct bf_ioctl_check call = { .size = sizeof(call),
+				       .nr_values = MAX_VALUES,
 				       .values = (uintptr_t)values };
 	struct check_line lines[BF_NR_CHECKS];
 	bool possible;

@@ -34,8 +34,10 @@ static int print_text(int fd, uint64_t *position, struct escape *escape)
 	struct bf_ioctl_dump call;
 
 	do {
-		call = (struct bf_ioctl_dump){ .size = sizeof(call), .position = *position,
-					       .data = (uintptr_t)data, .length = sizeof(data) };
+		call = (struct bf_ioctl_dump){ .size = sizeof(call),
+					       .position = *position,
+					       .data = (uintptr_t)data,
+					       .length = sizeof(data) };
 		if (device_call(fd, BF_IOC_DUMP, &call) < 0)
 			return -1;
 		if (call.length > sizeof(data)) {

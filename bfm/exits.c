@@ -83,18 +83,14 @@ static const char *const intel[] = {
 
 /* Exit codes 0x60..0x8F; the ones below are counted through by register or vector. */
 static const char *const amd[] = {
-	"INTR", "NMI", "SMI", "INIT",
-	"VINTR", "CR0_SEL_WRITE", "IDTR_READ", "GDTR_READ",
-	"LDTR_READ", "TR_READ", "IDTR_WRITE", "GDTR_WRITE",
-	"LDTR_WRITE", "TR_WRITE", "RDTSC", "RDPMC",
-	"PUSHF", "POPF", "CPUID", "RSM",
-	"IRET", "SWINT", "INVD", "PAUSE",
-	"HLT", "INVLPG", "INVLPGA", "IOIO",
-	"MSR", "TASK_SWITCH", "FERR_FREEZE", "SHUTDOWN",
-	"VMRUN", "VMMCALL", "VMLOAD", "VMSAVE",
-	"STGI", "CLGI", "SKINIT", "RDTSCP",
-	"ICEBP", "WBINVD", "MONITOR", "MWAIT",
-	"MWAIT_ARMED", "XSETBV", "RDPRU", "EFER_WRITE_TRAP",
+	"INTR",	       "NMI",	    "SMI",	   "INIT",    "VINTR",	    "CR0_SEL_WRITE",
+	"IDTR_READ",   "GDTR_READ", "LDTR_READ",   "TR_READ", "IDTR_WRITE", "GDTR_WRITE",
+	"LDTR_WRITE",  "TR_WRITE",  "RDTSC",	   "RDPMC",   "PUSHF",	    "POPF",
+	"CPUID",       "RSM",	    "IRET",	   "SWINT",   "INVD",	    "PAUSE",
+	"HLT",	       "INVLPG",    "INVLPGA",	   "IOIO",    "MSR",	    "TASK_SWITCH",
+	"FERR_FREEZE", "SHUTDOWN",  "VMRUN",	   "VMMCALL", "VMLOAD",	    "VMSAVE",
+	"STGI",	       "CLGI",	    "SKINIT",	   "RDTSCP",  "ICEBP",	    "WBINVD",
+	"MONITOR",     "MWAIT",	    "MWAIT_ARMED", "XSETBV",  "RDPRU",	    "EFER_WRITE_TRAP"
 };
 
 #define AMD_FIRST 0x60

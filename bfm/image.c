@@ -31,8 +31,9 @@ struct image {
 	size_t detail_size;
 };
 
-__attribute__((format(printf, 3, 4))) static enum bf_error
-wrong(const struct image *image, enum bf_error error, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum bf_error wrong(const struct image *image,
+								 enum bf_error error,
+								 const char *format, ...)
 {
 	va_list args;
 
@@ -82,8 +83,8 @@ static enum bf_error check_header(struct image *image)
 			      image->size))
 		return wrong(image, BF_ERR_ELF_TRUNCATED, "program headers at 0x%llx",
 			     (unsigned long long)h->e_phoff);
-	if (h->e_shoff && !bsl_range_within(h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize, 0,
-					    image->size))
+	if (h->e_shoff &&
+	    !bsl_range_within(h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize, 0, image->size))
 		return wrong(image, BF_ERR_ELF_TRUNCATED, "section headers at 0x%llx",
 			     (unsigned long long)h->e_shoff);
 	return BF_ERR_OK;

@@ -64,7 +64,8 @@ static void print_model(FILE *file, const char *root)
 		model |= eax >> 12 & 0xF0;
 	if (family == 0xF)
 		family += eax >> 20 & 0xFF;
-	fprintf(file, "model       family 0x%x, model 0x%x, stepping %u\n", family, model, eax & 0xF);
+	fprintf(file, "model       family 0x%x, model 0x%x, stepping %u\n", family, model,
+		eax & 0xF);
 	if (cpuinfo_value(root, "microcode", microcode, sizeof(microcode)))
 		fprintf(file, "microcode   %s\n", microcode);
 }
@@ -102,19 +103,18 @@ static void print_cpuid(FILE *file)
 {
 	static const struct {
 		uint32_t leaf, subleaf;
-	} leaves[] = {
-		{ 0x0, 0 }, { 0x1, 0 }, { 0x6, 0 }, { 0x7, 0 }, { 0x7, 1 }, { 0x7, 2 }, { 0xA, 0 },
-		{ 0xD, 0 }, { 0xD, 1 }, { 0x14, 0 }, { 0x1A, 0 }, { 0x1C, 0 }, { 0x21, 0 },
-		{ 0x80000001, 0 }, { 0x80000007, 0 }, { 0x80000008, 0 }, { 0x8000000A, 0 },
-		{ 0x8000001B, 0 }, { 0x8000001F, 0 }, { 0x80000021, 0 }, { 0x80000022, 0 },
-		{ 0x40000001, 0 },
-	};
+	} leaves[] = { { 0x0, 0 },	  { 0x1, 0 },	     { 0x6, 0 },	{ 0x7, 0 },
+		       { 0x7, 1 },	  { 0x7, 2 },	     { 0xA, 0 },	{ 0xD, 0 },
+		       { 0xD, 1 },	  { 0x14, 0 },	     { 0x1A, 0 },	{ 0x1C, 0 },
+		       { 0x21, 0 },	  { 0x80000001, 0 }, { 0x80000007, 0 }, { 0x80000008, 0 },
+		       { 0x8000000A, 0 }, { 0x8000001B, 0 }, { 0x8000001F, 0 }, { 0x80000021, 0 },
+		       { 0x80000022, 0 }, { 0x40000001, 0 } };
 
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		struct regs r = cpuid(leaves[i].leaf & 0xC0000000, 0);
 
-		if (leaves[i].leaf > r.eax || (leaves[i].leaf >> 30 == 1 &&
-					       !(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)))
+		if (leaves[i].leaf > r.eax ||
+		    (leaves[i].leaf >> 30 == 1 && !(cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR)))
 			continue;
 		r = cpuid(leaves[i].leaf, leaves[i].subleaf);
 		if (leaves[i].leaf == 1)
@@ -142,7 +142,8 @@ void machine_print_values(FILE *file, const struct bf_register_value *values, ui
 	};
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *name = values[i].reg < BF_NR_FEATURE_REGISTERS ? names[values[i].reg] : "?";
+		const char *name = values[i].reg < BF_NR_FEATURE_REGISTERS ? names[values[i].reg] :
+									     "?";
 
 		if (values[i].msr)
 			fprintf(file, "MSR %08x      ", values[i].msr);

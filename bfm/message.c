@@ -111,8 +111,8 @@ static void describe_control(uint64_t detail, char *buf, size_t size)
 	uint32_t msr = BF_CONTROL_MSR(detail), bit = BF_CONTROL_BIT(detail);
 
 	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-		if (controls[i].bit != bit || (msrs[controls[i].kind].msr != msr &&
-					       msrs[controls[i].kind].true_msr != msr))
+		if (controls[i].bit != bit ||
+		    (msrs[controls[i].kind].msr != msr && msrs[controls[i].kind].true_msr != msr))
 			continue;
 		snprintf(buf, size, "MSR 0x%x bit %u, %s", msr, bit, controls[i].name);
 		return;

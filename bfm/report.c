@@ -129,8 +129,8 @@ void report_text(FILE *file, const struct status *status)
 
 		describe_detail(m->error, m->detail, detail, sizeof(detail));
 		fprintf(file, "%-11s CPU %" PRIu32 "%s: %s%s%s%s\n", "last error", m->error_cpu,
-			image_text(m->error, m->error_image, image, sizeof(image)),
-			text->sentence, *detail ? " (" : "", detail, *detail ? ")" : "");
+			image_text(m->error, m->error_image, image, sizeof(image)), text->sentence,
+			*detail ? " (" : "", detail, *detail ? ")" : "");
 		if (*text->hint)
 			fprintf(file, "%-11s %s\n", "hint", text->hint);
 	}

@@ -118,7 +118,8 @@ static int run(int argc, char **argv)
 		return code;
 	if (!o.tool) {
 		if (!find_tool(tool, sizeof(tool))) {
-			fail_message("sign", "install the headers of the kernel, or give --tool FILE",
+			fail_message("sign",
+				     "install the headers of the kernel, or give --tool FILE",
 				     "found no sign-file");
 			return EXIT_FAILED;
 		}

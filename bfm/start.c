@@ -13,12 +13,11 @@
 #define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
 #define MAX_WATCHDOG_NS 1000000000000ULL
 
-static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
-					      { "pool", required_argument, NULL, 'p' },
-					      { "huge", required_argument, NULL, 'g' },
-					      { "serial", required_argument, NULL, 's' },
-					      { "watchdog", required_argument, NULL, 'w' },
-					      COMMON_OPTIONS };
+static const struct option long_options[] = {
+	{ "microkernel", required_argument, NULL, 'm' }, { "pool", required_argument, NULL, 'p' },
+	{ "huge", required_argument, NULL, 'g' },	 { "serial", required_argument, NULL, 's' },
+	{ "watchdog", required_argument, NULL, 'w' },	 COMMON_OPTIONS
+};
 
 /* Milliseconds, or with the suffix s seconds. */
 static bool take_watchdog(uint64_t *ns)
@@ -278,9 +277,8 @@ static int run(int argc, char **argv)
 const struct command start_command = {
 	.name = "start",
 	.summary = "Put the running system under the hypervisor, on every CPU",
-	.arguments =
-		"[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
-		"           [--watchdog TIME] [EXTENSION...]",
+	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
+		     "           [--watchdog TIME] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the\n"
 		"installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"

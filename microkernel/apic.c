@@ -35,8 +35,8 @@ uint32_t apic_init(struct pp *pp)
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
 	/* In either mode: Linux may change it. */
-	pt[bsl_pt_index(REGISTERS, 1)] = (base & BSL_PTE_SPA) | BSL_PTE_P | BSL_PTE_W |
-					 BSL_PTE_UC | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
+	pt[bsl_pt_index(REGISTERS, 1)] = (base & BSL_PTE_SPA) | BSL_PTE_P | BSL_PTE_W | BSL_PTE_UC |
+					 BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
 	invlpg(REGISTERS);
 	if (!(base & APIC_BASE_EN))
 		return 0;
@@ -57,7 +57,10 @@ bool apic_send_nmi(uint32_t id)
 	if (!(base & APIC_BASE_EN))
 		return false;
 	if (base & APIC_BASE_EXTD) {
-		/* Not serialising, unlike other WRMSRs: what the NMI is about must be seen before it. */
+		/*
+		 * Not serialising, unlike other WRMSRs: what the NMI is about must be seen before
+		 * it.
+		 */
 		store_fence_for_wrmsr();
 		wrmsr(MSR_X2APIC_ICR, (uint64_t)id << 32 | ICR_NMI);
 		return true;

@@ -39,7 +39,7 @@ static void serial_register(unsigned int offset, uint8_t value)
 	outb((uint16_t)(debug.port + offset), value);
 }
 
-/* A UART that sends 8 bits a character is in use, maybe as Linux' console: its speed stays. */
+/* A UART that sends 8 bits a character is in use, maybe as Linux's console: its speed stays. */
 static void serial_init(void)
 {
 	if ((inb((uint16_t)(debug.port + UART_LCR)) & UART_LCR_8N1) == UART_LCR_8N1)
@@ -60,8 +60,7 @@ void debug_init(void)
 	debug.written = debug.ring->written;
 	debug.in_line = false;
 	debug.port = h->serial_port;
-	if (debug.size & (debug.size - 1) ||
-	    debug.size > h->ring.size - sizeof(struct bf_ring))
+	if (debug.size & (debug.size - 1) || debug.size > h->ring.size - sizeof(struct bf_ring))
 		debug.size = 0;
 	if (debug.port)
 		serial_init();

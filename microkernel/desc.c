@@ -71,7 +71,7 @@ void pp_init_tables(struct pp *pp)
 	gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
 	gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
 	gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
-				   bsl_field_get(tss, 0, 24) << 16 | bsl_field_get(tss, 24, 8) << 56;
+			       bsl_field_get(tss, 0, 24) << 16 | bsl_field_get(tss, 24, 8) << 56;
 	gdt[(BF_SEL_TSS >> 3) + 1] = tss >> 32;
 }
 

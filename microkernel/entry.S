@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ways into ring 0 (from the loader, by SYSCALL, by exception) and the way into ring 3. The ways
- * out of and into the guest are in svm/entry.S and vmx/entry.S.
+ * The ways into ring 0 (from the loader, by SYSCALL, by exception) and the way into ring 3. The
+ * ways out of and into the guest are in svm/entry.S and vmx/entry.S.
  */
 #include <abi/cpu_state.h>
 #include <abi/handoff.h>
@@ -16,7 +16,9 @@
 
 	.section .text, "ax"
 
-/* From bf_switch_enter: its stack, its descriptor tables, the PP's page table. Interrupts are off. */
+/*
+ * From bf_switch_enter: its stack, its descriptor tables, the PP's page table. Interrupts are off.
+ */
 	.globl mk_enter
 	.type mk_enter, @function
 mk_enter:
@@ -108,8 +110,8 @@ enter_ring3:
 	.size enter_ring3, . - enter_ring3
 
 /*
- * void resume_ring3(const uint64_t *gpr, rip, rflags, rsp): all registers as in gpr, which is in the
- * order of enum bf_gpr.
+ * void resume_ring3(const uint64_t *gpr, rip, rflags, rsp): all registers as in gpr, which is in
+ * the order of enum bf_gpr.
  */
 	.globl resume_ring3
 	.type resume_ring3, @function

@@ -44,14 +44,14 @@ MK_HOT bool exit_has_leaf(void)
 }
 
 /*
- * A CPUID. Any process can execute it: with that leaf it is the extension's from CPL 0 only, and for
- * all others one of the leaves that the CPU lacks. Returns when it is the extension's.
+ * A CPUID. Any process can execute it: with that leaf it is the extension's from CPL 0 only, and
+ * for all others one of the leaves that the CPU lacks. Returns when it is the extension's.
  */
 void exit_cpuid(struct vs *vs);
 
 /* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
-MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
-			      uint64_t reason, uint64_t rip)
+MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot, uint64_t reason,
+		       uint64_t rip)
 {
 	struct exit_log *log = pp->log;
 	struct exit_log_entry *e = &log->entries[log->next++ % MK_EXIT_LOG_ENTRIES];

@@ -139,7 +139,10 @@ static void fill_tls(const struct ext *ext, uint32_t ppid)
 		clac();
 }
 
-/* The PML4 with the addresses of 48 bits below what CR3 holds; of the lower half, where there are two. */
+/*
+ * The PML4 with the addresses of 48 bits below what CR3 holds; of the lower half, where there are
+ * two.
+ */
 static uint64_t *pml4_of(uint64_t cr3)
 {
 	uint64_t *root = window(cr3);
@@ -148,9 +151,9 @@ static uint64_t *pml4_of(uint64_t cr3)
 }
 
 /*
- * A root table with the PP's own entries (microkernel, window, PP area, switch) and the extension's.
- * With 5 levels, only the first entry of the PML5 differs from the PP's: what ring 3 can reach has one
- * address.
+ * A root table with the PP's own entries (microkernel, window, PP area, switch) and the
+ * extension's. With 5 levels, only the first entry of the PML5 differs from the PP's: what ring 3
+ * can reach has one address.
  */
 static bool make_root(const struct pp *pp, const struct ext *ext, uint64_t *cr3)
 {
@@ -213,7 +216,8 @@ static void map_abi_page(struct pp *pp, uint64_t spa)
 {
 	uint64_t *pt = window(pp->handoff.area_pt);
 
-	pt[bsl_pt_index(BF_PP_ABI, 1)] = spa | BSL_PTE_P | BSL_PTE_W | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
+	pt[bsl_pt_index(BF_PP_ABI, 1)] = spa | BSL_PTE_P | BSL_PTE_W | BSL_PTE_NX | BSL_PTE_A |
+					 BSL_PTE_D;
 	invlpg(BF_PP_ABI);
 }
 
@@ -320,8 +324,8 @@ static bool unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 	bool mapped = true;
 
 	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
-		uint64_t *entry = bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off,
-						  1, false);
+		uint64_t *entry =
+			bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, 1, false);
 
 		mapped = entry && *entry;
 		if (mapped)
@@ -338,7 +342,7 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size)
 	mk_lock(&ext->lock);
 	for (off = 0; ok && off < size; off += BF_PAGE_SIZE)
 		ok = bsl_pt_map(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, spa + off,
-			     USER_RW, 1);
+				USER_RW, 1);
 	if (!ok)
 		(void)unmap_pool(ext, spa, off - BF_PAGE_SIZE);
 	mk_unlock(&ext->lock);

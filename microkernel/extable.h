@@ -3,10 +3,10 @@
 #ifndef MK_EXTABLE_H
 #define MK_EXTABLE_H
 
-#define EXTABLE(insn, fixup)                                                                       \
-	".pushsection .extable, \"a\"\n\t"                                                         \
-	".balign 8\n\t"                                                                            \
-	".quad " #insn ", " #fixup "\n\t"                                                          \
+#define EXTABLE(insn, fixup) \
+	".pushsection .extable, \"a\"\n\t" \
+	".balign 8\n\t" \
+	".quad " #insn ", " #fixup "\n\t" \
 	".popsection\n\t"
 
 #endif

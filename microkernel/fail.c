@@ -40,14 +40,14 @@ static void forget(struct pp *pp)
 }
 
 /*
- * On the switch page's own stack, because with Linux' TSS the microkernel's stacks are out of reach
- * for an NMI: from here on it meets the switch page's IDT, which only takes note of it.
+ * On the switch page's own stack, because with Linux's TSS the microkernel's stacks are out of
+ * reach for an NMI: from here on it meets the switch page's IDT, which only takes note of it.
  */
 static _Noreturn void leave(struct bf_switch_page *sp)
 {
 	struct pp *pp = this_pp();
-	void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
-		(void *)pp->handoff.switch_leave;
+	void (*switch_leave)(struct bf_switch_page *)
+		__attribute__((noreturn)) = (void *)pp->handoff.switch_leave;
 
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
@@ -141,10 +141,10 @@ void fail_follow(struct pp *pp, const struct vs *next)
 }
 
 /*
- * The state that Linux was launched with is long past: on a stack that others use by now, Linux would
- * destroy more than it has lost. A machine that stands still helps nobody either. So it is reset, by
- * the chipset, or else by a triple fault, as Linux itself does it. INIT, to which chipsets may turn
- * that, waits for VMXOFF or GIF.
+ * The state that Linux was launched with is long past: on a stack that others use by now, Linux
+ * would destroy more than it has lost. A machine that stands still helps nobody either. So it is
+ * reset, by the chipset, or else by a triple fault, as Linux itself does it. INIT, to which
+ * chipsets may turn that, waits for VMXOFF or GIF.
  */
 void reset_machine(struct pp *pp, const char *why)
 {

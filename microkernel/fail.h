@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ways out: promote, and what happens when an extension, a VS or the microkernel itself fails. */
+/*
+ * The ways out: promote, and what happens when an extension, a VS or the microkernel itself fails.
+ */
 #ifndef MK_FAIL_H
 #define MK_FAIL_H
 
@@ -13,7 +15,7 @@ struct vs;
 /*
  * This PP gives up its extension. Before the first exit the CPU goes back to the loader with the
  * error. Afterwards Linux runs on as a guest of the microkernel alone, until the driver fetches it:
- * going back at an arbitrary instruction is not possible, because Linux' page table of the moment
+ * going back at an arbitrary instruction is not possible, because Linux's page table of the moment
  * (a user one under page-table isolation, say) need not map the code that switches.
  *
  * detail: vector, reason or field, by error. rip, address: where, for faults; else 0.
@@ -22,8 +24,8 @@ _Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t
 
 /*
  * To be called before an extension changes the state of vs. If this is Linux, its state as of the
- * exit is kept, so that an extension that fails half-way leaves nothing half-done behind (but for the
- * general registers from RBP to R15, which it changes without asking).
+ * exit is kept, so that an extension that fails half-way leaves nothing half-done behind (but for
+ * the general registers from RBP to R15, which it changes without asking).
  */
 void fail_remember(struct vs *vs);
 
@@ -34,8 +36,8 @@ void fail_follow(struct pp *pp, const struct vs *next);
 _Noreturn void fail_ext_fault(const struct trap_frame *frame);
 
 /*
- * Linux' CPU has no state any more that it could run, as after a triple fault: the machine begins anew,
- * as a bare one does. why goes to whoever reads the serial port.
+ * Linux's CPU has no state any more that it could run, as after a triple fault: the machine begins
+ * anew, as a bare one does. why goes to whoever reads the serial port.
  */
 _Noreturn void reset_machine(struct pp *pp, const char *why);
 

@@ -93,16 +93,16 @@ static inline bool xsetbv0_safe(uint64_t value)
 	return !fault;
 }
 
-#define MK_REGISTER(name)                                                                          \
-	static inline uint64_t read_##name(void)                                                   \
-	{                                                                                          \
-		uint64_t value;                                                                    \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value));                             \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline void write_##name(uint64_t value)                                            \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
+#define MK_REGISTER(name) \
+	static inline uint64_t read_##name(void) \
+	{ \
+		uint64_t value; \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value)); \
+		return value; \
+	} \
+	static inline void write_##name(uint64_t value) \
+	{ \
+		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory"); \
 	}
 MK_REGISTER(cr0)
 MK_REGISTER(cr2)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks that a PP holds when it fails are given up for it, so that the others can go on: each PP keeps
- * a list of them. They are taken in this order: objects, then an extension's or the direct maps', then
- * a pool's or the nested table's, then that of printing; and released in the reverse order.
+ * Locks that a PP holds when it fails are given up for it, so that the others can go on: each PP
+ * keeps a list of them. They are taken in this order: objects, then an extension's or the direct
+ * maps', then a pool's or the nested table's, then that of printing; and released in the reverse
+ * order.
  */
 #ifndef MK_LOCK_H
 #define MK_LOCK_H

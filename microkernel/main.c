@@ -67,15 +67,18 @@ static enum bf_error init_machine(const struct pp *pp)
 }
 
 /*
- * Linux' PAT stays when it has what Mk#1 promises, as it always does: without nested paging a guest on
- * AMD runs with root mode's PAT, and would find its memory types changed.
+ * Linux's PAT stays when it has what Mk#1 promises, as it always does: without nested paging a
+ * guest on AMD runs with root mode's PAT, and would find its memory types changed.
  */
 static bool pat_serves(uint64_t pat)
 {
-	return (uint8_t)pat == (uint8_t)HOST_PAT && (uint8_t)(pat >> 24) == (uint8_t)(HOST_PAT >> 24);
+	return (uint8_t)pat == (uint8_t)HOST_PAT &&
+	       (uint8_t)(pat >> 24) == (uint8_t)(HOST_PAT >> 24);
 }
 
-/* The CPU as root mode wants it, beyond CR3 and CR4, which it came with; the vendor adds its bits. */
+/*
+ * The CPU as root mode wants it, beyond CR3 and CR4, which it came with; the vendor adds its bits.
+ */
 static void init_cpu(struct pp *pp)
 {
 	struct bf_cpu_state *state = &pp->switch_page->cpu;
@@ -90,7 +93,7 @@ static void init_cpu(struct pp *pp)
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr(MSR_IA32_SYSENTER_CS, 0);
-	wrmsr(MSR_GS_BASE, 0); /* Linux' per-CPU data: not every CPU drops it with the selector */
+	wrmsr(MSR_GS_BASE, 0); /* Linux's per-CPU data: not every CPU drops it with the selector */
 	if (!pat_serves(state->pat))
 		wrmsr(MSR_IA32_PAT, HOST_PAT);
 	/* Without CR4.OSXSAVE Linux cannot read it, nor have changed it. */
@@ -155,8 +158,8 @@ _Noreturn void mk_main(void)
 		error = init_machine(pp);
 	if (error && (!mk.handoff || !mk.vendor)) {
 		/* Nothing has been changed yet, so nothing has to be taken back. */
-		void (*switch_leave)(struct bf_switch_page *) __attribute__((noreturn)) =
-			(void *)pp->handoff.switch_leave;
+		void (*switch_leave)(struct bf_switch_page *)
+			__attribute__((noreturn)) = (void *)pp->handoff.switch_leave;
 
 		mk.handoff = NULL;
 		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;

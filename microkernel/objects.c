@@ -193,8 +193,8 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 }
 
 /*
- * Whether the VS may go: it is active nowhere, no other PP caches it, and it is not what Linux runs in
- * or is about to be launched in on another PP.
+ * Whether the VS may go: it is active nowhere, no other PP caches it, and it is not what Linux runs
+ * in or is about to be launched in on another PP.
  */
 static bool vs_is_idle(const struct vs *vs)
 {
@@ -302,7 +302,7 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 	}
 }
 
-/* The CR8 in the CPU is Linux' in every VS. */
+/* The CR8 in the CPU is Linux's in every VS. */
 static bool stays_in_cpu(const struct vs *vs, enum live_reg reg)
 {
 	return reg != LIVE_CR8 || vs->root;

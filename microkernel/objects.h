@@ -3,8 +3,8 @@
  * VMs, VPs and VSs: three pools of slots whose index is the id of Mk#1.
  *
  * Locking: objects.c has one lock for all three pools, taken to create and destroy, and to use a VS
- * that is not active: another PP could destroy it. A VS is used only by the PP it is assigned to, and an
- * active one is not destroyed, so its use needs no lock.
+ * that is not active: another PP could destroy it. A VS is used only by the PP it is assigned to,
+ * and an active one is not destroyed, so its use needs no lock.
  */
 #ifndef MK_OBJECTS_H
 #define MK_OBJECTS_H
@@ -76,11 +76,13 @@ struct vs {
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
 	/*
 	 * By enum live_reg, while not active; else they are in the CPU. CR8 is not, but in a root
-	 * VS: what is in the CPU holds Linux' interrupts back. On SVM it is V_TPR then.
+	 * VS: what is in the CPU holds Linux's interrupts back. On SVM it is V_TPR then.
 	 */
 	uint64_t live[NR_LIVE_REGS];
 	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
-	uint64_t nested_top; /* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
+	uint64_t
+		/* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
+		nested_top;
 	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */
 	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
 };
@@ -108,8 +110,9 @@ bool vp_destroy(uint16_t id);
 bool vs_destroy(uint16_t id);
 
 /*
- * The call vs_migrate: assigns the VS to another PP. INVALID_INPUT_REG1, and nothing changed, when it is
- * not there, active, Linux', or still cached by the CPU of another PP, which must clear it first.
+ * The call vs_migrate: assigns the VS to another PP. INVALID_INPUT_REG1, and nothing changed, when
+ * it is not there, active, Linux's, or still cached by the CPU of another PP, which must clear it
+ * first.
  */
 uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 
@@ -149,13 +152,16 @@ MK_HOT void vs_put(const struct vs *vs)
 		vs_put_idle();
 }
 
-/* Between vs_take and vs_put: from now on vs counts as active. vs_activate or vs_unclaim must follow. */
+/*
+ * Between vs_take and vs_put: from now on vs counts as active. vs_activate or vs_unclaim must
+ * follow.
+ */
 void vs_claim(struct vs *vs);
 void vs_unclaim(struct vs *vs);
 
 /*
- * Makes vs the active one on this PP (or none with NULL), saving and loading registers. Unless it is
- * claimed it must be one that nobody destroys: the root VS.
+ * Makes vs the active one on this PP (or none with NULL), saving and loading registers. Unless it
+ * is claimed it must be one that nobody destroys: the root VS.
  */
 void vs_activate(struct vs *vs);
 

@@ -116,9 +116,9 @@ bool outer_wrmsr(uint32_t msr)
 }
 
 /*
- * KVM offers a guest to flush the TLB of a virtual CPU that is not running, when it runs next, in place
- * of an IPI. It flushes what that CPU used when it stopped. If that was root mode, the guest's
- * translations would stay: so none may be kept from one exit to the next entry.
+ * KVM offers a guest to flush the TLB of a virtual CPU that is not running, when it runs next, in
+ * place of an IPI. It flushes what that CPU used when it stopped. If that was root mode, the
+ * guest's translations would stay: so none may be kept from one exit to the next entry.
  */
 bool outer_flushes(void)
 {

@@ -29,8 +29,9 @@
 #include <abi/types.h>
 
 /*
- * The exit path is inline, and calls nothing from which it comes back while it still needs something:
- * then the compiler does not save registers for it. Rare exits end in a function of their own.
+ * The exit path is inline, and calls nothing from which it comes back while it still needs
+ * something: then the compiler does not save registers for it. Rare exits end in a function of
+ * their own.
  */
 #define MK_HOT static inline __attribute__((always_inline))
 #define MK_RARE __attribute__((noinline, cold))
@@ -99,8 +100,8 @@ struct fail_frame {
 
 /*
  * SVM without next-RIP save: the page that the guest executed last, and the entries of its page
- * tables on the way there. They stay mapped in the BF_PP_TEMP slots. As long as the entries read the
- * same, the page need not be looked for again.
+ * tables on the way there. They stay mapped in the BF_PP_TEMP slots. As long as the entries read
+ * the same, the page need not be looked for again.
  */
 struct code_window {
 	uint64_t page; /* guest RIP without the offset; ~0: none */
@@ -123,7 +124,10 @@ struct pp {
 	uint64_t host_cr3;
 	uint64_t host_fs_base;
 	struct tss tss;
-	/* RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI page */
+	/*
+	 * RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI
+	 * page
+	 */
 	uint64_t exit_gpr[4];
 
 	struct bf_pp_status *status;
@@ -180,8 +184,9 @@ struct pp {
 };
 
 /*
- * The GDT ends where the PP's data ends. A VM exit leaves its limit at 64 KiB (SDM vol. 3 §28.5.2): what
- * lies there must not become descriptors for an extension that loads a selector, so nothing does.
+ * The GDT ends where the PP's data ends. A VM exit leaves its limit at 64 KiB (SDM vol. 3 §28.5.2):
+ * what lies there must not become descriptors for an extension that loads a selector, so nothing
+ * does.
  */
 #define PP_GDT_OFFSET (BF_PP_DATA_PAGES * BF_PAGE_SIZE - MK_GDT_ENTRIES * 8)
 BF_STATIC_ASSERT(sizeof(struct pp) <= PP_GDT_OFFSET, "PP data");

@@ -21,8 +21,8 @@ static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
 }
 
 /*
- * LTR wants the descriptor not busy and marks it busy, but Linux' own is busy already and its GDT is
- * mapped read-only. So the register is loaded from a table of our own.
+ * LTR wants the descriptor not busy and marks it busy, but Linux's own is busy already and its GDT
+ * is mapped read-only. So the register is loaded from a table of our own.
  */
 static void load_tr(struct pp *pp, const struct bf_segment *tr)
 {

@@ -8,8 +8,8 @@ struct bf_cpu_state;
 struct pp;
 
 /*
- * Loads what Linux had, or has by now, in the registers that root mode uses for itself: TR, the MSRs
- * and the debug registers. The rest (control registers, descriptor tables, FS, GS, the other
+ * Loads what Linux had, or has by now, in the registers that root mode uses for itself: TR, the
+ * MSRs and the debug registers. The rest (control registers, descriptor tables, FS, GS, the other
  * segments) is loaded by the switch. Afterwards this PP's IST stacks are gone.
  */
 void restore_cpu(struct pp *pp, const struct bf_cpu_state *state);

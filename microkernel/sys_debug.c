@@ -58,7 +58,9 @@ uint64_t sys_debug_write_c(struct syscall_frame *f)
 	return MK1_SUCCESS;
 }
 
-/* The string at va, up to a NUL or size bytes, in chunks; false: part of it is not the extension's. */
+/*
+ * The string at va, up to a NUL or size bytes, in chunks; false: part of it is not the extension's.
+ */
 static bool walk_str(uint64_t va, uint64_t size, bool print)
 {
 	while (size) {

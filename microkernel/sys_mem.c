@@ -53,9 +53,9 @@ uint64_t sys_mem_alloc_huge(struct syscall_frame *f)
 
 /*
  * Takes size bytes at va of the pool window from the extension. When a PP keeps its old view
- * (tlb_shootdown), the memory is lost rather than dangerous. A page that a control block still points
- * to (a permission map, a nested table) is the extension's own affair, as is any other use of memory
- * that it has given back.
+ * (tlb_shootdown), the memory is lost rather than dangerous. A page that a control block still
+ * points to (a permission map, a nested table) is the extension's own affair, as is any other use
+ * of memory that it has given back.
  */
 static uint64_t take_back(uint64_t spa, uint64_t size)
 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_take and vs_put. */
+/*
+ * Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_take and vs_put.
+ */
 #include <bsl/bits.h>
 
 #include "ext.h"
@@ -107,8 +109,8 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 }
 
 /*
- * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when they
- * do not fit together, or it holds what the CPU does not take.
+ * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when
+ * they do not fit together, or it holds what the CPU does not take.
  */
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
@@ -160,7 +162,8 @@ static bool too_early(void)
 }
 
 /*
- * The active VS behind the instruction that exited, or at it again, before next becomes the active one.
+ * The active VS behind the instruction that exited, or at it again, before next becomes the active
+ * one.
  */
 static bool advance_active(struct vs *next)
 {
@@ -223,9 +226,9 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 }
 
 /*
- * Whether the code that switches finds itself mapped when it has loaded the CR3 of vs: in Linux only, and in
- * its kernel only, but for the first and last instructions there, which run on the user's page table where
- * page tables are isolated.
+ * Whether the code that switches finds itself mapped when it has loaded the CR3 of vs: in Linux
+ * only, and in its kernel only, but for the first and last instructions there, which run on the
+ * user's page table where page tables are isolated.
  */
 static bool can_leave(const struct pp *pp, struct vs *vs)
 {

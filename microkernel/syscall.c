@@ -9,7 +9,7 @@
 #define MAX_OPS 16
 
 /* By opcode and index, 4 bits each. */
-#define MK1_ENTRY(op, idx, name, in, out, args, results, errors)                                   \
+#define MK1_ENTRY(op, idx, name, in, out, args, results, errors) \
 	[MK1_OP_##op * MAX_CALLS + (idx)] = sys_##name,
 static const syscall_fn calls[MAX_OPS * MAX_CALLS] = { MK1_SYSCALLS(MK1_ENTRY) };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One function a syscall, named sys_<name>, in sys_<group>.c. The handle has been checked when it is
- * called; ids and addresses are checked by it, first all of them, then the effect.
+ * One function a syscall, named sys_<name>, in sys_<group>.c. The handle has been checked when it
+ * is called; ids and addresses are checked by it, first all of them, then the effect.
  */
 #ifndef MK_SYSCALL_H
 #define MK_SYSCALL_H

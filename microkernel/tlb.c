@@ -48,7 +48,9 @@ void tlb_join(struct pp *pp)
 	tlb_catch_up(pp);
 }
 
-/* The guest may have exited from its NMI handler, with NMIs blocked; it stands another one there. */
+/*
+ * The guest may have exited from its NMI handler, with NMIs blocked; it stands another one there.
+ */
 static void await_kick(struct tlb_state *tlb)
 {
 	uint32_t kick = __atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE);
@@ -76,8 +78,8 @@ bool tlb_kicked(struct pp *pp)
 {
 	uint32_t sent = KICK_SENT;
 
-	if (!__atomic_compare_exchange_n(&pp->tlb->kick, &sent, KICK_NONE, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&pp->tlb->kick, &sent, KICK_NONE, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
 		return false;
 	tlb_catch_up(pp);
 	return true;
@@ -113,15 +115,18 @@ static bool has_flushed(uint32_t ppid, uint64_t generation)
 	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
 }
 
-/* Whoever reserves it sends the NMI, unless the PP has seen to it meanwhile. false: somebody else does. */
+/*
+ * Whoever reserves it sends the NMI, unless the PP has seen to it meanwhile. false: somebody else
+ * does.
+ */
 static bool kick(uint32_t ppid, uint64_t generation)
 {
 	struct tlb_state *tlb = state_of(ppid);
 	uint32_t none = KICK_NONE;
 	bool needed;
 
-	if (!__atomic_compare_exchange_n(&tlb->kick, &none, KICK_RESERVED, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&tlb->kick, &none, KICK_RESERVED, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
 		return false;
 	needed = !has_flushed(ppid, generation);
 	__atomic_store_n(&tlb->kick, needed ? KICK_SENT : KICK_NONE, __ATOMIC_RELEASE);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TLB shootdown: when a mapping of an extension goes away, no PP may use it any more before the page
- * behind it gets another purpose.
+ * TLB shootdown: when a mapping of an extension goes away, no PP may use it any more before the
+ * page behind it gets another purpose.
  *
  * Each PP says whether it is in the guest, and which generation of the mappings its TLB knows. A PP
- * in the guest uses no mapping of an extension, and flushes when it comes back, if the generation has
- * moved on. A PP in root mode gets an NMI, and flushes in its handler: whatever its extension does,
- * nothing but an NMI reaches it there.
+ * in the guest uses no mapping of an extension, and flushes when it comes back, if the generation
+ * has moved on. A PP in root mode gets an NMI, and flushes in its handler: whatever its extension
+ * does, nothing but an NMI reaches it there.
  *
- * Who writes a word and who reads it each have a barrier between their own write and their look at the
- * other's, so that one of them sees the other: away and tlb_generation, away and kick. An NMI sent so is
- * never taken by the guest: a PP with kick set neither enters it nor leaves the hypervisor before the
- * NMI has come.
+ * Who writes a word and who reads it each have a barrier between their own write and their look at
+ * the other's, so that one of them sees the other: away and tlb_generation, away and kick. An NMI
+ * sent so is never taken by the guest: a PP with kick set neither enters it nor leaves the
+ * hypervisor before the NMI has come.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -20,7 +20,9 @@
 
 #include "pp.h"
 
-/* An NMI that makes a PP flush: somebody is about to send it, or has. Only what was sent is taken. */
+/*
+ * An NMI that makes a PP flush: somebody is about to send it, or has. Only what was sent is taken.
+ */
 enum tlb_kick { KICK_NONE, KICK_RESERVED, KICK_SENT };
 
 struct tlb_state {
@@ -48,7 +50,10 @@ void tlb_part(struct pp *pp);
 /* Flushes this PP up to the current generation. */
 void tlb_catch_up(struct pp *pp);
 
-/* Immediately before the guest is entered. false: tlb_await_kick must come first, and this once more. */
+/*
+ * Immediately before the guest is entered. false: tlb_await_kick must come first, and this once
+ * more.
+ */
 MK_HOT bool tlb_enter_guest(struct pp *pp)
 {
 	struct tlb_state *tlb = pp->tlb;
@@ -64,8 +69,8 @@ void tlb_await_kick(struct pp *pp);
 bool tlb_kicked(struct pp *pp);
 
 /*
- * The first thing on every exit, before anything of an extension is touched. false: tlb_catch_up must
- * follow.
+ * The first thing on every exit, before anything of an extension is touched. false: tlb_catch_up
+ * must follow.
  */
 MK_HOT bool tlb_leave_guest(struct pp *pp)
 {

@@ -31,9 +31,9 @@ static bool fix_up(struct trap_frame *frame)
 }
 
 /*
- * With CPUID faulting, which Linux switches on for single tasks, CPUID is #GP in ring 3 (SDM vol. 2A,
- * CPUID; HWCR.CpuidUserDis, APM vol. 2 §3.2.10). An exit leaves it on, so an extension would get that
- * fault in place of the answer. In ring 0 there is none.
+ * With CPUID faulting, which Linux switches on for single tasks, CPUID is #GP in ring 3 (SDM vol.
+ * 2A, CPUID; HWCR.CpuidUserDis, APM vol. 2 §3.2.10). An exit leaves it on, so an extension would
+ * get that fault in place of the answer. In ring 0 there is none.
  */
 static bool execute_cpuid(struct pp *pp, struct trap_frame *frame)
 {
@@ -42,8 +42,7 @@ static bool execute_cpuid(struct pp *pp, struct trap_frame *frame)
 	uint8_t bytes[2];
 
 	if (frame->vector != VECTOR_GP || frame->error_code ||
-	    !ext_read(pp, bytes, frame->rip, sizeof(bytes)) || bytes[0] != 0x0F ||
-	    bytes[1] != 0xA2)
+	    !ext_read(pp, bytes, frame->rip, sizeof(bytes)) || bytes[0] != 0x0F || bytes[1] != 0xA2)
 		return false;
 	r = cpuid((uint32_t)gpr[BF_RAX], (uint32_t)gpr[BF_RCX]);
 	gpr[BF_RAX] = r.eax;
@@ -73,9 +72,9 @@ static bool was_bus_lock(const struct trap_frame *frame)
 }
 
 /*
- * A machine check in root mode is Linux', as an NMI is: Linux has the handler, and ends MCG_STATUS.MCIP,
- * under which another one is a shutdown (SDM vol. 3 §16.3.2.2, APM vol. 2 §9.3.2). Without RIPV what it
- * interrupted cannot go on.
+ * A machine check in root mode is Linux's, as an NMI is: Linux has the handler, and ends
+ * MCG_STATUS.MCIP, under which another one is a shutdown (SDM vol. 3 §16.3.2.2, APM vol. 2 §9.3.2).
+ * Without RIPV what it interrupted cannot go on.
  */
 static void machine_check(struct pp *pp, const struct trap_frame *frame)
 {
@@ -129,8 +128,9 @@ void trap(struct trap_frame *frame)
 		return;
 	if (fix_up(frame))
 		return;
-	mk_print("microkernel: exception %llu, error code 0x%llx at rip 0x%llx, cr2 0x%llx, pp %u\n",
-		 (unsigned long long)frame->vector, (unsigned long long)frame->error_code,
-		 (unsigned long long)frame->rip, (unsigned long long)read_cr2(), pp->handoff.ppid);
+	mk_print(
+		"microkernel: exception %llu, error code 0x%llx at rip 0x%llx, cr2 0x%llx, pp %u\n",
+		(unsigned long long)frame->vector, (unsigned long long)frame->error_code,
+		(unsigned long long)frame->rip, (unsigned long long)read_cr2(), pp->handoff.ppid);
 	fail(BF_ERR_MK_FAULT, frame->vector, frame->rip, read_cr2());
 }

@@ -17,8 +17,8 @@
 struct pp;
 
 /*
- * What became of the step over the instruction that exited. AGAIN: it is not there any more, and the
- * guest is to execute what is; RAX to RDX are as it exited. FAILED: its length cannot be told.
+ * What became of the step over the instruction that exited. AGAIN: it is not there any more, and
+ * the guest is to execute what is; RAX to RDX are as it exited. FAILED: its length cannot be told.
  */
 enum advance { ADVANCE_DONE, ADVANCE_AGAIN, ADVANCE_FAILED };
 
@@ -46,7 +46,9 @@ struct vendor_ops {
 	bool (*vs_load)(struct vs *vs);
 	/* The VS stops being the active one: what only the CPU holds of it goes into the VS. */
 	void (*vs_unload)(struct vs *vs);
-	/* The statuses of the calls vs_read and vs_write; *value is written only with MK1_SUCCESS. */
+	/*
+	 * The statuses of the calls vs_read and vs_write; *value is written only with MK1_SUCCESS.
+	 */
 	uint64_t (*vs_read)(struct vs *vs, uint64_t reg, uint64_t *value);
 	uint64_t (*vs_write)(struct vs *vs, uint64_t reg, uint64_t value);
 	/* The privilege level at which the guest is. */
@@ -74,8 +76,9 @@ struct vendor_ops {
 	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */
 	bool (*nested_leaf)(uint64_t spa, uint64_t size, uint64_t *attr);
 	/*
-	 * Where these carry memory types (else NULL), after an MTRR was written: whether nested_leaf
-	 * says something else from now on. And what drops this PP's translations of the nested table.
+	 * Where these carry memory types (else NULL), after an MTRR was written: whether
+	 * nested_leaf says something else from now on. And what drops this PP's translations of the
+	 * nested table.
 	 */
 	bool (*nested_types_changed)(void);
 	void (*nested_flush)(void);

@@ -39,9 +39,11 @@ static bool is_final(struct pp *pp)
 
 static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
 {
-	static const char *const names[] = { [PHASE_IDLE] = "no", [PHASE_START] = "_start",
+	static const char *const names[] = { [PHASE_IDLE] = "no",
+					     [PHASE_START] = "_start",
 					     [PHASE_BOOTSTRAP] = "bootstrap",
-					     [PHASE_VMEXIT] = "vmexit", [PHASE_FAIL] = "fail" };
+					     [PHASE_VMEXIT] = "vmexit",
+					     [PHASE_FAIL] = "fail" };
 
 	mk_print("ext %u, pp %u: overdue in %s, at rip 0x%llx\n", pp->ext->id, pp->handoff.ppid,
 		 names[pp->phase], (unsigned long long)rip);

@@ -7,10 +7,10 @@
  * it, so that Linux cannot change what runs in root mode) and its switch page. Nothing is user
  * accessible, global, or both writable and executable.
  *
- * Where Linux runs with 5 levels, so does root mode: CR4.LA57 cannot change in long mode. Our addresses
- * have 48 bits. They lie at both ends of the PML5, whose first and last entry lead to the same PML4: its
- * lower half is used by way of the one, its upper half by way of the other. Only where Linux has the
- * switch page may be elsewhere.
+ * Where Linux runs with 5 levels, so does root mode: CR4.LA57 cannot change in long mode. Our
+ * addresses have 48 bits. They lie at both ends of the PML5, whose first and last entry lead to the
+ * same PML4: its lower half is used by way of the one, its upper half by way of the other. Only
+ * where Linux has the switch page may be elsewhere.
  *
  * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
  */

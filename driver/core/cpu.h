@@ -14,8 +14,8 @@
 void bf_cpu_capture(struct bf_switch_page *page);
 
 /*
- * Captures the MSRs that not every CPU has, and stops what counts and traces by itself. To be called
- * right before bf_switch_enter, which stops again what an NMI has let go on in between;
+ * Captures the MSRs that not every CPU has, and stops what counts and traces by itself. To be
+ * called right before bf_switch_enter, which stops again what an NMI has let go on in between;
  * bf_switch_leave, or the first entry as a guest, lets it go on.
  */
 void bf_cpu_quiesce(struct bf_cpu_state *state);

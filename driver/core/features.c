@@ -61,8 +61,8 @@ BF_STATIC_ASSERT(MSR_VMX_LAST - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capabi
 
 /*
  * alike: the bits that the microkernel or an extension looks at on one CPU and then counts on
- * everywhere: what becomes a bit of the host's CR4 or of a VMCB, what a guest's CR4 may have, XSAVE,
- * nested paging. The rest may differ: cores of a hybrid CPU count cache, counters and trace
+ * everywhere: what becomes a bit of the host's CR4 or of a VMCB, what a guest's CR4 may have,
+ * XSAVE, nested paging. The rest may differ: cores of a hybrid CPU count cache, counters and trace
  * otherwise, and firmware may number or limit them as it likes.
  */
 static const struct {
@@ -104,7 +104,7 @@ static const struct {
 	[WORD_SVM_EDX] = { 0x8000000A, 0, EDX, 0xFFFFFFFF },
 	/* SME, and where its bit is */
 	[WORD_SME_EAX] = { 0x8000001F, 0, EAX, 1U << 0 },
-	[WORD_SME_EBX] = { 0x8000001F, 0, EBX, 0x3F },
+	[WORD_SME_EBX] = { 0x8000001F, 0, EBX, 0x3F }
 };
 
 /* Which MSRs of abi/features.h there are: any of these bits of a word, on these makes of CPU. */
@@ -115,30 +115,28 @@ static const struct {
 	uint8_t make;
 	uint8_t word;
 	uint32_t bits; /* 0: always */
-} msrs[] = {
-	{ BF_REGISTER_EFER, INTEL | AMD, 0, 0 },
-	{ BF_REGISTER_XSS, INTEL | AMD, WORD_D_1_EAX, 1U << 3 },
-	{ BF_REGISTER_DEBUGCTL, INTEL, 0, 0 },
-	{ BF_REGISTER_DEBUGCTL_AMD, AMD, 0, 0 },
-	{ BF_REGISTER_TEST_CTRL, INTEL, 0, 0 },
-	{ BF_REGISTER_MISC_FEATURES, INTEL, 0, 0 },
-	{ BF_REGISTER_HWCR, AMD, 0, 0 },
-	{ BF_REGISTER_SYSCFG, AMD, 0, 0 },
-	{ BF_REGISTER_S_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
-	{ BF_REGISTER_S_CET, INTEL, WORD_7_EDX, 1U << 20 },
-	{ BF_REGISTER_U_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
-	{ BF_REGISTER_U_CET, INTEL, WORD_7_EDX, 1U << 20 },
-	{ BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, 1U << 25 },
-	{ BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, 1U << 19 },
-	{ BF_REGISTER_PASID, INTEL, WORD_7_ECX, 1U << 29 },
-	/* IA32_CORE_CAPABILITIES, where there is that, tells about it. */
-	{ BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, 1U << 30 },
-	/* From version 2 of performance monitoring on, by EAX[7:0]. */
-	{ BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
-	{ BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },
-	{ BF_REGISTER_TSC_RATIO, AMD, WORD_SVM_EDX, 1U << CPUID_8000000A_EDX_TSC_RATIO },
-	{ BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, 1U << CPUID_8000001F_EAX_SEV },
-};
+} msrs[] = { { BF_REGISTER_EFER, INTEL | AMD, 0, 0 },
+	     { BF_REGISTER_XSS, INTEL | AMD, WORD_D_1_EAX, 1U << 3 },
+	     { BF_REGISTER_DEBUGCTL, INTEL, 0, 0 },
+	     { BF_REGISTER_DEBUGCTL_AMD, AMD, 0, 0 },
+	     { BF_REGISTER_TEST_CTRL, INTEL, 0, 0 },
+	     { BF_REGISTER_MISC_FEATURES, INTEL, 0, 0 },
+	     { BF_REGISTER_HWCR, AMD, 0, 0 },
+	     { BF_REGISTER_SYSCFG, AMD, 0, 0 },
+	     { BF_REGISTER_S_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
+	     { BF_REGISTER_S_CET, INTEL, WORD_7_EDX, 1U << 20 },
+	     { BF_REGISTER_U_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
+	     { BF_REGISTER_U_CET, INTEL, WORD_7_EDX, 1U << 20 },
+	     { BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, 1U << 25 },
+	     { BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, 1U << 19 },
+	     { BF_REGISTER_PASID, INTEL, WORD_7_ECX, 1U << 29 },
+	     /* IA32_CORE_CAPABILITIES, where there is that, tells about it. */
+	     { BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, 1U << 30 },
+	     /* From version 2 of performance monitoring on, by EAX[7:0]. */
+	     { BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
+	     { BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },
+	     { BF_REGISTER_TSC_RATIO, AMD, WORD_SVM_EDX, 1U << CPUID_8000000A_EDX_TSC_RATIO },
+	     { BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, 1U << CPUID_8000001F_EAX_SEV } };
 
 #define REGISTER_MSR(number, name, text, msr) [number] = (msr),
 static const uint32_t msr_numbers[] = { BF_FEATURE_REGISTERS(REGISTER_MSR) };
@@ -194,8 +192,8 @@ static void read_registers(struct bf_cpu_features *features)
 	if (registers[BF_REGISTER_CR4] & BSL_BIT(CR4_OSXSAVE))
 		registers[BF_REGISTER_XCR0] = bf_hw_xcr0();
 	registers[BF_REGISTER_ENCRYPTION] = read_encryption(features);
-	registers[BF_REGISTER_CPUID_7_1_ECX] =
-		features->words[WORD_7_1_ECX] & BSL_BIT(CPUID_7_1_ECX_MSR_IMM);
+	registers[BF_REGISTER_CPUID_7_1_ECX] = features->words[WORD_7_1_ECX] &
+					       BSL_BIT(CPUID_7_1_ECX_MSR_IMM);
 	for (i = 0; i < NR_OF(msrs); i++) {
 		if ((msrs[i].make & make) &&
 		    (!msrs[i].bits || (features->words[msrs[i].word] & msrs[i].bits)))

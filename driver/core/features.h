@@ -24,8 +24,8 @@ struct bf_cpu_features {
 void bf_features_read(struct bf_cpu_features *features);
 
 /*
- * Lists the registers and capability MSRs that were read, for people who look into a report: at most
- * max of them. Returns how many there are.
+ * Lists the registers and capability MSRs that were read, for people who look into a report: at
+ * most max of them. Returns how many there are.
  */
 uint32_t bf_features_list(const struct bf_cpu_features *features, struct bf_register_value *values,
 			  uint32_t max);
@@ -34,8 +34,8 @@ uint32_t bf_features_list(const struct bf_cpu_features *features, struct bf_regi
 bool bf_features_nested(const struct bf_cpu_features *features);
 
 /*
- * Whether TLBs are flushed by broadcasts to an ASID (INVLPGB, APM vol. 3) rather than by interrupts,
- * which reach a CPU whether it is a guest or not.
+ * Whether TLBs are flushed by broadcasts to an ASID (INVLPGB, APM vol. 3) rather than by
+ * interrupts, which reach a CPU whether it is a guest or not.
  */
 bool bf_features_broadcast(const struct bf_cpu_features *features);
 

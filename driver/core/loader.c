@@ -39,8 +39,8 @@ static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */
 
 /*
- * The way out that no extension can block. False: this CPU is bare. The instruction faults then, or an
- * outer hypervisor answers it; the microkernel would never let it see this one.
+ * The way out that no extension can block. False: this CPU is bare. The instruction faults then, or
+ * an outer hypervisor answers it; the microkernel would never let it see this one.
  */
 static bool hypercall_stop(const struct bf_pp *pp)
 {

@@ -147,7 +147,10 @@ uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t h
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);
 
-/* This CPU enters, and says how it went in pp->inside and pp->failure; or leaves. Interrupts are off. */
+/*
+ * This CPU enters, and says how it went in pp->inside and pp->failure; or leaves. Interrupts are
+ * off.
+ */
 void bf_launch(struct bf_pp *pp);
 void bf_leave(struct bf_pp *pp);
 

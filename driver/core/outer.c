@@ -22,10 +22,8 @@ static const struct {
 	char signature[13];
 	enum bf_outer outer;
 } known[] = {
-	{ "KVMKVMKVM\0\0\0", BF_OUTER_KVM },
-	{ "Microsoft Hv", BF_OUTER_HYPERV },
-	{ "XenVMMXenVMM", BF_OUTER_XEN },
-	{ "VMwareVMware", BF_OUTER_VMWARE },
+	{ "KVMKVMKVM\0\0\0", BF_OUTER_KVM }, { "Microsoft Hv", BF_OUTER_HYPERV },
+	{ "XenVMMXenVMM", BF_OUTER_XEN },    { "VMwareVMware", BF_OUTER_VMWARE },
 	{ "TCGTCGTCGTCG", BF_OUTER_NONE },
 };
 
@@ -40,8 +38,8 @@ static enum bf_outer of_signature(const uint32_t regs[4])
 }
 
 /*
- * A hypervisor may offer Hyper-V's interface first, for Windows, and its own behind it. Linux takes the
- * other one then, and so does this: what counts is what Linux calls.
+ * A hypervisor may offer Hyper-V's interface first, for Windows, and its own behind it. Linux takes
+ * the other one then, and so does this: what counts is what Linux calls.
  */
 static enum bf_outer detect(uint32_t *base)
 {
@@ -81,10 +79,10 @@ enum bf_outer bf_outer_detect(uint32_t *flags)
 }
 
 /*
- * Hyper-V's guests flush TLBs of other CPUs by a hypercall, which names address spaces of this machine
- * and does not reach those of a guest in it: translations that Linux believes to be gone would stay. Xen
- * delivers interrupts by event channels, to a vector that it injects by itself, and its hypercalls act on
- * the address space of their caller, which would be root mode's.
+ * Hyper-V's guests flush TLBs of other CPUs by a hypercall, which names address spaces of this
+ * machine and does not reach those of a guest in it: translations that Linux believes to be gone
+ * would stay. Xen delivers interrupts by event channels, to a vector that it injects by itself, and
+ * its hypercalls act on the address space of their caller, which would be root mode's.
  */
 enum bf_error bf_outer_check(enum bf_outer outer)
 {

@@ -69,8 +69,8 @@ uint64_t bf_os_memory_end(void);
 uint64_t bf_os_free_memory(void);
 
 /*
- * Whether the system forbids even its administrator to run code in the kernel, unless it is signed. The
- * caller of bf_loader_start sees to the signatures of images then.
+ * Whether the system forbids even its administrator to run code in the kernel, unless it is signed.
+ * The caller of bf_loader_start sees to the signatures of images then.
  */
 bool bf_os_locked_down(void);
 
@@ -87,8 +87,8 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
 bool bf_os_wrmsr(uint32_t msr, uint64_t value);
 
 /*
- * VMCALL or VMMCALL with RAX = *rax, which receives the answer. False: #UD, no hypervisor answers. That
- * one does need not be ours: an outer one may. Any context.
+ * VMCALL or VMMCALL with RAX = *rax, which receives the answer. False: #UD, no hypervisor answers.
+ * That one does need not be ours: an outer one may. Any context.
  */
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax);
 

@@ -67,7 +67,8 @@ static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, ui
 		if (launching && r->loader->watchdog_ns)
 			began = bf_hw_cycles(); /* it comes back, one way or the other */
 		else if (bf_hw_cycles() - began > WAIT_CYCLES)
-			veto(r, (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
+			veto(r,
+			     (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
 		bf_hw_pause();
 	}
 }
@@ -96,13 +97,12 @@ static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu,
 }
 
 /*
- * One CPU after the other, PP 0 first, which initialises the microkernel: extensions made for Mk#1 know
- * no two bootstrap callbacks at a time.
+ * One CPU after the other, PP 0 first, which initialises the microkernel: extensions made for Mk#1
+ * know no two bootstrap callbacks at a time.
  */
 static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
 {
-	uint32_t mine = r->initial ? pp->ppid :
-				     __atomic_fetch_add(&r->turns, 1, __ATOMIC_ACQ_REL);
+	uint32_t mine = r->initial ? pp->ppid : __atomic_fetch_add(&r->turns, 1, __ATOMIC_ACQ_REL);
 
 	await(r, &r->turn, mine, cpu);
 	if (load(&r->verdict) != PENDING)

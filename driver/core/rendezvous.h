@@ -12,9 +12,10 @@
 #include "loader.h"
 
 /*
- * Launches every CPU that is online and not a guest yet; initial: nobody has entered this microkernel
- * before, so PP 0 goes ahead. All CPUs or none: on an error, which is also in *failure, each has left
- * again, unless it is stuck (pp->inside). *paused_ns: how long interrupts were off, at most.
+ * Launches every CPU that is online and not a guest yet; initial: nobody has entered this
+ * microkernel before, so PP 0 goes ahead. All CPUs or none: on an error, which is also in *failure,
+ * each has left again, unless it is stuck (pp->inside). *paused_ns: how long interrupts were off,
+ * at most.
  */
 enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
 			   uint64_t *paused_ns);

@@ -11,7 +11,7 @@
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
 
-/* Linux' objtool follows the stack of every function, which leads nowhere here. */
+/* Linux's objtool follows the stack of every function, which leads nowhere here. */
 #ifdef __KERNEL__
 #include <linux/objtool.h>
 #define NO_STACK_FRAME(function) STACK_FRAME_NON_STANDARD function
@@ -91,9 +91,9 @@ bf_switch_enter:
 	/*
 	 * Root mode's own CR4, before anything of root mode is touched: without CET there is no
 	 * ENDBR where IRET goes, without LASS the window in the lower half can be reached, and
-	 * without PGE Linux' global translations go, so that none of another page size meets ours.
-	 * Clearing PCIDE is allowed with any CR3; what Linux' PCID means then (PWT and PCD) does not
-	 * outlive the next but few instructions (SDM vol. 3 §2.5, §4.10.4.1).
+	 * without PGE Linux's global translations go, so that none of another page size meets ours.
+	 * Clearing PCIDE is allowed with any CR3; what Linux's PCID means then (PWT and PCD) does
+	 * not outlive the next but few instructions (SDM vol. 3 §2.5, §4.10.4.1).
 	 */
 	mov	BF_SWITCH_HOST_CR4(%rdi), %rax
 	mov	%rax, %cr4
@@ -152,9 +152,9 @@ bf_switch_leave:
 
 	/*
 	 * CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0;
-	 * CR4.CET needs CR0.WP, which root mode has set. From here on nothing may be touched that is
-	 * not Linux', and nothing branched to without ENDBR. NX is in root mode's tables until CR3
-	 * has changed.
+	 * CR4.CET needs CR0.WP, which root mode has set. From here on nothing may be touched that
+	 * is not Linux's, and nothing branched to without ENDBR. NX is in root mode's tables until
+	 * CR3 has changed.
 	 */
 	mov	BF_CS_CR4(%rdi), %rax
 	mov	%rax, %cr4
@@ -173,10 +173,15 @@ bf_switch_leave:
 	write_msr MSR_FS_BASE, BF_CS_FS + BF_SEG_BASE
 	write_msr MSR_GS_BASE, BF_CS_GS + BF_SEG_BASE
 
-	/* Linux' handlers of NMIs and machine checks need all of the above, so its IDT comes last. */
+	/*
+	 * Linux's handlers of NMIs and machine checks need all of the above, so its IDT comes last.
+	 */
 	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
 
-	/* What counts and traces by itself goes on: it may write to Linux's memory, and cause an NMI. */
+	/*
+	 * What counts and traces by itself goes on: it may write to Linux's memory, and cause an
+	 * NMI.
+	 */
 	if_used	write_msr, MSR_DEBUGCTL, BF_CS_DEBUGCTL
 	if_used	write_msr, MSR_LBR_CTL, BF_CS_LBR_CTL
 	if_used	write_msr, MSR_RTIT_CTL, BF_CS_RTIT_CTL

@@ -32,8 +32,8 @@ int bf_errno(enum bf_error error);
 const char *bf_sentence(enum bf_error error);
 
 /*
- * signature.c: whether the file ends with a signature by a key that the kernel trusts; cuts it off then.
- * OK, IMAGE_UNSIGNED, IMAGE_SIGNATURE, IMAGE_KEY.
+ * signature.c: whether the file ends with a signature by a key that the kernel trusts; cuts it off
+ * then. OK, IMAGE_UNSIGNED, IMAGE_SIGNATURE, IMAGE_KEY.
  */
 enum bf_error bf_check_signature(struct bf_source *source);
 

@@ -242,7 +242,10 @@ static long ioctl_dump(void __user *user)
 
 /* --- status ----------------------------------------------------------------------------------- */
 
-/* The state of up to *count CPUs, and how many of them that is; NULL: no memory. With the lock held. */
+/*
+ * The state of up to *count CPUs, and how many of them that is; NULL: no memory. With the lock
+ * held.
+ */
 static struct bf_cpu_status *get_cpus(u32 *count)
 {
 	struct bf_cpu_status *cpus;
@@ -316,9 +319,9 @@ static int put_values(struct bf_ioctl_check *argument, const struct bf_cpu_featu
 	if (!values)
 		return -ENOMEM;
 	count = bf_features_list(features, values, MAX_VALUES);
-	if (argument->values && copy_to_user(user_pointer(argument->values), values,
-					     min3(count, argument->nr_values, (u32)MAX_VALUES) *
-						     sizeof(*values)))
+	if (argument->values &&
+	    copy_to_user(user_pointer(argument->values), values,
+			 min3(count, argument->nr_values, (u32)MAX_VALUES) * sizeof(*values)))
 		result = -EFAULT;
 	argument->nr_values = count;
 	kfree(values);
@@ -353,7 +356,7 @@ static long ioctl_check(void __user *user)
 		argument->vendor = features->vendor;
 		argument->outer = bf_outer_detect(&outer_flags);
 		result = put_values(argument, features) ?:
-			 put_argument(argument, sizeof(*argument), argument->size, user);
+				 put_argument(argument, sizeof(*argument), argument->size, user);
 	}
 	kfree(argument);
 	kfree(features);

@@ -110,8 +110,8 @@ static int reboot_callback(struct notifier_block *block, unsigned long event, vo
 }
 
 /*
- * Before all others: some of them talk to the hypervisor below (Linux as a guest of KVM switches its
- * paravirtual features off) or give up virtualisation (KVM), and do it as on any machine then.
+ * Before all others: some of them talk to the hypervisor below (Linux as a guest of KVM switches
+ * its paravirtual features off) or give up virtualisation (KVM), and do it as on any machine then.
  */
 static struct notifier_block reboot_notifier = {
 	.notifier_call = reboot_callback,

@@ -62,9 +62,9 @@ void bf_log_failure(const char *what)
 	const struct bf_failure *failure = &bf_loader.failure;
 	bool image = failure->error >= BF_ERR_ELF_TRUNCATED && failure->error < BF_ERR_MK_VERSION;
 
-	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what,
-	       image ? "image" : "CPU", image ? failure->image : failure->cpu,
-	       bf_sentence(failure->error), failure->error, failure->image, failure->detail);
+	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
+	       image ? failure->image : failure->cpu, bf_sentence(failure->error), failure->error,
+	       failure->image, failure->detail);
 }
 
 enum bf_error bf_start_logged(const struct bf_start *start)

@@ -156,8 +156,8 @@ static int visit_busy(struct resource *resource, void *end)
 }
 
 /*
- * What is busy: RAM and the devices that have a driver. Of a PCI device without one the BARs count all
- * the same, since programs can map them; windows of bridges and host bridges do not.
+ * What is busy: RAM and the devices that have a driver. Of a PCI device without one the BARs count
+ * all the same, since programs can map them; windows of bridges and host bridges do not.
  */
 uint64_t bf_os_memory_end(void)
 {
@@ -216,8 +216,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 		asm volatile("1: vmcall\n\t"
 			     "jmp 3f\n"
 			     "2: movb $0, %0\n"
-			     "3:\n\t"
-			     _ASM_EXTABLE(1b, 2b)
+			     "3:\n\t" _ASM_EXTABLE(1b, 2b)
 			     : "+m"(answered), "+a"(*rax)
 			     :
 			     : "rcx", "rdx", "memory", "cc");
@@ -225,8 +224,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 		asm volatile("1: vmmcall\n\t"
 			     "jmp 3f\n"
 			     "2: movb $0, %0\n"
-			     "3:\n\t"
-			     _ASM_EXTABLE(1b, 2b)
+			     "3:\n\t" _ASM_EXTABLE(1b, 2b)
 			     : "+m"(answered), "+a"(*rax)
 			     :
 			     : "rcx", "rdx", "memory", "cc");

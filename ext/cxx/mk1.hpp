@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mk#1 for extensions in C++17: every call of abi/mk1.h under its own name, with types that keep ids
- * and addresses apart. Needs neither exceptions nor RTTI, nor any header of the C++ library.
+ * Mk#1 for extensions in C++17: every call of abi/mk1.h under its own name, with types that keep
+ * ids and addresses apart. Needs neither exceptions nor RTTI, nor any header of the C++ library.
  *
  * Calls with outputs return a Result, all others a Status. The control, run and promote calls come
  * back only when they fail, with the reason. docs/abi says what each call does and when it fails.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ABI page of this PP. In a callback, rax() and set_rax() and so on are the general registers of
- * the active VS; the ids say what is active here.
+ * The ABI page of this PP. In a callback, rax() and set_rax() and so on are the general registers
+ * of the active VS; the ids say what is active here.
  */
 #ifndef EXT_CXX_TLS_HPP
 #define EXT_CXX_TLS_HPP

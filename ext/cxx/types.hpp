@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The values of Mk#1 as types of their own, so that the compiler tells a VM from a VS and an id from
- * an address. All of them are trivially copyable: they cost nothing and travel in registers.
+ * The values of Mk#1 as types of their own, so that the compiler tells a VM from a VS and an id
+ * from an address. All of them are trivially copyable: they cost nothing and travel in registers.
  */
 #ifndef EXT_CXX_TYPES_HPP
 #define EXT_CXX_TYPES_HPP
@@ -48,7 +48,9 @@ private:
 	uint64_t value_ = MK1_INVALID_HANDLE;
 };
 
-/* The handle that Mk#1 promises to hand out; an extension may rely on it before it has opened it. */
+/*
+ * The handle that Mk#1 promises to hand out; an extension may rely on it before it has opened it.
+ */
 inline constexpr Handle promised_handle{MK1_HANDLE};
 
 enum class SpecId : uint32_t { mk1 = MK1_SPEC_ID };

@@ -37,8 +37,8 @@ void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint64_t cr4, struct cpuid_re
 			regs->ecx = follow(regs->ecx, ECX_7_0_OSPKE, cr4 & CR4_PKE);
 		} else if (subleaf == 1) {
 			/*
-			 * Instructions that take VMX controls which Mk#1 has no register for, and RDMSR
-			 * and WRMSRNS with an immediate operand, whose exits nobody answers.
+			 * Instructions that take VMX controls which Mk#1 has no register for, and
+			 * RDMSR and WRMSRNS with an immediate operand, whose exits nobody answers.
 			 */
 			regs->eax &= ~(uint32_t)EAX_7_1_MSRLIST;
 			regs->ebx &= ~(uint32_t)EBX_7_1_PBNDKB;

@@ -34,8 +34,9 @@
 extern bool report;
 
 /*
- * What differs between the vendors. start prepares what all PPs share, setup the controls of a root VS
- * that has Linux' state already; both return false, after a message, when this machine cannot do it.
+ * What differs between the vendors. start prepares what all PPs share, setup the controls of a root
+ * VS that has Linux's state already; both return false, after a message, when this machine cannot
+ * do it.
  */
 bool svm_start(void);
 bool svm_setup(uint64_t vsid);

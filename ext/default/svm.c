@@ -20,8 +20,8 @@
 /* intercept_instruction1: CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN */
 #define INTERCEPTS1 (1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31)
 /*
- * intercept_instruction2: VMRUN, VMLOAD, VMSAVE, STGI, CLGI, SKINIT. VMMCALL is left to the microkernel:
- * #UD, or a call of an outer hypervisor.
+ * intercept_instruction2: VMRUN, VMLOAD, VMSAVE, STGI, CLGI, SKINIT. VMMCALL is left to the
+ * microkernel: #UD, or a call of an outer hypervisor.
  */
 #define INTERCEPTS2 0x7D
 
@@ -91,8 +91,8 @@ static uint64_t guest_cpl(uint64_t vsid)
 }
 
 /*
- * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way: the
- * intercepts that lead here belong to instructions, so no event was being delivered.
+ * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way:
+ * the intercepts that lead here belong to instructions, so no event was being delivered.
  */
 __attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
 {
@@ -134,9 +134,9 @@ static uint64_t efer_writable(void)
 }
 
 /*
- * Whether WRMSR of value to EFER is allowed; takes effect if so. SVME reads as set, which keeps KVM away:
- * it takes the hardware when its first VM is made, and does not look for more than this bit. Whoever
- * clears it, as Linux does when it panics, finds it set again.
+ * Whether WRMSR of value to EFER is allowed; takes effect if so. SVME reads as set, which keeps KVM
+ * away: it takes the hardware when its first VM is made, and does not look for more than this bit.
+ * Whoever clears it, as Linux does when it panics, finds it set again.
  */
 static bool write_efer(uint64_t vsid, uint64_t value)
 {
@@ -173,8 +173,8 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 		return write_efer(vsid, value);
 	case MSR_PATCH_LOADER:
 		/*
-		 * New microcode may change what the hypervisor has found of the CPU, under its feet. It
-		 * is not loaded: Linux sees the revision that it had, and says so.
+		 * New microcode may change what the hypervisor has found of the CPU, under its
+		 * feet. It is not loaded: Linux sees the revision that it had, and says so.
 		 */
 		return true;
 	case MSR_VM_CR:
@@ -209,7 +209,9 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 	case EXIT_MSR:
 		answer_msr(vsid);
 	case EXIT_INVD:
-		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
+		/*
+		 * It would throw away what other CPUs wrote: firmware before memory works needs it.
+		 */
 		if (guest_cpl(vsid) == 0)
 			resume_next(vsid);
 		inject_fault(vsid, VECTOR_GP);
@@ -222,8 +224,7 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 	case EXIT_SKINIT:
 		inject_fault(vsid, VECTOR_UD);
 	case EXIT_SHUTDOWN:
-		give_up("the guest shut down (triple fault); RIP", vsid,
-			vs_get(vsid, MK1_AMD_rip));
+		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:
 		unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));
 	}

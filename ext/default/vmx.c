@@ -44,8 +44,8 @@ static uint64_t guest_cpl(uint64_t vsid)
 }
 
 /*
- * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way: the
- * exits that lead here belong to instructions, so no event was being delivered.
+ * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way:
+ * the exits that lead here belong to instructions, so no event was being delivered.
  */
 __attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
 {
@@ -98,8 +98,9 @@ static bool write_msr(uint32_t msr, uint64_t value)
 	if (msr == MSR_FEATURE_CONTROL)
 		return false; /* it is locked */
 	/*
-	 * New microcode may change what the hypervisor has found of the CPU, under its feet. It is not
-	 * loaded, as if the CPU had refused it: Linux sees the revision that it had, and says so.
+	 * New microcode may change what the hypervisor has found of the CPU, under its feet. It is
+	 * not loaded, as if the CPU had refused it: Linux sees the revision that it had, and says
+	 * so.
 	 */
 	if (msr == MSR_MICROCODE)
 		return true;
@@ -109,8 +110,8 @@ static bool write_msr(uint32_t msr, uint64_t value)
 __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
-		ext_print("default: PP %u: exit %llu at RIP 0x%llx\n",
-			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
+		ext_print("default: PP %u: exit %llu at RIP 0x%llx\n", (unsigned int)mk1_tls_ppid(),
+			  (unsigned long long)reason,
 			  (unsigned long long)vs_get(vsid, MK1_INTEL_rip));
 
 	switch (reason) {
@@ -125,7 +126,9 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 	case EXIT_CR:
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
 	case EXIT_INVD:
-		/* It would throw away what other CPUs wrote: firmware before memory works needs it. */
+		/*
+		 * It would throw away what other CPUs wrote: firmware before memory works needs it.
+		 */
 		finish(vsid, guest_cpl(vsid) == 0);
 	case EXIT_INIT:
 		vmx_init_signal(vsid);

@@ -25,7 +25,9 @@ uint64_t vmx_cr4_forced(uint64_t vsid);
 
 /* --- vmx_cr.c --------------------------------------------------------------------------------- */
 
-/* Gives the guest this CR0 or CR4: the forced bits are set for the CPU and as in value for reads. */
+/*
+ * Gives the guest this CR0 or CR4: the forced bits are set for the CPU and as in value for reads.
+ */
 void vmx_set_cr0(uint64_t vsid, uint64_t value);
 void vmx_set_cr4(uint64_t vsid, uint64_t value);
 

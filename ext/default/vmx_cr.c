@@ -18,10 +18,9 @@
 #define ACCESS_MOV_TO_CR 0
 
 static const uint8_t gpr_of_operand[16] = {
-	MK1_INTEL_rax, MK1_INTEL_rcx, MK1_INTEL_rdx, MK1_INTEL_rbx,
-	MK1_INTEL_rsp, MK1_INTEL_rbp, MK1_INTEL_rsi, MK1_INTEL_rdi,
-	MK1_INTEL_r8, MK1_INTEL_r9, MK1_INTEL_r10, MK1_INTEL_r11,
-	MK1_INTEL_r12, MK1_INTEL_r13, MK1_INTEL_r14, MK1_INTEL_r15,
+	MK1_INTEL_rax, MK1_INTEL_rcx, MK1_INTEL_rdx, MK1_INTEL_rbx, MK1_INTEL_rsp, MK1_INTEL_rbp,
+	MK1_INTEL_rsi, MK1_INTEL_rdi, MK1_INTEL_r8,  MK1_INTEL_r9,  MK1_INTEL_r10, MK1_INTEL_r11,
+	MK1_INTEL_r12, MK1_INTEL_r13, MK1_INTEL_r14, MK1_INTEL_r15
 };
 
 void vmx_set_cr0(uint64_t vsid, uint64_t value)
@@ -54,10 +53,10 @@ uint64_t vmx_get_cr4(uint64_t vsid)
 }
 
 /*
- * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol. 2,
- * MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is refused:
- * it means a change of mode, which a running 64-bit Linux has no use for; alone, where the guest is
- * unrestricted, it does not even exit.
+ * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol.
+ * 2, MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is
+ * refused: it means a change of mode, which a running 64-bit Linux has no use for; alone, where the
+ * guest is unrestricted, it does not even exit.
  */
 static bool write_cr0(uint64_t vsid, uint64_t value)
 {
@@ -76,8 +75,8 @@ static bool write_cr0(uint64_t vsid, uint64_t value)
 }
 
 /*
- * Whether all that is set in CR4 may be there under the hypervisor (abi/features.h); says what may not.
- * Linux did not have it at the start, or the loader would have refused.
+ * Whether all that is set in CR4 may be there under the hypervisor (abi/features.h); says what may
+ * not. Linux did not have it at the start, or the loader would have refused.
  */
 static bool is_known(uint64_t value)
 {
@@ -93,9 +92,9 @@ static bool is_known(uint64_t value)
 }
 
 /*
- * MOV to CR4 exits when it changes a bit that is not carried, or VMXE as the guest sees it. The guest may
- * set the latter, so that a hypervisor that is loaded now meets its first obstacle where it expects
- * one, at VMXON.
+ * MOV to CR4 exits when it changes a bit that is not carried, or VMXE as the guest sees it. The
+ * guest may set the latter, so that a hypervisor that is loaded now meets its first obstacle where
+ * it expects one, at VMXON.
  */
 static bool write_cr4(uint64_t vsid, uint64_t value)
 {

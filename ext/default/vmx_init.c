@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Intel: INIT and start-up IPIs. Linux resets a CPU behind our back only when it crashes (kdump). */
+/*
+ * Intel: INIT and start-up IPIs. Linux resets a CPU behind our back only when it crashes (kdump).
+ */
 #include <ext/default/cpuid.h>
 #include <ext/default/vmx.h>
 
@@ -11,6 +13,7 @@ struct reg_value {
 	uint32_t value;
 };
 
+// clang-format off
 #define SEGMENT_AT_INIT(seg, attrib) \
 	{ MK1_INTEL_##seg##_selector, 0 }, { MK1_INTEL_##seg##_base, 0 }, \
 	{ MK1_INTEL_##seg##_limit, 0xFFFF }, { MK1_INTEL_##seg##_attrib, attrib }
@@ -36,6 +39,7 @@ static const struct reg_value init_state[] = {
 	{ MK1_INTEL_vmentry_interrupt_information_field, 0 },
 	{ MK1_INTEL_activity_state, ACTIVITY_WAIT_FOR_SIPI },
 };
+// clang-format on
 
 void vmx_init_signal(uint64_t vsid)
 {

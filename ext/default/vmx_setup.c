@@ -59,10 +59,13 @@ static uint64_t bitmap_spa; /* one map for all PPs: written by vmx_start, then o
 static const struct {
 	uint16_t first;
 	uint16_t last;
-} watched_writes[] = {
-	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL }, { MSR_MICROCODE, MSR_MICROCODE },
-	{ 0x200, 0x23F }, { 0x250, 0x250 }, { 0x258, 0x259 }, { 0x268, 0x26F }, { 0x2FF, 0x2FF },
-};
+} watched_writes[] = { { MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL },
+		       { MSR_MICROCODE, MSR_MICROCODE },
+		       { 0x200, 0x23F },
+		       { 0x250, 0x250 },
+		       { 0x258, 0x259 },
+		       { 0x268, 0x26F },
+		       { 0x2FF, 0x2FF } };
 
 /* Builds the MSR bitmap. Returns false, after a message, without memory for it. */
 bool vmx_start(void)
@@ -81,7 +84,8 @@ bool vmx_start(void)
 	for (unsigned int msr = MSR_VMX_FIRST; msr <= MSR_VMX_LAST; msr++)
 		bitmap[BITMAP_READ_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
 	for (size_t i = 0; i < sizeof(watched_writes) / sizeof(watched_writes[0]); i++) {
-		for (unsigned int msr = watched_writes[i].first; msr <= watched_writes[i].last; msr++)
+		for (unsigned int msr = watched_writes[i].first; msr <= watched_writes[i].last;
+		     msr++)
 			bitmap[BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
 	}
 	return true;
@@ -131,8 +135,8 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	uint64_t wanted = SECONDARY_WANTED;
 
 	/*
-	 * Nothing but what the CPU insists on. NMIs are the microkernel's, which needs NMI exiting for
-	 * those of root mode anyway: an extension that does not ask for it never sees one.
+	 * Nothing but what the CPU insists on. NMIs are the microkernel's, which needs NMI exiting
+	 * for those of root mode anyway: an extension that does not ask for it never sees one.
 	 */
 	vs_set(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
 	       vmx_capability(vsid, MSR_VMX_PINBASED + offset) & 0xFFFFFFFF);
@@ -187,7 +191,8 @@ bool vmx_setup(uint64_t vsid)
 {
 	/* Offset of the capability MSRs that tell which default-1 controls may be 0. */
 	uint32_t offset = vmx_capability(vsid, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS ?
-				  MSR_VMX_TRUE_PINBASED - MSR_VMX_PINBASED : 0;
+				  MSR_VMX_TRUE_PINBASED - MSR_VMX_PINBASED :
+				  0;
 
 	vs_set(vsid, MK1_INTEL_vmcs_link_pointer, NO_LINKED_VMCS);
 	if (!setup_execution(vsid, offset) || !setup_transitions(vsid, offset))

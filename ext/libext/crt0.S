@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the microkernel enters an extension: RDI = mask of specifications, RSP = top of the stack,
- * which is 16-byte aligned, so that CALL makes it what the sysv ABI asks for. RBP = 0 ends backtraces.
+ * which is 16-byte aligned, so that CALL makes it what the sysv ABI asks for. RBP = 0 ends
+ * backtraces.
  */
 	.section .text.start, "ax", @progbits
 	.globl _start

@@ -22,7 +22,9 @@ extern "C" {
  */
 int ext_start(uint64_t specs);
 
-/* The callbacks never return: they end with a run or promote call, with again (fail) or with exit. */
+/*
+ * The callbacks never return: they end with a run or promote call, with again (fail) or with exit.
+ */
 typedef void mk1_bootstrap_fn(uint64_t ppid);
 typedef void mk1_vmexit_fn(uint64_t vsid, uint64_t reason);
 typedef void mk1_fail_fn(uint64_t error_and_vector, uint64_t address);

@@ -71,7 +71,8 @@ enum bf_error bsl_pt_map_range(const struct bsl_tables *t, uint64_t root, uint64
 	flags &= BSL_PTE_W | BSL_PTE_U | BSL_PTE_NX;
 	if (!size || !bsl_is_aligned(va | spa | size, SMALL_PAGE) ||
 	    !bsl_range_within(spa, size, 0, SPA_LIMIT) || ~va < size - 1 ||
-	    !bsl_is_canonical(va, t->levels) || !bsl_is_canonical(va + size - 1, t->levels) || va >> 63 != (va + size - 1) >> 63)
+	    !bsl_is_canonical(va, t->levels) || !bsl_is_canonical(va + size - 1, t->levels) ||
+	    va >> 63 != (va + size - 1) >> 63)
 		return BF_ERR_BAD_REQUEST;
 	while (size) {
 		bool large = bsl_is_aligned(va | spa, BSL_LEVEL_SIZE(2)) &&

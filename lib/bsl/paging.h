@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Building and walking page tables of 4 or 5 levels (SDM vol. 3 §4.5, APM vol. 2 §5.3), for whoever
- * brings the memory. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8 bytes a level, bits
- * 51:12 the address, bit 7 a leaf above the lowest level. Where they differ, the caller passes the
- * attribute bits.
+ * brings the memory. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8 bytes a
+ * level, bits 51:12 the address, bit 7 a leaf above the lowest level. Where they differ, the caller
+ * passes the attribute bits.
  */
 #ifndef BSL_PAGING_H
 #define BSL_PAGING_H
@@ -54,23 +54,25 @@ static inline bool bsl_is_canonical(uint64_t va, unsigned int levels)
 }
 
 /*
- * The entry for va at the given level of the tree whose uppermost table is at root, or NULL when a table above
- * it is missing. With alloc set, missing tables are made; NULL then means that memory ran out or that
- * a larger leaf already maps va.
+ * The entry for va at the given level of the tree whose uppermost table is at root, or NULL when a
+ * table above it is missing. With alloc set, missing tables are made; NULL then means that memory
+ * ran out or that a larger leaf already maps va.
  */
 uint64_t *bsl_pt_entry(const struct bsl_tables *t, uint64_t root, uint64_t va, unsigned int level,
 		       bool alloc);
 
 /*
- * Walks to the leaf that maps va. Returns its level, or 0 if va is not mapped (present is the bits of
- * which one must be set: BSL_PTE_P, or for EPT the rights). *entry is the last entry that was read.
+ * Walks to the leaf that maps va. Returns its level, or 0 if va is not mapped (present is the bits
+ * of which one must be set: BSL_PTE_P, or for EPT the rights). *entry is the last entry that was
+ * read.
  */
 unsigned int bsl_pt_walk(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t present,
 			 uint64_t *entry);
 
 /*
- * Maps one page: the leaf entry for va at level (1, 2 or 3) becomes spa | attr. spa and va are aligned
- * to the level's size. Returns false when memory ran out or something is mapped there already.
+ * Maps one page: the leaf entry for va at level (1, 2 or 3) becomes spa | attr. spa and va are
+ * aligned to the level's size. Returns false when memory ran out or something is mapped there
+ * already.
  */
 bool bsl_pt_map(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t spa, uint64_t attr,
 		unsigned int level);

@@ -37,8 +37,8 @@ void svm_print_checks(const struct vmcb *v)
 	report(!v->asid, "the ASID is zero");
 	report(v->iopm & BF_PAGE_MASK || v->msrpm & BF_PAGE_MASK,
 	       "a permission map is not page aligned");
-	report(v->eventinj & SVM_EVENT_VALID &&
-		       (bsl_field_get(v->eventinj, 8, 3) == 1 || bsl_field_get(v->eventinj, 8, 3) > 4),
+	report(v->eventinj & SVM_EVENT_VALID && (bsl_field_get(v->eventinj, 8, 3) == 1 ||
+						 bsl_field_get(v->eventinj, 8, 3) > 4),
 	       "EVENTINJ has a reserved type");
 	report(v->eventinj & SVM_EVENT_VALID &&
 		       (v->eventinj & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION &&

@@ -121,9 +121,9 @@ static bool take_page(uint64_t *page)
 }
 
 /*
- * MSRs of which VMRUN and #VMEXIT exchange Linux' value, where the CPU has them. With SPEC_CTRL
- * virtualisation a guest runs with what is set in either of its own and the host's, so the host's is 0:
- * Linux must be able to clear what it had set at the launch.
+ * MSRs of which VMRUN and #VMEXIT exchange Linux's value, where the CPU has them. With SPEC_CTRL
+ * virtualisation a guest runs with what is set in either of its own and the host's, so the host's
+ * is 0: Linux must be able to clear what it had set at the launch.
  */
 static void take_msrs(struct bf_cpu_state *state)
 {

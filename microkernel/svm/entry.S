@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * SVM world switch (APM vol. 2 §15.5). VMRUN and #VMEXIT switch RAX, RSP, RIP, RFLAGS, the control
- * registers, EFER and CS, SS, DS, ES, GDTR, IDTR; VMLOAD and VMSAVE the rest of the segments and the
- * MSRs behind SYSCALL and SYSENTER. The guest's other general registers go straight between the CPU
- * and the ABI page, where the extension finds them.
+ * registers, EFER and CS, SS, DS, ES, GDTR, IDTR; VMLOAD and VMSAVE the rest of the segments and
+ * the MSRs behind SYSCALL and SYSENTER. The guest's other general registers go straight between the
+ * CPU and the ABI page, where the extension finds them.
  */
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
@@ -40,8 +40,8 @@ svm_enter:
 	vmload	%rax
 	vmrun	%rax
 	/*
-	 * In Bochs a single-step trap of the guest's arrives here. Its stack is named by the TSS, which
-	 * is still the guest's, so that it becomes a page fault; and then it is gone.
+	 * In Bochs a single-step trap of the guest's arrives here. Its stack is named by the TSS,
+	 * which is still the guest's, so that it becomes a page fault; and then it is gone.
 	 */
 1:	vmsave	%rax
 	.pushsection .extable, "a"

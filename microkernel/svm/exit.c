@@ -20,9 +20,9 @@ static void inject(struct vmcb *vmcb, uint64_t event)
 }
 
 /*
- * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then for
- * the end of the NMI handler that the guest may be in. A machine check goes in at once, but not instead of
- * another event: then it waits for the next entry.
+ * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then
+ * for the end of the NMI handler that the guest may be in. A machine check goes in at once, but not
+ * instead of another event: then it waits for the next entry.
  */
 static void take_owed(struct pp *pp, const struct vs *vs)
 {
@@ -147,8 +147,8 @@ static _Noreturn void inject_ud(struct vs *vs)
 }
 
 /*
- * The NMI that made the guest exit has been noted since. Returns when it is the extension's: then this
- * exit was its delivery, but out of another VS than Linux', which Linux is still owed it.
+ * The NMI that made the guest exit has been noted since. Returns when it is the extension's: then
+ * this exit was its delivery, but out of another VS than Linux's, which Linux is still owed it.
  */
 static void nmi(struct pp *pp, struct vs *vs)
 {
@@ -161,7 +161,7 @@ static void nmi(struct pp *pp, struct vs *vs)
 }
 
 /*
- * A machine check is Linux', whatever guest it hit. Returns when the extension asked for the exit.
+ * A machine check is Linux's, whatever guest it hit. Returns when the extension asked for the exit.
  */
 static void machine_check(struct pp *pp, struct vs *vs)
 {
@@ -189,8 +189,8 @@ static _Noreturn void run_next(struct vs *vs)
 }
 
 /*
- * VMMCALL always exits: it is the driver's way out, and that of Linux to an outer hypervisor. Returns
- * when it is the extension's.
+ * VMMCALL always exits: it is the driver's way out, and that of Linux to an outer hypervisor.
+ * Returns when it is the extension's.
  */
 static void vmmcall(struct pp *pp, struct vs *vs)
 {
@@ -223,8 +223,8 @@ static bool has_permission_bits(uint32_t msr)
 }
 
 /*
- * With MSR_PROT, an MSR that has no bits there exits always: no extension has asked for that. Linux gets
- * what the CPU, or an outer hypervisor, says to it.
+ * With MSR_PROT, an MSR that has no bits there exits always: no extension has asked for that. Linux
+ * gets what the CPU, or an outer hypervisor, says to it.
  */
 static void msr(struct vs *vs)
 {
@@ -238,8 +238,8 @@ static void msr(struct vs *vs)
 }
 
 /*
- * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs in
- * this situation as exceptions, which VMRUN would refuse.
+ * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs
+ * in this situation as exceptions, which VMRUN would refuse.
  */
 static void reinject(struct vmcb *vmcb)
 {
@@ -292,8 +292,8 @@ static int vector_of_int(const struct vmcb *vmcb)
 #define ERROR_CODE_IDT 0x2 /* the index is a vector */
 
 /*
- * The exception whose delivery the #GP ended, or -1. EXITINTINFO alone does not tell: after an INT n that
- * may not use its gate, Bochs has left in it the last exception that was delivered.
+ * The exception whose delivery the #GP ended, or -1. EXITINTINFO alone does not tell: after an INT
+ * n that may not use its gate, Bochs has left in it the last exception that was delivered.
  */
 static int exception_in_delivery(const struct vmcb *vmcb)
 {
@@ -325,9 +325,9 @@ static _Noreturn void triple_fault(struct pp *pp, struct vs *vs)
 }
 
 /*
- * With EFER.SVME set, as it must be here, SVM's instructions meet privilege checks, and those of RAX,
- * before they are intercepted (§15.7), so they give #GP where the CPU that Linux knows gives #UD. So
- * that nobody can tell, #GP exits and is turned back into what it should have been.
+ * With EFER.SVME set, as it must be here, SVM's instructions meet privilege checks, and those of
+ * RAX, before they are intercepted (§15.7), so they give #GP where the CPU that Linux knows gives
+ * #UD. So that nobody can tell, #GP exits and is turned back into what it should have been.
  */
 static _Noreturn void general_protection(struct pp *pp, struct vs *vs)
 {
@@ -341,7 +341,8 @@ static _Noreturn void general_protection(struct pp *pp, struct vs *vs)
 	if (makes_double_fault(interrupted))
 		inject(vmcb, SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_DF);
 	else
-		inject(vmcb, vmcb->exitinfo1 << 32 | SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_GP);
+		inject(vmcb,
+		       vmcb->exitinfo1 << 32 | SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_GP);
 	svm_vs_run(vs);
 }
 
@@ -403,9 +404,9 @@ static MK_RARE _Noreturn void invalid(struct pp *pp, struct vs *vs)
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
-#define SPECIAL_EXITS                                                                              \
-	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT(SVM_EXIT_EXCEPTION_GP & 63) |                    \
-	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63) |    \
+#define SPECIAL_EXITS \
+	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT(SVM_EXIT_EXCEPTION_GP & 63) | \
+	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63) | \
 	 BSL_BIT(SVM_EXIT_EXCEPTION_MC & 63))
 
 static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
@@ -454,7 +455,8 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	/* Others fall onto some of these bits, too, which does them no harm. */
 	if (__builtin_expect(SPECIAL_EXITS >> (code & 63) & 1 || exit_has_leaf() || pp->fallback ||
-				     !pp->launched, 0))
+				     !pp->launched,
+			     0))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }

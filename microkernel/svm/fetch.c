@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory, read through the guest's page table and the nested one, for CPUs that do not say how
- * long the instruction was that exited.
+ * Guest memory, read through the guest's page table and the nested one, for CPUs that do not say
+ * how long the instruction was that exited.
  */
 #include <bsl/bits.h>
 #include <bsl/paging.h>
@@ -91,12 +91,12 @@ static struct guest_paging paging_of(const struct vmcb *vmcb)
 }
 
 /*
- * Whether entry, of the given level, maps memory: its base is *base then. The PS bit is reserved in the
- * uppermost level, but for the page directory of 32-bit paging without PAE, where CR4.PSE enables 4
- * MiB pages with bits 39:32 of their address in bits 20:13 (APM vol. 2 §5.2.2).
+ * Whether entry, of the given level, maps memory: its base is *base then. The PS bit is reserved in
+ * the uppermost level, but for the page directory of 32-bit paging without PAE, where CR4.PSE
+ * enables 4 MiB pages with bits 39:32 of their address in bits 20:13 (APM vol. 2 §5.2.2).
  */
-static bool is_leaf(const struct vmcb *vmcb, unsigned int levels, unsigned int level, uint64_t entry,
-		    uint64_t *base)
+static bool is_leaf(const struct vmcb *vmcb, unsigned int levels, unsigned int level,
+		    uint64_t entry, uint64_t *base)
 {
 	*base = entry & BSL_PTE_SPA;
 	if (level == 1)

@@ -14,21 +14,26 @@
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
 
 struct reg {
-	uint16_t plain; /* = offset, where an access is a load or store of 8 bytes and no more; else 0 */
+	uint16_t
+		/* = offset, where an access is a load or store of 8 bytes and no more; else 0 */
+		plain;
 	uint16_t offset;
 	uint8_t bytes;
 	uint8_t access; /* enum access */
 };
 
-/* Most of the state save area can hold any value, because VMRUN checks it; and so can what exits report. */
-#define IS_PLAIN(number, offset, bytes, access)                                                    \
-	((bytes) == 8 && ACCESS_##access == ACCESS_RW &&                                           \
-	 (((offset) >= VMCB_SAVE_AREA && (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 &&     \
-	   (number) != MK1_AMD_efer) ||                                                            \
-	  ((number) >= MK1_AMD_exitcode && (number) <= MK1_AMD_exitininfo) ||                      \
+/*
+ * Most of the state save area can hold any value, because VMRUN checks it; and so can what exits
+ * report.
+ */
+#define IS_PLAIN(number, offset, bytes, access) \
+	((bytes) == 8 && ACCESS_##access == ACCESS_RW && \
+	 (((offset) >= VMCB_SAVE_AREA && (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 && \
+	   (number) != MK1_AMD_efer) || \
+	  ((number) >= MK1_AMD_exitcode && (number) <= MK1_AMD_exitininfo) || \
 	  (number) == MK1_AMD_nrip))
-#define REG_ENTRY(number, name, offset, bytes, access)                                             \
-	[number] = { IS_PLAIN(number, offset, bytes, access) ? (offset) : 0, offset, bytes,        \
+#define REG_ENTRY(number, name, offset, bytes, access) \
+	[number] = { IS_PLAIN(number, offset, bytes, access) ? (offset) : 0, offset, bytes, \
 		     ACCESS_##access },
 static const struct reg regs[MK1_AMD_NR_REGS] = { MK1_AMD_REGS(REG_ENTRY) };
 
@@ -43,10 +48,13 @@ MK_HOT uint64_t *plain_field(const struct vs *vs, uint64_t number)
 {
 	uint16_t offset = number < MK1_AMD_NR_REGS ? regs[number].plain : 0;
 
-	return __builtin_expect(offset != 0, 1) ? (uint64_t *)((uint8_t *)vs->block + offset) : NULL;
+	return __builtin_expect(offset != 0, 1) ? (uint64_t *)((uint8_t *)vs->block + offset) :
+						  NULL;
 }
 
-/* With V_INTR_MASKING, which every other VS than Linux' has, CR8 is V_TPR (APM vol. 2 §15.21.2). */
+/*
+ * With V_INTR_MASKING, which every other VS than Linux's has, CR8 is V_TPR (APM vol. 2 §15.21.2).
+ */
 static bool has_v_tpr(const struct vs *vs, uint64_t number)
 {
 	return number == MK1_AMD_cr8 && !vs->root;
@@ -71,7 +79,8 @@ static uint64_t read_live(const struct vs *vs, uint64_t number)
 	uint64_t value = live_read(vs, (enum live_reg)(number - MK1_AMD_cr8));
 
 	return has_v_tpr(vs, number) && value <= SVM_V_TPR ?
-		       vmcb_of(vs)->virtual_interrupt & SVM_V_TPR : value;
+		       vmcb_of(vs)->virtual_interrupt & SVM_V_TPR :
+		       value;
 }
 
 static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *value)
@@ -120,7 +129,9 @@ uint64_t svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 	return MK1_SUCCESS;
 }
 
-/* Permission maps are read by the CPU at every intercepted access: they must stay where they are. */
+/*
+ * Permission maps are read by the CPU at every intercepted access: they must stay where they are.
+ */
 static bool is_map(uint64_t spa, uint64_t size)
 {
 	const struct bf_region *huge = &mk.handoff->huge_pool;
@@ -171,8 +182,8 @@ static bool judge_ctls1(struct vs *vs, uint64_t *value)
 }
 
 /*
- * Nested tables have as many levels as root mode's (APM vol. 2 §15.25.3), those of extensions always 4:
- * a fifth goes above them where it is needed.
+ * Nested tables have as many levels as root mode's (APM vol. 2 §15.25.3), those of extensions
+ * always 4: a fifth goes above them where it is needed.
  */
 static bool judge_nested_root(struct vs *vs, uint64_t *value)
 {

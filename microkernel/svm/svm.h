@@ -16,7 +16,8 @@ struct svm {
 	bool has_nrip; /* CPUID 8000_000A EDX[3] */
 	bool has_np; /* EDX[0] */
 	bool has_1g_pages;
-	bool has_invlpgb; /* CPUID 8000_0008 EBX[3], and 8000_000A EDX[24]: a guest can be given it */
+	/* CPUID 8000_0008 EBX[3], and 8000_000A EDX[24]: a guest can be given it */
+	bool has_invlpgb;
 	bool has_v_spec_ctrl; /* 8000_000A EDX[20]: a SPEC_CTRL of the guest's own */
 	bool has_cet; /* 7 ECX[7]: S_CET, SSP and ISST_ADDR are exchanged */
 	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
@@ -70,8 +71,8 @@ enum decode_mode svm_decode_mode(const struct vmcb *vmcb);
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 
 /*
- * insns.c: whether the exit can have been one of the instruction whose opcode, the first of n bytes, this
- * is. Exits that belong to no instruction fit all of them.
+ * insns.c: whether the exit can have been one of the instruction whose opcode, the first of n
+ * bytes, this is. Exits that belong to no instruction fit all of them.
  */
 bool svm_insn_fits(const struct vmcb *vmcb, const uint8_t *bytes, size_t n);
 

@@ -51,7 +51,7 @@ static void svm_vs_fini(struct vs *vs)
 	vs->block = NULL;
 }
 
-/* What was not written, or before this VS was Linux', follows what was. */
+/* What was not written, or before this VS was Linux's, follows what was. */
 static void take_root_asid(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
@@ -216,8 +216,8 @@ MK_HOT bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb, uint64_
 }
 
 /*
- * Another CPU has changed or unmapped the instruction since it exited, which it may at any time. The
- * guest goes on at what stands there now: whatever the extension made of the registers that
+ * Another CPU has changed or unmapped the instruction since it exited, which it may at any time.
+ * The guest goes on at what stands there now: whatever the extension made of the registers that
  * instructions give their results in is taken back.
  */
 static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
@@ -236,8 +236,7 @@ MK_HOT bool advance_ip(struct vs *vs)
 
 	if (svm.has_nrip && vmcb->nrip) {
 		vmcb->rip = vmcb->nrip;
-	} else if (vmcb->exitcode == SVM_EXIT_CPUID &&
-		   is_plain_cpuid(this_pp(), vmcb, vmcb->rip)) {
+	} else if (vmcb->exitcode == SVM_EXIT_CPUID && is_plain_cpuid(this_pp(), vmcb, vmcb->rip)) {
 		vmcb->rip += 2;
 	} else if (vmcb->exitcode == SVM_EXIT_IOIO) {
 		vmcb->rip = vmcb->exitinfo2;
@@ -291,9 +290,8 @@ static void svm_vs_dump(struct vs *vs)
 		 (unsigned long long)v->rip, (unsigned long long)v->rsp,
 		 (unsigned long long)v->rflags, (unsigned long long)v->rax, v->cpl);
 	mk_print("  cr0 0x%llx cr2 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx\n",
-		 (unsigned long long)v->cr0, (unsigned long long)v->cr2,
-		 (unsigned long long)v->cr3, (unsigned long long)v->cr4,
-		 (unsigned long long)v->efer);
+		 (unsigned long long)v->cr0, (unsigned long long)v->cr2, (unsigned long long)v->cr3,
+		 (unsigned long long)v->cr4, (unsigned long long)v->efer);
 	mk_print("  intercepts 0x%x 0x%x exceptions 0x%x asid %u np 0x%llx n_cr3 0x%llx\n",
 		 v->instruction1, v->instruction2, v->exceptions, v->asid,
 		 (unsigned long long)v->np_control, (unsigned long long)v->n_cr3);

@@ -11,11 +11,11 @@
 #include "vmx.h"
 
 #define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
-/* In a VS that is not Linux': nothing that it does holds Linux' interrupts back. */
+/* In a VS that is not Linux's: nothing that it does holds Linux's interrupts back. */
 #define PIN_APART PIN_INTERRUPT_EXITING
 #define PRIMARY_APART (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE)
-#define EXIT_NEEDED                                                                                \
-	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |         \
+#define EXIT_NEEDED \
+	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | \
 	 EXIT_LOAD_EFER)
 #define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
@@ -29,15 +29,15 @@ BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
 
 /*
  * Never on: features with which the CPU writes to memory by physical address or changes the EPT or
- * the VMCS, those for which our EPT lacks the bits, and those with fields that Mk#1 has not: further
- * controls, PASID directories, the ENCLV bitmap, the time-out of instructions.
+ * the VMCS, those for which our EPT lacks the bits, and those with fields that Mk#1 has not:
+ * further controls, PASID directories, the ENCLV bitmap, the time-out of instructions.
  */
 #define PIN_REFUSED PIN_POSTED_INTERRUPTS
 #define PRIMARY_REFUSED (PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY)
-#define SECONDARY_REFUSED                                                                          \
-	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS |                     \
+#define SECONDARY_REFUSED \
+	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS | \
 	 SECONDARY_VIRTUAL_INTERRUPTS | SECONDARY_VMFUNC | SECONDARY_SHADOW_VMCS | SECONDARY_PML | \
-	 SECONDARY_EPT_VE | SECONDARY_PASID | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE |        \
+	 SECONDARY_EPT_VE | SECONDARY_PASID | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE | \
 	 SECONDARY_ENCLV | SECONDARY_TIMEOUT)
 /* The other exit controls load what write_host and exchange.c write. */
 #define EXIT_REFUSED EXIT_SECONDARY
@@ -100,7 +100,9 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 					(vs->root ? 0 : PRIMARY_APART),
 				PRIMARY_REFUSED, value);
 	case VMCS_secondary_proc_based_vm_execution_ctls:
-		/* Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c. */
+		/*
+		 * Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c.
+		 */
 		if (outer_flushes())
 			*value &= ~(uint64_t)SECONDARY_VPID;
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
@@ -114,7 +116,7 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 	}
 }
 
-/* What a VS loses that becomes Linux', unless its extension wants it. */
+/* What a VS loses that becomes Linux's, unless its extension wants it. */
 static uint64_t apart(const struct vs *vs, uint64_t field)
 {
 	if (!vs->root)
@@ -129,10 +131,10 @@ static uint64_t apart(const struct vs *vs, uint64_t field)
 /* Each control field with nothing but what must be; in a VS that has values already, those too. */
 bool vmx_init_controls(const struct vs *vs)
 {
-	static const uint16_t fields[] = {
-		VMCS_pin_based_vm_execution_ctls, VMCS_primary_proc_based_vm_execution_ctls,
-		VMCS_secondary_proc_based_vm_execution_ctls, VMCS_vmexit_ctls, VMCS_vmentry_ctls,
-	};
+	static const uint16_t fields[] = { VMCS_pin_based_vm_execution_ctls,
+					   VMCS_primary_proc_based_vm_execution_ctls,
+					   VMCS_secondary_proc_based_vm_execution_ctls,
+					   VMCS_vmexit_ctls, VMCS_vmentry_ctls };
 
 	for (unsigned int i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		uint64_t value;

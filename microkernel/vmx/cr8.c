@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CR8 of a guest that is not Linux. What is in the CPU holds Linux' interrupts back, so the guest
+ * CR8 of a guest that is not Linux. What is in the CPU holds Linux's interrupts back, so the guest
  * has a CR8 that is only memory, and what it does to it exits.
  */
 #include <bsl/bits.h>

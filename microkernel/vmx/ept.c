@@ -120,8 +120,9 @@ static void read_mtrrs(struct mtrrs *m)
 }
 
 /*
- * While a CPU changes its MTRRs, they and its caches are off (§12.11.8): what they say counts once they
- * are on again. All CPUs change theirs, one after the other; the first of them is the one that counts.
+ * While a CPU changes its MTRRs, they and its caches are off (§12.11.8): what they say counts once
+ * they are on again. All CPUs change theirs, one after the other; the first of them is the one that
+ * counts.
  */
 bool vmx_nested_types_changed(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * State beyond what every VMCS exchanges. What makes a CPU count, trace or write records by itself is
- * off in root mode, and each VS has its own: by VM-exit and VM-entry controls where the CPU offers them
- * (SDM vol. 3 §25.7.1, §25.8.1), else by the MSR lists (§25.7.2, §25.8.2). The rest stays in the CPU,
- * where root mode does not use it: its CR4 has neither CET nor PKS.
+ * State beyond what every VMCS exchanges. What makes a CPU count, trace or write records by itself
+ * is off in root mode, and each VS has its own: by VM-exit and VM-entry controls where the CPU
+ * offers them (SDM vol. 3 §25.7.1, §25.8.1), else by the MSR lists (§25.7.2, §25.8.2). The rest
+ * stays in the CPU, where root mode does not use it: its CR4 has neither CET nor PKS.
  *
  * Not here is what needs nothing: user interrupts take CR4.UINTR, and BNDCFGS a Linux of long ago.
  */
@@ -38,14 +38,13 @@ static const struct {
 } items[NR_ITEMS] = {
 #define ITEM(member, number, leaf, eax, ebx, ecx, edx) \
 	{ number, leaf, { eax, ebx, ecx, edx }, offsetof(struct bf_cpu_state, member) },
-	BF_OPTIONAL_MSRS(ITEM)
-	[ITEM_ssp] = { .member = offsetof(struct bf_cpu_state, ssp) },
+	BF_OPTIONAL_MSRS(ITEM)[ITEM_ssp] = { .member = offsetof(struct bf_cpu_state, ssp) },
 };
 
 /*
- * The fields that the controls are about: what the guest has, and what root mode gets, where an exit
- * does not simply clear it. Without a control of its own for that, an exit of a CPU that has these
- * controls saves the guest's (§28.3.1).
+ * The fields that the controls are about: what the guest has, and what root mode gets, where an
+ * exit does not simply clear it. Without a control of its own for that, an exit of a CPU that has
+ * these controls saves the guest's (§28.3.1).
  */
 static const struct {
 	uint16_t guest, host;
@@ -60,14 +59,14 @@ static const struct {
 	[ITEM_pkrs] = { 0x2818, 0x2C06, ENTRY_LOAD_PKRS, EXIT_LOAD_PKRS },
 	[ITEM_s_cet] = { 0x6828, 0x6C18, ENTRY_LOAD_CET, EXIT_LOAD_CET },
 	[ITEM_ssp] = { 0x682A, 0x6C1A, ENTRY_LOAD_CET, EXIT_LOAD_CET },
-	[ITEM_isst_addr] = { 0x682C, 0x6C1C, ENTRY_LOAD_CET, EXIT_LOAD_CET },
+	[ITEM_isst_addr] = { 0x682C, 0x6C1C, ENTRY_LOAD_CET, EXIT_LOAD_CET }
 };
 
 /*
- * The debug store of root mode (§18.4.9), without room for a record. A PEBS record that is due when the
- * guest exits may be written a little later. To stop the counters, or to disable PEBS in the lists, is
- * not enough for it, as there is no time to wait: so it must not find the guest's buffer, which lies at a
- * linear address.
+ * The debug store of root mode (§18.4.9), without room for a record. A PEBS record that is due when
+ * the guest exits may be written a little later. To stop the counters, or to disable PEBS in the
+ * lists, is not enough for it, as there is no time to wait: so it must not find the guest's buffer,
+ * which lies at a linear address.
  */
 static uint8_t no_records[0x200] __attribute__((aligned(64)));
 
@@ -144,7 +143,10 @@ static bool init_fields(void)
 	bool ok = true;
 
 	for (unsigned int i = 0; i < NR_ITEMS; i++) {
-		/* An extension can ask for the load of a field: it must hold what root mode is to get. */
+		/*
+		 * An extension can ask for the load of a field: it must hold what root mode is to
+		 * get.
+		 */
 		bool loadable = vmx.exit.may & fields[i].exit;
 
 		if (fields[i].guest)

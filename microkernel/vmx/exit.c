@@ -28,8 +28,7 @@ void vmx_owe(struct pp *pp)
 	/* What was just being done to the controls may undo this: vmx_run_unsettled looks again. */
 	pp->unsettled = true;
 	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
-	if (vs &&
-	    vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
+	if (vs && vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
 		(void)vmcs_try_write(VMCS_primary_proc_based_vm_execution_ctls,
 				     primary | PRIMARY_NMI_WINDOW);
 }
@@ -178,8 +177,9 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 }
 
 /*
- * A machine check in the middle of a VM entry (§27.9): Linux', as one of root mode is (trap.c). The
- * guest has not run, nor is an event gone that was to be injected: the same entry is made again.
+ * A machine check in the middle of a VM entry (§27.9): Linux's, as one of root mode is (trap.c).
+ * The guest has not run, nor is an event gone that was to be injected: the same entry is made
+ * again.
  */
 static _Noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 {
@@ -213,7 +213,8 @@ void vmx_inject(uint64_t event)
 
 /*
  * What blocks events while an NMI goes in: not an NMI, and not STI, with which some CPUs refuse the
- * entry (SDM vol. 3 §27.3.1.5), and which delivers the NMI on a bare CPU too. MOV SS closes the window.
+ * entry (SDM vol. 3 §27.3.1.5), and which delivers the NMI on a bare CPU too. MOV SS closes the
+ * window.
  */
 static void unblock_for_nmi(void)
 {
@@ -258,7 +259,7 @@ static void machine_check(struct pp *pp, struct vs *vs)
 
 /*
  * Returns when the exit is the extension's: exceptions, and NMIs that it asked for itself. A
- * machine check is Linux', whatever guest it hit.
+ * machine check is Linux's, whatever guest it hit.
  */
 static void exception_or_nmi(struct pp *pp, struct vs *vs)
 {
@@ -300,9 +301,9 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 }
 
 /*
- * INIT sends an application processor to wait for its start-up IPI, which is the extension's to carry
- * out, but the boot processor to the reset vector (SDM vol. 3 §9.4, §10.1): it comes from the chipset as
- * Linux reboots by the keyboard controller, and firmware cannot start anew in a guest.
+ * INIT sends an application processor to wait for its start-up IPI, which is the extension's to
+ * carry out, but the boot processor to the reset vector (SDM vol. 3 §9.4, §10.1): it comes from the
+ * chipset as Linux reboots by the keyboard controller, and firmware cannot start anew in a guest.
  */
 static void init_signal(struct pp *pp, const struct vs *vs)
 {
@@ -333,8 +334,9 @@ static _Noreturn void run_next(struct vs *vs)
 }
 
 /*
- * VMCALL from the root VM: with the driver's word the way out that nobody can block, or Linux' to an
- * outer hypervisor. Returns when it is the extension's: VMX has no control by which it could claim all.
+ * VMCALL from the root VM: with the driver's word the way out that nobody can block, or Linux's to
+ * an outer hypervisor. Returns when it is the extension's: VMX has no control by which it could
+ * claim all.
  */
 static void vmcall(struct vs *vs)
 {
@@ -360,8 +362,8 @@ static bool has_bitmap_bits(uint32_t msr)
 }
 
 /*
- * An MSR that has no bits there exits always: no extension has asked for that. Linux gets what the CPU,
- * or an outer hypervisor, says to it.
+ * An MSR that has no bits there exits always: no extension has asked for that. Linux gets what the
+ * CPU, or an outer hypervisor, says to it.
  */
 static void msr(struct vs *vs, bool write)
 {
@@ -383,9 +385,9 @@ static void ept_violation(struct vs *vs)
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
-#define OUR_EXITS                                                                                  \
-	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_INIT) | BSL_BIT(EXIT_NMI_WINDOW) |          \
-	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_CR) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) |     \
+#define OUR_EXITS \
+	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_INIT) | BSL_BIT(EXIT_NMI_WINDOW) | \
+	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_CR) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) | \
 	 BSL_BIT(EXIT_EPT_VIOLATION))
 
 static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
@@ -440,7 +442,8 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */
 	if (__builtin_expect(OUR_EXITS >> (basic & 63) & 1 || exit_has_leaf() || pp->fallback ||
-				     !pp->launched, 0))
+				     !pp->launched,
+			     0))
 		our_exit(pp, vs, reason);
 	exit_to_ext(pp, vs, reason);
 }

@@ -14,8 +14,8 @@
 #define CR0_CD 0x40000000
 
 /* Instructions that are #UD in a guest without their control. */
-#define SECONDARY_INSTRUCTIONS                                                                     \
-	(SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT |           \
+#define SECONDARY_INSTRUCTIONS \
+	(SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT | \
 	 SECONDARY_PCONFIG)
 
 static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
@@ -96,8 +96,7 @@ static bool do_xsetbv(void)
 {
 	const uint64_t *gpr = abi_gprs();
 
-	return !(uint32_t)gpr[BF_RCX] &&
-	       xsetbv0_safe(gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX]);
+	return !(uint32_t)gpr[BF_RCX] && xsetbv0_safe(gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX]);
 }
 
 /*

@@ -69,8 +69,7 @@ static bool set_canonical(uint64_t *to, uint64_t value)
 	return true;
 }
 
-static bool set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored,
-				    uint64_t value)
+static bool set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored, uint64_t value)
 {
 	if (!set_canonical(stored, value))
 		return false;
@@ -200,7 +199,10 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	case MK1_INTEL_address_of_io_bitmap_a:
 	case MK1_INTEL_address_of_io_bitmap_b:
 	case MK1_INTEL_address_of_msr_bitmaps:
-		/* The CPU reads them at many an access. The value of a new VS is no extension's page. */
+		/*
+		 * The CPU reads them at many an access. The value of a new VS is no extension's
+		 * page.
+		 */
 		return *value == vmx.open_maps || ext_has_page(this_pp(), *value);
 	case MK1_INTEL_vmcs_link_pointer:
 		return *value == ~(uint64_t)0;

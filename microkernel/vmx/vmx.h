@@ -51,7 +51,8 @@ enum { VMX_STAR, VMX_LSTAR, VMX_FMASK, VMX_NR_MSRS };
 
 /* What belongs to a VS beside its VMCS: the page at vs->msr_area. */
 struct vmx_area {
-	struct vmx_msr guest[VMX_NR_MSRS + VMX_MAX_LISTED]; /* stored by an exit, loaded by an entry */
+	struct vmx_msr
+		guest[VMX_NR_MSRS + VMX_MAX_LISTED]; /* stored by an exit, loaded by an entry */
 	struct vmx_msr host[VMX_NR_MSRS + VMX_MAX_LISTED]; /* loaded by an exit */
 	uint64_t dr6; /* the guest's, while in root mode */
 	uint64_t cstar; /* while not active; root mode leaves both in the CPU */
@@ -132,7 +133,8 @@ MK_RARE _Noreturn void vmx_run_unsettled(struct pp *pp, struct vs *vs);
 MK_RARE _Noreturn void vmx_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
-_Noreturn void vmx_inject_ud(struct vs *vs); /* at the instruction that exited, and into the guest */
+_Noreturn void vmx_inject_ud(
+	struct vs *vs); /* at the instruction that exited, and into the guest */
 _Noreturn void vmx_inject_gp(struct vs *vs);
 void vmx_owe(struct pp *pp);
 _Noreturn void vmx_exit(void);
@@ -158,9 +160,10 @@ _Noreturn void vmx_resume(void);
 void vmx_exit_entry(void);
 
 /*
- * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another VMCS
- * or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU any more,
- * an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself: vmx_owe.
+ * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another
+ * VMCS or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU
+ * any more, an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself:
+ * vmx_owe.
  */
 MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
 {

@@ -20,10 +20,10 @@
 
 /* The order of the VMCS. */
 static const uint16_t segments[] = {
-	offsetof(struct bf_cpu_state, es), offsetof(struct bf_cpu_state, cs),
-	offsetof(struct bf_cpu_state, ss), offsetof(struct bf_cpu_state, ds),
-	offsetof(struct bf_cpu_state, fs), offsetof(struct bf_cpu_state, gs),
-	offsetof(struct bf_cpu_state, ldtr), offsetof(struct bf_cpu_state, tr),
+	offsetof(struct bf_cpu_state, es),   offsetof(struct bf_cpu_state, cs),
+	offsetof(struct bf_cpu_state, ss),   offsetof(struct bf_cpu_state, ds),
+	offsetof(struct bf_cpu_state, fs),   offsetof(struct bf_cpu_state, gs),
+	offsetof(struct bf_cpu_state, ldtr), offsetof(struct bf_cpu_state, tr)
 };
 #define NR_SEGMENTS (sizeof(segments) / sizeof(segments[0]))
 #define SEG_TR 7
@@ -32,20 +32,18 @@ static const uint16_t segments[] = {
 static const struct {
 	uint16_t field;
 	uint16_t offset;
-} plain[] = {
-	{ VMCS_rsp, offsetof(struct bf_cpu_state, rsp) },
-	{ VMCS_rip, offsetof(struct bf_cpu_state, rip) },
-	{ VMCS_rflags, offsetof(struct bf_cpu_state, rflags) },
-	{ VMCS_cr3, offsetof(struct bf_cpu_state, cr3) },
-	{ VMCS_dr7, offsetof(struct bf_cpu_state, dr7) },
-	{ VMCS_gdtr_base, offsetof(struct bf_cpu_state, gdtr.base) },
-	{ VMCS_idtr_base, offsetof(struct bf_cpu_state, idtr.base) },
-	{ VMCS_efer, offsetof(struct bf_cpu_state, efer) },
-	{ VMCS_sysenter_cs, offsetof(struct bf_cpu_state, sysenter_cs) },
-	{ VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
-	{ VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
-	{ VMCS_pat, offsetof(struct bf_cpu_state, pat) },
-};
+} plain[] = { { VMCS_rsp, offsetof(struct bf_cpu_state, rsp) },
+	      { VMCS_rip, offsetof(struct bf_cpu_state, rip) },
+	      { VMCS_rflags, offsetof(struct bf_cpu_state, rflags) },
+	      { VMCS_cr3, offsetof(struct bf_cpu_state, cr3) },
+	      { VMCS_dr7, offsetof(struct bf_cpu_state, dr7) },
+	      { VMCS_gdtr_base, offsetof(struct bf_cpu_state, gdtr.base) },
+	      { VMCS_idtr_base, offsetof(struct bf_cpu_state, idtr.base) },
+	      { VMCS_efer, offsetof(struct bf_cpu_state, efer) },
+	      { VMCS_sysenter_cs, offsetof(struct bf_cpu_state, sysenter_cs) },
+	      { VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
+	      { VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
+	      { VMCS_pat, offsetof(struct bf_cpu_state, pat) } };
 
 /* What VM entry checks beside the former; 0 in the state that the loader captured. */
 static const uint16_t aside[VMX_NR_ASIDE] = {
@@ -148,8 +146,8 @@ static bool write_host(void)
 }
 
 /*
- * Fields beyond those of Mk#1 and of exchange.c that a CPU looks at, whether or not a control asks it to:
- * UINV, PCONFIG-exiting bitmap.
+ * Fields beyond those of Mk#1 and of exchange.c that a CPU looks at, whether or not a control asks
+ * it to: UINV, PCONFIG-exiting bitmap.
  */
 static const uint16_t unnamed_fields[] = { 0x0814, 0x203E };
 

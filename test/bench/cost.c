@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cost cpuid|calls|start|stop [MICROKERNEL EXTENSION]: what it costs in TSC ticks, which are instructions on
- * the machines that `make bench` uses.
+ * cost cpuid|calls|start|stop [MICROKERNEL EXTENSION]: what it costs in TSC ticks, which are
+ * instructions on the machines that `make bench` uses.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -97,8 +97,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && !strcmp(argv[1], "start")) {
 		struct bf_file ext = load(argv[3]);
-		struct bf_ioctl_start call = { .size = sizeof(call), .version = BF_IOCTL_VERSION,
-					       .microkernel = load(argv[2]), .exts = (uintptr_t)&ext,
+		struct bf_ioctl_start call = { .size = sizeof(call),
+					       .version = BF_IOCTL_VERSION,
+					       .microkernel = load(argv[2]),
+					       .exts = (uintptr_t)&ext,
 					       .nr_exts = 1 };
 
 		began = rdtsc();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The default extension with hooks: a test extension includes this once and defines, before that, the
- * ones that it wants as macros naming a function.
+ * The default extension with hooks: a test extension includes this once and defines, before that,
+ * the ones that it wants as macros naming a function.
  *
  *   AROUND_START      int (uint64_t specs)       first of all; anything but 0 ends the start
  *   AROUND_STARTED    int (void)                 last of all in _start; the same

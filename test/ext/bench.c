@@ -56,13 +56,13 @@ static void unexpected(enum call call, uint64_t status)
 	ext_exit();
 }
 
-#define TIMED_STATUS(name, call, wanted)                                                           \
-	do {                                                                                       \
-		uint64_t t0 = rdtsc(), status = (call), t1 = rdtsc();                              \
-                                                                                                   \
-		if (status != (wanted))                                                            \
-			unexpected(CALL_##name, status);                                           \
-		record(CALL_##name, t1 - t0);                                                      \
+#define TIMED_STATUS(name, call, wanted) \
+	do { \
+		uint64_t t0 = rdtsc(), status = (call), t1 = rdtsc(); \
+\
+		if (status != (wanted)) \
+			unexpected(CALL_##name, status); \
+		record(CALL_##name, t1 - t0); \
 	} while (0)
 #define TIMED(name, ...) TIMED_STATUS(name, mk1_##name(__VA_ARGS__), MK1_SUCCESS)
 
@@ -124,8 +124,8 @@ static void handles(void)
 {
 	uint64_t here = (uint64_t)in_start, handle;
 
-	TIMED_STATUS(callback_register_bootstrap,
-		     mk1_callback_register_bootstrap(MK1_HANDLE, here), MK1_FAILURE_UNKNOWN);
+	TIMED_STATUS(callback_register_bootstrap, mk1_callback_register_bootstrap(MK1_HANDLE, here),
+		     MK1_FAILURE_UNKNOWN);
 	TIMED_STATUS(callback_register_vmexit, mk1_callback_register_vmexit(MK1_HANDLE, here),
 		     MK1_FAILURE_UNKNOWN);
 	TIMED_STATUS(callback_register_fail, mk1_callback_register_fail(MK1_HANDLE, here),
@@ -171,8 +171,8 @@ static void print_all(void)
 }
 
 /*
- * The guest executes CPUID three times: the calls that run it end in the next exit, so that what they
- * cost contains the way into the guest, one CPUID, and the way back here.
+ * The guest executes CPUID three times: the calls that run it end in the next exit, so that what
+ * they cost contains the way into the guest, one CPUID, and the way back here.
  */
 static void in_vmexit(uint64_t vsid, uint64_t reason)
 {

@@ -40,6 +40,7 @@
  */
 #define FPU_AREA "lea -0x1000(%rsp), %rsi\n\tand $-64, %rsi\n\t"
 #define KEEP_FX(code) FPU_AREA "fxsave64 (%rsi)\n\t" code "\n\tfxrstor64 (%rsi)"
+// clang-format off: pieces of assembly
 #define KEEP_X(code) FPU_AREA "lea 512(%rsi), %rdi\n\txor %eax, %eax\n\tmov $8, %ecx\n\t" \
 		     "rep stosq\n\tmov $0xE7, %eax\n\txor %edx, %edx\n\txsave64 (%rsi)\n\t" \
 		     code "\n\txrstor64 (%rsi)"
@@ -211,6 +212,7 @@
 	X(sgdt, "sgdt -16(%rsp)", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE) \
 	X(sidt, "sidt -16(%rsp)", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE) \
 	X(str, "str %eax", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE)
+// clang-format on
 
 static inline bool deeds_expected(uint64_t wanted, uint64_t vector)
 {

@@ -105,9 +105,10 @@ static void nested_control(const struct reg *reg)
 {
 	uint32_t features = svm_features().edx, encryption = encryption_features();
 	bool has_invlpgb = features & 1U << 24 && cpuid(0x80000008, 0).ebx & 1U << 3;
-	const bool cpu_has[] = { [1] = encryption >> 1 & 1,  [2] = encryption >> 3 & 1,
-				 [3] = features >> 17 & 1,   [4] = features >> 19 & 1,
-				 [5] = encryption >> 16 & 1, [6] = features >> 21 & 1 };
+	const bool cpu_has[] = {
+		[1] = encryption >> 1 & 1, [2] = encryption >> 3 & 1,  [3] = features >> 17 & 1,
+		[4] = features >> 19 & 1,  [5] = encryption >> 16 & 1, [6] = features >> 21 & 1
+	};
 
 	accepts(reg, 0);
 	for (unsigned int bit = 0; bit < 64; bit++) {
@@ -126,8 +127,7 @@ static void virtual_extensions(const struct reg *reg)
 
 	accepts(reg, 0);
 	for (unsigned int bit = 0; bit < 64; bit++)
-		for_no_guest(reg, 1ULL << bit,
-			     bit < 3 && svm_features().edx >> feature[bit] & 1);
+		for_no_guest(reg, 1ULL << bit, bit < 3 && svm_features().edx >> feature[bit] & 1);
 }
 
 static void nested_cr3(const struct reg *reg)

@@ -74,10 +74,11 @@ enum kind {
 };
 
 static const char *const kind_names[NR_KINDS] = {
-	[KIND_VALUE] = "value", [KIND_HANDLE] = "h", [KIND_VMID] = "vmid", [KIND_VPID] = "vpid",
-	[KIND_VSID] = "vsid", [KIND_PPID] = "ppid", [KIND_REG] = "reg", [KIND_SPA] = "spa",
-	[KIND_VA] = "va", [KIND_BYTES] = "bytes", [KIND_MSR] = "msr", [KIND_SPEC] = "spec_id",
-	[KIND_CODE] = "fn", [KIND_TEXT] = "str",
+	[KIND_VALUE] = "value", [KIND_HANDLE] = "h",  [KIND_VMID] = "vmid",
+	[KIND_VPID] = "vpid",	[KIND_VSID] = "vsid", [KIND_PPID] = "ppid",
+	[KIND_REG] = "reg",	[KIND_SPA] = "spa",   [KIND_VA] = "va",
+	[KIND_BYTES] = "bytes", [KIND_MSR] = "msr",   [KIND_SPEC] = "spec_id",
+	[KIND_CODE] = "fn",	[KIND_TEXT] = "str"
 };
 
 /* The tokens of a call's errors, and the status that each stands for. */
@@ -85,14 +86,10 @@ static const struct {
 	const char *token;
 	uint64_t status;
 } error_names[] = {
-	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },
-	{ "HANDLE", MK1_FAILURE_INVALID_HANDLE },
-	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED },
-	{ "DENIED", MK1_INVALID_PERM_DENIED },
-	{ "REG0", MK1_INVALID_INPUT_REG(0) },
-	{ "REG1", MK1_INVALID_INPUT_REG(1) },
-	{ "REG2", MK1_INVALID_INPUT_REG(2) },
-	{ "REG3", MK1_INVALID_INPUT_REG(3) },
+	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },	    { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
+	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
+	{ "REG0", MK1_INVALID_INPUT_REG(0) },	    { "REG1", MK1_INVALID_INPUT_REG(1) },
+	{ "REG2", MK1_INVALID_INPUT_REG(2) },	    { "REG3", MK1_INVALID_INPUT_REG(3) },
 };
 #define NR_ERROR_NAMES (sizeof(error_names) / sizeof(error_names[0]))
 
@@ -288,8 +285,8 @@ static void check(bool ok, const char *what, const char *name, const struct regi
 		return;
 	n = __atomic_fetch_add(&nr_reports, 1, __ATOMIC_RELAXED);
 	if (n < MAX_REPORTS)
-		reports[n] = (struct report){ mk1_tls_ppid(), this_pp()->calls, name, what, *before,
-					      *after };
+		reports[n] = (struct report){ mk1_tls_ppid(), this_pp()->calls, name,
+					      what,	      *before,		*after };
 }
 
 static void expect(bool ok, const char *what)
@@ -346,13 +343,25 @@ static uint64_t an_address(void)
 
 static uint64_t any_value(void)
 {
-	static const uint64_t corners[] = {
-		0, 1, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFF, 0x800000000000, 0xFFFF800000000000,
-		0x8000000000000000, UINT64_MAX, UINT64_MAX - 0xFFF, MK1_SPA_LIMIT,
-		MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE, MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT,
-		MK1_EXT_CODE_BASE - 1, MK1_EXT_STACK_BASE, MK1_EXT_TLS_BASE, BF_WINDOW_BASE,
-		BF_MK_BASE, BF_PP_DATA,
-	};
+	static const uint64_t corners[] = { 0,
+					    1,
+					    0xFFFF,
+					    0xFFFFFFFF,
+					    0x7FFFFFFFFFFF,
+					    0x800000000000,
+					    0xFFFF800000000000,
+					    0x8000000000000000,
+					    UINT64_MAX,
+					    UINT64_MAX - 0xFFF,
+					    MK1_SPA_LIMIT,
+					    MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE,
+					    MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT,
+					    MK1_EXT_CODE_BASE - 1,
+					    MK1_EXT_STACK_BASE,
+					    MK1_EXT_TLS_BASE,
+					    BF_WINDOW_BASE,
+					    BF_MK_BASE,
+					    BF_PP_DATA };
 
 	switch (below(6)) {
 	case 0:
@@ -394,8 +403,9 @@ static uint64_t an_id(uint64_t active, uint64_t few, uint64_t many)
 
 static uint64_t an_msr(void)
 {
-	static const uint64_t some[] = { 0x10, 0x1B, 0x3A, 0x174, 0x1D9, 0x200, 0x277, 0x2FF, 0x480,
-					 0x493, 0x494, 0xDA0, 0xC0000080, 0xC0000082, 0xC0000100,
+	static const uint64_t some[] = { 0x10,	     0x1B,	 0x3A,	     0x174,	 0x1D9,
+					 0x200,	     0x277,	 0x2FF,	     0x480,	 0x493,
+					 0x494,	     0xDA0,	 0xC0000080, 0xC0000082, 0xC0000100,
 					 0xC0000102, 0xC0000104, 0xC0010114, 0xC0010117 };
 	uint64_t msr = below(2) ? some[below(sizeof(some) / sizeof(some[0]))] :
 				  (uint32_t)next_random();
@@ -460,7 +470,8 @@ static bool may_name_vs(const uint64_t *reg)
 static bool is_written(uint64_t msr)
 {
 #define IS_R(number, first, last)
-#define IS_RW(number, first, last) || ((uint32_t)(number) >= (first) && (uint32_t)(number) <= (last))
+#define IS_RW(number, first, last) \
+	|| ((uint32_t)(number) >= (first) && (uint32_t)(number) <= (last))
 #define IS_WRITTEN(first, last, rights, what) IS_##rights(msr, first, last)
 	return false MK1_MSRS(IS_WRITTEN);
 }
@@ -676,7 +687,7 @@ static void make_bad_call(void)
 		      &after);
 }
 
-/* A register of Linux' VS gets the value that it has. */
+/* A register of Linux's VS gets the value that it has. */
 static void rewrite_root(void)
 {
 	uint64_t vsid = this_pp()->root_vsid, reg = below(170), value, again;
@@ -710,7 +721,7 @@ static void fuzz(uint64_t count, enum phase phase)
 	}
 }
 
-/* A batch ends with Linux' VS active and as it was. */
+/* A batch ends with Linux's VS active and as it was. */
 static void batch(void)
 {
 	const struct pp_state *pp = this_pp();

@@ -216,13 +216,13 @@ static void write_state(uint64_t nested_root)
 		{ MK1_AMD_gs_attrib, MK1_INTEL_gs_attrib, 0, 0x10000 },
 		{ MK1_AMD_ldtr_attrib, MK1_INTEL_ldtr_attrib, 0, 0x10000 },
 		{ MK1_AMD_tr_attrib, MK1_INTEL_tr_attrib, 0x8B, 0x8B },
-		{ MK1_AMD_tr_limit, MK1_INTEL_tr_limit, 0x67, 0x67 },
+		{ MK1_AMD_tr_limit, MK1_INTEL_tr_limit, 0x67, 0x67 }
 	};
 	static const struct value more_amd[] = {
 		{ MK1_AMD_guest_asid, 0, GUEST_ASID, 0 },
 		{ MK1_AMD_intercept_instruction1, 0, AMD_INTERCEPTS1, 0 },
 		{ MK1_AMD_intercept_instruction2, 0, AMD_INTERCEPTS2, 0 },
-		{ MK1_AMD_intercept_exception, 0, 1u << VECTOR_PF, 0 },
+		{ MK1_AMD_intercept_exception, 0, 1u << VECTOR_PF, 0 }
 	};
 
 	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -253,7 +253,7 @@ static void write_gprs(void)
 {
 	static const uint64_t amd[] = { MK1_AMD_rax, MK1_AMD_rbx, MK1_AMD_rcx, MK1_AMD_rdx,
 					MK1_AMD_rbp, MK1_AMD_rsi, MK1_AMD_rdi, MK1_AMD_r8,
-					MK1_AMD_r9, MK1_AMD_r10, MK1_AMD_r11, MK1_AMD_r12,
+					MK1_AMD_r9,  MK1_AMD_r10, MK1_AMD_r11, MK1_AMD_r12,
 					MK1_AMD_r13, MK1_AMD_r14, MK1_AMD_r15 };
 
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
@@ -274,9 +274,9 @@ static bool make_guest(void)
 	guest.is_late_page_there = false;
 	guest.vmid = MK1_ROOT_VMID;
 	guest.vpid = mk1_tls_vpid();
-	if (!same_vp && (!VERIFY_STATUS(mk1_vm_create_vm(MK1_HANDLE, &guest.vmid), MK1_SUCCESS) ||
-			 !VERIFY_STATUS(mk1_vp_create_vp(MK1_HANDLE, guest.vmid, &guest.vpid),
-					MK1_SUCCESS)))
+	if (!same_vp &&
+	    (!VERIFY_STATUS(mk1_vm_create_vm(MK1_HANDLE, &guest.vmid), MK1_SUCCESS) ||
+	     !VERIFY_STATUS(mk1_vp_create_vp(MK1_HANDLE, guest.vmid, &guest.vpid), MK1_SUCCESS)))
 		return false;
 	if (!VERIFY_STATUS(mk1_vs_create_vs(MK1_HANDLE, guest.vpid, mk1_tls_ppid(), &guest.vsid),
 			   MK1_SUCCESS) ||
@@ -302,7 +302,7 @@ static void destroy_guest(void)
 
 /* --- Linux and the guest in turn -------------------------------------------------------------- */
 
-/* Linux' XCR0 may only be read where Linux has enabled XSAVE. */
+/* Linux's XCR0 may only be read where Linux has enabled XSAVE. */
 static void remember_linux(void)
 {
 	linux_vs.vpid = mk1_tls_vpid();
@@ -325,7 +325,7 @@ static void check_linux(void)
 	VERIFY(mk1_r15() == linux_vs.r15);
 }
 
-/* While another VS is active, Linux' is not; its registers can be read all the same. */
+/* While another VS is active, Linux's is not; its registers can be read all the same. */
 static void check_apart(void)
 {
 	VERIFY(vs_get(guest.vsid, reg(MK1_AMD_dr1, MK1_INTEL_dr1)) == 0xD1D1000);
@@ -447,7 +447,8 @@ static void on_halt(uint64_t reason)
 	if (guest.round % ROUNDS)
 		resume_next(guest.vsid);
 	VERIFY_STATUS(mk1_vs_advance_ip_and_set_active(MK1_HANDLE, MK1_ROOT_VMID, linux_vs.vpid,
-						       linux_vs.vsid), MK1_SUCCESS);
+						       linux_vs.vsid),
+		      MK1_SUCCESS);
 	back_to_linux();
 }
 

@@ -71,17 +71,17 @@ static const volatile char *deed(void)
 
 /* --- instructions ----------------------------------------------------------------------------- */
 
-#define DEED_FUNCTION(name, code, amd, intel)                                                      \
-	__attribute__((naked)) static void deed_##name(void)                                       \
-	{                                                                                          \
-		__asm__(code "\n\tret");                                                           \
+#define DEED_FUNCTION(name, code, amd, intel) \
+	__attribute__((naked)) static void deed_##name(void) \
+	{ \
+		__asm__(code "\n\tret"); \
 	}
 DEEDS(DEED_FUNCTION)
 
-#define DEED_VECTOR(name, code, amd, intel)                                                        \
-	static uint64_t vector_##name(void)                                                        \
-	{                                                                                          \
-		return is_svm ? amd : intel;                                                       \
+#define DEED_VECTOR(name, code, amd, intel) \
+	static uint64_t vector_##name(void) \
+	{ \
+		return is_svm ? amd : intel; \
 	}
 DEEDS(DEED_VECTOR)
 
@@ -237,7 +237,7 @@ static void run_another(void)
 	expect(mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
 }
 
-/* Linux' state is half-changed when the other VS fails. */
+/* Linux's state is half-changed when the other VS fails. */
 static void change_and_run_another(void)
 {
 	uint64_t vsid = mk1_tls_vsid();
@@ -293,8 +293,13 @@ static void launch(void)
 /* Bad calls are answered with an error and change nothing. */
 static void bad_calls(void)
 {
-	static const uint64_t pointers[] = { 0, 0xFFF, 0xFFFF800000000000, 0x80000000000,
-					     0xFFFFFFFFFFFFFFFF, 0x800000000000, 0x600000000000,
+	static const uint64_t pointers[] = { 0,
+					     0xFFF,
+					     0xFFFF800000000000,
+					     0x80000000000,
+					     0xFFFFFFFFFFFFFFFF,
+					     0x800000000000,
+					     0x600000000000,
 					     0x328000000000 - 8 };
 	uint64_t out;
 

@@ -175,7 +175,7 @@ static void active(void)
 	VERIFY_STATUS(destroy_vp(vp), REG1);
 	VERIFY_STATUS(destroy_vm(vm), REG1);
 	VERIFY_STATUS(mk1_vs_migrate(MK1_HANDLE, vs, MK1_BOOTSTRAP_PPID), REG1);
-	/* Linux' VS is not active now, but nobody takes it away. */
+	/* Linux's VS is not active now, but nobody takes it away. */
 	VERIFY_STATUS(destroy_vs(linux_vsid), REG1);
 	VERIFY_STATUS(destroy_vp(linux_vpid), REG1);
 	VERIFY_STATUS(mk1_vs_migrate(MK1_HANDLE, linux_vsid, MK1_BOOTSTRAP_PPID), REG1);
@@ -194,7 +194,7 @@ static void exhaustion(void)
 	uint64_t vm = new_vm(), vp = new_vp(vm), unused;
 	uint64_t vms = count_vms(), vps = count_vps(vm), vss = count_vss(vp);
 
-	VERIFY(vms == 14); /* of 16: without Linux' and this one */
+	VERIFY(vms == 14); /* of 16: without Linux's and this one */
 	VERIFY(vps && vss);
 	VERIFY(count_vms() == vms);
 	VERIFY(count_vps(vm) == vps);
@@ -306,17 +306,22 @@ static void huge(void)
 /* Registers that neither VMCB nor VMCS hold, and some that they do. */
 static const struct {
 	uint64_t amd, intel;
-} kept_apart[] = {
-	{ MK1_AMD_rax, MK1_INTEL_rax }, { MK1_AMD_rbp, MK1_INTEL_rbp },
-	{ MK1_AMD_r8, MK1_INTEL_r8 }, { MK1_AMD_r15, MK1_INTEL_r15 },
-	{ MK1_AMD_dr0, MK1_INTEL_dr0 }, { MK1_AMD_dr1, MK1_INTEL_dr1 },
-	{ MK1_AMD_dr2, MK1_INTEL_dr2 }, { MK1_AMD_dr3, MK1_INTEL_dr3 },
-	{ MK1_AMD_cr2, MK1_INTEL_cr2 }, { MK1_AMD_cr8, MK1_INTEL_cr8 },
-	{ MK1_AMD_kernel_gs_base, MK1_INTEL_kernel_gs_base },
-	{ MK1_AMD_lstar, MK1_INTEL_lstar }, { MK1_AMD_cstar, MK1_INTEL_cstar },
-	{ MK1_AMD_star, MK1_INTEL_star }, { MK1_AMD_rip, MK1_INTEL_rip },
-	{ MK1_AMD_xcr0, MK1_INTEL_xcr0 },
-};
+} kept_apart[] = { { MK1_AMD_rax, MK1_INTEL_rax },
+		   { MK1_AMD_rbp, MK1_INTEL_rbp },
+		   { MK1_AMD_r8, MK1_INTEL_r8 },
+		   { MK1_AMD_r15, MK1_INTEL_r15 },
+		   { MK1_AMD_dr0, MK1_INTEL_dr0 },
+		   { MK1_AMD_dr1, MK1_INTEL_dr1 },
+		   { MK1_AMD_dr2, MK1_INTEL_dr2 },
+		   { MK1_AMD_dr3, MK1_INTEL_dr3 },
+		   { MK1_AMD_cr2, MK1_INTEL_cr2 },
+		   { MK1_AMD_cr8, MK1_INTEL_cr8 },
+		   { MK1_AMD_kernel_gs_base, MK1_INTEL_kernel_gs_base },
+		   { MK1_AMD_lstar, MK1_INTEL_lstar },
+		   { MK1_AMD_cstar, MK1_INTEL_cstar },
+		   { MK1_AMD_star, MK1_INTEL_star },
+		   { MK1_AMD_rip, MK1_INTEL_rip },
+		   { MK1_AMD_xcr0, MK1_INTEL_xcr0 } };
 #define NR_APART (sizeof(kept_apart) / sizeof(kept_apart[0]))
 
 static uint64_t apart_reg(unsigned int i)
@@ -476,8 +481,8 @@ static void migration(void)
 
 /* --- exits ----------------------------------------------------------------------------------- */
 
-static void (*const groups[])(void) = { ids,   order, active,	exhaustion,  pages,
-					huge,  registers, direct_maps, migration };
+static void (*const groups[])(void) = { ids,  order,	 active,      exhaustion, pages,
+					huge, registers, direct_maps, migration };
 #define NR_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 static void in_vmexit(uint64_t vsid, uint64_t reason)

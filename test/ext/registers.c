@@ -87,8 +87,8 @@ static uint64_t seen[MAX_REGS];
 
 static bool is_cached_state(const struct reg *reg)
 {
-	return is_svm && (reg->number == MK1_AMD_tlb_control ||
-			  reg->number == MK1_AMD_vmcb_clean_bits);
+	return is_svm &&
+	       (reg->number == MK1_AMD_tlb_control || reg->number == MK1_AMD_vmcb_clean_bits);
 }
 
 /* 0 for what this CPU lacks. */
@@ -162,8 +162,9 @@ static void test_general(uint64_t vsid)
 /* Those in the CPU, of the active VS: root mode does without them. */
 static void test_live(uint64_t vsid)
 {
-	const uint64_t number[] = { REG(dr0), REG(dr1), REG(dr2), REG(dr3), REG(cr8),
-				    REG(kernel_gs_base), REG(cstar), REG(star), REG(cr2) };
+	const uint64_t number[] = { REG(dr0),	REG(dr1),  REG(dr2),
+				    REG(dr3),	REG(cr8),  REG(kernel_gs_base),
+				    REG(cstar), REG(star), REG(cr2) };
 
 	for (unsigned int i = 0; i < sizeof(number) / sizeof(number[0]); i++) {
 		uint64_t old = read_reg(vsid, number[i]);

@@ -66,8 +66,13 @@ static inline void refuses_wider(const struct reg *reg)
 /* Every value of its width, exactly; bits of forced are always 1. */
 static inline void any_value(const struct reg *reg, uint64_t forced)
 {
-	static const uint64_t values[] = { 0, ~0ULL, 0x5555555555555555, 0xAAAAAAAAAAAAAAAA, 1,
-					   0x8000800080008080, 0x123456789ABCDEF0 };
+	static const uint64_t values[] = { 0,
+					   ~0ULL,
+					   0x5555555555555555,
+					   0xAAAAAAAAAAAAAAAA,
+					   1,
+					   0x8000800080008080,
+					   0x123456789ABCDEF0 };
 
 	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		accepts_as(reg, values[i] & reg_mask(reg), (values[i] | forced) & reg_mask(reg));

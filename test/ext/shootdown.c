@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One PP takes a page out of the direct map of all while another one stays in its exit, in a loop
- * without a call, and then touches the page: it must not be there. Which PP does what is for the guest
- * to say, with EAX of a CPUID: TARGET_LEAF and then, elsewhere, SHOOTER_LEAF.
+ * without a call, and then touches the page: it must not be there. Which PP does what is for the
+ * guest to say, with EAX of a CPUID: TARGET_LEAF and then, elsewhere, SHOOTER_LEAF.
  */
 #include "verify.h"
 

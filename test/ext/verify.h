@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checks made in ring 3, counted over all PPs. Whoever runs the test asks for the verdict with CPUID,
- * EAX = VERIFY_LEAF: the extension answers in its exit (verify_answer) with EAX = how many held and
- * EBX = how many did not. Those are in the debug ring with file and line.
+ * Checks made in ring 3, counted over all PPs. Whoever runs the test asks for the verdict with
+ * CPUID, EAX = VERIFY_LEAF: the extension answers in its exit (verify_answer) with EAX = how many
+ * held and EBX = how many did not. Those are in the debug ring with file and line.
  */
 #ifndef TEST_EXT_VERIFY_H
 #define TEST_EXT_VERIFY_H

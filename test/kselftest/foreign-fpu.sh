@@ -9,7 +9,7 @@ faults=0x4000f0f1
 turns=5
 rounds=60
 
-# hold MODE: Linux' registers hold while guests run, on every CPU, and the guests find theirs.
+# hold MODE: Linux's registers hold while guests run, on every CPU, and the guests find theirs.
 hold()
 {
 	"$bin/fpu" hold $switch $(($1 << 16 | turns)) $rounds >/tmp/fpu
@@ -69,7 +69,7 @@ t "XSAVE" hold 0
 t "FXSAVE" hold 1
 t "a guest without AVX in its XCR0" hold 2
 t "XSAVE again" hold 0
-t "exits of Linux' kernel" hold_in_kernel
+t "exits of Linux's kernel" hold_in_kernel
 t "exceptions of the FPU in ring 3" same_faults
 t "the state of every CPU, as Linux sees it" same_state /tmp/state.bare
 t "stop" stop

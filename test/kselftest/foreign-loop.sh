@@ -95,7 +95,7 @@ mended()
 	done
 }
 
-# The same VS again, and nothing changed: the CPU is Linux' again, without the extension.
+# The same VS again, and nothing changed: the CPU is Linux's again, without the extension.
 fails_the_second_time()
 {
 	"$bin/cpuid" $refused $twice 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A guest beside Linux, made by an extension: with a VM of its own and on Linux' VP, with nested
+# A guest beside Linux, made by an extension: with a VM of its own and on Linux's VP, with nested
 # paging and without, on every CPU, and moved from one to another. test/ext/guest.c checks it.
 . ./tap.sh
 
@@ -38,7 +38,7 @@ plan 10
 snapshot /tmp/state.before
 t "start" start /kselftest/ext/guest
 t "a VM of its own, behind a nested page table" on_every_cpu 0
-t "another VS on Linux' VP, without nested paging" on_every_cpu 1
+t "another VS on Linux's VP, without nested paging" on_every_cpu 1
 if [ "$(cpus)" -gt 1 ]; then
 	t "moved to another CPU and back" moved
 else

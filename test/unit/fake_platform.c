@@ -205,7 +205,9 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 	return BF_ERR_OK;
 }
 
-/* --- all CPUs at once: each has a stack of its own, and they take turns where they wait --------- */
+/*
+ * --- all CPUs at once: each has a stack of its own, and they take turns where they wait ---------
+ */
 
 #define STACK_SIZE 0x40000
 
@@ -232,7 +234,9 @@ static void run_on_turn(void)
 
 #define LATE_ROUNDS 1000
 
-/* One turn of each CPU that has not ended; whoever is late only has one when all others have ended. */
+/*
+ * One turn of each CPU that has not ended; whoever is late only has one when all others have ended.
+ */
 static bool take_turns(bool late)
 {
 	bool any = false;
@@ -525,10 +529,15 @@ uint64_t bf_hw_xcr0(void)
 }
 
 /* Null, ring-0 code, data, a 64-bit TSS (16 bytes, busy) with all address bits, an LDT, nothing. */
-static const uint64_t gdt[] = {
-	0, 0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0x89008B345678206F, 0x00000000FFFFFE12,
-	0x0000820000000007, 0, 0x0000720000000FFF,
-};
+static const uint64_t gdt[] = { 0,
+				0,
+				0x00AF9B000000FFFF,
+				0x00CF93000000FFFF,
+				0x89008B345678206F,
+				0x00000000FFFFFE12,
+				0x0000820000000007,
+				0,
+				0x0000720000000FFF };
 static uint64_t gdt_with_ldt[sizeof(gdt) / sizeof(gdt[0])];
 static const uint64_t ldt[] = { 0x0040F31234567ABC };
 

@@ -27,10 +27,13 @@ static inline void elf_segment(struct elf_file *file, unsigned int index, uint32
 			       uint32_t flags, uint64_t offset, uint64_t va, uint64_t filesz,
 			       uint64_t memsz)
 {
-	file->phdrs[index] = (Elf64_Phdr){
-		.p_type = type, .p_flags = flags, .p_offset = offset, .p_vaddr = va,
-		.p_filesz = filesz, .p_memsz = memsz, .p_align = 0x1000,
-	};
+	file->phdrs[index] = (Elf64_Phdr){ .p_type = type,
+					   .p_flags = flags,
+					   .p_offset = offset,
+					   .p_vaddr = va,
+					   .p_filesz = filesz,
+					   .p_memsz = memsz,
+					   .p_align = 0x1000 };
 }
 
 static inline void make_elf(struct elf_file *file, uint64_t base)

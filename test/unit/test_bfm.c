@@ -182,17 +182,39 @@ START_TEST(sizes)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} good[] = {
-		{ "1", 1 }, { "4096", 4096 }, { "0x1000", 4096 }, { "32M", 32 << 20 },
-		{ "32m", 32 << 20 }, { "1k", 1024 }, { "2G", 2ULL << 30 }, { "1T", 1ULL << 40 },
-		{ "5MiB", 5 << 20 }, { "5KB", 5 << 10 }, { "0x10K", 0x4000 },
-		{ "18446744073709551615", UINT64_MAX }, { "16777215T", 16777215ULL << 40 }
-	};
-	static const char *const bad[] = {
-		"", "0", "0M", "-1", "+1", " 1", "1 ", "M", "1X", "1MM", "1Mi", "1.5M", "0x",
-		"0x0x1", "0x-1", "1iB", "16777216T", "18446744073709551616",
-		"99999999999999999999999K", "1M\n"
-	};
+	} good[] = { { "1", 1 },
+		     { "4096", 4096 },
+		     { "0x1000", 4096 },
+		     { "32M", 32 << 20 },
+		     { "32m", 32 << 20 },
+		     { "1k", 1024 },
+		     { "2G", 2ULL << 30 },
+		     { "1T", 1ULL << 40 },
+		     { "5MiB", 5 << 20 },
+		     { "5KB", 5 << 10 },
+		     { "0x10K", 0x4000 },
+		     { "18446744073709551615", UINT64_MAX },
+		     { "16777215T", 16777215ULL << 40 } };
+	static const char *const bad[] = { "",
+					   "0",
+					   "0M",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "M",
+					   "1X",
+					   "1MM",
+					   "1Mi",
+					   "1.5M",
+					   "0x",
+					   "0x0x1",
+					   "0x-1",
+					   "1iB",
+					   "16777216T",
+					   "18446744073709551616",
+					   "99999999999999999999999K",
+					   "1M\n" };
 	uint64_t bytes;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -217,8 +239,10 @@ END_TEST
 
 START_TEST(start_options)
 {
-	char *argv[] = { "start", "a", "--pool", "32M", "--huge=5000", "--serial", "0x2f8",
-			 "--microkernel", "mk", "--watchdog", "2s", "b", NULL };
+	char *argv[] = { "start",	"a",	      "--pool", "32M",
+			 "--huge=5000", "--serial",   "0x2f8",	"--microkernel",
+			 "mk",		"--watchdog", "2s",	"b",
+			 NULL };
 	struct start_options options;
 
 	optind = 0;
@@ -258,9 +282,12 @@ START_TEST(wrong_command_lines)
 	static const struct {
 		const struct command *command;
 		const char *line;
-	} wrong[] = { { &start_command, "start --frob" },   { &start_command, "start --pool" },
-		      { &start_command, "start --pool 0" }, { &start_command, "start --huge 1Z" },
-		      { &start_command, "start -x" },	    { &start_command, "start --serial 0" },
+	} wrong[] = { { &start_command, "start --frob" },
+		      { &start_command, "start --pool" },
+		      { &start_command, "start --pool 0" },
+		      { &start_command, "start --huge 1Z" },
+		      { &start_command, "start -x" },
+		      { &start_command, "start --serial 0" },
 		      { &start_command, "start --serial 65529" },
 		      { &start_command, "start --watchdog 99ms" },
 		      { &start_command, "start --watchdog 1001s" },
@@ -270,9 +297,12 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start --watchdog never" },
 		      { &start_command, "start --watchdog 1000000000000000000000000000000000s" },
 		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
-		      { &stop_command, "stop now" },	    { &stop_command, "stop --now" },
-		      { &status_command, "status --jason" }, { &status_command, "status x" },
-		      { &dump_command, "dump --follow x" }, { &check_command, "check --all" } };
+		      { &stop_command, "stop now" },
+		      { &stop_command, "stop --now" },
+		      { &status_command, "status --jason" },
+		      { &status_command, "status x" },
+		      { &dump_command, "dump --follow x" },
+		      { &check_command, "check --all" } };
 	static const struct command *const all[] = { &start_command, &stop_command, &status_command,
 						     &dump_command, &check_command };
 
@@ -326,9 +356,20 @@ static void write_image(const char *name, uint64_t base)
 		uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 		uint32_t p_type, p_flags;
 		uint64_t offset, va, pa, filesz, memsz, align;
-	} image = { .ident = "\177ELF\2\1\1", .type = 2, .machine = 62, .version = 1,
-		    .entry = base, .phoff = 64, .ehsize = 64, .phentsize = 56, .phnum = 1,
-		    .p_type = 1, .p_flags = 5, .va = base, .filesz = 64, .memsz = 64 };
+	} image = { .ident = "\177ELF\2\1\1",
+		    .type = 2,
+		    .machine = 62,
+		    .version = 1,
+		    .entry = base,
+		    .phoff = 64,
+		    .ehsize = 64,
+		    .phentsize = 56,
+		    .phnum = 1,
+		    .p_type = 1,
+		    .p_flags = 5,
+		    .va = base,
+		    .filesz = 64,
+		    .memsz = 64 };
 	char path[256];
 	FILE *file;
 
@@ -880,9 +921,8 @@ START_TEST(checking_without_the_module)
 	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_OK);
 	ck_assert_int_eq(got[BF_CHECK_NESTED].verdict, VERDICT_UNKNOWN);
 
-	put_file("/proc/cpuinfo",
-		 "processor\t: 0\nmicrocodes\t: 1\nmicrocode\t: 0xd4\n"
-		 "flags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
+	put_file("/proc/cpuinfo", "processor\t: 0\nmicrocodes\t: 1\nmicrocode\t: 0xd4\n"
+				  "flags\t\t: fpu vmx la57 fred\nvmx flags\t: vnmi ept\n");
 	ck_assert(cpuinfo_value(root, "microcode", command, sizeof(command)));
 	ck_assert_str_eq(command, "0xd4");
 	put_file("/sys/module/kvm_intel/refcnt", "0\n");

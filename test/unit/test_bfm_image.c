@@ -34,9 +34,14 @@ struct file {
 static Elf64_Phdr segment(uint32_t type, uint32_t flags, uint64_t offset, uint64_t va,
 			  uint64_t filesz, uint64_t memsz)
 {
-	return (Elf64_Phdr){ .p_type = type, .p_flags = flags, .p_offset = offset,
-			     .p_vaddr = va, .p_paddr = va, .p_filesz = filesz,
-			     .p_memsz = memsz, .p_align = 0x1000 };
+	return (Elf64_Phdr){ .p_type = type,
+			     .p_flags = flags,
+			     .p_offset = offset,
+			     .p_vaddr = va,
+			     .p_paddr = va,
+			     .p_filesz = filesz,
+			     .p_memsz = memsz,
+			     .p_align = 0x1000 };
 }
 
 static void make_valid(struct file *file)
@@ -202,7 +207,7 @@ static const struct {
 	FIELD(segments[TLS].p_filesz, 0x101, TLS),
 	FIELD(segments[TLS].p_offset, UINT64_MAX, TRUNCATED),
 	FIELD(sections[2].sh_type, SHT_RELA, RELOC),
-	FIELD(sections[1].sh_type, SHT_REL, RELOC),
+	FIELD(sections[1].sh_type, SHT_REL, RELOC)
 };
 
 START_TEST(refuses_a_hostile_field)
@@ -253,9 +258,21 @@ END_TEST
 /* Values that tend to break arithmetic. */
 static uint64_t nasty_number(void)
 {
-	static const uint64_t numbers[] = { 0, 1, 0x7F, 0xFF, 0x1000, 0xFFF, 0xFFFF, INT32_MAX,
-					    UINT32_MAX, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX,
-					    BASE, BASE + 0x1000, BASE + MK1_EXT_CODE_SIZE,
+	static const uint64_t numbers[] = { 0,
+					    1,
+					    0x7F,
+					    0xFF,
+					    0x1000,
+					    0xFFF,
+					    0xFFFF,
+					    INT32_MAX,
+					    UINT32_MAX,
+					    INT64_MAX,
+					    (uint64_t)1 << 63,
+					    UINT64_MAX,
+					    BASE,
+					    BASE + 0x1000,
+					    BASE + MK1_EXT_CODE_SIZE,
 					    sizeof(struct file) };
 	uint64_t number = numbers[(size_t)rand() % (sizeof(numbers) / sizeof(numbers[0]))];
 
@@ -283,8 +300,8 @@ START_TEST(survives_mutations_and_agrees_with_the_loader)
 
 	srand(1);
 	for (int i = 0; i < 100000; i++) {
-		size_t size =
-			rand() % 4 ? sizeof(struct file) : (size_t)rand() % sizeof(struct file);
+		size_t size = rand() % 4 ? sizeof(struct file) :
+					   (size_t)rand() % sizeof(struct file);
 		enum bf_error here, there;
 		struct bsl_elf elf;
 		struct file file;

@@ -227,13 +227,11 @@ START_TEST(prefixes_are_counted)
 	static const struct {
 		const char *hex;
 		unsigned int prefixes[3]; /* by enum decode_mode */
-	} cases[] = {
-		{ "0fa2", { 0, 0, 0 } },
-		{ "662e0fa2", { 2, 2, 2 } },
-		{ "66480fa2", { 1, 1, 2 } }, /* DEC EAX outside of 64-bit mode */
-		{ "f3f2f0646526363e67", { 9, 9, 9 } }, /* nothing behind them */
-		{ "", { 0, 0, 0 } },
-	};
+	} cases[] = { { "0fa2", { 0, 0, 0 } },
+		      { "662e0fa2", { 2, 2, 2 } },
+		      { "66480fa2", { 1, 1, 2 } }, /* DEC EAX outside of 64-bit mode */
+		      { "f3f2f0646526363e67", { 9, 9, 9 } }, /* nothing behind them */
+		      { "", { 0, 0, 0 } } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		uint8_t bytes[32];
@@ -282,10 +280,9 @@ static size_t parse_line(const char *line, uint8_t *bytes, const char **mnemonic
 /* Whether every word of text is a prefix, which objdump shows before what makes no sense. */
 static bool only_prefixes(const char *text)
 {
-	static const char *const prefixes[] = {
-		"data16", "data32", "addr16", "addr32", "lock", "rep", "repz", "repnz",
-		"cs", "ds", "es", "ss", "fs", "gs"
-	};
+	static const char *const prefixes[] = { "data16", "data32", "addr16", "addr32", "lock",
+						"rep",	  "repz",   "repnz",  "cs",	"ds",
+						"es",	  "ss",	    "fs",     "gs" };
 	char word[32];
 	int length;
 

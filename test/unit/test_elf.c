@@ -141,9 +141,9 @@ START_TEST(refuses_headers)
 	setup();
 	file.header.e_phoff = sizeof(file) - 8;
 	ck_assert_int_eq(open_file(), BF_ERR_ELF_TRUNCATED);
-	ck_assert_int_eq(bsl_elf_open(&elf, &file, BSL_ELF_MAX_SIZE + 1, BASE, MK1_EXT_CODE_SIZE,
-				      &detail),
-			 BF_ERR_ELF_TOO_LARGE);
+	ck_assert_int_eq(
+		bsl_elf_open(&elf, &file, BSL_ELF_MAX_SIZE + 1, BASE, MK1_EXT_CODE_SIZE, &detail),
+		BF_ERR_ELF_TOO_LARGE);
 }
 END_TEST
 

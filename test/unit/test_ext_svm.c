@@ -134,7 +134,8 @@ START_TEST(cpuid_hides_and_follows_cr4)
 	ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
 	if (cpuid_has_extended(0x8000000A))
 		ck_assert_uint_eq(fake.gpr[BF_RAX] | fake.gpr[BF_RBX] | fake.gpr[BF_RCX] |
-				  fake.gpr[BF_RDX], 0);
+					  fake.gpr[BF_RDX],
+				  0);
 	else
 		ck_assert_uint_eq(fake.gpr[BF_RAX], cpuid(0x8000000A, 0).eax);
 }
@@ -227,10 +228,8 @@ END_TEST
 
 START_TEST(efer_refuses_what_a_cpu_refuses)
 {
-	static const uint64_t flips[] = {
-		EFER_LMA, EFER_LME, 1ull << 1, 1ull << 9, 1ull << 13, 1ull << 19, 1ull << 22,
-		1ull << 32, 1ull << 63,
-	};
+	static const uint64_t flips[] = { EFER_LMA,   EFER_LME,	  1ull << 1,  1ull << 9, 1ull << 13,
+					  1ull << 19, 1ull << 22, 1ull << 32, 1ull << 63 };
 
 	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
 		ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER ^ flips[i]), RESUMED);

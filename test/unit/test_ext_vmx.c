@@ -285,10 +285,9 @@ END_TEST
 /* Every operand number reads the register of that number (SDM vol. 3 table 28-3). */
 START_TEST(cr_operands)
 {
-	static const unsigned int order[] = {
-		BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP, BF_RSI, BF_RDI,
-		BF_R8, BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
-	};
+	static const unsigned int order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP,
+					      BF_RSI, BF_RDI, BF_R8,  BF_R9,  BF_R10,	  BF_R11,
+					      BF_R12, BF_R13, BF_R14, BF_R15 };
 
 	for (unsigned int i = 0; i < 16; i++) {
 		uint64_t *source = i == 4 ? &fake.reg[MK1_INTEL_rsp] : &fake.gpr[order[i]];
@@ -369,8 +368,8 @@ END_TEST
 
 START_TEST(vmx_instructions_are_undefined)
 {
-	static const uint64_t reasons[] = { 11, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 50, 53, 59,
-					    76, 77 };
+	static const uint64_t reasons[] = { 11, 18, 19, 20, 21, 22, 23, 24,
+					    25, 26, 27, 50, 53, 59, 76, 77 };
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);

@@ -73,7 +73,9 @@ static bool is_amd(uint32_t reg)
 	       reg == BF_REGISTER_TSC_RATIO;
 }
 
-/* Linux has set this value in this register, and no other in it; the rest of the CPU is as usual. */
+/*
+ * Linux has set this value in this register, and no other in it; the rest of the CPU is as usual.
+ */
 static void put(uint32_t reg, uint64_t value)
 {
 	setup();
@@ -226,9 +228,7 @@ START_TEST(trace_takes_controls)
 	static const struct {
 		uint32_t msr;
 		uint64_t without;
-	} needs[] = {
-		{ 0x485, 0 }, { 0x483, ~(1ULL << 57) }, { 0x484, ~(1ULL << 50) },
-	};
+	} needs[] = { { 0x485, 0 }, { 0x483, ~(1ULL << 57) }, { 0x484, ~(1ULL << 50) } };
 	uint64_t detail;
 
 	put(BF_REGISTER_RTIT_CTL, 0x2001);
@@ -277,14 +277,12 @@ START_TEST(vmx_must_allow_the_bits)
 	fake_set_msr(cpu, 0x489, 0x7FFFFF);
 	bf_features_read(&features);
 	ck_assert(!bf_features_carried(&features, &detail));
-	ck_assert_uint_eq(detail,
-			  BF_FEATURE_DETAIL(BF_REGISTER_CR4, 27) | BF_FEATURE_NOT_IN_VMX);
+	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_CR4, 27) | BF_FEATURE_NOT_IN_VMX);
 	put(BF_REGISTER_CR0, 0x80000031);
 	fake_set_msr(cpu, 0x487, 0x7FFFFFFF);
 	bf_features_read(&features);
 	ck_assert(!bf_features_carried(&features, &detail));
-	ck_assert_uint_eq(detail,
-			  BF_FEATURE_DETAIL(BF_REGISTER_CR0, 31) | BF_FEATURE_NOT_IN_VMX);
+	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_CR0, 31) | BF_FEATURE_NOT_IN_VMX);
 }
 END_TEST
 
@@ -331,9 +329,9 @@ START_TEST(every_control_is_needed)
 			memset(cpu->msrs + 2, 0, sizeof(cpu->msrs) - 2 * sizeof(cpu->msrs[0]));
 			fake_set_msr(cpu, msr, 0);
 			bf_features_read(&features);
-			ck_assert_int_eq(bf_features_check(&features, BF_CHECK_CONTROLS,
-							   &(uint64_t){ 0 }),
-					 BF_ERR_VMX_CONTROLS);
+			ck_assert_int_eq(
+				bf_features_check(&features, BF_CHECK_CONTROLS, &(uint64_t){ 0 }),
+				BF_ERR_VMX_CONTROLS);
 		}
 		memset(cpu->msrs + 1, 0, sizeof(cpu->msrs) - sizeof(cpu->msrs[0]));
 		cpu->msrs[0] = (struct fake_msr){ true_msrs[needed[i].kind], without };
@@ -424,7 +422,9 @@ static uint32_t differ_msr(uint32_t msr, uint64_t value)
 
 START_TEST(cores_may_differ)
 {
-	/* hybrid, the kind of core, trace, counters, caches, AVX-512, TSX, the number of the APIC */
+	/*
+	 * hybrid, the kind of core, trace, counters, caches, AVX-512, TSX, the number of the APIC
+	 */
 	ck_assert_uint_eq(differ(0x7, 0, EDX, 1U << 15), 0);
 	ck_assert_uint_eq(differ(0x1A, 0, EAX, 0x20000001), 0);
 	ck_assert_uint_eq(differ(0x14, 0, ECX, 7), 0);

@@ -516,8 +516,7 @@ START_TEST(refuses_machines)
 	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, BF_FEATURE_DETAIL(BF_REGISTER_CR4, 32));
 	cpu->cr4 &= ~(1ULL << 32);
 	cpu->cr3 |= 1ULL << 47;
-	assert_fails(BF_ERR_CPU_FEATURE, cpu->number,
-		     BF_FEATURE_DETAIL(BF_REGISTER_ENCRYPTION, 0));
+	assert_fails(BF_ERR_CPU_FEATURE, cpu->number, BF_FEATURE_DETAIL(BF_REGISTER_ENCRYPTION, 0));
 	cpu->cr3 &= ~(1ULL << 47);
 	cpu->leaf7_ebx = 1;
 	assert_fails(BF_ERR_CPUS_DIFFER, cpu->number,
@@ -601,18 +600,17 @@ START_TEST(outer_hypervisors)
 		enum bf_outer outer;
 		uint32_t flags;
 		enum bf_error error;
-	} cases[] = {
-		{ "", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
-		{ "TCGTCGTCGTCG", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
-		{ "KVMKVMKVM", "", 0x1, BF_OUTER_KVM, 0, BF_ERR_OK },
-		{ "KVMKVMKVM", "", 0x201, BF_OUTER_KVM, BF_OUTER_FLUSHES, BF_ERR_OK },
-		{ "Microsoft Hv", "KVMKVMKVM", 0x200, BF_OUTER_KVM, BF_OUTER_FLUSHES, BF_ERR_OK },
-		{ "Microsoft Hv", "", 0x200, BF_OUTER_HYPERV, 0, BF_ERR_OUTER_HYPERV },
-		{ "Microsoft Hv", "XenVMMXenVMM", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
-		{ "XenVMMXenVMM", "", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
-		{ "VMwareVMware", "", 0x200, BF_OUTER_VMWARE, 0, BF_ERR_OK },
-		{ "SomebodyElse", "", 0x200, BF_OUTER_OTHER, 0, BF_ERR_OK },
-	};
+	} cases[] = { { "", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
+		      { "TCGTCGTCGTCG", "", 0, BF_OUTER_NONE, 0, BF_ERR_OK },
+		      { "KVMKVMKVM", "", 0x1, BF_OUTER_KVM, 0, BF_ERR_OK },
+		      { "KVMKVMKVM", "", 0x201, BF_OUTER_KVM, BF_OUTER_FLUSHES, BF_ERR_OK },
+		      { "Microsoft Hv", "KVMKVMKVM", 0x200, BF_OUTER_KVM, BF_OUTER_FLUSHES,
+			BF_ERR_OK },
+		      { "Microsoft Hv", "", 0x200, BF_OUTER_HYPERV, 0, BF_ERR_OUTER_HYPERV },
+		      { "Microsoft Hv", "XenVMMXenVMM", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
+		      { "XenVMMXenVMM", "", 0, BF_OUTER_XEN, 0, BF_ERR_OUTER_XEN },
+		      { "VMwareVMware", "", 0x200, BF_OUTER_VMWARE, 0, BF_ERR_OK },
+		      { "SomebodyElse", "", 0x200, BF_OUTER_OTHER, 0, BF_ERR_OK } };
 	struct bf_check_result results[BF_NR_CHECKS];
 	struct bf_cpu_features features;
 	uint64_t detail;
@@ -802,18 +800,17 @@ START_TEST(chooses_the_cr4_of_root_mode)
 	static const struct {
 		uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx;
 		uint64_t linux_cr4, host_cr4;
-	} cases[] = {
-		{ 7, 0, 0, 0, 0, 0x660 },
-		{ 7, 0, 0, 0, ~0x1000ULL, 0x660 },
-		{ 7, 0, 0, 0, 0x1000, 0x1660 },
-		{ 7, 0x04000000, 0, 0, 0, 0x40660 }, /* XSAVE */
-		{ 7, 0x08000000, 0, 0, 0x40000, 0x660 }, /* OSXSAVE alone says nothing of the CPU */
-		{ 7, 0, 0x80, 0, 0, 0x100660 }, /* SMEP */
-		{ 7, 0, 0x100000, 0, 0, 0x200660 }, /* SMAP */
-		{ 7, 0, 0, 0x4, 0, 0xE60 }, /* UMIP */
-		{ 7, ~0U, ~0U, ~0U, ~0x1000ULL, 0x340E60 },
-		{ 6, 0x04000000, ~0U, ~0U, 0, 0x40660 },
-	};
+	} cases[] = { { 7, 0, 0, 0, 0, 0x660 },
+		      { 7, 0, 0, 0, ~0x1000ULL, 0x660 },
+		      { 7, 0, 0, 0, 0x1000, 0x1660 },
+		      { 7, 0x04000000, 0, 0, 0, 0x40660 }, /* XSAVE */
+		      { 7, 0x08000000, 0, 0, 0x40000,
+			0x660 }, /* OSXSAVE alone says nothing of the CPU */
+		      { 7, 0, 0x80, 0, 0, 0x100660 }, /* SMEP */
+		      { 7, 0, 0x100000, 0, 0, 0x200660 }, /* SMAP */
+		      { 7, 0, 0, 0x4, 0, 0xE60 }, /* UMIP */
+		      { 7, ~0U, ~0U, ~0U, ~0x1000ULL, 0x340E60 },
+		      { 6, 0x04000000, ~0U, ~0U, 0, 0x40660 } };
 	static struct bf_switch_page page;
 
 	fake.here->max_leaf = cases[_i].max_leaf;

@@ -107,11 +107,10 @@ END_TEST
 
 static const struct {
 	uint8_t a, b, both;
-} overlaps[] = {
-	{ MTRR_WB, MTRR_WB, MTRR_WB }, { MTRR_WB, MTRR_UC, MTRR_UC }, { MTRR_UC, MTRR_WT, MTRR_UC },
-	{ MTRR_WB, MTRR_WT, MTRR_WT }, { MTRR_WT, MTRR_WB, MTRR_WT }, { MTRR_WC, MTRR_WC, MTRR_WC },
-	{ MTRR_WC, MTRR_WB, MTRR_UC }, { MTRR_WP, MTRR_WT, MTRR_UC },
-};
+} overlaps[] = { { MTRR_WB, MTRR_WB, MTRR_WB }, { MTRR_WB, MTRR_UC, MTRR_UC },
+		 { MTRR_UC, MTRR_WT, MTRR_UC }, { MTRR_WB, MTRR_WT, MTRR_WT },
+		 { MTRR_WT, MTRR_WB, MTRR_WT }, { MTRR_WC, MTRR_WC, MTRR_WC },
+		 { MTRR_WC, MTRR_WB, MTRR_UC }, { MTRR_WP, MTRR_WT, MTRR_UC } };
 
 START_TEST(overlap)
 {

@@ -67,15 +67,16 @@ static void assert_unmapped(uint64_t va)
 START_TEST(maps_small)
 {
 	ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA + 0x5000, 0xABC000, 0x3000,
-				    BSL_PTE_W | BSL_PTE_NX), BF_ERR_OK);
+					  BSL_PTE_W | BSL_PTE_NX),
+			 BF_ERR_OK);
 	ck_assert_uint_eq(used, 4);
 	assert_unmapped(KERNEL_VA + 0x4FFF);
 	assert_mapped(KERNEL_VA + 0x5000, 0xABC000, BSL_PTE_W | BSL_PTE_NX);
 	assert_mapped(KERNEL_VA + 0x7FFF, 0xABEFFF, BSL_PTE_W | BSL_PTE_NX);
 	assert_unmapped(KERNEL_VA + 0x8000);
 	/* neither user nor global, accessed and dirty already */
-	ck_assert_uint_eq(tables[3][5], 0xABC000 | BSL_PTE_NX | BSL_PTE_P | BSL_PTE_W | BSL_PTE_A |
-			  BSL_PTE_D);
+	ck_assert_uint_eq(tables[3][5],
+			  0xABC000 | BSL_PTE_NX | BSL_PTE_P | BSL_PTE_W | BSL_PTE_A | BSL_PTE_D);
 	ck_assert_uint_eq(tables[0][256] & BSL_PTE_U, 0);
 }
 END_TEST
@@ -83,7 +84,8 @@ END_TEST
 START_TEST(maps_large)
 {
 	/* 4 KiB up to the boundary, two large pages, 4 KiB behind them */
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x7FF000, 0x3FF000, 0x402000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x7FF000, 0x3FF000, 0x402000, 0),
+			 BF_ERR_OK);
 	assert_mapped(0x7FF000, 0x3FF000, 0);
 	assert_mapped(0x800000, 0x400000, 0);
 	assert_mapped(0xBFFFFF, 0x7FFFFF, 0);
@@ -92,7 +94,8 @@ START_TEST(maps_large)
 	ck_assert(*bsl_pt_entry(&paging, root, 0x800000, 2, false) & BSL_PTE_PS);
 	ck_assert_ptr_null(bsl_pt_entry(&paging, root, 0x800000, 1, false));
 	/* no large page where the physical address does not allow it */
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x40000000, 0x1000, 0x200000, 0), BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x40000000, 0x1000, 0x200000, 0),
+			 BF_ERR_OK);
 	ck_assert(!(*bsl_pt_entry(&paging, root, 0x40000000, 2, false) & BSL_PTE_PS));
 	assert_mapped(0x401FFFFF, 0x200FFF, 0);
 }
@@ -167,28 +170,28 @@ START_TEST(refuses)
 {
 	static const struct {
 		uint64_t va, spa, size;
-	} bad[] = {
-		{ 0x1000, 0x1000, 0 },
-		{ 0x1001, 0x1000, 0x1000 },
-		{ 0x1000, 0x1001, 0x1000 },
-		{ 0x1000, 0x1000, 0x1001 },
-		{ 0x0000800000000000, 0x1000, 0x1000 },
-		{ 0x00007FFFFFFFF000, 0x1000, 0x2000 },
-		{ 0xFFFF7FFFFFFFF000, 0x1000, 0x2000 },
-		{ 0xFFFFFFFFFFFFF000, 0x1000, 0x2000 },
-		{ 0x00007FFFFFFFF000, 0x1000, 0xFFFF800000002000 },
-		{ 0x1000, 0x0010000000000000, 0x1000 },
-		{ 0x1000, 0x000FFFFFFFFFF000, 0x2000 },
-		{ 0x1000, 0xFFFFFFFFFFFFF000, 0x2000 },
-	};
+	} bad[] = { { 0x1000, 0x1000, 0 },
+		    { 0x1001, 0x1000, 0x1000 },
+		    { 0x1000, 0x1001, 0x1000 },
+		    { 0x1000, 0x1000, 0x1001 },
+		    { 0x0000800000000000, 0x1000, 0x1000 },
+		    { 0x00007FFFFFFFF000, 0x1000, 0x2000 },
+		    { 0xFFFF7FFFFFFFF000, 0x1000, 0x2000 },
+		    { 0xFFFFFFFFFFFFF000, 0x1000, 0x2000 },
+		    { 0x00007FFFFFFFF000, 0x1000, 0xFFFF800000002000 },
+		    { 0x1000, 0x0010000000000000, 0x1000 },
+		    { 0x1000, 0x000FFFFFFFFFF000, 0x2000 },
+		    { 0x1000, 0xFFFFFFFFFFFFF000, 0x2000 } };
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(bsl_pt_map_range(&paging, root, bad[i].va, bad[i].spa, bad[i].size, 0),
-				 BF_ERR_BAD_REQUEST);
+		ck_assert_int_eq(
+			bsl_pt_map_range(&paging, root, bad[i].va, bad[i].spa, bad[i].size, 0),
+			BF_ERR_BAD_REQUEST);
 	ck_assert_uint_eq(used, 1);
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0xFFFFFFFFFFFFF000, 0x000FFFFFFFFFF000, 0x1000, 0),
-			 BF_ERR_OK);
+	ck_assert_int_eq(
+		bsl_pt_map_range(&paging, root, 0xFFFFFFFFFFFFF000, 0x000FFFFFFFFFF000, 0x1000, 0),
+		BF_ERR_OK);
 	assert_unmapped(0x0000800000000000);
 }
 END_TEST
@@ -196,11 +199,15 @@ END_TEST
 START_TEST(refuses_conflicts)
 {
 	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x200000, 0, 0x200000, 0), BF_ERR_OK);
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x201000, 0x5000, 0x1000, 0), BF_ERR_BAD_REQUEST);
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x200000, 0x600000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x201000, 0x5000, 0x1000, 0),
+			 BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x200000, 0x600000, 0x200000, 0),
+			 BF_ERR_BAD_REQUEST);
 	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x1000, 0x1000, 0), BF_ERR_OK);
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x2000, 0x1000, 0), BF_ERR_BAD_REQUEST);
-	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x400000, 0x200000, 0), BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x2000, 0x1000, 0),
+			 BF_ERR_BAD_REQUEST);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x400000, 0x400000, 0x200000, 0),
+			 BF_ERR_BAD_REQUEST);
 	assert_mapped(0x400000, 0x1000, 0);
 }
 END_TEST
@@ -208,7 +215,8 @@ END_TEST
 START_TEST(runs_out)
 {
 	for (limit = 1; limit < 4; limit++)
-		ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA, 0, 0x1000, 0), BF_ERR_NO_MEMORY);
+		ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA, 0, 0x1000, 0),
+				 BF_ERR_NO_MEMORY);
 	limit = 4;
 	ck_assert_int_eq(bsl_pt_map_range(&paging, root, KERNEL_VA, 0, 0x1000, 0), BF_ERR_OK);
 }

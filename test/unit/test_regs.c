@@ -98,26 +98,51 @@ END_TEST
 /* Known points, so that no block of either list is shifted as a whole. */
 START_TEST(landmarks)
 {
-	static const struct { const char *name; unsigned int where; } vmcb[] = {
-		{ "intercept_instruction1", 0x00C }, { "guest_asid", 0x058 },
-		{ "exitcode", 0x070 }, { "exitininfo", 0x088 }, { "eventinj", 0x0A8 },
-		{ "n_cr3", 0x0B0 }, { "nrip", 0x0C8 }, { "es_selector", 0x400 },
-		{ "tr_base", 0x498 }, { "cpl", 0x4CB }, { "efer", 0x4D0 }, { "cr4", 0x548 },
-		{ "rip", 0x578 }, { "rsp", 0x5D8 }, { "cr2", 0x640 },
-		{ "pat", 0x668 }, { "lastexcpto", 0x690 }, { "r15", BF_GPR_R15 },
-	}, vmcs[] = {
-		{ "virtual_processor_identifier", 0x0000 }, { "tr_selector", 0x080E },
-		{ "address_of_msr_bitmaps", 0x2004 }, { "ept_pointer", 0x201A },
-		{ "tsc_multiplier", 0x2032 }, { "physical_address", 0x2400 },
-		{ "vmcs_link_pointer", 0x2800 }, { "efer", 0x2806 }, { "rtit_ctl", 0x2814 },
-		{ "secondary_proc_based_vm_execution_ctls", 0x401E }, { "ple_window", 0x4022 },
-		{ "exit_reason", 0x4402 }, { "idt_vectoring_information_field", 0x4408 },
-		{ "tr_attrib", 0x4822 }, { "sysenter_cs", 0x482A },
-		{ "vmx_preemption_timer_value", 0x482E }, { "cr4_read_shadow", 0x6006 },
-		{ "exit_qualification", 0x6400 }, { "linear_address", 0x640A },
-		{ "cr0", 0x6800 }, { "idtr_base", 0x6818 }, { "rip", 0x681E },
-		{ "sysenter_eip", 0x6826 }, { "rax", BF_GPR_RAX },
-	};
+	static const struct {
+		const char *name;
+		unsigned int where;
+	} vmcb[] = { { "intercept_instruction1", 0x00C },
+		     { "guest_asid", 0x058 },
+		     { "exitcode", 0x070 },
+		     { "exitininfo", 0x088 },
+		     { "eventinj", 0x0A8 },
+		     { "n_cr3", 0x0B0 },
+		     { "nrip", 0x0C8 },
+		     { "es_selector", 0x400 },
+		     { "tr_base", 0x498 },
+		     { "cpl", 0x4CB },
+		     { "efer", 0x4D0 },
+		     { "cr4", 0x548 },
+		     { "rip", 0x578 },
+		     { "rsp", 0x5D8 },
+		     { "cr2", 0x640 },
+		     { "pat", 0x668 },
+		     { "lastexcpto", 0x690 },
+		     { "r15", BF_GPR_R15 } },
+	  vmcs[] = { { "virtual_processor_identifier", 0x0000 },
+		     { "tr_selector", 0x080E },
+		     { "address_of_msr_bitmaps", 0x2004 },
+		     { "ept_pointer", 0x201A },
+		     { "tsc_multiplier", 0x2032 },
+		     { "physical_address", 0x2400 },
+		     { "vmcs_link_pointer", 0x2800 },
+		     { "efer", 0x2806 },
+		     { "rtit_ctl", 0x2814 },
+		     { "secondary_proc_based_vm_execution_ctls", 0x401E },
+		     { "ple_window", 0x4022 },
+		     { "exit_reason", 0x4402 },
+		     { "idt_vectoring_information_field", 0x4408 },
+		     { "tr_attrib", 0x4822 },
+		     { "sysenter_cs", 0x482A },
+		     { "vmx_preemption_timer_value", 0x482E },
+		     { "cr4_read_shadow", 0x6006 },
+		     { "exit_qualification", 0x6400 },
+		     { "linear_address", 0x640A },
+		     { "cr0", 0x6800 },
+		     { "idtr_base", 0x6818 },
+		     { "rip", 0x681E },
+		     { "sysenter_eip", 0x6826 },
+		     { "rax", BF_GPR_RAX } };
 
 	for (size_t i = 0; i < COUNT(vmcb); i++)
 		ck_assert_uint_eq(find(amd, COUNT(amd), vmcb[i].name)->where, vmcb[i].where);

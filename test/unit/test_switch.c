@@ -162,7 +162,7 @@ START_TEST(stops_what_was_in_use)
 }
 END_TEST
 
-/* With Linux' page tables, and its IDT. */
+/* With Linux's page tables, and its IDT. */
 START_TEST(lets_it_go_on)
 {
 	int idt, cr3;

@@ -282,7 +282,7 @@ class Bochs:
         self.boot(kernel, initrd, options.kernel_args, options.cpus, options.mem)
 
     def ports(self, fifo):
-        """The serial ports; the first is Linux' console, and what goes to the FIFO is watched."""
+        """The serial ports; the first is Linux's console, and what goes to the FIFO is watched."""
         return f"com1: enabled=1, mode=file, dev={fifo}"
 
     def boot(self, kernel, initrd, arguments, cpus, memory):

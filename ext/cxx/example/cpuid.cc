@@ -29,7 +29,10 @@ void filter(uint32_t leaf, uint32_t subleaf, VsId vs, uint64_t (*cr4)(VsId), Cpu
 		if (subleaf == 0) {
 			answer.ecx = follow(answer.ecx, 1u << 4, cr4(vs) & cr4_pke);
 		} else if (subleaf == 1) {
-			/* Instructions whose VMX controls Mk#1 has no register for, or exits no answer. */
+			/*
+			 * Instructions whose VMX controls Mk#1 has no register for, or exits no
+			 * answer.
+			 */
 			answer.eax &= ~(1u << 27); /* MSRLIST */
 			answer.ebx &= ~(1u << 1); /* PBNDKB */
 			answer.ecx &= ~(1u << 5); /* MSR_IMM */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An extension in C++ that does what one needs at least: it takes Linux as the root VM on every CPU,
- * answers CPUID without VMX and SVM, and gives the CPUs back. Everything else passes through.
+ * An extension in C++ that does what one needs at least: it takes Linux as the root VM on every
+ * CPU, answers CPUID without VMX and SVM, and gives the CPUs back. Everything else passes through.
  */
 #ifndef EXT_CXX_EXAMPLE_HPP
 #define EXT_CXX_EXAMPLE_HPP
@@ -19,7 +19,7 @@ inline constexpr mk1::Handle handle = mk1::promised_handle;
 struct Vendor {
 	/* Once: what all PPs share. False, after a message, when there is no memory for it. */
 	bool (*prepare)();
-	/* For each PP: the controls of a VS that has Linux' state already. */
+	/* For each PP: the controls of a VS that has Linux's state already. */
 	void (*set_up)(VsId vs);
 	mk1::VmexitFn *on_exit;
 };

@@ -173,8 +173,8 @@ bool write_msr(uint32_t msr, uint64_t value)
 }
 
 /*
- * MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX is in
- * use, and which a crash kernel clears with most others), or one that is not known (table 28-3).
+ * MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX is
+ * in use, and which a crash kernel clears with most others), or one that is not known (table 28-3).
  */
 bool write_cr(VsId vs)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// clang-format off: what the preprocessor makes of it is Rust
 /*
  * What Rust takes over from the contracts; build.rs has the C preprocessor expand it. Behind the
  * marker stand constants, and the lists as calls of macros that src/sys.rs defines.

@@ -91,8 +91,7 @@ static const uint8_t reg_gpr[6] = { BF_RDI, BF_RSI, BF_RDX, BF_R10, BF_R8, BF_R9
 static uint64_t out[6];
 
 /* SYSCALL with all registers as in gpr, in the order of enum bf_gpr; leaves them there. */
-__attribute__((naked, noinline)) static void
-syscall_with(uint64_t *gpr __attribute__((unused)))
+__attribute__((naked, noinline)) static void syscall_with(uint64_t *gpr __attribute__((unused)))
 {
 	__asm__("push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
 		"push %rdi\n\t"
@@ -166,13 +165,11 @@ static inline uint64_t make_call(uint64_t rax, const uint64_t *args, const char 
 static const struct {
 	const char *name;
 	uint64_t status;
-} errors[] = {
-	{ "UNKNOWN", MK1_FAILURE_UNKNOWN }, { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
-	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
-	{ "REG0", MK1_INVALID_INPUT_REG(0) }, { "REG1", MK1_INVALID_INPUT_REG(1) },
-	{ "REG2", MK1_INVALID_INPUT_REG(2) }, { "REG3", MK1_INVALID_INPUT_REG(3) },
-	{ "REG4", MK1_INVALID_INPUT_REG(4) }, { "REG5", MK1_INVALID_INPUT_REG(5) },
-};
+} errors[] = { { "UNKNOWN", MK1_FAILURE_UNKNOWN },	   { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
+	       { "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
+	       { "REG0", MK1_INVALID_INPUT_REG(0) },	   { "REG1", MK1_INVALID_INPUT_REG(1) },
+	       { "REG2", MK1_INVALID_INPUT_REG(2) },	   { "REG3", MK1_INVALID_INPUT_REG(3) },
+	       { "REG4", MK1_INVALID_INPUT_REG(4) },	   { "REG5", MK1_INVALID_INPUT_REG(5) } };
 #define NR_ERRORS (sizeof(errors) / sizeof(errors[0]))
 
 static bool provoked[NR_ERRORS];
@@ -272,7 +269,9 @@ static inline void test_errors(void)
 	}
 }
 
-/* --- a VM, VP and VS beside Linux' ------------------------------------------------------------ */
+/*
+ * --- a VM, VP and VS beside Linux's ------------------------------------------------------------
+ */
 
 struct second {
 	uint64_t vmid, vpid, vsid;

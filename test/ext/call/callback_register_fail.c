@@ -43,7 +43,9 @@ static void test(void)
 	called = false;
 	refuses_what_is_no_code();
 	__asm__ volatile("xor %%edx, %%edx\n\tmov $1, %%eax\n\tdivl %%edx"
-			 : : : "eax", "edx", "cc");
+			 :
+			 :
+			 : "eax", "edx", "cc");
 	UNREACHED("a division by 0 came back");
 }
 

@@ -46,15 +46,30 @@ static inline void test_unmap(void)
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid();
 	static uint64_t data;
 	uint64_t va, spa;
-	const uint64_t bad[] = {
-		0, 1, BF_PAGE_SIZE, DIRECT_SPA, MK1_PAGE_POOL_BASE, MK1_EXT_STACK_BASE,
-		MK1_EXT_CODE_BASE, (uint64_t)&data & ~0xFFFULL, (uint64_t)&bad & ~0xFFFULL,
-		MK1_EXT_TLS_BASE, MK1_EXT_FAIL_STACK_BASE, MK1_DIRECT_MAP_BASE - BF_PAGE_SIZE,
-		MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE, DIRECT_VA + 1, DIRECT_VA + 8,
-		DIRECT_VA + BF_PAGE_SIZE - 1, DIRECT_VA + BF_PAGE_SIZE,
-		MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE - BF_PAGE_SIZE, BF_MK_BASE, BF_PP_BASE,
-		DIRECT_VA | 1ULL << 63, DIRECT_VA | 0xFFFF000000000000, ~0ULL, ~0xFFFULL,
-	};
+	const uint64_t bad[] = { 0,
+				 1,
+				 BF_PAGE_SIZE,
+				 DIRECT_SPA,
+				 MK1_PAGE_POOL_BASE,
+				 MK1_EXT_STACK_BASE,
+				 MK1_EXT_CODE_BASE,
+				 (uint64_t)&data & ~0xFFFULL,
+				 (uint64_t)&bad & ~0xFFFULL,
+				 MK1_EXT_TLS_BASE,
+				 MK1_EXT_FAIL_STACK_BASE,
+				 MK1_DIRECT_MAP_BASE - BF_PAGE_SIZE,
+				 MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE,
+				 DIRECT_VA + 1,
+				 DIRECT_VA + 8,
+				 DIRECT_VA + BF_PAGE_SIZE - 1,
+				 DIRECT_VA + BF_PAGE_SIZE,
+				 MK1_DIRECT_MAP_BASE + MK1_DIRECT_MAP_SIZE - BF_PAGE_SIZE,
+				 BF_MK_BASE,
+				 BF_PP_BASE,
+				 DIRECT_VA | 1ULL << 63,
+				 DIRECT_VA | 0xFFFF000000000000,
+				 ~0ULL,
+				 ~0xFFFULL };
 
 	GIVES(MK1_INVALID_INPUT_REG(2), MK1_HANDLE, MK1_ROOT_VMID, DIRECT_VA);
 	VERIFY(direct_access_faults());

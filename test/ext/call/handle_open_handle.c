@@ -5,10 +5,15 @@
 
 static void refuses_other_specifications(void)
 {
-	static const uint64_t specs[] = {
-		0, MK1_SPEC_MASK, MK1_SPEC_ID - 1, MK1_SPEC_ID + 1, MK1_SPEC_ID & 0xFFFF,
-		MK1_SPEC_ID | 1ULL << 31, (uint64_t)MK1_SPEC_ID << 32, 0xFFFFFFFF, ~0ULL,
-	};
+	static const uint64_t specs[] = { 0,
+					  MK1_SPEC_MASK,
+					  MK1_SPEC_ID - 1,
+					  MK1_SPEC_ID + 1,
+					  MK1_SPEC_ID & 0xFFFF,
+					  MK1_SPEC_ID | 1ULL << 31,
+					  (uint64_t)MK1_SPEC_ID << 32,
+					  0xFFFFFFFF,
+					  ~0ULL };
 
 	for (unsigned int i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
 		GIVES(MK1_FAILURE_UNSUPPORTED, specs[i]);

@@ -9,15 +9,26 @@ static volatile uint64_t freed; /* an address that is to fault; the fail callbac
 static inline void refuses_what_is_no_allocation(void)
 {
 	static uint64_t data = 1;
-	const uint64_t bad[] = {
-		0, 1, BF_PAGE_SIZE, BF_WINDOW_BASE, MK1_PAGE_POOL_BASE - BF_PAGE_SIZE,
-		MK1_PAGE_POOL_BASE, MK1_PAGE_POOL_BASE + 0x10000,
-		MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT - BF_PAGE_SIZE,
-		MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT, MK1_EXT_STACK_BASE,
-		MK1_EXT_CODE_BASE, (uint64_t)&data & ~0xFFFULL, (uint64_t)&bad & ~0xFFFULL,
-		MK1_EXT_TLS_BASE, MK1_DIRECT_MAP_BASE, 0x800000000000, BF_MK_BASE, BF_PP_BASE,
-		~0xFFFULL, ~0ULL,
-	};
+	const uint64_t bad[] = { 0,
+				 1,
+				 BF_PAGE_SIZE,
+				 BF_WINDOW_BASE,
+				 MK1_PAGE_POOL_BASE - BF_PAGE_SIZE,
+				 MK1_PAGE_POOL_BASE,
+				 MK1_PAGE_POOL_BASE + 0x10000,
+				 MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT - BF_PAGE_SIZE,
+				 MK1_PAGE_POOL_BASE + MK1_SPA_LIMIT,
+				 MK1_EXT_STACK_BASE,
+				 MK1_EXT_CODE_BASE,
+				 (uint64_t)&data & ~0xFFFULL,
+				 (uint64_t)&bad & ~0xFFFULL,
+				 MK1_EXT_TLS_BASE,
+				 MK1_DIRECT_MAP_BASE,
+				 0x800000000000,
+				 BF_MK_BASE,
+				 BF_PP_BASE,
+				 ~0xFFFULL,
+				 ~0ULL };
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, bad[i]);
@@ -26,8 +37,9 @@ static inline void refuses_what_is_no_allocation(void)
 /* Every other address in the page and its mirrors. */
 static inline void refuses_beside(uint64_t va)
 {
-	static const uint64_t offsets[] = { 1,	       8,	   0x800,      0xFFF,
-					    1ULL << 47, 1ULL << 48, 1ULL << 63 };
+	static const uint64_t offsets[] = {
+		1, 8, 0x800, 0xFFF, 1ULL << 47, 1ULL << 48, 1ULL << 63
+	};
 
 	for (unsigned int i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
 		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, va + offsets[i]);

@@ -6,12 +6,22 @@
 /* Only what the extension may execute can be a callback; that comes before anything else. */
 static inline void refuses_what_is_no_code(void)
 {
-	static const uint64_t bad[] = {
-		0, 1, BF_WINDOW_BASE, MK1_PAGE_POOL_BASE, MK1_EXT_STACK_BASE, MK1_EXT_CODE_BASE - 1,
-		MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE - 1, MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE,
-		MK1_EXT_TLS_BASE, MK1_DIRECT_MAP_BASE, 0x7FFFFFFFFFFF, 0x800000000000,
-		BF_MK_BASE, BF_PP_BASE, 0xFFFFFFFF81000000, ~0ULL,
-	};
+	static const uint64_t bad[] = { 0,
+					1,
+					BF_WINDOW_BASE,
+					MK1_PAGE_POOL_BASE,
+					MK1_EXT_STACK_BASE,
+					MK1_EXT_CODE_BASE - 1,
+					MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE - 1,
+					MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE,
+					MK1_EXT_TLS_BASE,
+					MK1_DIRECT_MAP_BASE,
+					0x7FFFFFFFFFFF,
+					0x800000000000,
+					BF_MK_BASE,
+					BF_PP_BASE,
+					0xFFFFFFFF81000000,
+					~0ULL };
 	static uint64_t data = 1;
 	uint64_t local = 0, code = (uint64_t)around_vmexit;
 

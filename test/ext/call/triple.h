@@ -25,7 +25,7 @@ static inline void refuses_triples(struct second s)
 		VERIFY_STATUS(mk1_vs_create_vs(MK1_HANDLE, vpid, other, &elsewhere), MK1_SUCCESS);
 		GIVES(MK1_INVALID_INPUT_REG(3), MK1_HANDLE, MK1_ROOT_VMID, vpid, elsewhere);
 		VERIFY_STATUS(mk1_vs_destroy_vs(MK1_HANDLE, elsewhere), MK1_SUCCESS);
-		/* Linux' on that PP: ids are given lowest first, as the PPs come */
+		/* Linux's on that PP: ids are given lowest first, as the PPs come */
 		GIVES(MK1_INVALID_INPUT_REG(3), MK1_HANDLE, MK1_ROOT_VMID, other, other);
 	}
 	VERIFY(is_active(MK1_ROOT_VMID, vpid, vsid));

@@ -15,8 +15,17 @@ static void refuses(uint64_t spa)
 
 static void test_refusals(void)
 {
-	static const uint64_t bad[] = { 0, 1, 8, 0xFFF, 0x1001, 0x1000FF8, MK1_DIRECT_MAP_SIZE,
-					MK1_DIRECT_MAP_SIZE - 1, 1ULL << 52, 1ULL << 63, ~0xFFFULL,
+	static const uint64_t bad[] = { 0,
+					1,
+					8,
+					0xFFF,
+					0x1001,
+					0x1000FF8,
+					MK1_DIRECT_MAP_SIZE,
+					MK1_DIRECT_MAP_SIZE - 1,
+					1ULL << 52,
+					1ULL << 63,
+					~0xFFFULL,
 					~0ULL };
 	uint64_t va, spa;
 

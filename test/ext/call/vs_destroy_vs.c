@@ -19,7 +19,7 @@ static void test(void)
 	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, HIGH16 | vsid);
 	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, s.vmid, s.vpid, s.vsid), MK1_SUCCESS);
 	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, s.vsid);
-	/* Linux' is needed for as long as it runs on this PP, and on another one */
+	/* Linux's is needed for as long as it runs on this PP, and on another one */
 	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, vsid);
 	if (other_pp(&other))
 		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, other);

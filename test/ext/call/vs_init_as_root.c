@@ -24,7 +24,7 @@ static uint64_t init_root(uint64_t handle, uint64_t vsid)
 			      MK1_SUCCESS);
 	}
 	GIVES(MK1_SUCCESS, handle, HIGH16 | vsid);
-	/* Linux' kernel, paged, in long mode, and behind our call, whose result is 0 */
+	/* Linux's kernel, paged, in long mode, and behind our call, whose result is 0 */
 	VERIFY(read_reg(vsid, REG(rip)) >> 47 == 0x1FFFF);
 	VERIFY(read_reg(vsid, REG(rsp)) >> 56 == 0xFF); /* with 5-level paging 57 bits count */
 	VERIFY((read_reg(vsid, REG(cr0)) & (CR0_PE | CR0_PG)) == (CR0_PE | CR0_PG));

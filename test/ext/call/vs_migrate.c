@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* migrate: to another PP, or this one; not Linux', not what is active. */
+/* migrate: to another PP, or this one; not Linux's, not what is active. */
 #define CALL vs_migrate
 #include "call.h"
 

@@ -3,7 +3,7 @@
  * An extension that switches the FPU's state between guests, from the document of Mk#1 alone and
  * with none of the project's headers: on each CPU Linux and two guests, which take turns. Ring 3
  * saves and restores x87, SSE and all else that XSAVE knows; the guests look whether they find what
- * they left. What is done is in EAX of a CPUID of Linux':
+ * they left. What is done is in EAX of a CPUID of Linux's:
  *
  *   SWITCH   ECX bits 15:0 times a guest runs, bits 31:16 the mode; EAX how often one did, EBX how
  *            often one found something else than it had left
@@ -19,7 +19,7 @@
 
 /* How the state is switched, and with which XCR0 the second guest runs. */
 enum mode {
-	MODE_XSAVE, /* both have Linux' XCR0 */
+	MODE_XSAVE, /* both have Linux's XCR0 */
 	MODE_FXSAVE, /* the guests leave AVX alone */
 	MODE_NO_AVX, /* as MODE_XSAVE, but the second guest has x87 and SSE only */
 };
@@ -237,6 +237,7 @@ enum { PML4, PDPT, PD, PT, CODE, DATA, NESTED, NR_PAGES = NESTED + 4 };
 #define BAD 0xBAD
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
+// clang-format off
 #define ALL_YMM(insn) \
 	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
 
@@ -283,6 +284,7 @@ __asm__(".pushsection .rodata\n"
 	"	jmp	guest_begin\n"
 	"guest_end:\n"
 	".popsection");
+// clang-format on
 
 extern const uint8_t guest_begin[], guest_end[];
 
@@ -322,34 +324,34 @@ static void write_all(uint64_t vs, const struct value *values, unsigned int coun
 static void write_state(const struct runner *guest, unsigned int which)
 {
 	const uint64_t cr4 = 0x620 | (has_xsave ? 0x40000 : 0), nested = guest->spa + NESTED * PAGE;
-	const struct value values[] = {
-		{ 28, 0, 2 + which, 0 }, /* ASID */
-		{ 20, 0, 1 << 18, 0 }, /* intercepts: CPUID */
-		{ 21, 0, 3, 0 }, /* VMRUN, VMMCALL */
-		{ 36, 0, 1, 0 }, /* nested paging */
-		{ 40, 0, nested, 0 },
-		{ 0, 89, 0, 1 << 1 }, /* EPT */
-		{ 0, 49, 0, nested | 0x1E },
-		{ 90, 66, 0x500, 0x500 }, /* EFER */
-		{ 92, 138, PML4 * PAGE, PML4 * PAGE },
-		{ 91, 139, cr4, cr4 },
-		{ 94, 150, 0x400, 0x400 }, /* DR7 */
-		{ 96, 153, 2, 2 }, /* RFLAGS */
-		{ 98, 151, (DATA + 1) * PAGE, (DATA + 1) * PAGE }, /* RSP */
-		{ 53, 0, 8, 0 }, { 0, 27, 0, 8 }, /* CS */
-		{ 54, 111, 0xA9B, 0xA09B },
-		{ 55, 101, 0xFFFFFFFF, 0xFFFFFFFF },
-		{ 57, 28, 0x10, 0x10 }, /* SS */
-		{ 58, 112, 0xC93, 0xC093 },
-		{ 59, 102, 0xFFFFFFFF, 0xFFFFFFFF },
-		{ 50, 110, 0, 0x10000 }, /* ES, DS, FS, GS, LDTR: unusable */
-		{ 62, 113, 0, 0x10000 },
-		{ 66, 114, 0, 0x10000 },
-		{ 70, 115, 0, 0x10000 },
-		{ 78, 116, 0, 0x10000 },
-		{ 86, 117, 0x8B, 0x8B }, /* TR */
-		{ 87, 107, 0x67, 0x67 },
-	};
+	const struct value values[] = { { 28, 0, 2 + which, 0 }, /* ASID */
+					{ 20, 0, 1 << 18, 0 }, /* intercepts: CPUID */
+					{ 21, 0, 3, 0 }, /* VMRUN, VMMCALL */
+					{ 36, 0, 1, 0 }, /* nested paging */
+					{ 40, 0, nested, 0 },
+					{ 0, 89, 0, 1 << 1 }, /* EPT */
+					{ 0, 49, 0, nested | 0x1E },
+					{ 90, 66, 0x500, 0x500 }, /* EFER */
+					{ 92, 138, PML4 * PAGE, PML4 * PAGE },
+					{ 91, 139, cr4, cr4 },
+					{ 94, 150, 0x400, 0x400 }, /* DR7 */
+					{ 96, 153, 2, 2 }, /* RFLAGS */
+					{ 98, 151, (DATA + 1) * PAGE, (DATA + 1) * PAGE }, /* RSP */
+					{ 53, 0, 8, 0 },
+					{ 0, 27, 0, 8 }, /* CS */
+					{ 54, 111, 0xA9B, 0xA09B },
+					{ 55, 101, 0xFFFFFFFF, 0xFFFFFFFF },
+					{ 57, 28, 0x10, 0x10 }, /* SS */
+					{ 58, 112, 0xC93, 0xC093 },
+					{ 59, 102, 0xFFFFFFFF, 0xFFFFFFFF },
+					{ 50, 110, 0,
+					  0x10000 }, /* ES, DS, FS, GS, LDTR: unusable */
+					{ 62, 113, 0, 0x10000 },
+					{ 66, 114, 0, 0x10000 },
+					{ 70, 115, 0, 0x10000 },
+					{ 78, 116, 0, 0x10000 },
+					{ 86, 117, 0x8B, 0x8B }, /* TR */
+					{ 87, 107, 0x67, 0x67 } };
 
 	if (!amd) /* secondary controls */
 		mk_write(guest->vs, 75, mk_read(guest->vs, 75) | 1u << 31);
@@ -495,7 +497,7 @@ static void on_guest(struct pp *pp)
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
-/* In between, the registers are Linux' again: the fail callback has restored them. */
+/* In between, the registers are Linux's again: the fail callback has restored them. */
 static void on_faults(struct pp *pp)
 {
 	static const uint16_t no_mask_fcw = 0x37B; /* division by zero */
@@ -641,7 +643,7 @@ __attribute__((used, noreturn)) static void on_bootstrap(uint64_t ppid)
 		make_area(&self->area);
 		make_area(&pp->spare);
 	}
-	/* The registers are Linux' from the first callback on. */
+	/* The registers are Linux's from the first callback on. */
 	save(self->area, !has_xsave);
 	restore(pp->spare, !has_xsave);
 	restore(self->area, !has_xsave);

@@ -194,15 +194,25 @@ static void set_state(struct guest *g)
 	static const struct {
 		struct reg reg;
 		u64 amd, intel;
-	} values[] = {
-		{ EFER, 0x500, 0x500 }, { CR0, 0x80000031, 0x80000031 }, { CR4, 0x20, 0x2020 },
-		{ R(94, 150), 0x400, 0x400 }, { RIP, 0, 0 }, { R(98, 151), 0x1000, 0x1000 },
-		{ R(53, 27), 8, 8 }, { R(54, 111), 0xA9B, 0xA09B }, { R(55, 101), ~0U, ~0U },
-		{ R(57, 28), 16, 16 }, { R(58, 112), 0xC93, 0xC093 }, { R(59, 102), ~0U, ~0U },
-		{ R(50, 110), 0, 0x10000 }, { R(62, 113), 0, 0x10000 }, { R(66, 114), 0, 0x10000 },
-		{ R(70, 115), 0, 0x10000 }, { R(78, 116), 0, 0x10000 }, { R(86, 117), 0x8B, 0x8B },
-		{ R(87, 107), 0x67, 0x67 },
-	};
+	} values[] = { { EFER, 0x500, 0x500 },
+		       { CR0, 0x80000031, 0x80000031 },
+		       { CR4, 0x20, 0x2020 },
+		       { R(94, 150), 0x400, 0x400 },
+		       { RIP, 0, 0 },
+		       { R(98, 151), 0x1000, 0x1000 },
+		       { R(53, 27), 8, 8 },
+		       { R(54, 111), 0xA9B, 0xA09B },
+		       { R(55, 101), ~0U, ~0U },
+		       { R(57, 28), 16, 16 },
+		       { R(58, 112), 0xC93, 0xC093 },
+		       { R(59, 102), ~0U, ~0U },
+		       { R(50, 110), 0, 0x10000 },
+		       { R(62, 113), 0, 0x10000 },
+		       { R(66, 114), 0, 0x10000 },
+		       { R(70, 115), 0, 0x10000 },
+		       { R(78, 116), 0, 0x10000 },
+		       { R(86, 117), 0x8B, 0x8B },
+		       { R(87, 107), 0x67, 0x67 } };
 
 	for (u64 i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		set(g->vsid, values[i].reg, amd ? values[i].amd : values[i].intel);
@@ -226,8 +236,8 @@ static void set_controls(struct guest *g)
 }
 
 /* mov %rax, %cr8; jmp *%rbx; 1: sti; cli; inc %r15; jmp 1b; 2: inc %r15; jmp 2b */
-static const u8 loop_code[] = { 0x44, 0x0F, 0x22, 0xC0, 0xFF, 0xE3, 0xFB, 0xFA, 0x49, 0xFF, 0xC7,
-				0xEB, 0xF9, 0x49, 0xFF, 0xC7, 0xEB, 0xFB };
+static const u8 loop_code[] = { 0x44, 0x0F, 0x22, 0xC0, 0xFF, 0xE3, 0xFB, 0xFA, 0x49,
+				0xFF, 0xC7, 0xEB, 0xF9, 0x49, 0xFF, 0xC7, 0xEB, 0xFB };
 #define LOOP_STI_CLI 6
 #define LOOP_PLAIN 13
 
@@ -497,8 +507,7 @@ __attribute__((noreturn)) void on_bootstrap(u16 pp)
 		CHECK(bf_write(0, (u16)vs, AMD_INTERCEPT2, 3) == 0);
 	} else {
 		CHECK(bf_write(0, (u16)vs, INTEL_VPID, vs + 1) == 0);
-		set_intel((u16)vs, 0, 1UL << 28 | 1UL << 31,
-			  1 << 3 | 1 << 5 | 1 << 12 | 1 << 20);
+		set_intel((u16)vs, 0, 1UL << 28 | 1UL << 31, 1 << 3 | 1 << 5 | 1 << 12 | 1 << 20);
 		CHECK(bf_write(0, (u16)vs, INTEL_BITMAP, bitmap_spa) == 0);
 	}
 	bf_run(0, 0, (u16)vp, (u16)vs);

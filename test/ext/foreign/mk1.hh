@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the extensions in C++ know of Mk#1, from its document alone. The calls are those of calls.S. */
+/*
+ * What the extensions in C++ know of Mk#1, from its document alone. The calls are those of calls.S.
+ */
 #ifndef FOREIGN_MK1_HH
 #define FOREIGN_MK1_HH
 

@@ -2,7 +2,8 @@
 /*
  * What only the kernel can see of its CPUs, and do to them, in /sys/kernel/debug/cpustate/:
  *
- * state  the registers of every online CPU that a hypervisor has to carry, one "CPU NAME VALUE" a line,
+ * state the registers of every online CPU that a hypervisor has to carry, one "CPU NAME VALUE" a
+ * line,
  *        so that diff compares two moments. Left out is what differs from moment to moment on a bare
  *        CPU too (CR2, CR3, DR6, the user's segments and FS base).
  * nmi    takes a number: so often every online CPU gets an NMI. EIO: one did not arrive.
@@ -26,20 +27,13 @@ static const struct {
 	const char *name;
 	u32 msr;
 } msrs[] = {
-	{ "apic_base", 0x1B },
-	{ "sysenter_cs", 0x174 },
-	{ "sysenter_esp", 0x175 },
-	{ "sysenter_eip", 0x176 },
-	{ "debugctl", 0x1D9 },
-	{ "pat", 0x277 },
-	{ "mtrr_def_type", 0x2FF },
-	{ "efer", 0xC0000080 },
-	{ "star", 0xC0000081 },
-	{ "lstar", 0xC0000082 },
-	{ "cstar", 0xC0000083 },
-	{ "fmask", 0xC0000084 },
-	{ "gs_base", 0xC0000101 },
-	{ "kernel_gs_base", 0xC0000102 },
+	{ "apic_base", 0x1B },	    { "sysenter_cs", 0x174 },
+	{ "sysenter_esp", 0x175 },  { "sysenter_eip", 0x176 },
+	{ "debugctl", 0x1D9 },	    { "pat", 0x277 },
+	{ "mtrr_def_type", 0x2FF }, { "efer", 0xC0000080 },
+	{ "star", 0xC0000081 },	    { "lstar", 0xC0000082 },
+	{ "cstar", 0xC0000083 },    { "fmask", 0xC0000084 },
+	{ "gs_base", 0xC0000101 },  { "kernel_gs_base", 0xC0000102 },
 	{ "tsc_aux", 0xC0000103 },
 };
 
@@ -109,7 +103,10 @@ static void show_state(struct seq_file *out, unsigned int cpu, const struct stat
 	for (i = 0; i < ARRAY_SIZE(msrs); i++)
 		show(out, cpu, msrs[i].name, state->msr[i]);
 	show(out, cpu, "cr0", state->cr0);
-	/* On Intel the module says by VMXE that VMX is in use, which is so while the hypervisor runs. */
+	/*
+	 * On Intel the module says by VMXE that VMX is in use, which is so while the hypervisor
+	 * runs.
+	 */
 	show(out, cpu, "cr4", state->cr4 & ~(u64)X86_CR4_VMXE);
 	show(out, cpu, "cr8", state->cr8);
 	show(out, cpu, "dr7", state->dr7);
@@ -124,8 +121,9 @@ static void show_state(struct seq_file *out, unsigned int cpu, const struct stat
 	show(out, cpu, "ldtr", state->ldtr);
 	show(out, cpu, "cs_rights", state->cs_rights);
 	/* Interrupt flag, direction, I/O privilege, nested task, alignment check. */
-	show(out, cpu, "rflags", state->rflags & (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL |
-						  X86_EFLAGS_NT | X86_EFLAGS_AC));
+	show(out, cpu, "rflags",
+	     state->rflags & (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL | X86_EFLAGS_NT |
+			      X86_EFLAGS_AC));
 	for (i = 0; i < GDT_ENTRIES; i++) {
 		/* The TLS entries belong to the task. */
 		if (i >= GDT_ENTRY_TLS_MIN && i <= GDT_ENTRY_TLS_MAX)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cpuid LEAF [SUBLEAF [CPU [kernel]]]: prints EAX EBX ECX EDX in hex, on CPU where one is given; with
- * "kernel" it is the kernel that executes the instruction.
+ * cpuid LEAF [SUBLEAF [CPU [kernel]]]: prints EAX EBX ECX EDX in hex, on CPU where one is given;
+ * with "kernel" it is the kernel that executes the instruction.
  */
 #include <cpuid.h>
 #include <fcntl.h>

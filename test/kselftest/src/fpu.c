@@ -48,6 +48,7 @@ struct exits {
  */
 void hold(const struct image *wanted, struct image *seen, struct exits *exits, uint64_t avx);
 
+// clang-format off
 #define ALL_YMM(insn) \
 	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" insn "\n.endr\n"
 
@@ -94,6 +95,7 @@ __asm__(".text\n"
 	"	pop	%rbp\n"
 	"	pop	%rbx\n"
 	"	ret\n");
+// clang-format on
 
 static struct shared {
 	uint64_t rounds, changed, sum_eax, sum_ebx;
@@ -267,8 +269,8 @@ int main(int argc, char **argv)
 	rounds = strtoul(argv[4], NULL, 0);
 	cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	avx = has_avx();
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED) {
 		perror("mmap");
 		return 2;

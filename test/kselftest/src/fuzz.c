@@ -38,27 +38,63 @@ static uint8_t *memory; /* two pages, and behind them nothing */
 
 static uint64_t pointer(void)
 {
-	uint64_t values[] = { 0, 8, 0x1000, 0xFFFF888000000000, 0xFFFFFFFF81000000, 0xFFFFFFFFFFFFFFFF,
-			      0xFFFFFFFFFFFFF000, 0x7FFFFFFFF000, 0x800000000000,
-			      (uintptr_t)memory, (uintptr_t)memory + PAGE, (uintptr_t)memory + 2 * PAGE - 8,
-			      (uintptr_t)memory + 2 * PAGE, next() };
+	uint64_t values[] = { 0,
+			      8,
+			      0x1000,
+			      0xFFFF888000000000,
+			      0xFFFFFFFF81000000,
+			      0xFFFFFFFFFFFFFFFF,
+			      0xFFFFFFFFFFFFF000,
+			      0x7FFFFFFFF000,
+			      0x800000000000,
+			      (uintptr_t)memory,
+			      (uintptr_t)memory + PAGE,
+			      (uintptr_t)memory + 2 * PAGE - 8,
+			      (uintptr_t)memory + 2 * PAGE,
+			      next() };
 
 	return pick(values, sizeof(values) / sizeof(values[0]));
 }
 
 static uint64_t number(void)
 {
-	uint64_t values[] = { 0, 1, 2, 8, 9, 0xFFFF, PAGE, PAGE - 1, PAGE + 1, 0x800000, 0x800001,
-			      0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF,
-			      0x8000000000000000, 0xFFFFFFFFFFFFFFFF, next(), next() % PAGE };
+	uint64_t values[] = { 0,
+			      1,
+			      2,
+			      8,
+			      9,
+			      0xFFFF,
+			      PAGE,
+			      PAGE - 1,
+			      PAGE + 1,
+			      0x800000,
+			      0x800001,
+			      0x7FFFFFFF,
+			      0x80000000,
+			      0xFFFFFFFF,
+			      0x100000000,
+			      0x7FFFFFFFFFFFFFFF,
+			      0x8000000000000000,
+			      0xFFFFFFFFFFFFFFFF,
+			      next(),
+			      next() % PAGE };
 
 	return pick(values, sizeof(values) / sizeof(values[0]));
 }
 
 static void fill(uint8_t *argument, size_t known)
 {
-	uint32_t sizes[] = { (uint32_t)known, (uint32_t)known, (uint32_t)known, 0, 3, 4,
-			     (uint32_t)known - 1, (uint32_t)known + 8, PAGE, PAGE + 1, 0xFFFFFFFF };
+	uint32_t sizes[] = { (uint32_t)known,
+			     (uint32_t)known,
+			     (uint32_t)known,
+			     0,
+			     3,
+			     4,
+			     (uint32_t)known - 1,
+			     (uint32_t)known + 8,
+			     PAGE,
+			     PAGE + 1,
+			     0xFFFFFFFF };
 	uint32_t size = sizes[next() % (sizeof(sizes) / sizeof(sizes[0]))];
 
 	for (size_t at = 0; at + 8 <= known; at += 8) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * insns [LEFT_OUT]: executes instructions that a hypervisor may intercept, as an unprivileged process, and
- * prints for each how it ended: the signal, its code, RIP and the fault address (counted from the instruction;
- * -1 elsewhere), registers. The output must be the same on a bare CPU and under the hypervisor. What
- * begins with LEFT_OUT is not executed.
+ * insns [LEFT_OUT]: executes instructions that a hypervisor may intercept, as an unprivileged
+ * process, and prints for each how it ended: the signal, its code, RIP and the fault address
+ * (counted from the instruction; -1 elsewhere), registers. The output must be the same on a bare
+ * CPU and under the hypervisor. What begins with LEFT_OUT is not executed.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -71,8 +71,12 @@ static const struct insn {
 	{ "ud2", 0, 0, 0, { 0x0F, 0x0B }, 2 },
 	{ "int3", 0, 0, 0, { 0xCC }, 1 },
 	{ "int1", 0, 0, 0, { 0xF1 }, 1 },
-	{ "single step, cpuid", 0, 0, 0,
-	  { 0x9C, 0x81, 0x0C, 0x24, 0x00, 0x01, 0x00, 0x00, 0x9D, 0x0F, 0xA2, 0x90 }, 12 },
+	{ "single step, cpuid",
+	  0,
+	  0,
+	  0,
+	  { 0x9C, 0x81, 0x0C, 0x24, 0x00, 0x01, 0x00, 0x00, 0x9D, 0x0F, 0xA2, 0x90 },
+	  12 }
 };
 
 static struct {
@@ -130,7 +134,10 @@ static void run(const struct insn *insn)
 	       (unsigned long long)rbx, (unsigned long long)rcx, (unsigned long long)rdx);
 }
 
-/* INT n for every n: nearly all of their gates are the kernel's. 0x80 is a system call that is none. */
+/*
+ * INT n for every n: nearly all of their gates are the kernel's. 0x80 is a system call that is
+ * none.
+ */
 static void run_ints(void)
 {
 	for (unsigned int n = 0; n < 256; n++) {
@@ -146,10 +153,12 @@ int main(int argc, char **argv)
 {
 	static uint8_t stack[65536];
 	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = on_signal,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	static const int signals[] = { SIGILL, SIGSEGV, SIGTRAP, SIGBUS, SIGFPE };
 
-	code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (code == MAP_FAILED || sigaltstack(&alternate, NULL)) {
 		perror("insns");
 		return 1;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* msr CPU MSR [VALUE]: reads or writes a model-specific register; prints its value, or the error. */
+/*
+ * msr CPU MSR [VALUE]: reads or writes a model-specific register; prints its value, or the error.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -27,7 +29,8 @@ int main(int argc, char **argv)
 	msr = strtol(argv[2], NULL, 0);
 	if (argc > 3)
 		value = strtoull(argv[3], NULL, 0);
-	done = argc > 3 ? pwrite(fd, &value, sizeof(value), msr) : pread(fd, &value, sizeof(value), msr);
+	done = argc > 3 ? pwrite(fd, &value, sizeof(value), msr) :
+			  pread(fd, &value, sizeof(value), msr);
 	if (done != sizeof(value)) {
 		puts(errno == EIO ? "EIO" : strerror(errno));
 		return 1;

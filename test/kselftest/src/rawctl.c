@@ -76,14 +76,12 @@ static struct bf_file map_file(const char *path)
 static int start(int fd, char **argv)
 {
 	struct bf_file ext = map_file(argv[1]);
-	struct bf_ioctl_start call = {
-		.size = sizeof(call),
-		.version = BF_IOCTL_VERSION,
-		.microkernel = map_file(argv[0]),
-		.exts = (uintptr_t)&ext,
-		.nr_exts = 1,
-		.pool_size = argv[2] ? strtoull(argv[2], NULL, 0) : 0,
-	};
+	struct bf_ioctl_start call = { .size = sizeof(call),
+				       .version = BF_IOCTL_VERSION,
+				       .microkernel = map_file(argv[0]),
+				       .exts = (uintptr_t)&ext,
+				       .nr_exts = 1,
+				       .pool_size = argv[2] ? strtoull(argv[2], NULL, 0) : 0 };
 	int result = ioctl(fd, BF_IOC_START, &call);
 
 	return verdict(result, call.error);
@@ -107,7 +105,8 @@ static int refused(const char *what, int result, int expected)
 
 static int nobody(int fd)
 {
-	struct bf_ioctl_start start_call = { .size = sizeof(start_call), .version = BF_IOCTL_VERSION };
+	struct bf_ioctl_start start_call = { .size = sizeof(start_call),
+					     .version = BF_IOCTL_VERSION };
 	struct bf_ioctl_stop stop_call = { .size = sizeof(stop_call) };
 	struct bf_ioctl_dump dump_call = { .size = sizeof(dump_call) };
 	struct bf_ioctl_status status_call = { .size = sizeof(status_call) };

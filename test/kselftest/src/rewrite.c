@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rewrite SECONDS: one thread executes a CPUID again and again, while another puts other instructions in
- * its place, or takes the page away. Whatever the hypervisor finds there when it looks, the thread must
- * see that one instruction was executed and nothing else: all of CPUID's results or none.
+ * rewrite SECONDS: one thread executes a CPUID again and again, while another puts other
+ * instructions in its place, or takes the page away. Whatever the hypervisor finds there when it
+ * looks, the thread must see that one instruction was executed and nothing else: all of CPUID's
+ * results or none.
  */
 #include <cpuid.h>
 #include <pthread.h>
@@ -86,7 +87,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	time_t end;
 
-	code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
 	if (argc != 2 || code == MAP_FAILED || setgid(NOBODY) || setuid(NOBODY)) {
 		perror("rewrite");
 		return 1;
@@ -101,7 +103,8 @@ int main(int argc, char **argv)
 	end = time(NULL) + atoi(argv[1]);
 	while (time(NULL) < end) {
 		if (!execute(want)) {
-			printf("half an instruction was executed after %llu\n", (unsigned long long)executed);
+			printf("half an instruction was executed after %llu\n",
+			       (unsigned long long)executed);
 			return 1;
 		}
 	}

@@ -12,11 +12,38 @@
 
 /* What is counted, and what can be made to fail. */
 enum insn {
-	INSN_READ_CR, INSN_WRITE_CR, INSN_READ_DR, INSN_WRITE_DR, INSN_RDMSR, INSN_WRMSR,
-	INSN_LGDT, INSN_LIDT, INSN_LLDT, INSN_LTR, INSN_MOV_SS, INSN_INVLPG, INSN_IN, INSN_OUT,
-	INSN_XSETBV, INSN_STAC, INSN_CLAC, INSN_IRET, INSN_CLGI, INSN_STGI, INSN_VMSAVE,
-	INSN_INVLPGA, INSN_VMXON, INSN_VMXOFF, INSN_VMCLEAR, INSN_VMPTRLD, INSN_VMREAD,
-	INSN_VMWRITE, INSN_INVEPT, INSN_INVVPID, INSN_VMCALL, INSN_VMMCALL,
+	INSN_READ_CR,
+	INSN_WRITE_CR,
+	INSN_READ_DR,
+	INSN_WRITE_DR,
+	INSN_RDMSR,
+	INSN_WRMSR,
+	INSN_LGDT,
+	INSN_LIDT,
+	INSN_LLDT,
+	INSN_LTR,
+	INSN_MOV_SS,
+	INSN_INVLPG,
+	INSN_IN,
+	INSN_OUT,
+	INSN_XSETBV,
+	INSN_STAC,
+	INSN_CLAC,
+	INSN_IRET,
+	INSN_CLGI,
+	INSN_STGI,
+	INSN_VMSAVE,
+	INSN_INVLPGA,
+	INSN_VMXON,
+	INSN_VMXOFF,
+	INSN_VMCLEAR,
+	INSN_VMPTRLD,
+	INSN_VMREAD,
+	INSN_VMWRITE,
+	INSN_INVEPT,
+	INSN_INVVPID,
+	INSN_VMCALL,
+	INSN_VMMCALL,
 	NR_INSNS
 };
 
@@ -59,8 +86,8 @@ extern bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 extern _Noreturn void cpu_shutdown(void);
 
 /*
- * The serial port: what was written; lcr and lsr are what its line control and line status registers
- * read as.
+ * The serial port: what was written; lcr and lsr are what its line control and line status
+ * registers read as.
  */
 extern struct serial {
 	uint16_t port;

@@ -45,7 +45,7 @@ START_TEST(every_call_wants_the_handle)
 		const char *name, *args;
 	} calls[] = {
 #define CALL(op, idx, name, in, out, args, results, errors) \
-		{ MK1_RAX(MK1_OP_##op, idx), #name, args },
+	{ MK1_RAX(MK1_OP_##op, idx), #name, args },
 		MK1_SYSCALLS(CALL)
 	};
 	unsigned int n = 0;
@@ -86,9 +86,15 @@ END_TEST
 
 static void check_callback(uint64_t rax)
 {
-	const uint64_t bad[] = { 0, EXT_RODATA, EXT_DATA, MK1_EXT_CODE_BASE - 1, MK1_EXT_CODE_BASE,
-				 MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE, MK1_EXT_STACK_BASE,
-				 BF_WINDOW_BASE, ~0ULL };
+	const uint64_t bad[] = { 0,
+				 EXT_RODATA,
+				 EXT_DATA,
+				 MK1_EXT_CODE_BASE - 1,
+				 MK1_EXT_CODE_BASE,
+				 MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE,
+				 MK1_EXT_STACK_BASE,
+				 BF_WINDOW_BASE,
+				 ~0ULL };
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		regs = (struct syscall_frame){ .reg = { HANDLE, bad[i] } };

@@ -134,8 +134,12 @@ END_TEST
 
 static struct trap_frame user_fault(uint64_t vector)
 {
-	struct trap_frame f = { .vector = vector, .error_code = 6, .rip = EXT_ENTRY + 0x20,
-				.cs = BF_SEL_USER_CS, .rflags = 0x202, .rsp = 0x5000,
+	struct trap_frame f = { .vector = vector,
+				.error_code = 6,
+				.rip = EXT_ENTRY + 0x20,
+				.cs = BF_SEL_USER_CS,
+				.rflags = 0x202,
+				.rsp = 0x5000,
 				.ss = BF_SEL_USER_SS };
 
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
@@ -290,7 +294,7 @@ START_TEST(linux_keeps_its_registers)
 	for (unsigned int i = BF_RAX; i <= BF_RBP; i++)
 		abi_gprs()[i] = 0x2000 + i;
 	if (other) {
-		/* the exit of another VS is not Linux' */
+		/* the exit of another VS is not Linux's */
 		SYS(vs_run, HANDLE, 0, 0, 1);
 		guest_exit(exit_reason());
 	}
@@ -470,9 +474,9 @@ START_TEST(alone_without_a_vpid)
 
 	in_vmexit(1);
 	spa = host_pp->vs->block_spa;
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-				    SECONDARY_VPID),
-			  MK1_SUCCESS);
+	ck_assert_uint_eq(
+		reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VPID),
+		MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, (uint64_t)_i),
 			  MK1_SUCCESS);
 	SYS(control_exit);
@@ -589,7 +593,9 @@ START_TEST(cpuid_that_faults)
 	RUN(trap(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_mem_eq(&f, &wanted, sizeof(f));
-	/* with an error code, other instructions, where nothing can be read: a fault like any other */
+	/*
+	 * with an error code, other instructions, where nothing can be read: a fault like any other
+	 */
 	f = user_fault(VECTOR_GP);
 	RUN(trap(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
@@ -626,8 +632,11 @@ END_TEST
 
 static struct trap_frame nmi_from(uint64_t cs)
 {
-	return (struct trap_frame){ .vector = VECTOR_NMI, .rip = EXT_ENTRY + 7, .cs = cs,
-				    .rsp = 0x1230, .rflags = RFLAGS_DF | RFLAGS_FIXED };
+	return (struct trap_frame){ .vector = VECTOR_NMI,
+				    .rip = EXT_ENTRY + 7,
+				    .cs = cs,
+				    .rsp = 0x1230,
+				    .rflags = RFLAGS_DF | RFLAGS_FIXED };
 }
 
 static void let_time_pass(void)
@@ -780,7 +789,9 @@ static void put_injected(uint64_t event)
 #define INJECTED_MC 0x80000312
 #define INJECTED_UD 0x80000306
 
-/* It goes to Linux at the next entry at which nothing else does; whatever it interrupted goes on. */
+/*
+ * It goes to Linux at the next entry at which nothing else does; whatever it interrupted goes on.
+ */
 START_TEST(machine_check_in_root_mode)
 {
 	struct trap_frame f = machine_check(_i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS);
@@ -883,11 +894,9 @@ START_TEST(task_register)
 		uint16_t selector;
 		uint32_t limit;
 		bool loaded;
-	} cases[] = {
-		{ 0x40, 0x206F, true },	 { 0x40, 0x12345FFF, true }, { 0, 0x67, false },
-		{ 0x7, 0x67, false },	 { 0x1F0, 0x67, true },	     { 0x1F8, 0x67, false },
-		{ 0xFFF8, 0x67, false },
-	};
+	} cases[] = { { 0x40, 0x206F, true }, { 0x40, 0x12345FFF, true }, { 0, 0x67, false },
+		      { 0x7, 0x67, false },   { 0x1F0, 0x67, true },	  { 0x1F8, 0x67, false },
+		      { 0xFFF8, 0x67, false } };
 	const struct bf_segment *tr;
 	uint16_t before;
 
@@ -920,7 +929,7 @@ static void count_debugctl(enum insn insn, uint64_t msr)
 	debugctl_writes += insn == INSN_WRMSR && msr == MSR_IA32_DEBUGCTL;
 }
 
-/* Not before the CPU has Linux' page tables (VMX: switch.S); on SVM it is Linux' all the time. */
+/* Not before the CPU has Linux's page tables (VMX: switch.S); on SVM it is Linux's all the time. */
 START_TEST(debugctl)
 {
 	in_vmexit(_i > 0);

@@ -8,7 +8,7 @@
 
 #include "suites.h"
 
-#define CODE 5 /* the pages of Linux' memory: 0 to 4 are tables, by level - 1 */
+#define CODE 5 /* the pages of Linux's memory: 0 to 4 are tables, by level - 1 */
 #define VA 0xFFFFFFFF81234567ULL
 #define LEGACY_VA 0x81234567ULL
 #define TABLE (BSL_PTE_P | BSL_PTE_W | BSL_PTE_A)
@@ -279,7 +279,7 @@ static uint64_t extension_page(void)
 	return regs.reg[1];
 }
 
-/* An extension's own nested table, in Linux' memory or in a page of the pool. */
+/* An extension's own nested table, in Linux's memory or in a page of the pool. */
 START_TEST(nested_table_of_an_extension)
 {
 	uint64_t tables[4], *at[4];
@@ -289,7 +289,7 @@ START_TEST(nested_table_of_an_extension)
 		tables[i] = _i ? extension_page() : linux_page(100 + i);
 		at[i] = phys_at(tables[i]);
 	}
-	/* guest-physical 0x7000000000 is Linux' page CODE; its memory is one to one, in 1 GiB */
+	/* guest-physical 0x7000000000 is Linux's page CODE; its memory is one to one, in 1 GiB */
 	at[3][0] = tables[2] | 7;
 	at[2][1] = PHYS_BASE | BSL_PTE_PS | 7;
 	at[2][0x1C0] = tables[1] | 7;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * svm/exit.c, vmx/exit.c, vmx/cr8.c: guests beside Linux. They hold nothing back that is Linux',
+ * svm/exit.c, vmx/exit.c, vmx/cr8.c: guests beside Linux. They hold nothing back that is Linux's,
  * and an entry that the CPU refuses is an exit.
  */
 #include "machine.h"
@@ -92,7 +92,9 @@ static struct trap_frame machine_check_in_root_mode(void)
 	return (struct trap_frame){ .vector = VECTOR_MC, .cs = BF_SEL_KERNEL_CS };
 }
 
-/* --- controls that other VSs than Linux' have ------------------------------------------------- */
+/*
+ * --- controls that other VSs than Linux's have -------------------------------------------------
+ */
 
 START_TEST(amd_words)
 {
@@ -119,7 +121,7 @@ START_TEST(amd_words)
 	ck_assert_uint_eq(vmcb()->instruction1, SVM_INSTR1_INTR | SVM_INSTR1_NMI);
 	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_MC);
 	ck_assert_uint_eq(vmcb()->virtual_interrupt, SVM_V_INTR_MASKING);
-	/* Linux' own has what its extension wrote */
+	/* Linux's own has what its extension wrote */
 	ck_assert_uint_eq(vmcb_of(vs_get(0))->virtual_interrupt, 0);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb_of(vs_get(0))->exceptions, SVM_EXCEPTION_GP);
@@ -160,13 +162,11 @@ static const struct {
 	uint64_t reg;
 	uint32_t field;
 	uint64_t bits;
-} intel_fields[] = {
-	{ MK1_INTEL_pin_based_vm_execution_ctls, VMCS_pin_based_vm_execution_ctls,
-	  PIN_INTERRUPT_EXITING | PIN_NMI_EXITING },
-	{ MK1_INTEL_primary_proc_based_vm_execution_ctls,
-	  VMCS_primary_proc_based_vm_execution_ctls, CR8_EXITING },
-	{ MK1_INTEL_exception_bitmap, VMCS_exception_bitmap, EXCEPTION_MC },
-};
+} intel_fields[] = { { MK1_INTEL_pin_based_vm_execution_ctls, VMCS_pin_based_vm_execution_ctls,
+		       PIN_INTERRUPT_EXITING | PIN_NMI_EXITING },
+		     { MK1_INTEL_primary_proc_based_vm_execution_ctls,
+		       VMCS_primary_proc_based_vm_execution_ctls, CR8_EXITING },
+		     { MK1_INTEL_exception_bitmap, VMCS_exception_bitmap, EXCEPTION_MC } };
 
 START_TEST(intel_controls)
 {
@@ -181,7 +181,7 @@ START_TEST(intel_controls)
 	ck_assert_uint_eq(reg_write(1, reg, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(1, reg) & bits, 0);
 	ck_assert_uint_eq(field(encoding) & bits, bits);
-	/* Linux' own */
+	/* Linux's own */
 	ck_assert_uint_eq(reg_write(0, reg, 0), MK1_SUCCESS);
 	bits &= ~(uint64_t)PIN_NMI_EXITING;
 	ck_assert_uint_eq(vmcs_get(vs_get(0)->block_spa, encoding) & bits, 0);
@@ -222,7 +222,7 @@ START_TEST(acknowledging)
 }
 END_TEST
 
-/* In a VS that becomes Linux', as it was written. */
+/* In a VS that becomes Linux's, as it was written. */
 START_TEST(acknowledging_for_linux)
 {
 	machine_of(1);
@@ -236,7 +236,9 @@ START_TEST(acknowledging_for_linux)
 }
 END_TEST
 
-/* --- what is Linux' ends their run ------------------------------------------------------------ */
+/*
+ * --- what is Linux's ends their run ------------------------------------------------------------
+ */
 
 START_TEST(an_interrupt)
 {
@@ -345,7 +347,7 @@ START_TEST(an_nmi_just_before_the_entry)
 }
 END_TEST
 
-/* A window that the extension waits for is its exit; Linux' NMI is next. */
+/* A window that the extension waits for is its exit; Linux's NMI is next. */
 START_TEST(a_window_of_the_extension)
 {
 	in_guest(1);
@@ -438,7 +440,7 @@ START_TEST(a_machine_check_that_the_extension_wants)
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, reason);
 	ck_assert(host_pp->mc_pending);
-	/* one of Linux' own is the extension's to deliver, as it wanted */
+	/* one of Linux's own is the extension's to deliver, as it wanted */
 	host_pp->mc_pending = false;
 	SYS(vs_run, HANDLE, 0, 0, 0);
 	if (_i)
@@ -451,7 +453,7 @@ END_TEST
 
 /* --- CR8 -------------------------------------------------------------------------------------- */
 
-/* The one in the CPU is Linux', whatever a guest and its extension do. */
+/* The one in the CPU is Linux's, whatever a guest and its extension do. */
 START_TEST(cr8_is_kept_apart)
 {
 	uint64_t cr8 = _i ? MK1_INTEL_cr8 : MK1_AMD_cr8;
@@ -716,7 +718,7 @@ static const struct {
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(2, 3), "the event to be injected" },
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(0, 3) | 0x1000,
 	  "the event to be injected" },
-	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 3), "" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 3), "" }
 };
 
 START_TEST(control_checks)

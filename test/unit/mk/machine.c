@@ -84,7 +84,8 @@ _Noreturn void vmx_resume(void)
 static void switch_leave(struct bf_switch_page *sp)
 {
 	ended.sp = sp;
-	msr_set(cpu, MSR_EFER, sp->cpu.efer); /* CR3, CR4 and CR0, too: the tests look at the page */
+	msr_set(cpu, MSR_EFER,
+		sp->cpu.efer); /* CR3, CR4 and CR0, too: the tests look at the page */
 	out(END_LEFT);
 }
 
@@ -206,12 +207,37 @@ static void make_handoff(void)
 
 /* --- CPUs ------------------------------------------------------------------------------------- */
 
-static const uint64_t plain_msrs[] = {
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
-	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, MSR_IA32_DEBUGCTL,
-	MSR_IA32_PAT, MSR_IA32_MTRR_CAP, MSR_IA32_MTRR_DEF_TYPE, 0x10, 0xC0000103, 0x250, 0x258,
-	0x259, 0x268, 0x269, 0x26A, 0x26B, 0x26C, 0x26D, 0x26E, 0x26F, 0x200, 0x201, 0x202, 0x203,
-};
+static const uint64_t plain_msrs[] = { MSR_STAR,
+				       MSR_LSTAR,
+				       MSR_CSTAR,
+				       MSR_FMASK,
+				       MSR_FS_BASE,
+				       MSR_GS_BASE,
+				       MSR_KERNEL_GS_BASE,
+				       MSR_IA32_SYSENTER_CS,
+				       MSR_IA32_SYSENTER_ESP,
+				       MSR_IA32_SYSENTER_EIP,
+				       MSR_IA32_DEBUGCTL,
+				       MSR_IA32_PAT,
+				       MSR_IA32_MTRR_CAP,
+				       MSR_IA32_MTRR_DEF_TYPE,
+				       0x10,
+				       0xC0000103,
+				       0x250,
+				       0x258,
+				       0x259,
+				       0x268,
+				       0x269,
+				       0x26A,
+				       0x26B,
+				       0x26C,
+				       0x26D,
+				       0x26E,
+				       0x26F,
+				       0x200,
+				       0x201,
+				       0x202,
+				       0x203 };
 
 static void make_cpu(struct cpu *c)
 {
@@ -277,13 +303,14 @@ static uint64_t linux_table(void *ctx)
 	return next += PAGE;
 }
 
-/* Linux' kernel has the code that switches mapped, and what it carries; the rest does not matter. */
+/*
+ * Linux's kernel has the code that switches mapped, and what it carries; the rest does not matter.
+ */
 static void map_in_linux(const void *va, bool first)
 {
-	const struct bsl_tables tables = { .alloc = linux_table,
-					   .at = table_at,
-					   .branch = BSL_PTE_P,
-					   .levels = m.la57 ? 5 : 4 };
+	const struct bsl_tables tables = {
+		.alloc = linux_table, .at = table_at, .branch = BSL_PTE_P, .levels = m.la57 ? 5 : 4
+	};
 	uint64_t *entry;
 
 	if (first)
@@ -435,8 +462,8 @@ void on_pp(uint32_t ppid)
 void machine_offers(void)
 {
 	for (uint32_t i = 0; i < BF_NR_VMX_MSRS; i++)
-		m.handoff->vmx[i] = msr_has(&m.cpus[0], 0x480 + i) ?
-					    msr_get(&m.cpus[0], 0x480 + i) : 0;
+		m.handoff->vmx[i] =
+			msr_has(&m.cpus[0], 0x480 + i) ? msr_get(&m.cpus[0], 0x480 + i) : 0;
 }
 
 void enter(uint32_t ppid)

@@ -35,7 +35,7 @@
 #define CR4_OSXMMEXCPT 0x400
 #define PAGE 0x1000ULL
 
-/* Physical memory: the hypervisor's at the bottom, then Linux'. */
+/* Physical memory: the hypervisor's at the bottom, then Linux's. */
 #define OWNED_SIZE 0x1000000ULL
 #define LINUX_RAM (PHYS_BASE + OWNED_SIZE)
 #define ODD_OWNED 0x50001000ULL /* one page far away that is the hypervisor's, too */
@@ -98,14 +98,14 @@ void machine_without_cr4(uint64_t bits);
 void on_pp(uint32_t ppid);
 
 /* Runs an expression and says in ended how it ended. */
-#define RUN(expression)                                                                            \
-	do {                                                                                       \
-		run_begin();                                                                       \
-		if (!__builtin_setjmp(run_env)) {                                                  \
-			expression;                                                                \
-			ended.end = END_RETURNED;                                                  \
-		}                                                                                  \
-		run_end();                                                                         \
+#define RUN(expression) \
+	do { \
+		run_begin(); \
+		if (!__builtin_setjmp(run_env)) { \
+			expression; \
+			ended.end = END_RETURNED; \
+		} \
+		run_end(); \
 	} while (0)
 extern void *run_env[5];
 void run_begin(void);
@@ -116,8 +116,8 @@ void enter(uint32_t ppid);
 
 /* A syscall by its name: returns RAX, or NOT_RETURNED. regs is its frame, before and after. */
 #define NOT_RETURNED 0x0123456789ABCDEF
-#define SYS(name, ...)                                                                             \
-	(regs = (struct syscall_frame){ .reg = { __VA_ARGS__ }, .rip = EXT_ENTRY + 0x10 },         \
+#define SYS(name, ...) \
+	(regs = (struct syscall_frame){ .reg = { __VA_ARGS__ }, .rip = EXT_ENTRY + 0x10 }, \
 	 syscall_run(MK1_##name))
 extern struct syscall_frame regs;
 uint64_t syscall_run(uint64_t rax);
@@ -155,7 +155,7 @@ unsigned int nested_walk(uint64_t gpa, uint64_t *entry);
 /* A loop test's vendor: 0 AMD, 1 Intel. */
 void machine_of(int i);
 
-/* Pages of Linux' memory, zeroed at the start of a test. */
+/* Pages of Linux's memory, zeroed at the start of a test. */
 uint64_t linux_page(unsigned int n);
 
 #endif

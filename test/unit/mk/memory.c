@@ -417,7 +417,7 @@ static void nmi_comes(int signal)
 	trap(&f);
 }
 
-/* Such an NMI must not become the guest's, nor Linux' that has its CPU back. */
+/* Such an NMI must not become the guest's, nor Linux's that has its CPU back. */
 START_TEST(nobody_else_takes_the_nmi)
 {
 	machine_of(_i / 3);
@@ -447,7 +447,7 @@ static void two_nmis_come(int signal)
 	nmi_comes(signal);
 }
 
-/* The second one is Linux', and goes to it. */
+/* The second one is Linux's, and goes to it. */
 START_TEST(another_nmi_behind_it)
 {
 	machine_of(0);
@@ -462,7 +462,7 @@ START_TEST(another_nmi_behind_it)
 }
 END_TEST
 
-/* Registers in memory: Linux' half of a write to the ICR is there afterwards. */
+/* Registers in memory: Linux's half of a write to the ICR is there afterwards. */
 START_TEST(nmi_by_xapic)
 {
 	volatile uint32_t *apic;

@@ -501,7 +501,7 @@ START_TEST(live_registers)
 	static const uint16_t numbers[2][NR_LIVE_REGS] = {
 		{ MK1_AMD_cr8, MK1_AMD_dr0, MK1_AMD_dr1, MK1_AMD_dr2, MK1_AMD_dr3, MK1_AMD_xcr0 },
 		{ MK1_INTEL_cr8, MK1_INTEL_dr0, MK1_INTEL_dr1, MK1_INTEL_dr2, MK1_INTEL_dr3,
-		  MK1_INTEL_xcr0 },
+		  MK1_INTEL_xcr0 }
 	};
 	uint16_t vsid;
 
@@ -625,7 +625,8 @@ START_TEST(promote_on_a_table_of_the_user)
 	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
 	va = host_pp->handoff.switch_leave;
 	for (unsigned int level = levels; level > 3; level--)
-		table[level - 1][va >> (12 + 9 * (level - 1)) & 511] = linux_page(level - 2) | BSL_PTE_P;
+		table[level - 1][va >> (12 + 9 * (level - 1)) & 511] = linux_page(level - 2) |
+								       BSL_PTE_P;
 	table[2][va >> 30 & 511] |= BSL_PTE_P | BSL_PTE_PS;
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);

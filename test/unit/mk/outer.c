@@ -90,7 +90,8 @@ static void expect_event(uint64_t event)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(rip(), 0x1000);
 	ck_assert_uint_eq(intel() ? field(VMCS_vmentry_interrupt_information_field) :
-				    vmcb()->eventinj, 0x80000000 | event);
+				    vmcb()->eventinj,
+			  0x80000000 | event);
 }
 
 #define UD_EVENT 0x306
@@ -146,20 +147,18 @@ START_TEST(calls_that_kvm_does_not_get)
 {
 	static const struct {
 		uint64_t rax, rbx, answer; /* 0: KVM's own */
-	} calls[] = {
-		{ 9, LINUX_RAM, 0 },
-		{ 9, PHYS_BASE + 0x123040, -14ULL },
-		{ 9, ODD_OWNED - 64, 0 },
-		{ 9, ODD_OWNED - 63, -14ULL },
-		{ 9, ODD_OWNED + BF_PAGE_SIZE - 1, -14ULL },
-		{ 9, ODD_OWNED + BF_PAGE_SIZE, 0 },
-		{ 1, ODD_OWNED, 0 },
-		{ 10, ODD_OWNED, 0 },
-		{ 11, ODD_OWNED, 0 },
-		{ 12, LINUX_RAM, -1000ULL },
-		{ 0, 0, -1000ULL },
-		{ 0xFF, 0, -1000ULL },
-	};
+	} calls[] = { { 9, LINUX_RAM, 0 },
+		      { 9, PHYS_BASE + 0x123040, -14ULL },
+		      { 9, ODD_OWNED - 64, 0 },
+		      { 9, ODD_OWNED - 63, -14ULL },
+		      { 9, ODD_OWNED + BF_PAGE_SIZE - 1, -14ULL },
+		      { 9, ODD_OWNED + BF_PAGE_SIZE, 0 },
+		      { 1, ODD_OWNED, 0 },
+		      { 10, ODD_OWNED, 0 },
+		      { 11, ODD_OWNED, 0 },
+		      { 12, LINUX_RAM, -1000ULL },
+		      { 0, 0, -1000ULL },
+		      { 0xFF, 0, -1000ULL } };
 
 	running_above(_i, BF_OUTER_KVM, 0);
 	cpu_outer = outer;
@@ -307,8 +306,8 @@ END_TEST
 
 START_TEST(msrs_that_no_map_covers)
 {
-	static const uint32_t msrs[] = { MSR_SMCA, 0x2000, 0x40000000, 0xBFFFFFFF, 0xC0002000,
-					 0xC0012000, 0xFFFFFFFF };
+	static const uint32_t msrs[] = { MSR_SMCA,   0x2000,	 0x40000000, 0xBFFFFFFF,
+					 0xC0002000, 0xC0012000, 0xFFFFFFFF };
 
 	running_above(_i, BF_OUTER_NONE, 0);
 	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
@@ -342,7 +341,9 @@ END_TEST
 /* Those that a map covers are the extension's, and all of a guest of its own. */
 START_TEST(msrs_of_the_extension)
 {
-	static const uint32_t msrs[] = { 0, 0x1FFF, 0xC0000000, 0xC0001FFF, 0xC0010000, 0xC0011FFF };
+	static const uint32_t msrs[] = {
+		0, 0x1FFF, 0xC0000000, 0xC0001FFF, 0xC0010000, 0xC0011FFF
+	};
 
 	running_above(_i, BF_OUTER_NONE, 0);
 	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
@@ -398,7 +399,8 @@ START_TEST(flushes_of_kvm)
 	guest_exit(EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, 1), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-				    SECONDARY_VPID | SECONDARY_RDTSCP), MK1_SUCCESS);
+				    SECONDARY_VPID | SECONDARY_RDTSCP),
+			  MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
 				  (SECONDARY_VPID | SECONDARY_RDTSCP),
 			  SECONDARY_RDTSCP | (flushes ? 0 : SECONDARY_VPID));

@@ -32,9 +32,9 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 	enter(0);
 	/* Neither TS nor EM: no instruction of the FPU faults. */
 	ck_assert_uint_eq(cpu->cr0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	ck_assert_uint_eq(cpu->cr4 & ~(uint64_t)CR4_VMXE,
-			  CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_SMEP |
-				  CR4_SMAP | CR4_UMIP);
+	ck_assert_uint_eq(cpu->cr4 & ~(uint64_t)CR4_VMXE, CR4_PAE | CR4_MCE | CR4_OSFXSR |
+								  CR4_OSXMMEXCPT | CR4_OSXSAVE |
+								  CR4_SMEP | CR4_SMAP | CR4_UMIP);
 	ck_assert_uint_eq(cpu->dr[7], 0x400);
 	ck_assert_uint_eq(cpu->gdtr.base, (uint64_t)pp_gdt(m.pps[0]));
 	ck_assert_uint_eq(cpu->idtr.base, (uint64_t)m.pps[0]->idt);
@@ -43,7 +43,7 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 	ck_assert_uint_eq(cpu->ss, BF_SEL_KERNEL_SS);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
 	ck_assert_uint_eq(msr_get(cpu, MSR_STAR), 0x001B001000000000);
-	/* Linux' own, which has write-back at 0 and uncacheable at 3 */
+	/* Linux's own, which has write-back at 0 and uncacheable at 3 */
 	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), m.switch_pages[0]->cpu.pat);
 	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_NXE, EFER_NXE);
 	ck_assert_uint_eq(cpu->vmxon, _i != 0);
@@ -213,7 +213,7 @@ START_TEST(a_bad_handoff_is_refused)
 }
 END_TEST
 
-/* _i pages, up to more than a start takes: all of it or nothing, and the CPU is Linux' again. */
+/* _i pages, up to more than a start takes: all of it or nothing, and the CPU is Linux's again. */
 static void start_with_pages(uint32_t vendor, uint64_t pages)
 {
 	machine_defaults(vendor);
@@ -224,7 +224,9 @@ static void start_with_pages(uint32_t vendor, uint64_t pages)
 		return;
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_POOL);
-	/* Without a single one there is nothing that a PP could fail with: the CPU was not changed. */
+	/*
+	 * Without a single one there is nothing that a PP could fail with: the CPU was not changed.
+	 */
 	if (!pages)
 		return;
 	expect_failed(BF_ERR_MK_POOL);
@@ -363,7 +365,7 @@ START_TEST(no_bootstrap_callback)
 }
 END_TEST
 
-/* Linux' memory one to one, the hypervisor's a decoy, and devices. */
+/* Linux's memory one to one, the hypervisor's a decoy, and devices. */
 START_TEST(nested_table)
 {
 	uint64_t entry, decoy;

@@ -20,10 +20,10 @@ TCase *vmx_exit_tests(void);
 TCase *vmx_exchange_tests(void);
 TCase *vmx_checks_tests(void);
 
-static TCase *(*const suites[])(void) = {
-	start_tests, pool_tests, calls_tests, memory_tests, objects_tests, outer_tests,
-	fail_tests, guest_tests, svm_tests, fetch_tests, vmx_tests, vmx_exit_tests,
-	vmx_exchange_tests, vmx_checks_tests,
-};
+static TCase *(*const suites[])(void) = { start_tests,	      pool_tests,      calls_tests,
+					  memory_tests,	      objects_tests,   outer_tests,
+					  fail_tests,	      guest_tests,     svm_tests,
+					  fetch_tests,	      vmx_tests,       vmx_exit_tests,
+					  vmx_exchange_tests, vmx_checks_tests };
 
 #endif

@@ -158,9 +158,10 @@ START_TEST(every_register)
 		ck_assert_msg(in_vmcb == value, "%s", name);
 		ck_assert_uint_eq(vmcb()->clean, 0);
 		if (regs_of[n].bytes < 8)
-			ck_assert_msg(reg_write(0, n, value | 1ULL << (8 * regs_of[n].bytes)) ==
-				      (is_intercept(n) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3)),
-				      "%s", name);
+			ck_assert_msg(
+				reg_write(0, n, value | 1ULL << (8 * regs_of[n].bytes)) ==
+					(is_intercept(n) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3)),
+				"%s", name);
 		ck_assert_msg(reg_read(0, n) == value, "%s", name);
 	}
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, 0, 0), MK1_INVALID_INPUT_REG(2));
@@ -245,18 +246,16 @@ START_TEST(features_for_no_guest)
 	static const struct {
 		unsigned int number, bit;
 		uint32_t encryption, features;
-	} words[] = {
-		{ MK1_AMD_virtual_interrupt_a, 31, 0, 1 << 13 },
-		{ MK1_AMD_ctls1, 1, 1 << 1, 0 },
-		{ MK1_AMD_ctls1, 2, 1 << 3, 0 },
-		{ MK1_AMD_ctls1, 3, 0, 1 << 17 },
-		{ MK1_AMD_ctls1, 4, 0, 1 << 19 },
-		{ MK1_AMD_ctls1, 5, 1 << 16, 0 },
-		{ MK1_AMD_ctls1, 6, 0, 1 << 21 },
-		{ MK1_AMD_ctls2, 0, 0, 1 << 1 },
-		{ MK1_AMD_ctls2, 1, 0, 1 << 15 },
-		{ MK1_AMD_ctls2, 2, 0, 1 << 26 },
-	};
+	} words[] = { { MK1_AMD_virtual_interrupt_a, 31, 0, 1 << 13 },
+		      { MK1_AMD_ctls1, 1, 1 << 1, 0 },
+		      { MK1_AMD_ctls1, 2, 1 << 3, 0 },
+		      { MK1_AMD_ctls1, 3, 0, 1 << 17 },
+		      { MK1_AMD_ctls1, 4, 0, 1 << 19 },
+		      { MK1_AMD_ctls1, 5, 1 << 16, 0 },
+		      { MK1_AMD_ctls1, 6, 0, 1 << 21 },
+		      { MK1_AMD_ctls2, 0, 0, 1 << 1 },
+		      { MK1_AMD_ctls2, 1, 0, 1 << 15 },
+		      { MK1_AMD_ctls2, 2, 0, 1 << 26 } };
 	bool has = _i & 1;
 
 	machine_of(0);
@@ -338,7 +337,9 @@ static void guest_code(const uint8_t *code, size_t n)
 	vmcb()->rip = linux_page(5);
 }
 
-/* --- what newer CPUs exchange or withhold ------------------------------------------------------ */
+/*
+ * --- what newer CPUs exchange or withhold ------------------------------------------------------
+ */
 
 #define HAS_INVLPGB 1
 #define HAS_SPEC_CTRL 2
@@ -352,8 +353,8 @@ static void machine_with(int features)
 	cpuid_set(0x8000000A, 0, 1, 16, 0,
 		  9U | (features & HAS_INVLPGB ? 1U << 24 : 0) |
 			  (features & HAS_SPEC_CTRL ? 1U << 20 : 0));
-	cpuid_set(7, 0, 0, 1U | 1U << 7 | 1U << 20,
-		  1U << 2 | (features & HAS_CET ? 1U << 7 : 0), 0);
+	cpuid_set(7, 0, 0, 1U | 1U << 7 | 1U << 20, 1U << 2 | (features & HAS_CET ? 1U << 7 : 0),
+		  0);
 	msr_set(cpu, MSR_SPEC_CTRL, 7);
 	msr_set(cpu, MSR_S_CET, 0x8004);
 	msr_set(cpu, MSR_ISST_ADDR, 0xFFFFFE0000005000);
@@ -378,7 +379,8 @@ START_TEST(exchanged_msrs)
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(msr_get(cpu, MSR_SPEC_CTRL), spec_ctrl ? 5 : 7);
 	ck_assert_uint_eq(msr_get(cpu, MSR_S_CET), cet ? 0x8000 : 0x8004);
-	ck_assert_uint_eq(msr_get(cpu, MSR_ISST_ADDR), cet ? 0xFFFFFE0000006000 : 0xFFFFFE0000005000);
+	ck_assert_uint_eq(msr_get(cpu, MSR_ISST_ADDR),
+			  cet ? 0xFFFFFE0000006000 : 0xFFFFFE0000005000);
 }
 END_TEST
 
@@ -407,7 +409,9 @@ START_TEST(exchanged_msrs_after_a_failure)
 }
 END_TEST
 
-/* Linux has INVLPGB where the CPU has it, whatever its extension says, and does not show it there. */
+/*
+ * Linux has INVLPGB where the CPU has it, whatever its extension says, and does not show it there.
+ */
 START_TEST(invlpgb)
 {
 	uint64_t on = _i & HAS_INVLPGB ? SVM_INVLPGB_ENABLE : 0;
@@ -466,7 +470,7 @@ START_TEST(asid_of_linux)
 }
 END_TEST
 
-/* Both were made Linux' before one of them said anything: with what runs first. */
+/* Both were made Linux's before one of them said anything: with what runs first. */
 START_TEST(asid_of_linux_that_ran)
 {
 	machine_with(HAS_INVLPGB);
@@ -491,7 +495,7 @@ START_TEST(asid_of_linux_that_ran)
 }
 END_TEST
 
-/* It was active before it was made Linux'. */
+/* It was active before it was made Linux's. */
 START_TEST(asid_of_linux_that_is_active)
 {
 	machine_with(HAS_INVLPGB);
@@ -608,18 +612,16 @@ START_TEST(insns_and_their_exits)
 	static const struct {
 		uint64_t code, info1;
 		uint8_t bytes[4];
-	} insns[] = {
-		{ 0x72, 0, { 0x0F, 0xA2 } },	   { 0x7C, 0, { 0x0F, 0x32 } },
-		{ 0x7C, 1, { 0x0F, 0x30 } },	   { 0x76, 0, { 0x0F, 0x08 } },
-		{ 0x80, 0, { 0x0F, 0x01, 0xD8 } }, { 0x81, 0, { 0x0F, 0x01, 0xD9 } },
-		{ 0x86, 0, { 0x0F, 0x01, 0xDE } }, { 0x78, 0, { 0xF4 } },
-		{ 0x77, 0, { 0xF3, 0x90 } },	   { 0x6E, 0, { 0x0F, 0x31 } },
-		{ 0x6E, 0, { 0x0F, 0x01, 0xF9 } }, { 0x8D, 0, { 0x0F, 0x01, 0xD1 } },
-		{ 0x03, 0, { 0x0F, 0x20, 0xD8 } }, { 0x13, 0, { 0x0F, 0x22, 0xD8 } },
-		{ 0x27, 0, { 0x0F, 0x21, 0xF8 } }, { 0x37, 0, { 0x0F, 0x23, 0xF8 } },
-		{ 0x65, 0, { 0x0F, 0x22, 0xC0 } }, { 0x00, 0, { 0x0F, 0x01, 0xE0 } },
-		{ 0x10, 0, { 0x0F, 0x01, 0xF0 } }, { 0x65, 0, { 0x0F, 0x06 } },
-	};
+	} insns[] = { { 0x72, 0, { 0x0F, 0xA2 } },	 { 0x7C, 0, { 0x0F, 0x32 } },
+		      { 0x7C, 1, { 0x0F, 0x30 } },	 { 0x76, 0, { 0x0F, 0x08 } },
+		      { 0x80, 0, { 0x0F, 0x01, 0xD8 } }, { 0x81, 0, { 0x0F, 0x01, 0xD9 } },
+		      { 0x86, 0, { 0x0F, 0x01, 0xDE } }, { 0x78, 0, { 0xF4 } },
+		      { 0x77, 0, { 0xF3, 0x90 } },	 { 0x6E, 0, { 0x0F, 0x31 } },
+		      { 0x6E, 0, { 0x0F, 0x01, 0xF9 } }, { 0x8D, 0, { 0x0F, 0x01, 0xD1 } },
+		      { 0x03, 0, { 0x0F, 0x20, 0xD8 } }, { 0x13, 0, { 0x0F, 0x22, 0xD8 } },
+		      { 0x27, 0, { 0x0F, 0x21, 0xF8 } }, { 0x37, 0, { 0x0F, 0x23, 0xF8 } },
+		      { 0x65, 0, { 0x0F, 0x22, 0xC0 } }, { 0x00, 0, { 0x0F, 0x01, 0xE0 } },
+		      { 0x10, 0, { 0x0F, 0x01, 0xF0 } }, { 0x65, 0, { 0x0F, 0x06 } } };
 	const unsigned int n = sizeof(insns) / sizeof(insns[0]);
 
 	machine_of(0);
@@ -635,7 +637,8 @@ START_TEST(insns_and_their_exits)
 			vmcb()->exitcode = insns[j].code;
 			vmcb()->exitinfo1 = insns[j].info1;
 			/* of the registers only the kind is looked at */
-			if (same || !is_register_exit(insns[i].code) || !is_register_exit(insns[j].code))
+			if (same || !is_register_exit(insns[i].code) ||
+			    !is_register_exit(insns[j].code))
 				ck_assert_msg(svm_next_rip(vmcb(), &next) == same, "%u %u", i, j);
 		}
 		/* an exit that belongs to no instruction */
@@ -709,7 +712,7 @@ START_TEST(a_pending_nmi_goes_in)
 }
 END_TEST
 
-/* The leaf by which Linux' kernel talks to the extension; a process finds nothing there. */
+/* The leaf by which Linux's kernel talks to the extension; a process finds nothing there. */
 START_TEST(cpuid_leaf)
 {
 	running();
@@ -747,7 +750,7 @@ START_TEST(cpuid_leaf)
 }
 END_TEST
 
-/* Linux' NMIs make other VSs exit; an extension that asks sees what they are. */
+/* Linux's NMIs make other VSs exit; an extension that asks sees what they are. */
 START_TEST(nmi_exits)
 {
 	uint64_t before;
@@ -766,7 +769,8 @@ START_TEST(nmi_exits)
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INTR);
 	ck_assert(host_pp->nmi_pending);
-	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_instruction1, SVM_INSTR1_NMI), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_instruction1, SVM_INSTR1_NMI),
+			  MK1_SUCCESS);
 	host_pp->nmi_pending = false;
 	SYS(vs_run_current, HANDLE);
 	host_pp->nmi_pending = true;
@@ -780,7 +784,7 @@ START_TEST(nmi_exits)
 	guest_exit(SVM_EXIT_NMI);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	guest_exit(EXIT_CPUID_SVM);
-	/* Linux' own: this is how it is delivered */
+	/* Linux's own: this is how it is delivered */
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction1, before | SVM_INSTR1_NMI),
 			  MK1_SUCCESS);
 	host_pp->nmi_pending = false;
@@ -835,16 +839,15 @@ END_TEST
 /* A nested fault of device memory is the microkernel's; the interrupted event goes in again. */
 START_TEST(nested_faults)
 {
-	static const uint64_t events[][2] = {
-		{ 0, 0 },
-		{ EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32,
-		  EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
-		{ EVENT(0, 0x30), EVENT(0, 0x30) },
-		{ EVENT(2, 2), EVENT(2, 2) },
-		{ EVENT(3, 2), EVENT(2, 2) }, /* as QEMU reports them */
-		{ EVENT(3, 0xEC), EVENT(0, 0xEC) },
-		{ EVENT(4, 0x80), EVENT(4, 0x80) },
-	};
+	static const uint64_t events[][2] = { { 0, 0 },
+					      { EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32,
+						EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
+					      { EVENT(0, 0x30), EVENT(0, 0x30) },
+					      { EVENT(2, 2), EVENT(2, 2) },
+					      { EVENT(3, 2),
+						EVENT(2, 2) }, /* as QEMU reports them */
+					      { EVENT(3, 0xEC), EVENT(0, 0xEC) },
+					      { EVENT(4, 0x80), EVENT(4, 0x80) } };
 
 	running();
 	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -918,10 +921,13 @@ END_TEST
 
 START_TEST(gp_of_other_instructions)
 {
-	static const uint8_t others[][4] = {
-		{ 0x0F, 0x01, 0xD7 }, { 0x0F, 0x01, 0xE0 }, { 0x0F, 0x30 },	     { 0xF4 },
-		{ 0x66, 0x66, 0x66 }, { 0x0F, 0x00, 0xD8 }, { 0x66, 0x0E, 0x01, 0xD8 },
-	};
+	static const uint8_t others[][4] = { { 0x0F, 0x01, 0xD7 },
+					     { 0x0F, 0x01, 0xE0 },
+					     { 0x0F, 0x30 },
+					     { 0xF4 },
+					     { 0x66, 0x66, 0x66 },
+					     { 0x0F, 0x00, 0xD8 },
+					     { 0x66, 0x0E, 0x01, 0xD8 } };
 
 	running();
 	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -930,7 +936,8 @@ START_TEST(gp_of_other_instructions)
 		ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
 	}
 	guest_code((const uint8_t[]){ 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-				      0x66, 0x66, 0x66, 0x66, 0x66 }, 15);
+				      0x66, 0x66, 0x66, 0x66, 0x66 },
+		   15);
 	gp(3, 0, 0);
 	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0));
 	vmcb()->rip = 0xF0000000; /* no RAM */
@@ -949,9 +956,9 @@ START_TEST(gp_in_a_delivery)
 		if (vector == VECTOR_DF)
 			continue;
 		gp(0, 0x10, EVENT(3, vector));
-		ck_assert_uint_eq(vmcb()->eventinj,
-				  contributory ? EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
-						 INJECTED_GP(0x10));
+		ck_assert_uint_eq(vmcb()->eventinj, contributory ?
+							    EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
+							    INJECTED_GP(0x10));
 	}
 	gp(0, 0x10, EVENT(0, 14));
 	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x10));
@@ -966,12 +973,10 @@ START_TEST(gp_of_int)
 	static const struct {
 		uint8_t bytes[3];
 		unsigned int vector; /* for which the fault is the instruction's own */
-	} ints[] = {
-		{ { 0xCD, 14, 0x90 }, 14 },
-		{ { 0x66, 0xCD, 0x80 }, 0x80 },
-		{ { 0xCC, 0x90, 0x90 }, 3 },
-		{ { 0xCE, 0x90, 0x90 }, 4 },
-	};
+	} ints[] = { { { 0xCD, 14, 0x90 }, 14 },
+		     { { 0x66, 0xCD, 0x80 }, 0x80 },
+		     { { 0xCC, 0x90, 0x90 }, 3 },
+		     { { 0xCE, 0x90, 0x90 }, 4 } };
 	const uint64_t df = EVENT(3, VECTOR_DF) | SVM_EVENT_EV;
 
 	running();
@@ -1019,7 +1024,9 @@ START_TEST(gp_in_a_double_fault)
 }
 END_TEST
 
-/* An extension that has shutdowns exit sees this one, too; giving up on it ends as the CPU would. */
+/*
+ * An extension that has shutdowns exit sees this one, too; giving up on it ends as the CPU would.
+ */
 START_TEST(shutdown_is_the_extensions)
 {
 	in_vmexit();
@@ -1085,7 +1092,7 @@ START_TEST(alone)
 	vmcb()->exitinfo2 = RAM_TOP;
 	guest_exit(SVM_EXIT_NPF);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	/* a panic of Linux' switches SVM off */
+	/* a panic of Linux's switches SVM off */
 	vmcb()->efer &= ~(uint64_t)EFER_SVME;
 	vmcb()->exitinfo2 = RAM_TOP;
 	guest_exit(SVM_EXIT_NPF);
@@ -1124,6 +1131,7 @@ END_TEST
 
 /* --- VMRUN refuses ---------------------------------------------------------------------------- */
 
+// clang-format off
 static void b_svme(struct vmcb *v) { v->efer &= ~(uint64_t)EFER_SVME; }
 static void b_nw(struct vmcb *v) { v->cr0 |= 0x20000000; }
 static void b_cr0(struct vmcb *v) { v->cr0 |= 1ULL << 32; }
@@ -1143,6 +1151,7 @@ static void b_type1(struct vmcb *v) { v->eventinj = EVENT(1, 3); }
 static void b_type5(struct vmcb *v) { v->eventinj = EVENT(5, 3); }
 static void b_vector2(struct vmcb *v) { v->eventinj = EVENT(3, 2); }
 static void b_vector32(struct vmcb *v) { v->eventinj = EVENT(3, 32); }
+// clang-format on
 
 static const struct {
 	void (*spoil)(struct vmcb *v);

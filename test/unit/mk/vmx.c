@@ -78,12 +78,10 @@ START_TEST(a_control_is_missing)
 	static const struct {
 		uint32_t msr;
 		uint64_t bit;
-	} missing[] = {
-		{ 0x48D, PIN_NMI_EXITING },    { 0x48D, PIN_VIRTUAL_NMIS },
-		{ 0x48E, PRIMARY_NMI_WINDOW }, { 0x48F, EXIT_HOST_64 },
-		{ 0x48F, EXIT_SAVE_EFER },     { 0x490, ENTRY_LOAD_PAT },
-		{ 0x490, ENTRY_IA32E_GUEST },
-	};
+	} missing[] = { { 0x48D, PIN_NMI_EXITING },    { 0x48D, PIN_VIRTUAL_NMIS },
+			{ 0x48E, PRIMARY_NMI_WINDOW }, { 0x48F, EXIT_HOST_64 },
+			{ 0x48F, EXIT_SAVE_EFER },     { 0x490, ENTRY_LOAD_PAT },
+			{ 0x490, ENTRY_IA32E_GUEST } };
 
 	machine_of(1);
 	msr_set(cpu, missing[_i].msr, msr_get(cpu, missing[_i].msr) & ~(missing[_i].bit << 32));
@@ -168,11 +166,12 @@ START_TEST(what_other_cores_lack)
 	start_and_launch();
 	ck_assert_uint_eq(vmx.ept_vpid & 1 << 17, 0);
 	guest_exit(EXIT_CPUID);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-				    SECONDARY_USER_WAIT),
-			  MK1_SUCCESS);
+	ck_assert_uint_eq(
+		reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_USER_WAIT),
+		MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
-				  SECONDARY_USER_WAIT, 0);
+				  SECONDARY_USER_WAIT,
+			  0);
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 1U << 23, 1U << 23);
 	SYS(control_exit);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_USER_WAIT,
@@ -245,7 +244,8 @@ static void expect_type(uint64_t gpa, unsigned int level, uint64_t type)
 
 	ck_assert_uint_eq(nested_walk(gpa, &entry), level);
 	ck_assert_uint_eq(entry >> 3 & 7, type);
-	ck_assert_uint_eq(entry & BSL_PTE_SPA, gpa & BSL_PTE_SPA & ~((1ULL << (3 + 9 * level)) - 1));
+	ck_assert_uint_eq(entry & BSL_PTE_SPA,
+			  gpa & BSL_PTE_SPA & ~((1ULL << (3 + 9 * level)) - 1));
 }
 
 /* As Linux changes MTRRs: off, new values, on again, on every CPU. */
@@ -323,13 +323,11 @@ START_TEST(flushes)
 	static const struct {
 		uint64_t dropped;
 		uint64_t ept_type, gla_type, vpid_type;
-	} cases[] = {
-		{ 0, 2, 0, 1 },
-		{ 1ULL << 26, 1, 0, 1 }, /* no INVEPT of all */
-		{ 1ULL << 40, 2, 1, 1 }, /* no INVVPID of an address */
-		{ 1ULL << 41, 2, 0, 2 },
-		{ 1ULL << 40 | 1ULL << 41, 2, 2, 2 },
-	};
+	} cases[] = { { 0, 2, 0, 1 },
+		      { 1ULL << 26, 1, 0, 1 }, /* no INVEPT of all */
+		      { 1ULL << 40, 2, 1, 1 }, /* no INVVPID of an address */
+		      { 1ULL << 41, 2, 0, 2 },
+		      { 1ULL << 40 | 1ULL << 41, 2, 2, 2 } };
 
 	machine_of(1);
 	msr_set(cpu, MSR_EPT_VPID_CAP, msr_get(cpu, MSR_EPT_VPID_CAP) & ~cases[_i].dropped);
@@ -638,7 +636,8 @@ START_TEST(every_register)
 					  value);
 		if (regs_of[n].access == RW && regs_of[n].bytes < 8 && !is_control(n))
 			ck_assert_msg(reg_write(vsid, n, 1ULL << (8 * regs_of[n].bytes)) ==
-					      MK1_INVALID_INPUT_REG(3), "%s", name);
+					      MK1_INVALID_INPUT_REG(3),
+				      "%s", name);
 	}
 	ck_assert_uint_eq(msr_get(cpu, MSR_CSTAR) == 0xFFFFFFFF81234560, !_i);
 	ck_assert_uint_eq(msr_get(cpu, MSR_KERNEL_GS_BASE) == 0xFFFFFFFF81234560, !_i);
@@ -801,9 +800,11 @@ START_TEST(control_registers_of_a_guest)
 	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr4, 0x20), MK1_SUCCESS);
 	if (unrestricted) {
 		ck_assert_uint_eq(reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-					    PRIMARY_SECONDARY), MK1_SUCCESS);
+					    PRIMARY_SECONDARY),
+				  MK1_SUCCESS);
 		ck_assert_uint_eq(reg_write(1, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-					    SECONDARY_EPT | SECONDARY_UNRESTRICTED), MK1_SUCCESS);
+					    SECONDARY_EPT | SECONDARY_UNRESTRICTED),
+				  MK1_SUCCESS);
 	}
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), 0x10);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr4), 0x20);
@@ -822,14 +823,12 @@ START_TEST(controls_that_the_cpu_lacks)
 		unsigned int number;
 		uint32_t msr;
 		uint64_t refused;
-	} controls[] = {
-		{ MK1_INTEL_pin_based_vm_execution_ctls, 0x48D, PIN_POSTED_INTERRUPTS },
-		{ MK1_INTEL_primary_proc_based_vm_execution_ctls, 0x48E,
-		  PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0x48B, 0x90E66311 },
-		{ MK1_INTEL_vmexit_ctls, 0x48F, EXIT_SECONDARY },
-		{ MK1_INTEL_vmentry_ctls, 0x490, 0 },
-	};
+	} controls[] = { { MK1_INTEL_pin_based_vm_execution_ctls, 0x48D, PIN_POSTED_INTERRUPTS },
+			 { MK1_INTEL_primary_proc_based_vm_execution_ctls, 0x48E,
+			   PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY },
+			 { MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0x48B, 0x90E66311 },
+			 { MK1_INTEL_vmexit_ctls, 0x48F, EXIT_SECONDARY },
+			 { MK1_INTEL_vmentry_ctls, 0x490, 0 } };
 
 	in_vmexit();
 	for (unsigned int i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
@@ -1017,7 +1016,8 @@ START_TEST(an_nmi_is_owed)
 			  MK1_SUCCESS);
 	if (_i)
 		ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-					    PRIMARY_NMI_WINDOW), MK1_SUCCESS);
+					    PRIMARY_NMI_WINDOW),
+				  MK1_SUCCESS);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(ended.sp->nmi_pending, _i != 0);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmx/exchange.c: what counts, traces and checks by itself, on CPUs that offer more or less for it. */
+/*
+ * vmx/exchange.c: what counts, traces and checks by itself, on CPUs that offer more or less for it.
+ */
 #include "machine.h"
 
 #include "suites.h"
@@ -28,7 +30,7 @@ static const struct {
 	{ MSR_PKRS, STATE(pkrs), 0x2818, 0x2C06, false },
 	{ MSR_S_CET, STATE(s_cet), 0x6828, 0x6C18, false },
 	{ MSR_ISST, STATE(isst_addr), 0x682C, 0x6C1C, false },
-	{ MSR_IA32_DEBUGCTL, STATE(debugctl), VMCS_debugctl, 0, true },
+	{ MSR_IA32_DEBUGCTL, STATE(debugctl), VMCS_debugctl, 0, true }
 };
 #define NR_ALL (sizeof(all) / sizeof(all[0]))
 
@@ -49,10 +51,10 @@ static void machine_with_all(uint32_t entry, uint32_t exit)
 	cpuid_set(1, 0, 0, 0, 0x4020020, 1U << 12 | 1U << 21);
 	cpuid_set(7, 0, 0, 1U << 25, 1U << 31 | 1U << 7, 1U << 20 | 1U << 19);
 	cpuid_set(0xA, 0, 2, 0, 0, 0);
-	msr_set(cpu, MSR_ENTRY_CTLS, (msr_get(cpu, MSR_ENTRY_CTLS) & ~(1ULL << 45)) |
-					     (uint64_t)entry << 32);
-	msr_set(cpu, MSR_EXIT_CTLS, (msr_get(cpu, MSR_EXIT_CTLS) & ~(1ULL << 44)) |
-					    (uint64_t)exit << 32);
+	msr_set(cpu, MSR_ENTRY_CTLS,
+		(msr_get(cpu, MSR_ENTRY_CTLS) & ~(1ULL << 45)) | (uint64_t)entry << 32);
+	msr_set(cpu, MSR_EXIT_CTLS,
+		(msr_get(cpu, MSR_EXIT_CTLS) & ~(1ULL << 44)) | (uint64_t)exit << 32);
 	for (unsigned int i = 0; i < NR_ALL; i++) {
 		*member(i) = 0x1000 + i;
 		msr_set(cpu, all[i].msr, all[i].runs ? 0 : *member(i));
@@ -117,7 +119,9 @@ START_TEST(by_controls)
 }
 END_TEST
 
-/* Without one of the controls for the counters, and without those for the trace: the lists do it. */
+/*
+ * Without one of the controls for the counters, and without those for the trace: the lists do it.
+ */
 START_TEST(by_lists)
 {
 	static const uint32_t last[] = { MSR_DS_AREA, MSR_RTIT_CTL, MSR_PERF_GLOBAL_CTRL };
@@ -190,8 +194,8 @@ START_TEST(not_in_the_lists)
 		cpuid_set(0xA, 0, 1, 0, 0, 0);
 	start_and_launch();
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS + 2);
-	ck_assert_ptr_null(listed(area_of(host_pp->vs)->guest,
-				  _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
+	ck_assert_ptr_null(
+		listed(area_of(host_pp->vs)->guest, _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
 	guest_exit(EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);

@@ -199,13 +199,13 @@ END_TEST
 START_TEST(nmi_window_of_the_extension)
 {
 	in_vmexit();
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-				    PRIMARY_NMI_WINDOW), MK1_SUCCESS);
+	ck_assert_uint_eq(
+		reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_NMI_WINDOW),
+		MK1_SUCCESS);
 	guest_exit(EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, EXIT_NMI_WINDOW);
-	ck_assert(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) &
-		  PRIMARY_NMI_WINDOW);
+	ck_assert(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW);
 	/* ours comes first, and the extension's stays open */
 	host_pp->nmi_pending = true;
 	guest_exit(EXIT_NMI_WINDOW);
@@ -302,14 +302,13 @@ START_TEST(ept_violations)
 	static const struct {
 		uint64_t vectoring, injected;
 		bool error_code, length;
-	} events[] = {
-		{ 0, 0, false, false },
-		{ EVENT(0, 0x30), EVENT(0, 0x30), false, false },
-		{ EVENT(2, 2) | 0x1000, EVENT(2, 2), false, false },
-		{ EVENT(3, 14) | EVENT_ERROR_CODE, EVENT(3, 14) | EVENT_ERROR_CODE, true, false },
-		{ EVENT(4, 0x80), EVENT(4, 0x80), false, true },
-		{ EVENT(6, 3), EVENT(6, 3), false, true },
-	};
+	} events[] = { { 0, 0, false, false },
+		       { EVENT(0, 0x30), EVENT(0, 0x30), false, false },
+		       { EVENT(2, 2) | 0x1000, EVENT(2, 2), false, false },
+		       { EVENT(3, 14) | EVENT_ERROR_CODE, EVENT(3, 14) | EVENT_ERROR_CODE, true,
+			 false },
+		       { EVENT(4, 0x80), EVENT(4, 0x80), false, true },
+		       { EVENT(6, 3), EVENT(6, 3), false, true } };
 
 	running();
 	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -373,7 +372,9 @@ START_TEST(vmcall)
 }
 END_TEST
 
-/* The boot processor begins at the reset vector, so the machine does; others wait for their SIPI. */
+/*
+ * The boot processor begins at the reset vector, so the machine does; others wait for their SIPI.
+ */
 START_TEST(init_signal)
 {
 	in_vmexit();
@@ -482,7 +483,7 @@ START_TEST(nothing_more_exits)
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_exception_bitmap), 0);
-	/* the NMI that the extension waited to inject is Linux' all the same */
+	/* the NMI that the extension waited to inject is Linux's all the same */
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
 			  0x04006172 | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY |
 				  PRIMARY_NMI_WINDOW);
@@ -609,8 +610,8 @@ END_TEST
 
 START_TEST(other_instructions_alone)
 {
-	static const uint64_t ud[] = { EXIT_GETSEC,   EXIT_VMCLEAR, 20, 26, EXIT_VMXON,
-				       EXIT_INVEPT,   EXIT_INVVPID, EXIT_VMFUNC,
+	static const uint64_t ud[] = { EXIT_GETSEC,   EXIT_VMCLEAR, 20,		  26,
+				       EXIT_VMXON,    EXIT_INVEPT,  EXIT_INVVPID, EXIT_VMFUNC,
 				       EXIT_SEAMCALL, EXIT_TDCALL };
 
 	alone();
@@ -671,11 +672,10 @@ START_TEST(mov_to_cr_refused)
 {
 	static const struct {
 		uint64_t cr, access, flipped;
-	} bad[] = {
-		{ 0, 0, 1ULL << 32 }, { 0, 0, CR0_PE },	     { 0, 0, CR0_PG }, { 0, 0, 0x20000000 },
-		{ 4, 0, 1ULL << 31 }, { 4, 0, CR4_PAE },     { 4, 0, CR4_LA57 }, { 3, 0, 0 },
-		{ 8, 0, 0 },	      { 0, 1, 0 },	     { 0, 2, 0 },	 { 4, 3, 0 },
-	};
+	} bad[] = { { 0, 0, 1ULL << 32 }, { 0, 0, CR0_PE },	{ 0, 0, CR0_PG },
+		    { 0, 0, 0x20000000 }, { 4, 0, 1ULL << 31 }, { 4, 0, CR4_PAE },
+		    { 4, 0, CR4_LA57 },	  { 3, 0, 0 },		{ 8, 0, 0 },
+		    { 0, 1, 0 },	  { 0, 2, 0 },		{ 4, 3, 0 } };
 	uint64_t cr0, cr4;
 
 	alone();

@@ -63,7 +63,7 @@ pub fn prepare() -> mk1::Result<()> {
     Ok(())
 }
 
-/// For each PP: the controls of a VS that has Linux' state already.
+/// For each PP: the controls of a VS that has Linux's state already.
 pub fn set_up(vs: VsId) -> mk1::Result<()> {
     let intercepts1 = HANDLE.vs_read(vs, Reg::intercept_instruction1)? | INTERCEPTS1;
     let intercepts2 = HANDLE.vs_read(vs, Reg::intercept_instruction2)? | INTERCEPTS2;
