@@ -4,9 +4,9 @@
 #include <abi/mk1.h>
 #include <bsl/format.h>
 
-#include "intrinsics.h"
+#include "arch/intrinsics.h"
 #include "lock.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mk.h"
 #include "pp.h"
 

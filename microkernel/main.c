@@ -3,20 +3,20 @@
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
+#include "call/syscall.h"
 #include "debug.h"
-#include "exit.h"
-#include "ext.h"
-#include "fail.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "mem/mem.h"
+#include "mem/nested.h"
+#include "mem/tlb.h"
 #include "mk.h"
-#include "nested.h"
-#include "objects.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
-#include "start.h"
-#include "syscall.h"
-#include "tlb.h"
-#include "trap.h"
+#include "run/exit.h"
+#include "run/fail.h"
+#include "run/start.h"
 #include "vendor.h"
 
 struct mk mk;

@@ -6,20 +6,20 @@ MICROKERNEL := $(O)/microkernel
 
 # Position-independent code at a fixed address: RIP-relative accesses reach all of the image at an
 # address where neither the small nor the kernel code model does.
-MK_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
+MK_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -Imicrokernel -ffreestanding -fpie -fvisibility=hidden \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	-fcf-protection=none -mgeneral-regs-only $(NO_APX) -mno-red-zone \
 	-Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
 	-Wframe-larger-than=1024 -Werror
-MK_ASFLAGS := -I. -Ilib -g
+MK_ASFLAGS := -I. -Ilib -Imicrokernel -g
 MK_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096
 
 MK_O := $(O)/obj/mk
 MK_LINK := $(O)/microkernel.ld
-MK_SRCS := $(wildcard microkernel/*.c microkernel/svm/*.c microkernel/vmx/*.c) \
+MK_SRCS := $(wildcard microkernel/*.c microkernel/*/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c paging.c string.c)
-MK_ASMS := $(wildcard microkernel/*.S microkernel/svm/*.S microkernel/vmx/*.S)
+MK_ASMS := $(wildcard microkernel/*/*.S)
 MK_OBJS := $(MK_SRCS:%.c=$(MK_O)/%.o) $(MK_ASMS:%.S=$(MK_O)/%.asm.o)
 
 $(MK_O)/%.o: %.c

@@ -11,8 +11,8 @@
 #include <abi/errors.h>
 #include <abi/types.h>
 
-#include "exit.h"
-#include "objects.h"
+#include "obj/objects.h"
+#include "run/exit.h"
 
 struct pp;
 

@@ -12,7 +12,7 @@ import tempfile
 from typing import Callable
 
 CC = os.environ.get("CC", "gcc")
-INCLUDES = ["-I.", "-Ilib"]
+INCLUDES = ["-I.", "-Ilib", "-Imicrokernel"]
 WARNINGS = ["-Wall", "-Wextra"]
 STRICT = [*WARNINGS, "-Wconversion", "-Wshadow", "-Wundef", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover"]
@@ -233,7 +233,7 @@ MAY_INCLUDE = {
 def project_header(path, name, quoted):
     """The file of the project that an include names, or None for one from elsewhere."""
     places = [os.path.dirname(path)] if quoted else []
-    for place in [*places, ".", "lib"]:
+    for place in [*places, ".", "lib", "microkernel"]:
         found = os.path.normpath(os.path.join(place, name))
         if os.path.isfile(found):
             return found

@@ -2,9 +2,9 @@
 /* Why VMRUN refused a VMCB: the conditions of APM vol. 2 §15.5.1, in its order. */
 #include <bsl/bits.h>
 
-#include "../debug.h"
-#include "../intrinsics.h"
-#include "svm.h"
+#include "arch/intrinsics.h"
+#include "debug.h"
+#include "svm/svm.h"
 
 #define CR0_CD 0x40000000
 #define CR0_NW 0x20000000

@@ -2,10 +2,10 @@
 /* SVM on and off (APM vol. 2 §15.4), and what the CPU offers. */
 #include <bsl/bits.h>
 
-#include "../intrinsics.h"
-#include "../mem.h"
-#include "../outer.h"
-#include "svm.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
+#include "obj/outer.h"
+#include "svm/svm.h"
 
 struct svm svm;
 

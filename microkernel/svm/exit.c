@@ -3,16 +3,16 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../apic.h"
-#include "../debug.h"
-#include "../fail.h"
-#include "../intrinsics.h"
-#include "../mem.h"
-#include "../mk.h"
-#include "../nested.h"
-#include "../outer.h"
-#include "../trap.h"
-#include "svm.h"
+#include "arch/apic.h"
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
+#include "debug.h"
+#include "mem/mem.h"
+#include "mem/nested.h"
+#include "mk.h"
+#include "obj/outer.h"
+#include "run/fail.h"
+#include "svm/svm.h"
 
 static void inject(struct vmcb *vmcb, uint64_t event)
 {

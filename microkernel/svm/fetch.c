@@ -7,12 +7,12 @@
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
-#include "../decode.h"
-#include "../intrinsics.h"
-#include "../mem.h"
-#include "../mk.h"
-#include "../peek.h"
-#include "svm.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
+#include "mk.h"
+#include "obj/peek.h"
+#include "svm/decode.h"
+#include "svm/svm.h"
 
 #define VMCB_ATTRIB_L 0x200 /* 64-bit code */
 #define VMCB_ATTRIB_D 0x400 /* 32-bit code */

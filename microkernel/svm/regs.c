@@ -6,10 +6,10 @@
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
-#include "../intrinsics.h"
-#include "../mem.h"
-#include "../mk.h"
-#include "svm.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
+#include "mk.h"
+#include "svm/svm.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
 

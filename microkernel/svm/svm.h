@@ -5,12 +5,12 @@
 
 #include <abi/types.h>
 
-#include "../decode.h"
-#include "../mk.h"
-#include "../objects.h"
-#include "../pp.h"
-#include "../vendor.h"
-#include "vmcb.h"
+#include "mk.h"
+#include "obj/objects.h"
+#include "pp.h"
+#include "svm/decode.h"
+#include "svm/vmcb.h"
+#include "vendor.h"
 
 struct svm {
 	bool has_nrip; /* CPUID 8000_000A EDX[3] */

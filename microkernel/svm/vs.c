@@ -4,12 +4,12 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../debug.h"
-#include "../exit.h"
-#include "../intrinsics.h"
-#include "../mem.h"
-#include "../mk.h"
-#include "svm.h"
+#include "arch/intrinsics.h"
+#include "debug.h"
+#include "mem/mem.h"
+#include "mk.h"
+#include "run/exit.h"
+#include "svm/svm.h"
 
 /* The CPU's own all the time: it is not virtualised, and the VMCB only shows it. */
 static uint64_t debugctl(void)

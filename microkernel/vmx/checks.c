@@ -3,10 +3,10 @@
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
-#include "../debug.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "debug.h"
+#include "mk.h"
+#include "vmx/vmx.h"
 
 /* SDM vol. 3 §31.4 */
 static const char *const errors[] = {

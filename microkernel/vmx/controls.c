@@ -5,10 +5,10 @@
  */
 #include <abi/features.h>
 
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "../outer.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "mk.h"
+#include "obj/outer.h"
+#include "vmx/vmx.h"
 
 #define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
 /* In a VS that is not Linux's: nothing that it does holds Linux's interrupts back. */

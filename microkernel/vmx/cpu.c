@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* VMX on and off (SDM vol. 3 §24.7, §24.8). */
-#include "../debug.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "debug.h"
+#include "mk.h"
+#include "vmx/vmx.h"
 
 #define MSR_FEATURE_CONTROL 0x3A
 #define FEATURE_CONTROL_LOCKED 0x1

@@ -5,7 +5,7 @@
  */
 #include <bsl/bits.h>
 
-#include "vmx.h"
+#include "vmx/vmx.h"
 
 /* Exit qualification of CR accesses: SDM vol. 3 table 28-3 */
 #define ACCESS_TO 0

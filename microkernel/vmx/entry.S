@@ -7,7 +7,7 @@
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
 
-#include "../pp.h"
+#include "pp.h"
 
 	.section .text, "ax"
 

@@ -4,12 +4,12 @@
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
-#include "../debug.h"
-#include "../fail.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "../mtrr.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "arch/mtrr.h"
+#include "debug.h"
+#include "mk.h"
+#include "run/fail.h"
+#include "vmx/vmx.h"
 
 #define MSR_VMX_BASIC 0x480
 #define MSR_VMX_PIN 0x481 /* primary, exit, entry controls follow; from 0x48D on TRUE_ */

@@ -9,9 +9,9 @@
  */
 #include <bsl/bits.h>
 
-#include "../intrinsics.h"
-#include "../restore.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "arch/restore.h"
+#include "vmx/vmx.h"
 
 #define ENTRY_LOAD_PERF 0x2000
 #define ENTRY_LOAD_RTIT 0x40000

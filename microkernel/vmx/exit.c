@@ -12,13 +12,13 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../debug.h"
-#include "../fail.h"
-#include "../intrinsics.h"
-#include "../nested.h"
-#include "../outer.h"
-#include "../trap.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
+#include "debug.h"
+#include "mem/nested.h"
+#include "obj/outer.h"
+#include "run/fail.h"
+#include "vmx/vmx.h"
 
 void vmx_owe(struct pp *pp)
 {

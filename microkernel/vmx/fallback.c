@@ -2,12 +2,12 @@
 /* The guest that has no extension any more: it runs on as on the bare CPU until Linux stops it. */
 #include <bsl/bits.h>
 
-#include "../debug.h"
-#include "../fail.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "../trap.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
+#include "debug.h"
+#include "mk.h"
+#include "run/fail.h"
+#include "vmx/vmx.h"
 
 #define CR4_PKE 0x400000
 #define CR0_NW 0x20000000

@@ -4,10 +4,10 @@
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
-#include "../ext.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "mk.h"
+#include "obj/ext.h"
+#include "vmx/vmx.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
 

@@ -5,11 +5,11 @@
 
 #include <abi/types.h>
 
-#include "../mem.h"
-#include "../objects.h"
-#include "../pp.h"
-#include "../vendor.h"
-#include "vmcs.h"
+#include "mem/mem.h"
+#include "obj/objects.h"
+#include "pp.h"
+#include "vendor.h"
+#include "vmx/vmcs.h"
 
 /* Which bits of a control field must and may be 1 (SDM vol. 3, A.2 to A.5). */
 struct vmx_ctl {

@@ -4,11 +4,11 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../debug.h"
-#include "../fail.h"
-#include "../intrinsics.h"
-#include "../mk.h"
-#include "vmx.h"
+#include "arch/intrinsics.h"
+#include "debug.h"
+#include "mk.h"
+#include "run/fail.h"
+#include "vmx/vmx.h"
 
 #define NO_LINKED_VMCS 0xFFFFFFFFFFFFFFFF
 

@@ -7,8 +7,8 @@
 #ifndef TEST_FAKE_PLATFORM_H
 #define TEST_FAKE_PLATFORM_H
 
-#include "../../driver/core/loader.h"
-#include "../../driver/core/platform.h"
+#include "driver/core/loader.h"
+#include "driver/core/platform.h"
 
 #define FAKE_CPUS 4
 #define FAKE_MAX_CPUS (BF_MAX_PPS + 1)

@@ -14,7 +14,7 @@
 
 #include <abi/features.h>
 
-#include "../../bfm/bfm.h"
+#include "bfm/bfm.h"
 
 #define FD 1000
 

@@ -10,7 +10,7 @@
 
 #include <bsl/elf.h>
 
-#include "../../bfm/bfm.h"
+#include "bfm/bfm.h"
 
 enum { TEXT, RODATA, DATA, TLS, STACK, NR_SEGMENTS };
 

@@ -14,7 +14,7 @@
 #define memmove image_memmove
 #define memset image_memset
 #define memcmp image_memcmp
-#include "../../lib/bsl/libc_mem.c"
+#include "lib/bsl/libc_mem.c"
 #undef memcpy
 #undef memmove
 #undef memset

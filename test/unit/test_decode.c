@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/decode.c */
+/* sources: microkernel/svm/decode.c */
 #include <check.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../microkernel/decode.h"
+#include "microkernel/svm/decode.h"
 
 #define MODES(bit16, bit32, bit64) { (bit16), (bit32), (bit64) }
 #define ALL(n) MODES(n, n, n)

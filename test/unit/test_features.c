@@ -7,7 +7,7 @@
 
 #include <abi/features.h>
 
-#include "../../driver/core/check.h"
+#include "driver/core/check.h"
 #include "fake_platform.h"
 
 enum { EAX, EBX, ECX, EDX };

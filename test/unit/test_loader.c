@@ -6,9 +6,9 @@
 
 #include <abi/layout.h>
 
-#include "../../driver/core/cpu.h"
-#include "../../driver/core/outer.h"
-#include "../../driver/core/watchdog.h"
+#include "driver/core/cpu.h"
+#include "driver/core/outer.h"
+#include "driver/core/watchdog.h"
 #include "fake_platform.h"
 #include "make_elf.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/mtrr.c */
+/* sources: microkernel/arch/mtrr.c */
 #include <check.h>
 #include <stdlib.h>
 
-#include "../../microkernel/mtrr.h"
+#include "microkernel/arch/mtrr.h"
 
 #define PAGE 0x1000UL
 #define M2 0x200000UL

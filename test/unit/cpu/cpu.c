@@ -12,8 +12,8 @@
 
 #include <asm/prctl.h>
 
-#include "../../../microkernel/pp.h"
-#include "../../../microkernel/trap.h"
+#include "microkernel/pp.h"
+#include "microkernel/arch/trap.h"
 #include "cpu.h"
 
 #define ALT_STACK_SIZE 0x80000

@@ -14,7 +14,7 @@
 #undef BF_PP_BASE
 #define BF_PP_BASE 0x0000408000000000
 
-#include "../../../microkernel/intrinsics.h"
+#include "microkernel/arch/intrinsics.h"
 
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
 uint64_t fake_xgetbv0(void);

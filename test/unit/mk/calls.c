@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../../microkernel/debug.h"
-#include "../../../microkernel/ext.h"
+#include "microkernel/debug.h"
+#include "microkernel/obj/ext.h"
 #include "suites.h"
 
 static void setup(void)

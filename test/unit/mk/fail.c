@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../../../microkernel/watchdog.h"
+#include "microkernel/run/watchdog.h"
 #include "suites.h"
 
 #define VMMCALL 0x81

@@ -7,8 +7,8 @@
 
 #include <bsl/paging.h>
 
-#include "../../../microkernel/mtrr.h"
-#include "../../../microkernel/start.h"
+#include "microkernel/arch/mtrr.h"
+#include "microkernel/run/start.h"
 
 #define LIST_PAGES 1
 #define RING_PAGES 5

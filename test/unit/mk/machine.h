@@ -18,15 +18,15 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 
-#include "../../../microkernel/fail.h"
-#include "../../../microkernel/mem.h"
-#include "../../../microkernel/mk.h"
-#include "../../../microkernel/objects.h"
-#include "../../../microkernel/pp.h"
-#include "../../../microkernel/svm/svm.h"
-#include "../../../microkernel/syscall.h"
-#include "../../../microkernel/trap.h"
-#include "../../../microkernel/vmx/vmx.h"
+#include "microkernel/run/fail.h"
+#include "microkernel/mem/mem.h"
+#include "microkernel/mk.h"
+#include "microkernel/obj/objects.h"
+#include "microkernel/pp.h"
+#include "microkernel/svm/svm.h"
+#include "microkernel/call/syscall.h"
+#include "microkernel/arch/trap.h"
+#include "microkernel/vmx/vmx.h"
 #include "../cpu/cpu.h"
 
 #define MACHINE_PPS 4

@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "../../../microkernel/apic.h"
-#include "../../../microkernel/ext.h"
-#include "../../../microkernel/tlb.h"
+#include "microkernel/arch/apic.h"
+#include "microkernel/obj/ext.h"
+#include "microkernel/mem/tlb.h"
 #include "suites.h"
 
 static void setup(void)

@@ -2,8 +2,8 @@
 /* objects.c, sys_vs.c and the rest of sys_vm.c: the life of VMs, VPs and VSs. */
 #include "machine.h"
 
-#include "../../../microkernel/ext.h"
-#include "../../../microkernel/lock.h"
+#include "microkernel/obj/ext.h"
+#include "microkernel/lock.h"
 
 #include <bsl/paging.h>
 

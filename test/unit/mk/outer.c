@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../../../microkernel/outer.h"
+#include "microkernel/obj/outer.h"
 #include "suites.h"
 
 #define AMD_MSR 0x7C

@@ -6,7 +6,7 @@
 
 #include <bsl/bits.h>
 
-#include "../../../microkernel/nested.h"
+#include "microkernel/mem/nested.h"
 #include "suites.h"
 
 START_TEST(linux_becomes_a_guest)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../../../microkernel/nested.h"
+#include "microkernel/mem/nested.h"
 #include "suites.h"
 
 #define EXIT_CPUID_SVM 0x72

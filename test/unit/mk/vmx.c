@@ -6,7 +6,7 @@
 
 #include <bsl/paging.h>
 
-#include "../../../microkernel/mtrr.h"
+#include "microkernel/arch/mtrr.h"
 #include "suites.h"
 
 #define MSR_EPT_VPID_CAP 0x48C

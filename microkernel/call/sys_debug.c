@@ -2,15 +2,15 @@
 /* Syscalls: debug. None of them takes a handle. */
 #include <bsl/string.h>
 
+#include "arch/intrinsics.h"
+#include "call/syscall.h"
 #include "debug.h"
-#include "exit.h"
-#include "ext.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mk.h"
-#include "objects.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
-#include "syscall.h"
+#include "run/exit.h"
 
 #define CHUNK 128
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Syscalls: control, handle, callback. */
-#include "ext.h"
-#include "fail.h"
+#include "call/syscall.h"
 #include "mk.h"
+#include "obj/ext.h"
 #include "pp.h"
-#include "start.h"
-#include "syscall.h"
+#include "run/fail.h"
+#include "run/start.h"
 
 uint64_t sys_control_exit(struct syscall_frame *f)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "exit.h"
+#include "run/exit.h"
 
+#include "arch/intrinsics.h"
 #include "debug.h"
-#include "fail.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "mem/mem.h"
+#include "run/fail.h"
 #include "vendor.h"
 
 static struct exit_log *logs[BF_MAX_PPS];

@@ -10,7 +10,7 @@
 #include <abi/layout.h>
 #include <abi/types.h>
 
-#include "extable.h"
+#include "arch/extable.h"
 
 struct cpuid_regs {
 	uint32_t eax, ebx, ecx, edx;

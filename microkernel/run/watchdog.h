@@ -9,8 +9,8 @@
 
 #include <abi/types.h>
 
+#include "arch/trap.h"
 #include "pp.h"
-#include "trap.h"
 
 /*
  * In the NMI handler. If the callback is overdue, and was it already at an NMI some time ago, then

@@ -8,7 +8,7 @@
 
 #include <abi/mk1.h>
 
-#include "trap.h"
+#include "arch/trap.h"
 
 typedef uint64_t (*syscall_fn)(struct syscall_frame *f);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "nested.h"
+#include "mem/nested.h"
 
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
+#include "arch/intrinsics.h"
 #include "debug.h"
-#include "intrinsics.h"
 #include "lock.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mk.h"
 #include "vendor.h"
 

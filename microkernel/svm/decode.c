@@ -3,7 +3,7 @@
  * Instruction lengths from opcode maps (APM vol. 3, appendix A). Only what decides the length is in
  * the tables: whether there is a ModRM byte and what kind of immediate follows.
  */
-#include "decode.h"
+#include "svm/decode.h"
 
 /* The immediate, low bits of a table entry. */
 enum immediate {

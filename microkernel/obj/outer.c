@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "outer.h"
+#include "obj/outer.h"
 
 #include <abi/handoff.h>
 #include <bsl/bits.h>
 
-#include "hypercall.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "arch/hypercall.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
 #include "mk.h"
-#include "objects.h"
+#include "obj/objects.h"
 #include "pp.h"
 
 /* KVM's calls are small numbers in RAX, and answered in CPL 0 only (Documentation/virt/kvm/x86). */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The dispatch of syscalls: a table made from the list in abi/mk1.h. */
-#include "syscall.h"
+#include "call/syscall.h"
 
-#include "ext.h"
+#include "obj/ext.h"
 #include "pp.h"
 
 #define MAX_CALLS 16 /* per opcode */

@@ -9,12 +9,12 @@
 #include <abi/mk1.h>
 #include <abi/types.h>
 
-#include "ext.h"
+#include "arch/trap.h"
+#include "mem/tlb.h"
 #include "mk.h"
-#include "objects.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
-#include "tlb.h"
-#include "trap.h"
 
 /* Gives a PP that comes in a log; false: no memory. */
 bool exit_log_init(struct pp *pp);

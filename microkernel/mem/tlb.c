@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tlb.h"
+#include "mem/tlb.h"
 
-#include "apic.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "arch/apic.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
 #include "mk.h"
 
 /* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */

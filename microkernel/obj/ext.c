@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "ext.h"
+#include "obj/ext.h"
 
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
 #include "debug.h"
-#include "intrinsics.h"
 #include "lock.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mk.h"
-#include "objects.h"
-#include "trap.h"
+#include "obj/objects.h"
 #include "vendor.h"
 
 #define USER_RX (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "trap.h"
+#include "arch/trap.h"
 
+#include "arch/intrinsics.h"
 #include "debug.h"
-#include "ext.h"
-#include "fail.h"
-#include "intrinsics.h"
 #include "lock.h"
+#include "mem/tlb.h"
 #include "mk.h"
+#include "obj/ext.h"
 #include "pp.h"
-#include "tlb.h"
+#include "run/fail.h"
+#include "run/watchdog.h"
 #include "vendor.h"
-#include "watchdog.h"
 
 struct extable_entry {
 	uint64_t insn;

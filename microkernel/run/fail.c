@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "fail.h"
+#include "run/fail.h"
 
 #include <abi/mk1.h>
 #include <bsl/string.h>
 
+#include "arch/intrinsics.h"
+#include "arch/restore.h"
+#include "arch/trap.h"
 #include "debug.h"
-#include "ext.h"
-#include "intrinsics.h"
 #include "lock.h"
+#include "mem/tlb.h"
 #include "mk.h"
-#include "objects.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
-#include "restore.h"
-#include "tlb.h"
-#include "trap.h"
 #include "vendor.h"
 
 /* The reset control register of PC chipsets (Intel PCH data sheets, "Reset Control Register"). */

@@ -5,15 +5,15 @@
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
-#include "ext.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "arch/intrinsics.h"
+#include "arch/mtrr.h"
+#include "call/syscall.h"
+#include "mem/mem.h"
+#include "mem/nested.h"
+#include "mem/tlb.h"
 #include "mk.h"
-#include "mtrr.h"
-#include "nested.h"
+#include "obj/ext.h"
 #include "pp.h"
-#include "syscall.h"
-#include "tlb.h"
 
 uint64_t sys_mem_alloc_page(struct syscall_frame *f)
 {

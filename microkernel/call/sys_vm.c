@@ -3,13 +3,13 @@
 #include <abi/layout.h>
 #include <bsl/bits.h>
 
-#include "ext.h"
-#include "mem.h"
+#include "call/syscall.h"
+#include "mem/mem.h"
+#include "mem/tlb.h"
 #include "mk.h"
-#include "objects.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
-#include "syscall.h"
-#include "tlb.h"
 #include "vendor.h"
 
 uint64_t sys_vm_create_vm(struct syscall_frame *f)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "objects.h"
+#include "obj/objects.h"
 
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
+#include "arch/intrinsics.h"
 #include "debug.h"
-#include "ext.h"
-#include "fail.h"
-#include "intrinsics.h"
 #include "lock.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mk.h"
+#include "obj/ext.h"
 #include "pp.h"
+#include "run/fail.h"
 #include "vendor.h"
 
 #define XCR0_X87 0x1 /* the value after reset, and the least allowed */

@@ -2,9 +2,9 @@
 /* Descriptor tables of a PP: GDT, IDT and TSS of its own (SDM vol. 3 §3.4.5, §6.14, §8.7). */
 #include <bsl/bits.h>
 
-#include "intrinsics.h"
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
 #include "pp.h"
-#include "trap.h"
 
 #define GDT_DATA3 0x00CFF3000000FFFF
 #define GDT_CODE3 0x00AFFB000000FFFF

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "peek.h"
+#include "obj/peek.h"
 
 #include <bsl/paging.h>
 
-#include "ext.h"
-#include "intrinsics.h"
-#include "mem.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
+#include "obj/ext.h"
 #include "pp.h"
 
 const void *peek_page(unsigned int slot, uint64_t spa)

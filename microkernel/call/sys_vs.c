@@ -4,13 +4,13 @@
  */
 #include <bsl/bits.h>
 
-#include "ext.h"
-#include "fail.h"
+#include "call/syscall.h"
 #include "mk.h"
-#include "objects.h"
-#include "peek.h"
+#include "obj/ext.h"
+#include "obj/objects.h"
+#include "obj/peek.h"
 #include "pp.h"
-#include "syscall.h"
+#include "run/fail.h"
 #include "vendor.h"
 
 uint64_t sys_vs_create_vs(struct syscall_frame *f)

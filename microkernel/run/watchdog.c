@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "watchdog.h"
+#include "run/watchdog.h"
 
+#include "arch/intrinsics.h"
 #include "debug.h"
-#include "ext.h"
-#include "fail.h"
-#include "intrinsics.h"
 #include "mk.h"
+#include "obj/ext.h"
+#include "run/fail.h"
 
 /*
  * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "apic.h"
+#include "arch/apic.h"
 
 #include <abi/layout.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
-#include "intrinsics.h"
-#include "mem.h"
+#include "arch/intrinsics.h"
+#include "mem/mem.h"
 #include "pp.h"
 
 #define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "mtrr.h"
+#include "arch/mtrr.h"
 
 #include <abi/layout.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The page pool and the huge pool. One lock each; pages are zeroed when they are handed out. */
-#include "mem.h"
+#include "mem/mem.h"
 
 #include <bsl/bits.h>
 #include <bsl/string.h>

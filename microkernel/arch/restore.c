@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "restore.h"
+#include "arch/restore.h"
 
 #include <bsl/bits.h>
 
-#include "intrinsics.h"
+#include "arch/intrinsics.h"
 #include "pp.h"
 
 #define GDT_ENTRIES (sizeof(((struct pp *)0)->linux_gdt) / sizeof(uint64_t))
