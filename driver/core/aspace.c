@@ -17,7 +17,7 @@
 #include <abi/layout.h>
 #include <bsl/string.h>
 
-#include "cpu.h"
+#include "x86/cpu.h"
 #include "loader.h"
 #include "platform.h"
 

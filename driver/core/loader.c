@@ -3,7 +3,7 @@
 #include <abi/mk1.h>
 #include <bsl/string.h>
 
-#include "cpu.h"
+#include "x86/cpu.h"
 #include "loader.h"
 #include "platform.h"
 #include "rendezvous.h"

@@ -14,7 +14,7 @@
 #include <abi/types.h>
 #include <bsl/paging.h>
 
-#include "check.h"
+#include "x86/check.h"
 #include "memory.h"
 
 /* Of the debug ring: the block, and the largest power of two of data beside its header. */

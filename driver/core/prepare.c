@@ -7,7 +7,7 @@
 
 #include "image.h"
 #include "loader.h"
-#include "outer.h"
+#include "x86/outer.h"
 #include "platform.h"
 
 static uint64_t pool_size_of(uint32_t nr_pps, uint64_t asked)

@@ -48,7 +48,7 @@ struct vmx vmx;
 
 static struct mtrrs mtrrs;
 
-/* By all CPUs: the cores of a hybrid one may offer more or less (driver/core/features.c). */
+/* By all CPUs: the cores of a hybrid one may offer more or less (driver/core/x86/features.c). */
 static uint64_t offered(uint32_t msr)
 {
 	return mk.handoff->vmx[msr - MSR_VMX_BASIC];

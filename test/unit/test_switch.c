@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: driver/core/switch.S */
+/* sources: driver/core/x86/switch.S */
 /*
  * The switch between Linux and root mode, with its privileged instructions written down as they
  * fault.

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "msr.h"
 #include "outer.h"
-#include "platform.h"
+#include "../platform.h"
 
 #define CR4_VMXE 13
 #define EFER_SVME 12

@@ -4,7 +4,7 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "platform.h"
+#include "../platform.h"
 
 enum { EAX, EBX, ECX, EDX };
 

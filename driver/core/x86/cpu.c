@@ -4,7 +4,7 @@
 
 #include "cpu.h"
 #include "msr.h"
-#include "platform.h"
+#include "../platform.h"
 
 #define SELECTOR_TI 0x4 /* the descriptor is in the LDT */
 #define SELECTOR_INDEX 0xFFF8

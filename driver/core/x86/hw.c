@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The instructions that read a CPU's state. */
-#include "platform.h"
+#include "../platform.h"
 
 #define CR4_OSXSAVE 0x40000
 

@@ -6,7 +6,7 @@
 #include <bsl/string.h>
 
 #include "msr.h"
-#include "platform.h"
+#include "../platform.h"
 
 enum { EAX, EBX, ECX, EDX };
 
