@@ -55,7 +55,7 @@ void debug_init(void)
 {
 	const struct bf_handoff *h = mk.handoff;
 
-	debug.ring = window(h->ring.spa);
+	debug.ring = phys_to_virt(h->ring.spa);
 	debug.size = debug.ring->size;
 	debug.written = debug.ring->written;
 	debug.in_line = false;

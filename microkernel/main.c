@@ -52,7 +52,7 @@ static enum bf_error init_machine(const struct pp *pp)
 	mk.has_smap = mk.host_cr4 & CR4_SMAP;
 	mk.levels = mk.host_cr4 & CR4_LA57 ? 5 : 4;
 	debug_init();
-	pool_init(window(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
+	pool_init(phys_to_virt(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
 	if (!tlb_alloc()) {
 		/* Without it no PP can fail in the usual way. */
 		mk.handoff = NULL;
@@ -103,7 +103,7 @@ static void init_cpu(struct pp *pp)
 
 static void init_pp(struct pp *pp)
 {
-	pp->status = (struct bf_pp_status *)window(mk.handoff->status.spa) + pp->handoff.ppid;
+	pp->status = (struct bf_pp_status *)phys_to_virt(mk.handoff->status.spa) + pp->handoff.ppid;
 	pp->vs = NULL;
 	pp->ext = NULL;
 	pp->root_vs = NULL;
@@ -125,29 +125,29 @@ static void init_pp(struct pp *pp)
 static void want_callbacks(void)
 {
 	if (!mk.bootstrap_ext)
-		fail(BF_ERR_EXT_NO_BOOTSTRAP, 0, 0, 0);
+		pp_fail(BF_ERR_EXT_NO_BOOTSTRAP, 0, 0, 0);
 	if (!mk.vmexit_ext)
-		fail(BF_ERR_EXT_NO_VMEXIT, 0, 0, 0);
+		pp_fail(BF_ERR_EXT_NO_VMEXIT, 0, 0, 0);
 }
 
-_Noreturn void bootstrap(struct pp *pp)
+__noreturn void pp_bootstrap(struct pp *pp)
 {
 	want_callbacks();
 	ext_call(pp, mk.bootstrap_ext, PHASE_BOOTSTRAP, mk.bootstrap_ext->bootstrap,
 		 pp->handoff.ppid, 0);
 }
 
-_Noreturn void start_ext(struct pp *pp, uint16_t extid)
+__noreturn void start_ext(struct pp *pp, uint16_t extid)
 {
 	struct ext *ext = ext_get(extid);
 
 	if (!ext)
-		bootstrap(pp);
+		pp_bootstrap(pp);
 	ext_call(pp, ext, PHASE_START, ext->image->entry, MK1_SPEC_MASK, 0);
 }
 
 /* From mk_enter, on every PP that comes in. */
-_Noreturn void mk_main(void)
+__noreturn void mk_main(void)
 {
 	struct pp *pp = this_pp();
 	bool first = !mk.handoff;
@@ -159,7 +159,7 @@ _Noreturn void mk_main(void)
 	if (error && (!mk.handoff || !mk.vendor)) {
 		/* Nothing has been changed yet, so nothing has to be taken back. */
 		void (*switch_leave)(struct bf_switch_page *)
-			__attribute__((noreturn)) = (void *)pp->handoff.switch_leave;
+			__noreturn = (void *)pp->handoff.switch_leave;
 
 		mk.handoff = NULL;
 		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
@@ -179,8 +179,8 @@ _Noreturn void mk_main(void)
 	if (!error)
 		error = exts_prepare_pp(pp);
 	if (error)
-		fail(error, 0, 0, 0);
+		pp_fail(error, 0, 0, 0);
 	if (first)
 		start_ext(pp, 0);
-	bootstrap(pp);
+	pp_bootstrap(pp);
 }

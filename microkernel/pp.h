@@ -27,14 +27,13 @@
 #include <abi/errors.h>
 #include <abi/handoff.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 /*
  * The exit path is inline, and calls nothing from which it comes back while it still needs
  * something: then the compiler does not save registers for it. Rare exits end in a function of
  * their own.
  */
-#define MK_HOT static inline __attribute__((always_inline))
-#define MK_RARE __attribute__((noinline, cold))
 
 struct bsl_spinlock;
 struct ext;
@@ -138,7 +137,7 @@ struct pp {
 	enum phase phase;
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
 	bool fallback; /* no extension is asked any more: see fail.c */
-	bool unsettled; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
+	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
 	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
 	union {
 		struct {
@@ -151,7 +150,7 @@ struct pp {
 			};
 			/*
 			 * SVM: the active VS is none that holds Linux, see svm_run; VMX has
-			 * unsettled
+			 * entry_dirty
 			 */
 			bool guest_active;
 		};

@@ -10,6 +10,7 @@
 #include <abi/cpu_state.h>
 #include <abi/errors.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "obj/objects.h"
 #include "run/exit.h"
@@ -58,7 +59,7 @@ struct vendor_ops {
 	/* The same, and then into the guest; comes back if that failed. */
 	void (*vs_advance_ip_and_run)(struct vs *vs);
 	/* Into the guest; comes back through the exit path. */
-	void (*vs_run)(struct vs *vs) __attribute__((noreturn));
+	void (*vs_run)(struct vs *vs) __noreturn;
 	/* Drops translations of one guest linear address, or of everything, on this PP. */
 	void (*tlb_flush_gla)(struct vs *vs, uint64_t gla);
 	void (*tlb_flush_all)(struct vs *vs);

@@ -59,8 +59,8 @@ void bf_memory_init(struct bf_memory *memory)
 }
 
 /* A block of at least the order least and at most best, recorded; NULL: see memory->error. */
-static struct bf_block *buy(struct bf_memory *memory, enum bf_memory_kind kind, unsigned int best,
-			    unsigned int least)
+static struct bf_block *alloc_block(struct bf_memory *memory, enum bf_memory_kind kind,
+				    unsigned int best, unsigned int least)
 {
 	struct bf_block *block = bf_os_alloc(sizeof(*block));
 	unsigned int order = best;
@@ -100,7 +100,7 @@ void *bf_memory_alloc(struct bf_memory *memory, enum bf_memory_kind kind, uint64
 		unsigned int least = need > orders[kind].least ? need : orders[kind].least;
 		unsigned int best = need > orders[kind].best ? need : orders[kind].best;
 
-		block = buy(memory, kind, best, least);
+		block = alloc_block(memory, kind, best, least);
 		if (!block)
 			return NULL;
 		offset = 0;
@@ -121,7 +121,7 @@ enum bf_error bf_memory_fill_pool(struct bf_memory *memory, uint64_t size)
 			best = ORDER_2M;
 		if (best < ORDER_64K)
 			best = ORDER_64K;
-		block = buy(memory, BF_MEMORY_POOL, best, ORDER_64K);
+		block = alloc_block(memory, BF_MEMORY_POOL, best, ORDER_64K);
 		if (!block)
 			return memory->error;
 		size -= block->size < size ? block->size : size;
@@ -129,11 +129,11 @@ enum bf_error bf_memory_fill_pool(struct bf_memory *memory, uint64_t size)
 	return BF_ERR_OK;
 }
 
-enum bf_error bf_memory_take(struct bf_memory *memory, enum bf_memory_kind kind, uint64_t size,
-			     struct bf_region *region)
+enum bf_error bf_memory_alloc_region(struct bf_memory *memory, enum bf_memory_kind kind,
+				     uint64_t size, struct bf_region *region)
 {
 	unsigned int order = size_order(size);
-	const struct bf_block *block = buy(memory, kind, order, order);
+	const struct bf_block *block = alloc_block(memory, kind, order, order);
 
 	if (!block)
 		return memory->error;
@@ -142,7 +142,7 @@ enum bf_error bf_memory_take(struct bf_memory *memory, enum bf_memory_kind kind,
 	return BF_ERR_OK;
 }
 
-uint64_t bf_memory_rest(const struct bf_memory *memory, uint64_t *spa)
+uint64_t bf_memory_arena_tail(const struct bf_memory *memory, uint64_t *spa)
 {
 	const struct bf_block *block = memory->arena[BF_MEMORY_DATA];
 

@@ -50,11 +50,11 @@ void *bf_memory_alloc(struct bf_memory *memory, enum bf_memory_kind kind, uint64
 enum bf_error bf_memory_fill_pool(struct bf_memory *memory, uint64_t size);
 
 /* One block of at least size bytes, as it is; its size is rounded up to what *region says. */
-enum bf_error bf_memory_take(struct bf_memory *memory, enum bf_memory_kind kind, uint64_t size,
-			     struct bf_region *region);
+enum bf_error bf_memory_alloc_region(struct bf_memory *memory, enum bf_memory_kind kind,
+				     uint64_t size, struct bf_region *region);
 
 /* What is left of the block that DATA is cut from; take it only when nothing more is allocated. */
-uint64_t bf_memory_rest(const struct bf_memory *memory, uint64_t *spa);
+uint64_t bf_memory_arena_tail(const struct bf_memory *memory, uint64_t *spa);
 
 uint32_t bf_memory_count(const struct bf_memory *memory);
 

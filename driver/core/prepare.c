@@ -151,7 +151,7 @@ static enum bf_error list_memory(struct bf_loader *loader)
 	}
 	handoff->owned.count = sort_and_merge(owned, count);
 	pool[handoff->page_pool.count].size =
-		bf_memory_rest(memory, &pool[handoff->page_pool.count].spa);
+		bf_memory_arena_tail(memory, &pool[handoff->page_pool.count].spa);
 	if (pool[handoff->page_pool.count].size)
 		handoff->page_pool.count++;
 	return BF_ERR_OK;
@@ -167,11 +167,11 @@ static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start 
 	uint64_t huge = huge_size_of(start->huge_size);
 	enum bf_error error;
 	uint64_t spa;
-	uint64_t rest = bf_memory_rest(memory, &spa);
+	uint64_t rest = bf_memory_arena_tail(memory, &spa);
 
 	if (size > BF_POOL_MAX || huge > BF_HUGE_MAX)
 		return BF_ERR_NO_MEMORY;
-	error = bf_memory_take(memory, BF_MEMORY_HUGE, huge, &loader->handoff->huge_pool);
+	error = bf_memory_alloc_region(memory, BF_MEMORY_HUGE, huge, &loader->handoff->huge_pool);
 	if (error != BF_ERR_OK || size <= rest)
 		return error;
 	return bf_memory_fill_pool(memory, size - rest);

@@ -18,8 +18,8 @@ void bf_lock(void);
 void bf_unlock(void);
 
 /* The following are called with the lock held, and say in the log what they did. */
-enum bf_error bf_start_logged(const struct bf_start *start);
-enum bf_error bf_stop_logged(void);
+enum bf_error bf_start_and_log(const struct bf_start *start);
+enum bf_error bf_stop_and_log(void);
 
 /* To be called after whatever may have ended the hypervisor. */
 void bf_ended(void);
@@ -29,7 +29,7 @@ void bf_log_failure(const char *what);
 
 /* Errno and sentence of an error. */
 int bf_errno(enum bf_error error);
-const char *bf_sentence(enum bf_error error);
+const char *bf_strerror(enum bf_error error);
 
 /*
  * signature.c: whether the file ends with a signature by a key that the kernel trusts; cuts it off

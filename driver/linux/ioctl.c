@@ -108,7 +108,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
 	bf_lock();
-	error = bf_suspended() ? BF_ERR_HOTPLUG : bf_start_logged(start);
+	error = bf_suspended() ? BF_ERR_HOTPLUG : bf_start_and_log(start);
 	argument->error = error;
 	if (error == bf_loader.failure.error) {
 		argument->image = bf_loader.failure.image;
@@ -174,7 +174,7 @@ static long ioctl_stop(void __user *user)
 	if (result)
 		return result;
 	bf_lock();
-	error = bf_stop_logged();
+	error = bf_stop_and_log();
 	argument.error = error;
 	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
 	bf_unlock();

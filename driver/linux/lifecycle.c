@@ -37,7 +37,7 @@ static int cpu_online_callback(unsigned int cpu)
 		bf_watchdog_online();
 	else
 		pr_err("CPU %u cannot come online under the hypervisor: %s\n", cpu,
-		       bf_sentence(error));
+		       bf_strerror(error));
 	return -bf_errno(error);
 }
 
@@ -48,7 +48,7 @@ static int cpu_offline_callback(unsigned int cpu)
 	if (error == BF_ERR_OK)
 		bf_watchdog_offline();
 	else
-		pr_err("CPU %u does not leave the hypervisor: %s\n", cpu, bf_sentence(error));
+		pr_err("CPU %u does not leave the hypervisor: %s\n", cpu, bf_strerror(error));
 	return -bf_errno(error);
 }
 
@@ -104,7 +104,7 @@ static int reboot_callback(struct notifier_block *block, unsigned long event, vo
 	bf_lock();
 	suspended = true;
 	if (bf_loader.state == BF_STATE_RUNNING)
-		bf_stop_logged();
+		bf_stop_and_log();
 	bf_unlock();
 	return NOTIFY_DONE;
 }

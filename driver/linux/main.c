@@ -47,7 +47,7 @@ int bf_errno(enum bf_error error)
 	return EIO;
 }
 
-const char *bf_sentence(enum bf_error error)
+const char *bf_strerror(enum bf_error error)
 {
 	size_t i;
 
@@ -63,11 +63,11 @@ void bf_log_failure(const char *what)
 	bool image = failure->error >= BF_ERR_ELF_TRUNCATED && failure->error < BF_ERR_MK_VERSION;
 
 	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
-	       image ? failure->image : failure->cpu, bf_sentence(failure->error), failure->error,
+	       image ? failure->image : failure->cpu, bf_strerror(failure->error), failure->error,
 	       failure->image, failure->detail);
 }
 
-enum bf_error bf_start_logged(const struct bf_start *start)
+enum bf_error bf_start_and_log(const struct bf_start *start)
 {
 	enum bf_error error = bf_loader_start(&bf_loader, start);
 
@@ -92,7 +92,7 @@ void bf_ended(void)
 		bf_watchdog_end();
 }
 
-enum bf_error bf_stop_logged(void)
+enum bf_error bf_stop_and_log(void)
 {
 	enum bf_error error = bf_loader_stop(&bf_loader);
 
@@ -161,7 +161,7 @@ static void __exit bf_exit(void)
 	misc_deregister(&device);
 	bf_lock();
 	if (bf_loader.state == BF_STATE_RUNNING)
-		bf_stop_logged();
+		bf_stop_and_log();
 	bare = bf_loader.state != BF_STATE_RUNNING;
 	bf_unlock();
 	bf_lifecycle_fini();

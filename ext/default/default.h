@@ -3,6 +3,7 @@
 #ifndef EXT_DEFAULT_H
 #define EXT_DEFAULT_H
 
+#include <bsl/compiler.h>
 #include <ext/libext/libext.h>
 
 #define CR0_PE 0x1

@@ -3,6 +3,7 @@
 #ifndef EXT_DEFAULT_FAST_H
 #define EXT_DEFAULT_FAST_H
 
+#include <bsl/compiler.h>
 #include <ext/default/cpuid.h>
 #include <ext/libext/libext.h>
 
@@ -15,7 +16,7 @@ static inline void fast_cpuid(void)
 	uint32_t leaf = (uint32_t)mk1_rax();
 	uint64_t rax = leaf, rbx, rcx = mk1_rcx(), rdx;
 
-	if (__builtin_expect(cpuid_is_special(leaf), 0))
+	if (unlikely(cpuid_is_special(leaf)))
 		return;
 	/* In 64-bit mode it zeroes the upper halves. */
 	__asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));

@@ -196,7 +196,7 @@ __attribute__((noreturn)) static void answer_msr(uint64_t vsid)
 	inject_fault(vsid, VECTOR_GP);
 }
 
-__attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t reason)
+__attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("default: PP %u: exit 0x%llx at RIP 0x%llx\n",
@@ -232,7 +232,7 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 
 __attribute__((noreturn)) void svm_vmexit(uint64_t vsid, uint64_t reason)
 {
-	if (__builtin_expect((uint32_t)reason == EXIT_CPUID, 1))
+	if (likely((uint32_t)reason == EXIT_CPUID))
 		fast_cpuid();
 	answer(vsid, reason);
 }

@@ -107,7 +107,7 @@ static bool write_msr(uint32_t msr, uint64_t value)
 	return pass_wrmsr(msr, value);
 }
 
-__attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t reason)
+__attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("default: PP %u: exit %llu at RIP 0x%llx\n", (unsigned int)mk1_tls_ppid(),
@@ -163,7 +163,7 @@ __attribute__((noreturn, noinline)) static void answer(uint64_t vsid, uint64_t r
 
 __attribute__((noreturn)) void vmx_vmexit(uint64_t vsid, uint64_t reason)
 {
-	if (__builtin_expect(reason == EXIT_CPUID, 1))
+	if (likely(reason == EXIT_CPUID))
 		fast_cpuid();
 	answer(vsid, reason);
 }

@@ -31,7 +31,7 @@ static volatile uint32_t *reg(unsigned int offset)
 
 uint32_t apic_init(struct pp *pp)
 {
-	uint64_t *pt = window(pp->handoff.area_pt);
+	uint64_t *pt = phys_to_virt(pp->handoff.area_pt);
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
 	/* In either mode: Linux may change it. */

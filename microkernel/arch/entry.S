@@ -179,7 +179,7 @@ trap_common:
 	push	%rax
 	cld
 	mov	%rsp, %rdi
-	call	trap
+	call	trap_dispatch
 	pop	%rax
 	pop	%rbx
 	pop	%rcx

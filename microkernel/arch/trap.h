@@ -5,6 +5,7 @@
 
 #include <abi/cpu_state.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #define VECTOR_DB 1
 #define VECTOR_NMI 2
@@ -41,10 +42,10 @@ void mk_syscall(void);
 void mk_syscall_overdue(void); /* see watchdog.h */
 extern const uint8_t trap_stubs[];
 
-_Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
-_Noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
+__noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
+__noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
 
-void trap(struct trap_frame *frame);
+void trap_dispatch(struct trap_frame *frame);
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax);
 
 #endif

@@ -13,8 +13,8 @@ uint64_t sys_control_exit(struct syscall_frame *f)
 
 	/* A fail callback that gives up leaves the fault as what went wrong. */
 	if (pp->phase == PHASE_FAIL)
-		fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
-	fail(BF_ERR_EXT_EXIT, 0, f->rip, 0);
+		pp_fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
+	pp_fail(BF_ERR_EXT_EXIT, 0, f->rip, 0);
 }
 
 uint64_t sys_control_wait(struct syscall_frame *f)
@@ -22,7 +22,7 @@ uint64_t sys_control_wait(struct syscall_frame *f)
 	struct pp *pp = this_pp();
 
 	if (pp->phase != PHASE_START)
-		fail(BF_ERR_EXT_WAIT, 0, f->rip, 0);
+		pp_fail(BF_ERR_EXT_WAIT, 0, f->rip, 0);
 	start_ext(pp, (uint16_t)(pp->ext->id + 1));
 }
 
@@ -31,10 +31,10 @@ uint64_t sys_control_again(struct syscall_frame *f)
 	struct pp *pp = this_pp();
 
 	if (pp->phase != PHASE_FAIL)
-		fail(BF_ERR_EXT_AGAIN, 0, f->rip, 0);
+		pp_fail(BF_ERR_EXT_AGAIN, 0, f->rip, 0);
 	/* Not every CPU faults before a jump: where nothing of ring 3's can be, IRETQ would. */
 	if (pp->fail.rip >> 47)
-		fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
+		pp_fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
 	pp->phase = pp->fail.phase;
 	resume_ring3(pp->fail.gpr, pp->fail.rip, pp->fail.rflags, pp->fail.rsp);
 }

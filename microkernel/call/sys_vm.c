@@ -37,7 +37,7 @@ uint64_t sys_vm_map_direct(struct syscall_frame *f)
 	if (!spa || !bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE ||
 	    mem_is_owned(spa))
 		return MK1_INVALID_INPUT_REG(2);
-	if (!direct_map(this_pp()->ext, vm, spa))
+	if (!direct_map_page(this_pp()->ext, vm, spa))
 		return MK1_FAILURE_UNKNOWN;
 	if (vm->id == this_pp()->vmid)
 		direct_map_switch(this_pp());
@@ -52,7 +52,7 @@ uint64_t sys_vm_unmap_direct(struct syscall_frame *f)
 	if (!vm)
 		return MK1_INVALID_INPUT_REG(1);
 	if (!bsl_is_aligned(f->reg[2], BF_PAGE_SIZE) ||
-	    !direct_unmap(this_pp()->ext, vm, f->reg[2]))
+	    !direct_unmap_page(this_pp()->ext, vm, f->reg[2]))
 		return MK1_INVALID_INPUT_REG(2);
 	return MK1_SUCCESS;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_take and vs_put.
+ * Syscalls: vs. A VS is only ever touched by the PP it is assigned to, between vs_lock and
+ * vs_unlock.
  */
 #include <bsl/bits.h>
 
@@ -42,7 +43,7 @@ static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 		return MK1_INVALID_INPUT_REG(1);
 	error = mk.vendor->vs_init_as_root(vs, &pp->switch_page->cpu);
 	if (error)
-		fail(error, 0, 0, 0);
+		pp_fail(error, 0, 0, 0);
 	vs_take_registers(vs, &pp->switch_page->cpu);
 	vs->root = true;
 	pp->root_vs = vs;
@@ -51,25 +52,25 @@ static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 
 uint64_t sys_vs_init_as_root(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 	uint64_t status;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	status = init_as_root(this_pp(), vs);
-	vs_put(vs);
+	vs_unlock(vs);
 	return status;
 }
 
-static MK_RARE uint64_t read_idle(struct syscall_frame *f)
+static __cold noinline uint64_t read_idle(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 	uint64_t status;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	status = mk.vendor->vs_read(vs, f->reg[2], &f->reg[0]);
-	vs_put(vs);
+	vs_unlock(vs);
 	return status;
 }
 
@@ -78,14 +79,14 @@ uint64_t sys_vs_read(struct syscall_frame *f)
 {
 	struct vs *vs = this_pp()->vs;
 
-	if (__builtin_expect(!vs || vs->id != arg_id(f, 1), 0))
+	if (unlikely(!vs || vs->id != arg_id(f, 1)))
 		return read_idle(f);
 	return mk.vendor->vs_read(vs, f->reg[2], &f->reg[0]);
 }
 
-static MK_RARE uint64_t write_remembering(struct syscall_frame *f)
+static __cold noinline uint64_t write_remembering(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 	uint64_t status;
 
 	if (!vs)
@@ -93,7 +94,7 @@ static MK_RARE uint64_t write_remembering(struct syscall_frame *f)
 	fail_remember(vs);
 	vs->refused = false;
 	status = mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
-	vs_put(vs);
+	vs_unlock(vs);
 	return status;
 }
 
@@ -102,7 +103,7 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 	const struct pp *pp = this_pp();
 	struct vs *vs = pp->vs;
 
-	if (__builtin_expect(!vs || vs->id != arg_id(f, 1) || pp->backup_exit != pp->log->next, 0))
+	if (unlikely(!vs || vs->id != arg_id(f, 1) || pp->backup_exit != pp->log->next))
 		return write_remembering(f);
 	vs->refused = false;
 	return mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
@@ -115,7 +116,7 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
 	/* First the VS: while it is held, its VP and VM stay what they are. */
-	struct vs *vs = vs_take(arg_id(f, 3));
+	struct vs *vs = vs_lock(arg_id(f, 3));
 	const struct vp *vp = vp_get(arg_id(f, 2));
 
 	*status = MK1_SUCCESS;
@@ -130,12 +131,12 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	else
 		vs_claim(vs);
 	if (vs)
-		vs_put(vs);
+		vs_unlock(vs);
 	return *status == MK1_SUCCESS ? vs : NULL;
 }
 
 /* What named_vs claimed is not run after all. */
-static void let_go(struct vs *vs)
+static void vs_release(struct vs *vs)
 {
 	if (vs != this_pp()->vs)
 		vs_unclaim(vs);
@@ -154,7 +155,7 @@ static bool nothing_exited(void)
 }
 
 /* Nothing runs before the bootstrap callbacks. For what ends an exit it is one comparison. */
-static bool too_early(void)
+static bool in_start_phase(void)
 {
 	const struct pp *pp = this_pp();
 
@@ -174,7 +175,7 @@ static bool advance_active(struct vs *next)
 		if (mk.vendor->vs_advance_ip(vs) != ADVANCE_FAILED)
 			return true;
 	}
-	let_go(next);
+	vs_release(next);
 	return false;
 }
 
@@ -185,8 +186,8 @@ static uint64_t run_named(const struct syscall_frame *f, bool advance)
 
 	if (!vs)
 		return status;
-	if (too_early()) {
-		let_go(vs);
+	if (in_start_phase()) {
+		vs_release(vs);
 		return MK1_FAILURE_UNKNOWN;
 	}
 	if (advance && !advance_active(vs))
@@ -205,7 +206,7 @@ uint64_t sys_vs_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (!vs || too_early())
+	if (!vs || in_start_phase())
 		return MK1_FAILURE_UNKNOWN;
 	mk.vendor->vs_run(vs);
 }
@@ -243,28 +244,28 @@ static bool can_leave(const struct pp *pp, struct vs *vs)
 
 uint64_t sys_vs_promote(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 	bool allowed;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	allowed = can_leave(this_pp(), vs);
-	vs_put(vs);
+	vs_unlock(vs);
 	if (!allowed)
 		return MK1_INVALID_INPUT_REG(1);
-	if (too_early())
+	if (in_start_phase())
 		return MK1_FAILURE_UNKNOWN;
 	promote(vs);
 }
 
 uint64_t sys_vs_clear(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->vs_clear(vs);
-	vs_put(vs);
+	vs_unlock(vs);
 	return MK1_SUCCESS;
 }
 
@@ -299,7 +300,7 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 uint64_t sys_vs_tlb_flush(struct syscall_frame *f)
 {
-	struct vs *vs = vs_take(arg_id(f, 1));
+	struct vs *vs = vs_lock(arg_id(f, 1));
 	uint64_t gla = f->reg[2];
 	bool is_page = gla && bsl_is_aligned(gla, BF_PAGE_SIZE);
 
@@ -307,6 +308,6 @@ uint64_t sys_vs_tlb_flush(struct syscall_frame *f)
 		return MK1_INVALID_INPUT_REG(1);
 	if (is_page)
 		mk.vendor->tlb_flush_gla(vs, gla);
-	vs_put(vs);
+	vs_unlock(vs);
 	return is_page ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(2);
 }

@@ -10,16 +10,16 @@
 #define MK_NO_PAGE 0xFFFFFFFFFFFFFFFF
 
 #if __STDC_HOSTED__
-void *window(uint64_t spa); /* unit tests bring their own memory */
-uint64_t window_spa(const void *va);
+void *phys_to_virt(uint64_t spa); /* unit tests bring their own memory */
+uint64_t virt_to_phys(const void *va);
 #else
 /* The address at which the microkernel sees its own page at spa. */
-static inline void *window(uint64_t spa)
+static inline void *phys_to_virt(uint64_t spa)
 {
 	return (void *)(BF_WINDOW_BASE + spa);
 }
 
-static inline uint64_t window_spa(const void *va)
+static inline uint64_t virt_to_phys(const void *va)
 {
 	return (uint64_t)va - BF_WINDOW_BASE;
 }

@@ -29,7 +29,7 @@ static uint64_t table_alloc(void *ctx)
 static uint64_t *table_at(void *ctx, uint64_t spa)
 {
 	(void)ctx;
-	return window(spa);
+	return phys_to_virt(spa);
 }
 
 static struct bsl_tables tables = {
@@ -91,7 +91,7 @@ static bool make_decoy(void)
 	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE ||
 	    !mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
 		return false;
-	pt = window(decoy_table);
+	pt = phys_to_virt(decoy_table);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		pt[i] = decoy | attr | ALL_RIGHTS;
 	return true;
@@ -99,7 +99,7 @@ static bool make_decoy(void)
 
 enum bf_error nested_init(void)
 {
-	const struct bf_region *ram = window(mk.handoff->ram.spa);
+	const struct bf_region *ram = phys_to_virt(mk.handoff->ram.spa);
 	uint64_t top = 4 * SIZE_1G;
 
 	mk.nested_levels = mk.vendor->nested_like_host ? mk.levels : 4;
@@ -145,7 +145,7 @@ static bool split_leaf(uint64_t *entry, unsigned int level)
 
 	if (spa == MK_NO_PAGE)
 		return false;
-	child = window(spa);
+	child = phys_to_virt(spa);
 	if (level == 2)
 		first &= ~BSL_PTE_PS;
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
@@ -169,7 +169,7 @@ static bool retype_leaf(uint64_t *entry, unsigned int level)
 /* All that is mapped below a table; false: memory ran out, and some of it has the type it had. */
 static bool retype(uint64_t table, unsigned int level)
 {
-	uint64_t *entries = window(table);
+	uint64_t *entries = phys_to_virt(table);
 	bool ok = true;
 
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {

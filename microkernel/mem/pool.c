@@ -78,20 +78,20 @@ uint64_t pool_alloc(void)
 	mk_lock(&pool.lock);
 	spa = pool.free;
 	if (spa != MK_NO_PAGE)
-		pool.free = ((const struct free_page *)window(spa))->next;
+		pool.free = ((const struct free_page *)phys_to_virt(spa))->next;
 	else
 		spa = take_fresh();
 	if (spa != MK_NO_PAGE)
 		pool.used++;
 	mk_unlock(&pool.lock);
 	if (spa != MK_NO_PAGE)
-		bsl_memset(window(spa), 0, BF_PAGE_SIZE);
+		bsl_memset(phys_to_virt(spa), 0, BF_PAGE_SIZE);
 	return spa;
 }
 
 void pool_free(uint64_t spa)
 {
-	struct free_page *page = window(spa);
+	struct free_page *page = phys_to_virt(spa);
 
 	mk_lock(&pool.lock);
 	page->next = pool.free;
@@ -135,7 +135,7 @@ uint64_t huge_alloc(uint64_t size)
 	}
 	mk_unlock(&huge.lock);
 	if (spa != MK_NO_PAGE)
-		bsl_memset(window(spa), 0, size);
+		bsl_memset(phys_to_virt(spa), 0, size);
 	return spa;
 }
 
@@ -203,7 +203,7 @@ void huge_dump(void)
 /* The lists are ascending and may have thousands of entries: binary search. */
 bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size)
 {
-	const struct bf_region *r = window(list->spa);
+	const struct bf_region *r = phys_to_virt(list->spa);
 	uint64_t low = 0, high = list->count;
 
 	while (low < high) {

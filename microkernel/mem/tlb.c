@@ -7,7 +7,7 @@
 #include "mk.h"
 
 /* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */
-#define UNTIL_KICK 20000ULL
+#define KICK_DELAY_TSC 20000ULL
 /* About a second on a fast CPU, and some on a slow one. */
 #define PATIENCE 4000000000ULL
 
@@ -29,7 +29,7 @@ bool tlb_alloc(void)
 
 		if (spa == MK_NO_PAGE)
 			return false;
-		pages[ppid / PER_PAGE] = window(spa);
+		pages[ppid / PER_PAGE] = phys_to_virt(spa);
 	}
 	return true;
 }
@@ -144,7 +144,7 @@ static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
 		passed = rdtsc() - began;
 		if (passed > PATIENCE)
 			return false;
-		if (passed > UNTIL_KICK && !kicked)
+		if (passed > KICK_DELAY_TSC && !kicked)
 			kicked = kick(ppid, generation);
 		/* Another PP may be waiting for us in the same way. */
 		if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))

@@ -17,6 +17,7 @@
 #define MK_TLB_H
 
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "pp.h"
 
@@ -54,7 +55,7 @@ void tlb_catch_up(struct pp *pp);
  * Immediately before the guest is entered. false: tlb_await_kick must come first, and this once
  * more.
  */
-MK_HOT bool tlb_enter_guest(struct pp *pp)
+static __always_inline bool tlb_enter_guest(struct pp *pp)
 {
 	struct tlb_state *tlb = pp->tlb;
 
@@ -72,7 +73,7 @@ bool tlb_kicked(struct pp *pp);
  * The first thing on every exit, before anything of an extension is touched. false: tlb_catch_up
  * must follow.
  */
-MK_HOT bool tlb_leave_guest(struct pp *pp)
+static __always_inline bool tlb_leave_guest(struct pp *pp)
 {
 	struct tlb_state *tlb = pp->tlb;
 

@@ -30,7 +30,7 @@ static uint64_t table_alloc(void *ctx)
 static uint64_t *table_at(void *ctx, uint64_t spa)
 {
 	(void)ctx;
-	return window(spa);
+	return phys_to_virt(spa);
 }
 
 BF_STATIC_ASSERT(MK_NO_PAGE == BSL_NO_TABLE, "one word for none");
@@ -59,7 +59,7 @@ static uint64_t tls_block(uint32_t ppid)
 
 static bool map_image(struct ext *ext)
 {
-	const struct bf_image_page *page = window(ext->image->pages.spa);
+	const struct bf_image_page *page = phys_to_virt(ext->image->pages.spa);
 
 	for (uint64_t i = 0; i < ext->image->pages.count; i++) {
 		uint64_t spa = page[i].spa & BSL_PTE_SPA;
@@ -81,7 +81,7 @@ static bool make_slot(struct ext *ext, uint64_t va)
 
 static bool make_slots(struct ext *ext)
 {
-	const struct bf_region *r = window(mk.handoff->page_pool.spa);
+	const struct bf_region *r = phys_to_virt(mk.handoff->page_pool.spa);
 	bool ok = make_slot(ext, MK1_EXT_STACK_BASE) && make_slot(ext, MK1_EXT_FAIL_STACK_BASE) &&
 		  make_slot(ext, MK1_EXT_TLS_BASE) &&
 		  make_slot(ext, MK1_PAGE_POOL_BASE + mk.handoff->huge_pool.spa) &&
@@ -132,7 +132,7 @@ static void fill_tls(const struct ext *ext, uint32_t ppid)
 	if (mk.has_smap)
 		stac();
 	if (ext->image->tls_spa)
-		bsl_memcpy((void *)tls_block(ppid), window(ext->image->tls_spa),
+		bsl_memcpy((void *)tls_block(ppid), phys_to_virt(ext->image->tls_spa),
 			   MK1_EXT_TLS_ABI_OFFSET);
 	*(uint64_t *)fs_base = fs_base;
 	if (mk.has_smap)
@@ -145,9 +145,9 @@ static void fill_tls(const struct ext *ext, uint32_t ppid)
  */
 static uint64_t *pml4_of(uint64_t cr3)
 {
-	uint64_t *root = window(cr3);
+	uint64_t *root = phys_to_virt(cr3);
 
-	return mk.levels == 5 ? window(root[0] & BSL_PTE_SPA) : root;
+	return mk.levels == 5 ? phys_to_virt(root[0] & BSL_PTE_SPA) : root;
 }
 
 /*
@@ -157,21 +157,21 @@ static uint64_t *pml4_of(uint64_t cr3)
  */
 static bool make_root(const struct pp *pp, const struct ext *ext, uint64_t *cr3)
 {
-	const uint64_t *base = pml4_of(pp->handoff.cr3), *own = window(ext->root);
+	const uint64_t *base = pml4_of(pp->handoff.cr3), *own = phys_to_virt(ext->root);
 	uint64_t pml4 = pool_alloc(), pml5;
 
 	if (pml4 == MK_NO_PAGE)
 		return false;
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
-		((uint64_t *)window(pml4))[i] = base[i] | own[i];
+		((uint64_t *)phys_to_virt(pml4))[i] = base[i] | own[i];
 	*cr3 = pml4;
 	if (mk.levels < 5)
 		return true;
 	pml5 = pool_alloc();
 	if (pml5 == MK_NO_PAGE)
 		return false;
-	bsl_memcpy(window(pml5), window(pp->handoff.cr3), BF_PAGE_SIZE);
-	*(uint64_t *)window(pml5) = pml4 | tables.branch;
+	bsl_memcpy(phys_to_virt(pml5), phys_to_virt(pp->handoff.cr3), BF_PAGE_SIZE);
+	*(uint64_t *)phys_to_virt(pml5) = pml4 | tables.branch;
 	*cr3 = pml5;
 	return true;
 }
@@ -214,7 +214,7 @@ enum bf_error exts_prepare_pp(struct pp *pp)
 /* The supervisor's view of the active extension's ABI page. */
 static void map_abi_page(struct pp *pp, uint64_t spa)
 {
-	uint64_t *pt = window(pp->handoff.area_pt);
+	uint64_t *pt = phys_to_virt(pp->handoff.area_pt);
 
 	pt[bsl_pt_index(BF_PP_ABI, 1)] = spa | BSL_PTE_P | BSL_PTE_W | BSL_PTE_NX | BSL_PTE_A |
 					 BSL_PTE_D;
@@ -280,7 +280,7 @@ bool ext_is_code(const struct ext *ext, uint64_t rip)
 
 bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 {
-	uint64_t pml4 = window_spa(pml4_of(pp->ext_cr3[pp->ext->id]));
+	uint64_t pml4 = virt_to_phys(pml4_of(pp->ext_cr3[pp->ext->id]));
 	uint64_t end, entry;
 
 	if (!size)
@@ -398,12 +398,12 @@ static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va,
 				return NULL;
 			*entry = fresh | tables.branch;
 		}
-		entry = (uint64_t *)window(*entry & BSL_PTE_SPA) + bsl_pt_index(va, level);
+		entry = (uint64_t *)phys_to_virt(*entry & BSL_PTE_SPA) + bsl_pt_index(va, level);
 	}
 	return entry;
 }
 
-bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
+bool direct_map_page(struct ext *ext, struct vm *vm, uint64_t spa)
 {
 	uint64_t *entry = NULL;
 	bool done = false;
@@ -419,7 +419,7 @@ bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa)
 	return done;
 }
 
-bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)
+bool direct_unmap_page(struct ext *ext, struct vm *vm, uint64_t va)
 {
 	uint64_t *entry;
 	bool done = false;
@@ -440,7 +440,7 @@ bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va)
 
 static void free_tables(uint64_t entry, unsigned int level)
 {
-	uint64_t *table = window(entry & BSL_PTE_SPA);
+	uint64_t *table = phys_to_virt(entry & BSL_PTE_SPA);
 
 	for (unsigned int i = 0; level > 1 && i < BSL_PT_ENTRIES; i++) {
 		if (table[i])

@@ -10,6 +10,7 @@
 
 #include <abi/handoff.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 #include <bsl/spinlock.h>
 
 #include "pp.h"
@@ -42,8 +43,8 @@ void ext_switch(struct pp *pp, struct ext *ext);
 void ext_publish_ids(struct pp *pp);
 
 /* Enters ring 3 at rip, on this PP's stack or its fail stack. */
-_Noreturn void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip,
-			uint64_t arg0, uint64_t arg1);
+__noreturn void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip,
+			 uint64_t arg0, uint64_t arg1);
 
 /* Whether rip lies in a page that the extension may execute. */
 bool ext_is_code(const struct ext *ext, uint64_t rip);
@@ -67,8 +68,8 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
  * of its own for each VM.
  */
 /* false: no memory for a table, or the page is there already */
-bool direct_map(struct ext *ext, struct vm *vm, uint64_t spa);
-bool direct_unmap(struct ext *ext, struct vm *vm, uint64_t va);
+bool direct_map_page(struct ext *ext, struct vm *vm, uint64_t spa);
+bool direct_unmap_page(struct ext *ext, struct vm *vm, uint64_t va);
 void direct_map_free(struct vm *vm);
 /* Gives this PP the direct map of its active VM. */
 void direct_map_switch(struct pp *pp);

@@ -70,7 +70,7 @@ bool objects_init(void)
 
 			if (spa == MK_NO_PAGE)
 				return false;
-			vs_pages[i / VSS_PER_PAGE] = window(spa);
+			vs_pages[i / VSS_PER_PAGE] = phys_to_virt(spa);
 		}
 		vs_slot(i)->id = i;
 	}
@@ -180,7 +180,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 		vs->vpid = vpid;
 		vs->ppid = ppid;
 		vs->active_ppid = MK1_INVALID_ID;
-		vs->live[LIVE_XCR0] = XCR0_X87;
+		vs->unswitched[UNSWITCHED_XCR0] = XCR0_X87;
 		if (mk.vendor->vs_init(vs)) {
 			vs->state = SLOT_USED;
 			vp->vss++;
@@ -257,44 +257,44 @@ static bool has_xcr0(void)
 	return mk.host_cr4 & CR4_OSXSAVE;
 }
 
-static uint64_t cpu_live_read(enum live_reg reg)
+static uint64_t cpu_unswitched_read(enum unswitched_reg reg)
 {
 	switch (reg) {
-	case LIVE_CR8:
+	case UNSWITCHED_CR8:
 		return read_cr8();
-	case LIVE_DR0:
+	case UNSWITCHED_DR0:
 		return read_dr0();
-	case LIVE_DR1:
+	case UNSWITCHED_DR1:
 		return read_dr1();
-	case LIVE_DR2:
+	case UNSWITCHED_DR2:
 		return read_dr2();
-	case LIVE_DR3:
+	case UNSWITCHED_DR3:
 		return read_dr3();
 	default:
 		return has_xcr0() ? xgetbv0() : XCR0_X87;
 	}
 }
 
-static bool cpu_live_write(enum live_reg reg, uint64_t value)
+static bool cpu_unswitched_write(enum unswitched_reg reg, uint64_t value)
 {
 	switch (reg) {
-	case LIVE_CR8:
+	case UNSWITCHED_CR8:
 		if (value > 0xF)
 			return false;
 		/* A hypervisor below may have to look for interrupts at each write. */
 		if (read_cr8() != value)
 			write_cr8(value);
 		return true;
-	case LIVE_DR0:
+	case UNSWITCHED_DR0:
 		write_dr0(value);
 		return true;
-	case LIVE_DR1:
+	case UNSWITCHED_DR1:
 		write_dr1(value);
 		return true;
-	case LIVE_DR2:
+	case UNSWITCHED_DR2:
 		write_dr2(value);
 		return true;
-	case LIVE_DR3:
+	case UNSWITCHED_DR3:
 		write_dr3(value);
 		return true;
 	default:
@@ -303,32 +303,33 @@ static bool cpu_live_write(enum live_reg reg, uint64_t value)
 }
 
 /* The CR8 in the CPU is Linux's in every VS. */
-static bool stays_in_cpu(const struct vs *vs, enum live_reg reg)
+static bool stays_in_cpu(const struct vs *vs, enum unswitched_reg reg)
 {
-	return reg != LIVE_CR8 || vs->root;
+	return reg != UNSWITCHED_CR8 || vs->root;
 }
 
-uint64_t live_read(const struct vs *vs, enum live_reg reg)
+uint64_t unswitched_read(const struct vs *vs, enum unswitched_reg reg)
 {
-	return this_pp()->vs == vs && stays_in_cpu(vs, reg) ? cpu_live_read(reg) : vs->live[reg];
+	return this_pp()->vs == vs && stays_in_cpu(vs, reg) ? cpu_unswitched_read(reg) :
+							      vs->unswitched[reg];
 }
 
-bool live_write(struct vs *vs, enum live_reg reg, uint64_t value)
+bool unswitched_write(struct vs *vs, enum unswitched_reg reg, uint64_t value)
 {
 	bool active = this_pp()->vs == vs;
 	bool in_cpu = stays_in_cpu(vs, reg);
-	uint64_t old = cpu_live_read(reg);
+	uint64_t old = cpu_unswitched_read(reg);
 	bool fits;
 
-	if (reg == LIVE_XCR0)
+	if (reg == UNSWITCHED_XCR0)
 		value |= XCR0_X87;
 	/* The CPU is the judge, also for a VS that is to have the value later. */
-	fits = cpu_live_write(reg, value);
+	fits = cpu_unswitched_write(reg, value);
 	if ((active && in_cpu) || (!fits && (active || vs->root)))
 		return fits;
 	if (fits)
-		(void)cpu_live_write(reg, old);
-	vs->live[reg] = value;
+		(void)cpu_unswitched_write(reg, old);
+	vs->unswitched[reg] = value;
 	vs->unfit = (uint8_t)bsl_field_set(vs->unfit, reg, 1, !fits);
 	return true;
 }
@@ -337,23 +338,23 @@ void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state)
 {
 	bsl_memcpy(gpr_of(vs, 0), state->gpr, sizeof(state->gpr));
 	if (this_pp()->vs == vs)
-		live_restore(state);
-	vs->live[LIVE_CR8] = state->cr8;
+		unswitched_restore(state);
+	vs->unswitched[UNSWITCHED_CR8] = state->cr8;
 	for (unsigned int i = 0; i < 4; i++)
-		vs->live[LIVE_DR0 + i] = state->dr[i];
-	vs->live[LIVE_XCR0] = has_xcr0() ? state->xcr0 : XCR0_X87;
+		vs->unswitched[UNSWITCHED_DR0 + i] = state->dr[i];
+	vs->unswitched[UNSWITCHED_XCR0] = has_xcr0() ? state->xcr0 : XCR0_X87;
 	vs->unfit = 0;
 }
 
-void live_restore(const struct bf_cpu_state *state)
+void unswitched_restore(const struct bf_cpu_state *state)
 {
-	(void)cpu_live_write(LIVE_CR8, state->cr8);
+	(void)cpu_unswitched_write(UNSWITCHED_CR8, state->cr8);
 	for (unsigned int i = 0; i < 4; i++)
-		(void)cpu_live_write((enum live_reg)(LIVE_DR0 + i), state->dr[i]);
-	(void)cpu_live_write(LIVE_XCR0, state->xcr0);
+		(void)cpu_unswitched_write((enum unswitched_reg)(UNSWITCHED_DR0 + i), state->dr[i]);
+	(void)cpu_unswitched_write(UNSWITCHED_XCR0, state->xcr0);
 }
 
-struct vs *vs_take_idle(uint16_t id)
+struct vs *vs_lock_idle(uint16_t id)
 {
 	const struct pp *pp = this_pp();
 	struct vs *vs;
@@ -366,7 +367,7 @@ struct vs *vs_take_idle(uint16_t id)
 	return NULL;
 }
 
-void vs_put_idle(void)
+void vs_unlock_idle(void)
 {
 	unlock();
 }
@@ -392,9 +393,9 @@ void vs_unclaim(struct vs *vs)
 static void deactivate(struct pp *pp, struct vs *vs)
 {
 	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
-	for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
-		if (stays_in_cpu(vs, (enum live_reg)i))
-			vs->live[i] = cpu_live_read((enum live_reg)i);
+	for (unsigned int i = 0; i < NR_UNSWITCHED_REGS; i++) {
+		if (stays_in_cpu(vs, (enum unswitched_reg)i))
+			vs->unswitched[i] = cpu_unswitched_read((enum unswitched_reg)i);
 	}
 	mk.vendor->vs_unload(vs);
 	pp->vs = NULL;
@@ -425,14 +426,15 @@ void vs_activate(struct vs *vs)
 		 * A CPU has had, or tried, each of these values, so none can be refused. Most are
 		 * the same in all VSs, and writing them takes long.
 		 */
-		for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
-			if (!stays_in_cpu(vs, (enum live_reg)i))
+		for (unsigned int i = 0; i < NR_UNSWITCHED_REGS; i++) {
+			if (!stays_in_cpu(vs, (enum unswitched_reg)i))
 				continue;
-			if (!old || i == LIVE_CR8 || vs->live[i] != old->live[i])
-				(void)cpu_live_write((enum live_reg)i, vs->live[i]);
+			if (!old || i == UNSWITCHED_CR8 || vs->unswitched[i] != old->unswitched[i])
+				(void)cpu_unswitched_write((enum unswitched_reg)i,
+							   vs->unswitched[i]);
 		}
 		if (!mk.vendor->vs_load(vs))
-			fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+			pp_fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
 	}
 	if (pp->vmid != old_vmid)
 		direct_map_switch(pp);
@@ -473,9 +475,9 @@ void vs_dump(uint16_t id)
 	}
 	mk_print("vs %u: vp %u, assigned to pp %u%s%s\n", id, vs->vpid, vs->ppid,
 		 vs->root ? ", root" : "", vs == this_pp()->vs ? ", active here" : "");
-	vs = vs_take(id);
+	vs = vs_lock(id);
 	if (vs) {
 		mk.vendor->vs_dump(vs);
-		vs_put(vs);
+		vs_unlock(vs);
 	}
 }

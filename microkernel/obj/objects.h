@@ -13,6 +13,7 @@
 #include <abi/handoff.h>
 #include <abi/layout.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "pp.h"
 
@@ -51,7 +52,15 @@ struct vp {
 };
 
 /* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
-enum live_reg { LIVE_CR8, LIVE_DR0, LIVE_DR1, LIVE_DR2, LIVE_DR3, LIVE_XCR0, NR_LIVE_REGS };
+enum unswitched_reg {
+	UNSWITCHED_CR8,
+	UNSWITCHED_DR0,
+	UNSWITCHED_DR1,
+	UNSWITCHED_DR2,
+	UNSWITCHED_DR3,
+	UNSWITCHED_XCR0,
+	NR_UNSWITCHED_REGS
+};
 
 struct vs {
 	uint16_t id;
@@ -67,7 +76,7 @@ struct vs {
 	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
 	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
 	bool invlpgb; /* SVM: the extension itself enabled INVLPGB */
-	uint8_t unfit; /* bits by enum live_reg: of live[], what no CPU would take */
+	uint8_t unfit; /* bits by enum unswitched_reg: of unswitched[], what no CPU would take */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
 	uint16_t active_ppid; /* the PP it is active on, or MK1_INVALID_ID */
@@ -75,10 +84,10 @@ struct vs {
 	uint64_t block_spa;
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
 	/*
-	 * By enum live_reg, while not active; else they are in the CPU. CR8 is not, but in a root
-	 * VS: what is in the CPU holds Linux's interrupts back. On SVM it is V_TPR then.
+	 * By enum unswitched_reg, while not active; else they are in the CPU. CR8 is not, but in a
+	 * root VS: what is in the CPU holds Linux's interrupts back. On SVM it is V_TPR then.
 	 */
-	uint64_t live[NR_LIVE_REGS];
+	uint64_t unswitched[NR_UNSWITCHED_REGS];
 	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
 	uint64_t
 		/* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
@@ -123,37 +132,37 @@ uint64_t *gpr_of(struct vs *vs, uint64_t offset);
  * Registers that the world switch leaves in the CPU. false: the CPU refuses the value. A guest's VS
  * that is not active holds it all the same, and cannot become active with it.
  */
-uint64_t live_read(const struct vs *vs, enum live_reg reg);
-bool live_write(struct vs *vs, enum live_reg reg, uint64_t value);
+uint64_t unswitched_read(const struct vs *vs, enum unswitched_reg reg);
+bool unswitched_write(struct vs *vs, enum unswitched_reg reg, uint64_t value);
 
 /* Gives vs, whether active or not, the registers of state that are not in its control block. */
 void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
 
 /* What VSs leave in the CPU, as Linux was launched with it. */
-void live_restore(const struct bf_cpu_state *state);
+void unswitched_restore(const struct bf_cpu_state *state);
 
 /*
- * The VS with this id, if it is assigned to this PP, else NULL. Until vs_put nobody destroys it; in
- * between, nothing is created, destroyed or activated.
+ * The VS with this id, if it is assigned to this PP, else NULL. Until vs_unlock nobody destroys it;
+ * in between, nothing is created, destroyed or activated.
  */
-struct vs *vs_take_idle(uint16_t id); /* one that is not active here */
-void vs_put_idle(void);
+struct vs *vs_lock_idle(uint16_t id); /* one that is not active here */
+void vs_unlock_idle(void);
 
-MK_HOT struct vs *vs_take(uint16_t id)
+static __always_inline struct vs *vs_lock(uint16_t id)
 {
 	struct vs *vs = this_pp()->vs;
 
-	return __builtin_expect(vs && vs->id == id, 1) ? vs : vs_take_idle(id);
+	return likely(vs && vs->id == id) ? vs : vs_lock_idle(id);
 }
 
-MK_HOT void vs_put(const struct vs *vs)
+static __always_inline void vs_unlock(const struct vs *vs)
 {
-	if (__builtin_expect(vs != this_pp()->vs, 0))
-		vs_put_idle();
+	if (unlikely(vs != this_pp()->vs))
+		vs_unlock_idle();
 }
 
 /*
- * Between vs_take and vs_put: from now on vs counts as active. vs_activate or vs_unclaim must
+ * Between vs_lock and vs_unlock: from now on vs counts as active. vs_activate or vs_unclaim must
  * follow.
  */
 void vs_claim(struct vs *vs);

@@ -11,7 +11,7 @@
 const void *peek_page(unsigned int slot, uint64_t spa)
 {
 	uint64_t va = BF_PP_TEMP + slot * (uint64_t)BF_PAGE_SIZE;
-	uint64_t *pt = window(this_pp()->handoff.area_pt);
+	uint64_t *pt = phys_to_virt(this_pp()->handoff.area_pt);
 
 	if (!mem_is_ram(spa) || (mem_is_owned(spa) && !ext_has_page(this_pp(), spa)))
 		return NULL;

@@ -18,7 +18,7 @@ bool exit_log_init(struct pp *pp)
 
 		if (spa == MK_NO_PAGE)
 			return false;
-		logs[ppid] = window(spa);
+		logs[ppid] = phys_to_virt(spa);
 	}
 	pp->log = logs[ppid];
 	return true;

@@ -8,6 +8,7 @@
 
 #include <abi/mk1.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "arch/trap.h"
 #include "mem/tlb.h"
@@ -26,10 +27,10 @@ bool exit_log_dump(uint16_t ppid);
 void exit_first(struct pp *pp);
 
 /* The extension for exits is missing or another one's address space is loaded. */
-MK_RARE _Noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason);
+__cold noinline __noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason);
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
-_Noreturn void exit_stop(struct vs *vs);
+__noreturn void exit_stop(struct vs *vs);
 
 /*
  * A hypercall that nobody is there for any more: a module of Linux that knows nothing of the
@@ -38,7 +39,7 @@ _Noreturn void exit_stop(struct vs *vs);
 bool exit_call_unanswered(const struct vs *vs);
 
 /* Whether RAX is the leaf of CPUID by which a kernel talks to the extension. */
-MK_HOT bool exit_has_leaf(void)
+static __always_inline bool exit_has_leaf(void)
 {
 	return (uint32_t)abi_gprs()[BF_RAX] == MK1_CPUID_LEAF;
 }
@@ -50,8 +51,8 @@ MK_HOT bool exit_has_leaf(void)
 void exit_cpuid(struct vs *vs);
 
 /* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
-MK_HOT void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot, uint64_t reason,
-		       uint64_t rip)
+static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
+				       uint64_t reason, uint64_t rip)
 {
 	struct exit_log *log = pp->log;
 	struct exit_log_entry *e = &log->entries[log->next++ % MK_EXIT_LOG_ENTRIES];
@@ -73,15 +74,17 @@ static inline bool exit_was_last(const struct pp *pp, const struct vs *vs)
 }
 
 /* Up to the extension that registered for exits, whose address space is loaded. */
-MK_HOT _Noreturn void exit_call(struct pp *pp, const struct vs *vs, uint64_t reason)
+static __always_inline __noreturn void exit_call(struct pp *pp, const struct vs *vs,
+						 uint64_t reason)
 {
 	pp->phase = PHASE_VMEXIT;
 	enter_ring3(vs->id, reason, pp->stack_top, pp->ext->vmexit);
 }
 
-MK_HOT _Noreturn void exit_to_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
+static __always_inline __noreturn void exit_to_ext(struct pp *pp, const struct vs *vs,
+						   uint64_t reason)
 {
-	if (__builtin_expect(pp->ext != mk.vmexit_ext, 0))
+	if (unlikely(pp->ext != mk.vmexit_ext))
 		exit_find_ext(pp, vs, reason);
 	exit_call(pp, vs, reason);
 }

@@ -22,7 +22,7 @@
 #define RESET_CPU 0x4 /* set after the former, it resets */
 
 /* Everything that this PP's run made; a later launch of the same CPU starts afresh. */
-static void forget(struct pp *pp)
+static void pp_reset(struct pp *pp)
 {
 	struct vs *vs = pp->root_vs;
 
@@ -43,11 +43,10 @@ static void forget(struct pp *pp)
  * On the switch page's own stack, because with Linux's TSS the microkernel's stacks are out of
  * reach for an NMI: from here on it meets the switch page's IDT, which only takes note of it.
  */
-static _Noreturn void leave(struct bf_switch_page *sp)
+static __noreturn void leave(struct bf_switch_page *sp)
 {
 	struct pp *pp = this_pp();
-	void (*switch_leave)(struct bf_switch_page *)
-		__attribute__((noreturn)) = (void *)pp->handoff.switch_leave;
+	void (*switch_leave)(struct bf_switch_page *) __noreturn = (void *)pp->handoff.switch_leave;
 
 	lidt(&sp->idtr);
 	lgdt(&sp->gdtr);
@@ -61,7 +60,7 @@ static _Noreturn void leave(struct bf_switch_page *sp)
 	switch_leave(sp);
 }
 
-static _Noreturn void leave_on_switch_stack(struct pp *pp)
+static __noreturn void leave_on_switch_stack(struct pp *pp)
 {
 	tlb_part(pp);
 	for (;;)
@@ -99,18 +98,18 @@ void promote(struct vs *vs)
 		pp->status->image = image_at_fault(pp, BF_ERR_EXT_PROMOTED);
 		__atomic_store_n(&pp->status->state, BF_PP_BARE, __ATOMIC_RELEASE);
 	}
-	forget(pp);
+	pp_reset(pp);
 	leave_on_switch_stack(pp);
 }
 
 /* The launch failed: Linux finds itself where it called, with the error as result. */
-static _Noreturn void give_back(struct pp *pp, enum bf_error error)
+static __noreturn void return_to_loader(struct pp *pp, enum bf_error error)
 {
 	pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
 	if (pp->ext) {
-		forget(pp);
+		pp_reset(pp);
 		/* Another VS may have been active. */
-		live_restore(&pp->switch_page->cpu);
+		unswitched_restore(&pp->switch_page->cpu);
 	}
 	leave_on_switch_stack(pp);
 }
@@ -158,7 +157,7 @@ void reset_machine(struct pp *pp, const char *why)
 	__builtin_trap();
 }
 
-static _Noreturn void run_alone(struct pp *pp)
+static __noreturn void enter_fallback(struct pp *pp)
 {
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
@@ -173,7 +172,7 @@ static _Noreturn void run_alone(struct pp *pp)
 	mk.vendor->vs_run(pp->root_vs);
 }
 
-void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
+void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 {
 	struct pp *pp = this_pp();
 	bool first = pp->status->state != BF_PP_FAILED && !pp->fallback;
@@ -192,13 +191,13 @@ void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
 	if (pp->fallback)
 		reset_machine(pp, "nothing is left to run");
 	if (pp->launched && pp->root_vs)
-		run_alone(pp);
+		enter_fallback(pp);
 	pp->status->fallback = 0;
 	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);
-	give_back(pp, error);
+	return_to_loader(pp, error);
 }
 
-void fail_ext_fault(const struct trap_frame *frame)
+void ext_fault(const struct trap_frame *frame)
 {
 	struct pp *pp = this_pp();
 	uint64_t cr2 = read_cr2();
@@ -211,9 +210,9 @@ void fail_ext_fault(const struct trap_frame *frame)
 		 (unsigned long long)frame->error_code, (unsigned long long)frame->rip,
 		 (unsigned long long)frame->rsp, (unsigned long long)address);
 	if (pp->phase == PHASE_FAIL)
-		fail(BF_ERR_EXT_FAIL_FAULT, frame->vector, frame->rip, address);
+		pp_fail(BF_ERR_EXT_FAIL_FAULT, frame->vector, frame->rip, address);
 	if (!ext->fail)
-		fail(BF_ERR_EXT_FAULT, frame->vector, frame->rip, address);
+		pp_fail(BF_ERR_EXT_FAULT, frame->vector, frame->rip, address);
 
 	bsl_memcpy(pp->fail.gpr, frame->gpr, sizeof(pp->fail.gpr));
 	pp->fail.rip = frame->rip;

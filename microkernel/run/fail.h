@@ -7,6 +7,7 @@
 
 #include <abi/errors.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 struct pp;
 struct trap_frame;
@@ -20,7 +21,7 @@ struct vs;
  *
  * detail: vector, reason or field, by error. rip, address: where, for faults; else 0.
  */
-_Noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address);
+__noreturn void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address);
 
 /*
  * To be called before an extension changes the state of vs. If this is Linux, its state as of the
@@ -33,15 +34,15 @@ void fail_remember(struct vs *vs);
 void fail_follow(struct pp *pp, const struct vs *next);
 
 /* An exception in ring 3: the extension's fail callback, if it has one and is not in it already. */
-_Noreturn void fail_ext_fault(const struct trap_frame *frame);
+__noreturn void ext_fault(const struct trap_frame *frame);
 
 /*
  * Linux's CPU has no state any more that it could run, as after a triple fault: the machine begins
  * anew, as a bare one does. why goes to whoever reads the serial port.
  */
-_Noreturn void reset_machine(struct pp *pp, const char *why);
+__noreturn void reset_machine(struct pp *pp, const char *why);
 
 /* This PP leaves the hypervisor and continues as vs. */
-_Noreturn void promote(struct vs *vs);
+__noreturn void promote(struct vs *vs);
 
 #endif

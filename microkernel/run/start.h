@@ -4,15 +4,16 @@
 #define MK_START_H
 
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 struct pp;
 
 /* _start of the extension, or, when there is none of this id, on to the bootstrap. */
-_Noreturn void start_ext(struct pp *pp, uint16_t extid);
+__noreturn void start_ext(struct pp *pp, uint16_t extid);
 
 /* The bootstrap callback for this PP. */
-_Noreturn void bootstrap(struct pp *pp);
+__noreturn void pp_bootstrap(struct pp *pp);
 
-_Noreturn void mk_main(void);
+__noreturn void mk_main(void);
 
 #endif

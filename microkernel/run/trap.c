@@ -85,12 +85,12 @@ static void machine_check(struct pp *pp, const struct trap_frame *frame)
 	if (rdmsr_safe(MSR_MCG_STATUS, &status) && status & MCG_STATUS_RIPV)
 		return;
 	if (frame->cs & 3)
-		fail(BF_ERR_EXT_FAULT, VECTOR_MC, frame->rip, 0);
+		pp_fail(BF_ERR_EXT_FAULT, VECTOR_MC, frame->rip, 0);
 	locks_abandon();
 	reset_machine(pp, "a machine check ended the microkernel");
 }
 
-void trap(struct trap_frame *frame)
+void trap_dispatch(struct trap_frame *frame)
 {
 	struct pp *pp = this_pp();
 
@@ -107,7 +107,7 @@ void trap(struct trap_frame *frame)
 		machine_check(pp, frame);
 		return;
 	}
-	pp->unsettled = true; /* CR2, DR6 */
+	pp->entry_dirty = true; /* CR2, DR6 */
 	/* Exceptions leave AC as it was, and ring 3 may have set it. IRETQ sets it again. */
 	if (mk.has_smap)
 		clac();
@@ -117,7 +117,7 @@ void trap(struct trap_frame *frame)
 			return;
 		if (execute_cpuid(pp, frame) || was_bus_lock(frame))
 			return;
-		fail_ext_fault(frame);
+		ext_fault(frame);
 	}
 	/*
 	 * Ring 0 runs without breakpoints and single steps, so this is a trap of the guest's that
@@ -132,5 +132,5 @@ void trap(struct trap_frame *frame)
 		"microkernel: exception %llu, error code 0x%llx at rip 0x%llx, cr2 0x%llx, pp %u\n",
 		(unsigned long long)frame->vector, (unsigned long long)frame->error_code,
 		(unsigned long long)frame->rip, (unsigned long long)read_cr2(), pp->handoff.ppid);
-	fail(BF_ERR_MK_FAULT, frame->vector, frame->rip, read_cr2());
+	pp_fail(BF_ERR_MK_FAULT, frame->vector, frame->rip, read_cr2());
 }

@@ -37,7 +37,7 @@ static bool is_final(struct pp *pp)
 	return number && now - pp->overdue_since > GRACE;
 }
 
-static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
+static __noreturn void end_callback(struct pp *pp, uint64_t rip)
 {
 	static const char *const names[] = { [PHASE_IDLE] = "no",
 					     [PHASE_START] = "_start",
@@ -47,7 +47,7 @@ static _Noreturn void end_callback(struct pp *pp, uint64_t rip)
 
 	mk_print("ext %u, pp %u: overdue in %s, at rip 0x%llx\n", pp->ext->id, pp->handoff.ppid,
 		 names[pp->phase], (unsigned long long)rip);
-	fail(BF_ERR_EXT_OVERDUE, pp->phase, rip, 0);
+	pp_fail(BF_ERR_EXT_OVERDUE, pp->phase, rip, 0);
 }
 
 /*

@@ -8,6 +8,7 @@
 #define MK_WATCHDOG_H
 
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "arch/trap.h"
 #include "pp.h"
@@ -19,7 +20,7 @@
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame);
 
 /* Where such an NMI goes on, on the PP's stack. */
-_Noreturn void watchdog_expired(void);
+__noreturn void watchdog_expired(void);
 
 /* A syscall at rip after such an NMI. If it returns, the callback has ended in time after all. */
 void watchdog_syscall(uint64_t rip);

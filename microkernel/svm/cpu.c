@@ -178,7 +178,7 @@ void svm_cpu_disable(struct pp *pp)
 
 void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
 {
-	struct vmcb *host = window(pp->host_vmcb);
+	struct vmcb *host = phys_to_virt(pp->host_vmcb);
 
 	(void)cr3; /* VMRUN saves the CR3 in force */
 	host->fs.base = fs_base;

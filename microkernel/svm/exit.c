@@ -53,7 +53,7 @@ static unsigned int slot_of(uint64_t code)
  * An exit for something that Linux is owed: to the extension it is one by a physical interrupt,
  * after which Linux is to run, as after every other.
  */
-static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
+static __noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
@@ -64,7 +64,7 @@ static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 }
 
 /* An exit without an entry before it, with GIF clear. */
-static _Noreturn void exit_at_once(struct pp *pp, struct vs *vs)
+static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
@@ -112,7 +112,7 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 		leave_to_linux(pp, vs);
 	pp->entry_kept = vmcb_of(vs)->clean != SVM_CLEAN_ALL;
 	if (pp->entry_kept)
-		copy_vmcb(window(pp->entry_page), vs->block);
+		copy_vmcb(phys_to_virt(pp->entry_page), vs->block);
 }
 
 void svm_before_entry(struct pp *pp, struct vs *vs)
@@ -140,7 +140,7 @@ void svm_vs_run(struct vs *vs)
 	svm_run(this_pp(), vs);
 }
 
-static _Noreturn void inject_ud(struct vs *vs)
+static __noreturn void inject_ud(struct vs *vs)
 {
 	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | VECTOR_UD);
 	svm_vs_run(vs);
@@ -173,7 +173,7 @@ static void machine_check(struct pp *pp, struct vs *vs)
 }
 
 /* Exceptions push no error code in real mode. */
-static _Noreturn void inject_gp(struct vs *vs)
+static __noreturn void inject_gp(struct vs *vs)
 {
 	uint64_t error_code = vmcb_of(vs)->cr0 & CR0_PE ? SVM_EVENT_EV : 0;
 
@@ -182,7 +182,7 @@ static _Noreturn void inject_gp(struct vs *vs)
 }
 
 /* Past the instruction that exited, or, if that is not there any more, whatever is there now. */
-static _Noreturn void run_next(struct vs *vs)
+static __noreturn void run_next(struct vs *vs)
 {
 	(void)mk.vendor->vs_advance_ip(vs);
 	svm_vs_run(vs);
@@ -314,7 +314,7 @@ static bool makes_double_fault(int vector)
 }
 
 /* A bare CPU shuts down, and the machine is reset, unless the extension wants to see to it. */
-static _Noreturn void triple_fault(struct pp *pp, struct vs *vs)
+static __noreturn void triple_fault(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
@@ -329,7 +329,7 @@ static _Noreturn void triple_fault(struct pp *pp, struct vs *vs)
  * RAX, before they are intercepted (§15.7), so they give #GP where the CPU that Linux knows gives
  * #UD. So that nobody can tell, #GP exits and is turned back into what it should have been.
  */
-static _Noreturn void general_protection(struct pp *pp, struct vs *vs)
+static __noreturn void general_protection(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 	int interrupted = exception_in_delivery(vmcb);
@@ -378,19 +378,19 @@ void svm_fallback_init(struct vs *vs)
  * To the extension it is an exit like others, and what it wrote is there to be mended. If it does
  * not do so, and if this is Linux, the PP has failed.
  */
-static MK_RARE _Noreturn void invalid(struct pp *pp, struct vs *vs)
+static __cold noinline __noreturn void invalid(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 	bool hand_back = !vs->root && !vs->refused && pp->entry_kept;
 	uint64_t code = vmcb->exitcode;
 
 	if (hand_back)
-		copy_vmcb(vmcb, window(pp->entry_page));
+		copy_vmcb(vmcb, phys_to_virt(pp->entry_page));
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
 	svm_print_checks(vmcb);
 	if (!hand_back) {
 		mk.vendor->vs_dump(vs);
-		fail(BF_ERR_VS_INVALID, code, 0, 0);
+		pp_fail(BF_ERR_VS_INVALID, code, 0, 0);
 	}
 	vs->refused = true;
 	vmcb->exitcode = SVM_EXIT_REFUSED;
@@ -409,7 +409,7 @@ static MK_RARE _Noreturn void invalid(struct pp *pp, struct vs *vs)
 	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63) | \
 	 BSL_BIT(SVM_EXIT_EXCEPTION_MC & 63))
 
-static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
+static __cold noinline __noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
@@ -440,13 +440,13 @@ static MK_RARE _Noreturn void special(struct pp *pp, struct vs *vs, uint64_t cod
 	exit_to_ext(pp, vs, code);
 }
 
-MK_HOT _Noreturn void handle_exit(struct pp *pp)
+static __always_inline __noreturn void handle_exit(struct pp *pp)
 {
 	struct vs *vs = pp->vs;
 	struct vmcb *vmcb = vmcb_of(vs);
 	uint64_t code = vmcb->exitcode;
 
-	if (__builtin_expect((uint32_t)code == SVM_EXIT_INVALID, 0))
+	if (unlikely((uint32_t)code == SVM_EXIT_INVALID))
 		invalid(pp, vs); /* the VMCB, RAX included, need not be the guest's any more */
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;
@@ -454,24 +454,23 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	vmcb->tlb_control = svm.idle_flush;
 	exit_count(pp, vs, slot_of(code), code, vmcb->rip);
 	/* Others fall onto some of these bits, too, which does them no harm. */
-	if (__builtin_expect(SPECIAL_EXITS >> (code & 63) & 1 || exit_has_leaf() || pp->fallback ||
-				     !pp->launched,
-			     0))
+	if (unlikely(SPECIAL_EXITS >> (code & 63) & 1 || exit_has_leaf() || pp->fallback ||
+		     !pp->launched))
 		special(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }
 
-static MK_RARE _Noreturn void handle_exit_flushed(struct pp *pp)
+static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }
 
-_Noreturn void svm_exit(void)
+__noreturn void svm_exit(void)
 {
 	struct pp *pp = this_pp();
 
-	if (__builtin_expect(!tlb_leave_guest(pp), 0))
+	if (unlikely(!tlb_leave_guest(pp)))
 		handle_exit_flushed(pp);
 	handle_exit(pp);
 }

@@ -43,11 +43,11 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		/* What the extension gave is below a level of ours: regs.c. */
 		if (!table)
 			return false;
-		table = *(const uint64_t *)window(table) & BSL_PTE_SPA;
+		table = *(const uint64_t *)phys_to_virt(table) & BSL_PTE_SPA;
 	}
 	for (;; level--) {
 		uint64_t size = BSL_LEVEL_SIZE(level);
-		const uint64_t *t = own ? window(table) : peek_page(MK_TEMP_TABLE, table);
+		const uint64_t *t = own ? phys_to_virt(table) : peek_page(MK_TEMP_TABLE, table);
 		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
 
 		if (!(entry & BSL_PTE_P))

@@ -44,12 +44,11 @@ static const struct reg *find(uint64_t number)
 }
 
 /* The field of a register that is plain, or NULL. */
-MK_HOT uint64_t *plain_field(const struct vs *vs, uint64_t number)
+static __always_inline uint64_t *plain_field(const struct vs *vs, uint64_t number)
 {
 	uint16_t offset = number < MK1_AMD_NR_REGS ? regs[number].plain : 0;
 
-	return __builtin_expect(offset != 0, 1) ? (uint64_t *)((uint8_t *)vs->block + offset) :
-						  NULL;
+	return likely(offset != 0) ? (uint64_t *)((uint8_t *)vs->block + offset) : NULL;
 }
 
 /*
@@ -64,7 +63,7 @@ static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
-	if (!live_write(vs, (enum live_reg)(number - MK1_AMD_cr8), value))
+	if (!unswitched_write(vs, (enum unswitched_reg)(number - MK1_AMD_cr8), value))
 		return false;
 	if (has_v_tpr(vs, number)) {
 		vmcb->virtual_interrupt = bsl_field_set(vmcb->virtual_interrupt, 0, 4, value);
@@ -76,14 +75,14 @@ static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 /* A value that no CR8 can have is nowhere but where it was written to. */
 static uint64_t read_live(const struct vs *vs, uint64_t number)
 {
-	uint64_t value = live_read(vs, (enum live_reg)(number - MK1_AMD_cr8));
+	uint64_t value = unswitched_read(vs, (enum unswitched_reg)(number - MK1_AMD_cr8));
 
 	return has_v_tpr(vs, number) && value <= SVM_V_TPR ?
 		       vmcb_of(vs)->virtual_interrupt & SVM_V_TPR :
 		       value;
 }
 
-static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *value)
+static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	const struct reg *reg = find(number);
 
@@ -100,7 +99,7 @@ static MK_RARE uint64_t read_other(struct vs *vs, uint64_t number, uint64_t *val
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
 	if (number == MK1_AMD_n_cr3 && vs->nested_top && *value == vs->nested_top)
-		*value = *(const uint64_t *)window(vs->nested_top) & BSL_PTE_SPA;
+		*value = *(const uint64_t *)phys_to_virt(vs->nested_top) & BSL_PTE_SPA;
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
 		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
@@ -199,7 +198,7 @@ static bool judge_nested_root(struct vs *vs, uint64_t *value)
 			return false;
 		vs->nested_top = spa;
 	}
-	*(uint64_t *)window(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
+	*(uint64_t *)phys_to_virt(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
 	*value = vs->nested_top;
 	return true;
 }
@@ -267,7 +266,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	}
 }
 
-static MK_RARE uint64_t write_other(struct vs *vs, uint64_t number, uint64_t value)
+static __cold noinline uint64_t write_other(struct vs *vs, uint64_t number, uint64_t value)
 {
 	const struct reg *reg = find(number);
 	bool done = false;

@@ -4,6 +4,7 @@
 #define MK_SVM_SVM_H
 
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "mk.h"
 #include "obj/objects.h"
@@ -77,15 +78,16 @@ bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next);
 bool svm_insn_fits(const struct vmcb *vmcb, const uint8_t *bytes, size_t n);
 
 /* exit.c */
-__attribute__((noreturn)) void svm_vs_run(struct vs *vs);
+__noreturn void svm_vs_run(struct vs *vs);
 /* Last of all before VMRUN, with GIF clear: what pp->before_entry says. May not come back. */
-MK_RARE void svm_before_entry(struct pp *pp, struct vs *vs);
-MK_RARE _Noreturn void svm_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
+__cold noinline void svm_before_entry(struct pp *pp, struct vs *vs);
+__cold noinline __noreturn void svm_run_kicked(struct pp *pp,
+					       struct vs *vs); /* or an NMI first: tlb.h */
 void svm_fallback_init(struct vs *vs);
-_Noreturn void svm_exit(void);
+__noreturn void svm_exit(void);
 
 /* entry.S: VMRUN of the VMCB at spa; ends in svm_exit. */
-_Noreturn void svm_enter(uint64_t spa);
+__noreturn void svm_enter(uint64_t spa);
 
 /* With GIF clear, NMI, SMI, INIT and #MC wait (APM vol. 2 §15.17). */
 static inline void clgi(void)
@@ -99,13 +101,13 @@ static inline void stgi(void)
 }
 
 /* Into the guest. From here on NMIs wait for it: VMRUN sets GIF. */
-MK_HOT _Noreturn void svm_run(struct pp *pp, struct vs *vs)
+static __always_inline __noreturn void svm_run(struct pp *pp, struct vs *vs)
 {
 	clgi();
 	vmcb_of(vs)->rax = abi_gprs()[BF_RAX];
-	if (__builtin_expect(!tlb_enter_guest(pp), 0))
+	if (unlikely(!tlb_enter_guest(pp)))
 		svm_run_kicked(pp, vs);
-	if (__builtin_expect(pp->before_entry, 0))
+	if (unlikely(pp->before_entry))
 		svm_before_entry(pp, vs);
 	svm_enter(vs->block_spa);
 }

@@ -26,7 +26,7 @@ static bool svm_vs_init(struct vs *vs)
 
 	if (spa == MK_NO_PAGE)
 		return false;
-	vmcb = window(spa);
+	vmcb = phys_to_virt(spa);
 	/* What comes for Linux is not for others, and none of them holds it back. */
 	vmcb->instruction1 = SVM_INSTR1_INTR | SVM_INSTR1_NMI;
 	vmcb->exceptions = SVM_EXCEPTION_MC;
@@ -200,7 +200,8 @@ static unsigned int svm_vs_cpl(const struct vs *vs)
 typedef uint16_t __attribute__((aligned(1))) opcode16; /* instructions lie anywhere */
 
 /* Whether a CPUID without prefixes stands at rip, in the page that svm_fetch read last. */
-MK_HOT bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb, uint64_t rip)
+static __always_inline bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb,
+					   uint64_t rip)
 {
 	const struct code_window *w = &pp->code;
 	uint64_t offset = rip & BF_PAGE_MASK;
@@ -220,7 +221,7 @@ MK_HOT bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb, uint64_
  * The guest goes on at what stands there now: whatever the extension made of the registers that
  * instructions give their results in is taken back.
  */
-static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
+static __cold noinline void execute_again(const struct pp *pp, const struct vs *vs)
 {
 	if (exit_was_last(pp, vs))
 		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
@@ -230,7 +231,7 @@ static MK_RARE void execute_again(const struct pp *pp, const struct vs *vs)
  * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1),
  * unless TF is for branches only (§13.1.1, DebugCtl). false: it is to be executed again.
  */
-MK_HOT bool advance_ip(struct vs *vs)
+static __always_inline bool advance_ip(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 

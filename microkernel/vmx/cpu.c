@@ -65,11 +65,11 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 
 		if (spa == MK_NO_PAGE)
 			return BF_ERR_MK_POOL;
-		*(uint32_t *)window(spa) = vmx.revision;
+		*(uint32_t *)phys_to_virt(spa) = vmx.revision;
 		pp->vendor_page = spa;
 	}
 	pp->vmcs = NULL;
-	pp->unsettled = true;
+	pp->entry_dirty = true;
 	write_cr0((read_cr0() & vmx.cr0_fixed1) | vmx.cr0_fixed0);
 	write_cr4((mk.host_cr4 & vmx.cr4_fixed1) | vmx.cr4_fixed0 | CR4_VMXE);
 	if (!vmxon(pp->vendor_page)) {
@@ -112,5 +112,5 @@ void vmx_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
 	/* vmx_vs_run brings the VMCS up to date. */
 	pp->host_cr3 = cr3;
 	pp->host_fs_base = fs_base;
-	pp->unsettled = true;
+	pp->entry_dirty = true;
 }

@@ -49,13 +49,13 @@ void vmx_cr8_exit(struct vs *vs)
 	    asked & (access == ACCESS_TO ? PRIMARY_CR8_LOAD : PRIMARY_CR8_STORE))
 		return;
 	if (access == ACCESS_FROM) {
-		set_operand(qualification, vs->live[LIVE_CR8]);
+		set_operand(qualification, vs->unswitched[UNSWITCHED_CR8]);
 	} else {
 		uint64_t value = vmx_cr_operand(qualification);
 
 		if (value >> 4)
 			vmx_inject_gp(vs);
-		vs->live[LIVE_CR8] = value;
+		vs->unswitched[UNSWITCHED_CR8] = value;
 	}
 	(void)vmx_vs_advance_ip(vs);
 	vmx_vs_run(vs);

@@ -179,7 +179,7 @@ static void invept(uint64_t type, uint64_t eptp)
 	__asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
 	if (failed) {
 		mk_print("INVEPT of type %llu failed\n", (unsigned long long)type);
-		fail(BF_ERR_MK_VMCS, type, 0, eptp);
+		pp_fail(BF_ERR_MK_VMCS, type, 0, eptp);
 	}
 }
 
@@ -191,7 +191,7 @@ static void invvpid(uint64_t type, uint64_t vpid, uint64_t gla)
 	__asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
 	if (failed) {
 		mk_print("INVVPID of type %llu failed\n", (unsigned long long)type);
-		fail(BF_ERR_MK_VMCS, type, 0, gla);
+		pp_fail(BF_ERR_MK_VMCS, type, 0, gla);
 	}
 }
 

@@ -6,7 +6,7 @@
  * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS
  * then runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3
  * §26.2). The handler opens the window itself, so that an NMI between the look at nmi_pending in
- * vmx_run_unsettled and the VM entry is not late. Another VS does not run then: its run ends with
+ * vmx_run_slow and the VM entry is not late. Another VS does not run then: its run ends with
  * an exit for Linux.
  */
 #include <bsl/bits.h>
@@ -25,8 +25,8 @@ void vmx_owe(struct pp *pp)
 	const struct vs *vs = __atomic_load_n(&pp->vmcs, __ATOMIC_RELAXED);
 	uint64_t primary;
 
-	/* What was just being done to the controls may undo this: vmx_run_unsettled looks again. */
-	pp->unsettled = true;
+	/* What was just being done to the controls may undo this: vmx_run_slow looks again. */
+	pp->entry_dirty = true;
 	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
 	if (vs && vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
 		(void)vmcs_try_write(VMCS_primary_proc_based_vm_execution_ctls,
@@ -45,7 +45,7 @@ static void set_nmi_window(bool open)
 static void take_machine_check(struct pp *pp)
 {
 	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
-		pp->unsettled = true;
+		pp->entry_dirty = true;
 		set_nmi_window(true);
 		return;
 	}
@@ -54,10 +54,10 @@ static void take_machine_check(struct pp *pp)
 }
 
 /* An exit with another reason than the CPU's, or without one of the CPU's: it reads like this. */
-static _Noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
+static __noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
 {
 	area_of(vs)->told = reason;
-	pp->unsettled = true; /* until the next entry */
+	pp->entry_dirty = true; /* until the next entry */
 	exit_to_ext(pp, vs, reason);
 }
 
@@ -65,7 +65,7 @@ static _Noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
  * An exit for something that Linux is owed: to the extension it is one by an external interrupt,
  * after which Linux is to run, as after every other.
  */
-static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
+static __noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 {
 	tell(pp, vs, EXIT_EXTERNAL_INTERRUPT);
 }
@@ -77,7 +77,7 @@ static _Noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 static void leave_to_linux(struct pp *pp, struct vs *vs)
 {
 	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
-		pp->unsettled = true;
+		pp->entry_dirty = true;
 		set_nmi_window(true);
 		return;
 	}
@@ -86,13 +86,13 @@ static void leave_to_linux(struct pp *pp, struct vs *vs)
 	exit_for_linux(pp, vs);
 }
 
-void vmx_run_unsettled(struct pp *pp, struct vs *vs)
+void vmx_run_slow(struct pp *pp, struct vs *vs)
 {
 	struct vmx_area *area = area_of(vs);
 	bool launched = vs->launched;
 
 	vmx_current(vs);
-	pp->unsettled = false;
+	pp->entry_dirty = false;
 	area->told = 0;
 	if (area->host_cr3 != pp->host_cr3) {
 		vmcs_write(VMCS_HOST_CR3, pp->host_cr3);
@@ -122,7 +122,7 @@ void vmx_run_unsettled(struct pp *pp, struct vs *vs)
 void vmx_run_kicked(struct pp *pp, struct vs *vs)
 {
 	tlb_await_kick(pp);
-	vmx_run_unsettled(pp, vs);
+	vmx_run_slow(pp, vs);
 }
 
 void vmx_vs_run(struct vs *vs)
@@ -131,11 +131,11 @@ void vmx_vs_run(struct vs *vs)
 }
 
 /* Whether the entry was VMLAUNCH or VMRESUME, and whatever the CPU made of it: VMLAUNCH is next. */
-static _Noreturn void give_up(struct vs *vs, uint64_t detail)
+static __noreturn void give_up(struct vs *vs, uint64_t detail)
 {
 	vmx_vs_dump(vs);
 	vmx_vs_clear(vs);
-	fail(BF_ERR_VS_INVALID, detail, 0, 0);
+	pp_fail(BF_ERR_VS_INVALID, detail, 0, 0);
 }
 
 /*
@@ -154,7 +154,7 @@ static void hand_back(struct pp *pp, struct vs *vs, uint64_t reason, uint64_t de
 	exit_count(pp, vs, reason & EXIT_BASIC, reason, rip);
 }
 
-_Noreturn void vmx_entry_failed(uint64_t rflags)
+__noreturn void vmx_entry_failed(uint64_t rflags)
 {
 	struct pp *pp = this_pp();
 	struct vs *vs = pp->vs;
@@ -168,7 +168,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
 	mk_print("vs %u: VM entry failed: %s (%llu)\n", vs->id, vmx_error_name(number),
 		 (unsigned long long)number);
 	if (!number)
-		fail(BF_ERR_MK_VMCS, 0, 0, 0);
+		pp_fail(BF_ERR_MK_VMCS, 0, 0, 0);
 	if (number != ERROR_CONTROL_FIELDS)
 		give_up(vs, number);
 	vmx_print_control_checks();
@@ -181,7 +181,7 @@ _Noreturn void vmx_entry_failed(uint64_t rflags)
  * The guest has not run, nor is an event gone that was to be injected: the same entry is made
  * again.
  */
-static _Noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
+static __noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 {
 	uint64_t status;
 
@@ -193,7 +193,7 @@ static _Noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 }
 
 /* VM entry began and met guest state or MSRs that it does not take, or a machine check (§27.8). */
-static MK_RARE _Noreturn void refused(struct pp *pp, struct vs *vs, uint64_t reason)
+static __cold noinline __noreturn void refused(struct pp *pp, struct vs *vs, uint64_t reason)
 {
 	if ((reason & EXIT_BASIC) == EXIT_MACHINE_CHECK)
 		machine_check_of_entry(pp, vs);
@@ -252,7 +252,7 @@ static void machine_check(struct pp *pp, struct vs *vs)
 	if (vs->root)
 		return;
 	pp->mc_pending = true;
-	pp->unsettled = true;
+	pp->entry_dirty = true;
 	if (!vs->mc_exiting)
 		exit_for_linux(pp, vs);
 }
@@ -273,7 +273,7 @@ static void exception_or_nmi(struct pp *pp, struct vs *vs)
 	if (vs->nmi_exiting)
 		return;
 	pp->nmi_pending = true;
-	pp->unsettled = true;
+	pp->entry_dirty = true;
 	if (!vs->root)
 		exit_for_linux(pp, vs);
 	vmx_vs_run(vs);
@@ -327,7 +327,7 @@ void vmx_inject_gp(struct vs *vs)
 	vmx_vs_run(vs);
 }
 
-static _Noreturn void run_next(struct vs *vs)
+static __noreturn void run_next(struct vs *vs)
 {
 	(void)vmx_vs_advance_ip(vs);
 	vmx_vs_run(vs);
@@ -390,7 +390,7 @@ static void ept_violation(struct vs *vs)
 	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_CR) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) | \
 	 BSL_BIT(EXIT_EPT_VIOLATION))
 
-static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
+static __cold noinline __noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
 {
 	if (!pp->launched)
 		exit_first(pp);
@@ -428,7 +428,7 @@ static MK_RARE _Noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t re
 	exit_to_ext(pp, vs, reason);
 }
 
-MK_HOT _Noreturn void handle_exit(struct pp *pp)
+static __always_inline __noreturn void handle_exit(struct pp *pp)
 {
 	struct vs *vs = pp->vs;
 	uint64_t reason, basic;
@@ -436,29 +436,28 @@ MK_HOT _Noreturn void handle_exit(struct pp *pp)
 	vs->guest_cr2 = read_cr2();
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);
-	if (__builtin_expect(reason & EXIT_ENTRY_FAILED, 0))
+	if (unlikely(reason & EXIT_ENTRY_FAILED))
 		refused(pp, vs, reason);
 	basic = reason & EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */
-	if (__builtin_expect(OUR_EXITS >> (basic & 63) & 1 || exit_has_leaf() || pp->fallback ||
-				     !pp->launched,
-			     0))
+	if (unlikely(OUR_EXITS >> (basic & 63) & 1 || exit_has_leaf() || pp->fallback ||
+		     !pp->launched))
 		our_exit(pp, vs, reason);
 	exit_to_ext(pp, vs, reason);
 }
 
-static MK_RARE _Noreturn void handle_exit_flushed(struct pp *pp)
+static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }
 
-_Noreturn void vmx_exit(void)
+__noreturn void vmx_exit(void)
 {
 	struct pp *pp = this_pp();
 
-	if (__builtin_expect(!tlb_leave_guest(pp), 0))
+	if (unlikely(!tlb_leave_guest(pp)))
 		handle_exit_flushed(pp);
 	handle_exit(pp);
 }

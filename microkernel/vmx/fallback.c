@@ -21,7 +21,7 @@
 static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
 {
 	if (!vmx_judge_controls(vs, field, &value))
-		fail(BF_ERR_VMX_CONTROLS, field, 0, 0);
+		pp_fail(BF_ERR_VMX_CONTROLS, field, 0, 0);
 	vmcs_write(field, value);
 }
 
@@ -38,7 +38,7 @@ void vmx_fallback_init(struct vs *vs)
 		this_pp()->nmi_pending = true;
 	area->nmi_window = false;
 	vs->nmi_exiting = false;
-	this_pp()->unsettled = true;
+	this_pp()->entry_dirty = true;
 	set_controls(vs, VMCS_pin_based_vm_execution_ctls, 0);
 	set_controls(vs, VMCS_primary_proc_based_vm_execution_ctls,
 		     (PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY) & vmx.primary.may);
@@ -133,7 +133,7 @@ static bool do_cr_access(void)
 	return true;
 }
 
-_Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
+__noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 {
 	bool done = true;
 
@@ -170,11 +170,11 @@ _Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 		mk_print("vs %u: exit %llu, and no extension\n", vs->id,
 			 (unsigned long long)reason);
 		vmx_vs_dump(vs);
-		fail(BF_ERR_VS_INVALID, reason, 0, 0);
+		pp_fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	}
 	if (!done)
 		vmx_inject_gp(vs);
 	if (vmx_vs_advance_ip(vs) != ADVANCE_DONE)
-		fail(BF_ERR_VS_INVALID, reason, 0, 0);
+		pp_fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	vmx_vs_run(vs);
 }

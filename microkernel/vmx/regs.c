@@ -56,7 +56,7 @@ static uint64_t read_live(const struct vs *vs, uint64_t number)
 	case MK1_INTEL_kernel_gs_base:
 		return live_msr(vs, MSR_KERNEL_GS_BASE, area->kernel_gs_base);
 	default:
-		return live_read(vs, (enum live_reg)(number - MK1_INTEL_cr8));
+		return unswitched_read(vs, (enum unswitched_reg)(number - MK1_INTEL_cr8));
 	}
 }
 
@@ -85,13 +85,13 @@ static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 	switch (number) {
 	case MK1_INTEL_cr2:
 		vs->guest_cr2 = value;
-		this_pp()->unsettled = true;
+		this_pp()->entry_dirty = true;
 		return true;
 	case MK1_INTEL_dr6:
 		if (value >> 32)
 			return false;
 		area->dr6 = value;
-		this_pp()->unsettled = true;
+		this_pp()->entry_dirty = true;
 		return true;
 	case MK1_INTEL_star:
 		area->guest[VMX_STAR].value = value;
@@ -108,7 +108,7 @@ static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 	case MK1_INTEL_kernel_gs_base:
 		return set_live_msr(vs, MSR_KERNEL_GS_BASE, &area->kernel_gs_base, value);
 	default:
-		return live_write(vs, (enum live_reg)(number - MK1_INTEL_cr8), value);
+		return unswitched_write(vs, (enum unswitched_reg)(number - MK1_INTEL_cr8), value);
 	}
 }
 
@@ -254,7 +254,8 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
 		area->nmi_window = value & PRIMARY_NMI_WINDOW;
 		area->cr8_exiting = (uint32_t)value & (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE);
-		this_pp()->unsettled = true; /* the window may have been open for an NMI of ours */
+		this_pp()->entry_dirty =
+			true; /* the window may have been open for an NMI of ours */
 		break;
 	case MK1_INTEL_vmexit_ctls:
 		area->acknowledge = value & EXIT_ACKNOWLEDGE;
@@ -277,7 +278,7 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 	case MK1_INTEL_cr0:
 	case MK1_INTEL_cr4:
 		area->raw_crs = true;
-		this_pp()->unsettled = true;
+		this_pp()->entry_dirty = true;
 		break;
 	default:
 		break;

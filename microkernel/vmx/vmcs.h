@@ -5,6 +5,7 @@
 
 #include <abi/mk1_regs_intel.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 /* Every field that Mk#1 knows, as VMCS_<name of the register>. */
 #define VMCS_ENUM_RW(name, encoding) VMCS_##name = (encoding),
@@ -149,7 +150,7 @@ enum vmcs_field {
 #define EPT_VIOLATION_IRET 0x1000 /* exit qualification: IRET had unblocked NMIs, table 28-7 */
 
 /* Prints the field and gives the PP up. */
-_Noreturn void vmcs_failed(uint64_t field);
+__noreturn void vmcs_failed(uint64_t field);
 
 /* false: there is no current VMCS, or it has no such field (§31.2). */
 static inline bool vmcs_try_read(uint64_t field, uint64_t *value)
@@ -173,14 +174,14 @@ static inline uint64_t vmcs_read(uint64_t field)
 {
 	uint64_t value;
 
-	if (__builtin_expect(!vmcs_try_read(field, &value), 0))
+	if (unlikely(!vmcs_try_read(field, &value)))
 		vmcs_failed(field);
 	return value;
 }
 
 static inline void vmcs_write(uint64_t field, uint64_t value)
 {
-	if (__builtin_expect(!vmcs_try_write(field, value), 0))
+	if (unlikely(!vmcs_try_write(field, value)))
 		vmcs_failed(field);
 }
 

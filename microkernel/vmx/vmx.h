@@ -4,6 +4,7 @@
 #define MK_VMX_VMX_H
 
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 #include "mem/mem.h"
 #include "obj/objects.h"
@@ -69,7 +70,7 @@ struct vmx_area {
 
 static inline struct vmx_area *area_of(const struct vs *vs)
 {
-	return window(vs->msr_area);
+	return phys_to_virt(vs->msr_area);
 }
 
 /* cpu.c */
@@ -98,7 +99,7 @@ bool vmx_init_controls(const struct vs *vs);
 bool vmx_controls_offered(void);
 /* Bits of CR0 that must be 1 in this VS as it is. */
 uint64_t vmx_cr0_forced(void);
-MK_RARE void vmx_complete_crs(struct vmx_area *area);
+__cold noinline void vmx_complete_crs(struct vmx_area *area);
 
 /* exchange.c: on this PP, after VMXON; in a new VS, whose VMCS is the current one */
 void vmx_exchange_enable(void);
@@ -127,18 +128,19 @@ uint64_t vmx_vs_read(struct vs *vs, uint64_t reg, uint64_t *value);
 uint64_t vmx_vs_write(struct vs *vs, uint64_t reg, uint64_t value);
 
 /* exit.c */
-__attribute__((noreturn)) void vmx_vs_run(struct vs *vs); /* _Noreturn is no part of the type */
+__noreturn void vmx_vs_run(struct vs *vs); /* __noreturn is no part of the type */
 /* The entries that need more than the general registers. */
-MK_RARE _Noreturn void vmx_run_unsettled(struct pp *pp, struct vs *vs);
-MK_RARE _Noreturn void vmx_run_kicked(struct pp *pp, struct vs *vs); /* or an NMI first: tlb.h */
+__cold noinline __noreturn void vmx_run_slow(struct pp *pp, struct vs *vs);
+__cold noinline __noreturn void vmx_run_kicked(struct pp *pp,
+					       struct vs *vs); /* or an NMI first: tlb.h */
 void vmx_inject(uint64_t event);
 void vmx_reinject(void); /* the event whose delivery the exit interrupted */
-_Noreturn void vmx_inject_ud(
+__noreturn void vmx_inject_ud(
 	struct vs *vs); /* at the instruction that exited, and into the guest */
-_Noreturn void vmx_inject_gp(struct vs *vs);
+__noreturn void vmx_inject_gp(struct vs *vs);
 void vmx_owe(struct pp *pp);
-_Noreturn void vmx_exit(void);
-_Noreturn void vmx_entry_failed(uint64_t rflags);
+__noreturn void vmx_exit(void);
+__noreturn void vmx_entry_failed(uint64_t rflags);
 
 /* cr8.c: what a MOV to a control register moves */
 uint64_t vmx_cr_operand(uint64_t qualification);
@@ -147,7 +149,7 @@ void vmx_cr8_exit(struct vs *vs);
 
 /* fallback.c */
 void vmx_fallback_init(struct vs *vs);
-_Noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason);
+__noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason);
 
 /* checks.c: the name of a VM-instruction error; what guest state and controls lack for VM entry */
 const char *vmx_error_name(uint64_t number);
@@ -155,21 +157,21 @@ void vmx_print_checks(void);
 void vmx_print_control_checks(void);
 
 /* entry.S */
-_Noreturn void vmx_enter(bool launched);
-_Noreturn void vmx_resume(void);
+__noreturn void vmx_enter(bool launched);
+__noreturn void vmx_resume(void);
 void vmx_exit_entry(void);
 
 /*
- * Into the guest. pp->unsettled is set by whatever may leave something for the entry to do: another
- * VMCS or none is current, the extension is another one, the guest's CR2 or DR6 is not in the CPU
- * any more, an NMI is owed to the root VS. An NMI behind the look at it sees to everything itself:
- * vmx_owe.
+ * Into the guest. pp->entry_dirty is set by whatever may leave something for the entry to do:
+ * another VMCS or none is current, the extension is another one, the guest's CR2 or DR6 is not in
+ * the CPU any more, an NMI is owed to the root VS. An NMI behind the look at it sees to everything
+ * itself: vmx_owe.
  */
-MK_HOT _Noreturn void vmx_run(struct pp *pp, struct vs *vs)
+static __always_inline __noreturn void vmx_run(struct pp *pp, struct vs *vs)
 {
-	if (__builtin_expect(pp->unsettled, 0))
-		vmx_run_unsettled(pp, vs);
-	if (__builtin_expect(!tlb_enter_guest(pp), 0))
+	if (unlikely(pp->entry_dirty))
+		vmx_run_slow(pp, vs);
+	if (unlikely(!tlb_enter_guest(pp)))
 		vmx_run_kicked(pp, vs);
 	vmx_resume();
 }

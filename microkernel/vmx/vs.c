@@ -56,7 +56,7 @@ void vmcs_failed(uint64_t field)
 {
 	mk_print("pp %u: access to VMCS field 0x%llx failed\n", this_pp()->handoff.ppid,
 		 (unsigned long long)field);
-	fail(BF_ERR_MK_VMCS, field, 0, 0);
+	pp_fail(BF_ERR_MK_VMCS, field, 0, 0);
 }
 
 bool vmx_try_current(struct vs *vs)
@@ -65,7 +65,7 @@ bool vmx_try_current(struct vs *vs)
 
 	if (pp->vmcs == vs)
 		return true;
-	pp->unsettled = true;
+	pp->entry_dirty = true;
 	/* An NMI in between must not take the old VMCS for the current one. */
 	__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
 	if (!vmx_load(vs->block_spa))
@@ -79,7 +79,7 @@ void vmx_current(struct vs *vs)
 {
 	if (!vmx_try_current(vs)) {
 		mk_print("VMPTRLD of vs %u failed\n", vs->id);
-		fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+		pp_fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
 	}
 }
 
@@ -90,7 +90,7 @@ static bool clear(struct vs *vs)
 	bool cleared;
 
 	if (pp->vmcs == vs) {
-		pp->unsettled = true;
+		pp->entry_dirty = true;
 		__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
 	}
 	vs->launched = false;
@@ -104,7 +104,7 @@ void vmx_vs_clear(struct vs *vs)
 {
 	if (!clear(vs)) {
 		mk_print("VMCLEAR of vs %u failed\n", vs->id);
-		fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
+		pp_fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
 	}
 }
 
@@ -201,7 +201,7 @@ static bool vmx_vs_init(struct vs *vs)
 		pool_free(vs->block_spa);
 		return false;
 	}
-	vs->block = window(vs->block_spa);
+	vs->block = phys_to_virt(vs->block_spa);
 	*(uint32_t *)vs->block = vmx.revision;
 	area_of(vs)->dr6 = 0xFFFF0FF0; /* after reset */
 	/* It may be meant for another PP, which cannot have it before it is cleared here. */
@@ -312,7 +312,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	area->cstar = state->cstar;
 	area->kernel_gs_base = state->kernel_gs_base;
 	vs->guest_cr2 = state->cr2;
-	this_pp()->unsettled = true;
+	this_pp()->entry_dirty = true;
 	if (this_pp()->vs == vs) {
 		wrmsr(MSR_CSTAR, state->cstar);
 		wrmsr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
@@ -387,11 +387,11 @@ static unsigned int vmx_vs_cpl(const struct vs *vs)
  * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
  * followed by a single-step trap, unless that is for branches only (§27.3.1.5).
  */
-MK_HOT bool advance_ip(struct vs *vs)
+static __always_inline bool advance_ip(struct vs *vs)
 {
 	uint64_t length, rip, next, state, rflags;
 
-	if (__builtin_expect(this_pp()->vmcs != vs, 0))
+	if (unlikely(this_pp()->vmcs != vs))
 		vmx_current(vs);
 	length = vmcs_read(VMCS_vmexit_instruction_length);
 	if (length - 1 >= 15)
@@ -399,15 +399,15 @@ MK_HOT bool advance_ip(struct vs *vs)
 	rip = vmcs_read(VMCS_rip);
 	next = rip + length;
 	/* Outside of 64-bit mode the instruction pointer wraps. */
-	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) && !(vmcs_read(VMCS_cs_attrib) & AR_L))
+	if (unlikely((rip ^ next) >> 32 != 0) && !(vmcs_read(VMCS_cs_attrib) & AR_L))
 		next = (uint32_t)next;
 	vmcs_write(VMCS_rip, next);
 	state = vmcs_read(VMCS_interruptibility_state);
-	if (__builtin_expect(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))
+	if (unlikely(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)))
 		vmcs_write(VMCS_interruptibility_state,
 			   state & ~(uint64_t)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
 	rflags = vmcs_read(VMCS_rflags);
-	if (__builtin_expect(rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF))) {
 		vmcs_write(VMCS_rflags, rflags & ~(uint64_t)RFLAGS_RF);
 		if (rflags & RFLAGS_TF && !(vmcs_read(VMCS_debugctl) & DEBUGCTL_BTF))
 			vmcs_write(VMCS_pending_debug_exceptions,

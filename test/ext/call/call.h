@@ -91,7 +91,7 @@ static const uint8_t reg_gpr[6] = { BF_RDI, BF_RSI, BF_RDX, BF_R10, BF_R8, BF_R9
 static uint64_t out[6];
 
 /* SYSCALL with all registers as in gpr, in the order of enum bf_gpr; leaves them there. */
-__attribute__((naked, noinline)) static void syscall_with(uint64_t *gpr __attribute__((unused)))
+__attribute__((naked, __noinline__)) static void syscall_with(uint64_t *gpr __attribute__((unused)))
 {
 	__asm__("push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
 		"push %rdi\n\t"

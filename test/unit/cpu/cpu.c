@@ -616,7 +616,7 @@ static void deliver(greg_t *gregs, uint64_t vector, uint64_t error_code)
 
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		frame.gpr[i] = (uint64_t)gregs[frame_gregs[i]];
-	trap(&frame);
+	trap_dispatch(&frame);
 	gregs[REG_RIP] = (greg_t)frame.rip;
 }
 

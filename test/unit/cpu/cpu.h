@@ -2,7 +2,7 @@
 /*
  * Fake CPUs for the microkernel in a test process: a signal handler emulates the privileged
  * instructions on a model of registers, MSRs, paging and VMX. What a real CPU would answer with an
- * exception goes to the microkernel's trap(); what it would not survive ends the test.
+ * exception goes to the microkernel's trap_dispatch(); what it would not survive ends the test.
  */
 #ifndef TEST_CPU_CPU_H
 #define TEST_CPU_CPU_H

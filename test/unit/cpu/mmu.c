@@ -50,15 +50,15 @@ void *phys_at(uint64_t spa)
 }
 
 /* The window of the microkernel (mem.h). */
-void *window(uint64_t spa);
-uint64_t window_spa(const void *va);
+void *phys_to_virt(uint64_t spa);
+uint64_t virt_to_phys(const void *va);
 
-void *window(uint64_t spa)
+void *phys_to_virt(uint64_t spa)
 {
 	return phys_at(spa);
 }
 
-uint64_t window_spa(const void *va)
+uint64_t virt_to_phys(const void *va)
 {
 	return (uint64_t)((const uint8_t *)va - phys) + PHYS_BASE;
 }

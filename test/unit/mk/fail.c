@@ -153,7 +153,7 @@ START_TEST(fail_callback_and_again)
 
 	in_vmexit(_i % 2);
 	cpu->cr2 = 0x8000;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	ck_assert_uint_eq(ended.arg0, 6ULL << 32 | f.vector);
@@ -166,7 +166,7 @@ START_TEST(fail_callback_and_again)
 	ck_assert_uint_eq(ended.rflags, f.rflags);
 	ck_assert_mem_eq(ended.gpr, f.gpr, sizeof(f.gpr));
 	/* handled: the callback goes on, and may fail again */
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	ck_assert_uint_eq(SYS(vs_run_current, HANDLE), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -203,10 +203,10 @@ START_TEST(fault_in_the_fail_callback)
 	struct trap_frame f = user_fault(VECTOR_PF);
 
 	in_vmexit(_i);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	f.vector = VECTOR_GP;
 	f.rip++;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
 	ck_assert_uint_eq(status_of(0)->rip, f.rip);
 	expect_alone(BF_ERR_EXT_FAIL_FAULT);
@@ -219,7 +219,7 @@ START_TEST(exit_in_the_fail_callback)
 
 	in_vmexit(_i);
 	cpu->cr2 = 0xABC;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
 	ck_assert_uint_eq(status_of(0)->detail, VECTOR_PF);
 	ck_assert_uint_eq(status_of(0)->rip, f.rip);
@@ -234,7 +234,7 @@ START_TEST(fault_without_a_fail_callback)
 
 	in_vmexit(_i);
 	host_pp->ext->fail = 0;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	expect_alone(BF_ERR_EXT_FAULT);
 }
 END_TEST
@@ -245,7 +245,7 @@ START_TEST(fault_in_start)
 
 	machine_of(_i);
 	enter(0);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_LEFT);
 	expect_failed(BF_ERR_EXT_FAULT);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_EXT_FAULT);
@@ -312,11 +312,11 @@ START_TEST(debug_trap_in_ring_0)
 	struct trap_frame f = { .vector = VECTOR_DB, .cs = BF_SEL_KERNEL_CS, .rip = 0x1234 };
 
 	in_vmexit(_i);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_uint_eq(f.rip, 0x1234);
 	f.cs = BF_SEL_USER_CS;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 }
@@ -329,13 +329,13 @@ START_TEST(bus_lock_in_ring_3)
 
 	in_vmexit(_i);
 	cpu->dr[6] &= ~0x800ULL;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_int_eq(memcmp(&f, &before, sizeof(f)), 0);
 	ck_assert_uint_eq(cpu->dr[6], 0xFFFF0FF0);
 	cpu->dr[6] &= ~0x800ULL;
 	f.rflags |= RFLAGS_TF;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 }
@@ -350,7 +350,7 @@ START_TEST(failing_twice)
 	SYS(control_exit);
 	expect_failed(BF_ERR_EXT_EXIT);
 	f.cs = BF_SEL_KERNEL_CS;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RESET);
 	ck_assert_uint_eq(cpu->arg[INSN_OUT][0], 0xCF9);
 	ck_assert_uint_eq(cpu->arg[INSN_OUT][1], 6);
@@ -389,7 +389,7 @@ START_TEST(linux_does_not_keep_half_a_change_for_later)
 		rip = 0x7777;
 	}
 	ck_assert_uint_eq(reg_write(0, rip_reg, 0x8888), MK1_SUCCESS);
-	RUN(fail(BF_ERR_VS_INVALID, 0, 0, 0));
+	RUN(pp_fail(BF_ERR_VS_INVALID, 0, 0, 0));
 	ck_assert_int_eq(ended.end, END_GUEST);
 	base = _i % 2 ? msr_get(cpu, MSR_KERNEL_GS_BASE) : 0x1111000;
 	ck_assert_uint_eq(base, 0x1111000);
@@ -499,7 +499,7 @@ START_TEST(nothing_runs_in_start)
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
 	if (_i / 2) {
-		RUN(trap(&f));
+		RUN(trap_dispatch(&f));
 		ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	}
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
@@ -523,7 +523,7 @@ START_TEST(the_fail_callback_of_bootstrap_may_run)
 
 	machine_of(_i);
 	start();
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	/* but there is nothing to step over */
 	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
@@ -545,7 +545,7 @@ START_TEST(again_where_nothing_can_be)
 
 	f.rip = 0x800000000000;
 	in_vmexit(_i);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	SYS(control_again);
 	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
@@ -565,7 +565,7 @@ START_TEST(alignment_check_of_ring_3)
 	start_and_launch();
 	guest_exit(exit_reason());
 	cpu->ac = true;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	ck_assert_uint_eq(cpu->ac, _i);
 }
@@ -590,14 +590,14 @@ START_TEST(cpuid_that_faults)
 	wanted.gpr[BF_RCX] = 0x33;
 	wanted.gpr[BF_RDX] = 0x44;
 	wanted.rip += 2;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_mem_eq(&f, &wanted, sizeof(f));
 	/*
 	 * with an error code, other instructions, where nothing can be read: a fault like any other
 	 */
 	f = user_fault(VECTOR_GP);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 }
 END_TEST
@@ -611,7 +611,7 @@ START_TEST(gp_of_other_instructions)
 	memcpy(mmu_user(f.rip, false, true), _i == 0 ? "\x0F\x32" : "\xF4\xA2", 2);
 	if (_i == 2)
 		f.rip = 0x800000000000;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 }
@@ -622,7 +622,7 @@ START_TEST(fault_of_the_microkernel)
 	in_vmexit(_i);
 	msr_drop(cpu, MSR_FS_BASE);
 	struct trap_frame f = user_fault(VECTOR_UD);
-	RUN(trap(&f)); /* into the fail callback: WRMSR of FS base faults in ring 0 */
+	RUN(trap_dispatch(&f)); /* into the fail callback: WRMSR of FS base faults in ring 0 */
 	ck_assert_uint_eq(status_of(0)->detail, VECTOR_GP);
 	expect_alone(BF_ERR_MK_FAULT);
 }
@@ -653,11 +653,11 @@ static void nmis(struct trap_frame *f, uint64_t overdue)
 	struct trap_frame first = *f;
 
 	status_of(0)->overdue = overdue;
-	RUN(trap(&first));
+	RUN(trap_dispatch(&first));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_uint_eq(first.rip, f->rip);
 	let_time_pass();
-	RUN(trap(f));
+	RUN(trap_dispatch(f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert(host_pp->nmi_pending);
 }
@@ -699,8 +699,8 @@ START_TEST(not_overdue)
 	nmis(&f, status_of(0)->exits + 2);
 	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
 	status_of(0)->overdue = status_of(0)->exits + 1;
-	RUN(trap(&f));
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 }
@@ -759,7 +759,7 @@ START_TEST(nmi_in_root_mode)
 				.cs = _i & 2 ? BF_SEL_USER_CS : BF_SEL_KERNEL_CS };
 
 	in_vmexit(_i & 1);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert(host_pp->nmi_pending);
 }
@@ -798,7 +798,7 @@ START_TEST(machine_check_in_root_mode)
 
 	in_vmexit(_i & 1);
 	msr_set(cpu, MSR_MCG_STATUS, 5); /* MCIP, RIPV */
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	put_injected(INJECTED_UD);
 	SYS(vs_run_current, HANDLE);
@@ -813,7 +813,7 @@ START_TEST(machine_check_in_root_mode)
 	/* another VS is none of its business */
 	put_injected(0);
 	guest_exit(exit_reason());
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_run, HANDLE, 0, 0, 1), NOT_RETURNED);
 	ck_assert_uint_eq(injected(), 0);
@@ -828,7 +828,7 @@ START_TEST(machine_check_before_promote)
 
 	in_vmexit(_i);
 	msr_set(cpu, MSR_MCG_STATUS, 5);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(ended.sp->mc_pending, 1);
@@ -845,8 +845,8 @@ START_TEST(machine_check_and_nmi)
 
 	in_vmexit(_i);
 	msr_set(cpu, MSR_MCG_STATUS, 5);
-	RUN(trap(&f));
-	RUN(trap(&nmi));
+	RUN(trap_dispatch(&f));
+	RUN(trap_dispatch(&nmi));
 	SYS(vs_run_current, HANDLE);
 	ck_assert_uint_eq(injected(), INJECTED_MC);
 	ck_assert(!host_pp->mc_pending);
@@ -876,7 +876,7 @@ START_TEST(machine_check_that_ends)
 	in_vmexit(_i & 1);
 	if (_i & 4)
 		msr_set(cpu, MSR_MCG_STATUS, 4);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	if (!(_i & 2)) {
 		ck_assert_int_eq(ended.end, END_RESET);
 		return;

@@ -290,7 +290,7 @@ START_TEST(an_nmi_after_a_shootdown)
 {
 	with_guest(_i);
 	host_pp->nmi_pending = true;
-	host_pp->unsettled = true;
+	host_pp->entry_dirty = true;
 	host_pp->tlb->seen--;
 	SYS(vs_run_current, HANDLE);
 	expect_told(interrupt_reason());
@@ -304,7 +304,7 @@ START_TEST(an_nmi_behind_an_event)
 	with_guest(_i);
 	put_event_to_inject(EVENT(0, 0x40));
 	host_pp->nmi_pending = true;
-	host_pp->unsettled = true;
+	host_pp->entry_dirty = true;
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(event_to_inject(), EVENT(0, 0x40));
@@ -340,7 +340,7 @@ START_TEST(an_nmi_just_before_the_entry)
 	struct trap_frame f = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
 
 	in_guest(1);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert(nmi_window());
 	guest_exit(EXIT_NMI_WINDOW);
 	expect_told(EXIT_EXTERNAL_INTERRUPT);
@@ -378,7 +378,7 @@ START_TEST(a_machine_check)
 	case 1:
 		guest_exit(cpuid_reason());
 		msr_set(cpu, MSR_MCG_STATUS, 5);
-		RUN(trap(&f));
+		RUN(trap_dispatch(&f));
 		SYS(vs_run_current, HANDLE);
 		break;
 	default:
@@ -416,7 +416,7 @@ START_TEST(a_machine_check_behind_an_event)
 
 	with_guest(_i);
 	msr_set(cpu, MSR_MCG_STATUS, 5);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	put_event_to_inject(EVENT(0, 0x40));
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);

@@ -406,7 +406,7 @@ static void make_pp(uint32_t ppid)
 		sp->cpu.cr4 |= CR4_LA57;
 	}
 	ck_assert(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, true) != NULL);
-	pp->handoff.area_pt = window_spa(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, false)) &
+	pp->handoff.area_pt = virt_to_phys(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, false)) &
 			      ~(uint64_t)BF_PAGE_MASK;
 	pp->handoff.switch_page = (uint64_t)sp;
 	pp->handoff.switch_leave = (uint64_t)switch_leave;

@@ -11,7 +11,6 @@
 #define MK1_WANT_NUMBERS
 
 #include <check.h>
-#undef fail /* of libcheck, for those who miss its ck_ prefix */
 
 #include <abi/handoff.h>
 #include <abi/mk1.h>

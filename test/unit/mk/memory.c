@@ -206,27 +206,27 @@ START_TEST(direct_map_fault_is_mended)
 	on_pp(1);
 	ck_assert(!mmu_user(va, false, false));
 	cpu->cr2 = va;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert(mmu_user(va, false, false) != NULL);
 	/* the table is there: whatever it was, it is the extension's fault */
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	ck_assert_uint_eq(ended.arg1, va);
 	host_pp->phase = PHASE_VMEXIT;
 	cpu->cr2 = va + (1ULL << 40); /* nothing there */
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	host_pp->phase = PHASE_VMEXIT;
 	f.error_code |= 1; /* what is there does not allow it */
 	cpu->cr2 = va;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 	host_pp->phase = PHASE_VMEXIT;
 	f.error_code &= ~1ULL;
 	cpu->cr2 = EXT_DATA;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_uint_eq(ended.rip, EXT_FAIL);
 }
 END_TEST
@@ -414,7 +414,7 @@ static void nmi_comes(int signal)
 	struct trap_frame f = { .vector = VECTOR_NMI, .cs = BF_SEL_USER_CS };
 
 	(void)signal;
-	trap(&f);
+	trap_dispatch(&f);
 }
 
 /* Such an NMI must not become the guest's, nor Linux's that has its CPU back. */
@@ -424,7 +424,7 @@ START_TEST(nobody_else_takes_the_nmi)
 	start_and_launch();
 	guest_exit(_i / 3 ? EXIT_CPUID : 0x72);
 	if (_i % 3 == 1)
-		host_pp->unsettled = true;
+		host_pp->entry_dirty = true;
 	host_pp->tlb->kick = KICK_SENT;
 	tlb_generation++;
 	in_a_while(nmi_comes);

@@ -450,7 +450,7 @@ START_TEST(a_faulting_pp_lets_go)
 	in_vmexit(_i);
 	mk_lock(&outer);
 	mk_lock(&inner);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_MK_FAULT);
 	ck_assert_uint_eq(host_pp->nr_locks, 0);
@@ -467,7 +467,7 @@ START_TEST(no_map_in_a_vm_that_goes)
 	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
 	vm = vm_get((uint16_t)regs.reg[0]);
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm->id), MK1_SUCCESS);
-	ck_assert(!direct_map(host_pp->ext, vm, LINUX_RAM));
+	ck_assert(!direct_map_page(host_pp->ext, vm, LINUX_RAM));
 }
 END_TEST
 
@@ -498,7 +498,7 @@ END_TEST
 /* Registers that stay in the CPU: in it while the VS is active, beside it else; the CPU judges. */
 START_TEST(live_registers)
 {
-	static const uint16_t numbers[2][NR_LIVE_REGS] = {
+	static const uint16_t numbers[2][NR_UNSWITCHED_REGS] = {
 		{ MK1_AMD_cr8, MK1_AMD_dr0, MK1_AMD_dr1, MK1_AMD_dr2, MK1_AMD_dr3, MK1_AMD_xcr0 },
 		{ MK1_INTEL_cr8, MK1_INTEL_dr0, MK1_INTEL_dr1, MK1_INTEL_dr2, MK1_INTEL_dr3,
 		  MK1_INTEL_xcr0 }
@@ -507,8 +507,8 @@ START_TEST(live_registers)
 
 	in_vmexit(_i % 2);
 	vsid = _i < 2 ? 0 : (uint16_t)vs2;
-	for (unsigned int i = 0; i < NR_LIVE_REGS; i++) {
-		uint64_t value = i == LIVE_XCR0 ? 3 : i + 5;
+	for (unsigned int i = 0; i < NR_UNSWITCHED_REGS; i++) {
+		uint64_t value = i == UNSWITCHED_XCR0 ? 3 : i + 5;
 
 		ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][i], value), MK1_SUCCESS);
 		ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][i]), value);
@@ -517,16 +517,17 @@ START_TEST(live_registers)
 	ck_assert_uint_eq(cpu->cr8, vsid ? 0 : 5);
 	ck_assert_uint_eq(cpu->xcr0, vsid ? 7 : 3);
 	/* without x87 there is no XCR0 */
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 0), MK1_SUCCESS);
-	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 1);
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 6), MK1_SUCCESS);
-	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 7);
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][UNSWITCHED_XCR0], 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][UNSWITCHED_XCR0]), 1);
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][UNSWITCHED_XCR0], 6), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][UNSWITCHED_XCR0]), 7);
 	if (vsid)
 		return;
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_CR8], 16), MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][LIVE_XCR0], 15),
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][UNSWITCHED_CR8], 16),
 			  MK1_INVALID_INPUT_REG(3));
-	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][LIVE_XCR0]), 7);
+	ck_assert_uint_eq(reg_write(vsid, numbers[_i % 2][UNSWITCHED_XCR0], 15),
+			  MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(reg_read(vsid, numbers[_i % 2][UNSWITCHED_XCR0]), 7);
 }
 END_TEST
 

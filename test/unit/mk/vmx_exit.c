@@ -80,13 +80,13 @@ START_TEST(one_thing_differs)
 	in_vmexit();
 	SYS(vs_run_current, HANDLE);
 	guest_exit(EXIT_CPUID);
-	ck_assert(!host_pp->unsettled);
+	ck_assert(!host_pp->entry_dirty);
 	f.vector = _i < 2 ? VECTOR_DB : VECTOR_NMI;
 	if (_i == 0)
 		cpu->cr2++;
 	else if (_i == 1)
 		cpu->dr[6] ^= 1;
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(cpu->cr2, host_pp->vs->guest_cr2);
@@ -169,7 +169,7 @@ START_TEST(nmi_in_root_mode)
 		ck_assert_uint_eq(SYS(vs_clear, HANDLE, 0), MK1_SUCCESS);
 	if (_i == 2)
 		vmx_fail(INSN_VMREAD, ANY, 1);
-	RUN(trap(&f));
+	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert(host_pp->nmi_pending);
 	ck_assert_uint_eq(_i == 0 ? false : nmi_window(), _i == 3);
