@@ -159,24 +159,21 @@ static enum bf_error check_segments(const struct bsl_elf *elf, uint64_t *detail)
 }
 
 /*
- * One TLS segment at most. Its initial data is what the file has: its address need not be that of a
- * loadable segment, and one at the same address may hold something else.
+ * The initial thread_local data is what the file has: its address need not be that of a loadable
+ * segment, and one at the same address may hold something else.
  */
-static enum bf_error check_tls(struct bsl_elf *elf, const struct program_header *ph)
+static void take_tls(struct bsl_elf *elf, const struct program_header *ph)
 {
-	if (elf->tls_memsz)
-		return BF_ERR_ELF_TLS;
 	elf->tls_data = ph->filesz ? elf->data + ph->offset : NULL;
 	elf->tls_filesz = ph->filesz;
 	elf->tls_memsz = ph->memsz;
-	return BF_ERR_OK;
 }
 
 enum bf_error bsl_elf_open(struct bsl_elf *elf, const void *data, uint64_t size, uint64_t base,
 			   uint64_t length, uint64_t *detail)
 {
+	uint32_t i, nr_tls = 0;
 	enum bf_error error;
-	uint32_t i;
 
 	*elf = (struct bsl_elf){ .data = data, .size = size };
 	*detail = 0;
@@ -193,8 +190,12 @@ enum bf_error bsl_elf_open(struct bsl_elf *elf, const void *data, uint64_t size,
 		struct program_header ph = read_phdr(elf, i);
 
 		*detail = i;
-		if (ph.type == PT_TLS)
-			error = check_tls(elf, &ph);
+		if (ph.type != PT_TLS)
+			continue;
+		if (nr_tls++)
+			error = BF_ERR_ELF_TLS;
+		else
+			take_tls(elf, &ph);
 	}
 	if (error == BF_ERR_OK)
 		*detail = 0;

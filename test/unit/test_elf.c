@@ -249,6 +249,10 @@ START_TEST(refuses_tls)
 	setup();
 	file.phdrs[ELF_RODATA] = *tls;
 	ck_assert_int_eq(open_file(), BF_ERR_ELF_TLS);
+	setup();
+	tls->p_filesz = tls->p_memsz = 0; /* the second of two, although the first is empty */
+	elf_segment(&file, ELF_RODATA, PT_TLS, PF_R, 0x800, BASE + 0x1800, 0x20, 0x40);
+	ck_assert_int_eq(open_file(), BF_ERR_ELF_TLS);
 }
 END_TEST
 
