@@ -5,6 +5,7 @@
 # make check-slow      more machines
 # make demo            the main job, shown on a machine with 4 CPUs
 # make shell           the same machine, to try bfm by hand
+# make fuzz            fuzz targets, FUZZ_SECONDS=600 each
 # make bench           exact instruction counts
 # make docs            the tables of the ABI: build/docs/
 # make install         DESTDIR= PREFIX=
@@ -30,6 +31,7 @@ include ext/ext.mk
 include bfm/bfm.mk
 include docs/docs.mk
 include test/test.mk
+include test/fuzz/fuzz.mk
 
 .PHONY: all module install clean
 all: module $(MICROKERNEL) libext ext bfm

@@ -2,6 +2,7 @@
 """Tests that need no machine: unit tests, and checks of the source text and of what was built."""
 
 import dataclasses
+import functools
 import glob
 import os
 import re
@@ -347,6 +348,33 @@ def run_docs(log):
     if status and not failures:
         failures = [f"ended with status {status}"]
     return len(re.findall(r"^ok \d+", output, re.M)), failures
+
+
+# --- fuzzing ----------------------------------------------------------------------------------------
+
+FUZZ_SECONDS = 20  # make fuzz takes longer
+
+
+def run_fuzz(target, log):
+    """Fuzzes for some seconds; test/fuzz/run says with what."""
+    status, _ = call(["make", "--no-print-directory", f"build/fuzz/{target}"], log)
+    if status:
+        return 0, ["does not compile"]
+    status, output = call(["test/fuzz/run", target, str(FUZZ_SECONDS)], log)
+    runs = re.search(r"^stat::number_of_executed_units: (\d+)$", output, re.M)
+    if status:
+        return 0, [f"{target}: broken by an input, which build/fuzz/broken keeps"]
+    # A machine can be slow, but not so slow.
+    if not runs or int(runs.group(1)) < 100:
+        return 0, [f"{target}: hardly ran"]
+    return 1, []
+
+
+def fuzz_jobs():
+    targets = subprocess.run(
+        ["make", "-s", "fuzz-targets"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    return [Job(f"fuzz-{target}", functools.partial(run_fuzz, target)) for target in targets]
 
 
 def static_jobs():

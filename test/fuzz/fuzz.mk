@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fuzz targets (libFuzzer). make fuzz runs each for FUZZ_SECONDS; make check for a few seconds.
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS := decode elf escape format paging
+FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -Wextra -Werror \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_SRCS_decode := microkernel/svm/decode.c
+FUZZ_LIBS_decode := -lZydis
+FUZZ_SRCS_elf := bfm/image.c bfm/message.c driver/core/image.c driver/core/memory.c lib/bsl/elf.c \
+	lib/bsl/string.c
+FUZZ_LIBS_elf := -lelf
+FUZZ_SRCS_escape := bfm/escape.c
+FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c
+FUZZ_SRCS_paging := lib/bsl/paging.c
+
+FUZZERS := $(FUZZ_TARGETS:%=$(O)/fuzz/%)
+
+.SECONDEXPANSION:
+$(FUZZERS): $(O)/fuzz/%: test/fuzz/%.c test/fuzz/fuzz.h $$(FUZZ_SRCS_$$*)
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SRCS_$*) $(FUZZ_LIBS_$*)
+
+.PHONY: fuzz fuzzers fuzz-targets
+fuzz-targets:
+	@echo $(FUZZ_TARGETS)
+fuzzers: $(FUZZERS)
+fuzz: fuzzers $(O)/ext/default $(MICROKERNEL)
+	for target in $(FUZZ_TARGETS); do \
+		O=$(O) test/fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
