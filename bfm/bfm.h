@@ -210,4 +210,10 @@ void machine_print_values(FILE *file, const struct bf_register_value *values, ui
 /* Fills lines[BF_NR_CHECKS] with what the files below root ("" for the machine itself) tell. */
 void local_check(const char *root, const struct cpuid_facts *cpu, struct check_line *lines);
 
+/*
+ * The next module of another hypervisor that is loaded, as a person would call it; NULL after the
+ * last. *index begins as 0.
+ */
+const char *local_neighbour(const char *root, size_t *index);
+
 #endif

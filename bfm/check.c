@@ -50,6 +50,21 @@ static void print_verdict(enum verdict verdict)
 	       colour ? "\033[0m" : "");
 }
 
+static void print_neighbours(void)
+{
+	const char *name;
+	size_t i = 0;
+
+	while ((name = local_neighbour("", &i))) {
+		printf("%-24s ", "other hypervisors");
+		print_verdict(VERDICT_NOTE);
+		printf(" %s is loaded, and takes VT-x or AMD-V while it runs a machine\n", name);
+		printf("%-24s hint: end its virtual machines and unload it, and do not start one "
+		       "while the hypervisor runs\n",
+		       "");
+	}
+}
+
 /* Prints all lines; returns whether nothing fatal is among them. outer: enum bf_outer, if known. */
 static bool print_lines(const struct check_line *lines, uint32_t outer)
 {
@@ -74,6 +89,7 @@ static bool print_lines(const struct check_line *lines, uint32_t outer)
 			printf("%-24s hint: %s\n", "", text->hint);
 		possible &= lines[i].verdict != VERDICT_NO;
 	}
+	print_neighbours();
 	return possible;
 }
 

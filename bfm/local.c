@@ -148,6 +148,33 @@ static void check_free(const char *root, struct check_line *line)
 	}
 }
 
+/*
+ * Hypervisors from elsewhere: they take VT-x or AMD-V when a machine of theirs starts, and not all
+ * of them look whether somebody has it. Nothing in the kernel says whether one runs a machine now.
+ */
+const char *local_neighbour(const char *root, size_t *index)
+{
+	static const struct {
+		const char *module;
+		const char *text;
+	} neighbours[] = {
+		{ "vboxdrv", "VirtualBox (vboxdrv)" },
+		{ "vmmon", "VMware (vmmon)" },
+		{ "jailhouse", "Jailhouse (jailhouse)" },
+		{ "acrn", "ACRN (acrn)" },
+	};
+	char path[512];
+
+	while (*index < sizeof(neighbours) / sizeof(neighbours[0])) {
+		size_t i = (*index)++;
+
+		snprintf(path, sizeof(path), "%s/sys/module/%s", root, neighbours[i].module);
+		if (!access(path, F_OK))
+			return neighbours[i].text;
+	}
+	return NULL;
+}
+
 static void check_nested(const char *root, const struct cpuid_facts *cpu, struct check_line *line)
 {
 	bool nested = cpu->nested_paging || has_flag(root, "vmx flags", "ept") ||

@@ -906,9 +906,11 @@ START_TEST(checking_without_the_module)
 	struct cpuid_facts none = { BF_VENDOR_NONE, false, false };
 	struct check_line got[BF_NR_CHECKS];
 	char command[128];
+	size_t neighbour = 0;
 
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	local_check(root, &none, got); /* no file at all */
+	ck_assert_ptr_null(local_neighbour(root, &neighbour));
 	ck_assert(!cpuinfo_value(root, "microcode", command, sizeof(command)));
 	ck_assert_uint_eq(got[BF_CHECK_VENDOR].error, BF_ERR_NO_VIRT);
 	ck_assert_int_eq(got[BF_CHECK_PAGING].verdict, VERDICT_OK);
@@ -947,6 +949,13 @@ START_TEST(checking_without_the_module)
 	put_file("/sys/module/kvm/parameters/enable_virt_at_load", "Y\n");
 	local_check(root, &amd, got);
 	ck_assert_int_eq(got[BF_CHECK_FREE].verdict, VERDICT_NO);
+
+	put_file("/sys/module/vmmon/refcnt", "0\n");
+	put_file("/sys/module/vboxdrv/refcnt", "0\n");
+	neighbour = 0;
+	ck_assert_str_eq(local_neighbour(root, &neighbour), "VirtualBox (vboxdrv)");
+	ck_assert_str_eq(local_neighbour(root, &neighbour), "VMware (vmmon)");
+	ck_assert_ptr_null(local_neighbour(root, &neighbour));
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	ck_assert_int_eq(system(command), 0);
 }
