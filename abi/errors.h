@@ -11,57 +11,55 @@
 #define BF_ERRORS(X) \
 	X(0, OK, 0, "no error", "") \
 	X(1, NO_VIRT, ENODEV, "this CPU offers neither VT-x nor AMD-V", \
-	  "in a virtual machine, ask its hypervisor for nested virtualisation") \
+	  "in a virtual machine, enable nested virtualisation in the outer hypervisor") \
 	X(2, FW_DISABLED, EACCES, "hardware virtualisation is disabled by the firmware", \
 	  "enable VT-x or SVM in the firmware setup and power the machine off once") \
 	X(3, VIRT_BUSY, EBUSY, "another hypervisor (KVM) owns VT-x or AMD-V on this machine", \
-	  "stop its virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
+	  "stop KVM's virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
 	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
 	  "free some memory or start with a smaller pool: bfm start --pool SIZE") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, \
-	  "the kernel uses a CPU feature that cannot be carried into root mode", \
-	  "boot with it disabled; docs/hardware.md lists what is carried, harmless and refused") \
-	X(7, LOCKDOWN, EPERM, "the kernel is locked down: it takes only images that are signed", \
-	  "sign them with a key that it trusts: bfm sign --key KEY --cert CERT IMAGE") \
+	  "the kernel uses a CPU feature that the hypervisor does not support", \
+	  "boot without it; docs/hardware.md lists the features that are refused") \
+	X(7, LOCKDOWN, EPERM, "the kernel is locked down and accepts only signed images", \
+	  "sign them with a key that the kernel trusts: bfm sign --key KEY --cert CERT IMAGE") \
 	X(8, RUNNING, EALREADY, "the hypervisor is already running", "stop it first: bfm stop") \
 	X(9, NOT_RUNNING, ESRCH, "the hypervisor is not running", "start it first: bfm start") \
 	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
-	  "update the firmware, or take the CPU that is named offline") \
+	  "update the firmware, or take the CPU that differs offline") \
 	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
-	  "boot with nr_cpus=") \
+	  "boot with fewer: nr_cpus=1024") \
 	X(12, SPA_TOO_HIGH, EOPNOTSUPP, \
-	  "memory lies above the physical addresses that Mk#1 can express", "boot with mem=16T") \
+	  "the machine has memory above 16 TiB, which Mk#1 cannot address", "boot with mem=16T") \
 	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
 	  "the hypervisor still runs, but cannot hide its memory") \
-	X(14, VMX_CONTROLS, EOPNOTSUPP, \
-	  "the CPU does not allow a VMX control that the hypervisor needs", \
-	  "in a virtual machine, ask its hypervisor for nested virtualisation in full") \
-	X(15, HOTPLUG, EBUSY, "a CPU went on- or offline during the start", "try again") \
-	X(16, BAD_REQUEST, EINVAL, "the request is malformed", \
-	  "use a bfm of the module's version") \
+	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU lacks a VMX control that the hypervisor needs", \
+	  "in a virtual machine, use an outer hypervisor with complete nested virtualisation") \
+	X(15, HOTPLUG, EBUSY, "a CPU went offline or came online during the start", "try again") \
+	X(16, BAD_REQUEST, EINVAL, "the request to the module is malformed", \
+	  "install bfm and the module from the same release") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
 	  "install both from the same release") \
-	X(18, NOT_PERMITTED, EPERM, "starting and stopping a hypervisor takes CAP_SYS_ADMIN", \
+	X(18, NOT_PERMITTED, EPERM, "starting and stopping the hypervisor requires CAP_SYS_ADMIN", \
 	  "run bfm as root") \
 	X(19, OUTER_HYPERV, EOPNOTSUPP, \
-	  "this machine is a guest of Hyper-V, whose TLB flushes by hypercall miss a guest in it", \
-	  "use a virtual machine of KVM or VMware, or a real one") \
+	  "this machine runs under Hyper-V, whose TLB flushes by hypercall would miss the guest", \
+	  "use a virtual machine of KVM or VMware, or real hardware") \
 	X(20, OUTER_XEN, EOPNOTSUPP, \
-	  "this machine is a guest of Xen, whose calls and event channels cannot be passed on", \
-	  "use a virtual machine of KVM or VMware, or a real one") \
-	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not come together in time", \
-	  "the machine is too busy, or a CPU hangs; the detail is how many were missing") \
+	  "this machine runs under Xen, whose hypercalls and event channels cannot be passed on", \
+	  "use a virtual machine of KVM or VMware, or real hardware") \
+	X(21, RENDEZVOUS, ETIMEDOUT, "the CPUs did not meet in time", \
+	  "try again when the machine is less busy; the detail is the number of missing CPUs") \
 	X(22, HOTPLUG_REFUSED, EBUSY, \
-	  "with INVLPGB, no CPU can go on- or offline while the hypervisor runs", \
-	  "stop it first: bfm stop") \
+	  "with INVLPGB, CPUs cannot go offline or come online while the hypervisor runs", \
+	  "stop the hypervisor first: bfm stop") \
 	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, \
-	  "RAM or a device lies at or above 2^48, where nested page tables of 4 levels end", \
-	  "boot with mem=255T, or have the firmware place devices lower") \
+	  "RAM or a device lies at or above 2^48, where nested page tables end", \
+	  "boot with mem=255T, or make the firmware place devices lower") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \
-	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", \
-	  "give the file that the linker made") \
+	X(33, ELF_MAGIC, ENOEXEC, "the image is not an ELF file", "give the linker's output file") \
 	X(34, ELF_CLASS, ENOEXEC, "the image is not a 64-bit little-endian ELF file", \
 	  "compile it for x86-64") \
 	X(35, ELF_TYPE, ENOEXEC, "the image is not a static executable (ET_EXEC)", \
@@ -74,28 +72,28 @@
 	X(39, ELF_WX, ENOEXEC, "a segment of the image is writable and executable", \
 	  "link it with separate text and data segments") \
 	X(40, ELF_RANGE, ENOEXEC, \
-	  "a segment of the image lies outside the range it must be linked into", \
+	  "a segment of the image lies outside of the allowed address range", \
 	  "link extensions at 0x0000328000000000") \
 	X(41, ELF_OVERLAP, ENOEXEC, \
 	  "two segments of the image overlap or share a page with different rights", \
-	  "align segments to pages") \
+	  "align segments to pages, in ascending order") \
 	X(42, ELF_ENTRY, ENOEXEC, "the entry point of the image is not in an executable segment", \
 	  "define _start in its text, or set the entry point with -e") \
 	X(43, ELF_TLS, ENOEXEC, \
 	  "the TLS segment of the image is malformed or larger than one page", \
 	  "use at most 4096 bytes of thread-local data") \
 	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", \
-	  "link it: an object file is not enough") \
+	  "link it: an object file cannot be loaded") \
 	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", \
 	  "strip it, or keep large data out of the file") \
 	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", \
 	  "link it with -static -no-pie") \
-	X(47, TOO_MANY_EXTS, E2BIG, "too many extensions", "give fewer") \
+	X(47, TOO_MANY_EXTS, E2BIG, "there are too many extensions", "start with fewer") \
 	X(48, IMAGE_UNSIGNED, EKEYREJECTED, \
 	  "the kernel is locked down, and the image has no signature", \
 	  "sign it with a key that the kernel trusts: bfm sign --key KEY --cert CERT IMAGE") \
 	X(49, IMAGE_SIGNATURE, EKEYREJECTED, \
-	  "the signature of the image is damaged, or of another file", \
+	  "the signature of the image is damaged or belongs to another file", \
 	  "build or copy the image again, and sign it: bfm sign --key KEY --cert CERT IMAGE") \
 	X(50, IMAGE_KEY, ENOKEY, "the image is signed with a key that the kernel does not trust", \
 	  "enrol the certificate (mokutil --import), or sign with the key of the modules") \
@@ -108,32 +106,34 @@
 	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", \
 	  "only AMD-V and VT-x are supported") \
 	X(67, MK_VMXON, EIO, "VMXON failed", "another hypervisor may own VT-x: see bfm check") \
-	X(68, MK_SELFTEST, EIO, "the first exit did not arrive", "see bfm dump") \
-	X(69, MK_FAULT, EIO, "the microkernel met a fault of its own", \
-	  "this is a bug: report the output of bfm dump") \
-	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the field") \
+	X(68, MK_SELFTEST, EIO, "the first exit did not arrive", \
+	  "see bfm dump; on AMD, the extension must intercept CPUID") \
+	X(69, MK_FAULT, EIO, "the microkernel faulted", \
+	  "this is a bug: please report it with the output of bfm dump") \
+	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the VMCS field") \
 	/* extensions */ \
-	X(96, EXT_EXIT, ECANCELED, "the extension called exit", \
+	X(96, EXT_EXIT, ECANCELED, "the extension called control_exit", \
 	  "see bfm dump for what it printed before") \
-	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump: it names the address") \
-	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not come back from a callback in time", \
-	  "see bfm dump: it names the address it was at; bfm start --watchdog sets the time") \
-	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no bootstrap handler was registered", \
-	  "register it in _start, before wait") \
-	X(100, EXT_NO_VMEXIT, EINVAL, "no vmexit handler was registered", \
-	  "register it in _start, before wait") \
-	X(101, EXT_WAIT, ECANCELED, "the extension called wait outside of _start", \
-	  "end a callback with run, promote or again") \
-	X(102, EXT_AGAIN, ECANCELED, "the extension called again outside of its fail callback", \
+	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump for the address") \
+	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not end a callback in time", \
+	  "see bfm dump for the address it was at; bfm start --watchdog sets the time") \
+	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no extension has registered a bootstrap callback", \
+	  "register it in _start, before control_wait") \
+	X(100, EXT_NO_VMEXIT, EINVAL, "no extension has registered a vmexit callback", \
+	  "register it in _start, before control_wait") \
+	X(101, EXT_WAIT, ECANCELED, "the extension called control_wait outside of _start", \
+	  "end a callback with a run call or vs_promote") \
+	X(102, EXT_AGAIN, ECANCELED, \
+	  "the extension called control_again outside of its fail callback", \
 	  "call it in the fail callback only") \
 	X(103, EXT_FAIL_FAULT, EFAULT, "the extension faulted in its fail callback", \
-	  "see bfm dump: it names the address") \
+	  "see bfm dump for the address") \
 	X(104, EXT_STOP_REFUSED, EIO, \
 	  "the extension did not give the CPU back when asked to stop", \
-	  "the microkernel gave it back") \
+	  "nothing: the microkernel gave it back instead") \
 	X(105, VS_INVALID, EINVAL, "the CPU refused the guest state or the controls of a VS", \
-	  "see bfm dump for the failing check") \
-	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "bfm status names it") \
+	  "see bfm dump for the check that failed") \
+	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "see bfm status, which names it") \
 	X(107, EXT_PROMOTED, ECANCELED, "the extension gave a CPU back without being asked", \
 	  "see bfm dump for what it printed before")
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Linux may have switched on, and what becomes of it under the hypervisor: one row for each
- * bit of the registers that change how a CPU works. The driver refuses to start on a CPU that has a
- * bit set which a row refuses, or which no row knows; bfm names it; docs/hardware.md is made from
- * this.
+ * What Linux may have enabled, and how the hypervisor handles it: one row for each bit of the
+ * registers that change how a CPU works. The driver does not start on a CPU with a bit set that a
+ * row refuses or that has no row; bfm names it. docs/hardware.md is generated from this list.
  *
- * CARRIED Linux keeps it: the bit moves with the guest, or stays in the CPU and root mode is built
- *           so that it does not matter there.
- * HARMLESS  root mode runs with it as Linux does.
- * OFFERED   carried where the CPU offers the VMX controls that it takes, refused elsewhere.
- * ITEM      judged by an item of its own: enum bf_check_item.
+ * CARRIED   Linux keeps it: the bit moves with the guest, or it stays in the CPU, and root mode is
+ *           built such that it has no effect there.
+ * HARMLESS  root mode runs with it just as Linux does.
+ * OFFERED   carried where the CPU offers the VMX controls for it, refused elsewhere.
+ * ITEM      checked by an item of its own: enum bf_check_item.
  * REFUSED   cannot be carried; the last column says why, and what to do.
  */
 #ifndef BF_ABI_FEATURES_H
@@ -48,13 +47,13 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
 
-/* X(register, first bit, last bit, name, verdict, by what or why) */
+/* X(register, first bit, last bit, name, verdict, how or why) */
 #define BF_FEATURES(X) \
 	/* SDM vol. 3 §2.5, APM vol. 2 §3.1.1 */ \
 	X(CR0, 0, 5, "PE, MP, EM, TS, ET, NE", CARRIED, "VMCB, VMCS") \
 	X(CR0, 16, 16, "WP", CARRIED, "VMCB, VMCS") \
 	X(CR0, 18, 18, "AM", CARRIED, "VMCB, VMCS") \
-	X(CR0, 29, 30, "NW, CD", REFUSED, "the caches are off: no world switch carries that") \
+	X(CR0, 29, 30, "NW, CD", REFUSED, "a world switch cannot keep the caches off") \
 	X(CR0, 31, 31, "PG", CARRIED, "VMCB, VMCS") \
 	/* SDM vol. 3 §2.5, APM vol. 2 §3.1.3; root mode has a CR4 of its own */ \
 	X(CR4, 0, 11, "VME to UMIP", CARRIED, "VMCB, VMCS") \
@@ -64,7 +63,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(CR4, 16, 16, "FSGSBASE", CARRIED, "VMCB, VMCS") \
 	X(CR4, 17, 17, "PCIDE", CARRIED, "VMCB, VMCS; off in root mode") \
 	X(CR4, 18, 18, "OSXSAVE", CARRIED, "VMCB, VMCS") \
-	X(CR4, 19, 19, "KL", REFUSED, "CPUID 19h shows it, and a guest would find it clear") \
+	X(CR4, 19, 19, "KL", REFUSED, "a guest would find it clear, although CPUID 19h shows it") \
 	X(CR4, 20, 21, "SMEP, SMAP", CARRIED, "VMCB, VMCS") \
 	X(CR4, 22, 22, "PKE", CARRIED, "VMCB, VMCS; PKRU stays in the CPU; off in root mode") \
 	X(CR4, 23, 23, "CET", CARRIED, "VMCB, VMCS; off in root mode") \
@@ -89,7 +88,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(XCR0, 9, 9, "PKRU", CARRIED, "stays in the CPU") \
 	X(XCR0, 17, 18, "AMX", CARRIED, "stays in the CPU") \
 	X(XCR0, 19, 19, "APX", CARRIED, "stays in the CPU; extensions must not use R16 to R31") \
-	X(XCR0, 62, 62, "LWP", REFUSED, "the CPU writes its records to addresses of Linux's") \
+	X(XCR0, 62, 62, "LWP", REFUSED, "the CPU writes its records to Linux's linear addresses") \
 	X(XSS, 8, 8, "PT", CARRIED, "stays in the CPU: see IA32_RTIT_CTL") \
 	X(XSS, 10, 10, "PASID", CARRIED, "stays in the CPU: see IA32_PASID") \
 	X(XSS, 11, 12, "CET_U, CET_S", CARRIED, "stays in the CPU: see IA32_S_CET") \
@@ -106,11 +105,12 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(DEBUGCTL_AMD, 0, 1, "LBR, BTF", HARMLESS, "root mode does not set RFLAGS.TF") \
 	X(DEBUGCTL_AMD, 2, 2, "BLCKDB", CARRIED, \
 	  "#DB for a bus lock of ring 3 ends in the microkernel") \
-	X(DEBUGCTL_AMD, 3, 5, "performance pins", HARMLESS, "nothing but pins") \
-	X(DEBUGCTL_AMD, 11, 12, "freeze on PMI", HARMLESS, "counters of Linux's") \
+	X(DEBUGCTL_AMD, 3, 5, "performance pins", HARMLESS, "affects external pins only") \
+	X(DEBUGCTL_AMD, 11, 12, "freeze on PMI", HARMLESS, "affects Linux's counters only") \
 	/* SDM vol. 4, table 2-2: an #AC of ring 3 is its own fault, and ring 0 makes none */ \
-	X(TEST_CTRL, 0, 28, "test modes, UC locks", HARMLESS, "root mode locks cached memory") \
-	X(TEST_CTRL, 29, 29, "#AC for split locks", HARMLESS, "in ring 3 a fault as any other") \
+	X(TEST_CTRL, 0, 28, "test modes, UC locks", HARMLESS, \
+	  "root mode locks cached memory only") \
+	X(TEST_CTRL, 29, 29, "#AC for split locks", HARMLESS, "in ring 3, a fault like any other") \
 	X(TEST_CTRL, 30, 63, "LOCK#, reserved", HARMLESS, "root mode splits no lock") \
 	/* SDM vol. 4; the guest's ring 3 faults before it exits */ \
 	X(MISC_FEATURES, 0, 0, "CPUID faulting", CARRIED, \
@@ -122,7 +122,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	  "the microkernel executes CPUID for the extension") \
 	/* APM vol. 2 §7.9.1, §7.10, §15.36.2 */ \
 	X(SYSCFG, 0, 22, "MTRRs, buses", HARMLESS, "the same in both modes") \
-	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "what counts is the C-bit in CR3") \
+	X(SYSCFG, 23, 23, "MemEncryptionModEn", HARMLESS, "only the C-bit in CR3 matters") \
 	X(SYSCFG, 24, 25, "SNP", REFUSED, \
 	  "Linux hosts SEV-SNP: boot with sev=nosnp (Linux 6.13 and later) or iommu=pt") \
 	X(SYSCFG, 26, 26, "HMKEE", REFUSED, "host memory is encrypted with several keys") \
@@ -138,13 +138,13 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(U_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "stays in the CPU") \
 	/* SDM vol. 3 §33.2.8.2, §33.5: tracing is allowed in VMX operation; a VM exit stops it */ \
 	X(RTIT_CTL, 0, 0, "TraceEn", OFFERED, \
-	  "stopped by a VM exit where VMX can do that; elsewhere: end the trace first") \
-	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "nothing without TraceEn") \
+	  "a VM exit stops it where VMX supports that; elsewhere, end the trace first") \
+	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "no effect without TraceEn") \
 	/* SDM vol. 3 §20.1 */ \
 	X(LBR_CTL, 0, 3, "LBREn, OS, USR, CALL_STACK", CARRIED, \
-	  "a VM exit clears it where the CPU offers that; " \
-	  "else branches of root mode are recorded") \
-	X(LBR_CTL, 16, 22, "branch types", HARMLESS, "nothing without LBREn") \
+	  "a VM exit clears it where the CPU supports that; " \
+	  "elsewhere, branches of root mode are recorded") \
+	X(LBR_CTL, 16, 22, "branch types", HARMLESS, "no effect without LBREn") \
 	/* SDM vol. 3 §21.2.2, §21.9.4: what does not count makes no record, either */ \
 	X(PERF_GLOBAL_CTRL, 0, 48, "counters", CARRIED, "VMCS or MSR lists; 0 in root mode") \
 	X(PEBS_ENABLE, 0, 63, "PEBS", CARRIED, "stays in the CPU; nothing counts in root mode") \
@@ -152,20 +152,21 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(PASID, 0, 19, "PASID", CARRIED, "stays in the CPU") \
 	X(PASID, 31, 31, "valid", CARRIED, "stays in the CPU") \
 	/* Intel, "Remote Action Request": a CPU carries it out as it is, in root mode, too */ \
-	X(RAR_CTRL, 0, 30, "settings", HARMLESS, "nothing without the enable bit") \
-	X(RAR_CTRL, 31, 31, "enable", REFUSED, "Linux flushes TLBs by remote action") \
-	X(RAR_CTRL, 32, 63, "reserved", HARMLESS, "nothing without the enable bit") \
+	X(RAR_CTRL, 0, 30, "settings", HARMLESS, "no effect without the enable bit") \
+	X(RAR_CTRL, 31, 31, "enable", REFUSED, \
+	  "Linux flushes TLBs by remote action, which also acts on root mode") \
+	X(RAR_CTRL, 32, 63, "reserved", HARMLESS, "no effect without the enable bit") \
 	/* APM vol. 2 §15.34.10 */ \
 	X(SEV_STATUS, 0, 0, "SEV", REFUSED, "Linux runs as an encrypted guest") \
 	X(SEV_STATUS, 1, 1, "SEV-ES", REFUSED, "Linux runs as an encrypted guest") \
 	X(SEV_STATUS, 2, 2, "SEV-SNP", REFUSED, "Linux runs as an encrypted guest") \
 	X(ENCRYPTION, 0, 0, "SME", REFUSED, \
-	  "Linux's memory reads otherwise without the C-bit of its page tables: " \
+	  "without the C-bit of Linux's page tables, its memory reads differently: " \
 	  "boot with mem_encrypt=off") \
 	X(ENCRYPTION, 1, 1, "TDX", REFUSED, "Linux runs as an encrypted guest") \
 	/* SDM vol. 3 appendix C: exit reasons 84 and 85. Linux patches them in at boot. */ \
 	X(CPUID_7_1_ECX, 5, 5, "MSR_IMM", REFUSED, \
-	  "RDMSR and WRMSRNS with an immediate exit by reasons that Mk#1 does not know")
+	  "RDMSR and WRMSRNS with an immediate have exit reasons that Mk#1 does not know")
 
 /* Bits first to last of a row. */
 #define BF_FEATURE_BITS(first, last) ((~0ULL >> (63 - (last) + (first))) << (first))
@@ -201,7 +202,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 #define BF_VMX_CONTROL_ENUM(name, msr, true_msr) BF_VMX_##name,
 enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CONTROL_MSRS };
 
-/* Controls without which the microkernel does not run. X(MSR, bit, name) */
+/* Controls that the microkernel needs. X(MSR, bit, name) */
 #define BF_VMX_CONTROLS(X) \
 	X(PIN, 0, "external-interrupt exiting") \
 	X(PIN, 3, "NMI exiting") \
@@ -220,7 +221,7 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 	X(ENTRY, 14, "load IA32_PAT") \
 	X(ENTRY, 15, "load IA32_EFER")
 
-/* All of them as a mask, as the microkernel has them. */
+/* All of them as masks, for the microkernel. */
 #define BF_VMX_CONTROL_BIT(msr, bit, kind) | (BF_VMX_##msr == (kind) ? 1U << (bit) : 0)
 #define BF_VMX_PIN_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PIN)
 #define BF_VMX_PRIMARY_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PRIMARY)
@@ -232,7 +233,7 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 #define BF_VMX_ENTRY_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_ENTRY_BIT))
 
 /*
- * Instructions that Linux and its programs use where CPUID shows them, and that are #UD in a guest
+ * Instructions that Linux and its programs use where CPUID shows them, and that raise #UD in a guest
  * without a secondary control (SDM vol. 3 §26.6.2). X(leaf, subleaf, register, bit, name, control,
  * name of the control); registers are numbered EAX, EBX, ECX, EDX
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of the command line program share. */
+/* Declarations that the files of bfm share. */
 #ifndef BFM_BFM_H
 #define BFM_BFM_H
 
@@ -52,19 +52,19 @@ bool use_colour(FILE *file);
 void fail_message(const char *what, const char *hint, const char *sentence, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same with the texts of an enum bf_error; detail is appended to the sentence unless empty. */
+/* The same for an enum bf_error; detail is appended to the sentence unless empty. */
 void fail_error(const char *what, uint32_t error, const char *detail);
 
-/* Says in words what the detail of a driver's error is; nothing where it means nothing. */
+/* Describes the detail of an error in words; "" if it has no meaning. */
 #define DETAIL_SIZE 256
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
 
 /* --- escape.c -------------------------------------------------------------------------------- */
 
 /*
- * Text that an extension wrote, on its way out: sequences that set colours and the like are kept or
- * dropped, and on a terminal every other control character becomes a question mark. Begins as zeros
- * but for the first two.
+ * The filter for text that an extension has printed: sequences that set colours and the like are
+ * kept or dropped, and on a terminal every other control character becomes a question mark. All
+ * members but the first two start as 0.
  */
 #define ESCAPE_SEQUENCE 32
 struct escape {
@@ -81,7 +81,7 @@ struct escape {
  */
 size_t escape_text(struct escape *escape, const char *in, size_t length, char *out);
 
-/* What is left, and an end of the colours. out: room for 2 * ESCAPE_SEQUENCE bytes. */
+/* The rest, and a sequence that ends all colours. out: room for 2 * ESCAPE_SEQUENCE bytes. */
 size_t escape_end(struct escape *escape, char *out);
 
 /* --- options.c ------------------------------------------------------------------------------- */
@@ -94,7 +94,7 @@ bool parse_size(const char *text, uint64_t *bytes);
 
 struct option;
 
-/* getopt_long() over options with --help added; prints what is wrong and returns '?' then. */
+/* getopt_long() with --help added; on an error prints what is wrong and returns '?'. */
 int next_option(int argc, char **argv, const struct command *command, const struct option *options);
 
 /* OPTION_HELP was given and answered. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Can this machine run the hypervisor, and what stands in the way? */
+/* bfm check: whether this machine is supported, and if not, why. */
 #include <errno.h>
 #include <getopt.h>
 
@@ -22,15 +22,15 @@ static const char *const items[BF_NR_CHECKS] = {
 	[BF_CHECK_LOCKDOWN] = "lockdown",
 	[BF_CHECK_MEMORY] = "memory",
 	[BF_CHECK_OUTER] = "outer hypervisor",
-	[BF_CHECK_CONTROLS] = "controls of VMX",
+	[BF_CHECK_CONTROLS] = "VMX controls",
 	[BF_CHECK_ADDRESSES] = "physical addresses",
 };
 
-/* What is worth knowing of the hypervisor below, where it stands in nobody's way. */
+/* Notes about an outer hypervisor that does not prevent a start. */
 static const char *const outers[] = {
-	[BF_OUTER_KVM] = "KVM: its hypercalls and MSRs are passed on",
-	[BF_OUTER_VMWARE] = "VMware: its hypercalls are passed on",
-	[BF_OUTER_OTHER] = "not known to this version: its hypercalls are passed on",
+	[BF_OUTER_KVM] = "KVM; its hypercalls and MSRs are passed on",
+	[BF_OUTER_VMWARE] = "VMware; its hypercalls are passed on",
+	[BF_OUTER_OTHER] = "unknown; its hypercalls are passed on",
 };
 
 static void print_verdict(enum verdict verdict)
@@ -118,8 +118,8 @@ static int check_by_module(int fd, bool report)
 		lines[i].verdict = !r->error ? VERDICT_OK : r->fatal ? VERDICT_NO : VERDICT_NOTE;
 	}
 	possible = print_lines(lines, call.outer);
-	printf("\n%s\n", possible ? "This machine can run the hypervisor." :
-				    "This machine cannot run the hypervisor as it is.");
+	printf("\n%s\n",
+	       possible ? "This machine is supported." : "This machine is not supported as it is.");
 	return possible ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -135,8 +135,9 @@ static int check_locally(int err, bool report)
 		putchar('\n');
 	}
 	possible = print_lines(lines, BF_OUTER_NONE);
-	printf("\n%s\n", possible ? "Nothing known stands in the way; the module knows the rest." :
-				    "This machine cannot run the hypervisor as it is.");
+	printf("\n%s\n",
+	       possible ? "No problem found so far; with the module loaded, bfm checks the rest." :
+			  "This machine is not supported as it is.");
 	fflush(stdout);
 	fail_device("check", err);
 	return possible ? EXIT_NO_DEVICE : EXIT_FAILED;
@@ -165,13 +166,13 @@ static int run(int argc, char **argv)
 
 const struct command check_command = {
 	.name = "check",
-	.summary = "Tell whether this machine can run the hypervisor, and what stands in the way",
+	.summary = "Check whether this machine is supported",
 	.arguments = "[--report]",
-	.help = "Without the module only what user space can see is checked, and the exit code\n"
+	.help = "Without the module, only what user space can see is checked, and the exit code\n"
 		"is 3 at best.\n"
-		"Exit codes: 0 it can, 1 it cannot.\n\n"
-		"  --report  first say what the machine is: CPU, microcode, kernel, outer\n"
-		"            hypervisor, registers; nothing that identifies it\n"
+		"Exit codes: 0 supported, 1 not supported.\n\n"
+		"  --report  also print, for a bug report, the CPU, microcode, kernel, outer\n"
+		"            hypervisor and registers, but nothing that identifies the machine\n"
 		"  --help    show this text\n",
 	.run = run,
 };

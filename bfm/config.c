@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the build decides: the one file that is compiled with its settings. */
+/* Settings of the build: the only file that is compiled with them. */
 #include "bfm.h"
 
 const char *const config_libdir = BFM_LIBDIR;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The way to the kernel module. */
+/* Access to the kernel module's device. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

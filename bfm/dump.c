@@ -46,12 +46,13 @@ static int print_text(int fd, uint64_t *position, struct escape *escape)
 		}
 		if (call.position > *position) {
 			fflush(stdout);
-			fprintf(stderr, "bfm: dump: %llu bytes of older text are lost\n",
+			fprintf(stderr,
+				"bfm: dump: %llu bytes of older text have been overwritten\n",
 				(unsigned long long)(call.position - *position));
 		}
 		if (print(text, escape_text(escape, data, call.length, text)))
 			return -1;
-		/* A position before the wanted one: the module was loaded anew. */
+		/* A position before the wanted one: the module has been reloaded. */
 		*position = call.position + call.length;
 	} while (call.length && !interrupted);
 	return 0;
@@ -78,7 +79,7 @@ static int dump(int fd, bool follow)
 		sigaction(SIGTERM, &action, NULL);
 	}
 	do {
-		/* Asked before the text is read: the last words before a stop are not missed. */
+		/* Checked before the text is read, so that the last text before a stop is not missed. */
 		again = follow && is_running(fd);
 		if (print_text(fd, &position, &escape) < 0)
 			return fail_call("dump", errno, BF_ERR_OK, 0);
@@ -113,11 +114,11 @@ static int run(int argc, char **argv)
 
 const struct command dump_command = {
 	.name = "dump",
-	.summary = "Print what the microkernel and the extensions wrote",
+	.summary = "Print the output of the microkernel and the extensions",
 	.arguments = "[--follow]",
 	.help = "Works while the hypervisor runs, and after a stop or a failure, until the\n"
 		"module is unloaded.\n\n"
-		"  --follow  print new text as it comes, until interrupted or the hypervisor\n"
+		"  --follow  keep printing new text, until interrupted or until the hypervisor\n"
 		"            stops\n"
 		"  --help    show this text\n",
 	.run = run,

@@ -5,7 +5,7 @@
 
 #define ESC '\033'
 
-/* Text of an extension must not be able to send commands to the terminal. */
+/* Filters what extensions print, so that they cannot control the terminal. */
 static char printable(const struct escape *e, char c)
 {
 	unsigned char byte = (unsigned char)c;

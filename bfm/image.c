@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checks images before they go down, so that a bad one gets a sentence that names the place. The
- * driver validates again: nothing here is relied upon for safety.
+ * Checks images before they are passed to the module, to say precisely what is wrong with one. The
+ * driver validates again and does not rely on this.
  */
 #include <errno.h>
 #include <fcntl.h>

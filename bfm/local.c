@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What can be learned about this machine without the module. */
+/* Checks of this machine that need no module. */
 #include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>

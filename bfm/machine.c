@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What bfm check --report says about a machine: what it is, but not which one. */
+/* bfm check --report: describes a machine without identifying it. */
 #include <cpuid.h>
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #define CPUID_1_ECX_HYPERVISOR 0x80000000
 #define OUTER_FIRST 0x40000000
 #define OUTER_STEP 0x100
-#define OUTER_BASES 4 /* interfaces that are looked for */
+#define OUTER_BASES 4 /* interfaces that are searched for */
 
 struct regs {
 	uint32_t eax, ebx, ecx, edx;
@@ -29,7 +29,7 @@ static struct regs cpuid(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
-/* Text of a CPU or of a hypervisor, for people: without what fills it up behind. */
+/* The text in a CPUID leaf, without its trailing padding. */
 static void print_text(FILE *file, const void *text, size_t size)
 {
 	const unsigned char *p = text;

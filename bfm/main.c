@@ -15,10 +15,10 @@ static void print_usage(FILE *file)
 	      file);
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		fprintf(file, "  %-7s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n  --help     show this text; bfm COMMAND --help tells about one command\n"
+	fputs("\n  --help     show this text; bfm COMMAND --help describes one command\n"
 	      "  --version  show the version\n\n"
-	      "Exit codes: 0 done; 1 the operation failed; 2 wrong command line; 3 the module is\n"
-	      "not loaded or may not be used; 4 an image is bad; 5 (status) the hypervisor is not\n"
+	      "Exit codes: 0 success; 1 failure; 2 wrong command line; 3 the module is not loaded,\n"
+	      "or access to it is denied; 4 an image is invalid; 5 (status) the hypervisor is not\n"
 	      "running.\n",
 	      file);
 }
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 
 	/* A full disk behind stdout must not look like success. */
 	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_OK) {
-		fail_message("output", "make room or choose another place", "cannot be written");
+		fail_message("output", "free some space or write elsewhere", "cannot be written");
 		return EXIT_FAILED;
 	}
 	return code;

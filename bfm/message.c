@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What bfm says when something fails: one line that tells what, one that tells what to do. */
+/* Error messages: one line with what is wrong, and one with what to do. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ void fail_error(const char *what, uint32_t error, const char *detail)
 		fail_message(what, text->hint, "%s", text->sentence);
 }
 
-/* --- details that stand for a place in abi/features.h ----------------------------------------- */
+/* --- details that refer to abi/features.h ----------------------------------------- */
 
 #define REGISTER_NAME(number, name, text, msr) [number] = text,
 
@@ -76,7 +76,7 @@ static void describe_feature(uint64_t detail, char *buf, size_t size)
 	{ BF_REGISTER_##reg, first, last, name, by },
 		BF_FEATURES(FEATURE_ROW)
 	};
-	static const char not_in_vmx[] = "this CPU's VMX does not let a guest have it";
+	static const char not_in_vmx[] = "this CPU's VMX does not allow it in a guest";
 	uint32_t reg = BF_FEATURE_REGISTER(detail), bit = BF_FEATURE_BIT(detail);
 	const char *where = reg < BF_NR_FEATURE_REGISTERS ? registers[reg] : "a register";
 
@@ -117,7 +117,7 @@ static void describe_control(uint64_t detail, char *buf, size_t size)
 		snprintf(buf, size, "MSR 0x%x bit %u, %s", msr, bit, controls[i].name);
 		return;
 	}
-	/* The microkernel names a field of the VMCS, or nothing. */
+	/* From the microkernel: a field of the VMCS, or 0. */
 	if (detail)
 		snprintf(buf, size, "%s 0x%x", bit ? "MSR" : "field", msr);
 	else
@@ -132,9 +132,9 @@ static void describe_difference(uint64_t detail, char *buf, size_t size)
 	if (!place)
 		snprintf(buf, size, "CPU %u", cpu);
 	else if (!BF_DIFFER_IS_CPUID(place))
-		snprintf(buf, size, "CPU %u: MSR 0x%x is not that of the first CPU", cpu, place);
+		snprintf(buf, size, "CPU %u: MSR 0x%x differs from the first CPU", cpu, place);
 	else
-		snprintf(buf, size, "CPU %u: CPUID 0x%x.%u %s is not that of the first CPU", cpu,
+		snprintf(buf, size, "CPU %u: CPUID 0x%x.%u %s differs from the first CPU", cpu,
 			 BF_DIFFER_LEAF(place), BF_DIFFER_SUBLEAF(place),
 			 regs[BF_DIFFER_REG(place)]);
 }

@@ -11,7 +11,7 @@ static const char *state_name(uint32_t state)
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
-/* A failed CPU may still be a guest, of the microkernel alone: see enum bf_pp_state. */
+/* A failed CPU may still run as a guest, without an extension: see enum bf_pp_state. */
 static const char *cpu_state_name(const struct bf_pp_status *pp)
 {
 	static const char *const names[] = { "bare", "guest", "failed" };
@@ -72,7 +72,7 @@ static void print_exits(FILE *file, const struct status *status)
 	}
 }
 
-/* ", extension 2" where the error is about one: by their order in bfm start. */
+/* ", extension 2" if the error is about one, numbered in the order of bfm start. */
 static const char *image_text(uint32_t error, uint64_t image, char *buf, size_t size)
 {
 	*buf = '\0';
@@ -99,15 +99,15 @@ static void print_cpu_error(FILE *file, const struct bf_pp_status *pp)
 static void print_time(FILE *file, const char *label, uint64_t ns, uint64_t paused_ns)
 {
 	if (ns)
-		fprintf(file, "%-11s %.1f ms, of them %.3f ms without interrupts\n", label,
+		fprintf(file, "%-11s %.1f ms, of which %.3f ms with interrupts off\n", label,
 			(double)ns / 1e6, (double)paused_ns / 1e6);
 }
 
 static void print_watchdog(FILE *file, uint64_t ns, uint32_t nr_cpus)
 {
 	if (ns)
-		fprintf(file, "%-11s %" PRIu64 " ms a callback%s\n", "watchdog", ns / 1000000,
-			nr_cpus < 2 ? ", but it takes a second CPU" : "");
+		fprintf(file, "%-11s %" PRIu64 " ms per callback%s\n", "watchdog", ns / 1000000,
+			nr_cpus < 2 ? ", but it needs a second CPU" : "");
 	else
 		fprintf(file, "%-11s off\n", "watchdog");
 }

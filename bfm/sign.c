@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Signs images as modules are signed, with the tool that the kernel brings for that. */
+/* bfm sign: signs images with the kernel's tool for modules. */
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
@@ -21,7 +21,7 @@ struct sign_options {
 	const char *key, *cert, *hash, *tool;
 };
 
-/* The first file that a pattern matches, or its last if there are several versions; "" if none. */
+/* The last file that matches a pattern, which is the newest version; "" if there is none. */
 static bool find_file(const char *pattern, char *path, size_t size)
 {
 	glob_t found;
@@ -70,7 +70,7 @@ static int sign_one(const struct sign_options *o, const char *image)
 		return EXIT_OK;
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 127)
-		fail_message("sign", "key and certificate are PEM files that belong together",
+		fail_message("sign", "give PEM files of a key and its certificate",
 			     "%s refused to sign %s", o->tool, image);
 	return EXIT_FAILED;
 }
@@ -101,7 +101,7 @@ static int parse(int argc, char **argv, struct sign_options *o)
 	}
 	if (o->key && o->cert && optind < argc)
 		return -1;
-	fail_message("sign", "bfm sign --help tells how",
+	fail_message("sign", "bfm sign --help",
 		     !o->key  ? "no key given" :
 		     !o->cert ? "no certificate given" :
 				"no image given");
@@ -120,7 +120,7 @@ static int run(int argc, char **argv)
 		if (!find_tool(tool, sizeof(tool))) {
 			fail_message("sign",
 				     "install the headers of the kernel, or give --tool FILE",
-				     "found no sign-file");
+				     "sign-file was not found");
 			return EXIT_FAILED;
 		}
 		o.tool = tool;
@@ -134,14 +134,14 @@ static int run(int argc, char **argv)
 
 const struct command sign_command = {
 	.name = "sign",
-	.summary = "Sign images, so that a kernel that is locked down takes them",
+	.summary = "Sign images for a kernel that is locked down",
 	.arguments = "--key FILE --cert FILE IMAGE...",
-	.help = "IMAGE is a file or the name of an installed image, like microkernel or default; the\n"
-		"signature is appended to it as to a module.\n\n"
-		"  --key FILE   the private key, PEM, or a PKCS#11 URI\n"
+	.help = "An IMAGE is a file, or the name of an installed image, like microkernel or default.\n"
+		"The signature is appended to it, as to a module.\n\n"
+		"  --key FILE   the private key: a PEM file, or a PKCS#11 URI\n"
 		"  --cert FILE  its certificate, which the kernel must trust\n"
-		"  --hash NAME  the digest (sha256)\n"
-		"  --tool FILE  the kernel's sign-file, if it is not found\n"
+		"  --hash NAME  the digest; default: sha256\n"
+		"  --tool FILE  the kernel's sign-file, if bfm does not find it\n"
 		"  --help       show this text\n",
 	.run = run,
 };

@@ -45,7 +45,7 @@ static bool take_watchdog(uint64_t *ns)
 	return *ns >= BF_WATCHDOG_MIN_NS;
 }
 
-/* What to say of a value that is none. */
+/* Reports an option's value that is not valid. */
 static void refuse_value(int option)
 {
 	switch (option) {
@@ -113,7 +113,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 	return -1;
 }
 
-/* The installed file of this name, whatever lies in the current directory. */
+/* The installed file of this name, even if the current directory has one of this name. */
 static void set_installed(char *path, const char *name)
 {
 	const char *dir = getenv("BAREFLANK_LIBDIR");
@@ -178,7 +178,7 @@ static bool is_image_error(uint32_t error)
 	       error != BF_ERR_TOO_MANY_EXTS;
 }
 
-/* The image that an error is about, or -1: a callback that is missing is missing from all. */
+/* The image that an error is about, or -1: a missing callback is missing from all images. */
 static int image_at_fault(const struct bf_ioctl_start *call, const struct images *images)
 {
 	if (call->error < BF_ERR_ELF_TRUNCATED || call->image > images->nr_exts)
@@ -276,20 +276,20 @@ static int run(int argc, char **argv)
 
 const struct command start_command = {
 	.name = "start",
-	.summary = "Put the running system under the hypervisor, on every CPU",
+	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
 		     "           [--watchdog TIME] [EXTENSION...]",
-	.help = "An EXTENSION is an ELF file, or the name of an installed one. Without any, the\n"
+	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default the\n"
 		"installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
 		"  --pool SIZE         memory for pages, like 32M\n"
-		"  --huge SIZE         memory for contiguous allocations\n"
-		"  --serial PORT       write the debug text to this serial port, too, like 0x2f8;\n"
-		"                      it must not be one that Linux uses\n"
-		"  --watchdog TIME     what a callback of an extension may take, like 2s, or off;\n"
-		"                      5s otherwise\n"
+		"  --huge SIZE         memory for physically contiguous allocations\n"
+		"  --serial PORT       also write debug output to the serial port at this I/O port,\n"
+		"                      like 0x2f8; Linux must not use it\n"
+		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or off;\n"
+		"                      default: 5s\n"
 		"  --help              show this text\n\n"
-		"Installed images are looked for in PREFIX/lib/bareflank, or where\n"
-		"BAREFLANK_LIBDIR says.\n",
+		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
+		"BAREFLANK_LIBDIR names.\n",
 	.run = run,
 };

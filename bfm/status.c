@@ -79,9 +79,9 @@ static int run(int argc, char **argv)
 
 const struct command status_command = {
 	.name = "status",
-	.summary = "Tell whether the hypervisor runs, and what every CPU does",
+	.summary = "Show the state of the hypervisor and of every CPU",
 	.arguments = "[--json]",
-	.help = "Exit codes: 0 it runs, 5 it does not, 1 it has failed.\n\n"
+	.help = "Exit codes: 0 running, 5 not running, 1 failed.\n\n"
 		"  --json  print one JSON object\n"
 		"  --help  show this text\n",
 	.run = run,

@@ -30,7 +30,7 @@ static int run(int argc, char **argv)
 			printf("stopped in %.1f ms\n", (double)status.stop_ns / 1e6);
 		else
 			printf("stopped\n");
-		/* Stopped all the same: worth a word, not a failure. */
+		/* It has stopped, so this is a warning and not a failure. */
 		if (call.error)
 			fail_call("stop", 0, call.error, call.detail);
 	}
@@ -40,7 +40,7 @@ static int run(int argc, char **argv)
 
 const struct command stop_command = {
 	.name = "stop",
-	.summary = "Give the bare CPUs back to the running system",
+	.summary = "Stop the hypervisor; Linux gets the bare CPUs back",
 	.arguments = "",
 	.help = "  --help  show this text\n",
 	.run = run,

@@ -124,7 +124,7 @@ static void print_feature(enum bf_feature_register reg, unsigned int first, unsi
 		[BF_CARRIED] = "carried",
 		[BF_HARMLESS] = "harmless",
 		[BF_OFFERED] = "carried where the CPU offers it",
-		[BF_ITEM] = "refused, as an item of its own",
+		[BF_ITEM] = "refused, by a check of its own",
 		[BF_REFUSED] = "refused",
 	};
 
@@ -140,8 +140,7 @@ static void print_feature(enum bf_feature_register reg, unsigned int first, unsi
 
 static void print_features(void)
 {
-	puts("| register | bits | what | verdict | by what, or why |\n"
-	     "| --- | --- | --- | --- | --- |");
+	puts("| register | bits | what | verdict | how, or why |\n| --- | --- | --- | --- | --- |");
 #define FEATURE(reg, first, last, name, verdict, by) \
 	print_feature(BF_REGISTER_##reg, first, last, name, BF_##verdict, by);
 	BF_FEATURES(FEATURE)
@@ -162,8 +161,8 @@ static void print_capabilities(void)
 	       msrs[BF_VMX_SECONDARY], control, text, name, leaf, subleaf, regs[reg], bit);
 	BF_VMX_INSTRUCTIONS(INSTRUCTION)
 #define SVM_FEATURE(leaf, reg, bit, name, by) \
-	printf("| CPUID 0x%X.0 %s bit %d | %s | nothing: where it is there, %s |\n", leaf, \
-	       regs[reg], bit, name, by);
+	printf("| CPUID 0x%X.0 %s bit %d | %s | optional; where present, %s |\n", leaf, regs[reg], \
+	       bit, name, by);
 	BF_SVM_FEATURES(SVM_FEATURE)
 }
 

@@ -414,7 +414,7 @@ START_TEST(starting)
 	ck_assert_int_eq(run(&start_command, "start other other"), EXIT_OK);
 	ck_assert_uint_eq(device.started.nr_exts, 2);
 	ck_assert_int_eq(run(&start_command, "start microkernel"), EXIT_BAD_IMAGE);
-	assert_failure("start: ", "outside the range");
+	assert_failure("start: ", "outside of the allowed address range");
 
 	/* The driver's word: which image, which CPU. */
 	device.call_errno = ENODEV;
@@ -548,7 +548,7 @@ START_TEST(dumping)
 	device.polls_to_run = 3;
 	ck_assert_int_eq(run(&dump_command, "dump --follow"), EXIT_OK);
 	ck_assert_str_eq(out, device.text);
-	ck_assert_msg(strstr(err, "1000 bytes of older text are lost"), "%s", err);
+	ck_assert_msg(strstr(err, "1000 bytes of older text have been overwritten"), "%s", err);
 	ck_assert_uint_eq(device.polls_to_run, 0);
 	device.call_errno = EIO;
 	ck_assert_int_eq(run(&dump_command, "dump"), EXIT_FAILED);
@@ -656,8 +656,8 @@ START_TEST(status_of_a_running_machine)
 			      "vendor      AMD\n"
 			      "CPUs        2\n"
 			      "memory      3.0 MiB\n"
-			      "watchdog    500 ms a callback\n"
-			      "last start  12.3 ms, of them 0.235 ms without interrupts\n"
+			      "watchdog    500 ms per callback\n"
+			      "last start  12.3 ms, of which 0.235 ms with interrupts off\n"
 			      "\n"
 			      "CPU   PP  state            exits\n"
 			      "  0    0  guest             105\n"
@@ -791,7 +791,7 @@ START_TEST(details_in_words)
 	ck_assert_str_eq(describe(BF_ERR_CPU_FEATURE, BF_FEATURE_DETAIL(BF_REGISTER_XSS, 63)),
 			 "IA32_XSS bit 63: not known to this version");
 	ck_assert_str_eq(describe(BF_ERR_CPU_FEATURE, lass | BF_FEATURE_NOT_IN_VMX),
-			 "CR4 bit 27, LASS: this CPU's VMX does not let a guest have it");
+			 "CR4 bit 27, LASS: this CPU's VMX does not allow it in a guest");
 	ck_assert_str_eq(describe(BF_ERR_CPU_FEATURE, 0xFF05),
 			 "a register bit 5: not known to this version");
 	ck_assert_str_eq(describe(BF_ERR_VMX_CONTROLS, BF_CONTROL_DETAIL(0x48D, 5)),
@@ -804,9 +804,9 @@ START_TEST(details_in_words)
 	ck_assert_str_eq(describe(BF_ERR_CPUS_DIFFER, 3), "CPU 3");
 	ck_assert_str_eq(describe(BF_ERR_CPUS_DIFFER,
 				  BF_DIFFER_DETAIL(BF_DIFFER_CPUID(0x8000000A, 0, 3), 12)),
-			 "CPU 12: CPUID 0x8000000a.0 EDX is not that of the first CPU");
+			 "CPU 12: CPUID 0x8000000a.0 EDX differs from the first CPU");
 	ck_assert_str_eq(describe(BF_ERR_CPUS_DIFFER, BF_DIFFER_DETAIL(0x48B, 1)),
-			 "CPU 1: MSR 0x48b is not that of the first CPU");
+			 "CPU 1: MSR 0x48b differs from the first CPU");
 }
 END_TEST
 
@@ -832,7 +832,7 @@ START_TEST(checking_by_the_module)
 	device.check.results[BF_CHECK_NESTED].error = BF_ERR_NO_NESTED_PAGING;
 	ck_assert_int_eq(run(&check_command, "check"), EXIT_OK);
 	assert_has(out, "nested paging            note    the CPU has no nested paging\n");
-	assert_has(out, "This machine can run");
+	assert_has(out, "This machine is supported.");
 	device.check.results[BF_CHECK_CPUS].error = BF_ERR_CPUS_DIFFER;
 	device.check.results[BF_CHECK_CPUS].detail = 3;
 	device.check.results[BF_CHECK_CPUS].fatal = 1;
