@@ -96,7 +96,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(XSS, 14, 14, "UINTR", CARRIED, "stays in the CPU: see CR4") \
 	X(XSS, 15, 15, "LBR", CARRIED, "stays in the CPU: see IA32_LBR_CTL") \
 	X(XSS, 16, 16, "HWP", HARMLESS, "power management") \
-	/* SDM vol. 4, table 2-2; vol. 3 §28.3.1: exits save and clear it, entries load it */ \
+	/* SDM vol. 4, table 2-2; vol. 3 §30.3.1: exits save and clear it, entries load it */ \
 	X(DEBUGCTL, 0, 2, "LBR, BTF, BLD", CARRIED, "VMCS; a VM exit clears it") \
 	X(DEBUGCTL, 6, 10, "TR, BTS", CARRIED, "VMCS; a VM exit clears it") \
 	X(DEBUGCTL, 11, 12, "freeze on PMI", CARRIED, "VMCS; a VM exit clears it") \
@@ -130,25 +130,25 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(TSC_RATIO, 0, 31, "fraction", REFUSED, "the rate of Linux's TSC would change") \
 	X(TSC_RATIO, 32, 32, "1.0", HARMLESS, "the rate of the TSC stays") \
 	X(TSC_RATIO, 33, 39, "integer", REFUSED, "the rate of Linux's TSC would change") \
-	/* SDM vol. 1 §17.2; on AMD IA32_S_CET and SSP move with the VMCB */ \
+	/* SDM vol. 1 §18.2; on AMD IA32_S_CET and SSP move with the VMCB */ \
 	X(S_CET, 0, 5, "shadow stack, IBT", CARRIED, \
 	  "CPU, VMCB or VMCS; CR4.CET is off in root mode") \
 	X(S_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "CPU, VMCB or VMCS") \
 	X(U_CET, 0, 5, "shadow stack, IBT", CARRIED, "stays in the CPU") \
 	X(U_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "stays in the CPU") \
-	/* SDM vol. 3 §33.2.8.2, §33.5: tracing is allowed in VMX operation; a VM exit stops it */ \
+	/* SDM vol. 3 §35.2.8.2, §35.5: tracing is allowed in VMX operation; a VM exit stops it */ \
 	X(RTIT_CTL, 0, 0, "TraceEn", OFFERED, \
 	  "a VM exit stops it where VMX supports that; elsewhere, end the trace first") \
 	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "no effect without TraceEn") \
-	/* SDM vol. 3 §20.1 */ \
+	/* SDM vol. 3 §21.1 */ \
 	X(LBR_CTL, 0, 3, "LBREn, OS, USR, CALL_STACK", CARRIED, \
 	  "a VM exit clears it where the CPU supports that; " \
 	  "elsewhere, branches of root mode are recorded") \
 	X(LBR_CTL, 16, 22, "branch types", HARMLESS, "no effect without LBREn") \
-	/* SDM vol. 3 §21.2.2, §21.9.4: what does not count makes no record, either */ \
+	/* SDM vol. 3 §22.2.2, §22.9.4: what does not count makes no record, either */ \
 	X(PERF_GLOBAL_CTRL, 0, 48, "counters", CARRIED, "VMCS or MSR lists; 0 in root mode") \
 	X(PEBS_ENABLE, 0, 63, "PEBS", CARRIED, "stays in the CPU; nothing counts in root mode") \
-	/* SDM vol. 3 §26.5.5.3: ENQCMD in the guest uses it untranslated */ \
+	/* SDM vol. 3 §28.5: ENQCMD in the guest uses it untranslated */ \
 	X(PASID, 0, 19, "PASID", CARRIED, "stays in the CPU") \
 	X(PASID, 31, 31, "valid", CARRIED, "stays in the CPU") \
 	/* Intel, "Remote Action Request": a CPU carries it out as it is, in root mode, too */ \
@@ -234,7 +234,7 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 
 /*
  * Instructions that Linux and its programs use where CPUID shows them, and that raise #UD in a guest
- * without a secondary control (SDM vol. 3 §26.6.2). X(leaf, subleaf, register, bit, name, control,
+ * without a secondary control (SDM vol. 3 §27.6.2). X(leaf, subleaf, register, bit, name, control,
  * name of the control); registers are numbered EAX, EBX, ECX, EDX
  */
 #define BF_VMX_INSTRUCTIONS(X) \

@@ -211,8 +211,8 @@ void machine_print_values(FILE *file, const struct bf_register_value *values, ui
 void local_check(const char *root, const struct cpuid_facts *cpu, struct check_line *lines);
 
 /*
- * The next module of another hypervisor that is loaded, as a person would call it; NULL after the
- * last. *index begins as 0.
+ * The name of the next loaded module of another hypervisor, for a message; NULL after the last.
+ * *index starts as 0.
  */
 const char *local_neighbour(const char *root, size_t *index);
 

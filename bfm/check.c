@@ -58,9 +58,9 @@ static void print_neighbours(void)
 	while ((name = local_neighbour("", &i))) {
 		printf("%-24s ", "other hypervisors");
 		print_verdict(VERDICT_NOTE);
-		printf(" %s is loaded, and takes VT-x or AMD-V while it runs a machine\n", name);
-		printf("%-24s hint: end its virtual machines and unload it, and do not start one "
-		       "while the hypervisor runs\n",
+		printf(" %s is loaded and takes VT-x or AMD-V while it runs a machine\n", name);
+		printf("%-24s hint: stop its virtual machines and unload it; start none while the "
+		       "hypervisor runs\n",
 		       "");
 	}
 }

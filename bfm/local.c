@@ -16,7 +16,7 @@
 #define CPUID_NPT_EDX_NPT 0x1
 #define CR4_FRED 32
 
-/* SDM vol. 3 §24.6; APM vol. 2 §15.4. */
+/* SDM vol. 3 §26.6; APM vol. 2 §15.4. */
 struct cpuid_facts cpuid_read(void)
 {
 	struct cpuid_facts facts = { BF_VENDOR_NONE, false, false };
@@ -149,8 +149,8 @@ static void check_free(const char *root, struct check_line *line)
 }
 
 /*
- * Hypervisors from elsewhere: they take VT-x or AMD-V when a machine of theirs starts, and not all
- * of them look whether somebody has it. Nothing in the kernel says whether one runs a machine now.
+ * Other hypervisors: they take VT-x or AMD-V when one of their virtual machines starts, and not all of
+ * them check whether it is in use. The kernel does not tell whether one runs a machine now.
  */
 const char *local_neighbour(const char *root, size_t *index)
 {
