@@ -139,7 +139,7 @@ __noreturn void pp_bootstrap(struct pp *pp)
 
 __noreturn void start_ext(struct pp *pp, uint16_t extid)
 {
-	struct ext *ext = ext_get(extid);
+	struct ext *ext = ext_find(extid);
 
 	if (!ext)
 		pp_bootstrap(pp);

@@ -30,19 +30,19 @@ uint64_t sys_debug_out(struct syscall_frame *f)
 uint64_t sys_debug_dump_vm(struct syscall_frame *f)
 {
 	vm_dump(arg_id(f, 0));
-	return vm_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+	return vm_find(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_dump_vp(struct syscall_frame *f)
 {
 	vp_dump(arg_id(f, 0));
-	return vp_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+	return vp_find(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_dump_vs(struct syscall_frame *f)
 {
 	vs_dump(arg_id(f, 0));
-	return vs_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+	return vs_find(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_dump_vmexit_log(struct syscall_frame *f)
@@ -95,7 +95,7 @@ uint64_t sys_debug_write_str(struct syscall_frame *f)
 uint64_t sys_debug_dump_ext(struct syscall_frame *f)
 {
 	ext_dump(arg_id(f, 0));
-	return ext_get(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+	return ext_find(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_dump_page_pool(struct syscall_frame *f)

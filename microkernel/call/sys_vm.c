@@ -29,7 +29,7 @@ uint64_t sys_vm_destroy_vm(struct syscall_frame *f)
 
 uint64_t sys_vm_map_direct(struct syscall_frame *f)
 {
-	struct vm *vm = vm_get(arg_id(f, 1));
+	struct vm *vm = vm_find(arg_id(f, 1));
 	uint64_t spa = f->reg[2];
 
 	if (!vm)
@@ -47,7 +47,7 @@ uint64_t sys_vm_map_direct(struct syscall_frame *f)
 
 uint64_t sys_vm_unmap_direct(struct syscall_frame *f)
 {
-	struct vm *vm = vm_get(arg_id(f, 1));
+	struct vm *vm = vm_find(arg_id(f, 1));
 
 	if (!vm)
 		return MK1_INVALID_INPUT_REG(1);
@@ -70,7 +70,7 @@ uint64_t sys_vm_tlb_flush(struct syscall_frame *f)
 {
 	struct pp *pp = this_pp();
 
-	if (!vm_get(arg_id(f, 1)))
+	if (!vm_find(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->tlb_flush_all(pp->vs);
 	direct_map_switch(pp);
@@ -81,7 +81,7 @@ uint64_t sys_vp_create_vp(struct syscall_frame *f)
 {
 	const struct vp *vp;
 
-	if (!vm_get(arg_id(f, 1)))
+	if (!vm_find(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	vp = vp_create(arg_id(f, 1));
 	if (!vp)

@@ -18,7 +18,7 @@ uint64_t sys_vs_create_vs(struct syscall_frame *f)
 {
 	const struct vs *vs;
 
-	if (!vp_get(arg_id(f, 1)))
+	if (!vp_find(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	if (arg_id(f, 2) >= mk.handoff->nr_pps)
 		return MK1_INVALID_INPUT_REG(2);
@@ -117,10 +117,10 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
 	/* First the VS: while it is held, its VP and VM stay what they are. */
 	struct vs *vs = vs_lock(arg_id(f, 3));
-	const struct vp *vp = vp_get(arg_id(f, 2));
+	const struct vp *vp = vp_find(arg_id(f, 2));
 
 	*status = MK1_SUCCESS;
-	if (!vm_get(arg_id(f, 1)))
+	if (!vm_find(arg_id(f, 1)))
 		*status = MK1_INVALID_INPUT_REG(1);
 	else if (!vp || vp->vmid != arg_id(f, 1))
 		*status = MK1_INVALID_INPUT_REG(2);

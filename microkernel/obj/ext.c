@@ -42,7 +42,7 @@ static const struct bsl_tables tables = {
 	.levels = 4, /* also where root mode has 5: below the first entry of a PML5 */
 };
 
-struct ext *ext_get(uint16_t id)
+struct ext *ext_find(uint16_t id)
 {
 	return id < mk.handoff->nr_exts ? &exts[id] : NULL;
 }
@@ -361,7 +361,7 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 
 void ext_dump(uint16_t id)
 {
-	const struct ext *ext = ext_get(id);
+	const struct ext *ext = ext_find(id);
 
 	if (!ext)
 		mk_print("ext %u: not loaded\n", id);
@@ -409,7 +409,7 @@ bool direct_map_page(struct ext *ext, struct vm *vm, uint64_t spa)
 	bool done = false;
 
 	mk_lock(&direct_lock);
-	if (vm_get(vm->id))
+	if (vm_find(vm->id))
 		entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
 	if (entry && !*entry) {
 		*entry = spa | USER_RW;
@@ -464,7 +464,7 @@ void direct_map_free(struct vm *vm)
 
 void direct_map_switch(struct pp *pp)
 {
-	const struct vm *vm = vm_get(pp->vmid);
+	const struct vm *vm = vm_find(pp->vmid);
 	uint64_t *root = pml4_of(pp->ext_cr3[pp->ext->id]);
 
 	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
@@ -475,7 +475,7 @@ void direct_map_switch(struct pp *pp)
 
 bool direct_map_fault(struct pp *pp, uint64_t va)
 {
-	const struct vm *vm = vm_get(pp->vmid);
+	const struct vm *vm = vm_find(pp->vmid);
 	uint64_t *entry, table;
 
 	if (!vm || !in_direct_map(va))

@@ -34,7 +34,7 @@ enum bf_error exts_init(void);
 /* Stacks, TLS and PML4 for this PP, where they do not exist yet. */
 enum bf_error exts_prepare_pp(struct pp *pp);
 
-struct ext *ext_get(uint16_t id);
+struct ext *ext_find(uint16_t id);
 
 /* Makes ext's address space the one of this PP; the active VS's registers come along. */
 void ext_switch(struct pp *pp, struct ext *ext);

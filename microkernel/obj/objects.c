@@ -78,17 +78,17 @@ bool objects_init(void)
 	return true;
 }
 
-struct vm *vm_get(uint16_t id)
+struct vm *vm_find(uint16_t id)
 {
 	return id < MK_MAX_VMS && vms[id].state == SLOT_USED ? &vms[id] : NULL;
 }
 
-struct vp *vp_get(uint16_t id)
+struct vp *vp_find(uint16_t id)
 {
 	return id < objects_nr_vps() && vps[id].state == SLOT_USED ? &vps[id] : NULL;
 }
 
-struct vs *vs_get(uint16_t id)
+struct vs *vs_find(uint16_t id)
 {
 	return id < objects_nr_vss() && vs_slot(id)->state == SLOT_USED ? vs_slot(id) : NULL;
 }
@@ -114,7 +114,7 @@ bool vm_destroy(uint16_t id)
 	bool done = false;
 
 	lock();
-	vm = vm_get(id);
+	vm = vm_find(id);
 	if (vm && id != MK1_ROOT_VMID && !vm->vps && !vm->active) {
 		/* In this order: a PP that is about to map something finds the VM gone. */
 		__atomic_store_n(&vm->state, SLOT_FREE, __ATOMIC_RELAXED);
@@ -131,7 +131,7 @@ struct vp *vp_create(uint16_t vmid)
 	struct vm *vm;
 
 	lock();
-	vm = vm_get(vmid);
+	vm = vm_find(vmid);
 	for (uint16_t i = 0; vm && i < objects_nr_vps() && !vp; i++) {
 		if (vps[i].state == SLOT_FREE)
 			vp = &vps[i];
@@ -151,7 +151,7 @@ bool vp_destroy(uint16_t id)
 	bool done = false;
 
 	lock();
-	vp = vp_get(id);
+	vp = vp_find(id);
 	if (vp && !vp->vss && !vp->active) {
 		vms[vp->vmid].vps--;
 		vp->state = SLOT_FREE;
@@ -167,7 +167,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 	struct vp *vp;
 
 	lock();
-	vp = vp_get(vpid);
+	vp = vp_find(vpid);
 	for (uint16_t i = 0; vp && i < objects_nr_vss() && !vs; i++) {
 		if (vs_slot(i)->state == SLOT_FREE)
 			vs = vs_slot(i);
@@ -213,7 +213,7 @@ bool vs_destroy(uint16_t id)
 	bool done = false;
 
 	lock();
-	vs = vs_get(id);
+	vs = vs_find(id);
 	if (vs && vs_is_idle(vs)) {
 		if (vs == this_pp()->root_vs)
 			this_pp()->root_vs = NULL;
@@ -232,7 +232,7 @@ uint64_t vs_migrate(uint16_t id, uint16_t ppid)
 	struct vs *vs;
 
 	lock();
-	vs = vs_get(id);
+	vs = vs_find(id);
 	if (!vs || !vs_is_idle(vs) || vs->root) {
 		status = MK1_INVALID_INPUT_REG(1);
 	} else if (ppid >= mk.handoff->nr_pps) {
@@ -360,7 +360,7 @@ struct vs *vs_lock_idle(uint16_t id)
 	struct vs *vs;
 
 	lock();
-	vs = vs_get(id);
+	vs = vs_find(id);
 	if (vs && vs->ppid == pp->handoff.ppid)
 		return vs;
 	unlock();
@@ -446,7 +446,7 @@ void vs_activate(struct vs *vs)
 
 void vm_dump(uint16_t id)
 {
-	const struct vm *vm = vm_get(id);
+	const struct vm *vm = vm_find(id);
 
 	if (!vm)
 		mk_print("vm %u: not allocated\n", id);
@@ -456,7 +456,7 @@ void vm_dump(uint16_t id)
 
 void vp_dump(uint16_t id)
 {
-	const struct vp *vp = vp_get(id);
+	const struct vp *vp = vp_find(id);
 
 	if (!vp)
 		mk_print("vp %u: not allocated\n", id);
@@ -467,7 +467,7 @@ void vp_dump(uint16_t id)
 
 void vs_dump(uint16_t id)
 {
-	struct vs *vs = vs_get(id);
+	struct vs *vs = vs_find(id);
 
 	if (!vs) {
 		mk_print("vs %u: not allocated\n", id);

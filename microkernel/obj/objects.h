@@ -104,9 +104,9 @@ uint16_t objects_nr_vps(void);
 uint16_t objects_nr_vss(void);
 
 /* NULL unless id names an object in use. */
-struct vm *vm_get(uint16_t id);
-struct vp *vp_get(uint16_t id);
-struct vs *vs_get(uint16_t id);
+struct vm *vm_find(uint16_t id);
+struct vp *vp_find(uint16_t id);
+struct vs *vs_find(uint16_t id);
 
 /* NULL when the pool is exhausted (or no memory for the VMCB/VMCS). The parent must be in use. */
 struct vm *vm_create(void);

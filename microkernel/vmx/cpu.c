@@ -87,7 +87,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 static void clear_all(const struct pp *pp)
 {
 	for (uint16_t id = 0; id < objects_nr_vss(); id++) {
-		struct vs *vs = vs_get(id);
+		struct vs *vs = vs_find(id);
 
 		if (vs && vs->loaded && vs->ppid == pp->handoff.ppid)
 			vmx_vs_clear(vs);

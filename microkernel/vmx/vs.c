@@ -379,7 +379,7 @@ static void vmx_vs_unload(struct vs *vs)
 
 static unsigned int vmx_vs_cpl(const struct vs *vs)
 {
-	vmx_current(vs_get(vs->id));
+	vmx_current(vs_find(vs->id));
 	return (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
 }
 

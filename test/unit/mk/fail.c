@@ -77,7 +77,7 @@ START_TEST(promote_gives_linux_back)
 	ck_assert_uint_eq(status_of(0)->image, 1); /* should nobody have asked for it */
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
 	/* the objects are gone, and the same CPU can come in again */
-	ck_assert(!vs_get(0) && !vp_get(0));
+	ck_assert(!vs_find(0) && !vp_find(0));
 	enter(0);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_BOOTSTRAP);
@@ -102,7 +102,7 @@ START_TEST(promote_in_the_bootstrap_callback)
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), NOT_RETURNED);
 	expect_bare(&linux_state);
-	ck_assert(!vs_get(0) && vp_get(0) && vs_get(1));
+	ck_assert(!vs_find(0) && vp_find(0) && vs_find(1));
 }
 END_TEST
 

@@ -122,13 +122,13 @@ START_TEST(amd_words)
 	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_MC);
 	ck_assert_uint_eq(vmcb()->virtual_interrupt, SVM_V_INTR_MASKING);
 	/* Linux's own has what its extension wrote */
-	ck_assert_uint_eq(vmcb_of(vs_get(0))->virtual_interrupt, 0);
+	ck_assert_uint_eq(vmcb_of(vs_find(0))->virtual_interrupt, 0);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(0))->exceptions, SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(vmcb_of(vs_find(0))->exceptions, SVM_EXCEPTION_GP);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction1, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(0))->instruction1, 0);
+	ck_assert_uint_eq(vmcb_of(vs_find(0))->instruction1, 0);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_virtual_interrupt_a, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(0))->virtual_interrupt, 0);
+	ck_assert_uint_eq(vmcb_of(vs_find(0))->virtual_interrupt, 0);
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(intel_controls)
 	/* Linux's own */
 	ck_assert_uint_eq(reg_write(0, reg, 0), MK1_SUCCESS);
 	bits &= ~(uint64_t)PIN_NMI_EXITING;
-	ck_assert_uint_eq(vmcs_get(vs_get(0)->block_spa, encoding) & bits, 0);
+	ck_assert_uint_eq(vmcs_get(vs_find(0)->block_spa, encoding) & bits, 0);
 }
 END_TEST
 

@@ -108,7 +108,7 @@ START_TEST(a_thousand_pps)
 		ck_assert_uint_eq(regs.reg[0], i);
 	}
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_FAILURE_UNKNOWN);
-	ck_assert_ptr_null(vs_get(objects_nr_vss()));
+	ck_assert_ptr_null(vs_find(objects_nr_vss()));
 	m.handoff->nr_pps = MK_USUAL_PPS;
 	ck_assert_uint_eq(objects_nr_vps(), MK_MAX_VPS);
 	ck_assert_uint_eq(objects_nr_vss(), MK_MAX_VSS);
@@ -207,8 +207,8 @@ START_TEST(run_another_vs)
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x2222);
 	ck_assert_uint_eq(cpu->dr[0], 0x3333);
 	ck_assert_uint_eq(host_pp->vmid, vm2);
-	ck_assert_uint_eq(vp_get((uint16_t)vp2)->active, 1);
-	ck_assert_uint_eq(vm_get(0)->active, 0);
+	ck_assert_uint_eq(vp_find((uint16_t)vp2)->active, 1);
+	ck_assert_uint_eq(vm_find(0)->active, 0);
 	guest_exit(_i ? EXIT_CPUID : 0x72);
 	ck_assert_uint_eq(ended.arg0, vs2);
 	/* what is active is not destroyed, nor is what something belongs to, nor Linux */
@@ -433,7 +433,7 @@ END_TEST
 START_TEST(a_failing_pp_lets_go)
 {
 	in_vmexit(1);
-	vmx_fail(INSN_VMPTRLD, vs_get((uint16_t)vs2)->block_spa, 1);
+	vmx_fail(INSN_VMPTRLD, vs_find((uint16_t)vs2)->block_spa, 1);
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, vs2, MK1_INTEL_rip), NOT_RETURNED);
 	expect_failed(BF_ERR_MK_VMCS);
 	enter(1);
@@ -465,7 +465,7 @@ START_TEST(no_map_in_a_vm_that_goes)
 
 	in_vmexit(_i);
 	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
-	vm = vm_get((uint16_t)regs.reg[0]);
+	vm = vm_find((uint16_t)regs.reg[0]);
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm->id), MK1_SUCCESS);
 	ck_assert(!direct_map_page(host_pp->ext, vm, LINUX_RAM));
 }

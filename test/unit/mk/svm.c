@@ -321,7 +321,7 @@ START_TEST(hidden_intercepts)
 	/* not in a VS that is not Linux */
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_exception, 0x40), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(1))->exceptions, 0x40 | SVM_EXCEPTION_MC);
+	ck_assert_uint_eq(vmcb_of(vs_find(1))->exceptions, 0x40 | SVM_EXCEPTION_MC);
 }
 END_TEST
 
@@ -428,9 +428,9 @@ START_TEST(invlpgb)
 	/* another VS has it if its extension says so */
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(1, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(1))->np_control, SVM_NP_ENABLE);
+	ck_assert_uint_eq(vmcb_of(vs_find(1))->np_control, SVM_NP_ENABLE);
 	ck_assert_uint_eq(reg_write(1, MK1_AMD_ctls1, on), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_get(1))->np_control, on);
+	ck_assert_uint_eq(vmcb_of(vs_find(1))->np_control, on);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);

@@ -449,7 +449,7 @@ START_TEST(destroy_vs_with_a_failing_vmclear)
 
 	in_vmexit();
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
-	block = vs_get(1)->block_spa;
+	block = vs_find(1)->block_spa;
 	vmx_fail(INSN_VMCLEAR, block, 1);
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 1), MK1_SUCCESS);
 	for (unsigned int i = 0; i < 20; i++)
@@ -471,7 +471,7 @@ START_TEST(vmptrld_fails)
 {
 	in_vmexit();
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
-	vmx_fail(INSN_VMPTRLD, vs_get(1)->block_spa, 1);
+	vmx_fail(INSN_VMPTRLD, vs_find(1)->block_spa, 1);
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, 1, MK1_INTEL_rip), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_MK_VMCS);
@@ -484,7 +484,7 @@ START_TEST(vmptrld_fails_on_activation)
 {
 	in_vmexit();
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
-	vmx_fail(INSN_VMPTRLD, vs_get(1)->block_spa, 1);
+	vmx_fail(INSN_VMPTRLD, vs_find(1)->block_spa, 1);
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_MK_VMCS);
@@ -624,7 +624,7 @@ START_TEST(every_register)
 		if (regs_of[n].access == RO) {
 			ck_assert_msg(reg_write(vsid, n, 0) == MK1_INVALID_INPUT_REG(3), "%s",
 				      name);
-			vmcs_put(vs_get(vsid)->block_spa, regs_of[n].field, 0x77);
+			vmcs_put(vs_find(vsid)->block_spa, regs_of[n].field, 0x77);
 			ck_assert_msg(reg_read(vsid, n) == 0x77, "%s", name);
 			continue;
 		}
@@ -632,7 +632,7 @@ START_TEST(every_register)
 		ck_assert_msg(reg_read(vsid, n) == value, "%s: 0x%llx", name,
 			      (unsigned long long)reg_read(vsid, n));
 		if (regs_of[n].access == RW && value)
-			ck_assert_uint_eq(vmcs_get(vs_get(vsid)->block_spa, regs_of[n].field),
+			ck_assert_uint_eq(vmcs_get(vs_find(vsid)->block_spa, regs_of[n].field),
 					  value);
 		if (regs_of[n].access == RW && regs_of[n].bytes < 8 && !is_control(n))
 			ck_assert_msg(reg_write(vsid, n, 1ULL << (8 * regs_of[n].bytes)) ==

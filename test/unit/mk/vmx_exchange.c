@@ -98,8 +98,8 @@ START_TEST(by_controls)
 	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & ENTRY_ALL, ENTRY_ALL);
 	ck_assert_uint_eq(field(VMCS_vmexit_ctls) & EXIT_ALL, EXIT_ALL);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcs_get(vs_get(1)->block_spa, 0x2808), 0);
-	ck_assert_uint_eq(vmcs_get(vs_get(1)->block_spa, 0x6828), 0);
+	ck_assert_uint_eq(vmcs_get(vs_find(1)->block_spa, 0x2808), 0);
+	ck_assert_uint_eq(vmcs_get(vs_find(1)->block_spa, 0x6828), 0);
 	/* Linux changed them all, and exits have loaded what is root mode's */
 	for (unsigned int i = 0; i < NR_ALL; i++) {
 		if (all[i].guest) {
