@@ -5,8 +5,8 @@
 #include <bsl/format.h>
 
 #include "arch/intrinsics.h"
+#include "arch/phys.h"
 #include "lock.h"
-#include "mem/mem.h"
 #include "mk.h"
 #include "pp.h"
 

@@ -86,8 +86,8 @@ static void init_cpu(struct pp *pp)
 	write_dr7(0x400);
 	/* Without EM and TS: extensions save and restore the FPU's state of their guests. */
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	pp_init_tables(pp);
-	pp_load_tables(pp);
+	desc_init(pp_gdt(pp), &pp->tss, pp->idt);
+	desc_load(pp_gdt(pp), pp->idt);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 	wrmsr(MSR_STAR, (uint64_t)(BF_SEL_USER_SS - 8) << 48 | (uint64_t)BF_SEL_KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);

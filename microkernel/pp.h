@@ -13,14 +13,6 @@
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
-#define MK_GDT_ENTRIES 8
-#define MK_GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
-#define MK_GDT_DATA0 0x00CF93000000FFFF
-/* Of the BF_PP_TEMP slots; svm/fetch.c has those before. */
-#define MK_TEMP_TABLE 6 /* a page table that is looked at for a moment */
-#define MK_TEMP_APIC 7
-#define MK_IDT_ENTRIES 256
-
 #ifndef __ASSEMBLER__
 
 #include <abi/cpu_state.h>
@@ -28,6 +20,9 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
+
+#include "arch/desc.h"
+#include "arch/restore.h"
 
 /*
  * The exit path is inline, and calls nothing from which it comes back while it still needs
@@ -49,28 +44,6 @@ enum phase {
 	PHASE_VMEXIT = BF_CALLBACK_VMEXIT,
 	PHASE_FAIL = BF_CALLBACK_FAIL
 };
-
-/* SDM vol. 3 §8.7, APM vol. 2 §12.2.5 */
-struct tss {
-	uint32_t reserved0;
-	uint32_t rsp[3][2]; /* low, high */
-	uint32_t reserved1[2];
-	uint32_t ist[7][2];
-	uint32_t reserved2[2];
-	uint16_t reserved3;
-	uint16_t iopb;
-};
-BF_STATIC_ASSERT(sizeof(struct tss) == 104, "TSS");
-
-struct idt_gate {
-	uint16_t offset_low;
-	uint16_t selector;
-	uint16_t ist_type; /* IST in [2:0], type and P in [15:8] */
-	uint16_t offset_mid;
-	uint32_t offset_high;
-	uint32_t reserved;
-};
-BF_STATIC_ASSERT(sizeof(struct idt_gate) == 16, "gate");
 
 #define MK_EXIT_LOG_ENTRIES 32 /* a power of two */
 
@@ -166,7 +139,7 @@ struct pp {
 	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	struct code_window code;
-	uint64_t linux_gdt[64]; /* for LTR on the way back: restore.c */
+	uint64_t linux_gdt[MK_LINUX_GDT_ENTRIES]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
 	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
@@ -217,9 +190,6 @@ static inline uint64_t *pp_gdt(struct pp *pp)
 {
 	return (uint64_t *)((uint8_t *)pp + PP_GDT_OFFSET);
 }
-
-void pp_init_tables(struct pp *pp);
-void pp_load_tables(struct pp *pp);
 
 #endif /* __ASSEMBLER__ */
 #endif

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "arch/apic.h"
 
-#include <abi/layout.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
 #include "arch/intrinsics.h"
-#include "mem/mem.h"
-#include "pp.h"
+#include "arch/phys.h"
 
 #define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */
 #define APIC_BASE_EN BSL_BIT(11)
@@ -22,21 +20,20 @@
 
 #define ICR_NMI 0x4400 /* delivery mode NMI, level assert, physical destination */
 #define ICR_PENDING 0x1000
-#define PATIENCE 100000 /* looks at it */
+#define ICR_POLL_LIMIT 100000
 
 static volatile uint32_t *reg(unsigned int offset)
 {
 	return (volatile uint32_t *)(REGISTERS + offset);
 }
 
-uint32_t apic_init(struct pp *pp)
+uint32_t apic_init(uint64_t *area_pt)
 {
-	uint64_t *pt = phys_to_virt(pp->handoff.area_pt);
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
 	/* In either mode: Linux may change it. */
-	pt[bsl_pt_index(REGISTERS, 1)] = (base & BSL_PTE_SPA) | BSL_PTE_P | BSL_PTE_W | BSL_PTE_UC |
-					 BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
+	area_pt[bsl_pt_index(REGISTERS, 1)] = (base & BSL_PTE_SPA) | BSL_PTE_P | BSL_PTE_W |
+					      BSL_PTE_UC | BSL_PTE_NX | BSL_PTE_A | BSL_PTE_D;
 	invlpg(REGISTERS);
 	if (!(base & APIC_BASE_EN))
 		return 0;
@@ -45,7 +42,7 @@ uint32_t apic_init(struct pp *pp)
 
 static void await_delivery(void)
 {
-	for (unsigned int i = 0; i < PATIENCE && *reg(XAPIC_ICR_LOW) & ICR_PENDING; i++)
+	for (unsigned int i = 0; i < ICR_POLL_LIMIT && *reg(XAPIC_ICR_LOW) & ICR_PENDING; i++)
 		__asm__ volatile("pause");
 }
 

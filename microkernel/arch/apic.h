@@ -8,10 +8,11 @@
 
 #include <abi/types.h>
 
-struct pp;
-
-/* Once when a PP comes in; returns its APIC ID, or 0 without an APIC. */
-uint32_t apic_init(struct pp *pp);
+/*
+ * Once when a PP comes in; area_pt is the page table of its area. Returns its APIC ID, or 0 without
+ * an APIC.
+ */
+uint32_t apic_init(uint64_t *area_pt);
 
 /* Sends an NMI to the CPU with this APIC ID. false: Linux runs without its APIC. */
 bool apic_send_nmi(uint32_t id);

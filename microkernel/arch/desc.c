@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Descriptor tables of a PP: GDT, IDT and TSS of its own (SDM vol. 3 §3.4.5, §6.14, §8.7). */
+#include "arch/desc.h"
+
 #include <bsl/bits.h>
 
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
-#include "pp.h"
 
 #define GDT_DATA3 0x00CFF3000000FFFF
 #define GDT_CODE3 0x00AFFB000000FFFF
@@ -42,26 +42,25 @@ static void set_split(uint32_t field[2], uint64_t value)
 	field[1] = (uint32_t)(value >> 32);
 }
 
-void pp_init_tables(struct pp *pp)
+void desc_init(uint64_t *gdt, struct tss *tss, struct idt_gate *idt)
 {
-	uint64_t tss = (uint64_t)&pp->tss;
-	uint64_t *gdt = pp_gdt(pp);
+	uint64_t base = (uint64_t)tss;
 
 	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
 		uint64_t stub = (uint64_t)trap_stubs + v * 16ULL;
 
-		pp->idt[v].offset_low = (uint16_t)stub;
-		pp->idt[v].selector = BF_SEL_KERNEL_CS;
-		pp->idt[v].ist_type = (uint16_t)(GATE_INTERRUPT | dpl_of(v) | ist_of(v));
-		pp->idt[v].offset_mid = (uint16_t)(stub >> 16);
-		pp->idt[v].offset_high = (uint32_t)(stub >> 32);
-		pp->idt[v].reserved = 0;
+		idt[v].offset_low = (uint16_t)stub;
+		idt[v].selector = BF_SEL_KERNEL_CS;
+		idt[v].ist_type = (uint16_t)(GATE_INTERRUPT | dpl_of(v) | ist_of(v));
+		idt[v].offset_mid = (uint16_t)(stub >> 16);
+		idt[v].offset_high = (uint32_t)(stub >> 32);
+		idt[v].reserved = 0;
 	}
 
-	pp->tss = (struct tss){ .iopb = sizeof(struct tss) };
-	set_split(pp->tss.rsp[0], BF_PP_STACK_TOP);
+	*tss = (struct tss){ .iopb = sizeof(struct tss) };
+	set_split(tss->rsp[0], BF_PP_STACK_TOP);
 	for (unsigned int i = 0; i < BF_PP_IST_COUNT; i++)
-		set_split(pp->tss.ist[i],
+		set_split(tss->ist[i],
 			  BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE + BF_PAGE_SIZE);
 
 	gdt[0] = 0;
@@ -71,15 +70,16 @@ void pp_init_tables(struct pp *pp)
 	gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
 	gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
 	gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
-			       bsl_field_get(tss, 0, 24) << 16 | bsl_field_get(tss, 24, 8) << 56;
-	gdt[(BF_SEL_TSS >> 3) + 1] = tss >> 32;
+			       bsl_field_get(base, 0, 24) << 16 | bsl_field_get(base, 24, 8) << 56;
+	gdt[(BF_SEL_TSS >> 3) + 1] = base >> 32;
 }
 
-void pp_load_tables(struct pp *pp)
+void desc_load(const uint64_t *gdt, const struct idt_gate *idt)
 {
 	struct bf_table gdtr = { .limit = MK_GDT_ENTRIES * sizeof(uint64_t) - 1,
-				 .base = (uint64_t)pp_gdt(pp) };
-	struct bf_table idtr = { .limit = sizeof(pp->idt) - 1, .base = (uint64_t)pp->idt };
+				 .base = (uint64_t)gdt };
+	struct bf_table idtr = { .limit = MK_IDT_ENTRIES * sizeof(struct idt_gate) - 1,
+				 .base = (uint64_t)idt };
 
 	/* The IDT last: its gates need the code selector and its IST stacks the TSS. */
 	lgdt(&gdtr);

@@ -3,10 +3,8 @@
 
 #include <bsl/bits.h>
 
+#include "arch/desc.h"
 #include "arch/intrinsics.h"
-#include "pp.h"
-
-#define GDT_ENTRIES (sizeof(((struct pp *)0)->linux_gdt) / sizeof(uint64_t))
 
 /* An available 64-bit TSS descriptor (SDM vol. 3 §8.2.3). */
 static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
@@ -24,19 +22,19 @@ static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
  * LTR wants the descriptor not busy and marks it busy, but Linux's own is busy already and its GDT
  * is mapped read-only. So the register is loaded from a table of our own.
  */
-static void load_tr(struct pp *pp, const struct bf_segment *tr)
+static void load_tr(uint64_t *gdt, const struct bf_segment *tr)
 {
-	struct bf_table gdtr = { .limit = sizeof(pp->linux_gdt) - 1,
-				 .base = (uint64_t)pp->linux_gdt };
+	struct bf_table gdtr = { .limit = MK_LINUX_GDT_ENTRIES * sizeof(uint64_t) - 1,
+				 .base = (uint64_t)gdt };
 	struct bf_table switch_gdtr;
 	unsigned int index = tr->selector >> 3;
 
-	if (!index || index + 1 >= GDT_ENTRIES)
+	if (!index || index + 1 >= MK_LINUX_GDT_ENTRIES)
 		return;
 	/* An NMI may come in between, to a handler in the switch page, and returns from it. */
-	pp->linux_gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
-	pp->linux_gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
-	tss_descriptor(&pp->linux_gdt[index], tr);
+	gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
+	gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
+	tss_descriptor(&gdt[index], tr);
 	sgdt(&switch_gdtr);
 	lgdt(&gdtr);
 	__asm__ volatile("ltr %0" : : "r"(tr->selector));
@@ -52,9 +50,9 @@ void restore_msr(uint32_t msr, uint64_t value)
 		(void)wrmsr_safe(msr, value);
 }
 
-void restore_cpu(struct pp *pp, const struct bf_cpu_state *state)
+void restore_cpu(uint64_t *gdt, const struct bf_cpu_state *state)
 {
-	load_tr(pp, &state->tr);
+	load_tr(gdt, &state->tr);
 	wrmsr(MSR_STAR, state->star);
 	wrmsr(MSR_LSTAR, state->lstar);
 	wrmsr(MSR_CSTAR, state->cstar);

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The hypervisor's own memory: the window on it, the page pool and the huge pool. */
+/* The hypervisor's own memory: the page pool and the huge pool. */
 #ifndef MK_MEM_H
 #define MK_MEM_H
 
 #include <abi/handoff.h>
-#include <abi/layout.h>
 #include <abi/types.h>
 
+#include "arch/phys.h"
+
 #define MK_NO_PAGE 0xFFFFFFFFFFFFFFFF
-
-#if __STDC_HOSTED__
-void *phys_to_virt(uint64_t spa); /* unit tests bring their own memory */
-uint64_t virt_to_phys(const void *va);
-#else
-/* The address at which the microkernel sees its own page at spa. */
-static inline void *phys_to_virt(uint64_t spa)
-{
-	return (void *)(BF_WINDOW_BASE + spa);
-}
-
-static inline uint64_t virt_to_phys(const void *va)
-{
-	return (uint64_t)va - BF_WINDOW_BASE;
-}
-#endif
 
 /* Takes over the regions of the handoff. Called once, on PP 0. */
 void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_region *huge);

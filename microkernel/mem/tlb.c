@@ -42,7 +42,7 @@ void tlb_init(struct pp *pp)
 
 void tlb_join(struct pp *pp)
 {
-	pp->tlb->apic_id = apic_init(pp);
+	pp->tlb->apic_id = apic_init(phys_to_virt(pp->handoff.area_pt));
 	pp->tlb->away = 0;
 	__atomic_store_n(&pp->tlb->present, true, __ATOMIC_SEQ_CST);
 	tlb_catch_up(pp);

@@ -56,7 +56,7 @@ static __noreturn void leave(struct bf_switch_page *sp)
 		sp->mc_pending = 1;
 	pp->owed = 0;
 	mk.vendor->cpu_disable(pp);
-	restore_cpu(pp, &sp->cpu);
+	restore_cpu(pp->linux_gdt, &sp->cpu);
 	switch_leave(sp);
 }
 
