@@ -5,7 +5,6 @@
 
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
-#include "call/syscall.h"
 #include "debug.h"
 #include "mem/mem.h"
 #include "mem/nested.h"
@@ -103,12 +102,13 @@ static void init_cpu(struct pp *pp)
 
 static void init_pp(struct pp *pp)
 {
-	pp->status = (struct bf_pp_status *)phys_to_virt(mk.handoff->status.spa) + pp->handoff.ppid;
+	pp->status = pp_status(pp->handoff.ppid);
 	pp->vs = NULL;
 	pp->ext = NULL;
 	pp->root_vs = NULL;
 	pp->vmid = MK1_ROOT_VMID; /* the active VM, before there is an active VS */
 	pp->vpid = MK1_INVALID_ID;
+	pp->vsid = MK1_INVALID_ID;
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
 	pp->fallback = false;
@@ -117,33 +117,11 @@ static void init_pp(struct pp *pp)
 	pp->nr_locks = 0;
 	tlb_init(pp);
 	pp->code.page = ~(uint64_t)0;
-	pp->backup_exit = ~(uint64_t)0;
+	pp->exits = 0;
+	pp->exits_before = 0;
+	pp->exited_before = NULL;
+	pp->backup_exits = ~(uint64_t)0;
 	pp->backup_kept = false;
-}
-
-/* Once all of _start is over: nothing has to run on this CPU to find that nobody would answer. */
-static void want_callbacks(void)
-{
-	if (!mk.bootstrap_ext)
-		pp_fail(BF_ERR_EXT_NO_BOOTSTRAP, 0, 0, 0);
-	if (!mk.vmexit_ext)
-		pp_fail(BF_ERR_EXT_NO_VMEXIT, 0, 0, 0);
-}
-
-__noreturn void pp_bootstrap(struct pp *pp)
-{
-	want_callbacks();
-	ext_call(pp, mk.bootstrap_ext, PHASE_BOOTSTRAP, mk.bootstrap_ext->bootstrap,
-		 pp->handoff.ppid, 0);
-}
-
-__noreturn void start_ext(struct pp *pp, uint16_t extid)
-{
-	struct ext *ext = ext_find(extid);
-
-	if (!ext)
-		pp_bootstrap(pp);
-	ext_call(pp, ext, PHASE_START, ext->image->entry, MK1_SPEC_MASK, 0);
 }
 
 /* From mk_enter, on every PP that comes in. */

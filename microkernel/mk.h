@@ -6,6 +6,8 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 
+#include "arch/phys.h"
+
 /* PAT of root mode: entry 0 write-back, entry 3 uncacheable (Mk#1), the rest as after reset. */
 #define HOST_PAT 0x0007040600070406
 
@@ -25,5 +27,10 @@ struct mk {
 };
 
 extern struct mk mk;
+
+static inline struct bf_pp_status *pp_status(uint32_t ppid)
+{
+	return (struct bf_pp_status *)phys_to_virt(mk.handoff->status.spa) + ppid;
+}
 
 #endif

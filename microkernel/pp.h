@@ -47,16 +47,12 @@ enum phase {
 
 #define MK_EXIT_LOG_ENTRIES 32 /* a power of two */
 
+/* For debugging; by number of the exit, in a page of its own, so that other PPs can read it. */
 struct exit_log_entry {
 	uint64_t reason;
 	uint64_t rip;
 	uint64_t vsid;
-};
-
-/* A page of its own, so that other PPs can read it. */
-struct exit_log {
-	uint64_t next; /* entries ever written */
-	struct exit_log_entry entries[MK_EXIT_LOG_ENTRIES];
+	uint64_t pad; /* the exit path multiplies by a power of two */
 };
 
 /* The fault that a fail callback is about, and where to go on when it says "again". */
@@ -87,7 +83,7 @@ struct code_window {
 
 struct pp {
 	struct bf_pp_handoff handoff;
-	uint64_t pad0;
+	uint64_t exits; /* since this PP came in */
 	uint64_t host_vmcb; /* SPA; SVM only */
 	struct vs *vs; /* active VS, or NULL */
 	struct ext *ext; /* whose address space is loaded */
@@ -136,19 +132,23 @@ struct pp {
 	bool virt_on; /* VMXON or EFER.SVME is in force */
 	uint16_t vmid; /* active ids */
 	uint16_t vpid;
+	uint16_t vsid;
 	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	struct code_window code;
 	uint64_t linux_gdt[MK_LINUX_GDT_ENTRIES]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
-	uint64_t backup_exit; /* log->next when backup was taken: it is good for that exit only */
+	uint64_t backup_exits; /* exits when it was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
+	/* exits when the active VS changed last, and the VS whose exit was the last one until then */
+	uint64_t exits_before;
+	const struct vs *exited_before;
 	struct fail_frame fail;
 	/* watchdog.h: which callback was overdue at the last NMI, since when; where ring 3 was */
 	uint64_t overdue;
 	uint64_t overdue_since;
 	uint64_t overdue_rip;
-	struct exit_log *log;
+	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];
 	uint64_t ext_abi_page[BF_MAX_EXTS];

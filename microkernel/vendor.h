@@ -12,10 +12,8 @@
 #include <abi/types.h>
 #include <bsl/compiler.h>
 
-#include "obj/objects.h"
-#include "run/exit.h"
-
 struct pp;
+struct vs;
 
 /*
  * What became of the step over the instruction that exited. AGAIN: it is not there any more, and

@@ -45,6 +45,8 @@ extern const uint8_t trap_stubs[];
 __noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
 __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
 
+/* What entry.S calls. */
+__noreturn void mk_main(void);
 void trap_dispatch(struct trap_frame *frame);
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax);
 

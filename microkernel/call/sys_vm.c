@@ -37,10 +37,10 @@ uint64_t sys_vm_map_direct(struct syscall_frame *f)
 	if (!spa || !bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE ||
 	    mem_is_owned(spa))
 		return MK1_INVALID_INPUT_REG(2);
-	if (!direct_map_page(this_pp()->ext, vm, spa))
+	if (!direct_map_page(&vm->direct, this_pp()->ext->id, spa))
 		return MK1_FAILURE_UNKNOWN;
 	if (vm->id == this_pp()->vmid)
-		direct_map_switch(this_pp());
+		ext_load_direct_map(this_pp());
 	f->reg[0] = MK1_DIRECT_MAP_BASE + spa;
 	return MK1_SUCCESS;
 }
@@ -52,7 +52,7 @@ uint64_t sys_vm_unmap_direct(struct syscall_frame *f)
 	if (!vm)
 		return MK1_INVALID_INPUT_REG(1);
 	if (!bsl_is_aligned(f->reg[2], BF_PAGE_SIZE) ||
-	    !direct_unmap_page(this_pp()->ext, vm, f->reg[2]))
+	    !direct_unmap_page(&vm->direct, this_pp()->ext->id, f->reg[2]))
 		return MK1_INVALID_INPUT_REG(2);
 	return MK1_SUCCESS;
 }
@@ -73,7 +73,7 @@ uint64_t sys_vm_tlb_flush(struct syscall_frame *f)
 	if (!vm_find(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->tlb_flush_all(pp->vs);
-	direct_map_switch(pp);
+	ext_load_direct_map(pp);
 	return MK1_SUCCESS;
 }
 

@@ -7,11 +7,13 @@
 
 #include "call/syscall.h"
 #include "mk.h"
-#include "obj/ext.h"
+#include "obj/active.h"
+#include "obj/backup.h"
 #include "obj/objects.h"
 #include "obj/peek.h"
 #include "pp.h"
 #include "run/fail.h"
+#include "run/leave.h"
 #include "vendor.h"
 
 uint64_t sys_vs_create_vs(struct syscall_frame *f)
@@ -38,7 +40,7 @@ static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 {
 	enum bf_error error;
 
-	/* Once this PP's Linux runs, the captured state is history. */
+	/* Once this PP's Linux runs, the captured state is stale. */
 	if (pp->launched || (pp->root_vs && pp->root_vs != vs))
 		return MK1_INVALID_INPUT_REG(1);
 	error = mk.vendor->vs_init_as_root(vs, &pp->switch_page->cpu);
@@ -84,14 +86,14 @@ uint64_t sys_vs_read(struct syscall_frame *f)
 	return mk.vendor->vs_read(vs, f->reg[2], &f->reg[0]);
 }
 
-static __cold noinline uint64_t write_remembering(struct syscall_frame *f)
+static __cold noinline uint64_t write_with_backup(struct syscall_frame *f)
 {
 	struct vs *vs = vs_lock(arg_id(f, 1));
 	uint64_t status;
 
 	if (!vs)
 		return MK1_INVALID_INPUT_REG(1);
-	fail_remember(vs);
+	backup_take(vs);
 	vs->refused = false;
 	status = mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
 	vs_unlock(vs);
@@ -103,8 +105,8 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 	const struct pp *pp = this_pp();
 	struct vs *vs = pp->vs;
 
-	if (unlikely(!vs || vs->id != arg_id(f, 1) || pp->backup_exit != pp->log->next))
-		return write_remembering(f);
+	if (unlikely(!vs || vs->id != arg_id(f, 1) || !backup_is_taken(pp)))
+		return write_with_backup(f);
 	vs->refused = false;
 	return mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
 }
@@ -149,9 +151,9 @@ static bool is_in(const struct pp *pp, enum phase phase)
 }
 
 /* Without an exit there is no instruction that exited. */
-static bool nothing_exited(void)
+static bool in_vmexit(void)
 {
-	return !is_in(this_pp(), PHASE_VMEXIT);
+	return is_in(this_pp(), PHASE_VMEXIT);
 }
 
 /* Nothing runs before the bootstrap callbacks. For what ends an exit it is one comparison. */
@@ -163,15 +165,15 @@ static bool in_start_phase(void)
 }
 
 /*
- * The active VS behind the instruction that exited, or at it again, before next becomes the active
+ * The active VS after the instruction that exited, or at it again, before next becomes the active
  * one.
  */
 static bool advance_active(struct vs *next)
 {
 	struct vs *vs = this_pp()->vs;
 
-	if (vs && !nothing_exited()) {
-		fail_remember(vs);
+	if (vs && in_vmexit()) {
+		backup_take(vs);
 		if (mk.vendor->vs_advance_ip(vs) != ADVANCE_FAILED)
 			return true;
 	}
@@ -192,7 +194,7 @@ static uint64_t run_named(const struct syscall_frame *f, bool advance)
 	}
 	if (advance && !advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
-	vs_activate(vs);
+	activate_or_fail(vs);
 	mk.vendor->vs_run(vs);
 }
 
@@ -221,7 +223,7 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (vs && !nothing_exited())
+	if (vs && in_vmexit())
 		mk.vendor->vs_advance_ip_and_run(vs);
 	return MK1_FAILURE_UNKNOWN;
 }
@@ -255,6 +257,7 @@ uint64_t sys_vs_promote(struct syscall_frame *f)
 		return MK1_INVALID_INPUT_REG(1);
 	if (in_start_phase())
 		return MK1_FAILURE_UNKNOWN;
+	activate_or_fail(vs);
 	promote(vs);
 }
 
@@ -280,7 +283,7 @@ uint64_t sys_vs_set_active(struct syscall_frame *f)
 	struct vs *vs = named_vs(f, &status);
 
 	if (vs)
-		vs_activate(vs);
+		activate_or_fail(vs);
 	return status;
 }
 
@@ -292,9 +295,9 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 	if (!vs)
 		return status;
 	/* Before the first exit what is active is at its first instruction: there is no step. */
-	if (!(this_pp()->vs && nothing_exited()) && !advance_active(vs))
+	if (!(this_pp()->vs && !in_vmexit()) && !advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;
-	vs_activate(vs);
+	activate_or_fail(vs);
 	return MK1_SUCCESS;
 }
 

@@ -5,10 +5,18 @@
 
 #include <abi/handoff.h>
 #include <abi/types.h>
+#include <bsl/paging.h>
 
 #include "arch/phys.h"
 
 #define MK_NO_PAGE 0xFFFFFFFFFFFFFFFF
+BF_STATIC_ASSERT(MK_NO_PAGE == BSL_NO_TABLE, "one word for none");
+
+/* Entries of page tables for ring 3. */
+#define USER_TABLE (BSL_PTE_P | BSL_PTE_W | BSL_PTE_U | BSL_PTE_A)
+#define USER_RX (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A)
+#define USER_R (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_NX)
+#define USER_RW (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_D | BSL_PTE_W | BSL_PTE_NX)
 
 /* Takes over the regions of the handoff. Called once, on PP 0. */
 void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_region *huge);
@@ -18,6 +26,10 @@ uint64_t pool_alloc(void);
 
 /* Gives a page back; it must come from pool_alloc. */
 void pool_free(uint64_t spa);
+
+/* For struct bsl_tables: page tables in pages of the pool. */
+uint64_t pool_table_alloc(void *ctx);
+uint64_t *pool_table_at(void *ctx, uint64_t spa);
 
 /*
  * Physically contiguous zeroed memory of size bytes (rounded up to pages): its SPA, or MK_NO_PAGE.

@@ -20,21 +20,9 @@ static struct bsl_spinlock lock;
 static uint64_t decoy; /* SPA of the decoy page */
 static uint64_t decoy_table; /* SPA of a page table full of it */
 
-static uint64_t table_alloc(void *ctx)
-{
-	(void)ctx;
-	return pool_alloc();
-}
-
-static uint64_t *table_at(void *ctx, uint64_t spa)
-{
-	(void)ctx;
-	return phys_to_virt(spa);
-}
-
 static struct bsl_tables tables = {
-	.alloc = table_alloc,
-	.at = table_at,
+	.alloc = pool_table_alloc,
+	.at = pool_table_at,
 	.branch = ALL_RIGHTS,
 };
 

@@ -100,6 +100,18 @@ void pool_free(uint64_t spa)
 	mk_unlock(&pool.lock);
 }
 
+uint64_t pool_table_alloc(void *ctx)
+{
+	(void)ctx;
+	return pool_alloc();
+}
+
+uint64_t *pool_table_at(void *ctx, uint64_t spa)
+{
+	(void)ctx;
+	return phys_to_virt(spa);
+}
+
 /* First fit between the allocations; slot is where the new one belongs. */
 static uint64_t huge_find(uint64_t size, unsigned int *slot)
 {

@@ -10,35 +10,18 @@
 #include "arch/trap.h"
 #include "debug.h"
 #include "lock.h"
+#include "mem/direct_map.h"
 #include "mem/mem.h"
 #include "mk.h"
 #include "obj/objects.h"
 #include "vendor.h"
 
-#define USER_RX (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A)
-#define USER_R (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_NX)
-#define USER_RW (BSL_PTE_P | BSL_PTE_U | BSL_PTE_A | BSL_PTE_D | BSL_PTE_W | BSL_PTE_NX)
-
 static struct ext exts[BF_MAX_EXTS];
 
-static uint64_t table_alloc(void *ctx)
-{
-	(void)ctx;
-	return pool_alloc();
-}
-
-static uint64_t *table_at(void *ctx, uint64_t spa)
-{
-	(void)ctx;
-	return phys_to_virt(spa);
-}
-
-BF_STATIC_ASSERT(MK_NO_PAGE == BSL_NO_TABLE, "one word for none");
-
 static const struct bsl_tables tables = {
-	.alloc = table_alloc,
-	.at = table_at,
-	.branch = BSL_PTE_P | BSL_PTE_W | BSL_PTE_U | BSL_PTE_A,
+	.alloc = pool_table_alloc,
+	.at = pool_table_at,
+	.branch = USER_TABLE,
 	.levels = 4, /* also where root mode has 5: below the first entry of a PML5 */
 };
 
@@ -171,7 +154,7 @@ static bool make_root(const struct pp *pp, const struct ext *ext, uint64_t *cr3)
 	if (pml5 == MK_NO_PAGE)
 		return false;
 	bsl_memcpy(phys_to_virt(pml5), phys_to_virt(pp->handoff.cr3), BF_PAGE_SIZE);
-	*(uint64_t *)phys_to_virt(pml5) = pml4 | tables.branch;
+	*(uint64_t *)phys_to_virt(pml5) = pml4 | USER_TABLE;
 	*cr3 = pml5;
 	return true;
 }
@@ -228,9 +211,27 @@ void ext_publish_ids(struct pp *pp)
 	*(uint16_t *)(abi + MK1_TLS_EXTID) = pp->ext->id;
 	*(uint16_t *)(abi + MK1_TLS_VMID) = pp->vmid;
 	*(uint16_t *)(abi + MK1_TLS_VPID) = pp->vpid;
-	*(uint16_t *)(abi + MK1_TLS_VSID) = pp->vs ? pp->vs->id : MK1_INVALID_ID;
+	*(uint16_t *)(abi + MK1_TLS_VSID) = pp->vsid;
 	*(uint16_t *)(abi + MK1_TLS_PPID) = (uint16_t)pp->handoff.ppid;
 	*(uint16_t *)(abi + MK1_TLS_ONLINE_PPS) = (uint16_t)mk.handoff->nr_online;
+}
+
+/* The slots of the direct map that the active extension has for the active VM; NULL: no VM. */
+static const uint64_t *direct_slots(const struct pp *pp)
+{
+	const struct vm *vm = vm_find(pp->vmid);
+
+	return vm ? vm->direct.slots[pp->ext->id] : NULL;
+}
+
+void ext_load_direct_map(struct pp *pp)
+{
+	direct_map_load(pml4_of(pp->ext_cr3[pp->ext->id]), direct_slots(pp));
+}
+
+bool ext_direct_map_fault(struct pp *pp, uint64_t va)
+{
+	return direct_map_fault(pml4_of(pp->ext_cr3[pp->ext->id]), direct_slots(pp), va);
 }
 
 void ext_switch(struct pp *pp, struct ext *ext)
@@ -244,7 +245,7 @@ void ext_switch(struct pp *pp, struct ext *ext)
 		bsl_memcpy(gpr, abi_gprs(), sizeof(gpr));
 	pp->ext = ext;
 	pp->stack_top = stack_top(MK1_EXT_STACK_BASE, ppid);
-	direct_map_switch(pp); /* before anything can be found through it */
+	ext_load_direct_map(pp); /* before anything can be found through it */
 	write_cr3(pp->ext_cr3[ext->id]);
 	map_abi_page(pp, pp->ext_abi_page[ext->id]);
 	mk.vendor->set_host(pp, pp->ext_cr3[ext->id], tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
@@ -289,7 +290,7 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size)
 		return false;
 	for (uint64_t page = va >> BF_PAGE_SHIFT; page <= end >> BF_PAGE_SHIFT; page++) {
 		/* What another PP put into the direct map may not have been touched here. */
-		(void)direct_map_fault(pp, page << BF_PAGE_SHIFT);
+		(void)ext_direct_map_fault(pp, page << BF_PAGE_SHIFT);
 		if (!bsl_pt_walk(&tables, pml4, page << BF_PAGE_SHIFT, BSL_PTE_P, &entry) ||
 		    !(entry & BSL_PTE_U))
 			return false;
@@ -369,121 +370,4 @@ void ext_dump(uint16_t id)
 		mk_print("ext %u: handle %s, bootstrap 0x%llx, vmexit 0x%llx, fail 0x%llx\n", id,
 			 ext->handle_open ? "open" : "closed", (unsigned long long)ext->bootstrap,
 			 (unsigned long long)ext->vmexit, (unsigned long long)ext->fail);
-}
-
-/* --- direct maps ------------------------------------------------------------------------------ */
-
-static bool in_direct_map(uint64_t va)
-{
-	return bsl_range_within(va, 1, MK1_DIRECT_MAP_BASE, MK1_DIRECT_MAP_SIZE);
-}
-
-static unsigned int direct_slot(uint64_t va)
-{
-	return (unsigned int)((va - MK1_DIRECT_MAP_BASE) >> 39);
-}
-
-static struct bsl_spinlock direct_lock;
-
-/* The tables of a VM hang below its direct_map[] entries: 3 levels of a tree without a PML4. */
-static uint64_t *direct_entry(const struct ext *ext, struct vm *vm, uint64_t va, bool alloc)
-{
-	uint64_t *entry = &vm->direct_map[ext->id][direct_slot(va)];
-
-	for (unsigned int level = 3; level > 0; level--) {
-		if (!*entry) {
-			uint64_t fresh = alloc ? pool_alloc() : MK_NO_PAGE;
-
-			if (fresh == MK_NO_PAGE)
-				return NULL;
-			*entry = fresh | tables.branch;
-		}
-		entry = (uint64_t *)phys_to_virt(*entry & BSL_PTE_SPA) + bsl_pt_index(va, level);
-	}
-	return entry;
-}
-
-bool direct_map_page(struct ext *ext, struct vm *vm, uint64_t spa)
-{
-	uint64_t *entry = NULL;
-	bool done = false;
-
-	mk_lock(&direct_lock);
-	if (vm_find(vm->id))
-		entry = direct_entry(ext, vm, MK1_DIRECT_MAP_BASE + spa, true);
-	if (entry && !*entry) {
-		*entry = spa | USER_RW;
-		done = true;
-	}
-	mk_unlock(&direct_lock);
-	return done;
-}
-
-bool direct_unmap_page(struct ext *ext, struct vm *vm, uint64_t va)
-{
-	uint64_t *entry;
-	bool done = false;
-
-	if (!in_direct_map(va))
-		return false;
-	mk_lock(&direct_lock);
-	entry = direct_entry(ext, vm, va, false);
-	if (entry && *entry) {
-		*entry = 0;
-		done = true;
-	}
-	mk_unlock(&direct_lock);
-	if (done)
-		invlpg(va);
-	return done;
-}
-
-static void free_tables(uint64_t entry, unsigned int level)
-{
-	uint64_t *table = phys_to_virt(entry & BSL_PTE_SPA);
-
-	for (unsigned int i = 0; level > 1 && i < BSL_PT_ENTRIES; i++) {
-		if (table[i])
-			free_tables(table[i], level - 1);
-	}
-	pool_free(entry & BSL_PTE_SPA);
-}
-
-void direct_map_free(struct vm *vm)
-{
-	mk_lock(&direct_lock);
-	for (unsigned int e = 0; e < BF_MAX_EXTS; e++) {
-		for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
-			if (vm->direct_map[e][i])
-				free_tables(vm->direct_map[e][i], 3);
-			vm->direct_map[e][i] = 0;
-		}
-	}
-	mk_unlock(&direct_lock);
-}
-
-void direct_map_switch(struct pp *pp)
-{
-	const struct vm *vm = vm_find(pp->vmid);
-	uint64_t *root = pml4_of(pp->ext_cr3[pp->ext->id]);
-
-	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
-		root[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] =
-			vm ? vm->direct_map[pp->ext->id][i] : 0;
-	write_cr3(read_cr3());
-}
-
-bool direct_map_fault(struct pp *pp, uint64_t va)
-{
-	const struct vm *vm = vm_find(pp->vmid);
-	uint64_t *entry, table;
-
-	if (!vm || !in_direct_map(va))
-		return false;
-	entry = pml4_of(pp->ext_cr3[pp->ext->id]) + bsl_pt_index(va, 4);
-	table = vm->direct_map[pp->ext->id][direct_slot(va)];
-	if (*entry || !table)
-		return false;
-	*entry = table;
-	return true;
 }

@@ -15,8 +15,6 @@
 
 #include "pp.h"
 
-struct vm;
-
 struct ext {
 	uint16_t id;
 	bool handle_open;
@@ -63,18 +61,14 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size);
 /* It disappears again; false: it was not all there. Of two PPs that try, one succeeds. */
 bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
 
-/*
- * The direct map of a VM: pages of physical memory, chosen by the extension. Each extension has one
- * of its own for each VM.
- */
-/* false: no memory for a table, or the page is there already */
-bool direct_map_page(struct ext *ext, struct vm *vm, uint64_t spa);
-bool direct_unmap_page(struct ext *ext, struct vm *vm, uint64_t va);
-void direct_map_free(struct vm *vm);
 /* Gives this PP the direct map of its active VM. */
-void direct_map_switch(struct pp *pp);
-/* A fault at va was only this PP not having seen a new table: mended, try again. */
-bool direct_map_fault(struct pp *pp, uint64_t va);
+void ext_load_direct_map(struct pp *pp);
+
+/*
+ * A fault of ring 3, or ours for it, at va. Returns true if this PP had not seen a new table of the
+ * direct map: it has now, try again.
+ */
+bool ext_direct_map_fault(struct pp *pp, uint64_t va);
 
 void ext_dump(uint16_t id);
 

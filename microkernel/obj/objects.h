@@ -2,19 +2,19 @@
 /*
  * VMs, VPs and VSs: three pools of slots whose index is the id of Mk#1.
  *
- * Locking: objects.c has one lock for all three pools, taken to create and destroy, and to use a VS
- * that is not active: another PP could destroy it. A VS is used only by the PP it is assigned to,
- * and an active one is not destroyed, so its use needs no lock.
+ * Locking: there is one lock for all three pools, taken to create and destroy, and to use a VS that
+ * is not active: another PP could destroy it. A VS is used only by the PP it is assigned to, and an
+ * active one is not destroyed, so its use needs no lock.
  */
 #ifndef MK_OBJECTS_H
 #define MK_OBJECTS_H
 
 #include <abi/cpu_state.h>
 #include <abi/handoff.h>
-#include <abi/layout.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
 
+#include "mem/direct_map.h"
 #include "pp.h"
 
 /*
@@ -28,19 +28,15 @@
 #define MK_USUAL_PPS 128
 #define MK_PPS_BEYOND (BF_MAX_PPS - MK_USUAL_PPS)
 
-struct ext;
-
 /* What is in use is not destroyed, and a destruction cannot fail half-way: there are no zombies. */
 enum slot_state { SLOT_FREE, SLOT_USED };
-
-#define DIRECT_MAP_SLOTS (MK1_DIRECT_MAP_SIZE >> 39) /* PML4 entries of the direct map */
 
 struct vm {
 	uint16_t id;
 	uint8_t state; /* enum slot_state */
 	uint16_t vps; /* VPs that belong to it */
 	uint16_t active; /* PPs on which it is the active VM */
-	uint64_t direct_map[BF_MAX_EXTS][DIRECT_MAP_SLOTS]; /* PML4 entries, by extension */
+	struct direct_maps direct;
 };
 
 struct vp {
@@ -50,6 +46,8 @@ struct vp {
 	uint16_t vss; /* VSs that belong to it */
 	uint16_t active; /* PPs on which it is the active VP */
 };
+
+#define XCR0_X87 0x1 /* the value after reset, and the least allowed */
 
 /* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
 enum unswitched_reg {
@@ -103,6 +101,10 @@ bool objects_init(void);
 uint16_t objects_nr_vps(void);
 uint16_t objects_nr_vss(void);
 
+/* The lock of the pools. */
+void objects_lock(void);
+void objects_unlock(void);
+
 /* NULL unless id names an object in use. */
 struct vm *vm_find(uint16_t id);
 struct vp *vp_find(uint16_t id);
@@ -125,28 +127,11 @@ bool vs_destroy(uint16_t id);
  */
 uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 
-/* A general register of vs by its BF_GPR_* offset: in the ABI page while vs is active. */
-uint64_t *gpr_of(struct vs *vs, uint64_t offset);
-
-/*
- * Registers that the world switch leaves in the CPU. false: the CPU refuses the value. A guest's VS
- * that is not active holds it all the same, and cannot become active with it.
- */
-uint64_t unswitched_read(const struct vs *vs, enum unswitched_reg reg);
-bool unswitched_write(struct vs *vs, enum unswitched_reg reg, uint64_t value);
-
-/* Gives vs, whether active or not, the registers of state that are not in its control block. */
-void vs_take_registers(struct vs *vs, const struct bf_cpu_state *state);
-
-/* What VSs leave in the CPU, as Linux was launched with it. */
-void unswitched_restore(const struct bf_cpu_state *state);
-
 /*
  * The VS with this id, if it is assigned to this PP, else NULL. Until vs_unlock nobody destroys it;
  * in between, nothing is created, destroyed or activated.
  */
 struct vs *vs_lock_idle(uint16_t id); /* one that is not active here */
-void vs_unlock_idle(void);
 
 static __always_inline struct vs *vs_lock(uint16_t id)
 {
@@ -158,21 +143,15 @@ static __always_inline struct vs *vs_lock(uint16_t id)
 static __always_inline void vs_unlock(const struct vs *vs)
 {
 	if (unlikely(vs != this_pp()->vs))
-		vs_unlock_idle();
+		objects_unlock();
 }
 
 /*
- * Between vs_lock and vs_unlock: from now on vs counts as active. vs_activate or vs_unclaim must
- * follow.
+ * Between vs_lock and vs_unlock: from now on vs counts as active. vs_activate (active.h) or
+ * vs_unclaim must follow.
  */
 void vs_claim(struct vs *vs);
 void vs_unclaim(struct vs *vs);
-
-/*
- * Makes vs the active one on this PP (or none with NULL), saving and loading registers. Unless it
- * is claimed it must be one that nobody destroys: the root VS.
- */
-void vs_activate(struct vs *vs);
 
 void vm_dump(uint16_t id);
 void vp_dump(uint16_t id);

@@ -4,10 +4,10 @@
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mem/mem.h"
-#include "run/fail.h"
+#include "run/leave.h"
 #include "vendor.h"
 
-static struct exit_log *logs[BF_MAX_PPS];
+static struct exit_log_entry *logs[BF_MAX_PPS];
 
 bool exit_log_init(struct pp *pp)
 {
@@ -24,17 +24,21 @@ bool exit_log_init(struct pp *pp)
 	return true;
 }
 
-/* The PP may be writing: what is printed of it then is of two exits, which does no harm. */
+/*
+ * The PP may be writing: what is printed of it then is of two exits, which does no harm. Nor does
+ * it that Linux can change the count in the status, which is the one that other PPs see.
+ */
 bool exit_log_dump(uint16_t ppid)
 {
-	const struct exit_log *log = ppid < BF_MAX_PPS ? logs[ppid] : NULL;
-	uint64_t i;
+	const struct exit_log_entry *log = ppid < BF_MAX_PPS ? logs[ppid] : NULL;
+	uint64_t exits, i;
 
 	if (!log)
 		return false;
-	i = log->next > MK_EXIT_LOG_ENTRIES ? log->next - MK_EXIT_LOG_ENTRIES : 0;
-	for (; i < log->next; i++) {
-		const struct exit_log_entry *e = &log->entries[i % MK_EXIT_LOG_ENTRIES];
+	exits = __atomic_load_n(&pp_status(ppid)->exits, __ATOMIC_RELAXED);
+	i = exits > MK_EXIT_LOG_ENTRIES ? exits - MK_EXIT_LOG_ENTRIES : 0;
+	for (; i < exits; i++) {
+		const struct exit_log_entry *e = &log[(i + 1) % MK_EXIT_LOG_ENTRIES];
 
 		mk_print("pp %u exit %llu: vs %llu, reason 0x%llx, rip 0x%llx\n", ppid,
 			 (unsigned long long)i, (unsigned long long)e->vsid,

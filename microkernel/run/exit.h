@@ -54,23 +54,15 @@ void exit_cpuid(struct vs *vs);
 static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,
 				       uint64_t reason, uint64_t rip)
 {
-	struct exit_log *log = pp->log;
-	struct exit_log_entry *e = &log->entries[log->next++ % MK_EXIT_LOG_ENTRIES];
 	struct bf_pp_status *status = pp->status;
+	uint64_t exits = ++pp->exits;
+	struct exit_log_entry *e = &pp->log[exits % MK_EXIT_LOG_ENTRIES];
 
+	status->exits = exits;
+	status->exit_count[slot]++;
 	e->reason = reason;
 	e->rip = rip;
 	e->vsid = vs->id;
-	status->exit_count[slot]++;
-	status->exits++;
-}
-
-/* Whether the last exit on this PP was one of vs. */
-static inline bool exit_was_last(const struct pp *pp, const struct vs *vs)
-{
-	uint64_t last = pp->log->next - 1;
-
-	return pp->log->next && pp->log->entries[last % MK_EXIT_LOG_ENTRIES].vsid == vs->id;
 }
 
 /* Up to the extension that registered for exits, whose address space is loaded. */

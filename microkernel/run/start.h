@@ -14,6 +14,4 @@ __noreturn void start_ext(struct pp *pp, uint16_t extid);
 /* The bootstrap callback for this PP. */
 __noreturn void pp_bootstrap(struct pp *pp);
 
-__noreturn void mk_main(void);
-
 #endif

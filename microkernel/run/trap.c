@@ -9,6 +9,7 @@
 #include "obj/ext.h"
 #include "pp.h"
 #include "run/fail.h"
+#include "run/leave.h"
 #include "run/watchdog.h"
 #include "vendor.h"
 
@@ -113,7 +114,7 @@ void trap_dispatch(struct trap_frame *frame)
 		clac();
 	if (frame->cs & 3) {
 		if (frame->vector == VECTOR_PF && !(frame->error_code & 1) &&
-		    direct_map_fault(pp, read_cr2()))
+		    ext_direct_map_fault(pp, read_cr2()))
 			return;
 		if (execute_cpuid(pp, frame) || was_bus_lock(frame))
 			return;

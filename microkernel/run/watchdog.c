@@ -20,9 +20,8 @@
 static uint64_t overdue(const struct pp *pp)
 {
 	uint64_t number = __atomic_load_n(&pp->status->overdue, __ATOMIC_ACQUIRE);
-	uint64_t exits = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED);
 
-	return number == exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback ? number : 0;
+	return number == pp->exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback ? number : 0;
 }
 
 /* Whether it was overdue already when an NMI came some time ago. */

@@ -7,8 +7,10 @@
 #include <bsl/compiler.h>
 
 #include "mk.h"
-#include "obj/objects.h"
+#include "obj/active.h"
 #include "pp.h"
+#include "run/exit.h"
+#include "run/leave.h"
 #include "svm/decode.h"
 #include "svm/vmcb.h"
 #include "vendor.h"

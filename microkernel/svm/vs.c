@@ -8,7 +8,6 @@
 #include "debug.h"
 #include "mem/mem.h"
 #include "mk.h"
-#include "run/exit.h"
 #include "svm/svm.h"
 
 /* The CPU's own all the time: it is not virtualised, and the VMCB only shows it. */

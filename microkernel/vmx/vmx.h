@@ -7,8 +7,10 @@
 #include <bsl/compiler.h>
 
 #include "mem/mem.h"
-#include "obj/objects.h"
+#include "obj/active.h"
 #include "pp.h"
+#include "run/exit.h"
+#include "run/leave.h"
 #include "vendor.h"
 #include "vmx/vmcs.h"
 

@@ -729,7 +729,7 @@ START_TEST(overdue_no_more)
 
 	in_vmexit(_i);
 	nmis(&f, status_of(0)->exits + 1);
-	status_of(0)->exits++;
+	host_pp->exits++;
 	RUN(watchdog_syscall(0x4242));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);

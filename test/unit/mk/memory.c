@@ -250,7 +250,7 @@ START_TEST(direct_map_fault_without_a_vm)
 	machine_of(0);
 	start();
 	host_pp->vmid = MK1_INVALID_ID;
-	ck_assert(!direct_map_fault(host_pp, MK1_DIRECT_MAP_BASE));
+	ck_assert(!ext_direct_map_fault(host_pp, MK1_DIRECT_MAP_BASE));
 }
 END_TEST
 

@@ -467,7 +467,7 @@ START_TEST(no_map_in_a_vm_that_goes)
 	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_SUCCESS);
 	vm = vm_find((uint16_t)regs.reg[0]);
 	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm->id), MK1_SUCCESS);
-	ck_assert(!direct_map_page(host_pp->ext, vm, LINUX_RAM));
+	ck_assert(!direct_map_page(&vm->direct, host_pp->ext->id, LINUX_RAM));
 }
 END_TEST
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "mem/direct_map.h"
+
+#include <bsl/bits.h>
+#include <bsl/paging.h>
+
+#include "arch/intrinsics.h"
+#include "lock.h"
+#include "mem/mem.h"
+
+static struct bsl_spinlock lock;
+
+static bool in_direct_map(uint64_t va)
+{
+	return bsl_range_within(va, 1, MK1_DIRECT_MAP_BASE, MK1_DIRECT_MAP_SIZE);
+}
+
+static unsigned int slot_of(uint64_t va)
+{
+	return (unsigned int)((va - MK1_DIRECT_MAP_BASE) >> 39);
+}
+
+/* The tables hang below the slots: 3 levels of a tree without a PML4. */
+static uint64_t *leaf_entry(uint64_t *slots, uint64_t va, bool alloc)
+{
+	uint64_t *entry = &slots[slot_of(va)];
+
+	for (unsigned int level = 3; level > 0; level--) {
+		if (!*entry) {
+			uint64_t fresh = alloc ? pool_alloc() : MK_NO_PAGE;
+
+			if (fresh == MK_NO_PAGE)
+				return NULL;
+			*entry = fresh | USER_TABLE;
+		}
+		entry = (uint64_t *)phys_to_virt(*entry & BSL_PTE_SPA) + bsl_pt_index(va, level);
+	}
+	return entry;
+}
+
+bool direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa)
+{
+	uint64_t *entry = NULL;
+	bool done = false;
+
+	mk_lock(&lock);
+	if (maps->open)
+		entry = leaf_entry(maps->slots[extid], MK1_DIRECT_MAP_BASE + spa, true);
+	if (entry && !*entry) {
+		*entry = spa | USER_RW;
+		done = true;
+	}
+	mk_unlock(&lock);
+	return done;
+}
+
+bool direct_unmap_page(struct direct_maps *maps, uint16_t extid, uint64_t va)
+{
+	uint64_t *entry;
+	bool done = false;
+
+	if (!in_direct_map(va))
+		return false;
+	mk_lock(&lock);
+	entry = leaf_entry(maps->slots[extid], va, false);
+	if (entry && *entry) {
+		*entry = 0;
+		done = true;
+	}
+	mk_unlock(&lock);
+	if (done)
+		invlpg(va);
+	return done;
+}
+
+static void free_tables(uint64_t entry, unsigned int level)
+{
+	uint64_t *table = phys_to_virt(entry & BSL_PTE_SPA);
+
+	for (unsigned int i = 0; level > 1 && i < BSL_PT_ENTRIES; i++) {
+		if (table[i])
+			free_tables(table[i], level - 1);
+	}
+	pool_free(entry & BSL_PTE_SPA);
+}
+
+void direct_maps_close(struct direct_maps *maps)
+{
+	mk_lock(&lock);
+	maps->open = false;
+	for (unsigned int e = 0; e < BF_MAX_EXTS; e++) {
+		for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++) {
+			if (maps->slots[e][i])
+				free_tables(maps->slots[e][i], 3);
+			maps->slots[e][i] = 0;
+		}
+	}
+	mk_unlock(&lock);
+}
+
+void direct_map_load(uint64_t *pml4, const uint64_t *slots)
+{
+	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
+		pml4[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] = slots ? slots[i] : 0;
+	write_cr3(read_cr3());
+}
+
+bool direct_map_fault(uint64_t *pml4, const uint64_t *slots, uint64_t va)
+{
+	uint64_t *entry;
+
+	if (!slots || !in_direct_map(va))
+		return false;
+	entry = &pml4[bsl_pt_index(va, 4)];
+	if (*entry || !slots[slot_of(va)])
+		return false;
+	*entry = slots[slot_of(va)];
+	return true;
+}
