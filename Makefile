@@ -11,6 +11,7 @@
 # make install         DESTDIR= PREFIX=
 #
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
+# DEBUG=1 O=build/debug a microkernel that asserts its locks,
 # KDIR= the kernel for which the module is built: by default the running one if its headers are
 # here, else Debian's 6.1 as test/vm/setup fetches it.
 

@@ -25,14 +25,14 @@
 #define UART_SPINS 0x10000 /* a port that is not there must not stop us */
 
 static struct {
-	struct bsl_spinlock lock;
+	struct mk_lock lock;
 	struct bf_ring *ring;
 	uint64_t size; /* ours: what Linux writes into the shared header changes nothing */
 	uint64_t written;
 	uint32_t writer; /* the last one, who has ended a line or not */
 	bool in_line;
 	uint16_t port;
-} debug;
+} debug = { .lock = MK_LOCK(LOCK_DEBUG) };
 
 static void serial_register(unsigned int offset, uint8_t value)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks that a PP holds when it fails are given up for it, so that the others can go on: each PP
- * keeps a list of them. They are taken in this order: objects, then an extension's or the direct
- * maps', then a pool's or the nested table's, then that of printing; and released in the reverse
- * order.
+ * Spin locks. Those that a PP holds when it fails are given up for it, so that the others can go on:
+ * each PP keeps a list of them. They are released in the reverse order of taking them.
  */
 #ifndef MK_LOCK_H
 #define MK_LOCK_H
@@ -12,18 +10,56 @@
 
 #include "pp.h"
 
-static inline void mk_lock(struct bsl_spinlock *lock)
+/* The lock order: who holds a lock may take those of higher rank only. */
+enum lock_rank {
+	LOCK_OBJECTS, /* VMs, VPs and VSs */
+	LOCK_TABLES, /* of an extension, of the direct maps, of nested paging */
+	LOCK_POOL, /* the page pool, the huge pool */
+	LOCK_DEBUG /* printing */
+};
+
+struct mk_lock {
+	struct bsl_spinlock spin;
+	enum lock_rank rank;
+};
+
+#define MK_LOCK(lock_rank) { .rank = (lock_rank) }
+
+/* Unit tests and debug builds (make DEBUG=1) stop at what does not hold; in root mode it is #UD. */
+#if __STDC_HOSTED__ || defined(MK_DEBUG)
+#define MK_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
+#else
+#define MK_ASSERT(condition) ((void)sizeof(condition))
+#endif
+#define ASSERT_LOCKED(lock) MK_ASSERT(holds_lock(lock))
+
+/* Whether this PP has taken it. */
+static inline bool holds_lock(const struct mk_lock *lock)
+{
+	const struct pp *pp = this_pp();
+	unsigned int i = 0;
+
+	while (i < pp->nr_locks && pp->locks[i] != lock)
+		i++;
+	return i < pp->nr_locks;
+}
+
+static inline void mk_lock(struct mk_lock *lock)
 {
 	struct pp *pp = this_pp();
 
-	bsl_spin_lock(lock);
+	MK_ASSERT(!pp->nr_locks || pp->locks[pp->nr_locks - 1]->rank < lock->rank);
+	bsl_spin_lock(&lock->spin);
 	pp->locks[pp->nr_locks++] = lock;
 }
 
-static inline void mk_unlock(struct bsl_spinlock *lock)
+static inline void mk_unlock(struct mk_lock *lock)
 {
-	this_pp()->nr_locks--;
-	bsl_spin_unlock(lock);
+	struct pp *pp = this_pp();
+
+	MK_ASSERT(pp->locks[pp->nr_locks - 1] == lock);
+	pp->nr_locks--;
+	bsl_spin_unlock(&lock->spin);
 }
 
 /* This PP fails, in the middle of whatever it did with these locks. */
@@ -32,7 +68,7 @@ static inline void locks_abandon(void)
 	struct pp *pp = this_pp();
 
 	while (pp->nr_locks)
-		bsl_spin_unlock(pp->locks[--pp->nr_locks]);
+		bsl_spin_unlock(&pp->locks[--pp->nr_locks]->spin);
 }
 
 #endif

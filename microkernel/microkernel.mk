@@ -11,6 +11,10 @@ MK_CFLAGS := -std=gnu11 -O2 -g -I. -Ilib -Imicrokernel -ffreestanding -fpie -fvi
 	-fcf-protection=none -mgeneral-regs-only $(NO_APX) -mno-red-zone \
 	-Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
 	-Wframe-larger-than=1024 -Werror
+# With assertions; in a directory of its own, as objects are not made anew for it: O=build/debug.
+ifdef DEBUG
+MK_CFLAGS += -DMK_DEBUG
+endif
 MK_ASFLAGS := -I. -Ilib -Imicrokernel -g
 MK_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096

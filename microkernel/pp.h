@@ -30,8 +30,8 @@
  * their own.
  */
 
-struct bsl_spinlock;
 struct ext;
+struct mk_lock;
 struct tlb_state;
 struct vs;
 struct trap_frame;
@@ -127,7 +127,7 @@ struct pp {
 	};
 	bool entry_kept; /* SVM: entry_page has the VMCB with which the last entry began */
 	uint64_t entry_page; /* SPA; SVM only */
-	struct bsl_spinlock *locks[8]; /* that it holds: lock.h */
+	struct mk_lock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */
 	uint16_t vmid; /* active ids */

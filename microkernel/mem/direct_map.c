@@ -8,7 +8,7 @@
 #include "lock.h"
 #include "mem/mem.h"
 
-static struct bsl_spinlock lock;
+static struct mk_lock lock = MK_LOCK(LOCK_TABLES);
 
 static bool in_direct_map(uint64_t va)
 {
@@ -25,6 +25,7 @@ static uint64_t *leaf_entry(uint64_t *slots, uint64_t va, bool alloc)
 {
 	uint64_t *entry = &slots[slot_of(va)];
 
+	ASSERT_LOCKED(&lock);
 	for (unsigned int level = 3; level > 0; level--) {
 		if (!*entry) {
 			uint64_t fresh = alloc ? pool_alloc() : MK_NO_PAGE;

@@ -16,7 +16,7 @@
 
 #define SIZE_1G BSL_LEVEL_SIZE(3)
 
-static struct bsl_spinlock lock;
+static struct mk_lock lock = MK_LOCK(LOCK_TABLES);
 static uint64_t decoy; /* SPA of the decoy page */
 static uint64_t decoy_table; /* SPA of a page table full of it */
 
@@ -160,6 +160,7 @@ static bool retype(uint64_t table, unsigned int level)
 	uint64_t *entries = phys_to_virt(table);
 	bool ok = true;
 
+	ASSERT_LOCKED(&lock);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
 		bool leaf = level == 1 || (level < 4 && entries[i] & BSL_PTE_PS);
 

@@ -16,7 +16,7 @@ struct free_page {
 };
 
 static struct {
-	struct bsl_spinlock lock;
+	struct mk_lock lock;
 	const struct bf_region *regions; /* pages never handed out yet, region by region */
 	uint64_t nr_regions;
 	uint64_t region; /* the one we are in */
@@ -24,7 +24,7 @@ static struct {
 	uint64_t free; /* list of pages that came back */
 	uint64_t total;
 	uint64_t used;
-} pool;
+} pool = { .lock = MK_LOCK(LOCK_POOL) };
 
 struct huge_slot {
 	uint64_t spa;
@@ -33,11 +33,11 @@ struct huge_slot {
 };
 
 static struct {
-	struct bsl_spinlock lock;
+	struct mk_lock lock;
 	struct bf_region all;
 	struct huge_slot slots[HUGE_SLOTS]; /* allocations, ascending by SPA */
 	unsigned int count;
-} huge;
+} huge = { .lock = MK_LOCK(LOCK_POOL) };
 
 void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_region *huge_region)
 {
@@ -56,6 +56,7 @@ void pool_init(const struct bf_region *regions, uint64_t count, const struct bf_
 
 static uint64_t take_fresh(void)
 {
+	ASSERT_LOCKED(&pool.lock);
 	while (pool.region < pool.nr_regions) {
 		const struct bf_region *r = &pool.regions[pool.region];
 
@@ -117,6 +118,7 @@ static uint64_t huge_find(uint64_t size, unsigned int *slot)
 {
 	uint64_t start = huge.all.spa;
 
+	ASSERT_LOCKED(&huge.lock);
 	for (*slot = 0; *slot < huge.count; (*slot)++) {
 		const struct huge_slot *r = &huge.slots[*slot];
 
@@ -156,6 +158,7 @@ static unsigned int huge_slot(uint64_t spa)
 {
 	unsigned int i = 0;
 
+	ASSERT_LOCKED(&huge.lock);
 	while (i < huge.count && huge.slots[i].spa != spa)
 		i++;
 	return i;

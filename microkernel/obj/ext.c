@@ -83,6 +83,7 @@ enum bf_error exts_init(void)
 		struct ext *ext = &exts[i];
 
 		ext->id = i;
+		ext->lock.rank = LOCK_TABLES;
 		ext->image = &mk.handoff->exts[i];
 		ext->root = pool_alloc();
 		if (ext->root == MK_NO_PAGE || !map_image(ext) || !make_slots(ext))
@@ -319,11 +320,12 @@ bool ext_has_page(struct pp *pp, uint64_t spa)
 	       ext_is_mapped(pp, MK1_PAGE_POOL_BASE + spa, BF_PAGE_SIZE);
 }
 
-/* With the lock. What was mapped as a whole is there as a whole, or not at all. */
+/* What was mapped as a whole is there as a whole, or not at all. */
 static bool unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 {
 	bool mapped = true;
 
+	ASSERT_LOCKED(&ext->lock);
 	for (uint64_t off = 0; mapped && off < size; off += BF_PAGE_SIZE) {
 		uint64_t *entry =
 			bsl_pt_entry(&tables, ext->root, MK1_PAGE_POOL_BASE + spa + off, 1, false);

@@ -11,15 +11,15 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
-#include <bsl/spinlock.h>
 
+#include "lock.h"
 #include "pp.h"
 
 struct ext {
 	uint16_t id;
 	bool handle_open;
 	const struct bf_image *image;
-	struct bsl_spinlock lock;
+	struct mk_lock lock;
 	uint64_t root; /* SPA of the PML4 with what all PPs share */
 	uint64_t bootstrap; /* callbacks: address, 0: not registered */
 	uint64_t vmexit;

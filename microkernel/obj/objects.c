@@ -11,7 +11,7 @@
 #include "pp.h"
 #include "vendor.h"
 
-static struct bsl_spinlock pool_lock;
+static struct mk_lock pool_lock = MK_LOCK(LOCK_OBJECTS);
 static struct vm vms[MK_MAX_VMS];
 static struct vp vps[MK_MAX_VPS + MK_PPS_BEYOND];
 
@@ -196,6 +196,7 @@ static bool vs_is_idle(const struct vs *vs)
 {
 	const struct pp *pp = this_pp();
 
+	ASSERT_LOCKED(&pool_lock);
 	if (vs->active_ppid != MK1_INVALID_ID)
 		return false;
 	if (vs->ppid == pp->handoff.ppid)
@@ -258,6 +259,7 @@ void vs_claim(struct vs *vs)
 {
 	if (vs->active_ppid != MK1_INVALID_ID)
 		return;
+	ASSERT_LOCKED(&pool_lock);
 	vs->active_ppid = vs->ppid;
 	vps[vs->vpid].active++;
 	vms[vps[vs->vpid].vmid].active++;

@@ -444,7 +444,7 @@ END_TEST
 /* Nor does one that meets a fault of its own, whatever it holds. */
 START_TEST(a_faulting_pp_lets_go)
 {
-	static struct bsl_spinlock outer, inner;
+	static struct mk_lock outer = MK_LOCK(LOCK_OBJECTS), inner = MK_LOCK(LOCK_POOL);
 	struct trap_frame f = { .vector = VECTOR_GP, .cs = BF_SEL_KERNEL_CS };
 
 	in_vmexit(_i);
@@ -454,7 +454,7 @@ START_TEST(a_faulting_pp_lets_go)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_MK_FAULT);
 	ck_assert_uint_eq(host_pp->nr_locks, 0);
-	ck_assert(bsl_spin_trylock(&inner) && bsl_spin_trylock(&outer));
+	ck_assert(bsl_spin_trylock(&inner.spin) && bsl_spin_trylock(&outer.spin));
 }
 END_TEST
 
