@@ -6,6 +6,7 @@
 #include "microkernel/lock.h"
 
 #include <bsl/paging.h>
+#include <signal.h>
 
 #include "suites.h"
 
@@ -458,6 +459,24 @@ START_TEST(a_faulting_pp_lets_go)
 }
 END_TEST
 
+/* Debug builds stop at locks in the wrong order, and at a lock that is not held. */
+START_TEST(locks_are_asserted)
+{
+	static struct mk_lock outer = MK_LOCK(LOCK_TABLES), same = MK_LOCK(LOCK_TABLES);
+
+	machine_of(0);
+	enter(0);
+	mk_lock(&outer);
+	ASSERT_LOCKED(&outer);
+	if (_i == 0)
+		mk_lock(&same);
+	if (_i == 1)
+		mk_unlock(&same);
+	mk_unlock(&outer);
+	ASSERT_LOCKED(&outer);
+}
+END_TEST
+
 /* Between a PP's look at the VM and its map, another PP destroys the VM. */
 START_TEST(no_map_in_a_vm_that_goes)
 {
@@ -696,6 +715,7 @@ TCase *objects_tests(void)
 	tcase_add_loop_test(tc, the_root_vs_is_destroyed_before_it_runs_only, 0, 2);
 	tcase_add_test(tc, a_failing_pp_lets_go);
 	tcase_add_loop_test(tc, a_faulting_pp_lets_go, 0, 2);
+	tcase_add_loop_test_raise_signal(tc, locks_are_asserted, SIGILL, 0, 3);
 	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
 	tcase_add_loop_test(tc, clear_and_flush, 0, 2);
 	tcase_add_loop_test(tc, live_registers, 0, 4);
