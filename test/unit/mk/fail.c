@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* fail.c, trap.c, restore.c: faults, promote, and Linux getting its CPU back. */
+/* fail.c, leave.c, backup.c, trap.c, restore.c: faults, promote, and Linux getting its CPU back. */
 #include "machine.h"
 
 #include <string.h>
