@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The microkernel's voice: the debug ring that Linux reads and, when asked for, a serial port. */
+/* Debug output: the ring that Linux reads and, when asked for, a serial port. */
 #ifndef MK_DEBUG_H
 #define MK_DEBUG_H
 

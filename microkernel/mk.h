@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is one for the whole machine. */
+/* Global state. */
 #ifndef MK_MK_H
 #define MK_MK_H
 

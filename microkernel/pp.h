@@ -162,7 +162,7 @@ struct pp {
  */
 #define PP_GDT_OFFSET (BF_PP_DATA_PAGES * BF_PAGE_SIZE - MK_GDT_ENTRIES * 8)
 BF_STATIC_ASSERT(sizeof(struct pp) <= PP_GDT_OFFSET, "PP data");
-BF_STATIC_ASSERT(BF_PP_STACK - BF_PP_DATA >= PP_GDT_OFFSET + 0x10000, "nothing behind the GDT");
+BF_STATIC_ASSERT(BF_PP_STACK - BF_PP_DATA >= PP_GDT_OFFSET + 0x10000, "nothing after the GDT");
 BF_ASSERT_OFFSET(struct pp, host_vmcb, PP_HOST_VMCB);
 BF_ASSERT_OFFSET(struct pp, exit_gpr, PP_EXIT_GPRS);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instructions that C has no words for. Those that can fault at run time have a _safe form,
- * which reports the fault through the exception table (extable.h) instead of taking the CPU down.
+ * Inline-assembly wrappers. Those that can fault at run time have a _safe form, which reports the
+ * fault through the exception table (extable.h) instead of taking the CPU down.
  */
 #ifndef MK_INTRINSICS_H
 #define MK_INTRINSICS_H

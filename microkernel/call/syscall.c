@@ -17,6 +17,7 @@ uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax)
 {
 	/* The magic, and no flags: Mk#1 has none. */
 	uint64_t call = rax ^ (uint64_t)MK1_MAGIC << 48;
+	/* The opcode, bits 19:16, goes to bits 7:4, next to the index in bits 3:0. */
 	unsigned int number = (uint8_t)(call >> 12 | call);
 
 	if (call & ~0xF000FULL || !calls[number])

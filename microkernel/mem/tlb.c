@@ -9,7 +9,7 @@
 /* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */
 #define KICK_DELAY_TSC 20000ULL
 /* About a second on a fast CPU, and some on a slow one. */
-#define PATIENCE 4000000000ULL
+#define FLUSH_TIMEOUT_TSC 4000000000ULL
 
 uint64_t tlb_generation;
 
@@ -43,7 +43,7 @@ void tlb_init(struct pp *pp)
 void tlb_join(struct pp *pp)
 {
 	pp->tlb->apic_id = apic_init(phys_to_virt(pp->handoff.area_pt));
-	pp->tlb->away = 0;
+	pp->tlb->in_guest = 0;
 	__atomic_store_n(&pp->tlb->present, true, __ATOMIC_SEQ_CST);
 	tlb_catch_up(pp);
 }
@@ -58,7 +58,7 @@ static void await_kick(struct tlb_state *tlb)
 
 	if (kick)
 		unblock_nmis();
-	while (kick && rdtsc() - began < PATIENCE) {
+	while (kick && rdtsc() - began < FLUSH_TIMEOUT_TSC) {
 		__asm__ volatile("pause");
 		kick = __atomic_load_n(&tlb->kick, __ATOMIC_ACQUIRE);
 	}
@@ -111,7 +111,7 @@ static bool has_flushed(uint32_t ppid, uint64_t generation)
 	const struct tlb_state *tlb = state_of(ppid);
 
 	return !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&tlb->away, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&tlb->in_guest, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
 }
 
@@ -142,7 +142,7 @@ static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
 
 	while (!has_flushed(ppid, generation)) {
 		passed = rdtsc() - began;
-		if (passed > PATIENCE)
+		if (passed > FLUSH_TIMEOUT_TSC)
 			return false;
 		if (passed > KICK_DELAY_TSC && !kicked)
 			kicked = kick(ppid, generation);

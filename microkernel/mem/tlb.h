@@ -8,10 +8,10 @@
  * has moved on. A PP in root mode gets an NMI, and flushes in its handler: whatever its extension
  * does, nothing but an NMI reaches it there.
  *
- * Who writes a word and who reads it each have a barrier between their own write and their look at
- * the other's, so that one of them sees the other: away and tlb_generation, away and kick. An NMI
- * sent so is never taken by the guest: a PP with kick set neither enters it nor leaves the
- * hypervisor before the NMI has come.
+ * Store-buffering pattern: each side has a full barrier between its own store and its load of the
+ * other's word, so that at least one of them sees the other. in_guest pairs with tlb_generation and
+ * with kick. An NMI sent so is never taken by the guest: a PP with kick set neither enters it nor
+ * leaves the hypervisor before the NMI has come.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -27,7 +27,7 @@
 enum tlb_kick { KICK_NONE, KICK_RESERVED, KICK_SENT };
 
 struct tlb_state {
-	uint64_t away; /* in the guest, or not in the hypervisor at all */
+	uint64_t in_guest; /* and uses no mapping of an extension until it exits */
 	uint64_t seen; /* the generation up to which this PP has flushed */
 	uint32_t kick; /* enum tlb_kick */
 	uint32_t apic_id;
@@ -59,7 +59,7 @@ static __always_inline bool tlb_enter_guest(struct pp *pp)
 {
 	struct tlb_state *tlb = pp->tlb;
 
-	(void)__atomic_exchange_n(&tlb->away, 1, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&tlb->in_guest, 1, __ATOMIC_SEQ_CST);
 	return !__atomic_load_n(&tlb->kick, __ATOMIC_RELAXED);
 }
 
@@ -77,7 +77,7 @@ static __always_inline bool tlb_leave_guest(struct pp *pp)
 {
 	struct tlb_state *tlb = pp->tlb;
 
-	(void)__atomic_exchange_n(&tlb->away, 0, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&tlb->in_guest, 0, __ATOMIC_SEQ_CST);
 	return tlb->seen == __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE);
 }
 

@@ -90,7 +90,7 @@ bool unswitched_write(struct vs *vs, enum unswitched_reg reg, uint64_t value)
 
 	if (reg == UNSWITCHED_XCR0)
 		value |= XCR0_X87;
-	/* The CPU is the judge, also for a VS that is to have the value later. */
+	/* Let the CPU validate the value, also for a VS that is to have it later. */
 	fits = cpu_unswitched_write(reg, value);
 	if ((active && in_cpu) || (!fits && (active || vs->root)))
 		return fits;

@@ -2,7 +2,7 @@
 /*
  * Extensions: ring-3 programs, each in an address space of its own.
  *
- * An extension has one PML4 a PP, because stacks, TLS and the active VM's direct map are a PP's
+ * An extension has one PML4 per PP, because stacks, TLS and the active VM's direct map are a PP's
  * own; the tables below are shared. lock guards the shared tables.
  */
 #ifndef MK_EXT_H

@@ -11,7 +11,7 @@
  * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the
  * middle of a callback, until just now: so one NMI alone does not end it.
  */
-#define GRACE 0x1000000ULL
+#define GRACE_TSC 0x1000000ULL
 
 /*
  * The number by which the driver knows this callback, if it is overdue; else 0. Read once: Linux
@@ -33,7 +33,7 @@ static bool is_final(struct pp *pp)
 		pp->overdue = number;
 		pp->overdue_since = now;
 	}
-	return number && now - pp->overdue_since > GRACE;
+	return number && now - pp->overdue_since > GRACE_TSC;
 }
 
 static __noreturn void end_callback(struct pp *pp, uint64_t rip)

@@ -276,7 +276,7 @@ START_TEST(an_nmi)
 		expect_told(interrupt_reason());
 		ck_assert_uint_eq(status_of(0)->exits, exits + 1);
 		ck_assert_uint_eq(host_pp->exit_gpr[BF_RAX], 0x1234);
-		ck_assert(!host_pp->tlb->away);
+		ck_assert(!host_pp->tlb->in_guest);
 	}
 	ck_assert(_i || cpu->gif);
 	SYS(vs_run, HANDLE, 0, 0, 0);

@@ -436,7 +436,7 @@ START_TEST(nobody_else_takes_the_nmi)
 	ck_assert_uint_eq(host_pp->tlb->kick, 0);
 	ck_assert(!host_pp->nmi_pending);
 	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
-	ck_assert_uint_eq(host_pp->tlb->away, _i % 3 != 2);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, _i % 3 != 2);
 	ck_assert_uint_eq(m.switch_pages[0]->nmi_pending, 0);
 }
 END_TEST
