@@ -54,7 +54,7 @@ install: all install-bfm install-languages
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
-	for h in abi/*.h ext/libext/*.h lib/bsl/*.h; do \
+	for h in abi/*.h abi/hw/*.h ext/libext/*.h lib/bsl/*.h; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 	install -D -m 0644 $(MODULE) $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
 		cut -d' ' -f1)/extra/bareflank.ko

@@ -82,7 +82,7 @@ static void init_cpu(struct pp *pp)
 {
 	struct bf_cpu_state *state = &pp->switch_page->cpu;
 
-	write_dr7(0x400);
+	write_dr7(DR7_RESET);
 	/* Without EM and TS: extensions save and restore the FPU's state of their guests. */
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 	desc_init(pp_gdt(pp), &pp->tss, pp->idt);
@@ -91,10 +91,10 @@ static void init_cpu(struct pp *pp)
 	wrmsr(MSR_STAR, (uint64_t)(BF_SEL_USER_SS - 8) << 48 | (uint64_t)BF_SEL_KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
 	wrmsr(MSR_FMASK, FMASK);
-	wrmsr(MSR_IA32_SYSENTER_CS, 0);
+	wrmsr(MSR_SYSENTER_CS, 0);
 	wrmsr(MSR_GS_BASE, 0); /* Linux's per-CPU data: not every CPU drops it with the selector */
 	if (!pat_serves(state->pat))
-		wrmsr(MSR_IA32_PAT, HOST_PAT);
+		wrmsr(MSR_PAT, HOST_PAT);
 	/* Without CR4.OSXSAVE Linux cannot read it, nor have changed it. */
 	if (!state->xcr0 && mk.host_cr4 & CR4_OSXSAVE)
 		state->xcr0 = xgetbv0();

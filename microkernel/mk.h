@@ -4,12 +4,13 @@
 #define MK_MK_H
 
 #include <abi/handoff.h>
+#include <abi/hw/x86.h>
 #include <abi/types.h>
 
 #include "arch/phys.h"
 
-/* PAT of root mode: entry 0 write-back, entry 3 uncacheable (Mk#1), the rest as after reset. */
-#define HOST_PAT 0x0007040600070406
+/* PAT of root mode: that after reset has entry 0 write-back and entry 3 uncacheable (Mk#1). */
+#define HOST_PAT PAT_RESET
 
 struct ext;
 struct vendor_ops;

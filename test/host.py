@@ -114,7 +114,7 @@ def unit_jobs():
 def run_headers(log):
     """Every shared header compiles alone, in C with two compilers and in C++."""
     failures = []
-    for header in sorted(glob.glob("abi/*.h") + glob.glob("lib/bsl/*.h")):
+    for header in sorted(glob.glob("abi/**/*.h", recursive=True) + glob.glob("lib/bsl/*.h")):
         for compiler in (
             ["gcc", "-x", "c", "-std=gnu11"],
             ["clang", "-x", "c", "-std=gnu11"],

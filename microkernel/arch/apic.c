@@ -7,19 +7,9 @@
 #include "arch/intrinsics.h"
 #include "arch/phys.h"
 
-#define APIC_BASE_EXTD BSL_BIT(10) /* x2APIC: registers are MSRs */
-#define APIC_BASE_EN BSL_BIT(11)
-#define MSR_X2APIC_ID 0x802
-#define MSR_X2APIC_ICR 0x830
-
 /* The page of registers otherwise, 32 bits every 16 bytes. */
 #define REGISTERS (BF_PP_TEMP + MK_TEMP_APIC * (uint64_t)BF_PAGE_SIZE)
-#define XAPIC_ID 0x20
-#define XAPIC_ICR_LOW 0x300
-#define XAPIC_ICR_HIGH 0x310
 
-#define ICR_NMI 0x4400 /* delivery mode NMI, level assert, physical destination */
-#define ICR_PENDING 0x1000
 #define ICR_POLL_LIMIT 100000
 
 static volatile uint32_t *reg(unsigned int offset)

@@ -6,13 +6,6 @@
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
 
-#define GDT_DATA3 0x00CFF3000000FFFF
-#define GDT_CODE3 0x00AFFB000000FFFF
-#define GDT_TSS_AVAILABLE 0x0000890000000000
-
-#define GATE_INTERRUPT 0x8E00 /* present, DPL 0, 64-bit interrupt gate */
-#define GATE_DPL3 0x6000
-
 /* IST stack of a vector, or 0: those that can come at any instruction, even without a stack. */
 static uint16_t ist_of(unsigned int vector)
 {
@@ -65,11 +58,11 @@ void desc_init(uint64_t *gdt, struct tss *tss, struct idt_gate *idt)
 
 	gdt[0] = 0;
 	gdt[1] = 0;
-	gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
-	gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
-	gdt[BF_SEL_USER_SS >> 3] = GDT_DATA3;
-	gdt[BF_SEL_USER_CS >> 3] = GDT_CODE3;
-	gdt[BF_SEL_TSS >> 3] = GDT_TSS_AVAILABLE | (sizeof(struct tss) - 1) |
+	gdt[BF_SEL_KERNEL_CS >> 3] = DESC_CODE0;
+	gdt[BF_SEL_KERNEL_SS >> 3] = DESC_DATA0;
+	gdt[BF_SEL_USER_SS >> 3] = DESC_DATA3;
+	gdt[BF_SEL_USER_CS >> 3] = DESC_CODE3;
+	gdt[BF_SEL_TSS >> 3] = DESC_TSS | (sizeof(struct tss) - 1) |
 			       bsl_field_get(base, 0, 24) << 16 | bsl_field_get(base, 24, 8) << 56;
 	gdt[(BF_SEL_TSS >> 3) + 1] = base >> 32;
 }

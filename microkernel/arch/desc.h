@@ -6,8 +6,6 @@
 #include <abi/types.h>
 
 #define MK_GDT_ENTRIES 8
-#define MK_GDT_CODE0 0x00AF9B000000FFFF /* ring 0, 64-bit, accessed */
-#define MK_GDT_DATA0 0x00CF93000000FFFF
 #define MK_IDT_ENTRIES 256
 
 /* SDM vol. 3 §8.7, APM vol. 2 §12.2.5 */

@@ -5,7 +5,9 @@
  */
 #include <abi/cpu_state.h>
 #include <abi/handoff.h>
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
+#include <bsl/gprs.h>
 
 #define SYSCALL_LENGTH 2
 
@@ -121,29 +123,12 @@ resume_ring3:
 	push	%rdx
 	push	$BF_SEL_USER_CS
 	push	%rsi
-	mov	BF_GPR_RAX(%rdi), %rax
-	mov	BF_GPR_RBX(%rdi), %rbx
-	mov	BF_GPR_RCX(%rdi), %rcx
-	mov	BF_GPR_RDX(%rdi), %rdx
-	mov	BF_GPR_RBP(%rdi), %rbp
-	mov	BF_GPR_RSI(%rdi), %rsi
-	mov	BF_GPR_R8(%rdi), %r8
-	mov	BF_GPR_R9(%rdi), %r9
-	mov	BF_GPR_R10(%rdi), %r10
-	mov	BF_GPR_R11(%rdi), %r11
-	mov	BF_GPR_R12(%rdi), %r12
-	mov	BF_GPR_R13(%rdi), %r13
-	mov	BF_GPR_R14(%rdi), %r14
-	mov	BF_GPR_R15(%rdi), %r15
+	load_gprs rdi
 	mov	BF_GPR_RDI(%rdi), %rdi
 	iretq
 	.size resume_ring3, . - resume_ring3
 
 /* --- exceptions and interrupts: 256 stubs of 16 bytes ----------------------------------------- */
-
-/* The vectors whose frame carries an error code: SDM vol. 3 §6.13. */
-#define HAS_ERROR_CODE(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || \
-			   (v) == 29 || (v) == 30)
 
 	.balign 16
 	.globl trap_stubs
@@ -152,7 +137,7 @@ trap_stubs:
 	.rept 256
 	.balign 16
 	endbr64
-	.if !(HAS_ERROR_CODE(vector))
+	.if !(VECTOR_HAS_ERROR_CODE(vector))
 	push	$0
 	.endif
 	push	$vector
@@ -162,40 +147,13 @@ trap_stubs:
 
 	.type trap_common, @function
 trap_common:
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
-	push	%rdi
-	push	%rsi
-	push	%rbp
-	push	%rdx
-	push	%rcx
-	push	%rbx
-	push	%rax
+	sub	$BF_GPR_BYTES, %rsp
+	save_gprs rsp
 	cld
 	mov	%rsp, %rdi
 	call	trap_dispatch
-	pop	%rax
-	pop	%rbx
-	pop	%rcx
-	pop	%rdx
-	pop	%rbp
-	pop	%rsi
-	pop	%rdi
-	pop	%r8
-	pop	%r9
-	pop	%r10
-	pop	%r11
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	add	$16, %rsp
+	load_gprs rsp
+	add	$(BF_GPR_BYTES + 16), %rsp	/* the vector and the error code, too */
 	iretq
 	.size trap_common, . - trap_common
 

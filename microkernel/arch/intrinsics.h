@@ -7,6 +7,7 @@
 #define MK_INTRINSICS_H
 
 #include <abi/cpu_state.h>
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <abi/types.h>
 
@@ -181,66 +182,6 @@ static inline void store_fence_for_wrmsr(void)
 {
 	__asm__ volatile("mfence\n\tlfence" : : : "memory");
 }
-
-#define MSR_APIC_BASE 0x1B
-#define MSR_SPEC_CTRL 0x48
-#define MSR_IA32_SYSENTER_CS 0x174
-#define MSR_IA32_SYSENTER_ESP 0x175
-#define MSR_IA32_SYSENTER_EIP 0x176
-#define MSR_MCG_STATUS 0x17A
-#define MSR_IA32_DEBUGCTL 0x1D9
-#define MSR_IA32_PAT 0x277
-#define MSR_IA32_MTRR_CAP 0xFE
-#define MSR_S_CET 0x6A2
-#define MSR_ISST_ADDR 0x6A8
-#define MSR_EFER 0xC0000080
-#define MSR_STAR 0xC0000081
-#define MSR_LSTAR 0xC0000082
-#define MSR_CSTAR 0xC0000083
-#define MSR_FMASK 0xC0000084
-#define MSR_FS_BASE 0xC0000100
-#define MSR_GS_BASE 0xC0000101
-#define MSR_KERNEL_GS_BASE 0xC0000102
-
-#define APIC_BASE_BSP 0x100 /* the CPU that began, as the chipset chose it */
-
-#define CR0_PE 0x1
-#define CR0_MP 0x2
-#define CR0_ET 0x10
-#define CR0_NE 0x20
-#define CR0_WP 0x10000
-#define CR0_PG 0x80000000
-
-#define CR4_PSE 0x10
-#define CR4_PAE 0x20
-#define CR4_MCE 0x40
-#define CR4_UMIP 0x800
-#define CR4_LA57 0x1000
-#define CR4_VMXE 0x2000
-#define CR4_OSXSAVE 0x40000
-#define CR4_SMEP 0x100000
-#define CR4_SMAP 0x200000
-
-#define DR6_NO_BUS_LOCK 0x800 /* 0 for a bus lock, alone of all bits */
-#define DEBUGCTL_BTF 0x2 /* RFLAGS.TF is for branches only */
-
-#define MCG_STATUS_RIPV 0x1
-
-#define EFER_SCE 0x1
-#define EFER_LME 0x100
-#define EFER_LMA 0x400
-#define EFER_NXE 0x800
-#define EFER_SVME 0x1000
-
-#define RFLAGS_FIXED 0x2 /* always set */
-#define RFLAGS_TF 0x100
-#define RFLAGS_IF 0x200
-#define RFLAGS_DF 0x400
-#define RFLAGS_IOPL 0x3000
-#define RFLAGS_NT 0x4000
-#define RFLAGS_RF 0x10000
-#define RFLAGS_VM 0x20000
-#define RFLAGS_AC 0x40000
 
 static inline uint64_t rdtsc(void)
 {

@@ -3,26 +3,11 @@
 #ifndef MK_MTRR_H
 #define MK_MTRR_H
 
+#include <abi/hw/x86.h>
 #include <abi/types.h>
-
-#define MTRR_UC 0
-#define MTRR_WC 1
-#define MTRR_WT 4
-#define MTRR_WP 5
-#define MTRR_WB 6
 
 #define MTRR_FIXED_MSRS 11
 #define MTRR_MAX_VARIABLE 32
-
-#define MSR_MTRR_PHYSBASE0 0x200 /* then its mask, and the next pair */
-#define MSR_MTRR_FIX64K 0x250
-#define MSR_MTRR_FIX16K 0x258 /* 2 of them */
-#define MSR_MTRR_FIX4K 0x268 /* 8 */
-#define MSR_IA32_MTRR_DEF_TYPE 0x2FF
-
-#define MTRR_DEF_FIXED 0x400 /* IA32_MTRR_DEF_TYPE: fixed ranges enabled */
-#define MTRR_DEF_ENABLED 0x800
-#define MTRR_MASK_VALID 0x800 /* IA32_MTRR_PHYSMASKn */
 
 struct mtrrs {
 	bool present; /* CPUID.1:EDX[12]; without MTRRs all memory is write-back to us */
@@ -45,8 +30,7 @@ bool mtrr_type(const struct mtrrs *m, uint64_t spa, uint64_t size, uint8_t *type
 static inline bool mtrr_is(uint32_t msr)
 {
 	return msr - MSR_MTRR_PHYSBASE0 < 2 * MTRR_MAX_VARIABLE || msr == MSR_MTRR_FIX64K ||
-	       msr - MSR_MTRR_FIX16K < 2 || msr - MSR_MTRR_FIX4K < 8 ||
-	       msr == MSR_IA32_MTRR_DEF_TYPE;
+	       msr - MSR_MTRR_FIX16K < 2 || msr - MSR_MTRR_FIX4K < 8 || msr == MSR_MTRR_DEF_TYPE;
 }
 
 #endif

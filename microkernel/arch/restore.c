@@ -12,8 +12,8 @@ static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
 	bool pages = tr->limit > 0xFFFFF;
 	uint64_t limit = pages ? tr->limit >> 12 : tr->limit;
 
-	desc[0] = bsl_field_get(limit, 0, 16) | bsl_field_get(tr->base, 0, 24) << 16 |
-		  0x89ULL << 40 | bsl_field_get(limit, 16, 4) << 48 | (uint64_t)pages << 55 |
+	desc[0] = bsl_field_get(limit, 0, 16) | bsl_field_get(tr->base, 0, 24) << 16 | DESC_TSS |
+		  bsl_field_get(limit, 16, 4) << 48 | (uint64_t)pages << 55 |
 		  bsl_field_get(tr->base, 24, 8) << 56;
 	desc[1] = tr->base >> 32;
 }
@@ -32,8 +32,8 @@ static void load_tr(uint64_t *gdt, const struct bf_segment *tr)
 	if (!index || index + 1 >= MK_LINUX_GDT_ENTRIES)
 		return;
 	/* An NMI may come in between, to a handler in the switch page, and returns from it. */
-	gdt[BF_SEL_KERNEL_CS >> 3] = MK_GDT_CODE0;
-	gdt[BF_SEL_KERNEL_SS >> 3] = MK_GDT_DATA0;
+	gdt[BF_SEL_KERNEL_CS >> 3] = DESC_CODE0;
+	gdt[BF_SEL_KERNEL_SS >> 3] = DESC_DATA0;
 	tss_descriptor(&gdt[index], tr);
 	sgdt(&switch_gdtr);
 	lgdt(&gdtr);
@@ -58,10 +58,10 @@ void restore_cpu(uint64_t *gdt, const struct bf_cpu_state *state)
 	wrmsr(MSR_CSTAR, state->cstar);
 	wrmsr(MSR_FMASK, state->fmask);
 	wrmsr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
-	wrmsr(MSR_IA32_SYSENTER_CS, state->sysenter_cs);
-	wrmsr(MSR_IA32_SYSENTER_ESP, state->sysenter_esp);
-	wrmsr(MSR_IA32_SYSENTER_EIP, state->sysenter_eip);
-	wrmsr(MSR_IA32_PAT, state->pat);
+	wrmsr(MSR_SYSENTER_CS, state->sysenter_cs);
+	wrmsr(MSR_SYSENTER_ESP, state->sysenter_esp);
+	wrmsr(MSR_SYSENTER_EIP, state->sysenter_eip);
+	wrmsr(MSR_PAT, state->pat);
 	write_cr2(state->cr2);
 	write_dr6(state->dr6);
 	write_dr7(state->dr7);

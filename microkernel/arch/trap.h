@@ -4,19 +4,9 @@
 #define MK_TRAP_H
 
 #include <abi/cpu_state.h>
+#include <abi/hw/x86.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
-
-#define VECTOR_DB 1
-#define VECTOR_NMI 2
-#define VECTOR_BP 3
-#define VECTOR_OF 4
-#define VECTOR_UD 6
-#define VECTOR_NM 7
-#define VECTOR_DF 8
-#define VECTOR_GP 13
-#define VECTOR_PF 14
-#define VECTOR_MC 18
 
 struct trap_frame {
 	uint64_t gpr[BF_NR_GPRS];

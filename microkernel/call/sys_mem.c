@@ -100,16 +100,16 @@ uint64_t sys_mem_free_huge(struct syscall_frame *f)
 	return status;
 }
 
-#define MSR_R 0x1
-#define MSR_W 0x2
-#define MSR_RW (MSR_R | MSR_W)
+#define RIGHT_R 0x1
+#define RIGHT_W 0x2
+#define RIGHT_RW (RIGHT_R | RIGHT_W)
 
 static const struct {
 	uint32_t first, last;
 	unsigned int rights;
 } msr_policy[] = {
-#define MSR_ENTRY(first, last, rights, what) { first, last, MSR_##rights },
-	MK1_MSRS(MSR_ENTRY)
+#define POLICY(first, last, rights, what) { first, last, RIGHT_##rights },
+	MK1_MSRS(POLICY)
 };
 
 static unsigned int msr_rights(uint32_t msr)
@@ -125,7 +125,7 @@ uint64_t sys_intrinsic_rdmsr(struct syscall_frame *f)
 {
 	uint64_t value;
 
-	if (!(msr_rights((uint32_t)f->reg[1]) & MSR_R))
+	if (!(msr_rights((uint32_t)f->reg[1]) & RIGHT_R))
 		return MK1_INVALID_PERM_DENIED;
 	if (!rdmsr_safe((uint32_t)f->reg[1], &value))
 		return MK1_INVALID_INPUT_REG(1);
@@ -135,7 +135,7 @@ uint64_t sys_intrinsic_rdmsr(struct syscall_frame *f)
 
 uint64_t sys_intrinsic_wrmsr(struct syscall_frame *f)
 {
-	if (!(msr_rights((uint32_t)f->reg[1]) & MSR_W))
+	if (!(msr_rights((uint32_t)f->reg[1]) & RIGHT_W))
 		return MK1_INVALID_PERM_DENIED;
 	/* Emulated CPUs take any base. */
 	if ((uint32_t)f->reg[1] == MSR_GS_BASE && !bsl_is_canonical(f->reg[2], mk.levels))

@@ -47,8 +47,6 @@ struct vp {
 	uint16_t active; /* PPs on which it is the active VP */
 };
 
-#define XCR0_X87 0x1 /* the value after reset, and the least allowed */
-
 /* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
 enum unswitched_reg {
 	UNSWITCHED_CR8,

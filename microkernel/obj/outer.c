@@ -26,8 +26,8 @@
 #define VMWARE_MAGIC 0x564D5868
 
 /* KVM's MSRs tell it where in memory to write. */
-#define MSR_KVM_FIRST 0x4B564D00
-#define MSR_KVM_LAST 0x4B564DFF
+#define KVM_MSR_FIRST 0x4B564D00
+#define KVM_MSR_LAST 0x4B564DFF
 
 static bool is_its(uint64_t rax, bool claimed)
 {
@@ -110,7 +110,7 @@ bool outer_wrmsr(uint32_t msr)
 	const uint64_t *gpr = abi_gprs();
 	uint64_t value = gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX];
 
-	if (msr >= MSR_KVM_FIRST && msr <= MSR_KVM_LAST && names_owned(value))
+	if (msr >= KVM_MSR_FIRST && msr <= KVM_MSR_LAST && names_owned(value))
 		return false;
 	return wrmsr_safe(msr, value);
 }

@@ -6,11 +6,6 @@
 #include "debug.h"
 #include "svm/svm.h"
 
-#define CR0_CD 0x40000000
-#define CR0_NW 0x20000000
-#define CS_L 0x200
-#define CS_D 0x400
-
 static void report(bool broken, const char *what)
 {
 	if (broken)
@@ -31,7 +26,8 @@ void svm_print_checks(const struct vmcb *v)
 	report(v->efer & ~(uint64_t)0x3FFFFF, "EFER has reserved bits set");
 	report(long_mode && !(v->cr4 & CR4_PAE), "long mode and CR4.PAE is clear");
 	report(long_mode && !(v->cr0 & CR0_PE), "long mode and CR0.PE is clear");
-	report(long_mode && v->cr4 & CR4_PAE && v->cs.attrib & CS_L && v->cs.attrib & CS_D,
+	report(long_mode && v->cr4 & CR4_PAE && v->cs.attrib & SEG_ATTRIB_L &&
+		       v->cs.attrib & SEG_ATTRIB_DB,
 	       "long mode and both CS.L and CS.D are set");
 	report(!(v->instruction2 & SVM_INSTR2_VMRUN), "the VMRUN intercept is clear");
 	report(!v->asid, "the ASID is zero");
@@ -41,7 +37,7 @@ void svm_print_checks(const struct vmcb *v)
 						 bsl_field_get(v->eventinj, 8, 3) > 4),
 	       "EVENTINJ has a reserved type");
 	report(v->eventinj & SVM_EVENT_VALID &&
-		       (v->eventinj & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION &&
+		       (v->eventinj & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION &&
 		       ((v->eventinj & 0xFF) == 2 || (v->eventinj & 0xFF) > 31),
 	       "EVENTINJ injects an exception with a vector that is none");
 }

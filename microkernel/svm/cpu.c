@@ -18,8 +18,8 @@ bool svm_has_nested(void)
 {
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
 
-	svm.has_np = features.edx & BSL_BIT(0);
-	svm.has_1g_pages = cpuid(0x80000001, 0).edx & BSL_BIT(26);
+	svm.has_np = features.edx & CPUID_8000000A_EDX_NP;
+	svm.has_1g_pages = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE_1G;
 	return svm.has_np;
 }
 
@@ -31,6 +31,10 @@ bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 	return size < (1ULL << 30) || svm.has_1g_pages;
 }
 
+#define COMMON_CR4_BITS \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | \
+	 CR4_OSFXSR | CR4_OSXMMEXCPT)
+
 /* The bits of CR4 that a guest may set (APM vol. 2 §3.1.3): a reserved one is not worth a VMRUN. */
 static uint64_t known_cr4_bits(void)
 {
@@ -38,15 +42,15 @@ static uint64_t known_cr4_bits(void)
 
 	if (cpuid(0, 0).eax >= 7)
 		leaf7 = cpuid(7, 0);
-	return 0x7FF | bsl_field_get(leaf7.ecx, 2, 1) << 11 /* UMIP */ |
-	       bsl_field_get(leaf7.ecx, 16, 1) << 12 /* LA57 */ |
-	       bsl_field_get(leaf7.ebx, 0, 1) << 16 /* FSGSBASE */ |
-	       bsl_field_get(leaf1.ecx, 17, 1) << 17 /* PCIDE */ |
-	       bsl_field_get(leaf1.ecx, 26, 1) << 18 /* OSXSAVE */ |
-	       bsl_field_get(leaf7.ebx, 7, 1) << 20 /* SMEP */ |
-	       bsl_field_get(leaf7.ebx, 20, 1) << 21 /* SMAP */ |
-	       bsl_field_get(leaf7.ecx, 3, 1) << 22 /* PKE */ |
-	       bsl_field_get(leaf7.ecx, 7, 1) << 23 /* CET */;
+	return COMMON_CR4_BITS | (leaf7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0) |
+	       (leaf7.ecx & CPUID_7_ECX_LA57 ? CR4_LA57 : 0) |
+	       (leaf7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
+	       (leaf1.ecx & CPUID_1_ECX_PCID ? CR4_PCIDE : 0) |
+	       (leaf1.ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0) |
+	       (leaf7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) |
+	       (leaf7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
+	       (leaf7.ecx & CPUID_7_ECX_PKU ? CR4_PKE : 0) |
+	       (leaf7.ecx & CPUID_7_ECX_CET_SS ? CR4_CET : 0);
 }
 
 bool svm_claim_root_asid(uint32_t asid)
@@ -67,16 +71,17 @@ static void find_refused(uint32_t features)
 {
 	uint32_t encryption = cpuid(0x80000000, 0).eax >= 0x8000001F ? cpuid(0x8000001F, 0).eax : 0;
 
-	svm.refused_np = bsl_field_get(encryption, 1, 1) << 1 /* SEV */ |
-			 bsl_field_get(encryption, 3, 1) << 2 /* SEV-ES */ |
-			 bsl_field_get(features, 17, 1) << 3 /* GMET */ |
-			 bsl_field_get(features, 19, 1) << 4 /* supervisor shadow stacks */ |
-			 bsl_field_get(encryption, 16, 1) << 5 /* transparent encryption */ |
-			 bsl_field_get(features, 21, 1) << 6 /* read-only page tables */;
-	svm.refused_virt_ext = bsl_field_get(features, 1, 1) /* LBR */ |
-			       bsl_field_get(features, 15, 1) << 1 /* VMLOAD, VMSAVE */ |
-			       bsl_field_get(features, 26, 1) << 2 /* IBS */;
-	svm.refused_interrupt = bsl_field_get(features, 13, 1) << 31 /* AVIC */;
+	svm.refused_np = (encryption & CPUID_8000001F_EAX_SEV ? SVM_SEV_ENABLE : 0) |
+			 (encryption & CPUID_8000001F_EAX_SEV_ES ? SVM_SEV_ES_ENABLE : 0) |
+			 (features & CPUID_8000000A_EDX_GMET ? SVM_GMET_ENABLE : 0) |
+			 (features & CPUID_8000000A_EDX_SSS_CHECK ? SVM_SSS_CHECK_ENABLE : 0) |
+			 (encryption & CPUID_8000001F_EAX_VTE ? SVM_VTE_ENABLE : 0) |
+			 (features & CPUID_8000000A_EDX_ROGPT ? SVM_ROGPT_ENABLE : 0);
+	svm.refused_virt_ext =
+		(features & CPUID_8000000A_EDX_LBR_VIRT ? SVM_LBR_VIRT_ENABLE : 0) |
+		(features & CPUID_8000000A_EDX_VMSAVE_VIRT ? SVM_VMSAVE_VIRT_ENABLE : 0) |
+		(features & CPUID_8000000A_EDX_IBS_VIRT ? SVM_IBS_VIRT_ENABLE : 0);
+	svm.refused_interrupt = features & CPUID_8000000A_EDX_AVIC ? SVM_AVIC_ENABLE : 0;
 }
 
 static enum bf_error detect(void)
@@ -84,16 +89,17 @@ static enum bf_error detect(void)
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
 	uint64_t vm_cr;
 
-	if (!(cpuid(0x80000001, 0).ecx & BSL_BIT(2)))
+	if (!(cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM))
 		return BF_ERR_NO_VIRT;
 	if (rdmsr_safe(MSR_VM_CR, &vm_cr) && vm_cr & VM_CR_SVMDIS)
 		return BF_ERR_FW_DISABLED;
 	if (rdmsr(MSR_EFER) & EFER_SVME)
 		return BF_ERR_VIRT_BUSY;
-	svm.has_nrip = features.edx & BSL_BIT(3);
-	svm.has_v_spec_ctrl = features.edx & BSL_BIT(20);
-	svm.has_invlpgb = cpuid(0x80000008, 0).ebx & BSL_BIT(3) && features.edx & BSL_BIT(24);
-	svm.has_cet = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BSL_BIT(7);
+	svm.has_nrip = features.edx & CPUID_8000000A_EDX_NRIPS;
+	svm.has_v_spec_ctrl = features.edx & CPUID_8000000A_EDX_SPEC_CTRL;
+	svm.has_invlpgb = cpuid(0x80000008, 0).ebx & CPUID_80000008_EBX_INVLPGB &&
+			  features.edx & CPUID_8000000A_EDX_TLBI_CTL;
+	svm.has_cet = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & CPUID_7_ECX_CET_SS;
 	svm.asids = features.ebx;
 	svm.idle_flush = outer_flushes() ? SVM_TLB_FLUSH_ALL : 0;
 	svm.cr4_bits = known_cr4_bits();

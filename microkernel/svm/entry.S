@@ -7,6 +7,7 @@
  */
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
+#include <bsl/gprs.h>
 
 #include "pp.h"
 
@@ -23,19 +24,7 @@ svm_enter:
 	sti
 	mov	%rdi, %rax
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
-	mov	BF_GPR_RBX(%r15), %rbx
-	mov	BF_GPR_RCX(%r15), %rcx
-	mov	BF_GPR_RDX(%r15), %rdx
-	mov	BF_GPR_RBP(%r15), %rbp
-	mov	BF_GPR_RSI(%r15), %rsi
-	mov	BF_GPR_RDI(%r15), %rdi
-	mov	BF_GPR_R8(%r15), %r8
-	mov	BF_GPR_R9(%r15), %r9
-	mov	BF_GPR_R10(%r15), %r10
-	mov	BF_GPR_R11(%r15), %r11
-	mov	BF_GPR_R12(%r15), %r12
-	mov	BF_GPR_R13(%r15), %r13
-	mov	BF_GPR_R14(%r15), %r14
+	load_gprs r15, rax
 	mov	BF_GPR_R15(%r15), %r15
 	vmload	%rax
 	vmrun	%rax
@@ -53,19 +42,7 @@ svm_enter:
 	movabs	$BF_PP_STACK_TOP, %rsp
 	push	%r15
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
-	mov	%rbx, BF_GPR_RBX(%r15)
-	mov	%rcx, BF_GPR_RCX(%r15)
-	mov	%rdx, BF_GPR_RDX(%r15)
-	mov	%rbp, BF_GPR_RBP(%r15)
-	mov	%rsi, BF_GPR_RSI(%r15)
-	mov	%rdi, BF_GPR_RDI(%r15)
-	mov	%r8, BF_GPR_R8(%r15)
-	mov	%r9, BF_GPR_R9(%r15)
-	mov	%r10, BF_GPR_R10(%r15)
-	mov	%r11, BF_GPR_R11(%r15)
-	mov	%r12, BF_GPR_R12(%r15)
-	mov	%r13, BF_GPR_R13(%r15)
-	mov	%r14, BF_GPR_R14(%r15)
+	save_gprs r15, rax
 	pop	BF_GPR_R15(%r15)
 	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%r15)
 	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%r15)

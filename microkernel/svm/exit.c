@@ -30,13 +30,13 @@ static void take_owed(struct pp *pp, const struct vs *vs)
 
 	if (pp->mc_pending && !(vmcb->eventinj & SVM_EVENT_VALID)) {
 		pp->mc_pending = false;
-		inject(vmcb, SVM_EVENT_EXCEPTION | VECTOR_MC);
+		inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | VECTOR_MC);
 	}
 	if (!pp->nmi_pending)
 		return;
 	pp->nmi_pending = false;
 	if (!apic_send_nmi(pp->tlb->apic_id))
-		inject(vmcb, SVM_EVENT_NMI);
+		inject(vmcb, SVM_EVENT_TYPE_NMI | VECTOR_NMI);
 }
 
 /* bf_pp_status.exit_count: see BF_NR_EXIT_SLOTS in abi/handoff.h. */
@@ -142,7 +142,7 @@ void svm_vs_run(struct vs *vs)
 
 static __noreturn void inject_ud(struct vs *vs)
 {
-	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | VECTOR_UD);
+	inject(vmcb_of(vs), SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD);
 	svm_vs_run(vs);
 }
 
@@ -175,9 +175,9 @@ static void machine_check(struct pp *pp, struct vs *vs)
 /* Exceptions push no error code in real mode. */
 static __noreturn void inject_gp(struct vs *vs)
 {
-	uint64_t error_code = vmcb_of(vs)->cr0 & CR0_PE ? SVM_EVENT_EV : 0;
+	uint64_t error_code = vmcb_of(vs)->cr0 & CR0_PE ? SVM_EVENT_ERROR_CODE : 0;
 
-	inject(vmcb_of(vs), SVM_EVENT_EXCEPTION | error_code | VECTOR_GP);
+	inject(vmcb_of(vs), SVM_EVENT_TYPE_EXCEPTION | error_code | VECTOR_GP);
 	svm_vs_run(vs);
 }
 
@@ -232,7 +232,8 @@ static void msr(struct vs *vs)
 
 	if (!vs->root || has_permission_bits(number))
 		return;
-	if (vmcb_of(vs)->exitinfo1 & 1 ? outer_wrmsr(number) : outer_rdmsr(number))
+	if (vmcb_of(vs)->exitinfo1 & SVM_EXITINFO1_WRITE ? outer_wrmsr(number) :
+							   outer_rdmsr(number))
 		run_next(vs);
 	inject_gp(vs);
 }
@@ -244,13 +245,15 @@ static void msr(struct vs *vs)
 static void reinject(struct vmcb *vmcb)
 {
 	uint64_t event = vmcb->exitintinfo;
-	uint64_t vector = event & 0xFF;
+	uint64_t vector = event & SVM_EVENT_VECTOR;
 
 	if (!(event & SVM_EVENT_VALID) || vmcb->eventinj & SVM_EVENT_VALID)
 		return;
-	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION && (vector == 2 || vector > 31)) {
-		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_EV);
-		event |= vector == 2 ? SVM_EVENT_NMI : SVM_EVENT_INTR;
+	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION &&
+	    (vector == VECTOR_NMI || vector > VECTOR_LAST_EXCEPTION)) {
+		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_ERROR_CODE);
+		event |= vector == VECTOR_NMI ? SVM_EVENT_TYPE_NMI | VECTOR_NMI :
+						SVM_EVENT_TYPE_INTR;
 	}
 	vmcb->eventinj = event;
 }
@@ -277,19 +280,17 @@ static int vector_of_int(const struct vmcb *vmcb)
 		return -1;
 	switch (bytes[i]) {
 	case 0xCC:
-		return 3;
+		return VECTOR_BP;
 	case 0xCD:
 		return i + 1 < n ? bytes[i + 1] : -1;
 	case 0xCE:
-		return 4;
+		return VECTOR_OF;
 	default:
 		return -1;
 	}
 }
 
 /* A selector error code (APM vol. 2 §8.4.1). */
-#define ERROR_CODE_EXT 0x1 /* of an event's delivery, not of an instruction's own */
-#define ERROR_CODE_IDT 0x2 /* the index is a vector */
 
 /*
  * The exception whose delivery the #GP ended, or -1. EXITINTINFO alone does not tell: after an INT
@@ -299,18 +300,19 @@ static int exception_in_delivery(const struct vmcb *vmcb)
 {
 	uint64_t event = vmcb->exitintinfo, code = vmcb->exitinfo1;
 
-	if (!(event & SVM_EVENT_VALID) || (event & SVM_EVENT_TYPE) != SVM_EVENT_EXCEPTION)
+	if (!(event & SVM_EVENT_VALID) || (event & SVM_EVENT_TYPE) != SVM_EVENT_TYPE_EXCEPTION)
 		return -1;
 	if ((code & (ERROR_CODE_EXT | ERROR_CODE_IDT)) == ERROR_CODE_IDT &&
 	    (int)(code >> 3) == vector_of_int(vmcb))
 		return -1;
-	return (int)(event & 0xFF);
+	return (int)(event & SVM_EVENT_VECTOR);
 }
 
 /* #DE, #TS, #NP, #SS, #GP, #CP; and #PF, which is no better here (APM vol. 2 §8.2.9). */
 static bool makes_double_fault(int vector)
 {
-	return vector == 0 || (vector >= 10 && vector <= 14) || vector == 21;
+	return vector == VECTOR_DE || (vector >= VECTOR_TS && vector <= VECTOR_PF) ||
+	       vector == VECTOR_CP;
 }
 
 /* A bare CPU shuts down, and the machine is reset, unless the extension wants to see to it. */
@@ -339,10 +341,10 @@ static __noreturn void general_protection(struct pp *pp, struct vs *vs)
 	if (interrupted == VECTOR_DF)
 		triple_fault(pp, vs);
 	if (makes_double_fault(interrupted))
-		inject(vmcb, SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_DF);
+		inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_ERROR_CODE | VECTOR_DF);
 	else
-		inject(vmcb,
-		       vmcb->exitinfo1 << 32 | SVM_EVENT_EXCEPTION | SVM_EVENT_EV | VECTOR_GP);
+		inject(vmcb, vmcb->exitinfo1 << 32 | SVM_EVENT_TYPE_EXCEPTION |
+				     SVM_EVENT_ERROR_CODE | VECTOR_GP);
 	svm_vs_run(vs);
 }
 
@@ -358,7 +360,7 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->cr_write = 0;
 	vmcb->dr_read = 0;
 	vmcb->dr_write = 0;
-	vmcb->exceptions = SVM_EXCEPTION_GP;
+	vmcb->exceptions = EXCEPTION_BIT(VECTOR_GP);
 	vs->gp_exiting = false;
 	vs->nmi_exiting = false;
 	vmcb->instruction1 = 0;
@@ -393,21 +395,22 @@ static __cold noinline __noreturn void invalid(struct pp *pp, struct vs *vs)
 		pp_fail(BF_ERR_VS_INVALID, code, 0, 0);
 	}
 	vs->refused = true;
-	vmcb->exitcode = SVM_EXIT_REFUSED;
+	vmcb->exitcode = (uint32_t)SVM_EXIT_INVALID;
 	vmcb->exitinfo1 = 0;
 	vmcb->exitinfo2 = 0;
 	vmcb->exitintinfo = 0;
 	vmcb->clean = 0;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
-	exit_count(pp, vs, slot_of(SVM_EXIT_REFUSED), SVM_EXIT_REFUSED, vmcb->rip);
-	exit_to_ext(pp, vs, SVM_EXIT_REFUSED);
+	exit_count(pp, vs, slot_of((uint32_t)SVM_EXIT_INVALID), (uint32_t)SVM_EXIT_INVALID,
+		   vmcb->rip);
+	exit_to_ext(pp, vs, (uint32_t)SVM_EXIT_INVALID);
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define SPECIAL_EXITS \
-	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT(SVM_EXIT_EXCEPTION_GP & 63) | \
+	(BSL_BIT(SVM_EXIT_VMMCALL & 63) | BSL_BIT((SVM_EXIT_EXCEPTION + VECTOR_GP) & 63) | \
 	 BSL_BIT(SVM_EXIT_NPF & 63) | BSL_BIT(SVM_EXIT_NMI & 63) | BSL_BIT(SVM_EXIT_MSR & 63) | \
-	 BSL_BIT(SVM_EXIT_EXCEPTION_MC & 63))
+	 BSL_BIT((SVM_EXIT_EXCEPTION + VECTOR_MC) & 63))
 
 static __cold noinline __noreturn void special(struct pp *pp, struct vs *vs, uint64_t code)
 {
@@ -423,11 +426,11 @@ static __cold noinline __noreturn void special(struct pp *pp, struct vs *vs, uin
 		msr(vs);
 	if (code == SVM_EXIT_NMI)
 		nmi(pp, vs);
-	if (code == SVM_EXIT_EXCEPTION_MC)
+	if (code == (SVM_EXIT_EXCEPTION + VECTOR_MC))
 		machine_check(pp, vs);
 	if (code == SVM_EXIT_CPUID)
 		exit_cpuid(vs);
-	if (code == SVM_EXIT_EXCEPTION_GP && !vs->gp_exiting)
+	if (code == (SVM_EXIT_EXCEPTION + VECTOR_GP) && !vs->gp_exiting)
 		general_protection(pp, vs);
 	if (code == SVM_EXIT_NPF && vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2)) {
 		reinject(vmcb);
@@ -446,7 +449,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	struct vmcb *vmcb = vmcb_of(vs);
 	uint64_t code = vmcb->exitcode;
 
-	if (unlikely((uint32_t)code == SVM_EXIT_INVALID))
+	if (unlikely((uint32_t)code == (uint32_t)(uint32_t)SVM_EXIT_INVALID))
 		invalid(pp, vs); /* the VMCB, RAX included, need not be the guest's any more */
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;

@@ -14,9 +14,6 @@
 #include "svm/decode.h"
 #include "svm/svm.h"
 
-#define VMCB_ATTRIB_L 0x200 /* 64-bit code */
-#define VMCB_ATTRIB_D 0x400 /* 32-bit code */
-
 /* The slots: the code page, the guest's page tables by level. */
 #define SLOT_CODE 0
 BF_STATIC_ASSERT(MK_TEMP_TABLE > 5 && MK_TEMP_APIC > MK_TEMP_TABLE &&
@@ -144,7 +141,7 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 
 static bool is_long_mode(const struct vmcb *vmcb)
 {
-	return vmcb->efer & EFER_LMA && vmcb->cs.attrib & VMCB_ATTRIB_L;
+	return vmcb->efer & EFER_LMA && vmcb->cs.attrib & SEG_ATTRIB_L;
 }
 
 size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
@@ -182,7 +179,7 @@ enum decode_mode svm_decode_mode(const struct vmcb *vmcb)
 {
 	if (is_long_mode(vmcb))
 		return DECODE_64;
-	return vmcb->cs.attrib & VMCB_ATTRIB_D ? DECODE_32 : DECODE_16;
+	return vmcb->cs.attrib & SEG_ATTRIB_DB ? DECODE_32 : DECODE_16;
 }
 
 bool svm_next_rip(const struct vmcb *vmcb, uint64_t *next)

@@ -102,9 +102,9 @@ static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint6
 		*value = *(const uint64_t *)phys_to_virt(vs->nested_top) & BSL_PTE_SPA;
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
-		*value &= ~(uint64_t)SVM_EXCEPTION_GP;
+		*value &= ~(uint64_t)EXCEPTION_BIT(VECTOR_GP);
 	if (number == MK1_AMD_intercept_exception && !vs->mc_exiting)
-		*value &= ~(uint64_t)SVM_EXCEPTION_MC;
+		*value &= ~(uint64_t)EXCEPTION_BIT(VECTOR_MC);
 	if (number == MK1_AMD_intercept_instruction1 && !vs->nmi_exiting)
 		*value &= ~(uint64_t)SVM_INSTR1_NMI;
 	if (number == MK1_AMD_intercept_instruction1 && !vs->intr_exiting)
@@ -208,9 +208,9 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	switch (number) {
 	case MK1_AMD_intercept_exception:
-		vs->gp_exiting = *value & SVM_EXCEPTION_GP;
-		vs->mc_exiting = *value & SVM_EXCEPTION_MC;
-		*value |= vs->root ? SVM_EXCEPTION_GP : SVM_EXCEPTION_MC;
+		vs->gp_exiting = *value & EXCEPTION_BIT(VECTOR_GP);
+		vs->mc_exiting = *value & EXCEPTION_BIT(VECTOR_MC);
+		*value |= vs->root ? EXCEPTION_BIT(VECTOR_GP) : EXCEPTION_BIT(VECTOR_MC);
 		return true;
 	case MK1_AMD_intercept_instruction1:
 		vs->nmi_exiting = *value & SVM_INSTR1_NMI;

@@ -3,6 +3,7 @@
 #ifndef MK_SVM_SVM_H
 #define MK_SVM_SVM_H
 
+#include <abi/hw/svm.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
 
@@ -12,18 +13,16 @@
 #include "run/exit.h"
 #include "run/leave.h"
 #include "svm/decode.h"
-#include "svm/vmcb.h"
 #include "vendor.h"
 
 struct svm {
-	bool has_nrip; /* CPUID 8000_000A EDX[3] */
-	bool has_np; /* EDX[0] */
+	bool has_nrip;
+	bool has_np;
 	bool has_1g_pages;
-	/* CPUID 8000_0008 EBX[3], and 8000_000A EDX[24]: a guest can be given it */
-	bool has_invlpgb;
-	bool has_v_spec_ctrl; /* 8000_000A EDX[20]: a SPEC_CTRL of the guest's own */
-	bool has_cet; /* 7 ECX[7]: S_CET, SSP and ISST_ADDR are exchanged */
-	uint32_t asids; /* EBX: ASIDs are 0 (host) to this - 1 */
+	bool has_invlpgb; /* and a guest can be given it */
+	bool has_v_spec_ctrl; /* a SPEC_CTRL of the guest's own */
+	bool has_cet; /* S_CET, SSP and ISST_ADDR are exchanged */
+	uint32_t asids; /* ASIDs are 0 (host) to this - 1 */
 	uint32_t root_asid; /* with INVLPGB: that of Linux on all PPs; 0: not chosen yet */
 	uint32_t idle_flush; /* TLB_CONTROL where nothing is to be flushed */
 	uint64_t cr4_bits; /* that the CPU knows */

@@ -15,7 +15,7 @@ static uint64_t debugctl(void)
 {
 	uint64_t value;
 
-	return rdmsr_safe(MSR_IA32_DEBUGCTL, &value) ? value : 0;
+	return rdmsr_safe(MSR_DEBUGCTL, &value) ? value : 0;
 }
 
 static bool svm_vs_init(struct vs *vs)
@@ -28,7 +28,7 @@ static bool svm_vs_init(struct vs *vs)
 	vmcb = phys_to_virt(spa);
 	/* What comes for Linux is not for others, and none of them holds it back. */
 	vmcb->instruction1 = SVM_INSTR1_INTR | SVM_INSTR1_NMI;
-	vmcb->exceptions = SVM_EXCEPTION_MC;
+	vmcb->exceptions = EXCEPTION_BIT(VECTOR_MC);
 	vmcb->virtual_interrupt = SVM_V_INTR_MASKING;
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->asid = 1;
@@ -36,7 +36,7 @@ static bool svm_vs_init(struct vs *vs)
 	vmcb->iopm = svm.open_maps;
 	vmcb->msrpm = svm.open_maps;
 	vmcb->efer = EFER_SVME;
-	vmcb->pat = 0x0007040600070406;
+	vmcb->pat = PAT_RESET;
 	vs->block = vmcb;
 	vs->block_spa = spa;
 	return true;
@@ -110,14 +110,14 @@ static enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	if (!vs->intr_exiting)
 		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_INTR;
 	if (!vs->mc_exiting)
-		vmcb->exceptions &= ~(uint32_t)SVM_EXCEPTION_MC;
+		vmcb->exceptions &= ~(uint32_t)EXCEPTION_BIT(VECTOR_MC);
 	if (!vs->intr_masking)
 		vmcb->virtual_interrupt &= ~(uint64_t)SVM_V_INTR_MASKING;
 	if (this_pp()->vs == vs)
 		this_pp()->guest_active = false;
 	vmcb->eventinj = 0;
 	vmcb->exitintinfo = vs->interrupted; /* a VMRUN that was refused may have spoilt it */
-	vmcb->exceptions |= SVM_EXCEPTION_GP; /* see general_protection in exit.c */
+	vmcb->exceptions |= EXCEPTION_BIT(VECTOR_GP); /* see general_protection in exit.c */
 	vmcb->clean = 0;
 	if (svm.root_asid || this_pp()->vs == vs)
 		take_root_asid(vs);
@@ -161,7 +161,7 @@ static void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->sysenter_eip = vmcb->sysenter_eip;
 	vs->interrupted = vmcb->exitintinfo;
 	/* Without nested paging, PAT is the CPU's own all the time. */
-	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_IA32_PAT);
+	state->pat = vmcb->np_control & SVM_NP_ENABLE ? vmcb->pat : rdmsr(MSR_PAT);
 	state->spec_ctrl = vmcb->spec_ctrl;
 	state->s_cet = vmcb->s_cet;
 	state->ssp = vmcb->ssp;
@@ -244,13 +244,13 @@ static __always_inline bool advance_ip(struct vs *vs)
 		execute_again(this_pp(), vs);
 		return false;
 	}
-	vmcb->interrupt_shadow &= ~(uint64_t)1;
+	vmcb->interrupt_shadow &= ~(uint64_t)SVM_INTERRUPT_SHADOW;
 	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
 		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID) &&
 		    !(debugctl() & DEBUGCTL_BTF)) {
-			vmcb->dr6 |= BSL_BIT(14); /* BS */
-			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 1;
+			vmcb->dr6 |= DR6_BS;
+			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB;
 			vmcb->clean = 0;
 		}
 	}

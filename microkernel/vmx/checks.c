@@ -8,35 +8,8 @@
 #include "mk.h"
 #include "vmx/vmx.h"
 
-/* SDM vol. 3 §31.4 */
-static const char *const errors[] = {
-	[0] = "no current VMCS",
-	[1] = "VMCALL in root mode",
-	[2] = "VMCLEAR with an invalid address",
-	[3] = "VMCLEAR of the VMXON region",
-	[4] = "VMLAUNCH of a VMCS that is not clear",
-	[5] = "VMRESUME of a VMCS that was not launched",
-	[6] = "VMRESUME after VMXOFF",
-	[7] = "invalid control fields",
-	[8] = "invalid host-state fields",
-	[9] = "VMPTRLD with an invalid address",
-	[10] = "VMPTRLD of the VMXON region",
-	[11] = "VMPTRLD of a VMCS of another revision",
-	[12] = "a VMCS field that this CPU does not have",
-	[13] = "VMWRITE to a read-only field",
-	[15] = "VMXON in root mode",
-	[16] = "invalid executive-VMCS pointer",
-	[17] = "executive VMCS that was not launched",
-	[18] = "executive-VMCS pointer that is not the VMXON pointer",
-	[19] = "VMCALL with a VMCS that is not clear",
-	[20] = "VMCALL with invalid exit controls",
-	[22] = "VMCALL with an unknown MSEG revision",
-	[23] = "VMXOFF under dual-monitor treatment",
-	[24] = "VMCALL with invalid SMM features",
-	[25] = "invalid execution controls in the executive VMCS",
-	[26] = "events blocked by MOV SS",
-	[28] = "invalid operand of INVEPT or INVVPID",
-};
+#define ERROR_TEXT(number, name, text) [number] = text,
+static const char *const errors[] = { [0] = "no current VMCS", VMX_ERRORS(ERROR_TEXT) };
 
 const char *vmx_error_name(uint64_t number)
 {
@@ -44,8 +17,6 @@ const char *vmx_error_name(uint64_t number)
 		return "unknown error";
 	return errors[number];
 }
-
-#define CR4_PCIDE 0x20000
 
 static void report(bool broken, const char *what)
 {
@@ -58,7 +29,7 @@ static void check_control_registers(uint64_t entry)
 {
 	uint64_t cr0 = vmcs_read(VMCS_cr0), cr4 = vmcs_read(VMCS_cr4);
 	uint64_t efer = vmcs_read(VMCS_efer), forced = vmx_cr0_forced();
-	bool long_mode = entry & ENTRY_IA32E_GUEST;
+	bool long_mode = entry & VMX_ENTRY_CTL_IA32E_GUEST;
 
 	report((cr0 & forced) != forced || cr0 & ~vmx.cr0_fixed1, "fixed bits of CR0");
 	report(cr0 & CR0_PG && !(cr0 & CR0_PE), "CR0.PG without CR0.PE");
@@ -84,14 +55,15 @@ static void check_segment(unsigned int i, const char *name)
 	uint64_t base = vmcs_read(VMCS_es_base + 2 * i);
 	bool broken = false;
 
-	if (rights & AR_UNUSABLE)
+	if (rights & VMX_AR_UNUSABLE)
 		broken = i == 1 || i == 7; /* CS and TR are always there */
 	else
-		broken = !(rights & AR_PRESENT) || rights & 0xF00 || rights >> 17 ||
-			 (rights & AR_G && (limit & 0xFFF) != 0xFFF) ||
-			 (!(rights & AR_G) && limit >> 20) || (i < 4 && base >> 32) ||
-			 (i < 6) != ((rights & AR_CODE_OR_DATA) != 0) ||
-			 (i < 6 && !(rights & AR_ACCESSED)) || (i == 7 && !(rights & AR_BUSY));
+		broken = !(rights & VMX_AR_PRESENT) || rights & 0xF00 || rights >> 17 ||
+			 (rights & VMX_AR_G && (limit & 0xFFF) != 0xFFF) ||
+			 (!(rights & VMX_AR_G) && limit >> 20) || (i < 4 && base >> 32) ||
+			 (i < 6) != ((rights & VMX_AR_CODE_OR_DATA) != 0) ||
+			 (i < 6 && !(rights & VMX_AR_ACCESSED)) ||
+			 (i == 7 && !(rights & VMX_AR_BUSY));
 	if (i >= 4)
 		broken |= !bsl_is_canonical(base, mk.levels);
 	if (broken)
@@ -114,18 +86,21 @@ static void check_rest(uint64_t entry)
 	report(!bsl_is_canonical(vmcs_read(VMCS_idtr_base), mk.levels) ||
 		       vmcs_read(VMCS_idtr_limit) >> 16,
 	       "IDTR");
-	report(entry & ENTRY_IA32E_GUEST && cs & AR_L && cs & AR_DB, "both CS.L and CS.D are set");
-	report(entry & ENTRY_IA32E_GUEST && cs & AR_L ? !bsl_is_canonical(rip, mk.levels) :
-							rip >> 32 != 0,
+	report(entry & VMX_ENTRY_CTL_IA32E_GUEST && cs & VMX_AR_L && cs & VMX_AR_DB,
+	       "both CS.L and CS.D are set");
+	report(entry & VMX_ENTRY_CTL_IA32E_GUEST && cs & VMX_AR_L ?
+		       !bsl_is_canonical(rip, mk.levels) :
+		       rip >> 32 != 0,
 	       "RIP");
 	report(!(rflags & 2) || rflags >> 22, "RFLAGS");
-	report(event & EVENT_VALID && !(event & EVENT_TYPE) && !(rflags & RFLAGS_IF),
+	report(event & VMX_EVENT_VALID && !(event & VMX_EVENT_TYPE) && !(rflags & RFLAGS_IF),
 	       "an interrupt is injected with RFLAGS.IF clear");
 	report(vmcs_read(VMCS_activity_state) > 3, "activity state");
-	report(state >> 5 || (state & 3) == 3 || (state & BLOCKING_BY_STI && !(rflags & RFLAGS_IF)),
+	report(state >> 5 || (state & 3) == 3 ||
+		       (state & VMX_BLOCKING_BY_STI && !(rflags & RFLAGS_IF)),
 	       "interruptibility state");
-	report(event & EVENT_VALID && (event & EVENT_TYPE) == EVENT_TYPE_NMI &&
-		       state & BLOCKING_BY_NMI,
+	report(event & VMX_EVENT_VALID && (event & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_NMI &&
+		       state & VMX_BLOCKING_BY_NMI,
 	       "an NMI is injected while NMIs are blocked");
 	report(vmcs_read(VMCS_vmcs_link_pointer) != ~(uint64_t)0, "VMCS link pointer");
 }
@@ -137,17 +112,17 @@ static void check_execution_controls(void)
 	uint64_t secondary = 0, vpid = 0, eptp = 0;
 
 	report(vmcs_read(VMCS_cr3_target_count) > 4, "CR3-target count");
-	if (!(primary & PRIMARY_SECONDARY))
+	if (!(primary & VMX_PRIMARY_SECONDARY))
 		return;
 	secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls);
-	report(secondary & SECONDARY_UNRESTRICTED && !(secondary & SECONDARY_EPT),
+	report(secondary & VMX_SECONDARY_UNRESTRICTED && !(secondary & VMX_SECONDARY_EPT),
 	       "an unrestricted guest without EPT");
-	if (secondary & SECONDARY_VPID)
+	if (secondary & VMX_SECONDARY_VPID)
 		vpid = vmcs_read(VMCS_virtual_processor_identifier);
-	report(secondary & SECONDARY_VPID && !vpid, "VPID is 0");
-	if (secondary & SECONDARY_EPT)
+	report(secondary & VMX_SECONDARY_VPID && !vpid, "VPID is 0");
+	if (secondary & VMX_SECONDARY_EPT)
 		eptp = vmcs_read(VMCS_ept_pointer);
-	report(secondary & SECONDARY_EPT &&
+	report(secondary & VMX_SECONDARY_EPT &&
 		       (bsl_field_get(eptp, 3, 3) + 1 < 4 || bsl_field_get(eptp, 7, 5) ||
 			((eptp & 7) != 0 && (eptp & 7) != 6)),
 	       "EPT pointer");
@@ -157,15 +132,15 @@ static void check_execution_controls(void)
 static void check_timer_and_event(void)
 {
 	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);
-	uint64_t type = bsl_field_get(event, 8, 3), vector = event & EVENT_VECTOR;
+	uint64_t type = bsl_field_get(event, 8, 3), vector = event & VMX_EVENT_VECTOR;
 
-	report(vmcs_read(VMCS_vmexit_ctls) & EXIT_SAVE_TIMER &&
-		       !(vmcs_read(VMCS_pin_based_vm_execution_ctls) & PIN_PREEMPTION_TIMER),
+	report(vmcs_read(VMCS_vmexit_ctls) & VMX_EXIT_CTL_SAVE_TIMER &&
+		       !(vmcs_read(VMCS_pin_based_vm_execution_ctls) & VMX_PIN_PREEMPTION_TIMER),
 	       "the preemption timer is saved and not active");
-	report(event & EVENT_VALID &&
+	report(event & VMX_EVENT_VALID &&
 		       (type == 1 || bsl_field_get(event, 12, 19) ||
-			((event & EVENT_TYPE) == EVENT_TYPE_NMI && vector != 2) ||
-			((event & EVENT_TYPE) == EVENT_TYPE_EXCEPTION && vector > 31)),
+			((event & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_NMI && vector != 2) ||
+			((event & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_EXCEPTION && vector > 31)),
 	       "the event to be injected");
 }
 

@@ -10,21 +10,21 @@
 #include "obj/outer.h"
 #include "vmx/vmx.h"
 
-#define PIN_NEEDED (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
+#define PIN_NEEDED (VMX_PIN_NMI_EXITING | VMX_PIN_VIRTUAL_NMIS)
 /* In a VS that is not Linux's: nothing that it does holds Linux's interrupts back. */
-#define PIN_APART PIN_INTERRUPT_EXITING
-#define PRIMARY_APART (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE)
+#define PIN_APART VMX_PIN_INTERRUPT_EXITING
+#define PRIMARY_APART (VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE)
 #define EXIT_NEEDED \
-	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | \
-	 EXIT_LOAD_EFER)
-#define ENTRY_NEEDED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+	(VMX_EXIT_CTL_SAVE_DEBUG | VMX_EXIT_CTL_HOST_64 | VMX_EXIT_CTL_SAVE_PAT | \
+	 VMX_EXIT_CTL_LOAD_PAT | VMX_EXIT_CTL_SAVE_EFER | VMX_EXIT_CTL_LOAD_EFER)
+#define ENTRY_NEEDED (VMX_ENTRY_CTL_LOAD_DEBUG | VMX_ENTRY_CTL_LOAD_PAT | VMX_ENTRY_CTL_LOAD_EFER)
 
 /* The driver has looked whether they are there before any CPU got here. */
 BF_STATIC_ASSERT((PIN_NEEDED | PIN_APART) == BF_VMX_PIN_CONTROLS, "abi/features.h: PIN");
-BF_STATIC_ASSERT((PRIMARY_NMI_WINDOW | PRIMARY_APART) == BF_VMX_PRIMARY_CONTROLS,
+BF_STATIC_ASSERT((VMX_PRIMARY_NMI_WINDOW | PRIMARY_APART) == BF_VMX_PRIMARY_CONTROLS,
 		 "abi/features.h: PRIMARY");
 BF_STATIC_ASSERT(EXIT_NEEDED == BF_VMX_EXIT_CONTROLS, "abi/features.h: EXIT");
-BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
+BF_STATIC_ASSERT((ENTRY_NEEDED | VMX_ENTRY_CTL_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
 		 "abi/features.h: ENTRY");
 
 /*
@@ -32,15 +32,16 @@ BF_STATIC_ASSERT((ENTRY_NEEDED | ENTRY_IA32E_GUEST) == BF_VMX_ENTRY_CONTROLS,
  * the VMCS, those for which our EPT lacks the bits, and those with fields that Mk#1 has not:
  * further controls, PASID directories, the ENCLV bitmap, the time-out of instructions.
  */
-#define PIN_REFUSED PIN_POSTED_INTERRUPTS
-#define PRIMARY_REFUSED (PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY)
+#define PIN_REFUSED VMX_PIN_POSTED_INTERRUPTS
+#define PRIMARY_REFUSED (VMX_PRIMARY_TPR_SHADOW | VMX_PRIMARY_TERTIARY)
 #define SECONDARY_REFUSED \
-	(SECONDARY_APIC_ACCESS | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS | \
-	 SECONDARY_VIRTUAL_INTERRUPTS | SECONDARY_VMFUNC | SECONDARY_SHADOW_VMCS | SECONDARY_PML | \
-	 SECONDARY_EPT_VE | SECONDARY_PASID | SECONDARY_EXEC_BY_MODE | SECONDARY_SUB_PAGE | \
-	 SECONDARY_ENCLV | SECONDARY_TIMEOUT)
+	(VMX_SECONDARY_APIC_ACCESS | VMX_SECONDARY_X2APIC | VMX_SECONDARY_APIC_REGISTERS | \
+	 VMX_SECONDARY_VIRTUAL_INTERRUPTS | VMX_SECONDARY_VMFUNC | VMX_SECONDARY_SHADOW_VMCS | \
+	 VMX_SECONDARY_PML | VMX_SECONDARY_EPT_VE | VMX_SECONDARY_PASID | \
+	 VMX_SECONDARY_EXEC_BY_MODE | VMX_SECONDARY_SUB_PAGE | VMX_SECONDARY_ENCLV | \
+	 VMX_SECONDARY_TIMEOUT)
 /* The other exit controls load what write_host and exchange.c write. */
-#define EXIT_REFUSED EXIT_SECONDARY
+#define EXIT_REFUSED VMX_EXIT_CTL_SECONDARY
 
 /*
  * Extensions write what they would like to have, and CPUs differ: a bit that this one lacks is
@@ -65,8 +66,9 @@ static bool offers(struct vmx_ctl ctl, uint32_t needed)
 bool vmx_controls_offered(void)
 {
 	return offers(vmx.pin, PIN_NEEDED | PIN_APART) &&
-	       offers(vmx.primary, PRIMARY_NMI_WINDOW | PRIMARY_APART) &&
-	       offers(vmx.exit, EXIT_NEEDED) && offers(vmx.entry, ENTRY_NEEDED | ENTRY_IA32E_GUEST);
+	       offers(vmx.primary, VMX_PRIMARY_NMI_WINDOW | PRIMARY_APART) &&
+	       offers(vmx.exit, EXIT_NEEDED) &&
+	       offers(vmx.entry, ENTRY_NEEDED | VMX_ENTRY_CTL_IA32E_GUEST);
 }
 
 /* The root VS stays behind the table that hides the hypervisor, in whatever mode it runs. */
@@ -74,15 +76,15 @@ static uint32_t secondary_needed(const struct vs *vs)
 {
 	if (!vs->root || !mk.root_npt)
 		return 0;
-	return SECONDARY_EPT | (vmx.secondary.may & SECONDARY_UNRESTRICTED);
+	return VMX_SECONDARY_EPT | (vmx.secondary.may & VMX_SECONDARY_UNRESTRICTED);
 }
 
 /* "IA-32e mode guest" follows EFER.LMA: anything else is refused by VM entry (§27.3.1.1). */
 static bool judge_entry(uint64_t *value)
 {
-	*value &= ~(uint64_t)ENTRY_IA32E_GUEST;
+	*value &= ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST;
 	if (vmcs_read(VMCS_efer) & EFER_LMA)
-		*value |= ENTRY_IA32E_GUEST;
+		*value |= VMX_ENTRY_CTL_IA32E_GUEST;
 	return complete(vmx.entry, ENTRY_NEEDED | vmx.entry_exchange, 0, value);
 }
 
@@ -96,7 +98,7 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 				value);
 	case VMCS_primary_proc_based_vm_execution_ctls:
 		return complete(vmx.primary,
-				(secondary ? PRIMARY_SECONDARY : 0) |
+				(secondary ? VMX_PRIMARY_SECONDARY : 0) |
 					(vs->root ? 0 : PRIMARY_APART),
 				PRIMARY_REFUSED, value);
 	case VMCS_secondary_proc_based_vm_execution_ctls:
@@ -104,12 +106,12 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 		 * Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c.
 		 */
 		if (outer_flushes())
-			*value &= ~(uint64_t)SECONDARY_VPID;
+			*value &= ~(uint64_t)VMX_SECONDARY_VPID;
 		return complete(vmx.secondary, secondary, SECONDARY_REFUSED, value);
 	case VMCS_vmexit_ctls:
 		/* An interrupt that the extension does not expect stays in the APIC for Linux. */
 		if (!vs->root && !vs->intr_exiting)
-			*value &= ~(uint64_t)EXIT_ACKNOWLEDGE;
+			*value &= ~(uint64_t)VMX_EXIT_CTL_ACKNOWLEDGE;
 		return complete(vmx.exit, EXIT_NEEDED | vmx.exit_exchange, EXIT_REFUSED, value);
 	default:
 		return judge_entry(value);
@@ -140,13 +142,13 @@ bool vmx_init_controls(const struct vs *vs)
 		uint64_t value;
 
 		if (fields[i] == VMCS_secondary_proc_based_vm_execution_ctls &&
-		    !(vmx.primary.may & PRIMARY_SECONDARY))
+		    !(vmx.primary.may & VMX_PRIMARY_SECONDARY))
 			continue;
 		if (!vmcs_try_read(fields[i], &value))
 			return false;
 		value &= ~apart(vs, fields[i]);
 		if (fields[i] == VMCS_vmexit_ctls && area_of(vs)->acknowledge)
-			value |= EXIT_ACKNOWLEDGE;
+			value |= VMX_EXIT_CTL_ACKNOWLEDGE;
 		if (!vmx_judge_controls(vs, fields[i], &value) || !vmcs_try_write(fields[i], value))
 			return false;
 	}
@@ -157,9 +159,9 @@ uint64_t vmx_cr0_forced(void)
 {
 	uint64_t forced = vmx.cr0_fixed0;
 
-	if (vmx.primary.may & PRIMARY_SECONDARY &&
-	    vmcs_read(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_SECONDARY &&
-	    vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_UNRESTRICTED)
+	if (vmx.primary.may & VMX_PRIMARY_SECONDARY &&
+	    vmcs_read(VMCS_primary_proc_based_vm_execution_ctls) & VMX_PRIMARY_SECONDARY &&
+	    vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & VMX_SECONDARY_UNRESTRICTED)
 		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
 	return forced;
 }

@@ -5,10 +5,6 @@
 #include "mk.h"
 #include "vmx/vmx.h"
 
-#define MSR_FEATURE_CONTROL 0x3A
-#define FEATURE_CONTROL_LOCKED 0x1
-#define FEATURE_CONTROL_VMXON 0x4 /* outside SMX */
-
 static bool vmxon(uint64_t spa)
 {
 	bool failed;

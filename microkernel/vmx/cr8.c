@@ -7,10 +7,6 @@
 
 #include "vmx/vmx.h"
 
-/* Exit qualification of CR accesses: SDM vol. 3 table 28-3 */
-#define ACCESS_TO 0
-#define ACCESS_FROM 1
-
 /* The encoding of instructions; RSP is in the VMCS. */
 static uint64_t *gpr_operand(uint64_t qualification)
 {
@@ -42,13 +38,13 @@ static void set_operand(uint64_t qualification, uint64_t value)
 void vmx_cr8_exit(struct vs *vs)
 {
 	uint64_t qualification = vmcs_read(VMCS_exit_qualification);
-	uint64_t access = bsl_field_get(qualification, 4, 2);
+	uint64_t access = qualification & VMX_QUAL_CR_ACCESS;
 	uint32_t asked = area_of(vs)->cr8_exiting;
 
-	if (vs->root || bsl_field_get(qualification, 0, 4) != 8 ||
-	    asked & (access == ACCESS_TO ? PRIMARY_CR8_LOAD : PRIMARY_CR8_STORE))
+	if (vs->root || (qualification & VMX_QUAL_CR) != 8 ||
+	    asked & (access == VMX_QUAL_CR_TO ? VMX_PRIMARY_CR8_LOAD : VMX_PRIMARY_CR8_STORE))
 		return;
-	if (access == ACCESS_FROM) {
+	if (access == VMX_QUAL_CR_FROM) {
 		set_operand(qualification, vs->unswitched[UNSWITCHED_CR8]);
 	} else {
 		uint64_t value = vmx_cr_operand(qualification);

@@ -6,6 +6,7 @@
  */
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
+#include <bsl/gprs.h>
 
 #include "pp.h"
 
@@ -13,20 +14,7 @@
 
 	.macro load_guest_gprs
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
-	mov	BF_GPR_RBX(%rax), %rbx
-	mov	BF_GPR_RCX(%rax), %rcx
-	mov	BF_GPR_RDX(%rax), %rdx
-	mov	BF_GPR_RBP(%rax), %rbp
-	mov	BF_GPR_RSI(%rax), %rsi
-	mov	BF_GPR_RDI(%rax), %rdi
-	mov	BF_GPR_R8(%rax), %r8
-	mov	BF_GPR_R9(%rax), %r9
-	mov	BF_GPR_R10(%rax), %r10
-	mov	BF_GPR_R11(%rax), %r11
-	mov	BF_GPR_R12(%rax), %r12
-	mov	BF_GPR_R13(%rax), %r13
-	mov	BF_GPR_R14(%rax), %r14
-	mov	BF_GPR_R15(%rax), %r15
+	load_gprs rax
 	mov	BF_GPR_RAX(%rax), %rax
 	.endm
 
@@ -61,20 +49,7 @@ vmx_exit_entry:
 	movabs	%rax, (BF_PP_ABI + MK1_TLS_GPRS + BF_GPR_RAX)
 	movabs	%rax, (BF_PP_DATA + PP_EXIT_GPRS + BF_GPR_RAX)
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
-	mov	%rbx, BF_GPR_RBX(%rax)
-	mov	%rcx, BF_GPR_RCX(%rax)
-	mov	%rdx, BF_GPR_RDX(%rax)
-	mov	%rbp, BF_GPR_RBP(%rax)
-	mov	%rsi, BF_GPR_RSI(%rax)
-	mov	%rdi, BF_GPR_RDI(%rax)
-	mov	%r8, BF_GPR_R8(%rax)
-	mov	%r9, BF_GPR_R9(%rax)
-	mov	%r10, BF_GPR_R10(%rax)
-	mov	%r11, BF_GPR_R11(%rax)
-	mov	%r12, BF_GPR_R12(%rax)
-	mov	%r13, BF_GPR_R13(%rax)
-	mov	%r14, BF_GPR_R14(%rax)
-	mov	%r15, BF_GPR_R15(%rax)
+	save_gprs rax
 	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%rax)
 	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%rax)
 	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%rax)

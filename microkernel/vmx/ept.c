@@ -11,38 +11,8 @@
 #include "run/fail.h"
 #include "vmx/vmx.h"
 
-#define MSR_VMX_BASIC 0x480
-#define MSR_VMX_PIN 0x481 /* primary, exit, entry controls follow; from 0x48D on TRUE_ */
-#define MSR_VMX_TRUE_PIN 0x48D
-#define MSR_VMX_CR0_FIXED0 0x486
-#define MSR_VMX_CR0_FIXED1 0x487
-#define MSR_VMX_CR4_FIXED0 0x488
-#define MSR_VMX_CR4_FIXED1 0x489
-#define MSR_VMX_SECONDARY 0x48B
-#define MSR_VMX_EPT_VPID_CAP 0x48C
-#define BASIC_TRUE_CONTROLS BSL_BIT(55)
-
-/* IA32_VMX_EPT_VPID_CAP, A.10 */
-#define CAP_EPT_4_LEVELS BSL_BIT(6)
-#define CAP_EPT_WB BSL_BIT(14)
-#define CAP_EPT_2M BSL_BIT(16)
-#define CAP_EPT_1G BSL_BIT(17)
-#define CAP_INVEPT BSL_BIT(20)
-#define CAP_INVEPT_SINGLE BSL_BIT(25)
-#define CAP_INVEPT_ALL BSL_BIT(26)
-#define CAP_INVVPID BSL_BIT(32)
-#define CAP_INVVPID_GLA BSL_BIT(40)
-#define CAP_INVVPID_SINGLE BSL_BIT(41)
-#define CAP_INVVPID_ALL BSL_BIT(42)
-
 /* Types of INVEPT and INVVPID, SDM vol. 3 chapter 31 */
 enum { FLUSH_GLA, FLUSH_SINGLE, FLUSH_ALL };
-
-#define EPTP_WB 0x6
-#define EPTP_4_LEVELS 0x18
-#define EPT_TYPE_SHIFT 3
-
-#define MTRR_CAP_FIXED 0x100
 
 struct vmx vmx;
 
@@ -66,12 +36,13 @@ static void read_capabilities(void)
 	uint64_t basic;
 	uint32_t first;
 
-	vmx.present = cpuid(1, 0).ecx & BSL_BIT(5);
+	vmx.present = cpuid(1, 0).ecx & CPUID_1_ECX_VMX;
 	if (!vmx.present)
 		return;
 	basic = offered(MSR_VMX_BASIC);
-	vmx.revision = (uint32_t)basic & 0x7FFFFFFF;
-	first = basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN;
+	vmx.revision = (uint32_t)basic & VMX_BASIC_REVISION;
+	first = basic & VMX_BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PINBASED_CTLS :
+						  MSR_VMX_PINBASED_CTLS;
 	vmx.pin = offered_ctl(first);
 	vmx.primary = offered_ctl(first + 1);
 	vmx.exit = offered_ctl(first + 2);
@@ -80,10 +51,10 @@ static void read_capabilities(void)
 	vmx.cr0_fixed1 = offered(MSR_VMX_CR0_FIXED1);
 	vmx.cr4_fixed0 = offered(MSR_VMX_CR4_FIXED0);
 	vmx.cr4_fixed1 = offered(MSR_VMX_CR4_FIXED1);
-	if (!(vmx.primary.may & PRIMARY_SECONDARY))
+	if (!(vmx.primary.may & VMX_PRIMARY_SECONDARY))
 		return;
-	vmx.secondary = offered_ctl(MSR_VMX_SECONDARY);
-	if (vmx.secondary.may & (SECONDARY_EPT | SECONDARY_VPID))
+	vmx.secondary = offered_ctl(MSR_VMX_PROCBASED_CTLS2);
+	if (vmx.secondary.may & (VMX_SECONDARY_EPT | VMX_SECONDARY_VPID))
 		vmx.ept_vpid = offered(MSR_VMX_EPT_VPID_CAP);
 }
 
@@ -96,11 +67,11 @@ static void read_mtrrs(struct mtrrs *m)
 	uint64_t cap;
 
 	bsl_memset(m, 0, sizeof(*m));
-	m->present = cpuid(1, 0).edx & BSL_BIT(12);
+	m->present = cpuid(1, 0).edx & CPUID_1_EDX_MTRR;
 	if (!m->present)
 		return;
-	cap = rdmsr(MSR_IA32_MTRR_CAP);
-	m->def_type = rdmsr(MSR_IA32_MTRR_DEF_TYPE);
+	cap = rdmsr(MSR_MTRR_CAP);
+	m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
 	if (cap & MTRR_CAP_FIXED) {
 		m->fixed[0] = rdmsr(MSR_MTRR_FIX64K);
 		for (uint32_t i = 0; i < 2; i++)
@@ -110,7 +81,7 @@ static void read_mtrrs(struct mtrrs *m)
 	} else {
 		m->def_type &= ~(uint64_t)MTRR_DEF_FIXED;
 	}
-	m->nr_variable = (unsigned int)bsl_field_get(cap, 0, 8);
+	m->nr_variable = (unsigned int)(cap & MTRR_CAP_VARIABLE);
 	if (m->nr_variable > MTRR_MAX_VARIABLE)
 		m->nr_variable = MTRR_MAX_VARIABLE;
 	for (uint32_t i = 0; i < m->nr_variable; i++) {
@@ -137,12 +108,12 @@ bool vmx_nested_types_changed(void)
 
 bool vmx_has_nested(void)
 {
-	uint64_t needed = CAP_EPT_4_LEVELS | CAP_EPT_WB | CAP_INVEPT;
+	uint64_t needed = VMX_CAP_EPT_4_LEVELS | VMX_CAP_EPT_WB | VMX_CAP_INVEPT;
 
 	read_capabilities();
 	read_mtrrs(&mtrrs);
-	return vmx.secondary.may & SECONDARY_EPT && (vmx.ept_vpid & needed) == needed &&
-	       vmx.ept_vpid & (CAP_INVEPT_SINGLE | CAP_INVEPT_ALL);
+	return vmx.secondary.may & VMX_SECONDARY_EPT && (vmx.ept_vpid & needed) == needed &&
+	       vmx.ept_vpid & (VMX_CAP_INVEPT_SINGLE | VMX_CAP_INVEPT_ALL);
 }
 
 /* The MTRRs have no say under EPT (§29.3.7.2): its entries carry the types they give. */
@@ -150,20 +121,20 @@ bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 {
 	uint8_t type;
 
-	if (size >= (1ULL << 30) && !(vmx.ept_vpid & CAP_EPT_1G))
+	if (size >= (1ULL << 30) && !(vmx.ept_vpid & VMX_CAP_EPT_1G))
 		return false;
-	if (size >= (1ULL << 21) && !(vmx.ept_vpid & CAP_EPT_2M))
+	if (size >= (1ULL << 21) && !(vmx.ept_vpid & VMX_CAP_EPT_2M))
 		return false;
 	if (!mtrr_type(&mtrrs, spa, size, &type))
 		return false;
-	*attr = (uint64_t)type << EPT_TYPE_SHIFT;
+	*attr = (uint64_t)type << VMX_EPT_TYPE_SHIFT;
 	return true;
 }
 
 /* Without accessed and dirty flags: nobody reads them, and the CPU would have to write them. */
 uint64_t vmx_root_eptp(void)
 {
-	return mk.root_npt | EPTP_4_LEVELS | EPTP_WB;
+	return mk.root_npt | VMX_EPTP_4_LEVELS | VMX_EPTP_WB;
 }
 
 struct flush_operand {
@@ -197,26 +168,26 @@ static void invvpid(uint64_t type, uint64_t vpid, uint64_t gla)
 
 void vmx_flush_ept(uint64_t eptp)
 {
-	if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_SINGLE)
+	if (vmx.ept_vpid & VMX_CAP_INVEPT && vmx.ept_vpid & VMX_CAP_INVEPT_SINGLE)
 		invept(FLUSH_SINGLE, eptp);
-	else if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_ALL)
+	else if (vmx.ept_vpid & VMX_CAP_INVEPT && vmx.ept_vpid & VMX_CAP_INVEPT_ALL)
 		invept(FLUSH_ALL, 0);
 }
 
 void vmx_flush_vpid(uint64_t vpid)
 {
-	if (!(vmx.ept_vpid & CAP_INVVPID))
+	if (!(vmx.ept_vpid & VMX_CAP_INVVPID))
 		return;
-	if (vpid && vmx.ept_vpid & CAP_INVVPID_SINGLE)
+	if (vpid && vmx.ept_vpid & VMX_CAP_INVVPID_SINGLE)
 		invvpid(FLUSH_SINGLE, vpid, 0);
-	else if (vmx.ept_vpid & CAP_INVVPID_ALL)
+	else if (vmx.ept_vpid & VMX_CAP_INVVPID_ALL)
 		invvpid(FLUSH_ALL, 0, 0);
 }
 
 /* INVVPID refuses an address that is not canonical; there cannot be a translation of it either. */
 void vmx_flush_gla(uint64_t vpid, uint64_t gla)
 {
-	uint64_t needed = CAP_INVVPID | CAP_INVVPID_GLA;
+	uint64_t needed = VMX_CAP_INVVPID | VMX_CAP_INVVPID_GLA;
 
 	if (vpid && (vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla, mk.levels))
 		invvpid(FLUSH_GLA, vpid, gla);
@@ -226,7 +197,7 @@ void vmx_flush_gla(uint64_t vpid, uint64_t gla)
 
 void vmx_flush_everything(void)
 {
-	if (vmx.ept_vpid & CAP_INVEPT && vmx.ept_vpid & CAP_INVEPT_ALL)
+	if (vmx.ept_vpid & VMX_CAP_INVEPT && vmx.ept_vpid & VMX_CAP_INVEPT_ALL)
 		invept(FLUSH_ALL, 0);
 	else if (mk.root_npt)
 		vmx_flush_ept(vmx_root_eptp());

@@ -13,18 +13,6 @@
 #include "arch/restore.h"
 #include "vmx/vmx.h"
 
-#define ENTRY_LOAD_PERF 0x2000
-#define ENTRY_LOAD_RTIT 0x40000
-#define ENTRY_LOAD_CET 0x100000
-#define ENTRY_LOAD_LBR 0x200000
-#define ENTRY_LOAD_PKRS 0x400000
-#define EXIT_LOAD_PERF 0x1000
-#define EXIT_CLEAR_RTIT 0x2000000
-#define EXIT_CLEAR_LBR 0x4000000
-#define EXIT_LOAD_CET 0x10000000
-#define EXIT_LOAD_PKRS 0x20000000
-#define EXIT_SAVE_PERF 0x40000000
-
 #define ITEM_ENUM(member, number, leaf, eax, ebx, ecx, edx) ITEM_##member,
 #define ITEM_COUNT(member, number, leaf, eax, ebx, ecx, edx) +1
 enum item { BF_OPTIONAL_MSRS(ITEM_ENUM) ITEM_ssp, NR_ITEMS };
@@ -51,15 +39,20 @@ static const struct {
 	uint32_t entry, exit;
 } fields[NR_ITEMS] = {
 	/* By controls that every VS has (controls.c); any exit clears it (§28.5.1). */
-	[ITEM_debugctl] = { VMCS_debugctl, 0, ENTRY_LOAD_DEBUG, EXIT_SAVE_DEBUG },
-	[ITEM_perf_global_ctrl] = { 0x2808, 0x2C04, ENTRY_LOAD_PERF,
-				    EXIT_LOAD_PERF | EXIT_SAVE_PERF },
-	[ITEM_rtit_ctl] = { 0x2814, 0, ENTRY_LOAD_RTIT, EXIT_CLEAR_RTIT },
-	[ITEM_lbr_ctl] = { 0x2816, 0, ENTRY_LOAD_LBR, EXIT_CLEAR_LBR },
-	[ITEM_pkrs] = { 0x2818, 0x2C06, ENTRY_LOAD_PKRS, EXIT_LOAD_PKRS },
-	[ITEM_s_cet] = { 0x6828, 0x6C18, ENTRY_LOAD_CET, EXIT_LOAD_CET },
-	[ITEM_ssp] = { 0x682A, 0x6C1A, ENTRY_LOAD_CET, EXIT_LOAD_CET },
-	[ITEM_isst_addr] = { 0x682C, 0x6C1C, ENTRY_LOAD_CET, EXIT_LOAD_CET }
+	[ITEM_debugctl] = { VMCS_debugctl, 0, VMX_ENTRY_CTL_LOAD_DEBUG, VMX_EXIT_CTL_SAVE_DEBUG },
+	[ITEM_perf_global_ctrl] = { VMCS_perf_global_ctrl, VMCS_HOST_PERF_GLOBAL_CTRL,
+				    VMX_ENTRY_CTL_LOAD_PERF,
+				    VMX_EXIT_CTL_LOAD_PERF | VMX_EXIT_CTL_SAVE_PERF },
+	[ITEM_rtit_ctl] = { VMCS_rtit_ctl, 0, VMX_ENTRY_CTL_LOAD_RTIT, VMX_EXIT_CTL_CLEAR_RTIT },
+	[ITEM_lbr_ctl] = { VMCS_GUEST_LBR_CTL, 0, VMX_ENTRY_CTL_LOAD_LBR, VMX_EXIT_CTL_CLEAR_LBR },
+	[ITEM_pkrs] = { VMCS_GUEST_PKRS, VMCS_HOST_PKRS, VMX_ENTRY_CTL_LOAD_PKRS,
+			VMX_EXIT_CTL_LOAD_PKRS },
+	[ITEM_s_cet] = { VMCS_GUEST_S_CET, VMCS_HOST_S_CET, VMX_ENTRY_CTL_LOAD_CET,
+			 VMX_EXIT_CTL_LOAD_CET },
+	[ITEM_ssp] = { VMCS_GUEST_SSP, VMCS_HOST_SSP, VMX_ENTRY_CTL_LOAD_CET,
+		       VMX_EXIT_CTL_LOAD_CET },
+	[ITEM_isst_addr] = { VMCS_GUEST_ISST_ADDR, VMCS_HOST_ISST_ADDR, VMX_ENTRY_CTL_LOAD_CET,
+			     VMX_EXIT_CTL_LOAD_CET }
 };
 
 /*

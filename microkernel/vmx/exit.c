@@ -30,7 +30,7 @@ void vmx_owe(struct pp *pp)
 	/* No printing and no giving up here; should either fail, vmx_vs_run meets the same. */
 	if (vs && vmcs_try_read(VMCS_primary_proc_based_vm_execution_ctls, &primary))
 		(void)vmcs_try_write(VMCS_primary_proc_based_vm_execution_ctls,
-				     primary | PRIMARY_NMI_WINDOW);
+				     primary | VMX_PRIMARY_NMI_WINDOW);
 }
 
 static void set_nmi_window(bool open)
@@ -38,19 +38,20 @@ static void set_nmi_window(bool open)
 	uint64_t primary = vmcs_read(VMCS_primary_proc_based_vm_execution_ctls);
 
 	vmcs_write(VMCS_primary_proc_based_vm_execution_ctls,
-		   open ? primary | PRIMARY_NMI_WINDOW : primary & ~(uint64_t)PRIMARY_NMI_WINDOW);
+		   open ? primary | VMX_PRIMARY_NMI_WINDOW :
+			  primary & ~(uint64_t)VMX_PRIMARY_NMI_WINDOW);
 }
 
 /* Not instead of another event: then the NMI window makes the guest exit soon. */
 static void take_machine_check(struct pp *pp)
 {
-	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
 		pp->entry_dirty = true;
 		set_nmi_window(true);
 		return;
 	}
 	pp->mc_pending = false;
-	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_MC);
+	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_MC);
 }
 
 /* An exit with another reason than the CPU's, or without one of the CPU's: it reads like this. */
@@ -67,7 +68,7 @@ static __noreturn void tell(struct pp *pp, struct vs *vs, uint64_t reason)
  */
 static __noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
 {
-	tell(pp, vs, EXIT_EXTERNAL_INTERRUPT);
+	tell(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT);
 }
 
 /*
@@ -76,13 +77,14 @@ static __noreturn void exit_for_linux(struct pp *pp, struct vs *vs)
  */
 static void leave_to_linux(struct pp *pp, struct vs *vs)
 {
-	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID) {
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
 		pp->entry_dirty = true;
 		set_nmi_window(true);
 		return;
 	}
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
-	exit_count(pp, vs, EXIT_EXTERNAL_INTERRUPT, EXIT_EXTERNAL_INTERRUPT, vmcs_read(VMCS_rip));
+	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
+		   vmcs_read(VMCS_rip));
 	exit_for_linux(pp, vs);
 }
 
@@ -151,7 +153,7 @@ static void hand_back(struct pp *pp, struct vs *vs, uint64_t reason, uint64_t de
 	vmx_vs_clear(vs);
 	vs->refused = true;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
-	exit_count(pp, vs, reason & EXIT_BASIC, reason, rip);
+	exit_count(pp, vs, reason & VMX_EXIT_BASIC, reason, rip);
 }
 
 __noreturn void vmx_entry_failed(uint64_t rflags)
@@ -169,11 +171,11 @@ __noreturn void vmx_entry_failed(uint64_t rflags)
 		 (unsigned long long)number);
 	if (!number)
 		pp_fail(BF_ERR_MK_VMCS, 0, 0, 0);
-	if (number != ERROR_CONTROL_FIELDS)
+	if (number != VMX_ERROR_CONTROL_FIELDS)
 		give_up(vs, number);
 	vmx_print_control_checks();
-	hand_back(pp, vs, EXIT_ENTRY_FAILED | EXIT_INVALID_STATE, number);
-	tell(pp, vs, EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
+	hand_back(pp, vs, VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE, number);
+	tell(pp, vs, VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);
 }
 
 /*
@@ -195,20 +197,20 @@ static __noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 /* VM entry began and met guest state or MSRs that it does not take, or a machine check (§27.8). */
 static __cold noinline __noreturn void refused(struct pp *pp, struct vs *vs, uint64_t reason)
 {
-	if ((reason & EXIT_BASIC) == EXIT_MACHINE_CHECK)
+	if ((reason & VMX_EXIT_BASIC) == VMX_EXIT_ENTRY_MACHINE_CHECK)
 		machine_check_of_entry(pp, vs);
 	mk_print("vs %u: VM entry failed: exit reason 0x%llx, qualification 0x%llx\n", vs->id,
 		 (unsigned long long)reason,
 		 (unsigned long long)vmcs_read(VMCS_exit_qualification));
-	if ((reason & EXIT_BASIC) == EXIT_INVALID_STATE)
+	if ((reason & VMX_EXIT_BASIC) == VMX_EXIT_ENTRY_GUEST_STATE)
 		vmx_print_checks();
-	hand_back(pp, vs, reason, reason & EXIT_BASIC);
+	hand_back(pp, vs, reason, reason & VMX_EXIT_BASIC);
 	exit_to_ext(pp, vs, reason);
 }
 
 void vmx_inject(uint64_t event)
 {
-	vmcs_write(VMCS_vmentry_interrupt_information_field, EVENT_VALID | event);
+	vmcs_write(VMCS_vmentry_interrupt_information_field, VMX_EVENT_VALID | event);
 }
 
 /*
@@ -221,7 +223,7 @@ static void unblock_for_nmi(void)
 	uint64_t state = vmcs_read(VMCS_interruptibility_state);
 
 	vmcs_write(VMCS_interruptibility_state,
-		   state & ~(uint64_t)(BLOCKING_BY_NMI | BLOCKING_BY_STI));
+		   state & ~(uint64_t)(VMX_BLOCKING_BY_NMI | VMX_BLOCKING_BY_STI));
 }
 
 /* The event goes in again; software interrupts need the length of their instruction (§25.8.3). */
@@ -229,22 +231,22 @@ void vmx_reinject(void)
 {
 	uint64_t event = vmcs_read(VMCS_idt_vectoring_information_field);
 
-	if (!(event & EVENT_VALID)) {
+	if (!(event & VMX_EVENT_VALID)) {
 		/* IRET is executed again, and is to find NMIs blocked as it did (§28.2.3). */
-		if (vmcs_read(VMCS_exit_qualification) & EPT_VIOLATION_IRET)
+		if (vmcs_read(VMCS_exit_qualification) & VMX_QUAL_EPT_IRET)
 			vmcs_write(VMCS_interruptibility_state,
-				   vmcs_read(VMCS_interruptibility_state) | BLOCKING_BY_NMI);
+				   vmcs_read(VMCS_interruptibility_state) | VMX_BLOCKING_BY_NMI);
 		return;
 	}
-	if ((event & EVENT_TYPE) == EVENT_TYPE_NMI)
+	if ((event & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_NMI)
 		unblock_for_nmi();
-	if (event & EVENT_ERROR_CODE)
+	if (event & VMX_EVENT_ERROR_CODE)
 		vmcs_write(VMCS_vmentry_exception_error_code,
 			   vmcs_read(VMCS_idt_vectoring_error_code));
-	if ((event & EVENT_TYPE) >= EVENT_TYPE_SOFTWARE)
+	if ((event & VMX_EVENT_TYPE) >= VMX_EVENT_TYPE_SOFTWARE)
 		vmcs_write(VMCS_vmentry_instruction_length,
 			   vmcs_read(VMCS_vmexit_instruction_length));
-	vmx_inject(event & EVENT_DEFINED);
+	vmx_inject(event & VMX_EVENT_DEFINED);
 }
 
 static void machine_check(struct pp *pp, struct vs *vs)
@@ -265,9 +267,9 @@ static void exception_or_nmi(struct pp *pp, struct vs *vs)
 {
 	uint64_t event = vmcs_read(VMCS_vmexit_interruption_information);
 
-	if ((event & (EVENT_TYPE | EVENT_VECTOR)) == (EVENT_TYPE_EXCEPTION | VECTOR_MC))
+	if ((event & (VMX_EVENT_TYPE | VMX_EVENT_VECTOR)) == (VMX_EVENT_TYPE_EXCEPTION | VECTOR_MC))
 		machine_check(pp, vs);
-	if ((event & EVENT_TYPE) != EVENT_TYPE_NMI)
+	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return;
 	unblock_nmis(); /* the exit leaves them blocked: §28.2.3 */
 	if (vs->nmi_exiting)
@@ -291,7 +293,7 @@ static void nmi_window(struct pp *pp, struct vs *vs)
 		/* In this order: another one from here on sets both again. */
 		__atomic_store_n(&pp->nmi_pending, false, __ATOMIC_RELAXED);
 		unblock_for_nmi();
-		vmx_inject(EVENT_TYPE_NMI | VECTOR_NMI);
+		vmx_inject(VMX_EVENT_TYPE_NMI | VECTOR_NMI);
 	}
 	if (!area->nmi_window)
 		set_nmi_window(false);
@@ -313,17 +315,17 @@ static void init_signal(struct pp *pp, const struct vs *vs)
 
 void vmx_inject_ud(struct vs *vs)
 {
-	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_UD);
+	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD);
 	vmx_vs_run(vs);
 }
 
 /* Exceptions push no error code in real mode, and VM entry refuses one there (§27.2.1.3). */
 void vmx_inject_gp(struct vs *vs)
 {
-	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? EVENT_ERROR_CODE : 0;
+	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? VMX_EVENT_ERROR_CODE : 0;
 
 	vmcs_write(VMCS_vmentry_exception_error_code, 0);
-	vmx_inject(EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
+	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
 	vmx_vs_run(vs);
 }
 
@@ -386,45 +388,45 @@ static void ept_violation(struct vs *vs)
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
 #define OUR_EXITS \
-	(BSL_BIT(EXIT_EXCEPTION_OR_NMI) | BSL_BIT(EXIT_INIT) | BSL_BIT(EXIT_NMI_WINDOW) | \
-	 BSL_BIT(EXIT_VMCALL) | BSL_BIT(EXIT_CR) | BSL_BIT(EXIT_RDMSR) | BSL_BIT(EXIT_WRMSR) | \
-	 BSL_BIT(EXIT_EPT_VIOLATION))
+	(BSL_BIT(VMX_EXIT_EXCEPTION_NMI) | BSL_BIT(VMX_EXIT_INIT) | BSL_BIT(VMX_EXIT_NMI_WINDOW) | \
+	 BSL_BIT(VMX_EXIT_VMCALL) | BSL_BIT(VMX_EXIT_CR_ACCESS) | BSL_BIT(VMX_EXIT_RDMSR) | \
+	 BSL_BIT(VMX_EXIT_WRMSR) | BSL_BIT(VMX_EXIT_EPT_VIOLATION))
 
 static __cold noinline __noreturn void our_exit(struct pp *pp, struct vs *vs, uint64_t reason)
 {
 	if (!pp->launched)
 		exit_first(pp);
-	switch (reason & EXIT_BASIC) {
-	case EXIT_EXCEPTION_OR_NMI:
+	switch (reason & VMX_EXIT_BASIC) {
+	case VMX_EXIT_EXCEPTION_NMI:
 		exception_or_nmi(pp, vs);
 		break;
-	case EXIT_INIT:
+	case VMX_EXIT_INIT:
 		init_signal(pp, vs);
 		break;
-	case EXIT_NMI_WINDOW:
+	case VMX_EXIT_NMI_WINDOW:
 		nmi_window(pp, vs);
 		break;
-	case EXIT_CPUID:
+	case VMX_EXIT_CPUID:
 		exit_cpuid(vs);
 		break;
-	case EXIT_VMCALL:
+	case VMX_EXIT_VMCALL:
 		vmcall(vs);
 		break;
-	case EXIT_CR:
+	case VMX_EXIT_CR_ACCESS:
 		vmx_cr8_exit(vs);
 		break;
-	case EXIT_EPT_VIOLATION:
+	case VMX_EXIT_EPT_VIOLATION:
 		ept_violation(vs);
 		break;
-	case EXIT_RDMSR:
-	case EXIT_WRMSR:
-		msr(vs, (reason & EXIT_BASIC) == EXIT_WRMSR);
+	case VMX_EXIT_RDMSR:
+	case VMX_EXIT_WRMSR:
+		msr(vs, (reason & VMX_EXIT_BASIC) == VMX_EXIT_WRMSR);
 		break;
 	default:
 		break;
 	}
 	if (pp->fallback)
-		vmx_fallback_exit(vs, reason & EXIT_BASIC);
+		vmx_fallback_exit(vs, reason & VMX_EXIT_BASIC);
 	exit_to_ext(pp, vs, reason);
 }
 
@@ -436,9 +438,9 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	vs->guest_cr2 = read_cr2();
 	area_of(vs)->dr6 = read_dr6();
 	reason = vmcs_read(VMCS_exit_reason);
-	if (unlikely(reason & EXIT_ENTRY_FAILED))
+	if (unlikely(reason & VMX_EXIT_ENTRY_FAILED))
 		refused(pp, vs, reason);
-	basic = reason & EXIT_BASIC;
+	basic = reason & VMX_EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	/* Reasons from 64 on fall onto some of these, too, which does them no harm. */
 	if (unlikely(OUR_EXITS >> (basic & 63) & 1 || exit_has_leaf() || pp->fallback ||

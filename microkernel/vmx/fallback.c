@@ -9,14 +9,10 @@
 #include "run/fail.h"
 #include "vmx/vmx.h"
 
-#define CR4_PKE 0x400000
-#define CR0_NW 0x20000000
-#define CR0_CD 0x40000000
-
 /* Instructions that are #UD in a guest without their control. */
 #define SECONDARY_INSTRUCTIONS \
-	(SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT | \
-	 SECONDARY_PCONFIG)
+	(VMX_SECONDARY_RDTSCP | VMX_SECONDARY_INVPCID | VMX_SECONDARY_XSAVES | \
+	 VMX_SECONDARY_USER_WAIT | VMX_SECONDARY_PCONFIG)
 
 static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
 {
@@ -41,9 +37,10 @@ void vmx_fallback_init(struct vs *vs)
 	this_pp()->entry_dirty = true;
 	set_controls(vs, VMCS_pin_based_vm_execution_ctls, 0);
 	set_controls(vs, VMCS_primary_proc_based_vm_execution_ctls,
-		     (PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY) & vmx.primary.may);
-	if (vmx.primary.may & PRIMARY_SECONDARY) {
-		secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_VPID;
+		     (VMX_PRIMARY_MSR_BITMAPS | VMX_PRIMARY_SECONDARY) & vmx.primary.may);
+	if (vmx.primary.may & VMX_PRIMARY_SECONDARY) {
+		secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) &
+			    VMX_SECONDARY_VPID;
 		/* VM entry refuses this tag (§27.2.1.1). */
 		if (secondary && !vmcs_read(VMCS_virtual_processor_identifier))
 			secondary = 0;
@@ -55,7 +52,7 @@ void vmx_fallback_init(struct vs *vs)
 	vmcs_write(VMCS_address_of_msr_bitmaps, vmx.open_maps);
 	vmcs_write(VMCS_exception_bitmap, 0);
 	vmcs_write(VMCS_cr3_target_count, 0);
-	if (vmx.secondary.may & SECONDARY_XSAVES)
+	if (vmx.secondary.may & VMX_SECONDARY_XSAVES)
 		vmcs_write(VMCS_xss_exiting_bitmap, 0);
 	vmx_set_guest_cr0(cr0);
 	vmx_set_guest_cr4(cr4);
@@ -64,7 +61,7 @@ void vmx_fallback_init(struct vs *vs)
 		area->own_ept = true;
 	}
 	vmx_flush_everything();
-	if (!(vmcs_read(VMCS_vmentry_interrupt_information_field) & EVENT_VALID))
+	if (!(vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID))
 		vmx_reinject();
 }
 
@@ -77,9 +74,11 @@ static void do_cpuid(void)
 	uint64_t cr4 = vmcs_read(VMCS_cr4);
 
 	if (leaf == 1)
-		r.ecx = (uint32_t)bsl_field_set(r.ecx, 27, 1, (cr4 & CR4_OSXSAVE) != 0);
+		r.ecx = (r.ecx & ~(uint32_t)CPUID_1_ECX_OSXSAVE) |
+			(cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0);
 	if (leaf == 7 && !subleaf)
-		r.ecx = (uint32_t)bsl_field_set(r.ecx, 4, 1, (cr4 & CR4_PKE) != 0);
+		r.ecx = (r.ecx & ~(uint32_t)CPUID_7_ECX_OSPKE) |
+			(cr4 & CR4_PKE ? CPUID_7_ECX_OSPKE : 0);
 	gpr[BF_RAX] = r.eax;
 	gpr[BF_RBX] = r.ebx;
 	gpr[BF_RCX] = r.ecx;
@@ -109,9 +108,9 @@ static bool do_cr_access(void)
 	uint64_t value = vmx_cr_operand(qualification);
 	uint64_t old;
 
-	if (bsl_field_get(qualification, 4, 2) != 0)
+	if ((qualification & VMX_QUAL_CR_ACCESS) != VMX_QUAL_CR_TO)
 		return false;
-	switch (bsl_field_get(qualification, 0, 4)) {
+	switch (qualification & VMX_QUAL_CR) {
 	case 0:
 		old = vmx_guest_cr0();
 		if (value >> 32 || (value ^ old) & (CR0_PE | CR0_PG) ||
@@ -138,33 +137,33 @@ __noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	bool done = true;
 
 	switch (reason) {
-	case EXIT_CPUID:
+	case VMX_EXIT_CPUID:
 		do_cpuid();
 		break;
-	case EXIT_INVD: /* skipped: it would throw away what other CPUs wrote */
+	case VMX_EXIT_INVD: /* skipped: it would throw away what other CPUs wrote */
 		done = is_kernel(vs);
 		break;
-	case EXIT_XSETBV:
+	case VMX_EXIT_XSETBV:
 		done = is_kernel(vs) && do_xsetbv();
 		break;
-	case EXIT_CR:
+	case VMX_EXIT_CR_ACCESS:
 		done = do_cr_access();
 		break;
-	case EXIT_RDMSR: /* only of a CPU without MSR bitmaps: the others are answered already */
-	case EXIT_WRMSR:
+	case VMX_EXIT_RDMSR: /* only of a CPU without MSR bitmaps: the others are answered already */
+	case VMX_EXIT_WRMSR:
 		done = false;
 		break;
-	case EXIT_VMCALL:
+	case VMX_EXIT_VMCALL:
 		if (!exit_call_unanswered(vs))
 			vmx_inject_ud(vs);
 		break;
-	case EXIT_GETSEC:
-	case EXIT_VMCLEAR ... EXIT_VMXON: /* the VMX instructions from A to Z */
-	case EXIT_INVEPT:
-	case EXIT_INVVPID:
-	case EXIT_VMFUNC:
-	case EXIT_SEAMCALL:
-	case EXIT_TDCALL:
+	case VMX_EXIT_GETSEC:
+	case VMX_EXIT_VMCLEAR ... VMX_EXIT_VMXON: /* the VMX instructions from A to Z */
+	case VMX_EXIT_INVEPT:
+	case VMX_EXIT_INVVPID:
+	case VMX_EXIT_VMFUNC:
+	case VMX_EXIT_SEAMCALL:
+	case VMX_EXIT_TDCALL:
 		vmx_inject_ud(vs);
 	default:
 		mk_print("vs %u: exit %llu, and no extension\n", vs->id,

@@ -131,16 +131,16 @@ static uint64_t as_asked(const struct vs *vs, uint64_t number, uint64_t content)
 
 	switch (number) {
 	case MK1_INTEL_pin_based_vm_execution_ctls:
-		return content & ~(uint64_t)((vs->nmi_exiting ? 0 : PIN_NMI_EXITING) |
-					     (vs->intr_exiting ? 0 : PIN_INTERRUPT_EXITING));
+		return content & ~(uint64_t)((vs->nmi_exiting ? 0 : VMX_PIN_NMI_EXITING) |
+					     (vs->intr_exiting ? 0 : VMX_PIN_INTERRUPT_EXITING));
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
-		return (content & ~(uint64_t)(PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE |
-					      (area->nmi_window ? 0 : PRIMARY_NMI_WINDOW))) |
+		return (content & ~(uint64_t)(VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE |
+					      (area->nmi_window ? 0 : VMX_PRIMARY_NMI_WINDOW))) |
 		       area->cr8_exiting;
 	case MK1_INTEL_vmexit_ctls:
-		return area->acknowledge ? content | EXIT_ACKNOWLEDGE : content;
+		return area->acknowledge ? content | VMX_EXIT_CTL_ACKNOWLEDGE : content;
 	case MK1_INTEL_exception_bitmap:
-		return vs->mc_exiting ? content : content & ~(uint64_t)EXCEPTION_MC;
+		return vs->mc_exiting ? content : content & ~(uint64_t)EXCEPTION_BIT(VECTOR_MC);
 	case MK1_INTEL_exit_reason:
 		return area->told ? area->told : content;
 	case MK1_INTEL_exit_qualification:
@@ -194,7 +194,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 	switch (number) {
 	case MK1_INTEL_exception_bitmap:
 		if (!vs->root)
-			*value |= EXCEPTION_MC;
+			*value |= EXCEPTION_BIT(VECTOR_MC);
 		return true;
 	case MK1_INTEL_address_of_io_bitmap_a:
 	case MK1_INTEL_address_of_io_bitmap_b:
@@ -247,21 +247,22 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 
 	switch (number) {
 	case MK1_INTEL_pin_based_vm_execution_ctls:
-		vs->nmi_exiting = value & PIN_NMI_EXITING;
-		vs->intr_exiting = value & PIN_INTERRUPT_EXITING;
-		judge_again(vs, VMCS_vmexit_ctls, area->acknowledge ? EXIT_ACKNOWLEDGE : 0);
+		vs->nmi_exiting = value & VMX_PIN_NMI_EXITING;
+		vs->intr_exiting = value & VMX_PIN_INTERRUPT_EXITING;
+		judge_again(vs, VMCS_vmexit_ctls, area->acknowledge ? VMX_EXIT_CTL_ACKNOWLEDGE : 0);
 		break;
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
-		area->nmi_window = value & PRIMARY_NMI_WINDOW;
-		area->cr8_exiting = (uint32_t)value & (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE);
+		area->nmi_window = value & VMX_PRIMARY_NMI_WINDOW;
+		area->cr8_exiting = (uint32_t)value &
+				    (VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE);
 		this_pp()->entry_dirty =
 			true; /* the window may have been open for an NMI of ours */
 		break;
 	case MK1_INTEL_vmexit_ctls:
-		area->acknowledge = value & EXIT_ACKNOWLEDGE;
+		area->acknowledge = value & VMX_EXIT_CTL_ACKNOWLEDGE;
 		break;
 	case MK1_INTEL_exception_bitmap:
-		vs->mc_exiting = value & EXCEPTION_MC;
+		vs->mc_exiting = value & EXCEPTION_BIT(VECTOR_MC);
 		break;
 	case MK1_INTEL_efer: /* the entry controls follow EFER.LMA */
 		judge_again(vs, VMCS_vmentry_ctls, 0);

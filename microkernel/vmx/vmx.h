@@ -24,7 +24,7 @@ struct vmx_ctl {
 
 /* What all CPUs offer. Filled by the first PP. */
 struct vmx {
-	bool present; /* CPUID.1:ECX[5] */
+	bool present;
 	uint32_t revision; /* of the VMCS */
 	struct vmx_ctl pin, primary, secondary, exit, entry;
 	uint64_t cr0_fixed0, cr0_fixed1; /* bits that must be 1, bits that may be 1 */

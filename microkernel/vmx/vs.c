@@ -10,8 +10,6 @@
 #include "run/fail.h"
 #include "vmx/vmx.h"
 
-#define NO_LINKED_VMCS 0xFFFFFFFFFFFFFFFF
-
 /* Fields of a segment register: this plus twice its number in the order of the VMCS. */
 #define SEG_SELECTOR(i) (VMCS_es_selector + 2 * (i))
 #define SEG_LIMIT(i) (VMCS_es_limit + 2 * (i))
@@ -147,9 +145,9 @@ static bool write_host(void)
 
 /*
  * Fields beyond those of Mk#1 and of exchange.c that a CPU looks at, whether or not a control asks
- * it to: UINV, PCONFIG-exiting bitmap.
+ * it to.
  */
-static const uint16_t unnamed_fields[] = { 0x0814, 0x203E };
+static const uint16_t unnamed_fields[] = { VMCS_GUEST_UINV, VMCS_PCONFIG_EXITING_BITMAP };
 
 /* The CPU does not initialise a VMCS: all fields are 0 first, but those that this CPU lacks. */
 static bool write_guest(void)
@@ -162,14 +160,14 @@ static bool write_guest(void)
 #define ZERO_LIVE(encoding)
 #define ZERO(number, name, encoding, bytes, access) ZERO_##access(encoding)
 	MK1_INTEL_REGS(ZERO)
-	return vmcs_try_write(VMCS_vmcs_link_pointer, NO_LINKED_VMCS) &&
-	       vmcs_try_write(VMCS_exception_bitmap, EXCEPTION_MC) &&
+	return vmcs_try_write(VMCS_vmcs_link_pointer, VMX_NO_LINKED_VMCS) &&
+	       vmcs_try_write(VMCS_exception_bitmap, EXCEPTION_BIT(VECTOR_MC)) &&
 	       vmcs_try_write(VMCS_address_of_msr_bitmaps, vmx.open_maps) &&
 	       vmcs_try_write(VMCS_address_of_io_bitmap_a, vmx.open_maps) &&
 	       vmcs_try_write(VMCS_address_of_io_bitmap_b, vmx.open_maps) &&
 	       vmcs_try_write(VMCS_cr0, vmx.cr0_fixed0) &&
-	       vmcs_try_write(VMCS_cr4, vmx.cr4_fixed0) && vmcs_try_write(VMCS_dr7, 0x400) &&
-	       vmcs_try_write(VMCS_rflags, 0x2) && vmcs_try_write(VMCS_pat, HOST_PAT);
+	       vmcs_try_write(VMCS_cr4, vmx.cr4_fixed0) && vmcs_try_write(VMCS_dr7, DR7_RESET) &&
+	       vmcs_try_write(VMCS_rflags, RFLAGS_FIXED) && vmcs_try_write(VMCS_pat, PAT_RESET);
 }
 
 static void vmx_vs_fini(struct vs *vs)
@@ -203,7 +201,7 @@ static bool vmx_vs_init(struct vs *vs)
 	}
 	vs->block = phys_to_virt(vs->block_spa);
 	*(uint32_t *)vs->block = vmx.revision;
-	area_of(vs)->dr6 = 0xFFFF0FF0; /* after reset */
+	area_of(vs)->dr6 = DR6_RESET;
 	/* It may be meant for another PP, which cannot have it before it is cleared here. */
 	if (vmx_clear(vs->block_spa) && vmx_try_current(vs) && write_guest() && write_host() &&
 	    vmx_exchange_init(vs) && vmx_init_controls(vs) && clear(vs))
@@ -218,16 +216,16 @@ static uint64_t to_rights(unsigned int i, uint16_t attrib)
 {
 	uint64_t rights = bsl_field_get(attrib, 0, 8) | bsl_field_get(attrib, 8, 4) << 12;
 
-	if (!(rights & AR_PRESENT))
-		return AR_UNUSABLE;
+	if (!(rights & VMX_AR_PRESENT))
+		return VMX_AR_UNUSABLE;
 	if (i == SEG_TR)
-		return rights | AR_BUSY;
-	return rights & AR_CODE_OR_DATA ? rights | AR_ACCESSED : rights;
+		return rights | VMX_AR_BUSY;
+	return rights & VMX_AR_CODE_OR_DATA ? rights | VMX_AR_ACCESSED : rights;
 }
 
 static uint16_t to_attrib(uint64_t rights)
 {
-	if (rights & AR_UNUSABLE)
+	if (rights & VMX_AR_UNUSABLE)
 		return 0;
 	return (uint16_t)(bsl_field_get(rights, 0, 8) | bsl_field_get(rights, 12, 4) << 8);
 }
@@ -288,7 +286,7 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
 	if (!vs->mc_exiting)
 		vmcs_write(VMCS_exception_bitmap,
-			   vmcs_read(VMCS_exception_bitmap) & ~(uint64_t)EXCEPTION_MC);
+			   vmcs_read(VMCS_exception_bitmap) & ~(uint64_t)EXCEPTION_BIT(VECTOR_MC));
 	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
 		vmcs_write(aside[i], area->aside[i]);
 
@@ -399,19 +397,19 @@ static __always_inline bool advance_ip(struct vs *vs)
 	rip = vmcs_read(VMCS_rip);
 	next = rip + length;
 	/* Outside of 64-bit mode the instruction pointer wraps. */
-	if (unlikely((rip ^ next) >> 32 != 0) && !(vmcs_read(VMCS_cs_attrib) & AR_L))
+	if (unlikely((rip ^ next) >> 32 != 0) && !(vmcs_read(VMCS_cs_attrib) & VMX_AR_L))
 		next = (uint32_t)next;
 	vmcs_write(VMCS_rip, next);
 	state = vmcs_read(VMCS_interruptibility_state);
-	if (unlikely(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)))
+	if (unlikely(state & (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS)))
 		vmcs_write(VMCS_interruptibility_state,
-			   state & ~(uint64_t)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+			   state & ~(uint64_t)(VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS));
 	rflags = vmcs_read(VMCS_rflags);
 	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF))) {
 		vmcs_write(VMCS_rflags, rflags & ~(uint64_t)RFLAGS_RF);
 		if (rflags & RFLAGS_TF && !(vmcs_read(VMCS_debugctl) & DEBUGCTL_BTF))
 			vmcs_write(VMCS_pending_debug_exceptions,
-				   vmcs_read(VMCS_pending_debug_exceptions) | PENDING_DEBUG_BS);
+				   vmcs_read(VMCS_pending_debug_exceptions) | VMX_PENDING_DEBUG_BS);
 	}
 	return true;
 }

@@ -9,7 +9,9 @@
  * NMI; everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
  */
 #include <abi/cpu_state.h>
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
+#include <bsl/gprs.h>
 
 /* Linux's objtool follows the stack of every function, which leads nowhere here. */
 #ifdef __KERNEL__
@@ -19,16 +21,7 @@
 #define NO_STACK_FRAME(function)
 #endif
 
-#define EFER_NXE 0x800
-#define MSR_EFER 0xC0000080
-#define MSR_DEBUGCTL 0x1D9
-#define MSR_PERF_GLOBAL_CTRL 0x38F
-#define MSR_RTIT_CTL 0x570
-#define MSR_LBR_CTL 0x14CE
-#define MSR_FS_BASE 0xC0000100
-#define MSR_GS_BASE 0xC0000101
 #define TABLE_LIMIT 6 /* of struct bf_table: where the operand of LGDT and LIDT begins */
-#define DESC_P 0x8000 /* in what LAR returns */
 
 	.section .text.bf_switch, "ax", @progbits
 	.balign BF_PAGE_SIZE
@@ -128,7 +121,7 @@ NO_STACK_FRAME(bf_switch_enter)
 	verr	%ax
 	jnz	2f
 	lar	%eax, %ecx
-	test	$DESC_P, %ecx
+	test	$LAR_P, %ecx
 	jnz	1f
 2:	xor	%eax, %eax
 1:	mov	%eax, %\register
@@ -190,12 +183,12 @@ bf_switch_leave:
 	cmpl	$0, BF_SWITCH_MC(%rdi)
 	je	1f
 	movl	$0, BF_SWITCH_MC(%rdi)
-	int	$18
+	int	$VECTOR_MC
 1:
 	cmpl	$0, BF_SWITCH_NMI(%rdi)
 	je	1f
 	movl	$0, BF_SWITCH_NMI(%rdi)
-	int	$2
+	int	$VECTOR_NMI
 1:
 	movzwl	BF_CS_SS(%rdi), %eax
 	push	%rax
@@ -204,20 +197,7 @@ bf_switch_leave:
 	movzwl	BF_CS_CS(%rdi), %eax
 	push	%rax
 	push	BF_CS_RIP(%rdi)
-	mov	BF_GPR_RAX(%rdi), %rax
-	mov	BF_GPR_RBX(%rdi), %rbx
-	mov	BF_GPR_RCX(%rdi), %rcx
-	mov	BF_GPR_RDX(%rdi), %rdx
-	mov	BF_GPR_RBP(%rdi), %rbp
-	mov	BF_GPR_RSI(%rdi), %rsi
-	mov	BF_GPR_R8(%rdi), %r8
-	mov	BF_GPR_R9(%rdi), %r9
-	mov	BF_GPR_R10(%rdi), %r10
-	mov	BF_GPR_R11(%rdi), %r11
-	mov	BF_GPR_R12(%rdi), %r12
-	mov	BF_GPR_R13(%rdi), %r13
-	mov	BF_GPR_R14(%rdi), %r14
-	mov	BF_GPR_R15(%rdi), %r15
+	load_gprs rdi
 	mov	BF_GPR_RDI(%rdi), %rdi
 	iretq
 	.size bf_switch_leave, . - bf_switch_leave

@@ -158,7 +158,7 @@ void cpu_reset(struct cpu *c)
 	c->cr4_known = 0x7FF | CR4_UMIP | CR4_VMXE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
 	c->xcr0 = 7;
 	c->xcr0_known = 7;
-	c->dr[6] = 0xFFFF0FF0;
+	c->dr[6] = DR6_RESET;
 	c->dr[7] = 0x400;
 	c->gif = true;
 }
@@ -378,7 +378,7 @@ static uint64_t do_outer(struct decoded *d, enum insn insn)
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		gpr[i] = (uint64_t)d->gregs[frame_gregs[i]];
 	if (!cpu_outer(insn, gpr))
-		d->gregs[REG_EFL] |= FLAG_CF;
+		d->gregs[REG_EFL] |= RFLAGS_CF;
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		d->gregs[frame_gregs[i]] = (greg_t)gpr[i];
 	return DONE;

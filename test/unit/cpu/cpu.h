@@ -148,7 +148,4 @@ void vmx_reset(void);
 /* These return RFLAGS' CF and ZF as the instruction leaves them. */
 uint64_t vmx_exec(enum insn insn, uint64_t a, uint64_t *b);
 
-#define FLAG_CF 0x1
-#define FLAG_ZF 0x40
-
 #endif

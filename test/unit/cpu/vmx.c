@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <abi/hw/vmx.h>
+
 #include "cpu.h"
 
 #define NR_FIELDS 0x4000 /* encodings are even and below 0x8000 */
 #define MAX_VMCS 1100
-#define FIELD_ERROR 0x4400
 
 struct vmcs {
 	uint64_t spa;
@@ -91,14 +92,15 @@ static bool injected(enum insn insn, uint64_t arg)
 static uint64_t vmx_error(uint64_t number)
 {
 	if (!cpu->current)
-		return FLAG_CF;
-	cpu->current->fields[FIELD_ERROR / 2] = number;
-	return FLAG_ZF;
+		return RFLAGS_CF;
+	cpu->current->fields[VMCS_vm_instruction_error / 2] = number;
+	return RFLAGS_ZF;
 }
 
 static bool has_revision(uint64_t spa)
 {
-	return *(const uint32_t *)phys_at(spa) == (uint32_t)(msr_get(cpu, 0x480) & 0x7FFFFFFF);
+	return *(const uint32_t *)phys_at(spa) ==
+	       (uint32_t)(msr_get(cpu, MSR_VMX_BASIC) & VMX_BASIC_REVISION);
 }
 
 static uint64_t vmptrld(uint64_t spa)
@@ -135,7 +137,7 @@ static uint64_t vmclear(uint64_t spa)
 static uint64_t vmread(uint64_t field, uint64_t *value)
 {
 	if (!cpu->current)
-		return FLAG_CF;
+		return RFLAGS_CF;
 	if (absent[index_of(field)])
 		return vmx_error(12);
 	*value = cpu->current->fields[index_of(field)];
@@ -148,7 +150,7 @@ static uint64_t vmwrite(uint64_t field, uint64_t value)
 	static const uint64_t widths[] = { 0xFFFF, ~0ULL, 0xFFFFFFFF, ~0ULL };
 
 	if (!cpu->current)
-		return FLAG_CF;
+		return RFLAGS_CF;
 	if (absent[index_of(field)])
 		return vmx_error(12);
 	if ((field >> 10 & 3) == 1)
@@ -172,7 +174,7 @@ uint64_t vmx_exec(enum insn insn, uint64_t a, uint64_t *b)
 		if (cpu->vmxon || !(cpu->cr4 & CR4_VMXE) || !has_revision(a))
 			cpu_die("VMXON");
 		if (injected(insn, a))
-			return FLAG_CF;
+			return RFLAGS_CF;
 		cpu->vmxon = true;
 		return 0;
 	}

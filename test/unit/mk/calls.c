@@ -228,7 +228,7 @@ START_TEST(exit_log)
 	ck_assert_str_eq(printed(), "");
 	for (unsigned int i = 0; i < 34; i++) {
 		vmcb_of(m.pps[0]->vs)->rip = 0x1000 + i;
-		guest_exit(0x72);
+		guest_exit(SVM_EXIT_CPUID);
 	}
 	(void)printed();
 	ck_assert_uint_eq(SYS(debug_dump_vmexit_log, 0), MK1_SUCCESS);

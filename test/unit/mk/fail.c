@@ -7,11 +7,9 @@
 #include "microkernel/run/watchdog.h"
 #include "suites.h"
 
-#define VMMCALL 0x81
-
 static uint64_t exit_reason(void)
 {
-	return m.vendor == BF_VENDOR_AMD ? 0x72 : EXIT_CPUID;
+	return m.vendor == BF_VENDOR_AMD ? SVM_EXIT_CPUID : VMX_EXIT_CPUID;
 }
 
 static void in_vmexit(int vendor)
@@ -42,10 +40,10 @@ static void expect_bare(const struct bf_cpu_state *want)
 	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_CSTAR), want->cstar);
 	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_FMASK), want->fmask);
 	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_KERNEL_GS_BASE), want->kernel_gs_base);
-	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_CS), want->sysenter_cs);
-	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_ESP), want->sysenter_esp);
-	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_SYSENTER_EIP), want->sysenter_eip);
-	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_IA32_PAT), want->pat);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_SYSENTER_CS), want->sysenter_cs);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_SYSENTER_ESP), want->sysenter_esp);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_SYSENTER_EIP), want->sysenter_eip);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_PAT), want->pat);
 	ck_assert_uint_eq(c->cr2, want->cr2);
 	ck_assert_uint_eq(c->dr[6], want->dr6);
 	ck_assert_uint_eq(c->dr[7], want->dr7);
@@ -120,11 +118,11 @@ START_TEST(stop)
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
 	if (_i) {
 		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
-		guest_exit(EXIT_VMCALL);
+		guest_exit(VMX_EXIT_VMCALL);
 	} else {
 		vmcb_of(vs)->rax = BF_HYPERCALL_STOP;
 		vmcb_of(vs)->nrip = linux_state.rip;
-		guest_exit(VMMCALL);
+		guest_exit(SVM_EXIT_VMMCALL);
 	}
 	expect_bare(&linux_state);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_HYPERCALL_STOPPED);
@@ -186,11 +184,11 @@ static void expect_alone(enum bf_error error)
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
 	if (m.vendor == BF_VENDOR_INTEL) {
 		vmcs_put(host_pp->vs->block_spa, VMCS_vmexit_instruction_length, 3);
-		guest_exit(EXIT_VMCALL);
+		guest_exit(VMX_EXIT_VMCALL);
 	} else {
 		vmcb_of(host_pp->vs)->rax = BF_HYPERCALL_STOP;
 		vmcb_of(host_pp->vs)->nrip = 0x1003;
-		guest_exit(VMMCALL);
+		guest_exit(SVM_EXIT_VMMCALL);
 	}
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_FAILED);
@@ -332,7 +330,7 @@ START_TEST(bus_lock_in_ring_3)
 	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_int_eq(memcmp(&f, &before, sizeof(f)), 0);
-	ck_assert_uint_eq(cpu->dr[6], 0xFFFF0FF0);
+	ck_assert_uint_eq(cpu->dr[6], DR6_RESET);
 	cpu->dr[6] &= ~0x800ULL;
 	f.rflags |= RFLAGS_TF;
 	RUN(trap_dispatch(&f));
@@ -416,7 +414,7 @@ START_TEST(what_was_refused_is_undone)
 	before = vmcs_get(host_pp->vs->block_spa, cases[_i].field);
 	ck_assert_uint_eq(reg_write(0, cases[_i].reg, cases[_i].value), MK1_SUCCESS);
 	SYS(vs_run_current, HANDLE);
-	guest_exit(EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);
 	ck_assert_uint_eq(vmcs_get(host_pp->vs->block_spa, cases[_i].field), before);
 	expect_alone(BF_ERR_VS_INVALID);
 }
@@ -425,7 +423,7 @@ END_TEST
 /* An exit that interrupted nothing, or an interrupt; QEMU then shows the refused event there. */
 START_TEST(an_event_that_was_refused_is_undone)
 {
-	uint64_t interrupted = _i ? SVM_EVENT_VALID | SVM_EVENT_INTR | 0x55 : 0;
+	uint64_t interrupted = _i ? SVM_EVENT_VALID | SVM_EVENT_TYPE_INTR | 0x55 : 0;
 
 	machine_of(0);
 	start_and_launch();
@@ -434,7 +432,7 @@ START_TEST(an_event_that_was_refused_is_undone)
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_eventinj, SVM_EVENT_VALID | 0x100), MK1_SUCCESS);
 	SYS(vs_run_current, HANDLE);
 	vmcb_of(host_pp->vs)->exitintinfo = SVM_EVENT_VALID | 0x100;
-	guest_exit(SVM_EXIT_INVALID);
+	guest_exit((uint32_t)(uint32_t)SVM_EXIT_INVALID);
 	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj, interrupted);
 	expect_alone(BF_ERR_VS_INVALID);
 }
@@ -475,13 +473,13 @@ START_TEST(alone_without_a_vpid)
 	in_vmexit(1);
 	spa = host_pp->vs->block_spa;
 	ck_assert_uint_eq(
-		reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VPID),
+		reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_VPID),
 		MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, (uint64_t)_i),
 			  MK1_SUCCESS);
 	SYS(control_exit);
 	secondary = vmcs_get(spa, VMCS_secondary_proc_based_vm_execution_ctls);
-	ck_assert_uint_eq(secondary & SECONDARY_VPID, _i ? SECONDARY_VPID : 0);
+	ck_assert_uint_eq(secondary & VMX_SECONDARY_VPID, _i ? VMX_SECONDARY_VPID : 0);
 	expect_alone(BF_ERR_EXT_EXIT);
 }
 END_TEST
@@ -805,7 +803,7 @@ START_TEST(machine_check_in_root_mode)
 	ck_assert_uint_eq(injected(), INJECTED_UD);
 	ck_assert(host_pp->mc_pending);
 	put_injected(0);
-	guest_exit(m.vendor == BF_VENDOR_AMD ? 0x72 : EXIT_NMI_WINDOW);
+	guest_exit(m.vendor == BF_VENDOR_AMD ? SVM_EXIT_CPUID : VMX_EXIT_NMI_WINDOW);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(injected(), INJECTED_MC);
@@ -857,13 +855,14 @@ START_TEST(machine_check_and_nmi)
 	/* it arrives behind the look at it: the window is the microkernel's */
 	guest_exit(exit_reason());
 	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-		  reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) | PRIMARY_NMI_WINDOW);
+		  reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) |
+			  VMX_PRIMARY_NMI_WINDOW);
 	host_pp->nmi_pending = false;
 	host_pp->mc_pending = true;
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	host_pp->mc_pending = false;
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_RING3);
 }
 END_TEST
@@ -926,7 +925,7 @@ static unsigned int debugctl_writes;
 
 static void count_debugctl(enum insn insn, uint64_t msr)
 {
-	debugctl_writes += insn == INSN_WRMSR && msr == MSR_IA32_DEBUGCTL;
+	debugctl_writes += insn == INSN_WRMSR && msr == MSR_DEBUGCTL;
 }
 
 /* Not before the CPU has Linux's page tables (VMX: switch.S); on SVM it is Linux's all the time. */
@@ -934,7 +933,7 @@ START_TEST(debugctl)
 {
 	in_vmexit(_i > 0);
 	if (_i == 0)
-		msr_set(cpu, MSR_IA32_DEBUGCTL, 1);
+		msr_set(cpu, MSR_DEBUGCTL, 1);
 	if (_i == 2)
 		vmcs_put(host_pp->vs->block_spa, VMCS_debugctl, 1);
 	debugctl_writes = 0;

@@ -62,7 +62,7 @@ static uint64_t length(void)
 	uint64_t rip = vmcb()->rip, next;
 
 	/* CPUID, and an exit that any instruction may have */
-	vmcb()->exitcode = 0x72;
+	vmcb()->exitcode = SVM_EXIT_CPUID;
 	vmcb()->nrip = 0;
 	if (mk.vendor->vs_advance_ip(host_pp->vs) != ADVANCE_DONE) {
 		vmcb()->exitcode = SVM_EXIT_NPF;
@@ -100,7 +100,7 @@ END_TEST
 START_TEST(advance_ip)
 {
 	running();
-	guest_exit(0x60); /* an interrupt */
+	guest_exit(SVM_EXIT_INTR); /* an interrupt */
 	paging(4, VA);
 	put_code(VA, MOVABS, 10);
 	vmcb()->rflags = 2;
@@ -322,7 +322,7 @@ START_TEST(nested_tables_of_5_levels)
 	m.la57 = true;
 	machine_init();
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	paging(5, VA);
 	put_code(VA, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
@@ -385,7 +385,7 @@ START_TEST(memory_of_the_extension)
 	uint64_t spa;
 
 	running();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	spa = extension_page();
 	memcpy(phys_at(spa), CPUID, 2);
 	paging(4, VA & ~0xFFFULL);

@@ -11,7 +11,6 @@
 
 #define EVENT(type, vector) (0x80000000 | (uint64_t)(type) << 8 | (vector))
 #define ANY (~0ULL)
-#define FLAG_ZF 0x40
 
 static bool intel(void)
 {
@@ -35,12 +34,12 @@ static void put_field(uint32_t encoding, uint64_t value)
 
 static uint64_t interrupt_reason(void)
 {
-	return intel() ? EXIT_EXTERNAL_INTERRUPT : SVM_EXIT_INTR;
+	return intel() ? VMX_EXIT_EXTERNAL_INTERRUPT : SVM_EXIT_INTR;
 }
 
 static uint64_t cpuid_reason(void)
 {
-	return intel() ? EXIT_CPUID : SVM_EXIT_CPUID;
+	return intel() ? VMX_EXIT_CPUID : SVM_EXIT_CPUID;
 }
 
 static uint64_t event_to_inject(void)
@@ -58,7 +57,7 @@ static void put_event_to_inject(uint64_t event)
 
 static bool nmi_window(void)
 {
-	return field(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW;
+	return field(VMCS_primary_proc_based_vm_execution_ctls) & VMX_PRIMARY_NMI_WINDOW;
 }
 
 /* A PP whose extension is in its vmexit callback and has a second VS, number 1, that is active. */
@@ -103,13 +102,13 @@ START_TEST(amd_words)
 	} words[] = {
 		{ MK1_AMD_intercept_instruction1, SVM_INSTR1_INTR },
 		{ MK1_AMD_intercept_instruction1, SVM_INSTR1_NMI },
-		{ MK1_AMD_intercept_exception, SVM_EXCEPTION_MC },
+		{ MK1_AMD_intercept_exception, EXCEPTION_BIT(VECTOR_MC) },
 		{ MK1_AMD_virtual_interrupt_a, SVM_V_INTR_MASKING },
 	};
 
 	with_guest(0);
 	ck_assert_uint_eq(vmcb()->instruction1, SVM_INSTR1_INTR | SVM_INSTR1_NMI);
-	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_MC);
+	ck_assert_uint_eq(vmcb()->exceptions, EXCEPTION_BIT(VECTOR_MC));
 	ck_assert_uint_eq(vmcb()->virtual_interrupt, SVM_V_INTR_MASKING);
 	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		ck_assert_uint_eq(reg_read(1, words[i].reg), 0);
@@ -119,12 +118,12 @@ START_TEST(amd_words)
 		ck_assert_uint_eq(reg_read(1, words[i].reg), 0);
 	}
 	ck_assert_uint_eq(vmcb()->instruction1, SVM_INSTR1_INTR | SVM_INSTR1_NMI);
-	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_MC);
+	ck_assert_uint_eq(vmcb()->exceptions, EXCEPTION_BIT(VECTOR_MC));
 	ck_assert_uint_eq(vmcb()->virtual_interrupt, SVM_V_INTR_MASKING);
 	/* Linux's own has what its extension wrote */
 	ck_assert_uint_eq(vmcb_of(vs_find(0))->virtual_interrupt, 0);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_find(0))->exceptions, SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(vmcb_of(vs_find(0))->exceptions, EXCEPTION_BIT(VECTOR_GP));
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction1, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb_of(vs_find(0))->instruction1, 0);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_virtual_interrupt_a, 0), MK1_SUCCESS);
@@ -136,7 +135,7 @@ END_TEST
 START_TEST(amd_words_of_a_root_vs)
 {
 	uint64_t instruction1 = _i ? SVM_INSTR1_INTR | SVM_INSTR1_NMI : 0;
-	uint64_t exceptions = _i ? SVM_EXCEPTION_MC : 0;
+	uint64_t exceptions = _i ? EXCEPTION_BIT(VECTOR_MC) : 0;
 	uint64_t interrupt = _i ? SVM_V_INTR_MASKING : 0;
 
 	machine_of(0);
@@ -150,23 +149,24 @@ START_TEST(amd_words_of_a_root_vs)
 	reg_write(0, MK1_AMD_virtual_interrupt_a, interrupt);
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb()->instruction1, instruction1);
-	ck_assert_uint_eq(vmcb()->exceptions, exceptions | SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(vmcb()->exceptions, exceptions | EXCEPTION_BIT(VECTOR_GP));
 	ck_assert_uint_eq(vmcb()->virtual_interrupt, interrupt);
 	ck_assert(!host_pp->guest_active);
 }
 END_TEST
 
-#define CR8_EXITING (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE)
+#define CR8_EXITING (VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE)
 
 static const struct {
 	uint64_t reg;
 	uint32_t field;
 	uint64_t bits;
 } intel_fields[] = { { MK1_INTEL_pin_based_vm_execution_ctls, VMCS_pin_based_vm_execution_ctls,
-		       PIN_INTERRUPT_EXITING | PIN_NMI_EXITING },
+		       VMX_PIN_INTERRUPT_EXITING | VMX_PIN_NMI_EXITING },
 		     { MK1_INTEL_primary_proc_based_vm_execution_ctls,
 		       VMCS_primary_proc_based_vm_execution_ctls, CR8_EXITING },
-		     { MK1_INTEL_exception_bitmap, VMCS_exception_bitmap, EXCEPTION_MC } };
+		     { MK1_INTEL_exception_bitmap, VMCS_exception_bitmap,
+		       EXCEPTION_BIT(VECTOR_MC) } };
 
 START_TEST(intel_controls)
 {
@@ -183,7 +183,7 @@ START_TEST(intel_controls)
 	ck_assert_uint_eq(field(encoding) & bits, bits);
 	/* Linux's own */
 	ck_assert_uint_eq(reg_write(0, reg, 0), MK1_SUCCESS);
-	bits &= ~(uint64_t)PIN_NMI_EXITING;
+	bits &= ~(uint64_t)VMX_PIN_NMI_EXITING;
 	ck_assert_uint_eq(vmcs_get(vs_find(0)->block_spa, encoding) & bits, 0);
 }
 END_TEST
@@ -199,7 +199,7 @@ START_TEST(intel_controls_of_a_root_vs)
 		reg_write(0, intel_fields[i].reg, intel_fields[i].bits);
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
 	for (unsigned int i = 0; i < 3; i++) {
-		uint64_t bits = intel_fields[i].bits & ~(uint64_t)PIN_NMI_EXITING;
+		uint64_t bits = intel_fields[i].bits & ~(uint64_t)VMX_PIN_NMI_EXITING;
 
 		ck_assert_uint_eq(field(intel_fields[i].field) & bits, _i ? bits : 0);
 	}
@@ -210,15 +210,16 @@ END_TEST
 START_TEST(acknowledging)
 {
 	with_guest(1);
-	ck_assert_uint_eq(reg_write(1, MK1_INTEL_vmexit_ctls, EXIT_ACKNOWLEDGE), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_vmexit_ctls) & EXIT_ACKNOWLEDGE, 0);
-	ck_assert(reg_read(1, MK1_INTEL_vmexit_ctls) & EXIT_ACKNOWLEDGE);
-	reg_write(1, MK1_INTEL_pin_based_vm_execution_ctls, PIN_INTERRUPT_EXITING);
-	ck_assert(field(VMCS_vmexit_ctls) & EXIT_ACKNOWLEDGE);
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_vmexit_ctls, VMX_EXIT_CTL_ACKNOWLEDGE),
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(field(VMCS_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE, 0);
+	ck_assert(reg_read(1, MK1_INTEL_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE);
+	reg_write(1, MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_INTERRUPT_EXITING);
+	ck_assert(field(VMCS_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE);
 	reg_write(1, MK1_INTEL_pin_based_vm_execution_ctls, 0);
-	ck_assert_uint_eq(field(VMCS_vmexit_ctls) & EXIT_ACKNOWLEDGE, 0);
+	ck_assert_uint_eq(field(VMCS_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE, 0);
 	reg_write(1, MK1_INTEL_vmexit_ctls, 0);
-	ck_assert_uint_eq(reg_read(1, MK1_INTEL_vmexit_ctls) & EXIT_ACKNOWLEDGE, 0);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE, 0);
 }
 END_TEST
 
@@ -230,9 +231,9 @@ START_TEST(acknowledging_for_linux)
 	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
-	reg_write(0, MK1_INTEL_vmexit_ctls, EXIT_ACKNOWLEDGE);
+	reg_write(0, MK1_INTEL_vmexit_ctls, VMX_EXIT_CTL_ACKNOWLEDGE);
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, 0), MK1_SUCCESS);
-	ck_assert(field(VMCS_vmexit_ctls) & EXIT_ACKNOWLEDGE);
+	ck_assert(field(VMCS_vmexit_ctls) & VMX_EXIT_CTL_ACKNOWLEDGE);
 }
 END_TEST
 
@@ -256,7 +257,7 @@ START_TEST(an_nmi)
 	if (_i) {
 		put_field(VMCS_exit_qualification, 0x77);
 		put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
-		guest_exit(EXIT_EXCEPTION_OR_NMI);
+		guest_exit(VMX_EXIT_EXCEPTION_NMI);
 		ck_assert_uint_eq(cpu->count[INSN_IRET], 1);
 	} else {
 		host_pp->nmi_pending = true; /* behind STGI */
@@ -309,14 +310,14 @@ START_TEST(an_nmi_behind_an_event)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(event_to_inject(), EVENT(0, 0x40));
 	if (!_i) {
-		ck_assert_uint_eq(msr_get(cpu, 0x830), 0x100ULL << 32 | 0x4400);
+		ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x100ULL << 32 | 0x4400);
 		ck_assert(!host_pp->nmi_pending); /* until it arrives */
 		return;
 	}
 	ck_assert(nmi_window());
 	put_event_to_inject(0);
-	guest_exit(EXIT_NMI_WINDOW);
-	expect_told(EXIT_EXTERNAL_INTERRUPT);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
+	expect_told(VMX_EXIT_EXTERNAL_INTERRUPT);
 	ck_assert(!nmi_window());
 }
 END_TEST
@@ -342,8 +343,8 @@ START_TEST(an_nmi_just_before_the_entry)
 	in_guest(1);
 	RUN(trap_dispatch(&f));
 	ck_assert(nmi_window());
-	guest_exit(EXIT_NMI_WINDOW);
-	expect_told(EXIT_EXTERNAL_INTERRUPT);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
+	expect_told(VMX_EXIT_EXTERNAL_INTERRUPT);
 }
 END_TEST
 
@@ -351,14 +352,14 @@ END_TEST
 START_TEST(a_window_of_the_extension)
 {
 	in_guest(1);
-	guest_exit(EXIT_CPUID);
-	reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_NMI_WINDOW);
+	guest_exit(VMX_EXIT_CPUID);
+	reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls, VMX_PRIMARY_NMI_WINDOW);
 	SYS(vs_run_current, HANDLE);
 	host_pp->nmi_pending = true;
 	host_pp->mc_pending = true;
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, EXIT_NMI_WINDOW);
+	ck_assert_uint_eq(ended.arg1, VMX_EXIT_NMI_WINDOW);
 	ck_assert(nmi_window());
 }
 END_TEST
@@ -373,7 +374,7 @@ START_TEST(a_machine_check)
 	case 0:
 		if (intel())
 			put_field(VMCS_vmexit_interruption_information, EVENT(3, VECTOR_MC));
-		guest_exit(intel() ? EXIT_EXCEPTION_OR_NMI : SVM_EXIT_EXCEPTION_MC);
+		guest_exit(intel() ? VMX_EXIT_EXCEPTION_NMI : (SVM_EXIT_EXCEPTION + VECTOR_MC));
 		break;
 	case 1:
 		guest_exit(cpuid_reason());
@@ -385,7 +386,7 @@ START_TEST(a_machine_check)
 		if (!intel())
 			return;
 		msr_set(cpu, MSR_MCG_STATUS, 5);
-		guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+		guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
 		break;
 	}
 	expect_told(interrupt_reason());
@@ -403,7 +404,7 @@ START_TEST(a_machine_check_as_linux_is_entered)
 	start_and_launch();
 	put_field(VMCS_vmentry_interrupt_information_field, 0);
 	msr_set(cpu, MSR_MCG_STATUS, 5);
-	guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(event_to_inject(), EVENT(3, VECTOR_MC));
 }
@@ -421,14 +422,14 @@ START_TEST(a_machine_check_behind_an_event)
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(host_pp->mc_pending);
-	ck_assert_uint_eq(_i ? nmi_window() : msr_get(cpu, 0x830) == 0, 1);
+	ck_assert_uint_eq(_i ? nmi_window() : msr_get(cpu, MSR_X2APIC_ICR) == 0, 1);
 }
 END_TEST
 
 /* An extension that has asked for machine checks sees them, and Linux has them all the same. */
 START_TEST(a_machine_check_that_the_extension_wants)
 {
-	uint64_t reason = _i ? EXIT_EXCEPTION_OR_NMI : SVM_EXIT_EXCEPTION_MC;
+	uint64_t reason = _i ? VMX_EXIT_EXCEPTION_NMI : (SVM_EXIT_EXCEPTION + VECTOR_MC);
 
 	with_guest(_i);
 	reg_write(1, _i ? MK1_INTEL_exception_bitmap : MK1_AMD_intercept_exception, 1 << VECTOR_MC);
@@ -485,7 +486,7 @@ static void cr8_access(uint64_t access, uint64_t reg)
 	put_field(VMCS_rip, 0x1000);
 	put_field(VMCS_interruptibility_state, 0);
 	put_event_to_inject(0);
-	guest_exit(EXIT_CR);
+	guest_exit(VMX_EXIT_CR_ACCESS);
 }
 
 START_TEST(mov_cr8)
@@ -510,8 +511,8 @@ START_TEST(mov_cr8)
 	cr8_access(0, 3);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_rip), 0x1000);
-	ck_assert_uint_eq(event_to_inject(), EVENT(3, VECTOR_GP) | EVENT_ERROR_CODE);
-	guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(event_to_inject(), EVENT(3, VECTOR_GP) | VMX_EVENT_ERROR_CODE);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr8), 0xC);
 }
 END_TEST
@@ -522,16 +523,16 @@ START_TEST(cr_accesses_of_the_extension)
 	uint64_t primary = MK1_INTEL_primary_proc_based_vm_execution_ctls;
 
 	with_guest(1);
-	reg_write(1, primary, PRIMARY_CR8_LOAD);
+	reg_write(1, primary, VMX_PRIMARY_CR8_LOAD);
 	SYS(vs_run_current, HANDLE);
 	cr8_access(0, 3);
 	ck_assert_int_eq(ended.end, END_RING3);
-	reg_write(1, primary, PRIMARY_CR8_STORE);
+	reg_write(1, primary, VMX_PRIMARY_CR8_STORE);
 	SYS(vs_run_current, HANDLE);
 	cr8_access(1, 3);
 	ck_assert_int_eq(ended.end, END_RING3);
 	put_field(VMCS_exit_qualification, 3);
-	guest_exit(EXIT_CR);
+	guest_exit(VMX_EXIT_CR_ACCESS);
 	ck_assert_int_eq(ended.end, END_RING3);
 	SYS(vs_run, HANDLE, 0, 0, 0);
 	cr8_access(0, 3);
@@ -546,7 +547,7 @@ END_TEST
 static void refuse(void)
 {
 	if (intel()) {
-		guest_exit(EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
+		guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);
 		return;
 	}
 	vmcb()->rip = 0xFFFFFFFF80001000;
@@ -554,12 +555,12 @@ static void refuse(void)
 	vmcb()->cr3 = 0x99000;
 	vmcb()->cr2 = 0x88;
 	vmcb()->eventinj = 0;
-	guest_exit(SVM_EXIT_INVALID);
+	guest_exit((uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID);
 }
 
 static uint64_t refused_reason(void)
 {
-	return intel() ? EXIT_ENTRY_FAILED | EXIT_INVALID_STATE : ~0ULL;
+	return intel() ? VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE : ~0ULL;
 }
 
 static void set_rip(uint64_t rip)
@@ -586,7 +587,7 @@ START_TEST(refused)
 	ck_assert_uint_eq(abi_gprs()[BF_R15], 0x1515);
 	ck_assert_uint_eq(host_pp->exit_gpr[BF_RAX], 0xAAAA);
 	ck_assert_uint_eq(reg_read(1, _i ? MK1_INTEL_rip : MK1_AMD_rip), 0x1234);
-	ck_assert_uint_eq(status_of(0)->exit_count[_i ? EXIT_INVALID_STATE : 0xFF], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[_i ? VMX_EXIT_ENTRY_GUEST_STATE : 0xFF], 1);
 	if (!_i) {
 		ck_assert_uint_eq(vmcb()->cr3, 0);
 		ck_assert_uint_eq(vmcb()->cr2, 0);
@@ -659,7 +660,7 @@ START_TEST(refused_without_a_reason)
 	in_guest(0);
 	guest_exit(SVM_EXIT_CPUID);
 	SYS(vs_run_current, HANDLE);
-	guest_exit(SVM_EXIT_INVALID);
+	guest_exit((uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID);
 	ck_assert(host_pp->fallback);
 	expect_failed(BF_ERR_VS_INVALID);
 }
@@ -673,27 +674,27 @@ START_TEST(control_fields)
 	with_guest(1);
 	SYS(vs_run_current, HANDLE);
 	put_field(VMCS_vm_instruction_error, _i ? 8 : 7);
-	put_field(VMCS_exit_reason, EXIT_CPUID);
+	put_field(VMCS_exit_reason, VMX_EXIT_CPUID);
 	if (_i == 0) {
 		put_field(VMCS_cr3_target_count, 5);
 		host_pp->tlb->seen--;
 	}
-	RUN(vmx_entry_failed(FLAG_ZF));
+	RUN(vmx_entry_failed(RFLAGS_ZF));
 	if (_i) {
 		ck_assert(host_pp->fallback);
 		expect_failed(BF_ERR_VS_INVALID);
 		ck_assert_uint_eq(status_of(0)->detail, 8);
 		return;
 	}
-	expect_told(EXIT_ENTRY_FAILED | EXIT_INVALID_STATE);
+	expect_told(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);
 	expect_printed("CR3-target count");
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_vm_instruction_error), 7);
 	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr3_target_count, 0), MK1_SUCCESS);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(ended.launched, false);
-	guest_exit(EXIT_CPUID);
-	ck_assert_uint_eq(reg_read(1, MK1_INTEL_exit_reason), EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_exit_reason), VMX_EXIT_CPUID);
 }
 END_TEST
 
@@ -703,16 +704,17 @@ static const struct {
 	uint64_t value;
 	const char *what;
 } bad_controls[] = {
-	{ SECONDARY_UNRESTRICTED, VMCS_ept_pointer, 0, "an unrestricted guest without EPT" },
-	{ SECONDARY_VPID, VMCS_virtual_processor_identifier, 0, "VPID is 0" },
-	{ SECONDARY_VPID, VMCS_virtual_processor_identifier, 1, "" },
-	{ SECONDARY_EPT, VMCS_ept_pointer, 0x1E, "" },
-	{ SECONDARY_EPT, VMCS_ept_pointer, 0x18, "" },
-	{ SECONDARY_EPT, VMCS_ept_pointer, 0x1D, "EPT pointer" },
-	{ SECONDARY_EPT, VMCS_ept_pointer, 0x0E, "EPT pointer" },
-	{ SECONDARY_EPT, VMCS_ept_pointer, 0x9E, "EPT pointer" },
+	{ VMX_SECONDARY_UNRESTRICTED, VMCS_ept_pointer, 0, "an unrestricted guest without EPT" },
+	{ VMX_SECONDARY_VPID, VMCS_virtual_processor_identifier, 0, "VPID is 0" },
+	{ VMX_SECONDARY_VPID, VMCS_virtual_processor_identifier, 1, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x1E, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x18, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x1D, "EPT pointer" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x0E, "EPT pointer" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x9E, "EPT pointer" },
 	{ 0, VMCS_cr3_target_count, 5, "CR3-target count" },
-	{ 0, VMCS_vmexit_ctls, EXIT_SAVE_TIMER, "the preemption timer is saved and not active" },
+	{ 0, VMCS_vmexit_ctls, VMX_EXIT_CTL_SAVE_TIMER,
+	  "the preemption timer is saved and not active" },
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(1, 0), "the event to be injected" },
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 32), "the event to be injected" },
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(2, 3), "the event to be injected" },
@@ -727,7 +729,7 @@ START_TEST(control_checks)
 
 	with_guest(1);
 	put_field(VMCS_primary_proc_based_vm_execution_ctls,
-		  bad_controls[_i].secondary ? PRIMARY_SECONDARY : 0);
+		  bad_controls[_i].secondary ? VMX_PRIMARY_SECONDARY : 0);
 	put_field(VMCS_secondary_proc_based_vm_execution_ctls, bad_controls[_i].secondary);
 	put_field(bad_controls[_i].field, bad_controls[_i].value);
 	(void)printed();

@@ -214,15 +214,15 @@ static const uint64_t plain_msrs[] = { MSR_STAR,
 				       MSR_FS_BASE,
 				       MSR_GS_BASE,
 				       MSR_KERNEL_GS_BASE,
-				       MSR_IA32_SYSENTER_CS,
-				       MSR_IA32_SYSENTER_ESP,
-				       MSR_IA32_SYSENTER_EIP,
-				       MSR_IA32_DEBUGCTL,
-				       MSR_IA32_PAT,
-				       MSR_IA32_MTRR_CAP,
-				       MSR_IA32_MTRR_DEF_TYPE,
+				       MSR_SYSENTER_CS,
+				       MSR_SYSENTER_ESP,
+				       MSR_SYSENTER_EIP,
+				       MSR_DEBUGCTL,
+				       MSR_PAT,
+				       MSR_MTRR_CAP,
+				       MSR_MTRR_DEF_TYPE,
 				       0x10,
-				       0xC0000103,
+				       MSR_TSC_AUX,
 				       0x250,
 				       0x258,
 				       0x259,
@@ -245,40 +245,40 @@ static void make_cpu(struct cpu *c)
 	for (unsigned int i = 0; i < COUNT(plain_msrs); i++)
 		msr_set(c, (uint32_t)plain_msrs[i], 0);
 	msr_set(c, MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
-	msr_set(c, MSR_IA32_PAT, 0x0407050600070106);
-	msr_set(c, 0x1B, 0xFEE00C00); /* x2APIC */
-	msr_set(c, 0x802, 0x100 + (uint64_t)(c - m.cpus));
-	msr_set(c, 0x830, 0);
-	msr_set(c, MSR_IA32_MTRR_CAP, 0x502);
-	msr_set(c, MSR_IA32_MTRR_DEF_TYPE, 0xC06);
+	msr_set(c, MSR_PAT, 0x0407050600070106);
+	msr_set(c, MSR_APIC_BASE, 0xFEE00C00); /* x2APIC */
+	msr_set(c, MSR_X2APIC_ID, 0x100 + (uint64_t)(c - m.cpus));
+	msr_set(c, MSR_X2APIC_ICR, 0);
+	msr_set(c, MSR_MTRR_CAP, 0x502);
+	msr_set(c, MSR_MTRR_DEF_TYPE, 0xC06);
 	/* 3.5 to 4 GiB is uncacheable, the rest write-back by default. */
 	for (uint32_t msr = 0x250; msr <= 0x26F; msr++) {
 		if (msr == 0x250 || msr == 0x258 || msr == 0x259 || msr >= 0x268)
 			msr_set(c, msr, 0x0606060606060606);
 	}
-	msr_set(c, 0x200, 0xE0000000);
+	msr_set(c, MSR_MTRR_PHYSBASE0, 0xE0000000);
 	msr_set(c, 0x201, 0xFFE0000800);
 	if (m.vendor == BF_VENDOR_AMD) {
 		msr_set(c, MSR_VM_CR, 0);
 		msr_set(c, MSR_VM_HSAVE_PA, 0x1234000);
 		return;
 	}
-	msr_set(c, 0x3A, 5);
-	msr_set(c, 0x480, 0x00DA040000000012); /* TRUE_ controls, revision 0x12 */
-	msr_set(c, 0x481, 0x000000FF00000016);
-	msr_set(c, 0x482, 0xFFF9FFFE0401E172);
-	msr_set(c, 0x483, 0x01FFFFFF00036DFF);
-	msr_set(c, 0x484, 0x0003FFFF000011FF);
-	msr_set(c, 0x486, 0x80000021);
-	msr_set(c, 0x487, 0xFFFFFFFF);
-	msr_set(c, 0x488, 0x2000);
-	msr_set(c, 0x489, 0x776FFF);
-	msr_set(c, 0x48B, 0x0FFFFFFF00000000);
-	msr_set(c, 0x48C, 0x00000F0106734141);
-	msr_set(c, 0x48D, 0x000000FF00000016);
-	msr_set(c, 0x48E, 0xFFF9FFFE04006172);
-	msr_set(c, 0x48F, 0x01FFFFFF00036DFB);
-	msr_set(c, 0x490, 0x0003FFFF000011FB);
+	msr_set(c, MSR_FEATURE_CONTROL, 5);
+	msr_set(c, MSR_VMX_BASIC, 0x00DA040000000012); /* TRUE_ controls, revision 0x12 */
+	msr_set(c, MSR_VMX_PINBASED_CTLS, 0x000000FF00000016);
+	msr_set(c, MSR_VMX_PROCBASED_CTLS, 0xFFF9FFFE0401E172);
+	msr_set(c, MSR_VMX_EXIT_CTLS, 0x01FFFFFF00036DFF);
+	msr_set(c, MSR_VMX_ENTRY_CTLS, 0x0003FFFF000011FF);
+	msr_set(c, MSR_VMX_CR0_FIXED0, 0x80000021);
+	msr_set(c, MSR_VMX_CR0_FIXED1, 0xFFFFFFFF);
+	msr_set(c, MSR_VMX_CR4_FIXED0, 0x2000);
+	msr_set(c, MSR_VMX_CR4_FIXED1, 0x776FFF);
+	msr_set(c, MSR_VMX_PROCBASED_CTLS2, 0x0FFFFFFF00000000);
+	msr_set(c, MSR_VMX_EPT_VPID_CAP, 0x00000F0106734141);
+	msr_set(c, MSR_VMX_TRUE_PINBASED_CTLS, 0x000000FF00000016);
+	msr_set(c, MSR_VMX_TRUE_PROCBASED_CTLS, 0xFFF9FFFE04006172);
+	msr_set(c, MSR_VMX_TRUE_EXIT_CTLS, 0x01FFFFFF00036DFB);
+	msr_set(c, MSR_VMX_TRUE_ENTRY_CTLS, 0x0003FFFF000011FB);
 }
 
 static void make_cpuid(void)
@@ -336,7 +336,7 @@ static void make_state(struct bf_cpu_state *s, uint32_t ppid)
 	s->cr4 = CR4_PAE | CR4_MCE | CR4_OSXSAVE;
 	s->xcr0 = 7;
 	s->cr8 = 0;
-	s->dr6 = 0xFFFF0FF0;
+	s->dr6 = DR6_RESET;
 	s->dr7 = 0x400;
 	s->gdtr = (struct bf_table){ .limit = 0x7F, .base = 0xFFFFFE0000001000 };
 	s->idtr = (struct bf_table){ .limit = 0xFFF, .base = 0xFFFFFE0000000000 };
@@ -462,8 +462,9 @@ void on_pp(uint32_t ppid)
 void machine_offers(void)
 {
 	for (uint32_t i = 0; i < BF_NR_VMX_MSRS; i++)
-		m.handoff->vmx[i] =
-			msr_has(&m.cpus[0], 0x480 + i) ? msr_get(&m.cpus[0], 0x480 + i) : 0;
+		m.handoff->vmx[i] = msr_has(&m.cpus[0], MSR_VMX_BASIC + i) ?
+					    msr_get(&m.cpus[0], MSR_VMX_BASIC + i) :
+					    0;
 }
 
 void enter(uint32_t ppid)

@@ -30,8 +30,6 @@
 
 #define MACHINE_PPS 4
 /* Bits of CR4 that the microkernel only takes over. */
-#define CR4_OSFXSR 0x200
-#define CR4_OSXMMEXCPT 0x400
 #define PAGE 0x1000ULL
 
 /* Physical memory: the hypervisor's at the bottom, then Linux's. */

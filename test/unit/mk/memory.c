@@ -302,9 +302,9 @@ static void second_pp(void)
 {
 	enter(1);
 	(void)launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	on_pp(0);
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 }
 
 /* What the other PP does meanwhile. */
@@ -356,10 +356,10 @@ START_TEST(shootdown_does_not_wait_for_a_guest)
 	on_pp(1);
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen);
 	flushes = cpu->count[INSN_WRITE_CR];
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, seen + 1);
 	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], flushes + 1);
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], flushes + 1);
 }
 END_TEST
@@ -386,7 +386,7 @@ END_TEST
 static void other_takes_the_nmi(int signal)
 {
 	(void)signal;
-	if (msr_get(&m.cpus[0], 0x830) == (0x101ULL << 32 | 0x4400))
+	if (msr_get(&m.cpus[0], MSR_X2APIC_ICR) == (0x101ULL << 32 | 0x4400))
 		(void)tlb_kicked(m.pps[1]);
 	else
 		in_a_while(other_takes_the_nmi);
@@ -402,10 +402,10 @@ START_TEST(shootdown_reaches_a_pp_in_its_extension)
 	ck_assert_uint_eq(m.pps[1]->tlb->kick, 0);
 	/* somebody else has sent one already */
 	m.pps[1]->tlb->kick = KICK_SENT;
-	msr_set(&m.cpus[0], 0x830, 0);
+	msr_set(&m.cpus[0], MSR_X2APIC_ICR, 0);
 	in_a_while(other_flushes);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
-	ck_assert_uint_eq(msr_get(&m.cpus[0], 0x830), 0);
+	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_X2APIC_ICR), 0);
 }
 END_TEST
 
@@ -422,7 +422,7 @@ START_TEST(nobody_else_takes_the_nmi)
 {
 	machine_of(_i / 3);
 	start_and_launch();
-	guest_exit(_i / 3 ? EXIT_CPUID : 0x72);
+	guest_exit(_i / 3 ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	if (_i % 3 == 1)
 		host_pp->entry_dirty = true;
 	host_pp->tlb->kick = KICK_SENT;
@@ -452,13 +452,13 @@ START_TEST(another_nmi_behind_it)
 {
 	machine_of(0);
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	host_pp->tlb->kick = KICK_SENT;
 	in_a_while(two_nmis_come);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(!host_pp->nmi_pending);
-	ck_assert_uint_eq(msr_get(cpu, 0x830), 0x100ULL << 32 | 0x4400);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x100ULL << 32 | 0x4400);
 }
 END_TEST
 
@@ -469,7 +469,7 @@ START_TEST(nmi_by_xapic)
 
 	machine_of(0);
 	apic = phys_at(linux_page(0));
-	msr_set(&m.cpus[0], 0x1B, linux_page(0) | 0x800);
+	msr_set(&m.cpus[0], MSR_APIC_BASE, linux_page(0) | 0x800);
 	apic[0x20 / 4] = 7U << 24;
 	apic[0x310 / 4] = 0x12000000;
 	apic[0x300 / 4] = 0x1000; /* still sending */
@@ -486,7 +486,7 @@ START_TEST(the_nmi_never_comes)
 {
 	machine_of(0);
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	host_pp->tlb->kick = KICK_SENT;
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -498,14 +498,15 @@ END_TEST
 START_TEST(no_apic)
 {
 	machine_of(0);
-	msr_set(&m.cpus[0], 0x1B, 0xFEE00000);
+	msr_set(&m.cpus[0], MSR_APIC_BASE, 0xFEE00000);
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	host_pp->nmi_pending = true;
 	SYS(vs_run_current, HANDLE);
 	ck_assert(!host_pp->nmi_pending);
-	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj, SVM_EVENT_VALID | SVM_EVENT_NMI);
-	ck_assert_uint_eq(msr_get(cpu, 0x830), 0);
+	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj,
+			  SVM_EVENT_VALID | SVM_EVENT_TYPE_NMI | VECTOR_NMI);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
 }
 END_TEST
 
@@ -542,13 +543,13 @@ END_TEST
 START_TEST(msrs)
 {
 	setup();
-	msr_set(cpu, 0xC0000103, 7);
-	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0xC0000103), MK1_SUCCESS);
+	msr_set(cpu, MSR_TSC_AUX, 7);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_TSC_AUX), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], 7);
 	/* the upper half of the register is not looked at */
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0x1C0000103), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, 0x1C0000103, 0x123456789), MK1_SUCCESS);
-	ck_assert_uint_eq(msr_get(cpu, 0xC0000103), 0x123456789);
+	ck_assert_uint_eq(msr_get(cpu, MSR_TSC_AUX), 0x123456789);
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_EFER), MK1_SUCCESS);
 	ck_assert_uint_eq(regs.reg[0], msr_get(cpu, MSR_EFER));
 	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_GS_BASE, 0x4000), MK1_SUCCESS);
@@ -563,8 +564,8 @@ START_TEST(msrs)
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, ~0ULL), MK1_INVALID_PERM_DENIED);
 	/* allowed, but this CPU does not have it, or not this value */
 	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, 0xDA0), MK1_INVALID_INPUT_REG(1));
-	msr_restrict(cpu, 0xC0000103, 0xFFFFFFFF);
-	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, 0xC0000103, 1ULL << 32),
+	msr_restrict(cpu, MSR_TSC_AUX, 0xFFFFFFFF);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_TSC_AUX, 1ULL << 32),
 			  MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(regs.reg[0], HANDLE);
 }
@@ -581,7 +582,7 @@ START_TEST(each_extension_has_its_own_memory)
 	m.nr_exts = 2;
 	machine_init();
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	first = m.pps[0]->ext;
 	code0 = (uint64_t)mmu_user(EXT_ENTRY, false, true);
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
@@ -598,7 +599,7 @@ START_TEST(each_extension_has_its_own_memory)
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, huge), MK1_INVALID_INPUT_REG(1));
 	/* an exit brings the one that registered back */
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_ptr_eq(host_pp->ext, first);
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x4242);
 	ck_assert_ptr_eq(mmu_user(va, true, false), phys_at(va - MK1_PAGE_POOL_BASE));

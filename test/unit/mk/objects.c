@@ -28,7 +28,7 @@ static void in_vmexit(int vendor)
 {
 	machine_of(vendor);
 	start_and_launch();
-	guest_exit(vendor ? EXIT_CPUID : 0x72);
+	guest_exit(vendor ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	second_vs();
 }
 
@@ -210,7 +210,7 @@ START_TEST(run_another_vs)
 	ck_assert_uint_eq(host_pp->vmid, vm2);
 	ck_assert_uint_eq(vp_find((uint16_t)vp2)->active, 1);
 	ck_assert_uint_eq(vm_find(0)->active, 0);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : 0x72);
 	ck_assert_uint_eq(ended.arg0, vs2);
 	/* what is active is not destroyed, nor is what something belongs to, nor Linux */
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
@@ -222,7 +222,7 @@ START_TEST(run_another_vs)
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_run, HANDLE, 0, 0, 0), NOT_RETURNED);
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x1111);
 	ck_assert_uint_eq(cpu->dr[0], 0);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(reg_read((uint16_t)vs2, reg_rip()), 0x4002);
 	ck_assert_uint_eq(reg_read((uint16_t)vs2, _i ? MK1_INTEL_dr0 : MK1_AMD_dr0), 0x3333);
 	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, vp2), MK1_INVALID_INPUT_REG(1));
@@ -240,7 +240,7 @@ START_TEST(advance_and_run)
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_run_current, HANDLE), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(reg_read(0, reg_rip()), 0x1002);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	exited_at(0x2000);
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
 	ck_assert_uint_eq(host_pp->vs->id, vs2);
@@ -321,7 +321,7 @@ START_TEST(init_as_root)
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, regs.reg[0]), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 1), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(vs_run, HANDLE, vm2, vp2, vs2), NOT_RETURNED);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_init_as_root, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
 }
 END_TEST
@@ -352,10 +352,10 @@ START_TEST(migrate)
 	ck_assert_uint_eq(SYS(vs_read, HANDLE, vs2, reg_rip()), MK1_INVALID_INPUT_REG(1));
 	enter(1);
 	(void)launch();
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_run, HANDLE, vm2, vp2, vs2), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 1, 2), MK1_INVALID_INPUT_REG(2));
 	ck_assert_uint_eq(SYS(vs_clear, HANDLE, vs2), MK1_SUCCESS);
 	/* only the PP that has it can destroy it, on Intel, once it has been loaded */
@@ -418,7 +418,7 @@ START_TEST(the_root_vs_is_destroyed_before_it_runs_only)
 	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, first), MK1_SUCCESS);
 	ck_assert_ptr_null(host_pp->root_vs);
 	(void)launch();
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 0), MK1_SUCCESS);
 	vs2 = regs.reg[0];
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
@@ -584,7 +584,7 @@ START_TEST(live_registers_that_are_the_same)
 
 	machine_of(_i);
 	start_and_launch();
-	guest_exit(_i ? EXIT_CPUID : SVM_EXIT_CPUID);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	for (unsigned int reg = _i ? MK1_INTEL_dr0 : MK1_AMD_dr0, i = 0; i < 4; i++)
 		ck_assert_uint_eq(reg_write(1, reg + i, reg_read(0, reg + i)), MK1_SUCCESS);
@@ -626,7 +626,7 @@ START_TEST(promote_on_a_table_of_the_user)
 
 	machine_of(_i & 1);
 	start_and_launch();
-	guest_exit(_i & 1 ? EXIT_CPUID : SVM_EXIT_CPUID);
+	guest_exit(_i & 1 ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	if (levels == 5 && !(_i & 1))
 		vmcb_of(host_pp->vs)->cr4 |= CR4_LA57;
 	else if (levels == 5)
@@ -658,7 +658,7 @@ START_TEST(promote_on_no_table)
 {
 	machine_of(_i);
 	start_and_launch();
-	guest_exit(_i ? EXIT_CPUID : SVM_EXIT_CPUID);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, _i ? MK1_INTEL_cr3 : MK1_AMD_cr3, 0xF0000000), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
 }

@@ -7,10 +7,8 @@
 #include "microkernel/obj/outer.h"
 #include "suites.h"
 
-#define AMD_MSR 0x7C
-#define AMD_VMMCALL 0x81
-#define MSR_SMCA 0xC0002003
-#define MSR_KVM_STEAL_TIME 0x4B564D03
+#define SMCA_MSR 0xC0002003
+#define KVM_STEAL_TIME 0x4B564D03
 
 /* A PP that runs Linux, above this outer hypervisor; i as in machine_of. */
 static void running_above(int i, uint8_t outer, uint8_t flags)
@@ -20,7 +18,7 @@ static void running_above(int i, uint8_t outer, uint8_t flags)
 	m.outer_flags = flags;
 	machine_init();
 	start_and_launch();
-	guest_exit(i ? EXIT_CPUID : 0x72);
+	guest_exit(i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 }
@@ -67,7 +65,7 @@ static void instruction(uint64_t reason, uint8_t cpl, uint64_t rax)
 
 static void hypercall(uint8_t cpl, uint64_t rax)
 {
-	instruction(intel() ? EXIT_VMCALL : AMD_VMMCALL, cpl, rax);
+	instruction(intel() ? VMX_EXIT_VMCALL : SVM_EXIT_VMMCALL, cpl, rax);
 }
 
 static void msr_exit(bool write, uint64_t msr, uint64_t value)
@@ -76,7 +74,10 @@ static void msr_exit(bool write, uint64_t msr, uint64_t value)
 	abi_gprs()[BF_RDX] = value >> 32;
 	if (!intel())
 		vmcb()->exitinfo1 = write;
-	instruction(!intel() ? AMD_MSR : write ? EXIT_WRMSR : EXIT_RDMSR, 0, (uint32_t)value);
+	instruction(!intel() ? SVM_EXIT_MSR :
+		    write    ? VMX_EXIT_WRMSR :
+			       VMX_EXIT_RDMSR,
+		    0, (uint32_t)value);
 }
 
 static void expect_stepped(void)
@@ -196,7 +197,7 @@ START_TEST(a_claim)
 	running_above(0, BF_OUTER_KVM, 0);
 	cpu_outer = outer;
 	answers = true;
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction2, 2), MK1_SUCCESS);
 	SYS(vs_run_current, HANDLE);
 	hypercall(0, 0xFF);
@@ -266,7 +267,7 @@ START_TEST(a_call_in_fallback)
 	running_above(_i, BF_OUTER_KVM, 0);
 	cpu_outer = outer;
 	answers = true;
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(host_pp->fallback);
@@ -279,11 +280,11 @@ START_TEST(a_call_in_fallback)
 	hypercall(3, 0x100);
 	expect_event(UD_EVENT);
 	/* and uses its MSRs */
-	msr_set(cpu, MSR_KVM_STEAL_TIME, 0);
+	msr_set(cpu, KVM_STEAL_TIME, 0);
 	if (_i) {
-		msr_exit(true, MSR_KVM_STEAL_TIME, LINUX_RAM | 1);
+		msr_exit(true, KVM_STEAL_TIME, LINUX_RAM | 1);
 		expect_stepped();
-		ck_assert_uint_eq(msr_get(cpu, MSR_KVM_STEAL_TIME), LINUX_RAM | 1);
+		ck_assert_uint_eq(msr_get(cpu, KVM_STEAL_TIME), LINUX_RAM | 1);
 	}
 }
 END_TEST
@@ -306,7 +307,7 @@ END_TEST
 
 START_TEST(msrs_that_no_map_covers)
 {
-	static const uint32_t msrs[] = { MSR_SMCA,   0x2000,	 0x40000000, 0xBFFFFFFF,
+	static const uint32_t msrs[] = { SMCA_MSR,   0x2000,	 0x40000000, 0xBFFFFFFF,
 					 0xC0002000, 0xC0012000, 0xFFFFFFFF };
 
 	running_above(_i, BF_OUTER_NONE, 0);
@@ -333,7 +334,7 @@ START_TEST(msrs_that_no_map_covers)
 		vmcs_put(host_pp->vs->block_spa, VMCS_cr0, field(VMCS_cr0) & ~(uint64_t)CR0_PE);
 	else
 		vmcb()->cr0 &= ~(uint64_t)CR0_PE;
-	msr_exit(false, MSR_SMCA, 0);
+	msr_exit(false, SMCA_MSR, 0);
 	expect_event(0x30D);
 }
 END_TEST
@@ -354,11 +355,11 @@ START_TEST(msrs_of_the_extension)
 			ck_assert_int_eq(ended.end, END_RING3);
 		SYS(vs_run_current, HANDLE);
 	}
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	SYS(vs_run, HANDLE, 0, 0, 1);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	msr_exit(false, MSR_SMCA, 0);
+	msr_exit(false, SMCA_MSR, 0);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg0, 1);
 }
@@ -368,16 +369,16 @@ END_TEST
 START_TEST(msrs_that_name_memory)
 {
 	running_above(_i, BF_OUTER_KVM, 0);
-	msr_set(cpu, MSR_KVM_STEAL_TIME, 0);
-	msr_exit(true, MSR_KVM_STEAL_TIME, LINUX_RAM | 1);
+	msr_set(cpu, KVM_STEAL_TIME, 0);
+	msr_exit(true, KVM_STEAL_TIME, LINUX_RAM | 1);
 	expect_stepped();
-	ck_assert_uint_eq(msr_get(cpu, MSR_KVM_STEAL_TIME), LINUX_RAM | 1);
-	msr_exit(true, MSR_KVM_STEAL_TIME, (PHYS_BASE + 0x123000) | 0x41);
+	ck_assert_uint_eq(msr_get(cpu, KVM_STEAL_TIME), LINUX_RAM | 1);
+	msr_exit(true, KVM_STEAL_TIME, (PHYS_BASE + 0x123000) | 0x41);
 	expect_event(GP_EVENT);
-	ck_assert_uint_eq(msr_get(cpu, MSR_KVM_STEAL_TIME), LINUX_RAM | 1);
-	msr_exit(true, MSR_KVM_STEAL_TIME, ODD_OWNED | 1);
+	ck_assert_uint_eq(msr_get(cpu, KVM_STEAL_TIME), LINUX_RAM | 1);
+	msr_exit(true, KVM_STEAL_TIME, ODD_OWNED | 1);
 	expect_event(GP_EVENT);
-	msr_exit(true, MSR_KVM_STEAL_TIME, 0);
+	msr_exit(true, KVM_STEAL_TIME, 0);
 	expect_stepped();
 }
 END_TEST
@@ -391,19 +392,19 @@ START_TEST(flushes_of_kvm)
 
 	running_above(_i >> 1, BF_OUTER_KVM, flushes ? BF_OUTER_FLUSHES : 0);
 	if (!intel()) {
-		guest_exit(0x72);
+		guest_exit(SVM_EXIT_CPUID);
 		SYS(vs_run_current, HANDLE);
 		ck_assert_uint_eq(vmcb()->tlb_control, flushes ? SVM_TLB_FLUSH_ALL : 0);
 		return;
 	}
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, 1), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-				    SECONDARY_VPID | SECONDARY_RDTSCP),
+				    VMX_SECONDARY_VPID | VMX_SECONDARY_RDTSCP),
 			  MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
-				  (SECONDARY_VPID | SECONDARY_RDTSCP),
-			  SECONDARY_RDTSCP | (flushes ? 0 : SECONDARY_VPID));
+				  (VMX_SECONDARY_VPID | VMX_SECONDARY_RDTSCP),
+			  VMX_SECONDARY_RDTSCP | (flushes ? 0 : VMX_SECONDARY_VPID));
 }
 END_TEST
 

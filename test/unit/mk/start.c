@@ -15,14 +15,14 @@ START_TEST(linux_becomes_a_guest)
 	start_and_launch();
 	ck_assert_uint_eq(m.pps[0]->root_vs == m.pps[0]->vs, true);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE); /* until the first exit */
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.rip, EXT_VMEXIT);
 	ck_assert_uint_eq(ended.arg0, 0);
-	ck_assert_uint_eq(ended.arg1, _i ? EXIT_CPUID : 0x72);
+	ck_assert_uint_eq(ended.arg1, _i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 	ck_assert_uint_eq(status_of(0)->exits, 1);
-	ck_assert_uint_eq(status_of(0)->exit_count[_i ? EXIT_CPUID : 0x72], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID], 1);
 }
 END_TEST
 
@@ -44,7 +44,7 @@ START_TEST(the_cpu_is_as_root_mode_wants_it)
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
 	ck_assert_uint_eq(msr_get(cpu, MSR_STAR), 0x001B001000000000);
 	/* Linux's own, which has write-back at 0 and uncacheable at 3 */
-	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), m.switch_pages[0]->cpu.pat);
+	ck_assert_uint_eq(msr_get(cpu, MSR_PAT), m.switch_pages[0]->cpu.pat);
 	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_NXE, EFER_NXE);
 	ck_assert_uint_eq(cpu->vmxon, _i != 0);
 	ck_assert(cpu->gif);
@@ -57,9 +57,9 @@ START_TEST(a_pat_that_does_not_serve)
 
 	machine_of(0);
 	m.switch_pages[0]->cpu.pat = pats[_i];
-	msr_set(&m.cpus[0], MSR_IA32_PAT, pats[_i]);
+	msr_set(&m.cpus[0], MSR_PAT, pats[_i]);
 	enter(0);
-	ck_assert_uint_eq(msr_get(cpu, MSR_IA32_PAT), HOST_PAT);
+	ck_assert_uint_eq(msr_get(cpu, MSR_PAT), HOST_PAT);
 }
 END_TEST
 
@@ -300,13 +300,13 @@ START_TEST(five_levels)
 	m.la57 = true;
 	machine_init();
 	if (_i)
-		msr_set(cpu, 0x489, msr_get(cpu, 0x489) | CR4_LA57);
+		msr_set(cpu, MSR_VMX_CR4_FIXED1, msr_get(cpu, MSR_VMX_CR4_FIXED1) | CR4_LA57);
 	start_and_launch();
 	ck_assert_uint_eq(cpu->cr4 & CR4_LA57, CR4_LA57);
 	ck_assert_uint_eq(mk.levels, 5);
 	ck_assert_uint_eq(mk.nested_levels, _i ? 4 : 5);
 	ck_assert_uint_gt(nested_walk(LINUX_RAM, &entry), 0);
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	ck_assert_int_eq(ended.end, END_RING3);
 	/* the extension's own tables: all but the first entry is the PP's */
 	pp_root = phys_at(m.pps[0]->handoff.cr3);
@@ -416,7 +416,8 @@ START_TEST(nested_table_of_smaller_pages)
 	cpuid_set(0x80000001, 0, 0, 0, _i ? 0 : 1U << 2, 0);
 	m.handoff->ram.count = 2; /* up to 3 GiB */
 	if (_i)
-		msr_set(cpu, 0x48C, msr_get(cpu, 0x48C) & ~(uint64_t)(3U << 16));
+		msr_set(cpu, MSR_VMX_EPT_VPID_CAP,
+			msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~(uint64_t)(3U << 16));
 	start_and_launch();
 	ck_assert_uint_eq(nested_walk(0x12345000, &entry), _i ? 1 : 2);
 	ck_assert_uint_eq(entry & 0xFFFFFFFE00000, 0x12200000);
@@ -427,7 +428,7 @@ START_TEST(no_nested_paging)
 {
 	machine_of(_i);
 	if (_i)
-		msr_set(cpu, 0x48C, 0);
+		msr_set(cpu, MSR_VMX_EPT_VPID_CAP, 0);
 	else
 		cpuid_set(0x8000000A, 0, 1, 16, 0, 0);
 	start_and_launch();

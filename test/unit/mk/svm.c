@@ -7,7 +7,6 @@
 #include "microkernel/mem/nested.h"
 #include "suites.h"
 
-#define EXIT_CPUID_SVM 0x72
 #define EVENT(type, vector) (SVM_EVENT_VALID | (uint64_t)(type) << 8 | (vector))
 
 static struct vmcb *vmcb(void)
@@ -24,7 +23,7 @@ static void running(void)
 static void in_vmexit(void)
 {
 	running();
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 }
 
 /* --- on and off ------------------------------------------------------------------------------- */
@@ -94,7 +93,7 @@ static uint64_t plain_value(unsigned int number, uint8_t bytes)
 {
 	switch (number) {
 	case MK1_AMD_intercept_exception:
-		return 0x12345678 | SVM_EXCEPTION_GP;
+		return 0x12345678 | EXCEPTION_BIT(VECTOR_GP);
 	case MK1_AMD_intercept_instruction2:
 		return 0x123450 | SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	case MK1_AMD_iopm_base_pa:
@@ -266,7 +265,7 @@ START_TEST(features_for_no_guest)
 	cpuid_set(0x8000000A, 0, 1, 16, 0, has ? 0x042AA00B : 9);
 	cpuid_set(0x8000001F, 0, has ? 0x1000A : 0, 0, 0, 0);
 	start_and_launch();
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		uint64_t before = reg_read(0, words[i].number);
 		bool refused = has && !(words[i].encryption && _i & 2);
@@ -298,8 +297,8 @@ START_TEST(no_nested_paging)
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, SVM_NP_ENABLE), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), 0);
 	/* PAT is the CPU's own then */
-	msr_set(cpu, MSR_IA32_PAT, 0x0706);
-	guest_exit(EXIT_CPUID_SVM);
+	msr_set(cpu, MSR_PAT, 0x0706);
+	guest_exit(SVM_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_uint_eq(ended.sp->cpu.pat, 0x0706);
 }
@@ -312,7 +311,7 @@ START_TEST(hidden_intercepts)
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_exception), 0);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_instruction2), SVM_INSTR2_VMRUN);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, 0x40), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb()->exceptions, 0x40 | SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(vmcb()->exceptions, 0x40 | EXCEPTION_BIT(VECTOR_GP));
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_intercept_exception), 0x40);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction2, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb()->instruction2, SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL);
@@ -321,7 +320,7 @@ START_TEST(hidden_intercepts)
 	/* not in a VS that is not Linux */
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(1, MK1_AMD_intercept_exception, 0x40), MK1_SUCCESS);
-	ck_assert_uint_eq(vmcb_of(vs_find(1))->exceptions, 0x40 | SVM_EXCEPTION_MC);
+	ck_assert_uint_eq(vmcb_of(vs_find(1))->exceptions, 0x40 | EXCEPTION_BIT(VECTOR_MC));
 }
 END_TEST
 
@@ -374,7 +373,7 @@ START_TEST(exchanged_msrs)
 	vmcb()->spec_ctrl = 5;
 	vmcb()->s_cet = 0x8000;
 	vmcb()->isst_addr = 0xFFFFFE0000006000;
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(msr_get(cpu, MSR_SPEC_CTRL), spec_ctrl ? 5 : 7);
@@ -393,7 +392,7 @@ START_TEST(exchanged_msrs_after_a_failure)
 		(void)launch();
 		vmcb()->spec_ctrl = 1;
 		vmcb()->ssp = 0x7FFF0000;
-		guest_exit(EXIT_CPUID_SVM);
+		guest_exit(SVM_EXIT_CPUID);
 		reg_write(0, MK1_AMD_rip, 0x1234);
 		SYS(control_exit);
 		ck_assert_int_eq(ended.end, END_GUEST);
@@ -419,7 +418,7 @@ START_TEST(invlpgb)
 	machine_with(_i);
 	start_and_launch();
 	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_ctls1), SVM_NP_ENABLE);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_ctls1, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(vmcb()->np_control, SVM_NP_ENABLE | on);
@@ -542,10 +541,10 @@ START_TEST(advance_ip)
 	ck_assert_uint_eq(vmcb()->dr6, 1 << 14);
 	/* unless it is for branches */
 	vmcb()->eventinj = 0;
-	msr_set(cpu, MSR_IA32_DEBUGCTL, DEBUGCTL_BTF);
+	msr_set(cpu, MSR_DEBUGCTL, DEBUGCTL_BTF);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
 	ck_assert_uint_eq(vmcb()->eventinj, 0);
-	msr_set(cpu, MSR_IA32_DEBUGCTL, 0);
+	msr_set(cpu, MSR_DEBUGCTL, 0);
 	/* not instead of an event that is injected anyway */
 	vmcb()->eventinj = EVENT(3, 6);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
@@ -576,7 +575,7 @@ START_TEST(advance_ip_of_what_has_changed)
 	vmcb()->rax = 0x11;
 	abi_gprs()[BF_RBX] = 0x22;
 	guest_code(nops, sizeof(nops));
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	if (_i)
 		vmcb()->rip = 0xF0000000; /* cannot be read */
 	memset(abi_gprs(), 0x77, BF_GPR_BYTES);
@@ -590,7 +589,7 @@ START_TEST(advance_ip_of_what_has_changed)
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
 	ck_assert_uint_eq(abi_gprs()[BF_RSI], 0x7777777777777777);
 	/* registers of a VS that has not exited last are its extension's */
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
 	vmcb()->rip = 0xF0000000;
@@ -612,16 +611,16 @@ START_TEST(insns_and_their_exits)
 	static const struct {
 		uint64_t code, info1;
 		uint8_t bytes[4];
-	} insns[] = { { 0x72, 0, { 0x0F, 0xA2 } },	 { 0x7C, 0, { 0x0F, 0x32 } },
-		      { 0x7C, 1, { 0x0F, 0x30 } },	 { 0x76, 0, { 0x0F, 0x08 } },
-		      { 0x80, 0, { 0x0F, 0x01, 0xD8 } }, { 0x81, 0, { 0x0F, 0x01, 0xD9 } },
-		      { 0x86, 0, { 0x0F, 0x01, 0xDE } }, { 0x78, 0, { 0xF4 } },
-		      { 0x77, 0, { 0xF3, 0x90 } },	 { 0x6E, 0, { 0x0F, 0x31 } },
-		      { 0x6E, 0, { 0x0F, 0x01, 0xF9 } }, { 0x8D, 0, { 0x0F, 0x01, 0xD1 } },
-		      { 0x03, 0, { 0x0F, 0x20, 0xD8 } }, { 0x13, 0, { 0x0F, 0x22, 0xD8 } },
-		      { 0x27, 0, { 0x0F, 0x21, 0xF8 } }, { 0x37, 0, { 0x0F, 0x23, 0xF8 } },
-		      { 0x65, 0, { 0x0F, 0x22, 0xC0 } }, { 0x00, 0, { 0x0F, 0x01, 0xE0 } },
-		      { 0x10, 0, { 0x0F, 0x01, 0xF0 } }, { 0x65, 0, { 0x0F, 0x06 } } };
+	} insns[] = { { SVM_EXIT_CPUID, 0, { 0x0F, 0xA2 } }, { 0x7C, 0, { 0x0F, 0x32 } },
+		      { 0x7C, 1, { 0x0F, 0x30 } },	     { 0x76, 0, { 0x0F, 0x08 } },
+		      { 0x80, 0, { 0x0F, 0x01, 0xD8 } },     { 0x81, 0, { 0x0F, 0x01, 0xD9 } },
+		      { 0x86, 0, { 0x0F, 0x01, 0xDE } },     { 0x78, 0, { 0xF4 } },
+		      { 0x77, 0, { 0xF3, 0x90 } },	     { 0x6E, 0, { 0x0F, 0x31 } },
+		      { 0x6E, 0, { 0x0F, 0x01, 0xF9 } },     { 0x8D, 0, { 0x0F, 0x01, 0xD1 } },
+		      { 0x03, 0, { 0x0F, 0x20, 0xD8 } },     { 0x13, 0, { 0x0F, 0x22, 0xD8 } },
+		      { 0x27, 0, { 0x0F, 0x21, 0xF8 } },     { 0x37, 0, { 0x0F, 0x23, 0xF8 } },
+		      { 0x65, 0, { 0x0F, 0x22, 0xC0 } },     { 0x00, 0, { 0x0F, 0x01, 0xE0 } },
+		      { 0x10, 0, { 0x0F, 0x01, 0xF0 } },     { 0x65, 0, { 0x0F, 0x06 } } };
 	const unsigned int n = sizeof(insns) / sizeof(insns[0]);
 
 	machine_of(0);
@@ -671,16 +670,16 @@ END_TEST
 START_TEST(exits_are_counted_by_reason)
 {
 	running();
-	guest_exit(0x8F);
+	guest_exit(SVM_EXIT_EFER_WRITE_TRAP);
 	guest_exit(0x90);
-	guest_exit(0x402);
+	guest_exit(SVM_EXIT_AVIC_NOACCEL);
 	guest_exit(0x404);
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(status_of(0)->exit_count[0x8F], 1);
 	ck_assert_uint_eq(status_of(0)->exit_count[0xF2], 1);
 	ck_assert_uint_eq(status_of(0)->exit_count[0xFF], 2);
 	ck_assert_uint_eq(status_of(0)->exits, 5);
-	ck_assert_uint_eq(ended.arg1, 0x72);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_CPUID);
 }
 END_TEST
 
@@ -689,7 +688,7 @@ START_TEST(rax_goes_with_the_guest)
 	running();
 	vmcb()->rax = 0x1234;
 	vmcb()->clean = 0;
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x1234);
 	ck_assert_uint_eq(vmcb()->clean, SVM_CLEAN_ALL);
 	abi_gprs()[BF_RAX] = 0x5678;
@@ -708,7 +707,7 @@ START_TEST(a_pending_nmi_goes_in)
 	SYS(vs_run_current, HANDLE);
 	ck_assert(!cpu->gif);
 	ck_assert(!host_pp->nmi_pending);
-	ck_assert_uint_eq(msr_get(cpu, 0x830), 0x100ULL << 32 | 0x4400);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x100ULL << 32 | 0x4400);
 }
 END_TEST
 
@@ -783,7 +782,7 @@ START_TEST(nmi_exits)
 	host_pp->nmi_pending = false;
 	guest_exit(SVM_EXIT_NMI);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	/* Linux's own: this is how it is delivered */
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction1, before | SVM_INSTR1_NMI),
 			  MK1_SUCCESS);
@@ -821,7 +820,7 @@ START_TEST(vmmcall)
 	ck_assert_uint_eq(vmcb()->eventinj, 0);
 	ck_assert_uint_eq(vmcb()->rax, BF_HYPERCALL_STOP);
 	vmcb()->cpl = 3;
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	reg_write(0, MK1_AMD_intercept_instruction2, SVM_INSTR2_VMMCALL);
 	guest_exit(SVM_EXIT_VMMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
@@ -840,8 +839,8 @@ END_TEST
 START_TEST(nested_faults)
 {
 	static const uint64_t events[][2] = { { 0, 0 },
-					      { EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32,
-						EVENT(3, 14) | SVM_EVENT_EV | 5ULL << 32 },
+					      { EVENT(3, 14) | SVM_EVENT_ERROR_CODE | 5ULL << 32,
+						EVENT(3, 14) | SVM_EVENT_ERROR_CODE | 5ULL << 32 },
 					      { EVENT(0, 0x30), EVENT(0, 0x30) },
 					      { EVENT(2, 2), EVENT(2, 2) },
 					      { EVENT(3, 2),
@@ -883,10 +882,10 @@ static void gp(uint8_t cpl, uint64_t error_code, uint64_t interrupted)
 	vmcb()->exitinfo1 = error_code;
 	vmcb()->exitintinfo = interrupted;
 	vmcb()->eventinj = 0;
-	guest_exit(SVM_EXIT_EXCEPTION_GP);
+	guest_exit((SVM_EXIT_EXCEPTION + VECTOR_GP));
 }
 
-#define INJECTED_GP(code) ((uint64_t)(code) << 32 | EVENT(3, VECTOR_GP) | SVM_EVENT_EV)
+#define INJECTED_GP(code) ((uint64_t)(code) << 32 | EVENT(3, VECTOR_GP) | SVM_EVENT_ERROR_CODE)
 
 START_TEST(gp_of_svm_instructions)
 {
@@ -956,9 +955,9 @@ START_TEST(gp_in_a_delivery)
 		if (vector == VECTOR_DF)
 			continue;
 		gp(0, 0x10, EVENT(3, vector));
-		ck_assert_uint_eq(vmcb()->eventinj, contributory ?
-							    EVENT(3, VECTOR_DF) | SVM_EVENT_EV :
-							    INJECTED_GP(0x10));
+		ck_assert_uint_eq(vmcb()->eventinj,
+				  contributory ? EVENT(3, VECTOR_DF) | SVM_EVENT_ERROR_CODE :
+						 INJECTED_GP(0x10));
 	}
 	gp(0, 0x10, EVENT(0, 14));
 	ck_assert_uint_eq(vmcb()->eventinj, INJECTED_GP(0x10));
@@ -977,7 +976,7 @@ START_TEST(gp_of_int)
 		     { { 0x66, 0xCD, 0x80 }, 0x80 },
 		     { { 0xCC, 0x90, 0x90 }, 3 },
 		     { { 0xCE, 0x90, 0x90 }, 4 } };
-	const uint64_t df = EVENT(3, VECTOR_DF) | SVM_EVENT_EV;
+	const uint64_t df = EVENT(3, VECTOR_DF) | SVM_EVENT_ERROR_CODE;
 
 	running();
 	for (unsigned int i = 0; i < sizeof(ints) / sizeof(ints[0]); i++) {
@@ -1017,7 +1016,7 @@ END_TEST
 START_TEST(gp_in_a_double_fault)
 {
 	running();
-	gp(0, 0x42, EVENT(3, VECTOR_DF) | SVM_EVENT_EV);
+	gp(0, 0x42, EVENT(3, VECTOR_DF) | SVM_EVENT_ERROR_CODE);
 	ck_assert_int_eq(ended.end, END_RESET);
 	expect_printed("triple fault: the machine is reset");
 	ck_assert_uint_eq(msr_get(cpu, MSR_EFER) & EFER_SVME, 0);
@@ -1031,7 +1030,7 @@ START_TEST(shutdown_is_the_extensions)
 {
 	in_vmexit();
 	reg_write(0, MK1_AMD_intercept_instruction1, SVM_INSTR1_SHUTDOWN);
-	gp(0, 0x42, EVENT(3, VECTOR_DF) | SVM_EVENT_EV);
+	gp(0, 0x42, EVENT(3, VECTOR_DF) | SVM_EVENT_ERROR_CODE);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, SVM_EXIT_SHUTDOWN);
 	ck_assert_uint_eq(reg_read(0, MK1_AMD_exitcode), SVM_EXIT_SHUTDOWN);
@@ -1050,10 +1049,11 @@ END_TEST
 START_TEST(gp_that_the_extension_asked_for)
 {
 	in_vmexit();
-	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, SVM_EXCEPTION_GP), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_exception, EXCEPTION_BIT(VECTOR_GP)),
+			  MK1_SUCCESS);
 	gp(3, 0, 0);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, SVM_EXIT_EXCEPTION_GP);
+	ck_assert_uint_eq(ended.arg1, (SVM_EXIT_EXCEPTION + VECTOR_GP));
 }
 END_TEST
 
@@ -1072,7 +1072,7 @@ START_TEST(alone)
 	ck_assert_uint_eq(vmcb()->instruction1, 0);
 	ck_assert_uint_eq(vmcb()->tsc_offset, 0);
 	ck_assert_uint_eq(vmcb()->n_cr3, mk.root_npt);
-	ck_assert_uint_eq(vmcb()->exceptions, SVM_EXCEPTION_GP);
+	ck_assert_uint_eq(vmcb()->exceptions, EXCEPTION_BIT(VECTOR_GP));
 	guest_exit(SVM_EXIT_VMRUN);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
@@ -1109,7 +1109,7 @@ START_TEST(alone_after_a_forged_event)
 {
 	running();
 	vmcb()->exitintinfo = EVENT(0, 0x40);
-	guest_exit(EXIT_CPUID_SVM);
+	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_exitininfo, EVENT(7, 6)), MK1_SUCCESS);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -1122,7 +1122,7 @@ START_TEST(alone_without_nested_paging)
 	machine_of(0);
 	cpuid_set(0x8000000A, 0, 1, 16, 0, 8);
 	start_and_launch();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(vmcb()->np_control, 0);
@@ -1184,11 +1184,11 @@ START_TEST(the_broken_condition_is_named)
 	const char *text, *first;
 
 	running();
-	guest_exit(0x72);
+	guest_exit(SVM_EXIT_CPUID);
 	vmcb()->cs.attrib = 0xA9B;
 	broken[_i].spoil(vmcb());
 	(void)printed();
-	guest_exit(_i & 1 ? SVM_EXIT_INVALID : ~0ULL);
+	guest_exit(_i & 1 ? (uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID : ~0ULL);
 	ck_assert_int_eq(ended.end, END_GUEST); /* Linux, alone */
 	expect_failed(BF_ERR_VS_INVALID);
 	text = printed();

@@ -9,7 +9,6 @@
 #include "microkernel/arch/mtrr.h"
 #include "suites.h"
 
-#define MSR_EPT_VPID_CAP 0x48C
 #define ANY (~0ULL)
 
 static uint64_t field(uint32_t encoding)
@@ -26,7 +25,7 @@ static void in_vmexit(void)
 {
 	machine_of(1);
 	start_and_launch();
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 }
 
 static void expect_refused(enum bf_error error)
@@ -51,7 +50,7 @@ END_TEST
 START_TEST(disabled_by_firmware)
 {
 	machine_of(1);
-	msr_set(cpu, 0x3A, (uint64_t)_i); /* locked and VMXON, not both */
+	msr_set(cpu, MSR_FEATURE_CONTROL, (uint64_t)_i); /* locked and VMXON, not both */
 	expect_refused(BF_ERR_FW_DISABLED);
 }
 END_TEST
@@ -63,7 +62,7 @@ START_TEST(vmxe_of_linux)
 	m.switch_pages[0]->cpu.cr4 |= CR4_VMXE;
 	start_and_launch();
 	ck_assert_uint_eq(field(VMCS_cr4_read_shadow) & CR4_VMXE, CR4_VMXE);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	if (_i)
 		put_field(VMCS_cr4_read_shadow, field(VMCS_cr4_read_shadow) & ~(uint64_t)CR4_VMXE);
 	SYS(vs_promote, HANDLE, 0);
@@ -78,10 +77,13 @@ START_TEST(a_control_is_missing)
 	static const struct {
 		uint32_t msr;
 		uint64_t bit;
-	} missing[] = { { 0x48D, PIN_NMI_EXITING },    { 0x48D, PIN_VIRTUAL_NMIS },
-			{ 0x48E, PRIMARY_NMI_WINDOW }, { 0x48F, EXIT_HOST_64 },
-			{ 0x48F, EXIT_SAVE_EFER },     { 0x490, ENTRY_LOAD_PAT },
-			{ 0x490, ENTRY_IA32E_GUEST } };
+	} missing[] = { { MSR_VMX_TRUE_PINBASED_CTLS, VMX_PIN_NMI_EXITING },
+			{ MSR_VMX_TRUE_PINBASED_CTLS, VMX_PIN_VIRTUAL_NMIS },
+			{ MSR_VMX_TRUE_PROCBASED_CTLS, VMX_PRIMARY_NMI_WINDOW },
+			{ MSR_VMX_TRUE_EXIT_CTLS, VMX_EXIT_CTL_HOST_64 },
+			{ MSR_VMX_TRUE_EXIT_CTLS, VMX_EXIT_CTL_SAVE_EFER },
+			{ MSR_VMX_TRUE_ENTRY_CTLS, VMX_ENTRY_CTL_LOAD_PAT },
+			{ MSR_VMX_TRUE_ENTRY_CTLS, VMX_ENTRY_CTL_IA32E_GUEST } };
 
 	machine_of(1);
 	msr_set(cpu, missing[_i].msr, msr_get(cpu, missing[_i].msr) & ~(missing[_i].bit << 32));
@@ -93,8 +95,8 @@ END_TEST
 START_TEST(no_true_controls)
 {
 	machine_of(1);
-	msr_set(cpu, 0x480, msr_get(cpu, 0x480) & ~(1ULL << 55));
-	msr_drop(cpu, 0x48D);
+	msr_set(cpu, MSR_VMX_BASIC, msr_get(cpu, MSR_VMX_BASIC) & ~(1ULL << 55));
+	msr_drop(cpu, MSR_VMX_TRUE_PINBASED_CTLS);
 	start_and_launch();
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 0x0401E172,
 			  0x0401E172);
@@ -143,10 +145,11 @@ END_TEST
 START_TEST(no_secondary_controls)
 {
 	machine_of(1);
-	msr_set(cpu, 0x48E, msr_get(cpu, 0x48E) & ~(1ULL << 63));
+	msr_set(cpu, MSR_VMX_TRUE_PROCBASED_CTLS,
+		msr_get(cpu, MSR_VMX_TRUE_PROCBASED_CTLS) & ~(1ULL << 63));
 	start_and_launch();
 	ck_assert_uint_eq(mk.root_npt, 0);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0x80),
 			  MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls), 0);
@@ -160,34 +163,37 @@ START_TEST(what_other_cores_lack)
 {
 	machine_of(1);
 	machine_offers();
-	m.handoff->vmx[0x48B - 0x480] &= ~((uint64_t)SECONDARY_USER_WAIT << 32);
-	m.handoff->vmx[0x48E - 0x480] |= 1U << 23; /* must be 1 */
-	m.handoff->vmx[0x48C - 0x480] &= ~(uint64_t)(1 << 17); /* 1 GiB pages */
+	m.handoff->vmx[MSR_VMX_PROCBASED_CTLS2 - MSR_VMX_BASIC] &=
+		~((uint64_t)VMX_SECONDARY_USER_WAIT << 32);
+	m.handoff->vmx[MSR_VMX_TRUE_PROCBASED_CTLS - MSR_VMX_BASIC] |= 1U << 23; /* must be 1 */
+	m.handoff->vmx[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC] &=
+		~(uint64_t)(1 << 17); /* 1 GiB pages */
 	start_and_launch();
 	ck_assert_uint_eq(vmx.ept_vpid & 1 << 17, 0);
-	guest_exit(EXIT_CPUID);
-	ck_assert_uint_eq(
-		reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_USER_WAIT),
-		MK1_SUCCESS);
+	guest_exit(VMX_EXIT_CPUID);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+				    VMX_SECONDARY_USER_WAIT),
+			  MK1_SUCCESS);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
-				  SECONDARY_USER_WAIT,
+				  VMX_SECONDARY_USER_WAIT,
 			  0);
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & 1U << 23, 1U << 23);
 	SYS(control_exit);
-	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls) & SECONDARY_USER_WAIT,
-			  0);
+	ck_assert_uint_eq(
+		field(VMCS_secondary_proc_based_vm_execution_ctls) & VMX_SECONDARY_USER_WAIT, 0);
 }
 END_TEST
 
 START_TEST(secondary_controls_without_ept_and_vpid)
 {
 	machine_of(1);
-	msr_set(cpu, 0x48B, 0);
-	msr_drop(cpu, MSR_EPT_VPID_CAP);
+	msr_set(cpu, MSR_VMX_PROCBASED_CTLS2, 0);
+	msr_drop(cpu, MSR_VMX_EPT_VPID_CAP);
 	start_and_launch();
 	ck_assert_uint_eq(mk.root_npt, 0);
-	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_SECONDARY, 0);
-	guest_exit(EXIT_CPUID);
+	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls) & VMX_PRIMARY_SECONDARY,
+			  0);
+	guest_exit(VMX_EXIT_CPUID);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 }
@@ -199,7 +205,7 @@ START_TEST(ept_that_is_too_little)
 	static const uint64_t missing[] = { 1 << 6, 1 << 14, 1 << 20, 3 << 25 };
 
 	machine_of(1);
-	msr_set(cpu, MSR_EPT_VPID_CAP, msr_get(cpu, MSR_EPT_VPID_CAP) & ~missing[_i]);
+	msr_set(cpu, MSR_VMX_EPT_VPID_CAP, msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~missing[_i]);
 	start_and_launch();
 	ck_assert_uint_eq(mk.root_npt, 0);
 }
@@ -222,9 +228,12 @@ START_TEST(no_fixed_mtrrs_and_too_many_variable)
 	uint64_t entry;
 
 	machine_of(1);
-	msr_set(cpu, MSR_IA32_MTRR_CAP, 40);
+	msr_set(cpu, MSR_MTRR_CAP, 40);
 	for (uint32_t i = 0; i < 64; i++)
-		msr_set(cpu, 0x200 + i, i == 0 ? 0xC0000000 : i == 1 ? 0xFFC0000800 : 0);
+		msr_set(cpu, MSR_MTRR_PHYSBASE0 + i,
+			i == 0 ? 0xC0000000 :
+			i == 1 ? 0xFFC0000800 :
+				 0);
 	enter(0);
 	ck_assert_uint_gt(nested_walk(0xC0000000, &entry), 0);
 	ck_assert_uint_eq(entry >> 3 & 7, 0);
@@ -251,11 +260,11 @@ static void expect_type(uint64_t gpa, unsigned int level, uint64_t type)
 /* As Linux changes MTRRs: off, new values, on again, on every CPU. */
 static void change_mtrrs(uint64_t base, uint64_t mask)
 {
-	wrmsr_of_linux(MSR_IA32_MTRR_DEF_TYPE, 0x6);
+	wrmsr_of_linux(MSR_MTRR_DEF_TYPE, 0x6);
 	wrmsr_of_linux(0x202, base);
 	wrmsr_of_linux(0x203, mask);
 	ck_assert_str_eq(printed(), "");
-	wrmsr_of_linux(MSR_IA32_MTRR_DEF_TYPE, 0xC06);
+	wrmsr_of_linux(MSR_MTRR_DEF_TYPE, 0xC06);
 }
 
 START_TEST(mtrrs_are_followed)
@@ -292,7 +301,7 @@ START_TEST(mtrrs_are_followed)
 	nested_walk(ODD_OWNED, &entry);
 	ck_assert_uint_ne(entry & BSL_PTE_SPA, ODD_OWNED);
 	/* other MSRs have no say, and fixed ranges have */
-	wrmsr_of_linux(0xC0000103, 1);
+	wrmsr_of_linux(MSR_TSC_AUX, 1);
 	ck_assert_str_eq(printed(), "");
 	wrmsr_of_linux(0x268, 0x0606060606060600);
 	expect_printed("MTRRs have changed");
@@ -309,7 +318,7 @@ START_TEST(mtrrs_that_nobody_follows)
 {
 	machine_of(_i);
 	start_and_launch();
-	guest_exit(_i ? EXIT_CPUID : 0x72);
+	guest_exit(_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	(void)printed();
 	mk.root_npt = _i ? 0 : mk.root_npt;
 	change_mtrrs(0xC0000001, 0xFFFFF00800);
@@ -330,7 +339,7 @@ START_TEST(flushes)
 		      { 1ULL << 40 | 1ULL << 41, 2, 2, 2 } };
 
 	machine_of(1);
-	msr_set(cpu, MSR_EPT_VPID_CAP, msr_get(cpu, MSR_EPT_VPID_CAP) & ~cases[_i].dropped);
+	msr_set(cpu, MSR_VMX_EPT_VPID_CAP, msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~cases[_i].dropped);
 	start_and_launch();
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, 7), MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->arg[INSN_INVVPID][0], cases[_i].vpid_type);
@@ -360,7 +369,7 @@ END_TEST
 START_TEST(flush_with_invept_of_all_only)
 {
 	machine_of(1);
-	msr_set(cpu, MSR_EPT_VPID_CAP, msr_get(cpu, MSR_EPT_VPID_CAP) & ~(1ULL << 25));
+	msr_set(cpu, MSR_VMX_EPT_VPID_CAP, msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~(1ULL << 25));
 	start_and_launch();
 	vmx_flush_ept(field(VMCS_ept_pointer));
 	ck_assert_uint_eq(cpu->arg[INSN_INVEPT][0], 2);
@@ -370,7 +379,8 @@ END_TEST
 START_TEST(no_invvpid)
 {
 	machine_of(1);
-	msr_set(cpu, MSR_EPT_VPID_CAP, msr_get(cpu, MSR_EPT_VPID_CAP) & 0xFFFFFFFF & ~(1ULL << 42));
+	msr_set(cpu, MSR_VMX_EPT_VPID_CAP,
+		msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & 0xFFFFFFFF & ~(1ULL << 42));
 	start_and_launch();
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, 7), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, 0, 0x7000), MK1_SUCCESS);
@@ -540,7 +550,7 @@ static uint64_t plain_value(unsigned int number, uint8_t bytes, uint64_t own_pag
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
 		return 0x86186172;
 	case MK1_INTEL_exception_bitmap:
-		return 0x12345678 | EXCEPTION_MC;
+		return 0x12345678 | EXCEPTION_BIT(VECTOR_MC);
 	case MK1_INTEL_secondary_proc_based_vm_execution_ctls:
 		return 0xAA; /* EPT, RDTSCP, VPID, unrestricted */
 	case MK1_INTEL_vmexit_ctls:
@@ -654,17 +664,18 @@ START_TEST(refused_values)
 		unsigned int number;
 		uint64_t value;
 	} bad[] = {
-		{ MK1_INTEL_pin_based_vm_execution_ctls, PIN_POSTED_INTERRUPTS },
-		{ MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_TPR_SHADOW },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_APIC_ACCESS },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_X2APIC },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_APIC_REGISTERS },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VIRTUAL_INTERRUPTS },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VMFUNC },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_SHADOW_VMCS },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_PML },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_EPT_VE },
-		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_SUB_PAGE },
+		{ MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_POSTED_INTERRUPTS },
+		{ MK1_INTEL_primary_proc_based_vm_execution_ctls, VMX_PRIMARY_TPR_SHADOW },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_APIC_ACCESS },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_X2APIC },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_APIC_REGISTERS },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+		  VMX_SECONDARY_VIRTUAL_INTERRUPTS },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_VMFUNC },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_SHADOW_VMCS },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_PML },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_EPT_VE },
+		{ MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_SUB_PAGE },
 		{ MK1_INTEL_address_of_io_bitmap_a, 0 },
 		{ MK1_INTEL_address_of_io_bitmap_b, PHYS_BASE },
 		{ MK1_INTEL_address_of_msr_bitmaps, LINUX_RAM },
@@ -742,30 +753,32 @@ START_TEST(controls_are_completed)
 	in_vmexit();
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls),
-			  0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+			  0x16 | VMX_PIN_NMI_EXITING | VMX_PIN_VIRTUAL_NMIS);
 	ck_assert(!host_pp->vs->nmi_exiting);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING),
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_NMI_EXITING),
 			  MK1_SUCCESS);
 	ck_assert(host_pp->vs->nmi_exiting);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, 0),
 			  MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
-			  0x04006172 | PRIMARY_SECONDARY);
+			  0x04006172 | VMX_PRIMARY_SECONDARY);
 	put_field(VMCS_primary_proc_based_vm_execution_ctls,
-		  0x04006172 | PRIMARY_SECONDARY | PRIMARY_NMI_WINDOW);
+		  0x04006172 | VMX_PRIMARY_SECONDARY | VMX_PRIMARY_NMI_WINDOW);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls),
-			  0x04006172 | PRIMARY_SECONDARY);
+			  0x04006172 | VMX_PRIMARY_SECONDARY);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0),
 			  MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls),
-			  SECONDARY_EPT | SECONDARY_UNRESTRICTED);
+			  VMX_SECONDARY_EPT | VMX_SECONDARY_UNRESTRICTED);
 	/* the guest's mode follows EFER.LMA */
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_vmentry_ctls, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & ENTRY_IA32E_GUEST, ENTRY_IA32E_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & VMX_ENTRY_CTL_IA32E_GUEST,
+			  VMX_ENTRY_CTL_IA32E_GUEST);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_efer, 0), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & ENTRY_IA32E_GUEST, 0);
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_vmentry_ctls, ENTRY_IA32E_GUEST), MK1_SUCCESS);
-	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & ENTRY_IA32E_GUEST, 0);
+	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & VMX_ENTRY_CTL_IA32E_GUEST, 0);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_vmentry_ctls, VMX_ENTRY_CTL_IA32E_GUEST),
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & VMX_ENTRY_CTL_IA32E_GUEST, 0);
 	/* forced bits; with unrestricted guest not PE and PG */
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_cr0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_cr0), 0x20);
@@ -800,17 +813,17 @@ START_TEST(control_registers_of_a_guest)
 	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr4, 0x20), MK1_SUCCESS);
 	if (unrestricted) {
 		ck_assert_uint_eq(reg_write(1, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-					    PRIMARY_SECONDARY),
+					    VMX_PRIMARY_SECONDARY),
 				  MK1_SUCCESS);
 		ck_assert_uint_eq(reg_write(1, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-					    SECONDARY_EPT | SECONDARY_UNRESTRICTED),
+					    VMX_SECONDARY_EPT | VMX_SECONDARY_UNRESTRICTED),
 				  MK1_SUCCESS);
 	}
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), 0x10);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr4), 0x20);
 	ck_assert_uint_eq(SYS(vs_run_current, HANDLE), NOT_RETURNED);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr0), unrestricted ? 0x30 : 0x80000031);
 	ck_assert_uint_eq(reg_read(1, MK1_INTEL_cr4), 0x20 | CR4_VMXE);
 }
@@ -823,12 +836,15 @@ START_TEST(controls_that_the_cpu_lacks)
 		unsigned int number;
 		uint32_t msr;
 		uint64_t refused;
-	} controls[] = { { MK1_INTEL_pin_based_vm_execution_ctls, 0x48D, PIN_POSTED_INTERRUPTS },
-			 { MK1_INTEL_primary_proc_based_vm_execution_ctls, 0x48E,
-			   PRIMARY_TPR_SHADOW | PRIMARY_TERTIARY },
-			 { MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0x48B, 0x90E66311 },
-			 { MK1_INTEL_vmexit_ctls, 0x48F, EXIT_SECONDARY },
-			 { MK1_INTEL_vmentry_ctls, 0x490, 0 } };
+	} controls[] = { { MK1_INTEL_pin_based_vm_execution_ctls, MSR_VMX_TRUE_PINBASED_CTLS,
+			   VMX_PIN_POSTED_INTERRUPTS },
+			 { MK1_INTEL_primary_proc_based_vm_execution_ctls,
+			   MSR_VMX_TRUE_PROCBASED_CTLS,
+			   VMX_PRIMARY_TPR_SHADOW | VMX_PRIMARY_TERTIARY },
+			 { MK1_INTEL_secondary_proc_based_vm_execution_ctls,
+			   MSR_VMX_PROCBASED_CTLS2, 0x90E66311 },
+			 { MK1_INTEL_vmexit_ctls, MSR_VMX_TRUE_EXIT_CTLS, VMX_EXIT_CTL_SECONDARY },
+			 { MK1_INTEL_vmentry_ctls, MSR_VMX_TRUE_ENTRY_CTLS, 0 } };
 
 	in_vmexit();
 	for (unsigned int i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
@@ -850,9 +866,11 @@ END_TEST
 START_TEST(no_unrestricted_guest)
 {
 	machine_of(1);
-	msr_set(cpu, 0x48B, msr_get(cpu, 0x48B) & ~((uint64_t)SECONDARY_UNRESTRICTED << 32));
+	msr_set(cpu, MSR_VMX_PROCBASED_CTLS2,
+		msr_get(cpu, MSR_VMX_PROCBASED_CTLS2) &
+			~((uint64_t)VMX_SECONDARY_UNRESTRICTED << 32));
 	start_and_launch();
-	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls), SECONDARY_EPT);
+	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls), VMX_SECONDARY_EPT);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_cr0, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(field(VMCS_cr0), 0x80000021);
 }
@@ -916,12 +934,12 @@ START_TEST(segments)
 	state->tr.attrib = 0x89;
 	state->ldtr = (struct bf_segment){ 0x50, 0x82, 0xFF, 0xFFFF888000001000 };
 	start_and_launch();
-	ck_assert_uint_eq(field(VMCS_ds_attrib), AR_UNUSABLE);
+	ck_assert_uint_eq(field(VMCS_ds_attrib), VMX_AR_UNUSABLE);
 	ck_assert_uint_eq(field(VMCS_es_attrib), 0xC0F3);
 	ck_assert_uint_eq(field(VMCS_tr_attrib), 0x8B);
 	ck_assert_uint_eq(field(VMCS_ldtr_attrib), 0x82);
 	ck_assert_uint_eq(field(VMCS_cs_attrib), 0xA09B);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(state->ds.attrib, 0);
@@ -935,18 +953,18 @@ START_TEST(advance_ip)
 	in_vmexit();
 	put_field(VMCS_vmexit_instruction_length, 15);
 	put_field(VMCS_rip, 0xFFFFFFFF81000FFF);
-	put_field(VMCS_interruptibility_state, BLOCKING_BY_STI | BLOCKING_BY_NMI);
+	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_NMI);
 	put_field(VMCS_rflags, RFLAGS_RF | 2);
 	put_field(VMCS_pending_debug_exceptions, 0);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
 	ck_assert_uint_eq(field(VMCS_rip), 0xFFFFFFFF8100100E);
-	ck_assert_uint_eq(field(VMCS_interruptibility_state), BLOCKING_BY_NMI);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), VMX_BLOCKING_BY_NMI);
 	ck_assert_uint_eq(field(VMCS_rflags), 2);
 	ck_assert_uint_eq(field(VMCS_pending_debug_exceptions), 0);
 	/* single-step; unless it is for branches */
 	put_field(VMCS_rflags, RFLAGS_TF | 2);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
-	ck_assert_uint_eq(field(VMCS_pending_debug_exceptions), PENDING_DEBUG_BS);
+	ck_assert_uint_eq(field(VMCS_pending_debug_exceptions), VMX_PENDING_DEBUG_BS);
 	put_field(VMCS_pending_debug_exceptions, 0);
 	put_field(VMCS_debugctl, 2);
 	SYS(vs_advance_ip_and_run_current, HANDLE);
@@ -1012,11 +1030,11 @@ END_TEST
 START_TEST(an_nmi_is_owed)
 {
 	in_vmexit();
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING),
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_NMI_EXITING),
 			  MK1_SUCCESS);
 	if (_i)
 		ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-					    PRIMARY_NMI_WINDOW),
+					    VMX_PRIMARY_NMI_WINDOW),
 				  MK1_SUCCESS);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);

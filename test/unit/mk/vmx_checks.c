@@ -7,8 +7,7 @@
 
 #include "suites.h"
 
-#define CR4_PCIDE 0x20000
-#define EVENT(type, vector) (EVENT_VALID | (uint64_t)(type) << 8 | (vector))
+#define EVENT(type, vector) (VMX_EVENT_VALID | (uint64_t)(type) << 8 | (vector))
 
 static uint64_t spa;
 
@@ -28,7 +27,7 @@ static void good_state(void)
 	machine_of(1);
 	m.switch_pages[0]->cpu.ldtr = (struct bf_segment){ 0x50, 0x82, 0xFF, 0xFFFF888000001000 };
 	start_and_launch();
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	spa = host_pp->vs->block_spa;
 	put_field(VMCS_interruptibility_state, 0);
 	put_field(VMCS_activity_state, 0);
@@ -71,29 +70,29 @@ static const struct {
 	    { FIELD(gdtr_limit), 0, 0x10000, "GDTR" },
 	    { FIELD(idtr_base), 1ULL << 63, 0, "IDTR" },
 	    { FIELD(idtr_limit), 0, 0x10000, "IDTR" },
-	    { FIELD(cs_attrib), 0, AR_DB, "both CS.L and CS.D" },
+	    { FIELD(cs_attrib), 0, VMX_AR_DB, "both CS.L and CS.D" },
 	    { FIELD(rip), 1ULL << 63, 0, "RIP" },
 	    { FIELD(rflags), 2, 0, "RFLAGS" },
 	    { FIELD(rflags), 0, 1 << 22, "RFLAGS" },
 	    { FIELD(vmentry_interrupt_information_field), 0, EVENT(0, 0x30), "RFLAGS.IF clear" },
 	    { FIELD(activity_state), 0, 4, "activity state" },
 	    { FIELD(interruptibility_state), 0, 0x20, "interruptibility state" },
-	    { FIELD(interruptibility_state), 0, BLOCKING_BY_STI, "interruptibility state" },
+	    { FIELD(interruptibility_state), 0, VMX_BLOCKING_BY_STI, "interruptibility state" },
 	    { FIELD(interruptibility_state), 0, 3, "interruptibility state" },
 	    { FIELD(vmcs_link_pointer), 1, 0, "VMCS link pointer" },
-	    { FIELD(cs_attrib), 0, AR_UNUSABLE, "CS: selector" },
-	    { FIELD(tr_attrib), 0, AR_UNUSABLE, "TR: selector" },
-	    { FIELD(ss_attrib), AR_PRESENT, 0, "SS: selector" },
+	    { FIELD(cs_attrib), 0, VMX_AR_UNUSABLE, "CS: selector" },
+	    { FIELD(tr_attrib), 0, VMX_AR_UNUSABLE, "TR: selector" },
+	    { FIELD(ss_attrib), VMX_AR_PRESENT, 0, "SS: selector" },
 	    { FIELD(ss_attrib), 0, 0x100, "SS: selector" },
 	    { FIELD(ss_attrib), 0, 0x20000, "SS: selector" },
 	    { FIELD(ss_limit), 0xFFF, 0, "SS: selector" },
-	    { FIELD(ss_attrib), AR_G, 0, "SS: selector" },
+	    { FIELD(ss_attrib), VMX_AR_G, 0, "SS: selector" },
 	    { FIELD(ss_base), 0, 1ULL << 32, "SS: selector" },
-	    { FIELD(ss_attrib), AR_CODE_OR_DATA, 0, "SS: selector" },
-	    { FIELD(ss_attrib), AR_ACCESSED, 0, "SS: selector" },
-	    { FIELD(ldtr_attrib), 0, AR_CODE_OR_DATA, "LDTR: selector" },
+	    { FIELD(ss_attrib), VMX_AR_CODE_OR_DATA, 0, "SS: selector" },
+	    { FIELD(ss_attrib), VMX_AR_ACCESSED, 0, "SS: selector" },
+	    { FIELD(ldtr_attrib), 0, VMX_AR_CODE_OR_DATA, "LDTR: selector" },
 	    { FIELD(ldtr_base), 1ULL << 63, 0, "LDTR: selector" },
-	    { FIELD(tr_attrib), AR_BUSY, 0, "TR: selector" },
+	    { FIELD(tr_attrib), VMX_AR_BUSY, 0, "TR: selector" },
 	    { FIELD(gs_base), 1ULL << 63, 0, "GS: selector" } };
 #define NR_BAD ((int)(sizeof(bad) / sizeof(bad[0])))
 
@@ -124,7 +123,8 @@ START_TEST(combinations)
 	ck_assert_ptr_null(strstr(broken(), "LMA"));
 	/* outside of long mode: PCIDE, RIP and CS.D have other rules */
 	put_field(VMCS_cr0, field(VMCS_cr0) | CR0_PE | CR0_PG);
-	put_field(VMCS_vmentry_ctls, field(VMCS_vmentry_ctls) & ~(uint64_t)ENTRY_IA32E_GUEST);
+	put_field(VMCS_vmentry_ctls,
+		  field(VMCS_vmentry_ctls) & ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST);
 	put_field(VMCS_efer, 0);
 	put_field(VMCS_cr4, field(VMCS_cr4) | CR4_PCIDE);
 	put_field(VMCS_cs_attrib, 0xC09B);
@@ -151,10 +151,10 @@ START_TEST(events_and_interruptibility)
 {
 	good_state();
 	put_field(VMCS_rflags, RFLAGS_IF | 2);
-	put_field(VMCS_interruptibility_state, BLOCKING_BY_STI);
+	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_STI);
 	put_field(VMCS_vmentry_interrupt_information_field, EVENT(0, 0x30));
 	ck_assert_str_eq(broken(), "");
-	put_field(VMCS_interruptibility_state, BLOCKING_BY_NMI);
+	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_NMI);
 	ck_assert_str_eq(broken(), "");
 	put_field(VMCS_vmentry_interrupt_information_field, EVENT(2, 2));
 	ck_assert_ptr_nonnull(strstr(broken(), "an NMI is injected while NMIs are blocked"));

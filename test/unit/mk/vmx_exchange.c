@@ -6,16 +6,6 @@
 
 #include "suites.h"
 
-#define MSR_EXIT_CTLS 0x48F /* TRUE_ */
-#define MSR_ENTRY_CTLS 0x490
-#define MSR_PERF_GLOBAL_CTRL 0x38F
-#define MSR_RTIT_CTL 0x570
-#define MSR_DS_AREA 0x600
-#define MSR_S_CET 0x6A2
-#define MSR_ISST 0x6A8
-#define MSR_PKRS 0x6E1
-#define MSR_LBR_CTL 0x14CE
-
 /* What is exchanged, but for SSP, which is no MSR: as Linux has it, and as it left it. */
 static const struct {
 	uint32_t msr;
@@ -29,8 +19,8 @@ static const struct {
 	{ MSR_DS_AREA, STATE(ds_area), 0, 0, false },
 	{ MSR_PKRS, STATE(pkrs), 0x2818, 0x2C06, false },
 	{ MSR_S_CET, STATE(s_cet), 0x6828, 0x6C18, false },
-	{ MSR_ISST, STATE(isst_addr), 0x682C, 0x6C1C, false },
-	{ MSR_IA32_DEBUGCTL, STATE(debugctl), VMCS_debugctl, 0, true }
+	{ MSR_ISST_ADDR, STATE(isst_addr), 0x682C, 0x6C1C, false },
+	{ MSR_DEBUGCTL, STATE(debugctl), VMCS_debugctl, 0, true }
 };
 #define NR_ALL (sizeof(all) / sizeof(all[0]))
 
@@ -51,10 +41,10 @@ static void machine_with_all(uint32_t entry, uint32_t exit)
 	cpuid_set(1, 0, 0, 0, 0x4020020, 1U << 12 | 1U << 21);
 	cpuid_set(7, 0, 0, 1U << 25, 1U << 31 | 1U << 7, 1U << 20 | 1U << 19);
 	cpuid_set(0xA, 0, 2, 0, 0, 0);
-	msr_set(cpu, MSR_ENTRY_CTLS,
-		(msr_get(cpu, MSR_ENTRY_CTLS) & ~(1ULL << 45)) | (uint64_t)entry << 32);
-	msr_set(cpu, MSR_EXIT_CTLS,
-		(msr_get(cpu, MSR_EXIT_CTLS) & ~(1ULL << 44)) | (uint64_t)exit << 32);
+	msr_set(cpu, MSR_VMX_TRUE_ENTRY_CTLS,
+		(msr_get(cpu, MSR_VMX_TRUE_ENTRY_CTLS) & ~(1ULL << 45)) | (uint64_t)entry << 32);
+	msr_set(cpu, MSR_VMX_TRUE_EXIT_CTLS,
+		(msr_get(cpu, MSR_VMX_TRUE_EXIT_CTLS) & ~(1ULL << 44)) | (uint64_t)exit << 32);
 	for (unsigned int i = 0; i < NR_ALL; i++) {
 		*member(i) = 0x1000 + i;
 		msr_set(cpu, all[i].msr, all[i].runs ? 0 : *member(i));
@@ -91,7 +81,7 @@ START_TEST(by_controls)
 	}
 	ck_assert_uint_eq(field(0x682A), 0x7000);
 	ck_assert_uint_eq(field(0x6C1A), 0);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	/* no extension turns them off, and another VS has its own */
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_vmexit_ctls, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_vmentry_ctls, 0), MK1_SUCCESS);
@@ -151,7 +141,7 @@ START_TEST(by_lists)
 		entry->value = 0x2000 + i;
 	}
 	msr_set(cpu, MSR_DS_AREA, area->host[VMX_NR_MSRS].value); /* by the exit */
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 	ck_assert_uint_eq(m.switch_pages[0]->cpu.perf_global_ctrl, 0x2000);
@@ -168,7 +158,7 @@ START_TEST(in_the_cpu)
 	start_and_launch();
 	ck_assert_uint_eq(msr_get(cpu, MSR_LBR_CTL), 0x1002);
 	ck_assert_uint_eq(msr_get(cpu, MSR_PKRS), 0x1004);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	msr_set(cpu, MSR_LBR_CTL, 0x2002);
 	msr_set(cpu, MSR_S_CET, 0x2005);
 	SYS(vs_promote, HANDLE, 0);
@@ -196,7 +186,7 @@ START_TEST(not_in_the_lists)
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS + 2);
 	ck_assert_ptr_null(
 		listed(area_of(host_pp->vs)->guest, _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
 }

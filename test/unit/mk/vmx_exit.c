@@ -6,7 +6,7 @@
 
 #include "suites.h"
 
-#define EVENT(type, vector) (EVENT_VALID | (uint64_t)(type) << 8 | (vector))
+#define EVENT(type, vector) (VMX_EVENT_VALID | (uint64_t)(type) << 8 | (vector))
 #define ANY (~0ULL)
 
 static uint64_t field(uint32_t encoding)
@@ -32,12 +32,12 @@ static void running(void)
 static void in_vmexit(void)
 {
 	running();
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 }
 
 static bool nmi_window(void)
 {
-	return field(VMCS_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW;
+	return field(VMCS_primary_proc_based_vm_execution_ctls) & VMX_PRIMARY_NMI_WINDOW;
 }
 
 /* --- into the guest --------------------------------------------------------------------------- */
@@ -47,7 +47,7 @@ START_TEST(launch_then_resume)
 	machine_of(1);
 	start_and_launch();
 	ck_assert(!ended.launched);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(ended.launched);
@@ -66,7 +66,7 @@ START_TEST(cr2_and_dr6_go_with_the_guest)
 	ck_assert_uint_eq(cpu->dr[6], 0xFFFF0FF1);
 	cpu->cr2 = 0x3333; /* the guest's own page fault */
 	cpu->dr[6] = 0xFFFF0FF2;
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_cr2), 0x3333);
 	ck_assert_uint_eq(reg_read(0, MK1_INTEL_dr6), 0xFFFF0FF2);
 }
@@ -79,7 +79,7 @@ START_TEST(one_thing_differs)
 
 	in_vmexit();
 	SYS(vs_run_current, HANDLE);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert(!host_pp->entry_dirty);
 	f.vector = _i < 2 ? VECTOR_DB : VECTOR_NMI;
 	if (_i == 0)
@@ -102,9 +102,9 @@ START_TEST(every_exit_catches_up)
 	SYS(vs_run_current, HANDLE);
 	tlb_generation++;
 	if (_i)
-		RUN(vmx_entry_failed(FLAG_CF));
+		RUN(vmx_entry_failed(RFLAGS_CF));
 	else
-		guest_exit(EXIT_CPUID);
+		guest_exit(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
 }
 END_TEST
@@ -115,13 +115,13 @@ START_TEST(nmi_in_the_guest)
 {
 	running();
 	put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
-	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(cpu->count[INSN_IRET], 1); /* NMIs are possible again */
 	ck_assert(nmi_window());
 	/* behind STI some CPUs open the window, but do not take the NMI */
-	put_field(VMCS_interruptibility_state, BLOCKING_BY_STI);
-	guest_exit(EXIT_NMI_WINDOW);
+	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_STI);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(2, 2));
 	ck_assert_uint_eq(field(VMCS_interruptibility_state), 0);
@@ -133,12 +133,12 @@ END_TEST
 START_TEST(nmi_that_the_extension_wants)
 {
 	in_vmexit();
-	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING),
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_NMI_EXITING),
 			  MK1_SUCCESS);
 	put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
-	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, EXIT_EXCEPTION_OR_NMI);
+	ck_assert_uint_eq(ended.arg1, VMX_EXIT_EXCEPTION_NMI);
 	ck_assert_uint_eq(cpu->count[INSN_IRET], 1);
 	ck_assert(!host_pp->nmi_pending);
 }
@@ -148,7 +148,7 @@ START_TEST(exception_in_the_guest)
 {
 	running();
 	put_field(VMCS_vmexit_interruption_information, EVENT(3, 14));
-	guest_exit(EXIT_EXCEPTION_OR_NMI);
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(cpu->count[INSN_IRET], 0);
 }
@@ -188,7 +188,7 @@ START_TEST(nmi_window_of_another_vs)
 	SYS(vs_run, HANDLE, 0, 0, 1);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	put_field(VMCS_vmentry_interrupt_information_field, 0);
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), 0);
 	ck_assert(!nmi_window());
@@ -199,16 +199,17 @@ END_TEST
 START_TEST(nmi_window_of_the_extension)
 {
 	in_vmexit();
-	ck_assert_uint_eq(
-		reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_NMI_WINDOW),
-		MK1_SUCCESS);
-	guest_exit(EXIT_NMI_WINDOW);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+				    VMX_PRIMARY_NMI_WINDOW),
+			  MK1_SUCCESS);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, EXIT_NMI_WINDOW);
-	ck_assert(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) & PRIMARY_NMI_WINDOW);
+	ck_assert_uint_eq(ended.arg1, VMX_EXIT_NMI_WINDOW);
+	ck_assert(reg_read(0, MK1_INTEL_primary_proc_based_vm_execution_ctls) &
+		  VMX_PRIMARY_NMI_WINDOW);
 	/* ours comes first, and the extension's stays open */
 	host_pp->nmi_pending = true;
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(2, 2));
 	ck_assert(nmi_window());
@@ -221,7 +222,7 @@ START_TEST(entry_failed)
 {
 	in_vmexit();
 	put_field(VMCS_vm_instruction_error, 7);
-	RUN(vmx_entry_failed(FLAG_ZF));
+	RUN(vmx_entry_failed(RFLAGS_ZF));
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_failed(BF_ERR_VS_INVALID);
 	ck_assert_uint_eq(status_of(0)->detail, 7);
@@ -234,7 +235,7 @@ START_TEST(entry_failed_without_a_vmcs)
 	in_vmexit();
 	if (_i)
 		vmx_fail(INSN_VMREAD, VMCS_vm_instruction_error, 1);
-	RUN(vmx_entry_failed(_i ? FLAG_ZF : FLAG_CF));
+	RUN(vmx_entry_failed(_i ? RFLAGS_ZF : RFLAGS_CF));
 	expect_failed(BF_ERR_MK_VMCS);
 	expect_printed("VM entry failed: no current VMCS");
 }
@@ -254,10 +255,12 @@ START_TEST(entry_refused)
 	running();
 	put_field(VMCS_rflags, 0);
 	(void)printed();
-	guest_exit(EXIT_ENTRY_FAILED | (_i ? EXIT_MSR_LOADING : EXIT_INVALID_STATE));
+	guest_exit(VMX_EXIT_ENTRY_FAILED |
+		   (_i ? VMX_EXIT_ENTRY_MSR_LOADING : VMX_EXIT_ENTRY_GUEST_STATE));
 	ck_assert_int_eq(ended.end, END_LEFT); /* nothing was launched yet */
 	expect_failed(BF_ERR_VS_INVALID);
-	ck_assert_uint_eq(status_of(0)->detail, _i ? EXIT_MSR_LOADING : EXIT_INVALID_STATE);
+	ck_assert_uint_eq(status_of(0)->detail,
+			  _i ? VMX_EXIT_ENTRY_MSR_LOADING : VMX_EXIT_ENTRY_GUEST_STATE);
 	ck_assert_uint_eq(strstr(printed(), "broken: RFLAGS") != NULL, !_i);
 }
 END_TEST
@@ -276,7 +279,7 @@ START_TEST(entry_met_a_machine_check)
 	exits = status_of(0)->exits;
 	msr_set(cpu, MSR_MCG_STATUS, 5); /* MCIP, RIPV */
 	put_field(VMCS_vmentry_interrupt_information_field, EVENT(0, 0x30));
-	guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(!ended.launched);
 	ck_assert_uint_eq(status_of(0)->exits, exits);
@@ -284,13 +287,13 @@ START_TEST(entry_met_a_machine_check)
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(0, 0x30));
 	ck_assert(host_pp->mc_pending);
 	put_field(VMCS_vmentry_interrupt_information_field, 0);
-	guest_exit(EXIT_NMI_WINDOW);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(3, VECTOR_MC));
 	ck_assert(!host_pp->mc_pending);
 	/* what cannot go on */
 	msr_set(cpu, MSR_MCG_STATUS, 4);
-	guest_exit(EXIT_ENTRY_FAILED | EXIT_MACHINE_CHECK);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
 	ck_assert_int_eq(ended.end, END_RESET);
 }
 END_TEST
@@ -305,8 +308,8 @@ START_TEST(ept_violations)
 	} events[] = { { 0, 0, false, false },
 		       { EVENT(0, 0x30), EVENT(0, 0x30), false, false },
 		       { EVENT(2, 2) | 0x1000, EVENT(2, 2), false, false },
-		       { EVENT(3, 14) | EVENT_ERROR_CODE, EVENT(3, 14) | EVENT_ERROR_CODE, true,
-			 false },
+		       { EVENT(3, 14) | VMX_EVENT_ERROR_CODE, EVENT(3, 14) | VMX_EVENT_ERROR_CODE,
+			 true, false },
 		       { EVENT(4, 0x80), EVENT(4, 0x80), false, true },
 		       { EVENT(6, 3), EVENT(6, 3), false, true } };
 
@@ -320,29 +323,30 @@ START_TEST(ept_violations)
 		put_field(VMCS_vmentry_instruction_length, 0);
 		put_field(VMCS_vmentry_interrupt_information_field, 0);
 		put_field(VMCS_interruptibility_state,
-			  BLOCKING_BY_NMI | (i == 2 ? BLOCKING_BY_STI : 0));
-		guest_exit(EXIT_EPT_VIOLATION);
+			  VMX_BLOCKING_BY_NMI | (i == 2 ? VMX_BLOCKING_BY_STI : 0));
+		guest_exit(VMX_EXIT_EPT_VIOLATION);
 		ck_assert_int_eq(ended.end, END_GUEST);
 		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field),
 				  events[i].injected);
 		ck_assert_uint_eq(field(VMCS_vmentry_exception_error_code),
 				  events[i].error_code ? 0x77 : 0);
 		ck_assert_uint_eq(field(VMCS_vmentry_instruction_length), events[i].length ? 3 : 0);
-		ck_assert_uint_eq(field(VMCS_interruptibility_state), i == 2 ? 0 : BLOCKING_BY_NMI);
+		ck_assert_uint_eq(field(VMCS_interruptibility_state),
+				  i == 2 ? 0 : VMX_BLOCKING_BY_NMI);
 	}
 	/* IRET that is executed again finds NMIs blocked as it did */
 	put_field(VMCS_idt_vectoring_information_field, 0);
 	put_field(VMCS_interruptibility_state, 0);
-	put_field(VMCS_exit_qualification, EPT_VIOLATION_IRET);
-	guest_exit(EXIT_EPT_VIOLATION);
-	ck_assert_uint_eq(field(VMCS_interruptibility_state), BLOCKING_BY_NMI);
+	put_field(VMCS_exit_qualification, VMX_QUAL_EPT_IRET);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), VMX_BLOCKING_BY_NMI);
 	/* cannot be mended, or another table: the extension's */
 	put_field(VMCS_physical_address, 1ULL << 48);
-	guest_exit(EXIT_EPT_VIOLATION);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
 	put_field(VMCS_physical_address, RAM_TOP);
-	guest_exit(EXIT_EPT_VIOLATION);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
 	ck_assert_int_eq(ended.end, END_RING3);
 }
 END_TEST
@@ -353,20 +357,20 @@ START_TEST(vmcall)
 {
 	in_vmexit();
 	/* another word, user space, an instruction without length, not Linux */
-	guest_exit(EXIT_VMCALL);
+	guest_exit(VMX_EXIT_VMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
 	put_field(VMCS_ss_attrib, 0xC0F3);
-	guest_exit(EXIT_VMCALL);
+	guest_exit(VMX_EXIT_VMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
 	put_field(VMCS_ss_attrib, 0xC093);
 	put_field(VMCS_vmexit_instruction_length, 0);
-	guest_exit(EXIT_VMCALL);
+	guest_exit(VMX_EXIT_VMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	SYS(vs_run, HANDLE, 0, 0, 1);
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
-	guest_exit(EXIT_VMCALL);
+	guest_exit(VMX_EXIT_VMCALL);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg0, 1);
 }
@@ -378,16 +382,16 @@ END_TEST
 START_TEST(init_signal)
 {
 	in_vmexit();
-	guest_exit(EXIT_INIT);
+	guest_exit(VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, EXIT_INIT);
+	ck_assert_uint_eq(ended.arg1, VMX_EXIT_INIT);
 	msr_set(cpu, MSR_APIC_BASE, 0xFEE00900);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	SYS(vs_run, HANDLE, 0, 0, 1);
-	guest_exit(EXIT_INIT);
+	guest_exit(VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_RING3); /* a guest of the extension's */
 	SYS(vs_run, HANDLE, 0, 0, 0);
-	guest_exit(EXIT_INIT);
+	guest_exit(VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_RESET);
 	expect_printed("INIT of the boot processor: the machine is reset");
 }
@@ -402,14 +406,14 @@ START_TEST(cpuid_leaf)
 	put_field(VMCS_ss_attrib, 0xC0F3);
 	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
 	abi_gprs()[BF_RCX] = MK1_CPUID_STOP;
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_rip), 0x1002);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x11);
 	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
 	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
 	put_field(VMCS_ss_attrib, 0xC093);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
 }
@@ -418,7 +422,7 @@ END_TEST
 START_TEST(exits_are_counted_by_reason)
 {
 	running();
-	guest_exit(EXIT_TRIPLE_FAULT);
+	guest_exit(VMX_EXIT_TRIPLE_FAULT);
 	guest_exit(64);
 	guest_exit(77);
 	ck_assert_uint_eq(status_of(0)->exit_count[2], 1);
@@ -433,7 +437,7 @@ END_TEST
 /* --- alone ------------------------------------------------------------------------------------ */
 
 #define EVENT_UD EVENT(3, VECTOR_UD)
-#define EVENT_GP (EVENT(3, VECTOR_GP) | EVENT_ERROR_CODE)
+#define EVENT_GP (EVENT(3, VECTOR_GP) | VMX_EVENT_ERROR_CODE)
 
 static void alone(void)
 {
@@ -475,24 +479,25 @@ START_TEST(nothing_more_exits)
 	in_vmexit();
 	reg_write(0, MK1_INTEL_exception_bitmap, 0xFFFFFFFF);
 	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-		  0x0600E1F2 | PRIMARY_NMI_WINDOW);
-	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, SECONDARY_VPID | 4);
+		  0x0600E1F2 | VMX_PRIMARY_NMI_WINDOW);
+	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, VMX_SECONDARY_VPID | 4);
 	reg_write(0, MK1_INTEL_virtual_processor_identifier, 1);
-	reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, PIN_NMI_EXITING | 1);
+	reg_write(0, MK1_INTEL_pin_based_vm_execution_ctls, VMX_PIN_NMI_EXITING | 1);
 	reg_write(0, MK1_INTEL_ept_pointer, 0x1E);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_exception_bitmap), 0);
 	/* the NMI that the extension waited to inject is Linux's all the same */
 	ck_assert_uint_eq(field(VMCS_primary_proc_based_vm_execution_ctls),
-			  0x04006172 | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY |
-				  PRIMARY_NMI_WINDOW);
+			  0x04006172 | VMX_PRIMARY_MSR_BITMAPS | VMX_PRIMARY_SECONDARY |
+				  VMX_PRIMARY_NMI_WINDOW);
 	ck_assert_uint_eq(field(VMCS_secondary_proc_based_vm_execution_ctls),
-			  SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_VPID |
-				  SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES |
-				  SECONDARY_USER_WAIT | SECONDARY_PCONFIG);
+			  VMX_SECONDARY_EPT | VMX_SECONDARY_UNRESTRICTED | VMX_SECONDARY_VPID |
+				  VMX_SECONDARY_RDTSCP | VMX_SECONDARY_INVPCID |
+				  VMX_SECONDARY_XSAVES | VMX_SECONDARY_USER_WAIT |
+				  VMX_SECONDARY_PCONFIG);
 	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls),
-			  0x16 | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+			  0x16 | VMX_PIN_NMI_EXITING | VMX_PIN_VIRTUAL_NMIS);
 	ck_assert_uint_eq(field(VMCS_ept_pointer), vmx_root_eptp());
 	ck_assert_uint_eq(field(VMCS_address_of_msr_bitmaps), vmx.open_maps);
 	ck_assert(host_pp->nmi_pending);
@@ -503,7 +508,7 @@ END_TEST
 START_TEST(a_window_for_no_nmi)
 {
 	in_vmexit();
-	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, PRIMARY_NMI_WINDOW);
+	reg_write(0, MK1_INTEL_primary_proc_based_vm_execution_ctls, VMX_PRIMARY_NMI_WINDOW);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(!host_pp->nmi_pending);
@@ -527,11 +532,11 @@ END_TEST
 START_TEST(nothing_of_xsaves_and_ept)
 {
 	machine_of(1);
-	msr_set(cpu, 0x48B, (uint64_t)SECONDARY_VPID << 32);
+	msr_set(cpu, MSR_VMX_PROCBASED_CTLS2, (uint64_t)VMX_SECONDARY_VPID << 32);
 	start_and_launch();
 	put_field(VMCS_vmentry_interrupt_information_field, 0);
 	put_field(VMCS_idt_vectoring_information_field, 0);
-	guest_exit(EXIT_CPUID);
+	guest_exit(VMX_EXIT_CPUID);
 	reg_write(0, MK1_INTEL_secondary_proc_based_vm_execution_ctls, 0);
 	SYS(control_exit);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -558,7 +563,7 @@ START_TEST(cpuid_alone)
 	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE);
 	abi_gprs()[BF_RAX] = 0xABCD00000001;
 	abi_gprs()[BF_RCX] = 0;
-	expect_skipped(EXIT_CPUID);
+	expect_skipped(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x11);
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
 	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xF7FFFFFF); /* OSXSAVE is the guest's */
@@ -566,20 +571,20 @@ START_TEST(cpuid_alone)
 	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE | CR4_OSXSAVE | 0x400000);
 	abi_gprs()[BF_RAX] = 1;
 	abi_gprs()[BF_RCX] = 0;
-	expect_skipped(EXIT_CPUID);
+	expect_skipped(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF);
 	abi_gprs()[BF_RAX] = 7;
 	abi_gprs()[BF_RCX] = 0;
-	expect_skipped(EXIT_CPUID);
+	expect_skipped(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF); /* OSPKE */
 	put_field(VMCS_cr4, CR4_PAE | CR4_VMXE);
 	abi_gprs()[BF_RAX] = 7;
 	abi_gprs()[BF_RCX] = 0;
-	expect_skipped(EXIT_CPUID);
+	expect_skipped(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFEF);
 	abi_gprs()[BF_RAX] = 7;
 	abi_gprs()[BF_RCX] = 1;
-	expect_skipped(EXIT_CPUID);
+	expect_skipped(VMX_EXIT_CPUID);
 	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0xFFFFFFFF);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 5);
 }
@@ -591,39 +596,46 @@ START_TEST(xsetbv_alone)
 	abi_gprs()[BF_RCX] = 0x100000000;
 	abi_gprs()[BF_RAX] = 3;
 	abi_gprs()[BF_RDX] = 0;
-	expect_skipped(EXIT_XSETBV);
+	expect_skipped(VMX_EXIT_XSETBV);
 	ck_assert_uint_eq(cpu->xcr0, 3);
 	abi_gprs()[BF_RCX] = 1; /* no such XCR */
-	expect_injected(EXIT_XSETBV, EVENT_GP);
+	expect_injected(VMX_EXIT_XSETBV, EVENT_GP);
 	abi_gprs()[BF_RCX] = 0;
 	abi_gprs()[BF_RAX] = 0;
-	expect_injected(EXIT_XSETBV, EVENT_GP);
+	expect_injected(VMX_EXIT_XSETBV, EVENT_GP);
 	abi_gprs()[BF_RAX] = 7;
 	put_field(VMCS_ss_attrib, 0xC0F3);
-	expect_injected(EXIT_XSETBV, EVENT_GP);
+	expect_injected(VMX_EXIT_XSETBV, EVENT_GP);
 	ck_assert_uint_eq(cpu->xcr0, 3);
 	/* in real mode, exceptions have no error code */
 	put_field(VMCS_cr0, 0x20);
-	expect_injected(EXIT_XSETBV, EVENT(3, VECTOR_GP));
+	expect_injected(VMX_EXIT_XSETBV, EVENT(3, VECTOR_GP));
 }
 END_TEST
 
 START_TEST(other_instructions_alone)
 {
-	static const uint64_t ud[] = { EXIT_GETSEC,   EXIT_VMCLEAR, 20,		  26,
-				       EXIT_VMXON,    EXIT_INVEPT,  EXIT_INVVPID, EXIT_VMFUNC,
-				       EXIT_SEAMCALL, EXIT_TDCALL };
+	static const uint64_t ud[] = { VMX_EXIT_GETSEC,
+				       VMX_EXIT_VMCLEAR,
+				       20,
+				       26,
+				       VMX_EXIT_VMXON,
+				       VMX_EXIT_INVEPT,
+				       VMX_EXIT_INVVPID,
+				       VMX_EXIT_VMFUNC,
+				       VMX_EXIT_SEAMCALL,
+				       VMX_EXIT_TDCALL };
 
 	alone();
 	abi_gprs()[BF_RAX] = 0;
 	for (unsigned int i = 0; i < sizeof(ud) / sizeof(ud[0]); i++)
 		expect_injected(ud[i], EVENT_UD);
 	abi_gprs()[BF_RCX] = 0x10; /* of a CPU without MSR bitmaps; the others: outer.c */
-	expect_injected(EXIT_RDMSR, EVENT_GP);
-	expect_injected(EXIT_WRMSR, EVENT_GP);
-	expect_skipped(EXIT_INVD);
+	expect_injected(VMX_EXIT_RDMSR, EVENT_GP);
+	expect_injected(VMX_EXIT_WRMSR, EVENT_GP);
+	expect_skipped(VMX_EXIT_INVD);
 	put_field(VMCS_ss_attrib, 0xC0F3);
-	expect_injected(EXIT_INVD, EVENT_GP);
+	expect_injected(VMX_EXIT_INVD, EVENT_GP);
 }
 END_TEST
 
@@ -654,17 +666,17 @@ START_TEST(mov_to_cr_alone)
 		else
 			abi_gprs()[order[i]] = value;
 		put_field(VMCS_exit_qualification, qualification(4, i, 0));
-		expect_skipped(EXIT_CR);
+		expect_skipped(VMX_EXIT_CR_ACCESS);
 		ck_assert_uint_eq(vmx_guest_cr4(), value);
 		ck_assert_uint_eq(field(VMCS_cr4), value | CR4_VMXE);
 	}
 	abi_gprs()[BF_RAX] = cr0 & ~(uint64_t)CR0_NE;
 	put_field(VMCS_exit_qualification, qualification(0, 0, 0));
-	expect_skipped(EXIT_CR);
+	expect_skipped(VMX_EXIT_CR_ACCESS);
 	ck_assert_uint_eq(vmx_guest_cr0(), cr0 & ~(uint64_t)CR0_NE);
 	ck_assert_uint_eq(field(VMCS_cr0), cr0);
 	abi_gprs()[BF_RAX] = cr0 | 0x60000000; /* CD and NW */
-	expect_skipped(EXIT_CR);
+	expect_skipped(VMX_EXIT_CR_ACCESS);
 }
 END_TEST
 
@@ -684,7 +696,7 @@ START_TEST(mov_to_cr_refused)
 	cr4 = vmx_guest_cr4();
 	abi_gprs()[BF_RAX] = (bad[_i].cr ? cr4 : cr0) ^ bad[_i].flipped;
 	put_field(VMCS_exit_qualification, qualification(bad[_i].cr, 0, bad[_i].access));
-	expect_injected(EXIT_CR, EVENT_GP);
+	expect_injected(VMX_EXIT_CR_ACCESS, EVENT_GP);
 	ck_assert_uint_eq(vmx_guest_cr0(), cr0);
 	ck_assert_uint_eq(vmx_guest_cr4(), cr4);
 }
@@ -694,7 +706,7 @@ END_TEST
 START_TEST(unknown_exit_alone)
 {
 	alone();
-	guest_exit(EXIT_TRIPLE_FAULT);
+	guest_exit(VMX_EXIT_TRIPLE_FAULT);
 	ck_assert_int_eq(ended.end, END_RESET);
 	expect_printed("exit 2, and no extension");
 }
@@ -704,7 +716,7 @@ START_TEST(no_length_alone)
 {
 	alone();
 	put_field(VMCS_vmexit_instruction_length, 0);
-	guest_exit(EXIT_INVD);
+	guest_exit(VMX_EXIT_INVD);
 	ck_assert_int_eq(ended.end, END_RESET);
 }
 END_TEST
