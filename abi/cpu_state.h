@@ -123,7 +123,8 @@ struct bf_cpu_state {
 
 /*
  * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and
- * the bits of EAX, EBX, ECX, EDX of which one says that it is there).
+ * the bits of EAX, EBX, ECX, EDX of which one says that it is there); their names are those of
+ * abi/hw/x86.h, which whoever expands the list includes.
  *
  * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store
  * can even make it write to memory, by linear addresses that are Linux's: they are 0 from before
@@ -131,16 +132,16 @@ struct bf_cpu_state {
  * before that switch, so switch.S stops once more what was in use.
  */
 #define BF_RUNNING_MSRS(X) \
-	X(debugctl, 0x1D9, 1, 0, 0, 0x20, 0) /* with VMX */ \
-	X(perf_global_ctrl, 0x38F, 0xA, 0xFE, 0, 0, 0) /* version 2 of the counters */ \
-	X(rtit_ctl, 0x570, 7, 0, 0x2000000, 0, 0) /* Processor Trace */ \
-	X(lbr_ctl, 0x14CE, 7, 0, 0, 0, 0x80000) /* architectural last-branch records */
+	X(debugctl, MSR_DEBUGCTL, 1, 0, 0, CPUID_1_ECX_VMX, 0) /* with VMX */ \
+	X(perf_global_ctrl, MSR_PERF_GLOBAL_CTRL, 0xA, CPUID_A_EAX_VERSION_2, 0, 0, 0) \
+	X(rtit_ctl, MSR_RTIT_CTL, 7, 0, CPUID_7_EBX_PT, 0, 0) \
+	X(lbr_ctl, MSR_LBR_CTL, 7, 0, 0, 0, CPUID_7_EDX_ARCH_LBR)
 #define BF_OPTIONAL_MSRS(X) \
 	BF_RUNNING_MSRS(X) \
-	X(ds_area, 0x600, 1, 0, 0, 0, 0x200000) /* debug store: PEBS, branch trace store */ \
-	X(pkrs, 0x6E1, 7, 0, 0, 0x80000000, 0) \
-	X(s_cet, 0x6A2, 7, 0, 0, 0x80, 0x100000) /* shadow stacks, indirect-branch tracking */ \
-	X(isst_addr, 0x6A8, 7, 0, 0, 0x80, 0)
+	X(ds_area, MSR_DS_AREA, 1, 0, 0, 0, CPUID_1_EDX_DS) \
+	X(pkrs, MSR_PKRS, 7, 0, 0, CPUID_7_ECX_PKS, 0) \
+	X(s_cet, MSR_S_CET, 7, 0, 0, CPUID_7_ECX_CET_SS, CPUID_7_EDX_CET_IBT) \
+	X(isst_addr, MSR_ISST_ADDR, 7, 0, 0, CPUID_7_ECX_CET_SS, 0)
 
 #define BF_SWITCH_GDT_ENTRIES 4 /* null, unused, ring-0 code and data where Linux has them */
 #define BF_SWITCH_IDT_ENTRIES 3 /* up to the NMI, the one event that cannot be masked here */

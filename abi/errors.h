@@ -140,4 +140,10 @@
 #define BF_ERROR_ENUM(number, name, err, text, hint) BF_ERR_##name = (number),
 enum bf_error { BF_ERRORS(BF_ERROR_ENUM) };
 
+/* What an error is about, by the groups above. */
+#define BF_ERROR_IS_MACHINE(error) ((error) < BF_ERR_ELF_TRUNCATED)
+#define BF_ERROR_IS_IMAGE(error) ((error) >= BF_ERR_ELF_TRUNCATED && (error) < BF_ERR_MK_VERSION)
+#define BF_ERROR_IS_MICROKERNEL(error) ((error) >= BF_ERR_MK_VERSION && (error) < BF_ERR_EXT_EXIT)
+#define BF_ERROR_IS_EXTENSION(error) ((error) >= BF_ERR_EXT_EXIT)
+
 #endif

@@ -10,6 +10,9 @@
  * OFFERED   carried where the CPU offers the VMX controls for it, refused elsewhere.
  * ITEM      checked by an item of its own: enum bf_check_item.
  * REFUSED   cannot be carried; the last column says why, and what to do.
+ *
+ * MSRs, controls and bits of CPUID are named as in abi/hw. Who expands a column of them includes
+ * that; this header does not, because Linux's own have some of the names, too.
  */
 #ifndef BF_ABI_FEATURES_H
 #define BF_ABI_FEATURES_H
@@ -22,27 +25,27 @@ enum bf_verdict { BF_CARRIED, BF_HARMLESS, BF_OFFERED, BF_ITEM, BF_REFUSED };
 #define BF_FEATURE_REGISTERS(X) \
 	X(0, CR0, "CR0", 0) \
 	X(1, CR4, "CR4", 0) \
-	X(2, EFER, "EFER", 0xC0000080) \
+	X(2, EFER, "EFER", MSR_EFER) \
 	X(3, XCR0, "XCR0", 0) \
-	X(4, XSS, "IA32_XSS", 0xDA0) \
-	X(5, DEBUGCTL, "IA32_DEBUGCTL", 0x1D9) \
-	X(6, DEBUGCTL_AMD, "DebugCtl", 0x1D9) \
-	X(7, MISC_FEATURES, "MISC_FEATURES_ENABLES", 0x140) \
-	X(8, HWCR, "HWCR", 0xC0010015) \
-	X(9, SYSCFG, "SYSCFG", 0xC0010010) \
-	X(10, S_CET, "IA32_S_CET", 0x6A2) \
-	X(11, U_CET, "IA32_U_CET", 0x6A0) \
-	X(12, RTIT_CTL, "IA32_RTIT_CTL", 0x570) \
-	X(13, LBR_CTL, "IA32_LBR_CTL", 0x14CE) \
-	X(14, PASID, "IA32_PASID", 0xD93) \
-	X(15, SEV_STATUS, "SEV_STATUS", 0xC0010131) \
+	X(4, XSS, "IA32_XSS", MSR_XSS) \
+	X(5, DEBUGCTL, "IA32_DEBUGCTL", MSR_DEBUGCTL) \
+	X(6, DEBUGCTL_AMD, "DebugCtl", MSR_DEBUGCTL) \
+	X(7, MISC_FEATURES, "MISC_FEATURES_ENABLES", MSR_MISC_FEATURES_ENABLES) \
+	X(8, HWCR, "HWCR", MSR_HWCR) \
+	X(9, SYSCFG, "SYSCFG", MSR_SYSCFG) \
+	X(10, S_CET, "IA32_S_CET", MSR_S_CET) \
+	X(11, U_CET, "IA32_U_CET", MSR_U_CET) \
+	X(12, RTIT_CTL, "IA32_RTIT_CTL", MSR_RTIT_CTL) \
+	X(13, LBR_CTL, "IA32_LBR_CTL", MSR_LBR_CTL) \
+	X(14, PASID, "IA32_PASID", MSR_PASID) \
+	X(15, SEV_STATUS, "SEV_STATUS", MSR_SEV_STATUS) \
 	X(16, ENCRYPTION, "memory encryption", 0) /* bits of ours: by CR3 and CPUID */ \
-	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", 0x38F) \
-	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", 0x3F1) \
-	X(19, TEST_CTRL, "MSR_TEST_CTRL", 0x33) \
+	X(17, PERF_GLOBAL_CTRL, "IA32_PERF_GLOBAL_CTRL", MSR_PERF_GLOBAL_CTRL) \
+	X(18, PEBS_ENABLE, "IA32_PEBS_ENABLE", MSR_PEBS_ENABLE) \
+	X(19, TEST_CTRL, "MSR_TEST_CTRL", MSR_TEST_CTRL) \
 	X(20, CPUID_7_1_ECX, "CPUID.7.1:ECX", 0) /* only the bits that have rows */ \
-	X(21, TSC_RATIO, "TSC_RATIO", 0xC0000104) \
-	X(22, RAR_CTRL, "IA32_RAR_CTRL", 0xED)
+	X(21, TSC_RATIO, "TSC_RATIO", MSR_TSC_RATIO) \
+	X(22, RAR_CTRL, "IA32_RAR_CTRL", MSR_RAR_CTRL)
 
 #define BF_FEATURE_REGISTER_ENUM(number, name, text, msr) BF_REGISTER_##name = (number),
 enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_FEATURE_REGISTERS };
@@ -187,46 +190,49 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 #define BF_FEATURE_REGISTER(detail) ((uint32_t)(detail) >> 8 & 0xFF)
 #define BF_FEATURE_BIT(detail) ((uint32_t)(detail) & 0xFF)
 
+/* The number of the only bit of a mask. */
+#define BF_BIT_NUMBER(mask) __builtin_ctzll(mask)
+
 /* --- capabilities ----------------------------------------------------------------------------- */
 
 /*
  * The capability MSRs of VMX (SDM vol. 3 appendix A): X(name, MSR, MSR of the TRUE controls or 0)
  */
 #define BF_VMX_CONTROL_MSRS(X) \
-	X(PIN, 0x481, 0x48D) \
-	X(PRIMARY, 0x482, 0x48E) \
-	X(EXIT, 0x483, 0x48F) \
-	X(ENTRY, 0x484, 0x490) \
-	X(SECONDARY, 0x48B, 0)
+	X(PIN, MSR_VMX_PINBASED_CTLS, MSR_VMX_TRUE_PINBASED_CTLS) \
+	X(PRIMARY, MSR_VMX_PROCBASED_CTLS, MSR_VMX_TRUE_PROCBASED_CTLS) \
+	X(EXIT, MSR_VMX_EXIT_CTLS, MSR_VMX_TRUE_EXIT_CTLS) \
+	X(ENTRY, MSR_VMX_ENTRY_CTLS, MSR_VMX_TRUE_ENTRY_CTLS) \
+	X(SECONDARY, MSR_VMX_PROCBASED_CTLS2, 0)
 
 #define BF_VMX_CONTROL_ENUM(name, msr, true_msr) BF_VMX_##name,
 enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CONTROL_MSRS };
 
-/* Controls that the microkernel needs. X(MSR, bit, name) */
+/* Controls that the microkernel needs. X(MSR, mask, name) */
 #define BF_VMX_CONTROLS(X) \
-	X(PIN, 0, "external-interrupt exiting") \
-	X(PIN, 3, "NMI exiting") \
-	X(PIN, 5, "virtual NMIs") \
-	X(PRIMARY, 19, "CR8-load exiting") \
-	X(PRIMARY, 20, "CR8-store exiting") \
-	X(PRIMARY, 22, "NMI-window exiting") \
-	X(EXIT, 2, "save debug controls") \
-	X(EXIT, 9, "host address-space size") \
-	X(EXIT, 18, "save IA32_PAT") \
-	X(EXIT, 19, "load IA32_PAT") \
-	X(EXIT, 20, "save IA32_EFER") \
-	X(EXIT, 21, "load IA32_EFER") \
-	X(ENTRY, 2, "load debug controls") \
-	X(ENTRY, 9, "IA-32e mode guest") \
-	X(ENTRY, 14, "load IA32_PAT") \
-	X(ENTRY, 15, "load IA32_EFER")
+	X(PIN, VMX_PIN_INTERRUPT_EXITING, "external-interrupt exiting") \
+	X(PIN, VMX_PIN_NMI_EXITING, "NMI exiting") \
+	X(PIN, VMX_PIN_VIRTUAL_NMIS, "virtual NMIs") \
+	X(PRIMARY, VMX_PRIMARY_CR8_LOAD, "CR8-load exiting") \
+	X(PRIMARY, VMX_PRIMARY_CR8_STORE, "CR8-store exiting") \
+	X(PRIMARY, VMX_PRIMARY_NMI_WINDOW, "NMI-window exiting") \
+	X(EXIT, VMX_EXIT_CTL_SAVE_DEBUG, "save debug controls") \
+	X(EXIT, VMX_EXIT_CTL_HOST_64, "host address-space size") \
+	X(EXIT, VMX_EXIT_CTL_SAVE_PAT, "save IA32_PAT") \
+	X(EXIT, VMX_EXIT_CTL_LOAD_PAT, "load IA32_PAT") \
+	X(EXIT, VMX_EXIT_CTL_SAVE_EFER, "save IA32_EFER") \
+	X(EXIT, VMX_EXIT_CTL_LOAD_EFER, "load IA32_EFER") \
+	X(ENTRY, VMX_ENTRY_CTL_LOAD_DEBUG, "load debug controls") \
+	X(ENTRY, VMX_ENTRY_CTL_IA32E_GUEST, "IA-32e mode guest") \
+	X(ENTRY, VMX_ENTRY_CTL_LOAD_PAT, "load IA32_PAT") \
+	X(ENTRY, VMX_ENTRY_CTL_LOAD_EFER, "load IA32_EFER")
 
 /* All of them as masks, for the microkernel. */
-#define BF_VMX_CONTROL_BIT(msr, bit, kind) | (BF_VMX_##msr == (kind) ? 1U << (bit) : 0)
-#define BF_VMX_PIN_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PIN)
-#define BF_VMX_PRIMARY_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_PRIMARY)
-#define BF_VMX_EXIT_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_EXIT)
-#define BF_VMX_ENTRY_BIT(msr, bit, name) BF_VMX_CONTROL_BIT(msr, bit, BF_VMX_ENTRY)
+#define BF_VMX_CONTROL_BIT(msr, mask, kind) | (BF_VMX_##msr == (kind) ? (mask) : 0)
+#define BF_VMX_PIN_BIT(msr, mask, name) BF_VMX_CONTROL_BIT(msr, mask, BF_VMX_PIN)
+#define BF_VMX_PRIMARY_BIT(msr, mask, name) BF_VMX_CONTROL_BIT(msr, mask, BF_VMX_PRIMARY)
+#define BF_VMX_EXIT_BIT(msr, mask, name) BF_VMX_CONTROL_BIT(msr, mask, BF_VMX_EXIT)
+#define BF_VMX_ENTRY_BIT(msr, mask, name) BF_VMX_CONTROL_BIT(msr, mask, BF_VMX_ENTRY)
 #define BF_VMX_PIN_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_PIN_BIT))
 #define BF_VMX_PRIMARY_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_PRIMARY_BIT))
 #define BF_VMX_EXIT_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_EXIT_BIT))
@@ -234,23 +240,27 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 
 /*
  * Instructions that Linux and its programs use where CPUID shows them, and that raise #UD in a guest
- * without a secondary control (SDM vol. 3 §27.6.2). X(leaf, subleaf, register, bit, name, control,
+ * without a secondary control (SDM vol. 3 §27.6.2). X(leaf, subleaf, register, mask, name, control,
  * name of the control); registers are numbered EAX, EBX, ECX, EDX
  */
 #define BF_VMX_INSTRUCTIONS(X) \
-	X(0x80000001, 0, 3, 27, "RDTSCP", 3, "enable RDTSCP") \
-	X(0x7, 0, 2, 22, "RDPID", 3, "enable RDTSCP") \
-	X(0x7, 0, 1, 10, "INVPCID", 12, "enable INVPCID") \
-	X(0xD, 1, 0, 3, "XSAVES", 20, "enable XSAVES/XRSTORS") \
-	X(0x7, 0, 2, 5, "TPAUSE, UMWAIT", 26, "enable user wait and pause")
+	X(0x80000001, 0, 3, CPUID_80000001_EDX_RDTSCP, "RDTSCP", VMX_SECONDARY_RDTSCP, \
+	  "enable RDTSCP") \
+	X(0x7, 0, 2, CPUID_7_ECX_RDPID, "RDPID", VMX_SECONDARY_RDTSCP, "enable RDTSCP") \
+	X(0x7, 0, 1, CPUID_7_EBX_INVPCID, "INVPCID", VMX_SECONDARY_INVPCID, "enable INVPCID") \
+	X(0xD, 1, 0, CPUID_D_1_EAX_XSAVES, "XSAVES", VMX_SECONDARY_XSAVES, \
+	  "enable XSAVES/XRSTORS") \
+	X(0x7, 0, 2, CPUID_7_ECX_WAITPKG, "TPAUSE, UMWAIT", VMX_SECONDARY_USER_WAIT, \
+	  "enable user wait and pause")
 
 /*
- * What the CPU offers and the microkernel then sets up for Linux. X(leaf, register, bit, name, by)
+ * What the CPU offers and the microkernel then sets up for Linux. X(leaf, register, mask, name, by)
  */
 #define BF_SVM_FEATURES(X) \
-	X(0x80000008, 1, 3, "INVLPGB, TLBSYNC", "VMCB 090h bit 7") \
-	X(0x8000000A, 3, 0, "nested paging", "VMCB 090h bit 0") \
-	X(0x8000000A, 3, 20, "SPEC_CTRL of the guest", "VMCB state save area 2E0h")
+	X(0x80000008, 1, CPUID_80000008_EBX_INVLPGB, "INVLPGB, TLBSYNC", "VMCB 090h bit 7") \
+	X(0x8000000A, 3, CPUID_8000000A_EDX_NP, "nested paging", "VMCB 090h bit 0") \
+	X(0x8000000A, 3, CPUID_8000000A_EDX_SPEC_CTRL, "SPEC_CTRL of the guest", \
+	  "VMCB state save area 2E0h")
 
 /*
  * The detail of BF_ERR_VMX_CONTROLS: the MSR and, in bits 39:32, the control that it does not allow

@@ -27,7 +27,7 @@ struct bf_mk_head {
 
 #define BF_MAX_PPS 1024
 #define BF_MAX_EXTS 8
-#define BF_NR_VMX_MSRS 18 /* 0x480..0x491 */
+#define BF_NR_VMX_MSRS 18 /* MSR_VMX_BASIC to MSR_VMX_VMFUNC */
 
 enum bf_vendor { BF_VENDOR_NONE, BF_VENDOR_AMD, BF_VENDOR_INTEL };
 
@@ -142,9 +142,13 @@ enum bf_callback {
 	BF_CALLBACK_FAIL
 };
 
-/* Exits by reason. Intel: basic exit reason. AMD: VMEXIT codes 0..0x8F as they are, 0x400..0x403 at
- * 0xF0.., INVALID and whatever is unknown at 0xFF. */
+/*
+ * Exits by reason. Intel: the basic exit reason. AMD: exit codes up to SVM_EXIT_EFER_WRITE_TRAP as
+ * they are, the four from SVM_EXIT_NPF on behind each other, all others (INVALID) in the last slot.
+ */
 #define BF_NR_EXIT_SLOTS 256
+#define BF_EXIT_SLOT_NPF 0xF0
+#define BF_EXIT_SLOT_OTHER 0xFF
 
 struct bf_pp_status {
 	uint32_t state; /* enum bf_pp_state */

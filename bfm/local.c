@@ -6,15 +6,9 @@
 #include <unistd.h>
 
 #include <abi/features.h>
+#include <abi/hw/x86.h>
 
 #include "bfm.h"
-
-#define CPUID_1_ECX_VMX 0x20
-#define CPUID_SVM_LEAF 0x80000001
-#define CPUID_SVM_ECX_SVM 0x4
-#define CPUID_NPT_LEAF 0x8000000A
-#define CPUID_NPT_EDX_NPT 0x1
-#define CR4_FRED 32
 
 /* SDM vol. 3 §26.6; APM vol. 2 §15.4. */
 struct cpuid_facts cpuid_read(void)
@@ -22,11 +16,11 @@ struct cpuid_facts cpuid_read(void)
 	struct cpuid_facts facts = { BF_VENDOR_NONE, false, false };
 	unsigned int eax, ebx, ecx, edx;
 
-	if (__get_cpuid(CPUID_SVM_LEAF, &eax, &ebx, &ecx, &edx) && (ecx & CPUID_SVM_ECX_SVM)) {
+	if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & CPUID_80000001_ECX_SVM)) {
 		facts.vendor = BF_VENDOR_AMD;
 		facts.virtualisation = true;
-		if (__get_cpuid(CPUID_NPT_LEAF, &eax, &ebx, &ecx, &edx))
-			facts.nested_paging = edx & CPUID_NPT_EDX_NPT;
+		if (__get_cpuid(0x8000000A, &eax, &ebx, &ecx, &edx))
+			facts.nested_paging = edx & CPUID_8000000A_EDX_NP;
 	} else if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & CPUID_1_ECX_VMX)) {
 		facts.vendor = BF_VENDOR_INTEL;
 		facts.virtualisation = true;
@@ -215,7 +209,8 @@ void local_check(const char *root, const struct cpuid_facts *cpu, struct check_l
 	/* Linux shows the flag only where it uses the feature. */
 	if (has_flag(root, "flags", "fred")) {
 		set(&lines[BF_CHECK_FEATURES], VERDICT_NO, BF_ERR_CPU_FEATURE);
-		lines[BF_CHECK_FEATURES].detail = BF_FEATURE_DETAIL(BF_REGISTER_CR4, CR4_FRED);
+		lines[BF_CHECK_FEATURES].detail =
+			BF_FEATURE_DETAIL(BF_REGISTER_CR4, BF_BIT_NUMBER(CR4_FRED));
 	}
 	if (cpus > BF_MAX_PPS) {
 		set(&lines[BF_CHECK_CPUS], VERDICT_NO, BF_ERR_TOO_MANY_CPUS);

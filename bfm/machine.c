@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include <abi/features.h>
+#include <abi/hw/x86.h>
 
 #include "bfm.h"
 
-#define CPUID_1_EBX_NUMBER 0xFF000000 /* of the local APIC */
-#define CPUID_1_ECX_HYPERVISOR 0x80000000
 #define OUTER_FIRST 0x40000000
 #define OUTER_STEP 0x100
 #define OUTER_BASES 4 /* interfaces that are searched for */
@@ -118,7 +117,7 @@ static void print_cpuid(FILE *file)
 			continue;
 		r = cpuid(leaves[i].leaf, leaves[i].subleaf);
 		if (leaves[i].leaf == 1)
-			r.ebx &= ~CPUID_1_EBX_NUMBER;
+			r.ebx &= ~CPUID_1_EBX_APIC_ID;
 		fprintf(file, "CPUID %08x.%u  %08x %08x %08x %08x\n", leaves[i].leaf,
 			leaves[i].subleaf, r.eax, r.ebx, r.ecx, r.edx);
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <abi/features.h>
+#include <abi/hw/vmx.h>
 
 #include "bfm.h"
 
@@ -103,9 +104,9 @@ static void describe_control(uint64_t detail, char *buf, size_t size)
 		uint32_t bit;
 		const char *name;
 	} controls[] = {
-#define CONTROL(msr, bit, name) { BF_VMX_##msr, bit, name },
-#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
-	{ BF_VMX_SECONDARY, control, text },
+#define CONTROL(msr, mask, name) { BF_VMX_##msr, BF_BIT_NUMBER(mask), name },
+#define INSTRUCTION(leaf, subleaf, reg, mask, name, control, text) \
+	{ BF_VMX_SECONDARY, BF_BIT_NUMBER(control), text },
 		BF_VMX_CONTROLS(CONTROL) BF_VMX_INSTRUCTIONS(INSTRUCTION)
 	};
 	uint32_t msr = BF_CONTROL_MSR(detail), bit = BF_CONTROL_BIT(detail);

@@ -76,7 +76,7 @@ static void print_exits(FILE *file, const struct status *status)
 static const char *image_text(uint32_t error, uint64_t image, char *buf, size_t size)
 {
 	*buf = '\0';
-	if (error >= BF_ERR_EXT_EXIT && image)
+	if (BF_ERROR_IS_EXTENSION(error) && image)
 		snprintf(buf, size, ", extension %" PRIu64, image);
 	return buf;
 }

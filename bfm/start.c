@@ -174,20 +174,19 @@ static void free_images(struct images *images)
 /* Whether the error is about what a file contains. */
 static bool is_image_error(uint32_t error)
 {
-	return error >= BF_ERR_ELF_TRUNCATED && error < BF_ERR_MK_VERSION &&
-	       error != BF_ERR_TOO_MANY_EXTS;
+	return BF_ERROR_IS_IMAGE(error) && error != BF_ERR_TOO_MANY_EXTS;
 }
 
 /* The image that an error is about, or -1: a missing callback is missing from all images. */
 static int image_at_fault(const struct bf_ioctl_start *call, const struct images *images)
 {
-	if (call->error < BF_ERR_ELF_TRUNCATED || call->image > images->nr_exts)
+	if (BF_ERROR_IS_MACHINE(call->error) || call->image > images->nr_exts)
 		return -1;
 	if (is_image_error(call->error) || call->image)
 		return (int)call->image;
-	if (call->error >= BF_ERR_MK_VERSION && call->error < BF_ERR_EXT_EXIT)
+	if (BF_ERROR_IS_MICROKERNEL(call->error))
 		return 0;
-	if (call->error >= BF_ERR_EXT_EXIT && call->error < BF_ERR_VS_INVALID &&
+	if (BF_ERROR_IS_EXTENSION(call->error) && call->error < BF_ERR_VS_INVALID &&
 	    images->nr_exts == 1)
 		return 1;
 	return -1;
@@ -205,8 +204,8 @@ static int fail_start(int fd, const struct bf_ioctl_start *call, const struct im
 	if (image >= 0)
 		snprintf(what, sizeof(what), "start: %s", images->paths[image]);
 	n = strlen(what);
-	if (call->error >= BF_ERR_MK_VERSION && device_call(fd, BF_IOC_STATUS, &status) == 0 &&
-	    status.error == call->error)
+	if (!BF_ERROR_IS_MACHINE(call->error) && !BF_ERROR_IS_IMAGE(call->error) &&
+	    device_call(fd, BF_IOC_STATUS, &status) == 0 && status.error == call->error)
 		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.error_cpu);
 	fail_call(what, err, call->error, call->detail);
 	return is_image_error(call->error) ? EXIT_BAD_IMAGE : EXIT_FAILED;

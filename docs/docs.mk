@@ -10,7 +10,7 @@ DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werro
 .PHONY: docs
 docs: $(DOCS)
 
-$(O)/docs/tables: docs/tables.c $(wildcard abi/*.h)
+$(O)/docs/tables: docs/tables.c $(wildcard abi/*.h abi/hw/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(DOCS_CFLAGS) -o $@ $<
 

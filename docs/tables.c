@@ -153,16 +153,18 @@ static void print_capabilities(void)
 	puts("| where | what | needed by |\n| --- | --- | --- |");
 #define CONTROL_MSRS(name, msr, true_msr) [BF_VMX_##name] = msr,
 	static const uint32_t msrs[] = { BF_VMX_CONTROL_MSRS(CONTROL_MSRS) };
-#define CONTROL(msr, bit, name) \
-	printf("| MSR 0x%X bit %d | %s | the microkernel |\n", msrs[BF_VMX_##msr], bit, name);
+#define CONTROL(msr, mask, name) \
+	printf("| MSR 0x%X bit %d | %s | the microkernel |\n", msrs[BF_VMX_##msr], \
+	       BF_BIT_NUMBER(mask), name);
 	BF_VMX_CONTROLS(CONTROL)
-#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
+#define INSTRUCTION(leaf, subleaf, reg, mask, name, control, text) \
 	printf("| MSR 0x%X bit %d | %s | %s, if CPUID 0x%X.%d %s bit %d is set |\n", \
-	       msrs[BF_VMX_SECONDARY], control, text, name, leaf, subleaf, regs[reg], bit);
+	       msrs[BF_VMX_SECONDARY], BF_BIT_NUMBER(control), text, name, leaf, subleaf, \
+	       regs[reg], BF_BIT_NUMBER(mask));
 	BF_VMX_INSTRUCTIONS(INSTRUCTION)
-#define SVM_FEATURE(leaf, reg, bit, name, by) \
+#define SVM_FEATURE(leaf, reg, mask, name, by) \
 	printf("| CPUID 0x%X.0 %s bit %d | %s | optional; where present, %s |\n", leaf, regs[reg], \
-	       bit, name, by);
+	       BF_BIT_NUMBER(mask), name, by);
 	BF_SVM_FEATURES(SVM_FEATURE)
 }
 

@@ -171,6 +171,7 @@
 #define VMX_QUAL_CR_ACCESS 0x30
 #define VMX_QUAL_CR_TO 0x00
 #define VMX_QUAL_CR_FROM 0x10
+#define VMX_QUAL_CR_GPR(qualification) ((qualification) >> 8 & 0xF) /* as instructions have it */
 #define VMX_QUAL_EPT_IRET 0x1000 /* IRET had unblocked NMIs */
 
 /* Basic exit reasons, appendix C: X(number, name) */

@@ -14,6 +14,7 @@
  *
  * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
  */
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <bsl/string.h>
 

@@ -31,7 +31,7 @@ static bool pp_is_guest(const struct bf_pp *pp)
 
 static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 {
-	uint32_t image = error < BF_ERR_EXT_EXIT ? 0 : (uint32_t)pp->status->image;
+	uint32_t image = BF_ERROR_IS_EXTENSION(error) ? (uint32_t)pp->status->image : 0;
 
 	return (struct bf_failure){ error, pp->cpu, image, pp->status->detail };
 }

@@ -60,7 +60,7 @@ const char *bf_strerror(enum bf_error error)
 void bf_log_failure(const char *what)
 {
 	const struct bf_failure *failure = &bf_loader.failure;
-	bool image = failure->error >= BF_ERR_ELF_TRUNCATED && failure->error < BF_ERR_MK_VERSION;
+	bool image = BF_ERROR_IS_IMAGE(failure->error);
 
 	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
 	       image ? failure->image : failure->cpu, bf_strerror(failure->error), failure->error,

@@ -18,7 +18,7 @@
 /* The number by which the loader knows the active extension, if the error is one of its own. */
 static uint64_t image_at_fault(const struct pp *pp, enum bf_error error)
 {
-	bool nobody = error < BF_ERR_EXT_EXIT || error == BF_ERR_EXT_NO_BOOTSTRAP ||
+	bool nobody = !BF_ERROR_IS_EXTENSION(error) || error == BF_ERR_EXT_NO_BOOTSTRAP ||
 		      error == BF_ERR_EXT_NO_VMEXIT;
 
 	return nobody ? 0 : pp->ext->id + 1;

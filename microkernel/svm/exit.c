@@ -42,11 +42,11 @@ static void take_owed(struct pp *pp, const struct vs *vs)
 /* bf_pp_status.exit_count: see BF_NR_EXIT_SLOTS in abi/handoff.h. */
 static unsigned int slot_of(uint64_t code)
 {
-	if (code < 0x90)
+	if (code <= SVM_EXIT_EFER_WRITE_TRAP)
 		return (unsigned int)code;
-	if (code - SVM_EXIT_NPF < 4)
-		return 0xF0 + (unsigned int)(code - SVM_EXIT_NPF);
-	return 0xFF;
+	if (code - SVM_EXIT_NPF <= SVM_EXIT_VMGEXIT - SVM_EXIT_NPF)
+		return BF_EXIT_SLOT_NPF + (unsigned int)(code - SVM_EXIT_NPF);
+	return BF_EXIT_SLOT_OTHER;
 }
 
 /*

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <abi/layout.h>
 #include <abi/mk1.h>
 #include <bsl/bits.h>
@@ -387,19 +389,20 @@ bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 	*value = 0;
 	if (is_set(msr, value))
 		return true;
-	if (msr == 0x3A)
+	if (msr == MSR_FEATURE_CONTROL)
 		*value = fake.here->feature_control;
-	else if ((msr >= 0x481 && msr <= 0x484) || (msr >= 0x48D && msr <= 0x490))
+	else if ((msr >= MSR_VMX_PINBASED_CTLS && msr <= MSR_VMX_ENTRY_CTLS) ||
+		 (msr >= MSR_VMX_TRUE_PINBASED_CTLS && msr <= MSR_VMX_TRUE_ENTRY_CTLS))
 		*value = 0xFFFFFFFFULL << 32;
-	else if (msr == 0x487 || msr == 0x489)
+	else if (msr == MSR_VMX_CR0_FIXED1 || msr == MSR_VMX_CR4_FIXED1)
 		*value = ~0ULL;
-	else if (msr == 0x48B)
+	else if (msr == MSR_VMX_PROCBASED_CTLS2)
 		*value = fake.here->vmx_procbased2;
-	else if (msr == 0xC0000080)
+	else if (msr == MSR_EFER)
 		*value = fake.here->efer;
-	else if (msr == 0xC0010114)
+	else if (msr == MSR_VM_CR)
 		*value = fake.here->vm_cr;
-	else if (msr == 0x1D9)
+	else if (msr == MSR_DEBUGCTL)
 		return false;
 	else if (!is_feature(msr))
 		*value = msr;
@@ -413,7 +416,7 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 		fake.here->stopped[fake.here->nr_stopped++] = msr;
 		return true;
 	}
-	ck_assert_uint_eq(msr, 0x3A);
+	ck_assert_uint_eq(msr, MSR_FEATURE_CONTROL);
 	if (fails())
 		return false;
 	fake.here->feature_control = value;
@@ -479,8 +482,8 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 	else if (leaf == 0x80000000)
 		regs[0] = 0x80000000 + 0x1F;
 	else if (leaf == 1)
-		regs[2] = (cpu->vendor == BF_VENDOR_INTEL ? 0x20 : 0) | cpu->leaf1_ecx |
-			  (fake.outer[0][0] ? 0x80000000 : 0);
+		regs[2] = (cpu->vendor == BF_VENDOR_INTEL ? CPUID_1_ECX_VMX : 0) | cpu->leaf1_ecx |
+			  (fake.outer[0][0] ? CPUID_1_ECX_HYPERVISOR : 0);
 	else if (leaf >= 0x40000000 && leaf < 0x40000200 && fake.outer[leaf >> 8 & 1][0]) {
 		if (leaf & 0xFF)
 			regs[0] = fake.outer_features;
@@ -524,7 +527,7 @@ uint64_t bf_hw_cr4(void)
 
 uint64_t bf_hw_xcr0(void)
 {
-	ck_assert(fake.here->cr4 & (1U << 18));
+	ck_assert(fake.here->cr4 & CR4_OSXSAVE);
 	return fake.here->xcr0;
 }
 
@@ -621,7 +624,7 @@ static const uint64_t *translate(uint64_t root, uint64_t va, uint64_t flags)
 {
 	uint64_t spa, is;
 
-	view.levels = fake.here->cr4 & 0x1000 ? 5 : 4;
+	view.levels = fake.here->cr4 & CR4_LA57 ? 5 : 4;
 	ck_assert_msg(translate_va(&view, root, va, &spa, &is), "0x%lx is not mapped", va);
 	ck_assert_uint_eq(is, flags);
 	return bf_os_va(spa);

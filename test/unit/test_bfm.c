@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <abi/features.h>
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 
 #include "bfm/bfm.h"
 
@@ -643,8 +645,11 @@ static void set_running(enum bf_vendor vendor)
 		device.cpus[i].ppid = i;
 		device.cpus[i].pp.state = BF_PP_GUEST;
 		device.cpus[i].pp.exits = 105;
-		device.cpus[i].pp.exit_count[vendor == BF_VENDOR_AMD ? 0x72 : 10] = 100;
-		device.cpus[i].pp.exit_count[vendor == BF_VENDOR_AMD ? 0xF0 : 48] = 5;
+		device.cpus[i]
+			.pp.exit_count[vendor == BF_VENDOR_AMD ? SVM_EXIT_CPUID : VMX_EXIT_CPUID] =
+			100;
+		device.cpus[i].pp.exit_count[vendor == BF_VENDOR_AMD ? BF_EXIT_SLOT_NPF :
+								       VMX_EXIT_EPT_VIOLATION] = 5;
 	}
 }
 

@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include <abi/features.h>
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 
 #include "driver/core/x86/check.h"
 #include "fake_platform.h"
 
 enum { EAX, EBX, ECX, EDX };
-
-#define AMD 0x68747541
-#define INTEL 0x756E6547
 
 static const struct {
 	uint32_t reg, first, last;
@@ -47,7 +46,7 @@ static void setup(void)
 /* The CPU is of this make and has every register of the table. */
 static void make(uint32_t vendor)
 {
-	cpu->vendor = vendor == AMD ? BF_VENDOR_AMD : BF_VENDOR_INTEL;
+	cpu->vendor = vendor == CPUID_0_EBX_AMD ? BF_VENDOR_AMD : BF_VENDOR_INTEL;
 	memset(cpu->cpuid, 0, sizeof(cpu->cpuid));
 	fake_set_cpuid(cpu, 0, 0, EBX, vendor);
 	fake_set_cpuid(cpu, 0xD, 1, EAX, 1U << 3);
@@ -56,13 +55,13 @@ static void make(uint32_t vendor)
 	fake_set_cpuid(cpu, 7, 0, EDX, 1U << 19 | 1U << 20 | 1U << 30);
 	fake_set_cpuid(cpu, 0xA, 0, EAX, 2);
 	fake_set_cpuid(cpu, 0x8000001F, 0, EAX, 1U << 1);
-	if (vendor == AMD) {
+	if (vendor == CPUID_0_EBX_AMD) {
 		fake_set_cpuid(cpu, 0x8000000A, 0, EDX, 1U << 4);
-		fake_set_msr(cpu, 0xC0000104, 1ULL << 32);
+		fake_set_msr(cpu, MSR_TSC_RATIO, 1ULL << 32);
 	}
 	/* The instructions that CPUID shows are offered to guests. */
 	cpu->vmx_procbased2 = ~0ULL << 32;
-	cpu->cr4 |= 1U << 18;
+	cpu->cr4 |= CR4_OSXSAVE;
 	cpu->xcr0 = 1;
 }
 
@@ -79,7 +78,7 @@ static bool is_amd(uint32_t reg)
 static void put(uint32_t reg, uint64_t value)
 {
 	setup();
-	make(is_amd(reg) ? AMD : INTEL);
+	make(is_amd(reg) ? CPUID_0_EBX_AMD : CPUID_0_EBX_INTEL);
 	if (reg == BF_REGISTER_CR0)
 		cpu->cr0 = value;
 	else if (reg == BF_REGISTER_CR4)
@@ -91,8 +90,8 @@ static void put(uint32_t reg, uint64_t value)
 	else if (reg == BF_REGISTER_ENCRYPTION && value == 1)
 		cpu->cr3 |= 1ULL << 47;
 	else if (reg == BF_REGISTER_ENCRYPTION && value == 2) {
-		fake_set_cpuid(cpu, 0x21, 0, EBX, 0x65746E49);
-		fake_set_cpuid(cpu, 0x21, 0, EDX, 0x5844546C);
+		fake_set_cpuid(cpu, 0x21, 0, EBX, CPUID_21_EBX_TDX);
+		fake_set_cpuid(cpu, 0x21, 0, EDX, CPUID_21_EDX_TDX);
 	} else if (reg == BF_REGISTER_CPUID_7_1_ECX)
 		fake_set_cpuid(cpu, 7, 1, ECX, (uint32_t)value);
 	else
@@ -167,9 +166,9 @@ START_TEST(items_have_errors_of_their_own)
 	uint64_t known = BF_CR4_KNOWN, detail;
 
 	ck_assert_uint_eq(known, 0x1BF73FFF);
-	put(BF_REGISTER_CR4, 1U << 13);
+	put(BF_REGISTER_CR4, CR4_VMXE);
 	ck_assert_int_eq(bf_features_usable(&features, &detail), BF_ERR_VIRT_BUSY);
-	put(BF_REGISTER_EFER, 1U << 12);
+	put(BF_REGISTER_EFER, EFER_SVME);
 	ck_assert_int_eq(bf_features_usable(&features, &detail), BF_ERR_VIRT_BUSY);
 }
 END_TEST
@@ -196,13 +195,13 @@ START_TEST(absent_registers_are_not_read)
 		if (always || !registers[reg].msr)
 			continue;
 		setup();
-		fake_set_cpuid(cpu, 0, 0, EBX, is_amd(reg) ? AMD : INTEL);
+		fake_set_cpuid(cpu, 0, 0, EBX, is_amd(reg) ? CPUID_0_EBX_AMD : CPUID_0_EBX_INTEL);
 		fake_set_msr(cpu, registers[reg].msr, ~0ULL);
 		bf_features_read(&features);
 		ck_assert_msg(!features.registers[reg], "%s", registers[reg].name);
 	}
 	put(BF_REGISTER_HWCR, 1);
-	cpu->cpuid[0].bits = INTEL;
+	cpu->cpuid[0].bits = CPUID_0_EBX_INTEL;
 	bf_features_read(&features);
 	ck_assert_uint_eq(features.registers[BF_REGISTER_HWCR], 0);
 	setup();
@@ -216,8 +215,8 @@ END_TEST
 /* Hygon's CPUs are AMD's. */
 START_TEST(hygon_is_read_like_amd)
 {
-	fake_set_cpuid(cpu, 0, 0, EBX, 0x6F677948);
-	fake_set_msr(cpu, 0xC0010015, 1ULL << 40);
+	fake_set_cpuid(cpu, 0, 0, EBX, CPUID_0_EBX_HYGON);
+	fake_set_msr(cpu, MSR_HWCR, 1ULL << 40);
 	bf_features_read(&features);
 	ck_assert_uint_eq(features.registers[BF_REGISTER_HWCR], 1ULL << 40);
 }
@@ -228,16 +227,18 @@ START_TEST(trace_takes_controls)
 	static const struct {
 		uint32_t msr;
 		uint64_t without;
-	} needs[] = { { 0x485, 0 }, { 0x483, ~(1ULL << 57) }, { 0x484, ~(1ULL << 50) } };
+	} needs[] = { { MSR_VMX_MISC, 0 },
+		      { MSR_VMX_EXIT_CTLS, ~(1ULL << 57) },
+		      { MSR_VMX_ENTRY_CTLS, ~(1ULL << 50) } };
 	uint64_t detail;
 
 	put(BF_REGISTER_RTIT_CTL, 0x2001);
-	fake_set_msr(cpu, 0x485, 1U << 14);
+	fake_set_msr(cpu, MSR_VMX_MISC, VMX_MISC_PT);
 	bf_features_read(&features);
 	ck_assert(bf_features_carried(&features, &detail));
 	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
 		put(BF_REGISTER_RTIT_CTL, 0x2001);
-		fake_set_msr(cpu, 0x485, 1U << 14);
+		fake_set_msr(cpu, MSR_VMX_MISC, VMX_MISC_PT);
 		fake_set_msr(cpu, needs[i].msr, needs[i].without);
 		bf_features_read(&features);
 		ck_assert(!bf_features_carried(&features, &detail));
@@ -261,8 +262,8 @@ START_TEST(tsc_ratio)
 	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, 32));
 	/* without the feature there is no such MSR */
 	setup();
-	fake_set_cpuid(cpu, 0, 0, EBX, AMD);
-	fake_set_msr(cpu, 0xC0000104, 0);
+	fake_set_cpuid(cpu, 0, 0, EBX, CPUID_0_EBX_AMD);
+	fake_set_msr(cpu, MSR_TSC_RATIO, 0);
 	bf_features_read(&features);
 	ck_assert(bf_features_carried(&features, &detail));
 }
@@ -274,12 +275,12 @@ START_TEST(vmx_must_allow_the_bits)
 	uint64_t detail;
 
 	put(BF_REGISTER_CR4, 1U << 27 | 1U << 5);
-	fake_set_msr(cpu, 0x489, 0x7FFFFF);
+	fake_set_msr(cpu, MSR_VMX_CR4_FIXED1, 0x7FFFFF);
 	bf_features_read(&features);
 	ck_assert(!bf_features_carried(&features, &detail));
 	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_CR4, 27) | BF_FEATURE_NOT_IN_VMX);
 	put(BF_REGISTER_CR0, 0x80000031);
-	fake_set_msr(cpu, 0x487, 0x7FFFFFFF);
+	fake_set_msr(cpu, MSR_VMX_CR0_FIXED1, 0x7FFFFFFF);
 	bf_features_read(&features);
 	ck_assert(!bf_features_carried(&features, &detail));
 	ck_assert_uint_eq(detail, BF_FEATURE_DETAIL(BF_REGISTER_CR0, 31) | BF_FEATURE_NOT_IN_VMX);
@@ -304,7 +305,7 @@ START_TEST(every_control_is_needed)
 	static const struct {
 		uint32_t kind, bit;
 	} needed[] = {
-#define CONTROL(msr, bit, name) { BF_VMX_##msr, bit },
+#define CONTROL(msr, mask, name) { BF_VMX_##msr, BF_BIT_NUMBER(mask) },
 		BF_VMX_CONTROLS(CONTROL)
 	};
 	static const uint32_t msrs[] = {
@@ -320,12 +321,13 @@ START_TEST(every_control_is_needed)
 		uint64_t without = ~(1ULL << (32 + needed[i].bit));
 
 		setup();
-		make(INTEL);
+		make(CPUID_0_EBX_INTEL);
 		fake_set_msr(cpu, msrs[needed[i].kind], without);
 		assert_lacks(msrs[needed[i].kind], needed[i].bit);
 		/* Where there are TRUE ones, those count. */
-		fake_set_msr(cpu, 0x480, 1ULL << 55);
-		for (uint32_t msr = 0x48D; msr <= 0x490; msr++) {
+		fake_set_msr(cpu, MSR_VMX_BASIC, VMX_BASIC_TRUE_CONTROLS);
+		for (uint32_t msr = MSR_VMX_TRUE_PINBASED_CTLS; msr <= MSR_VMX_TRUE_ENTRY_CTLS;
+		     msr++) {
 			memset(cpu->msrs + 2, 0, sizeof(cpu->msrs) - 2 * sizeof(cpu->msrs[0]));
 			fake_set_msr(cpu, msr, 0);
 			bf_features_read(&features);
@@ -335,14 +337,14 @@ START_TEST(every_control_is_needed)
 		}
 		memset(cpu->msrs + 1, 0, sizeof(cpu->msrs) - sizeof(cpu->msrs[0]));
 		cpu->msrs[0] = (struct fake_msr){ true_msrs[needed[i].kind], without };
-		fake_set_msr(cpu, 0x480, 1ULL << 55);
+		fake_set_msr(cpu, MSR_VMX_BASIC, VMX_BASIC_TRUE_CONTROLS);
 		bf_features_read(&features);
 		for (uint32_t n = 0; n < 4; n++) {
 			if (true_msrs[n] != true_msrs[needed[i].kind])
-				features.vmx[true_msrs[n] - 0x480] = ~0ULL << 32;
+				features.vmx[true_msrs[n] - MSR_VMX_BASIC] = ~0ULL << 32;
 		}
 		ck_assert(!bf_features_controls(&features, &(uint64_t){ 0 }));
-		features.vmx[true_msrs[needed[i].kind] - 0x480] = ~0ULL << 32;
+		features.vmx[true_msrs[needed[i].kind] - MSR_VMX_BASIC] = ~0ULL << 32;
 		ck_assert(bf_features_controls(&features, &(uint64_t){ 0 }));
 	}
 }
@@ -353,8 +355,8 @@ START_TEST(every_instruction_is_needed)
 	static const struct {
 		uint32_t leaf, subleaf, reg, bit, control;
 	} instructions[] = {
-#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
-	{ leaf, subleaf, reg, bit, control },
+#define INSTRUCTION(leaf, subleaf, reg, mask, name, control, text) \
+	{ leaf, subleaf, reg, BF_BIT_NUMBER(mask), BF_BIT_NUMBER(control) },
 		BF_VMX_INSTRUCTIONS(INSTRUCTION)
 	};
 
@@ -366,13 +368,13 @@ START_TEST(every_instruction_is_needed)
 		ck_assert(bf_features_controls(&features, &(uint64_t){ 0 }));
 		fake_set_cpuid(cpu, instructions[i].leaf, instructions[i].subleaf,
 			       instructions[i].reg, 1U << instructions[i].bit);
-		assert_lacks(0x48B, instructions[i].control);
+		assert_lacks(MSR_VMX_PROCBASED_CTLS2, instructions[i].control);
 		/* Without secondary controls there is none of them. */
 		cpu->vmx_procbased2 = ~0ULL;
 		bf_features_read(&features);
 		ck_assert(bf_features_controls(&features, &(uint64_t){ 0 }));
-		fake_set_msr(cpu, 0x482, ~(1ULL << 63));
-		assert_lacks(0x48B, instructions[i].control);
+		fake_set_msr(cpu, MSR_VMX_PROCBASED_CTLS, ~(1ULL << 63));
+		assert_lacks(MSR_VMX_PROCBASED_CTLS2, instructions[i].control);
 	}
 }
 END_TEST
@@ -436,10 +438,10 @@ START_TEST(cores_may_differ)
 	ck_assert_uint_eq(differ(0x1, 0, EBX, 0x01000000), 0);
 	ck_assert_uint_eq(differ(0x1, 0, ECX, 1U << 27), 0); /* OSXSAVE: CR4's */
 	ck_assert_uint_eq(differ(0x80000007, 0, EDX, 1U << 8), 0);
-	ck_assert_uint_eq(differ_msr(0x485, 0x4000), 0);
-	ck_assert_uint_eq(differ_msr(0x48A, 0x30), 0);
-	ck_assert_uint_eq(differ_msr(0x491, 1), 0);
-	ck_assert_uint_eq(differ_msr(0x3A, 1), 0);
+	ck_assert_uint_eq(differ_msr(MSR_VMX_MISC, 0x4000), 0);
+	ck_assert_uint_eq(differ_msr(MSR_VMX_VMCS_ENUM, 0x30), 0);
+	ck_assert_uint_eq(differ_msr(MSR_VMX_VMFUNC, 1), 0);
+	ck_assert_uint_eq(differ_msr(MSR_FEATURE_CONTROL, 1), 0);
 }
 END_TEST
 
@@ -460,14 +462,15 @@ START_TEST(cores_must_be_alike)
 	ck_assert_uint_eq(differ(0x1, 0, ECX, 1U << 5), BF_DIFFER_CPUID(0x1, 0, ECX));
 	ck_assert_uint_eq(differ(0x7, 1, EAX, 1U << 6), BF_DIFFER_CPUID(0x7, 1, EAX));
 	ck_assert_uint_eq(differ(0xD, 0, EAX, 1U << 9), BF_DIFFER_CPUID(0xD, 0, EAX));
-	for (uint32_t msr = 0x486; msr <= 0x489; msr++)
+	for (uint32_t msr = MSR_VMX_CR0_FIXED0; msr <= MSR_VMX_CR4_FIXED1; msr++)
 		ck_assert_uint_eq(differ_msr(msr, 0x123456789ULL), msr);
 	for (uint32_t bit = 0; bit < 64; bit++) {
 		bool alike = bit <= 30 || (bit >= 50 && bit <= 53) || bit == 55;
 
-		ck_assert_uint_eq(differ_msr(0x480, 0x480 ^ 1ULL << bit), alike ? 0x480 : 0);
+		ck_assert_uint_eq(differ_msr(MSR_VMX_BASIC, MSR_VMX_BASIC ^ 1ULL << bit),
+				  alike ? MSR_VMX_BASIC : 0);
 	}
-	ck_assert(!BF_DIFFER_IS_CPUID(differ_msr(0x486, 1)));
+	ck_assert(!BF_DIFFER_IS_CPUID(differ_msr(MSR_VMX_CR0_FIXED0, 1)));
 	ck_assert_uint_eq(BF_DIFFER_PLACE(BF_DIFFER_DETAIL(place, 7)), place);
 	ck_assert_uint_eq(BF_DIFFER_CPU(BF_DIFFER_DETAIL(place, 7)), 7);
 }
@@ -476,15 +479,18 @@ END_TEST
 /* What may be 1 on all of them, and must be 1 on any; and a CPU that comes later. */
 START_TEST(cores_are_joined)
 {
-	static const uint32_t controls[] = { 0x481, 0x482, 0x483, 0x484, 0x48B,
-					     0x48D, 0x48E, 0x48F, 0x490 };
+	static const uint32_t controls[] = {
+		MSR_VMX_PINBASED_CTLS,	     MSR_VMX_PROCBASED_CTLS,  MSR_VMX_EXIT_CTLS,
+		MSR_VMX_ENTRY_CTLS,	     MSR_VMX_PROCBASED_CTLS2, MSR_VMX_TRUE_PINBASED_CTLS,
+		MSR_VMX_TRUE_PROCBASED_CTLS, MSR_VMX_TRUE_EXIT_CTLS,  MSR_VMX_TRUE_ENTRY_CTLS
+	};
 	struct bf_cpu_features all, other;
 
 	setup();
 	cpu->vendor = BF_VENDOR_INTEL;
 	bf_features_read(&features);
 	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-		uint32_t msr = controls[i], n = msr - 0x480;
+		uint32_t msr = controls[i], n = msr - MSR_VMX_BASIC;
 
 		all = other = features;
 		all.vmx[n] = 0xFF00000001ULL;
@@ -507,7 +513,7 @@ START_TEST(cores_are_joined)
 	all.vmx[0xC] = 0xF0106334141;
 	other.vmx[0xC] = 0xF0106114141;
 	ck_assert_uint_eq(bf_features_differ(&all, &other), 0);
-	ck_assert_uint_eq(bf_features_differ(&other, &all), 0x48C);
+	ck_assert_uint_eq(bf_features_differ(&other, &all), MSR_VMX_EPT_VPID_CAP);
 	ck_assert_uint_eq(bf_features_join(&all, &other), 0);
 	ck_assert_uint_eq(all.vmx[0xC], 0xF0106114141);
 	other.words[0]++;
@@ -530,9 +536,9 @@ START_TEST(values_are_listed)
 	ck_assert_uint_eq(values[1].reg, BF_REGISTER_CR4);
 	ck_assert_uint_eq(values[1].value, cpu->cr4);
 	for (uint32_t i = 0; i < count; i++)
-		found |= values[i].msr == 0x6A2 && values[i].value == 0x4;
+		found |= values[i].msr == MSR_S_CET && values[i].value == 0x4;
 	ck_assert(found);
-	ck_assert_uint_eq(values[count - 1].msr, 0x491);
+	ck_assert_uint_eq(values[count - 1].msr, MSR_VMX_VMFUNC);
 	memset(values, 0, sizeof(values));
 	ck_assert_uint_eq(bf_features_list(&features, values, 2), count);
 	ck_assert_uint_eq(values[2].value, 0);

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include <abi/hw/vmx.h>
 #include <abi/layout.h>
 
 #include "driver/core/x86/cpu.h"
@@ -553,9 +554,9 @@ START_TEST(intel)
 	fake.cpus[2].cr4 |= 0x2000;
 	assert_fails(BF_ERR_VIRT_BUSY, fake.cpus[2].number, 0);
 	fake.cpus[2].cr4 &= ~0x2000ULL;
-	fake_set_msr(&fake.cpus[2], 0x480, 0x13);
+	fake_set_msr(&fake.cpus[2], MSR_VMX_BASIC, 0x13);
 	assert_fails(BF_ERR_CPUS_DIFFER, fake.cpus[2].number,
-		     BF_DIFFER_DETAIL(0x480, fake.cpus[2].number));
+		     BF_DIFFER_DETAIL(MSR_VMX_BASIC, fake.cpus[2].number));
 	memset(fake.cpus[2].msrs, 0, sizeof(fake.cpus[2].msrs));
 	/* no EPT on one of them: said, but no obstacle */
 	fake.cpus[2].vmx_procbased2 = 0x5ULL << 32;

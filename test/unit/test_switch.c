@@ -16,11 +16,7 @@
 #include <asm/prctl.h>
 
 #include <abi/cpu_state.h>
-
-#define MSR_DEBUGCTL 0x1D9
-#define MSR_PERF_GLOBAL_CTRL 0x38F
-#define MSR_RTIT_CTL 0x570
-#define MSR_LBR_CTL 0x14CE
+#include <abi/hw/x86.h>
 
 uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
 void bf_switch_leave(struct bf_switch_page *page);

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Can this CPU, can this machine? */
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
 #include "check.h"
-#include "msr.h"
 #include "outer.h"
 #include "../platform.h"
-
-#define CR4_VMXE 13
-#define EFER_SVME 12
-#define FEATURE_CONTROL_LOCKED 0x1
-#define FEATURE_CONTROL_VMXON 0x4 /* outside SMX */
-#define VM_CR_SVMDIS 0x10
 
 /* Where the nested page table ends, which has 4 levels. */
 #define ADDRESS_LIMIT BSL_BIT(48)
@@ -25,16 +20,10 @@ static bool disabled_by_firmware(const struct bf_cpu_features *features)
 	return features->vendor == BF_VENDOR_AMD && (features->vm_cr & VM_CR_SVMDIS);
 }
 
-static bool has(const struct bf_cpu_features *features, enum bf_feature_register reg,
-		unsigned int bit)
-{
-	return features->registers[reg] & BSL_BIT(bit);
-}
-
 static bool taken(const struct bf_cpu_features *features)
 {
-	return has(features, BF_REGISTER_CR4, CR4_VMXE) ||
-	       has(features, BF_REGISTER_EFER, EFER_SVME);
+	return (features->registers[BF_REGISTER_CR4] & CR4_VMXE) ||
+	       (features->registers[BF_REGISTER_EFER] & EFER_SVME);
 }
 
 enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_check_item item,

@@ -1,37 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <bsl/string.h>
 
 #include "cpu.h"
-#include "msr.h"
 #include "../platform.h"
-
-#define SELECTOR_TI 0x4 /* the descriptor is in the LDT */
-#define SELECTOR_INDEX 0xFFF8
-#define DESC_S 0x0000100000000000 /* code or data; system descriptors have 16 bytes */
-#define DESC_P 0x0000800000000000
-#define DESC_G 0x0080000000000000
-
-/* Ring 0, present, accessed: 64-bit code, and data (SDM vol. 3 §3.4.5). */
-#define FLAT_CODE 0x00AF9B000000FFFF
-#define FLAT_DATA 0x00CF93000000FFFF
-/* Present 64-bit interrupt gate of ring 0 without an IST stack (SDM vol. 3 §6.14.1). */
-#define GATE_TYPE 0x8E00
-
-#define VECTOR_NMI 2
-
-#define CPUID_1_ECX_XSAVE 0x04000000
-#define CPUID_7_EBX_SMEP 0x80
-#define CPUID_7_EBX_SMAP 0x100000
-#define CPUID_7_ECX_UMIP 0x4
-#define CR4_PAE 0x20
-#define CR4_MCE 0x40
-#define CR4_OSFXSR 0x200
-#define CR4_OSXMMEXCPT 0x400
-#define CR4_UMIP 0x800
-#define CR4_OSXSAVE 0x40000
-#define CR4_SMEP 0x100000
-#define CR4_SMAP 0x200000
 
 /* Copies the descriptor's 8 or 16 bytes; false where the table ends before it. */
 static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc,
@@ -194,10 +167,10 @@ void bf_cpu_init_switch_page(struct bf_switch_page *page)
 {
 	uint64_t handler = (uint64_t)(uintptr_t)bf_switch_nmi;
 
-	page->gdt[BF_SEL_KERNEL_CS / 8] = FLAT_CODE;
-	page->gdt[BF_SEL_KERNEL_SS / 8] = FLAT_DATA;
+	page->gdt[BF_SEL_KERNEL_CS / 8] = DESC_CODE0;
+	page->gdt[BF_SEL_KERNEL_SS / 8] = DESC_DATA0;
 	page->idt[2 * VECTOR_NMI] = (handler & 0xFFFF) | (uint64_t)BF_SEL_KERNEL_CS << 16 |
-				    (uint64_t)GATE_TYPE << 32 | (handler & 0xFFFF0000) << 32;
+				    (uint64_t)GATE_INTERRUPT << 32 | (handler & 0xFFFF0000) << 32;
 	page->idt[2 * VECTOR_NMI + 1] = handler >> 32;
 	page->gdtr.limit = sizeof(page->gdt) - 1;
 	page->gdtr.base = (uint64_t)(uintptr_t)page->gdt;

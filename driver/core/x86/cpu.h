@@ -5,8 +5,6 @@
 #include <abi/cpu_state.h>
 #include <abi/types.h>
 
-#define CR4_LA57 0x1000 /* 5-level paging */
-
 /*
  * Captures this CPU's state, all but the general registers, RSP, RIP and RFLAGS, which
  * bf_switch_enter saves, and decides about the CR4 that it has in root mode. Interrupts are off.

@@ -2,34 +2,14 @@
 /* The tables of abi/features.h against a CPU. */
 #include "features.h"
 
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "msr.h"
 #include "../platform.h"
 
 enum { EAX, EBX, ECX, EDX };
-
-#define VENDOR_EBX_AMD 0x68747541 /* "Auth" */
-#define VENDOR_EBX_HYGON 0x6F677948 /* "Hygo" */
-#define TDX_EBX 0x65746E49 /* "Inte", of "IntelTDX    " */
-#define TDX_EDX 0x5844546C /* "lTDX" */
-#define CPUID_1_ECX_VMX 5
-#define CPUID_80000001_ECX_SVM 2
-#define CPUID_80000008_EBX_INVLPGB 3
-#define CPUID_8000000A_EDX_NPT 0
-#define CPUID_8000000A_EDX_TSC_RATIO 4
-#define TSC_RATIO_1 32
-#define CPUID_8000001F_EAX_SME 0
-#define CPUID_8000001F_EAX_SEV 1
-#define CPUID_7_1_ECX_MSR_IMM 5
-#define CR4_OSXSAVE 18
-#define VMX_BASIC_TRUE_CONTROLS 55
-#define VMX_MISC_PT 14
-#define PRIMARY_SECONDARY 31
-#define SECONDARY_EPT 1
-#define EXIT_CLEAR_RTIT_CTL 25
-#define ENTRY_LOAD_RTIT_CTL 18
 
 enum bf_feature_word {
 	WORD_VENDOR,
@@ -57,7 +37,7 @@ enum bf_feature_word {
 };
 
 BF_STATIC_ASSERT(NR_WORDS == BF_NR_FEATURE_WORDS, "feature words");
-BF_STATIC_ASSERT(MSR_VMX_LAST - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capability MSRs");
+BF_STATIC_ASSERT(MSR_VMX_VMFUNC - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capability MSRs");
 
 /*
  * alike: the bits that the microkernel or an extension looks at on one CPU and then counts on
@@ -72,39 +52,34 @@ static const struct {
 	uint32_t alike;
 } words[NR_WORDS] = {
 	[WORD_VENDOR] = { 0x0, 0, EBX, 0xFFFFFFFF },
-	/* VMX, PCID, XSAVE */
-	[WORD_1_ECX] = { 0x1, 0, ECX, 1U << 5 | 1U << 17 | 1U << 26 },
-	/* MTRR, PAT */
-	[WORD_1_EDX] = { 0x1, 0, EDX, 1U << 12 | 1U << 16 },
-	/* FSGSBASE, SMEP, INVPCID, SMAP */
-	[WORD_7_EBX] = { 0x7, 0, EBX, 1U << 0 | 1U << 7 | 1U << 10 | 1U << 20 },
-	/* UMIP, PKU, WAITPKG, shadow stacks, LA57, RDPID, PKS */
+	[WORD_1_ECX] = { 0x1, 0, ECX, CPUID_1_ECX_VMX | CPUID_1_ECX_PCID | CPUID_1_ECX_XSAVE },
+	[WORD_1_EDX] = { 0x1, 0, EDX, CPUID_1_EDX_MTRR | CPUID_1_EDX_PAT },
+	[WORD_7_EBX] = { 0x7, 0, EBX,
+			 CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_SMEP | CPUID_7_EBX_INVPCID |
+				 CPUID_7_EBX_SMAP },
 	[WORD_7_ECX] = { 0x7, 0, ECX,
-			 1U << 2 | 1U << 3 | 1U << 5 | 1U << 7 | 1U << 16 | 1U << 22 | 1U << 31 },
-	/* UINTR, IBT */
-	[WORD_7_EDX] = { 0x7, 0, EDX, 1U << 5 | 1U << 20 },
-	/* LASS, FRED, LAM */
-	[WORD_7_1_EAX] = { 0x7, 1, EAX, 1U << 6 | 1U << 17 | 1U << 26 },
+			 CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU | CPUID_7_ECX_WAITPKG |
+				 CPUID_7_ECX_CET_SS | CPUID_7_ECX_LA57 | CPUID_7_ECX_RDPID |
+				 CPUID_7_ECX_PKS },
+	[WORD_7_EDX] = { 0x7, 0, EDX, CPUID_7_EDX_UINTR | CPUID_7_EDX_CET_IBT },
+	[WORD_7_1_EAX] = { 0x7, 1, EAX,
+			   CPUID_7_1_EAX_LASS | CPUID_7_1_EAX_FRED | CPUID_7_1_EAX_LAM },
 	[WORD_7_1_ECX] = { 0x7, 1, ECX, 0 },
 	[WORD_A_EAX] = { 0xA, 0, EAX, 0 },
 	[WORD_D_EAX] = { 0xD, 0, EAX, 0xFFFFFFFF },
-	/* XSAVES */
-	[WORD_D_1_EAX] = { 0xD, 1, EAX, 1U << 3 },
+	[WORD_D_1_EAX] = { 0xD, 1, EAX, CPUID_D_1_EAX_XSAVES },
 	[WORD_21_EBX] = { 0x21, 0, EBX, 0 },
 	[WORD_21_EDX] = { 0x21, 0, EDX, 0 },
-	/* SVM */
-	[WORD_AMD_1_ECX] = { 0x80000001, 0, ECX, 1U << 2 },
-	/* NX, 1 GiB pages, RDTSCP, long mode */
-	[WORD_AMD_1_EDX] = { 0x80000001, 0, EDX, 1U << 20 | 1U << 26 | 1U << 27 | 1U << 29 },
-	/* widths of addresses */
-	[WORD_AMD_8_EAX] = { 0x80000008, 0, EAX, 0xFFFF },
-	/* INVLPGB */
-	[WORD_AMD_8_EBX] = { 0x80000008, 0, EBX, 1U << 3 },
+	[WORD_AMD_1_ECX] = { 0x80000001, 0, ECX, CPUID_80000001_ECX_SVM },
+	[WORD_AMD_1_EDX] = { 0x80000001, 0, EDX,
+			     CPUID_80000001_EDX_NX | CPUID_80000001_EDX_PAGE_1G |
+				     CPUID_80000001_EDX_RDTSCP | CPUID_80000001_EDX_LM },
+	[WORD_AMD_8_EAX] = { 0x80000008, 0, EAX, CPUID_80000008_EAX_WIDTHS },
+	[WORD_AMD_8_EBX] = { 0x80000008, 0, EBX, CPUID_80000008_EBX_INVLPGB },
 	[WORD_SVM_EBX] = { 0x8000000A, 0, EBX, 0xFFFFFFFF },
 	[WORD_SVM_EDX] = { 0x8000000A, 0, EDX, 0xFFFFFFFF },
-	/* SME, and where its bit is */
-	[WORD_SME_EAX] = { 0x8000001F, 0, EAX, 1U << 0 },
-	[WORD_SME_EBX] = { 0x8000001F, 0, EBX, 0x3F }
+	[WORD_SME_EAX] = { 0x8000001F, 0, EAX, CPUID_8000001F_EAX_SME },
+	[WORD_SME_EBX] = { 0x8000001F, 0, EBX, CPUID_8000001F_EBX_C_BIT }
 };
 
 /* Which MSRs of abi/features.h there are: any of these bits of a word, on these makes of CPU. */
@@ -116,27 +91,26 @@ static const struct {
 	uint8_t word;
 	uint32_t bits; /* 0: always */
 } msrs[] = { { BF_REGISTER_EFER, INTEL | AMD, 0, 0 },
-	     { BF_REGISTER_XSS, INTEL | AMD, WORD_D_1_EAX, 1U << 3 },
+	     { BF_REGISTER_XSS, INTEL | AMD, WORD_D_1_EAX, CPUID_D_1_EAX_XSAVES },
 	     { BF_REGISTER_DEBUGCTL, INTEL, 0, 0 },
 	     { BF_REGISTER_DEBUGCTL_AMD, AMD, 0, 0 },
 	     { BF_REGISTER_TEST_CTRL, INTEL, 0, 0 },
 	     { BF_REGISTER_MISC_FEATURES, INTEL, 0, 0 },
 	     { BF_REGISTER_HWCR, AMD, 0, 0 },
 	     { BF_REGISTER_SYSCFG, AMD, 0, 0 },
-	     { BF_REGISTER_S_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
-	     { BF_REGISTER_S_CET, INTEL, WORD_7_EDX, 1U << 20 },
-	     { BF_REGISTER_U_CET, INTEL | AMD, WORD_7_ECX, 1U << 7 },
-	     { BF_REGISTER_U_CET, INTEL, WORD_7_EDX, 1U << 20 },
-	     { BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, 1U << 25 },
-	     { BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, 1U << 19 },
-	     { BF_REGISTER_PASID, INTEL, WORD_7_ECX, 1U << 29 },
+	     { BF_REGISTER_S_CET, INTEL | AMD, WORD_7_ECX, CPUID_7_ECX_CET_SS },
+	     { BF_REGISTER_S_CET, INTEL, WORD_7_EDX, CPUID_7_EDX_CET_IBT },
+	     { BF_REGISTER_U_CET, INTEL | AMD, WORD_7_ECX, CPUID_7_ECX_CET_SS },
+	     { BF_REGISTER_U_CET, INTEL, WORD_7_EDX, CPUID_7_EDX_CET_IBT },
+	     { BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, CPUID_7_EBX_PT },
+	     { BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, CPUID_7_EDX_ARCH_LBR },
+	     { BF_REGISTER_PASID, INTEL, WORD_7_ECX, CPUID_7_ECX_ENQCMD },
 	     /* IA32_CORE_CAPABILITIES, where there is that, tells about it. */
-	     { BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, 1U << 30 },
-	     /* From version 2 of performance monitoring on, by EAX[7:0]. */
-	     { BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, 0xFE },
-	     { BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, 0xFE },
-	     { BF_REGISTER_TSC_RATIO, AMD, WORD_SVM_EDX, 1U << CPUID_8000000A_EDX_TSC_RATIO },
-	     { BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, 1U << CPUID_8000001F_EAX_SEV } };
+	     { BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, CPUID_7_EDX_CORE_CAPABILITIES },
+	     { BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, CPUID_A_EAX_VERSION_2 },
+	     { BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, CPUID_A_EAX_VERSION_2 },
+	     { BF_REGISTER_TSC_RATIO, AMD, WORD_SVM_EDX, CPUID_8000000A_EDX_TSC_RATE_MSR },
+	     { BF_REGISTER_SEV_STATUS, AMD, WORD_SME_EAX, CPUID_8000001F_EAX_SEV } };
 
 #define REGISTER_MSR(number, name, text, msr) [number] = (msr),
 static const uint32_t msr_numbers[] = { BF_FEATURE_REGISTERS(REGISTER_MSR) };
@@ -171,11 +145,11 @@ static void read_words(struct bf_cpu_features *features)
 /* Memory that is not what it looks like to a program without the keys (APM vol. 2 §7.10). */
 static uint64_t read_encryption(const struct bf_cpu_features *features)
 {
-	uint64_t c_bit = BSL_BIT(features->words[WORD_SME_EBX] & 0x3F);
-	bool sme = (features->words[WORD_SME_EAX] & BSL_BIT(CPUID_8000001F_EAX_SME)) &&
+	uint64_t c_bit = BSL_BIT(features->words[WORD_SME_EBX] & CPUID_8000001F_EBX_C_BIT);
+	bool sme = (features->words[WORD_SME_EAX] & CPUID_8000001F_EAX_SME) &&
 		   (bf_hw_cr3() & c_bit);
-	bool tdx = features->words[WORD_21_EBX] == TDX_EBX &&
-		   features->words[WORD_21_EDX] == TDX_EDX;
+	bool tdx = features->words[WORD_21_EBX] == CPUID_21_EBX_TDX &&
+		   features->words[WORD_21_EDX] == CPUID_21_EDX_TDX;
 
 	return (uint64_t)sme | (uint64_t)tdx << 1;
 }
@@ -183,17 +157,17 @@ static uint64_t read_encryption(const struct bf_cpu_features *features)
 static void read_registers(struct bf_cpu_features *features)
 {
 	uint32_t vendor = features->words[WORD_VENDOR];
-	unsigned int make = vendor == VENDOR_EBX_AMD || vendor == VENDOR_EBX_HYGON ? AMD : INTEL;
+	unsigned int make = vendor == CPUID_0_EBX_AMD || vendor == CPUID_0_EBX_HYGON ? AMD : INTEL;
 	uint64_t *registers = features->registers;
 	unsigned int i;
 
 	registers[BF_REGISTER_CR0] = bf_hw_cr0();
 	registers[BF_REGISTER_CR4] = bf_hw_cr4();
-	if (registers[BF_REGISTER_CR4] & BSL_BIT(CR4_OSXSAVE))
+	if (registers[BF_REGISTER_CR4] & CR4_OSXSAVE)
 		registers[BF_REGISTER_XCR0] = bf_hw_xcr0();
 	registers[BF_REGISTER_ENCRYPTION] = read_encryption(features);
 	registers[BF_REGISTER_CPUID_7_1_ECX] = features->words[WORD_7_1_ECX] &
-					       BSL_BIT(CPUID_7_1_ECX_MSR_IMM);
+					       CPUID_7_1_ECX_MSR_IMM;
 	for (i = 0; i < NR_OF(msrs); i++) {
 		if ((msrs[i].make & make) &&
 		    (!msrs[i].bits || (features->words[msrs[i].word] & msrs[i].bits)))
@@ -208,9 +182,9 @@ void bf_features_read(struct bf_cpu_features *features)
 	bsl_memset(features, 0, sizeof(*features));
 	read_words(features);
 	read_registers(features);
-	if (features->words[WORD_1_ECX] & BSL_BIT(CPUID_1_ECX_VMX))
+	if (features->words[WORD_1_ECX] & CPUID_1_ECX_VMX)
 		features->vendor = BF_VENDOR_INTEL;
-	else if (features->words[WORD_AMD_1_ECX] & BSL_BIT(CPUID_80000001_ECX_SVM))
+	else if (features->words[WORD_AMD_1_ECX] & CPUID_80000001_ECX_SVM)
 		features->vendor = BF_VENDOR_AMD;
 	if (features->vendor == BF_VENDOR_AMD)
 		features->vm_cr = rdmsr(MSR_VM_CR);
@@ -239,30 +213,30 @@ static const struct {
 static uint32_t control_msr(const struct bf_cpu_features *features, enum bf_vmx_control_msr kind)
 {
 	if (control_msrs[kind].true_msr &&
-	    (vmx_msr(features, MSR_VMX_BASIC) & BSL_BIT(VMX_BASIC_TRUE_CONTROLS)))
+	    (vmx_msr(features, MSR_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS))
 		return control_msrs[kind].true_msr;
 	return control_msrs[kind].msr;
 }
 
 /* SDM vol. 3 A.3: the high half of a capability MSR tells which controls may be 1. */
 static bool offers(const struct bf_cpu_features *features, enum bf_vmx_control_msr kind,
-		   unsigned int bit)
+		   uint32_t control)
 {
-	if (kind == BF_VMX_SECONDARY && !offers(features, BF_VMX_PRIMARY, PRIMARY_SECONDARY))
+	if (kind == BF_VMX_SECONDARY && !offers(features, BF_VMX_PRIMARY, VMX_PRIMARY_SECONDARY))
 		return false;
-	return vmx_msr(features, control_msr(features, kind)) & BSL_BIT(32 + bit);
+	return vmx_msr(features, control_msr(features, kind)) >> 32 & control;
 }
 
 bool bf_features_broadcast(const struct bf_cpu_features *features)
 {
-	return features->words[WORD_AMD_8_EBX] & BSL_BIT(CPUID_80000008_EBX_INVLPGB);
+	return features->words[WORD_AMD_8_EBX] & CPUID_80000008_EBX_INVLPGB;
 }
 
 bool bf_features_nested(const struct bf_cpu_features *features)
 {
 	if (features->vendor == BF_VENDOR_AMD)
-		return features->words[WORD_SVM_EDX] & BSL_BIT(CPUID_8000000A_EDX_NPT);
-	return offers(features, BF_VMX_SECONDARY, SECONDARY_EPT);
+		return features->words[WORD_SVM_EDX] & CPUID_8000000A_EDX_NP;
+	return offers(features, BF_VMX_SECONDARY, VMX_SECONDARY_EPT);
 }
 
 static uint32_t word_of(const struct bf_cpu_features *features, uint32_t leaf, uint32_t subleaf,
@@ -280,21 +254,22 @@ bool bf_features_controls(const struct bf_cpu_features *features, uint64_t *deta
 {
 	static const struct {
 		uint8_t kind;
-		uint8_t bit;
+		uint32_t control;
 	} needed[] = {
-#define NEEDED(msr, bit, name) { BF_VMX_##msr, bit },
+#define NEEDED(msr, mask, name) { BF_VMX_##msr, mask },
 		BF_VMX_CONTROLS(NEEDED)
 	};
 	static const struct {
 		uint32_t leaf;
-		uint8_t subleaf, reg, bit, control;
+		uint8_t subleaf, reg;
+		uint32_t mask, control;
 	} instructions[] = {
-#define INSTRUCTION(leaf, subleaf, reg, bit, name, control, text) \
-	{ leaf, subleaf, reg, bit, control },
+#define INSTRUCTION(leaf, subleaf, reg, mask, name, control, text) \
+	{ leaf, subleaf, reg, mask, control },
 		BF_VMX_INSTRUCTIONS(INSTRUCTION)
 	};
 	enum bf_vmx_control_msr kind = BF_VMX_SECONDARY;
-	unsigned int bit = 0;
+	uint32_t control = 0;
 	bool missing = false;
 	unsigned int i;
 
@@ -302,19 +277,19 @@ bool bf_features_controls(const struct bf_cpu_features *features, uint64_t *deta
 		return true;
 	for (i = 0; i < NR_OF(needed) && !missing; i++) {
 		kind = (enum bf_vmx_control_msr)needed[i].kind;
-		bit = needed[i].bit;
-		missing = !offers(features, kind, bit);
+		control = needed[i].control;
+		missing = !offers(features, kind, control);
 	}
 	for (i = 0; i < NR_OF(instructions) && !missing; i++) {
 		kind = BF_VMX_SECONDARY;
-		bit = instructions[i].control;
+		control = instructions[i].control;
 		missing = (word_of(features, instructions[i].leaf, instructions[i].subleaf,
 				   instructions[i].reg) &
-			   BSL_BIT(instructions[i].bit)) &&
-			  !offers(features, kind, bit);
+			   instructions[i].mask) &&
+			  !offers(features, kind, control);
 	}
 	if (missing)
-		*detail = BF_CONTROL_DETAIL(control_msr(features, kind), bit);
+		*detail = BF_CONTROL_DETAIL(control_msr(features, kind), BF_BIT_NUMBER(control));
 	return !missing;
 }
 
@@ -330,9 +305,9 @@ static const struct {
 /* Intel PT is the one thing that is OFFERED (SDM vol. 3 §33.5.1, A.6). */
 static bool controls_trace(const struct bf_cpu_features *features)
 {
-	return (vmx_msr(features, MSR_VMX_MISC) & BSL_BIT(VMX_MISC_PT)) &&
-	       offers(features, BF_VMX_EXIT, EXIT_CLEAR_RTIT_CTL) &&
-	       offers(features, BF_VMX_ENTRY, ENTRY_LOAD_RTIT_CTL);
+	return (vmx_msr(features, MSR_VMX_MISC) & VMX_MISC_PT) &&
+	       offers(features, BF_VMX_EXIT, VMX_EXIT_CTL_CLEAR_RTIT) &&
+	       offers(features, BF_VMX_ENTRY, VMX_ENTRY_CTL_LOAD_RTIT);
 }
 
 /* The bits of a register that stand in no start's way. */
@@ -371,9 +346,9 @@ bool bf_features_carried(const struct bf_cpu_features *features, uint64_t *detai
 	for (reg = 0; reg < BF_NR_FEATURE_REGISTERS; reg++)
 		if (find_bit(features->registers[reg] & ~accepted(features, reg), reg, detail))
 			return false;
-	if (features->words[WORD_SVM_EDX] & BSL_BIT(CPUID_8000000A_EDX_TSC_RATIO) &&
+	if (features->words[WORD_SVM_EDX] & CPUID_8000000A_EDX_TSC_RATE_MSR &&
 	    !features->registers[BF_REGISTER_TSC_RATIO]) {
-		*detail = BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, TSC_RATIO_1);
+		*detail = BF_FEATURE_DETAIL(BF_REGISTER_TSC_RATIO, BF_BIT_NUMBER(TSC_RATIO_1));
 		return false;
 	}
 	if (features->vendor != BF_VENDOR_INTEL)
@@ -409,7 +384,7 @@ static enum how how_alike(uint32_t msr)
 }
 
 /* IA32_VMX_BASIC: what VMCSs are like, and whether there are TRUE controls (A.1). */
-#define BASIC_ALIKE (0x3C00007FFFFFFFULL | 1ULL << VMX_BASIC_TRUE_CONTROLS)
+#define BASIC_ALIKE (0x3C00007FFFFFFFULL | VMX_BASIC_TRUE_CONTROLS)
 
 static uint32_t differ_where_alike(const struct bf_cpu_features *a, const struct bf_cpu_features *b)
 {

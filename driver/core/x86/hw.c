@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The instructions that read a CPU's state. */
-#include "../platform.h"
+#include <abi/hw/x86.h>
 
-#define CR4_OSXSAVE 0x40000
+#include "../platform.h"
 
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {

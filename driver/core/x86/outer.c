@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "outer.h"
 
+#include <abi/hw/x86.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
 #include "../platform.h"
 
 enum { EAX, EBX, ECX, EDX };
-
-#define CPUID_1_ECX_HYPERVISOR 0x80000000
 
 /* Each interface has its leaves at a multiple of 0x100, the first one with its signature. */
 #define BASE_FIRST 0x40000000
