@@ -5,11 +5,6 @@
 
 #include <abi/mk1.h>
 
-#define CPUID_FEATURES 0x1
-#define CPUID_STRUCTURED 0x7
-#define CPUID_EXT_FEATURES 0x80000001
-#define CPUID_SVM 0x8000000A
-
 struct cpuid_regs {
 	uint32_t eax;
 	uint32_t ebx;
@@ -30,8 +25,8 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 /* Whether the answer for this leaf may differ from the CPU's; false for nearly all of them. */
 static inline bool cpuid_is_special(uint32_t leaf)
 {
-	return leaf == CPUID_FEATURES || leaf == CPUID_STRUCTURED || leaf == CPUID_EXT_FEATURES ||
-	       leaf == CPUID_SVM || leaf == MK1_CPUID_LEAF;
+	return leaf == 0x1 || leaf == 0x7 || leaf == 0x80000001 || leaf == 0x8000000A ||
+	       leaf == MK1_CPUID_LEAF;
 }
 
 /*

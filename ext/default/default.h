@@ -3,33 +3,9 @@
 #ifndef EXT_DEFAULT_H
 #define EXT_DEFAULT_H
 
+#include <abi/hw/x86.h>
 #include <bsl/compiler.h>
 #include <ext/libext/libext.h>
-
-#define CR0_PE 0x1
-#define CR0_NE 0x20
-#define CR0_WP 0x10000
-#define CR0_NW 0x20000000
-#define CR0_CD 0x40000000
-#define CR0_PG 0x80000000
-#define CR4_PSE 0x10
-#define CR4_PAE 0x20
-#define CR4_PGE 0x80
-#define CR4_LA57 0x1000
-#define CR4_VMXE 0x2000
-#define CR4_PCIDE 0x20000
-#define CR4_OSXSAVE 0x40000
-#define CR4_SMEP 0x100000
-#define CR4_PKE 0x400000
-#define CR4_CET 0x800000
-#define EFER_SCE 0x1
-#define EFER_LME 0x100
-#define EFER_LMA 0x400
-#define EFER_NXE 0x800
-#define EFER_SVME 0x1000
-
-#define VECTOR_UD 6
-#define VECTOR_GP 13
 
 /* Extra printing, switched by the loader's MK1_CPUID_REPORT_ON and _OFF. */
 extern bool report;

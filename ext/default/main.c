@@ -167,9 +167,10 @@ static bool cpu_is_amd(void)
 {
 	struct cpuid_regs id = cpuid(0, 0);
 
-	/* "AuthenticAMD", "HygonGenuine" */
-	return (id.ebx == 0x68747541 && id.edx == 0x69746E65 && id.ecx == 0x444D4163) ||
-	       (id.ebx == 0x6F677948 && id.edx == 0x6E65476E && id.ecx == 0x656E6975);
+	return (id.ebx == CPUID_0_EBX_AMD && id.edx == CPUID_0_EDX_AMD &&
+		id.ecx == CPUID_0_ECX_AMD) ||
+	       (id.ebx == CPUID_0_EBX_HYGON && id.edx == CPUID_0_EDX_HYGON &&
+		id.ecx == CPUID_0_ECX_HYGON);
 }
 
 int ext_start(uint64_t specs)

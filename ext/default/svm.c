@@ -1,48 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD: what exits from the root VM and what the guest gets to see (APM vol. 2, chapter 15). */
+#include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
 #include <ext/default/default.h>
 #include <ext/default/fast.h>
 
-/* VMEXIT codes, APM vol. 2, appendix C */
-#define EXIT_CPUID 0x72
-#define EXIT_INVD 0x76
-#define EXIT_INVLPGA 0x7A
-#define EXIT_MSR 0x7C
-#define EXIT_SHUTDOWN 0x7F
-#define EXIT_VMRUN 0x80
-#define EXIT_VMLOAD 0x82
-#define EXIT_VMSAVE 0x83
-#define EXIT_STGI 0x84
-#define EXIT_CLGI 0x85
-#define EXIT_SKINIT 0x86
-
-/* intercept_instruction1: CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN */
-#define INTERCEPTS1 (1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31)
-/*
- * intercept_instruction2: VMRUN, VMLOAD, VMSAVE, STGI, CLGI, SKINIT. VMMCALL is left to the
- * microkernel: #UD, or a call of an outer hypervisor.
- */
-#define INTERCEPTS2 0x7D
+#define INTERCEPTS1 \
+	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \
+	 SVM_INSTR1_SHUTDOWN)
+/* VMMCALL is left to the microkernel: #UD, or a call of an outer hypervisor. */
+#define INTERCEPTS2 \
+	(SVM_INSTR2_VMRUN | SVM_INSTR2_VMLOAD | SVM_INSTR2_VMSAVE | SVM_INSTR2_STGI | \
+	 SVM_INSTR2_CLGI | SVM_INSTR2_SKINIT)
 
 #define ROOT_ASID 1
 
-#define MSR_EFER 0xC0000080
-#define MSR_PATCH_LOADER 0xC0010020
-#define MSR_VM_CR 0xC0010114
-#define MSR_VM_HSAVE_PA 0xC0010117
-
-/* What firmware leaves in VM_CR when it disables SVM: SVMDIS and LOCK (APM vol. 2 §15.30.1). */
-#define VM_CR_DISABLED 0x18
-
-/* Two bits an MSR, three ranges of 0x2000 MSRs, 2 KiB each (APM vol. 2 §15.11). */
-#define MSRPM_SIZE 0x2000
-#define MSRPM_READ 1u
-#define MSRPM_WRITE 2u
-
-#define EVENT_EXCEPTION 0x300ull
-#define EVENT_ERROR_CODE 0x800ull
-#define EVENT_VALID 0x80000000ull
+/* What firmware leaves in VM_CR when it disables SVM (APM vol. 2 §15.30.1). */
+#define DISABLED (VM_CR_LOCK | VM_CR_SVMDIS)
 
 static uint64_t msrpm_spa; /* one map for all PPs: written by svm_start, then only read */
 
@@ -51,14 +25,15 @@ static void intercept_msr(uint8_t *msrpm, uint32_t msr)
 	uint32_t range = msr < 0xC0000000 ? 0 : msr < 0xC0010000 ? 1 : 2;
 	uint32_t bit = (msr & 0x1FFF) * 2;
 
-	msrpm[range * 0x800 + bit / 8] |= (uint8_t)((MSRPM_READ | MSRPM_WRITE) << (bit % 8));
+	msrpm[range * 0x800 + bit / 8] |=
+		(uint8_t)((SVM_MSRPM_READ | SVM_MSRPM_WRITE) << (bit % 8));
 }
 
 /* Builds the MSR permission map. Returns false, after a message, without memory for it. */
 bool svm_start(void)
 {
 	uint64_t va;
-	uint64_t status = mk1_mem_alloc_huge(MK1_HANDLE, MSRPM_SIZE, &va, &msrpm_spa);
+	uint64_t status = mk1_mem_alloc_huge(MK1_HANDLE, SVM_MSRPM_SIZE, &va, &msrpm_spa);
 
 	if (status != MK1_SUCCESS) {
 		ext_print("default: no memory for the MSR permission map (0x%llx)\n",
@@ -96,11 +71,11 @@ static uint64_t guest_cpl(uint64_t vsid)
  */
 __attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
 {
-	uint64_t event = EVENT_VALID | EVENT_EXCEPTION | vector;
+	uint64_t event = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | vector;
 
 	/* Exceptions push no error code in real mode. */
 	if (vector == VECTOR_GP && (vs_get(vsid, MK1_AMD_cr0) & CR0_PE))
-		event |= EVENT_ERROR_CODE;
+		event |= SVM_EVENT_ERROR_CODE;
 	vs_set(vsid, MK1_AMD_eventinj, event);
 	resume(vsid);
 }
@@ -108,27 +83,27 @@ __attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vecto
 /* The bits of EFER, SVME left out, that this CPU lets software change (APM vol. 2 §3.1.7). */
 static uint64_t efer_writable(void)
 {
-	struct cpuid_regs features = cpuid(CPUID_EXT_FEATURES, 0);
+	struct cpuid_regs features = cpuid(0x80000001, 0);
 	struct cpuid_regs more = cpuid(0x80000008, 0);
 	uint64_t bits = EFER_SCE | EFER_LME;
 
-	if (features.edx & 1u << 20)
+	if (features.edx & CPUID_80000001_EDX_NX)
 		bits |= EFER_NXE;
-	if (features.edx & 1u << 25)
-		bits |= 1u << 14; /* FFXSR */
-	if (features.ecx & 1u << 17)
-		bits |= 1u << 15; /* TCE */
-	if (more.ebx & 1u << 8)
-		bits |= 1u << 17; /* MCOMMIT */
-	if (more.ebx & 1u << 13)
-		bits |= 1u << 18; /* INTWB */
+	if (features.edx & CPUID_80000001_EDX_FFXSR)
+		bits |= EFER_FFXSR;
+	if (features.ecx & CPUID_80000001_ECX_TCE)
+		bits |= EFER_TCE;
+	if (more.ebx & CPUID_80000008_EBX_MCOMMIT)
+		bits |= EFER_MCOMMIT;
+	if (more.ebx & CPUID_80000008_EBX_INTWB)
+		bits |= EFER_INTWB;
 	if (cpuid_has_extended(0x80000021)) {
 		struct cpuid_regs last = cpuid(0x80000021, 0);
 
-		if (last.eax & 1u << 7)
-			bits |= 1u << 20; /* UAIE */
-		if (last.eax & 1u << 8)
-			bits |= 1u << 21; /* AIBRSE */
+		if (last.eax & CPUID_80000021_EAX_UAI)
+			bits |= EFER_UAIE;
+		if (last.eax & CPUID_80000021_EAX_AIBRS)
+			bits |= EFER_AIBRSE;
 	}
 	return bits;
 }
@@ -156,7 +131,7 @@ static bool read_msr(uint64_t vsid, uint32_t msr)
 		set_guest_edx_eax(vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 		return true;
 	case MSR_VM_CR:
-		set_guest_edx_eax(VM_CR_DISABLED);
+		set_guest_edx_eax(DISABLED);
 		return true;
 	case MSR_VM_HSAVE_PA:
 		set_guest_edx_eax(0);
@@ -189,7 +164,7 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 __attribute__((noreturn)) static void answer_msr(uint64_t vsid)
 {
 	uint32_t msr = (uint32_t)mk1_rcx();
-	bool write = vs_get(vsid, MK1_AMD_exitinfo1) & 1;
+	bool write = vs_get(vsid, MK1_AMD_exitinfo1) & SVM_EXITINFO1_WRITE;
 
 	if (write ? write_msr(vsid, msr, guest_edx_eax()) : read_msr(vsid, msr))
 		resume_next(vsid);
@@ -204,26 +179,26 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 			  (unsigned long long)vs_get(vsid, MK1_AMD_rip));
 
 	switch ((uint32_t)reason) {
-	case EXIT_CPUID:
+	case SVM_EXIT_CPUID:
 		answer_cpuid(vsid, MK1_AMD_cr4, guest_cpl);
-	case EXIT_MSR:
+	case SVM_EXIT_MSR:
 		answer_msr(vsid);
-	case EXIT_INVD:
+	case SVM_EXIT_INVD:
 		/*
 		 * It would throw away what other CPUs wrote: firmware before memory works needs it.
 		 */
 		if (guest_cpl(vsid) == 0)
 			resume_next(vsid);
 		inject_fault(vsid, VECTOR_GP);
-	case EXIT_INVLPGA:
-	case EXIT_VMRUN:
-	case EXIT_VMLOAD:
-	case EXIT_VMSAVE:
-	case EXIT_STGI:
-	case EXIT_CLGI:
-	case EXIT_SKINIT:
+	case SVM_EXIT_INVLPGA:
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMLOAD:
+	case SVM_EXIT_VMSAVE:
+	case SVM_EXIT_STGI:
+	case SVM_EXIT_CLGI:
+	case SVM_EXIT_SKINIT:
 		inject_fault(vsid, VECTOR_UD);
-	case EXIT_SHUTDOWN:
+	case SVM_EXIT_SHUTDOWN:
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:
 		unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));
@@ -232,7 +207,7 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 
 __attribute__((noreturn)) void svm_vmexit(uint64_t vsid, uint64_t reason)
 {
-	if (likely((uint32_t)reason == EXIT_CPUID))
+	if (likely((uint32_t)reason == SVM_EXIT_CPUID))
 		fast_cpuid();
 	answer(vsid, reason);
 }

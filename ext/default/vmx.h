@@ -3,16 +3,9 @@
 #ifndef EXT_DEFAULT_VMX_H
 #define EXT_DEFAULT_VMX_H
 
+#include <abi/hw/vmx.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/default/default.h>
-
-#define MSR_FEATURE_CONTROL 0x3A
-#define MSR_MICROCODE 0x79 /* IA32_BIOS_UPDT_TRIG */
-#define MSR_VMX_FIRST 0x480
-#define MSR_VMX_LAST 0x493
-
-#define SECONDARY_UNRESTRICTED (1u << 7)
-#define ENTRY_IA32E_GUEST (1u << 9)
 
 /* --- vmx_setup.c ------------------------------------------------------------------------------ */
 

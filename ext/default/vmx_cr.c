@@ -3,19 +3,9 @@
 #include <abi/features.h>
 #include <ext/default/vmx.h>
 
-#define MSR_VMX_CR4_FIXED1 0x489
-
-#define CS_ATTRIB_L (1u << 13)
-
 /* A change of these flushes the TLB (SDM vol. 3 §4.10.4.1). */
-#define CR0_FLUSH (CR0_PE | CR0_WP | CR0_PG)
-#define CR4_FLUSH (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP)
-
-/* Exit qualification, SDM vol. 3 table 28-3 */
-#define QUAL_CR(q) ((q) & 0xF)
-#define QUAL_ACCESS(q) ((q) >> 4 & 3)
-#define QUAL_GPR(q) ((q) >> 8 & 0xF)
-#define ACCESS_MOV_TO_CR 0
+#define FLUSH_CR0 (CR0_PE | CR0_WP | CR0_PG)
+#define FLUSH_CR4 (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP)
 
 static const uint8_t gpr_of_operand[16] = {
 	MK1_INTEL_rax, MK1_INTEL_rcx, MK1_INTEL_rdx, MK1_INTEL_rbx, MK1_INTEL_rsp, MK1_INTEL_rbp,
@@ -69,7 +59,7 @@ static bool write_cr0(uint64_t vsid, uint64_t value)
 	if (!(value & CR0_WP) && (vs_get(vsid, MK1_INTEL_cr4) & CR4_CET))
 		return false;
 	vmx_set_cr0(vsid, value);
-	if (changed & CR0_FLUSH)
+	if (changed & FLUSH_CR0)
 		flush_tlb(vsid);
 	return true;
 }
@@ -112,7 +102,7 @@ static bool write_cr4(uint64_t vsid, uint64_t value)
 	if ((value & CR4_CET) && !(vs_get(vsid, MK1_INTEL_cr0) & CR0_WP))
 		return false;
 	vmx_set_cr4(vsid, value);
-	if (changed & CR4_FLUSH)
+	if (changed & FLUSH_CR4)
 		flush_tlb(vsid);
 	return true;
 }
@@ -121,13 +111,13 @@ bool vmx_write_cr(uint64_t vsid, uint64_t qualification)
 {
 	uint64_t value;
 
-	if (QUAL_ACCESS(qualification) != ACCESS_MOV_TO_CR)
+	if ((qualification & VMX_QUAL_CR_ACCESS) != VMX_QUAL_CR_TO)
 		give_up("control-register access that cannot exit", vsid, qualification);
-	value = vs_get(vsid, gpr_of_operand[QUAL_GPR(qualification)]);
-	if (!(vs_get(vsid, MK1_INTEL_cs_attrib) & CS_ATTRIB_L))
+	value = vs_get(vsid, gpr_of_operand[VMX_QUAL_CR_GPR(qualification)]);
+	if (!(vs_get(vsid, MK1_INTEL_cs_attrib) & VMX_AR_L))
 		value = (uint32_t)value;
 
-	switch (QUAL_CR(qualification)) {
+	switch (qualification & VMX_QUAL_CR) {
 	case 0:
 		return write_cr0(vsid, value);
 	case 4:

@@ -5,9 +5,6 @@
 #include <ext/default/cpuid.h>
 #include <ext/default/vmx.h>
 
-#define ACTIVITY_ACTIVE 0
-#define ACTIVITY_WAIT_FOR_SIPI 3
-
 struct reg_value {
 	uint8_t reg;
 	uint32_t value;
@@ -24,7 +21,7 @@ static const struct reg_value init_state[] = {
 	{ MK1_INTEL_rsi, 0 }, { MK1_INTEL_rdi, 0 }, { MK1_INTEL_r8, 0 }, { MK1_INTEL_r9, 0 },
 	{ MK1_INTEL_r10, 0 }, { MK1_INTEL_r11, 0 }, { MK1_INTEL_r12, 0 }, { MK1_INTEL_r13, 0 },
 	{ MK1_INTEL_r14, 0 }, { MK1_INTEL_r15, 0 }, { MK1_INTEL_rsp, 0 },
-	{ MK1_INTEL_rflags, 0x2 }, { MK1_INTEL_rip, 0xFFF0 },
+	{ MK1_INTEL_rflags, RFLAGS_FIXED }, { MK1_INTEL_rip, 0xFFF0 },
 	{ MK1_INTEL_cr2, 0 }, { MK1_INTEL_cr3, 0 }, { MK1_INTEL_cr8, 0 }, { MK1_INTEL_efer, 0 },
 	SEGMENT_AT_INIT(es, 0x93), SEGMENT_AT_INIT(ss, 0x93), SEGMENT_AT_INIT(ds, 0x93),
 	SEGMENT_AT_INIT(fs, 0x93), SEGMENT_AT_INIT(gs, 0x93), SEGMENT_AT_INIT(ldtr, 0x82),
@@ -34,10 +31,10 @@ static const struct reg_value init_state[] = {
 	{ MK1_INTEL_gdtr_base, 0 }, { MK1_INTEL_gdtr_limit, 0xFFFF },
 	{ MK1_INTEL_idtr_base, 0 }, { MK1_INTEL_idtr_limit, 0xFFFF },
 	{ MK1_INTEL_dr0, 0 }, { MK1_INTEL_dr1, 0 }, { MK1_INTEL_dr2, 0 }, { MK1_INTEL_dr3, 0 },
-	{ MK1_INTEL_dr6, 0xFFFF0FF0 }, { MK1_INTEL_dr7, 0x400 }, { MK1_INTEL_debugctl, 0 },
+	{ MK1_INTEL_dr6, DR6_RESET }, { MK1_INTEL_dr7, DR7_RESET }, { MK1_INTEL_debugctl, 0 },
 	{ MK1_INTEL_interruptibility_state, 0 }, { MK1_INTEL_pending_debug_exceptions, 0 },
 	{ MK1_INTEL_vmentry_interrupt_information_field, 0 },
-	{ MK1_INTEL_activity_state, ACTIVITY_WAIT_FOR_SIPI },
+	{ MK1_INTEL_activity_state, VMX_ACTIVITY_WAIT_FOR_SIPI },
 };
 // clang-format on
 
@@ -48,11 +45,11 @@ void vmx_init_signal(uint64_t vsid)
 
 	if (vmx_cr0_forced(vsid) & CR0_PE)
 		give_up("INIT, and this CPU runs no guest in real mode", vsid, 0);
-	vs_set(vsid, MK1_INTEL_vmentry_ctls, entry & ~(uint64_t)ENTRY_IA32E_GUEST);
+	vs_set(vsid, MK1_INTEL_vmentry_ctls, entry & ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST);
 	for (size_t i = 0; i < sizeof(init_state) / sizeof(init_state[0]); i++)
 		vs_set(vsid, init_state[i].reg, init_state[i].value);
-	vs_set(vsid, MK1_INTEL_rdx, cpuid(CPUID_FEATURES, 0).eax);
-	vmx_set_cr0(vsid, cr0 | 0x10); /* ET, which is always 1 */
+	vs_set(vsid, MK1_INTEL_rdx, cpuid(1, 0).eax);
+	vmx_set_cr0(vsid, cr0 | CR0_ET);
 	vmx_set_cr4(vsid, 0);
 	flush_tlb(vsid);
 }
@@ -65,5 +62,5 @@ void vmx_startup(uint64_t vsid, uint64_t vector)
 	vs_set(vsid, MK1_INTEL_cs_selector, vector << 8);
 	vs_set(vsid, MK1_INTEL_cs_base, vector << 12);
 	vs_set(vsid, MK1_INTEL_rip, 0);
-	vs_set(vsid, MK1_INTEL_activity_state, ACTIVITY_ACTIVE);
+	vs_set(vsid, MK1_INTEL_activity_state, VMX_ACTIVITY_ACTIVE);
 }

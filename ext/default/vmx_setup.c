@@ -3,55 +3,18 @@
 #include <abi/features.h>
 #include <ext/default/vmx.h>
 
-#define MSR_VMX_BASIC 0x480
-#define MSR_VMX_PINBASED 0x481
-#define MSR_VMX_PROCBASED 0x482
-#define MSR_VMX_EXIT 0x483
-#define MSR_VMX_ENTRY 0x484
-#define MSR_VMX_CR0_FIXED0 0x486
-#define MSR_VMX_CR4_FIXED0 0x488
-#define MSR_VMX_PROCBASED2 0x48B
-#define MSR_VMX_TRUE_PINBASED 0x48D /* then procbased, exit, entry */
-#define BASIC_TRUE_CONTROLS (1ull << 55)
-
-#define PRIMARY_CR3_LOAD (1u << 15)
-#define PRIMARY_CR3_STORE (1u << 16)
-#define PRIMARY_MSR_BITMAPS (1u << 28)
-#define PRIMARY_SECONDARY (1u << 31)
-
-#define SECONDARY_EPT (1u << 1)
-#define SECONDARY_RDTSCP (1u << 3)
-#define SECONDARY_VPID (1u << 5)
-#define SECONDARY_INVPCID (1u << 12)
-#define SECONDARY_XSAVES (1u << 20)
-#define SECONDARY_USER_WAIT (1u << 26)
-#define SECONDARY_PCONFIG (1u << 27)
 /* Instructions that are #UD in a guest without the control. */
 #define SECONDARY_WANTED \
-	(SECONDARY_RDTSCP | SECONDARY_VPID | SECONDARY_INVPCID | SECONDARY_XSAVES | \
-	 SECONDARY_USER_WAIT | SECONDARY_PCONFIG)
+	(VMX_SECONDARY_RDTSCP | VMX_SECONDARY_VPID | VMX_SECONDARY_INVPCID | \
+	 VMX_SECONDARY_XSAVES | VMX_SECONDARY_USER_WAIT | VMX_SECONDARY_PCONFIG)
 
-#define EXIT_SAVE_DEBUG (1u << 2)
-#define EXIT_HOST_64 (1u << 9)
-#define EXIT_SAVE_PAT (1u << 18)
-#define EXIT_LOAD_PAT (1u << 19)
-#define EXIT_SAVE_EFER (1u << 20)
-#define EXIT_LOAD_EFER (1u << 21)
 #define EXIT_WANTED \
-	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | \
-	 EXIT_LOAD_EFER)
+	(VMX_EXIT_CTL_SAVE_DEBUG | VMX_EXIT_CTL_HOST_64 | VMX_EXIT_CTL_SAVE_PAT | \
+	 VMX_EXIT_CTL_LOAD_PAT | VMX_EXIT_CTL_SAVE_EFER | VMX_EXIT_CTL_LOAD_EFER)
 
-#define ENTRY_LOAD_DEBUG (1u << 2)
-#define ENTRY_LOAD_PAT (1u << 14)
-#define ENTRY_LOAD_EFER (1u << 15)
-#define ENTRY_WANTED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+#define ENTRY_WANTED (VMX_ENTRY_CTL_LOAD_DEBUG | VMX_ENTRY_CTL_LOAD_PAT | VMX_ENTRY_CTL_LOAD_EFER)
 
 #define ROOT_VPID 1
-#define NO_LINKED_VMCS (~0ull)
-
-/* MSR bitmap: a quarter of the page each (SDM vol. 3 §25.6.9). */
-#define BITMAP_READ_LOW 0x000
-#define BITMAP_WRITE_LOW 0x800
 
 static uint64_t bitmap_spa; /* one map for all PPs: written by vmx_start, then only read */
 
@@ -59,13 +22,12 @@ static uint64_t bitmap_spa; /* one map for all PPs: written by vmx_start, then o
 static const struct {
 	uint16_t first;
 	uint16_t last;
-} watched_writes[] = { { MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL },
-		       { MSR_MICROCODE, MSR_MICROCODE },
-		       { 0x200, 0x23F },
-		       { 0x250, 0x250 },
-		       { 0x258, 0x259 },
-		       { 0x268, 0x26F },
-		       { 0x2FF, 0x2FF } };
+} watched_writes[] = {
+	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL }, { MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG },
+	{ MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYS_LAST },   { MSR_MTRR_FIX64K, MSR_MTRR_FIX64K },
+	{ MSR_MTRR_FIX16K, MSR_MTRR_FIX16K_LAST },    { MSR_MTRR_FIX4K, MSR_MTRR_FIX4K_LAST },
+	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE }
+};
 
 /* Builds the MSR bitmap. Returns false, after a message, without memory for it. */
 bool vmx_start(void)
@@ -79,14 +41,15 @@ bool vmx_start(void)
 			  (unsigned long long)status);
 		return false;
 	}
-	bitmap[BITMAP_READ_LOW + MSR_FEATURE_CONTROL / 8] |= 1u << (MSR_FEATURE_CONTROL % 8);
+	bitmap[VMX_MSR_BITMAP_READ_LOW + MSR_FEATURE_CONTROL / 8] |= 1u
+								     << (MSR_FEATURE_CONTROL % 8);
 	/* Read only for the CPU too: writes need no exit to fail. */
-	for (unsigned int msr = MSR_VMX_FIRST; msr <= MSR_VMX_LAST; msr++)
-		bitmap[BITMAP_READ_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+	for (unsigned int msr = MSR_VMX_BASIC; msr <= MSR_VMX_EXIT_CTLS2; msr++)
+		bitmap[VMX_MSR_BITMAP_READ_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
 	for (size_t i = 0; i < sizeof(watched_writes) / sizeof(watched_writes[0]); i++) {
 		for (unsigned int msr = watched_writes[i].first; msr <= watched_writes[i].last;
 		     msr++)
-			bitmap[BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+			bitmap[VMX_MSR_BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
 	}
 	return true;
 }
@@ -104,7 +67,8 @@ uint64_t vmx_cr0_forced(uint64_t vsid)
 {
 	uint64_t forced = vmx_capability(vsid, MSR_VMX_CR0_FIXED0);
 
-	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) & SECONDARY_UNRESTRICTED)
+	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
+	    VMX_SECONDARY_UNRESTRICTED)
 		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
 	return forced;
 }
@@ -139,30 +103,30 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	 * for those of root mode anyway: an extension that does not ask for it never sees one.
 	 */
 	vs_set(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
-	       vmx_capability(vsid, MSR_VMX_PINBASED + offset) & 0xFFFFFFFF);
+	       vmx_capability(vsid, MSR_VMX_PINBASED_CTLS + offset) & 0xFFFFFFFF);
 	vs_set(vsid, MK1_INTEL_address_of_msr_bitmaps, bitmap_spa);
 	primary = add_controls(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls,
-			       vmx_capability(vsid, MSR_VMX_PROCBASED + offset),
-			       PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY);
-	if (!(primary & PRIMARY_MSR_BITMAPS)) {
+			       vmx_capability(vsid, MSR_VMX_PROCBASED_CTLS + offset),
+			       VMX_PRIMARY_MSR_BITMAPS | VMX_PRIMARY_SECONDARY);
+	if (!(primary & VMX_PRIMARY_MSR_BITMAPS)) {
 		ext_print("default: this CPU has no MSR bitmaps\n");
 		return false;
 	}
-	if (primary & (PRIMARY_CR3_LOAD | PRIMARY_CR3_STORE)) {
+	if (primary & (VMX_PRIMARY_CR3_LOAD | VMX_PRIMARY_CR3_STORE)) {
 		ext_print("default: this CPU insists on exits for CR3\n");
 		return false;
 	}
-	if (!(primary & PRIMARY_SECONDARY))
+	if (!(primary & VMX_PRIMARY_SECONDARY))
 		return true;
 
 	/* Without EPT a guest cannot be unrestricted (SDM vol. 3 §26.2.1.1). */
-	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) & SECONDARY_EPT)
-		wanted |= SECONDARY_UNRESTRICTED;
+	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) & VMX_SECONDARY_EPT)
+		wanted |= VMX_SECONDARY_UNRESTRICTED;
 	/* A VPID has to be there before its control, or the VS is invalid in between. */
 	vs_set(vsid, MK1_INTEL_virtual_processor_identifier, ROOT_VPID);
 	secondary = add_controls(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-				 vmx_capability(vsid, MSR_VMX_PROCBASED2), wanted);
-	if (!(secondary & SECONDARY_VPID))
+				 vmx_capability(vsid, MSR_VMX_PROCBASED_CTLS2), wanted);
+	if (!(secondary & VMX_SECONDARY_VPID))
 		vs_set(vsid, MK1_INTEL_virtual_processor_identifier, 0);
 	return true;
 }
@@ -174,11 +138,11 @@ static bool setup_transitions(uint64_t vsid, uint32_t offset)
 	uint64_t entry_ctls;
 
 	if (vs_get(vsid, MK1_INTEL_efer) & EFER_LMA)
-		entry_wanted |= ENTRY_IA32E_GUEST;
+		entry_wanted |= VMX_ENTRY_CTL_IA32E_GUEST;
 	exit_ctls = add_controls(vsid, MK1_INTEL_vmexit_ctls,
-				 vmx_capability(vsid, MSR_VMX_EXIT + offset), EXIT_WANTED);
+				 vmx_capability(vsid, MSR_VMX_EXIT_CTLS + offset), EXIT_WANTED);
 	entry_ctls = add_controls(vsid, MK1_INTEL_vmentry_ctls,
-				  vmx_capability(vsid, MSR_VMX_ENTRY + offset), entry_wanted);
+				  vmx_capability(vsid, MSR_VMX_ENTRY_CTLS + offset), entry_wanted);
 	if ((exit_ctls & EXIT_WANTED) != EXIT_WANTED ||
 	    (entry_ctls & entry_wanted) != entry_wanted) {
 		ext_print("default: this CPU does not switch EFER, PAT or the debug registers\n");
@@ -190,11 +154,11 @@ static bool setup_transitions(uint64_t vsid, uint32_t offset)
 bool vmx_setup(uint64_t vsid)
 {
 	/* Offset of the capability MSRs that tell which default-1 controls may be 0. */
-	uint32_t offset = vmx_capability(vsid, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS ?
-				  MSR_VMX_TRUE_PINBASED - MSR_VMX_PINBASED :
+	uint32_t offset = vmx_capability(vsid, MSR_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS ?
+				  MSR_VMX_TRUE_PINBASED_CTLS - MSR_VMX_PINBASED_CTLS :
 				  0;
 
-	vs_set(vsid, MK1_INTEL_vmcs_link_pointer, NO_LINKED_VMCS);
+	vs_set(vsid, MK1_INTEL_vmcs_link_pointer, VMX_NO_LINKED_VMCS);
 	if (!setup_execution(vsid, offset) || !setup_transitions(vsid, offset))
 		return false;
 

@@ -53,8 +53,11 @@ fn main() {
     let (_, bindings) = text
         .split_once(MARKER)
         .expect("the marker survives the preprocessor");
-    // What C writes differently in the constants: casts to, and literals of, 64 bits.
-    let bindings = bindings.replace("(uint64_t)", "").replace("ULL", "u64");
+    // What C writes differently in the constants: casts to, and literals of, 64 bits. A name may end
+    // in ULL, too, but is not shifted.
+    let bindings = bindings
+        .replace("(uint64_t)", "")
+        .replace("ULL <<", "u64 <<");
     // A line an item, for the compiler's messages.
     let bindings = bindings.replace("; ", ";\n");
 

@@ -20,7 +20,6 @@ static void in_fail(uint64_t error_and_vector, uint64_t address);
 
 #define BENCH_LEAF 0x4000BE7C
 #define ROUNDS 20
-#define MSR_TSC_AUX 0xC0000103
 #define SOME_SPA 0x1000 /* RAM that Linux leaves to the firmware */
 
 #define CALL(op, idx, name, in, out, args, results, errors) CALL_##name,

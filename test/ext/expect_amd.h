@@ -3,13 +3,13 @@
 #ifndef TEST_EXT_EXPECT_AMD_H
 #define TEST_EXT_EXPECT_AMD_H
 
-#include "registers.h"
+#include <abi/hw/svm.h>
 
-#define INSTRUCTION2_VMRUN 0x1
+#include "registers.h"
 
 static struct cpuid_regs svm_features(void)
 {
-	return cpuid(CPUID_SVM, 0);
+	return cpuid(0x8000000A, 0);
 }
 
 /* Bits for which the register has no room are dropped. */
@@ -29,7 +29,7 @@ static void intercepts(const struct reg *reg)
 /* VMRUN exits, always (APM vol. 2 §15.5.1); that VMMCALL does is not shown. */
 static void instruction2(const struct reg *reg)
 {
-	intercepts_with(reg, INSTRUCTION2_VMRUN);
+	intercepts_with(reg, SVM_INSTR2_VMRUN);
 }
 
 /* Permission maps lie in memory that is contiguous and the hypervisor's: in the huge pool. */

@@ -7,16 +7,6 @@
 
 #include "registers.h"
 
-/* SDM vol. 3, appendix A */
-#define MSR_VMX_BASIC 0x480
-#define MSR_VMX_PIN 0x481
-#define MSR_VMX_PRIMARY 0x482
-#define MSR_VMX_EXIT 0x483
-#define MSR_VMX_ENTRY 0x484
-#define MSR_VMX_SECONDARY 0x48B
-#define MSR_VMX_TRUE_PIN 0x48D /* then primary, exit, entry */
-#define BASIC_TRUE_CONTROLS (1ULL << 55)
-
 /*
  * What the microkernel needs, and what it never has on: posted interrupts; TPR shadow and tertiary
  * controls; what writes to memory or to the VMCS by physical addresses, or needs another EPT;
@@ -40,8 +30,8 @@ static uint64_t capability(uint32_t msr)
 
 static uint64_t true_capability(uint32_t msr)
 {
-	if (capability(MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS)
-		msr += MSR_VMX_TRUE_PIN - MSR_VMX_PIN;
+	if (capability(MSR_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS)
+		msr += MSR_VMX_TRUE_PINBASED_CTLS - MSR_VMX_PINBASED_CTLS;
 	return capability(msr);
 }
 
@@ -70,32 +60,32 @@ static void controls(const struct reg *reg, uint64_t capabilities, uint32_t need
 
 static void pin_controls(const struct reg *reg)
 {
-	controls(reg, true_capability(MSR_VMX_PIN), PIN_NEEDED, PIN_NEVER, 0);
+	controls(reg, true_capability(MSR_VMX_PINBASED_CTLS), PIN_NEEDED, PIN_NEVER, 0);
 }
 
 static void primary_controls(const struct reg *reg)
 {
-	controls(reg, true_capability(MSR_VMX_PRIMARY), 0, PRIMARY_NEVER, 0);
+	controls(reg, true_capability(MSR_VMX_PROCBASED_CTLS), 0, PRIMARY_NEVER, 0);
 }
 
 static void secondary_controls(const struct reg *reg)
 {
-	controls(reg, capability(MSR_VMX_SECONDARY), 0, SECONDARY_NEVER, 0);
+	controls(reg, capability(MSR_VMX_PROCBASED_CTLS2), 0, SECONDARY_NEVER, 0);
 }
 
 static void exit_controls(const struct reg *reg)
 {
-	controls(reg, true_capability(MSR_VMX_EXIT), EXIT_NEEDED, EXIT_NEVER, 0);
+	controls(reg, true_capability(MSR_VMX_EXIT_CTLS), EXIT_NEEDED, EXIT_NEVER, 0);
 }
 
 /* "IA-32e mode guest" is what EFER.LMA is. */
 static void entry_controls(const struct reg *reg)
 {
-	uint64_t capabilities = true_capability(MSR_VMX_ENTRY);
+	uint64_t capabilities = true_capability(MSR_VMX_ENTRY_CTLS);
 
-	controls(reg, capabilities, ENTRY_NEEDED, 0, ENTRY_IA32E_GUEST);
+	controls(reg, capabilities, ENTRY_NEEDED, 0, VMX_ENTRY_CTL_IA32E_GUEST);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, reg_vsid, MK1_INTEL_efer, EFER_LMA), MK1_SUCCESS);
-	accepts_as(reg, 0, (uint32_t)capabilities | ENTRY_NEEDED | ENTRY_IA32E_GUEST);
+	accepts_as(reg, 0, (uint32_t)capabilities | ENTRY_NEEDED | VMX_ENTRY_CTL_IA32E_GUEST);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, reg_vsid, MK1_INTEL_efer, 0), MK1_SUCCESS);
 	VERIFY(read_reg(reg_vsid, reg->number) == ((uint32_t)capabilities | ENTRY_NEEDED));
 }

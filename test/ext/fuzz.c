@@ -47,8 +47,9 @@ static void in_fail(uint64_t error_and_vector, uint64_t address);
 #define ROOT_DIRECT_SIZE 0x2000000
 #define SIZE_2M 0x200000
 
-#define RFLAGS_FIXED 0x2
-#define RFLAGS_TRIED 0x244CD5 /* CF, PF, AF, ZF, SF, DF, OF, NT, AC, ID */
+#define FLAGS_TRIED \
+	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_DF | RFLAGS_OF | \
+	 RFLAGS_NT | RFLAGS_AC | RFLAGS_ID)
 
 static const volatile char plan[] = "FUZZ-SEED:00000001";
 
@@ -632,7 +633,7 @@ static void make_call(enum phase phase)
 	if (number >= CALL_debug_out && number <= CALL_debug_dump_huge_pool && below(20))
 		return;
 	before.rax = call->rax;
-	before.rflags = RFLAGS_FIXED | (next_random() & RFLAGS_TRIED);
+	before.rflags = RFLAGS_FIXED | (next_random() & FLAGS_TRIED);
 	for (unsigned int i = 0; i < NR_KEPT; i++)
 		before.kept[i] = i < call->inputs ? value_of(kind_of(call, i)) : next_random();
 	if (is_harmful(number, before.kept, phase))
@@ -650,7 +651,7 @@ static void make_call(enum phase phase)
 		check(after.kept[i] == before.kept[i], "a register has changed", call->name,
 		      &before, &after);
 	/* QEMU's SYSCALL clears those that are kept by a CPU. */
-	check(!(after.rflags & ~before.rflags & RFLAGS_TRIED), "flags have changed", call->name,
+	check(!(after.rflags & ~before.rflags & FLAGS_TRIED), "flags have changed", call->name,
 	      &before, &after);
 	take_notice(number, &before, &after);
 }

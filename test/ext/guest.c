@@ -12,8 +12,11 @@
  * An exit for Linux lets Linux run, which then executes its CPUID again: so it is stepped over only
  * when the guest has done its part.
  */
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
+#include <bsl/paging.h>
 
 static void in_vmexit(uint64_t vsid, uint64_t reason);
 
@@ -35,34 +38,12 @@ static void in_vmexit(uint64_t vsid, uint64_t reason);
 enum { PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGE_PT, PAGE_CODE, PAGE_DATA, PAGE_LATE, NR_PAGES };
 
 #define AT(page) ((uint64_t)(page) * BF_PAGE_SIZE)
-#define PTE_P 0x1
-#define PTE_ALL 0x7 /* present, write, user; for EPT read, write, execute */
-#define EPT_WB 0x30
-#define EPTP_WB_4_LEVELS 0x1E
+#define PTE_ALL (BSL_PTE_P | BSL_PTE_W | BSL_PTE_U) /* for EPT read, write, execute */
 #define NESTED_LEVELS 4
 
-#define AMD_EXIT_INTR 0x60
-#define AMD_EXIT_CPUID 0x72
-#define AMD_EXIT_HLT 0x78
-#define AMD_EXIT_PF 0x4E
-#define AMD_EXIT_VMMCALL 0x81
-#define AMD_EXIT_NPF 0x400
-#define AMD_INTERCEPTS1 (1u << 18 | 1u << 24 | 1u << 31) /* CPUID, HLT, SHUTDOWN */
-#define AMD_INTERCEPTS2 0x3 /* VMRUN, VMMCALL */
 #define GUEST_ASID 2
 
-#define INTEL_EXIT_EXCEPTION 0
-#define INTEL_EXIT_INTERRUPT 1
-#define INTEL_EXIT_CPUID 10
-#define INTEL_EXIT_HLT 12
-#define INTEL_EXIT_VMCALL 18
-#define INTEL_EXIT_EPT 48
-#define PRIMARY_HLT (1u << 7)
-#define PRIMARY_SECONDARY (1u << 31)
-#define SECONDARY_EPT (1u << 1)
 #define VMCALL_LAST_BYTE 0xC1 /* in place of VMMCALL's D9 */
-
-#define VECTOR_PF 14
 
 /*
  * Every exit of the guest is one of these, in this order. RAX is answered by the extension, R15
@@ -142,7 +123,7 @@ static void map_nested(unsigned int page)
 {
 	uint64_t *table = (uint64_t *)guest.nested[0];
 
-	table[page] = (guest.spa + AT(page)) | PTE_ALL | (is_svm ? 0 : EPT_WB);
+	table[page] = (guest.spa + AT(page)) | PTE_ALL | (is_svm ? 0 : VMX_EPT_WB);
 }
 
 static bool make_nested(uint64_t *root)
@@ -193,7 +174,7 @@ struct value {
 /* 64-bit mode, ring 0, flat. */
 static void write_state(uint64_t nested_root)
 {
-	const uint64_t cr0 = CR0_PE | CR0_NE | 0x10 | CR0_PG, cr4 = CR4_PAE;
+	const uint64_t cr0 = CR0_PE | CR0_NE | CR0_ET | CR0_PG, cr4 = CR4_PAE;
 	const uint64_t cr3 = guest_physical(PAGE_PML4);
 	const struct value values[] = {
 		{ MK1_AMD_efer, MK1_INTEL_efer, EFER_LME | EFER_LMA, EFER_LME | EFER_LMA },
@@ -220,9 +201,10 @@ static void write_state(uint64_t nested_root)
 	};
 	static const struct value more_amd[] = {
 		{ MK1_AMD_guest_asid, 0, GUEST_ASID, 0 },
-		{ MK1_AMD_intercept_instruction1, 0, AMD_INTERCEPTS1, 0 },
-		{ MK1_AMD_intercept_instruction2, 0, AMD_INTERCEPTS2, 0 },
-		{ MK1_AMD_intercept_exception, 0, 1u << VECTOR_PF, 0 }
+		{ MK1_AMD_intercept_instruction1, 0,
+		  SVM_INSTR1_CPUID | SVM_INSTR1_HLT | SVM_INSTR1_SHUTDOWN, 0 },
+		{ MK1_AMD_intercept_instruction2, 0, SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL, 0 },
+		{ MK1_AMD_intercept_exception, 0, EXCEPTION_BIT(VECTOR_PF), 0 }
 	};
 
 	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -236,14 +218,15 @@ static void write_state(uint64_t nested_root)
 	} else {
 		const uint64_t primary = MK1_INTEL_primary_proc_based_vm_execution_ctls;
 
-		vs_set(guest.vsid, MK1_INTEL_exception_bitmap, 1u << VECTOR_PF);
+		vs_set(guest.vsid, MK1_INTEL_exception_bitmap, EXCEPTION_BIT(VECTOR_PF));
 		vs_set(guest.vsid, primary,
-		       vs_get(guest.vsid, primary) | PRIMARY_HLT |
-			       (guest.is_nested ? PRIMARY_SECONDARY : 0));
+		       vs_get(guest.vsid, primary) | VMX_PRIMARY_HLT |
+			       (guest.is_nested ? VMX_PRIMARY_SECONDARY : 0));
 		if (guest.is_nested) {
 			vs_set(guest.vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls,
-			       SECONDARY_EPT);
-			vs_set(guest.vsid, MK1_INTEL_ept_pointer, nested_root | EPTP_WB_4_LEVELS);
+			       VMX_SECONDARY_EPT);
+			vs_set(guest.vsid, MK1_INTEL_ept_pointer,
+			       nested_root | VMX_EPTP_4_LEVELS | VMX_EPTP_WB);
 		}
 	}
 }
@@ -395,7 +378,7 @@ static void check_exit(uint64_t reason, uint64_t wanted, const uint8_t *at)
 
 static void on_cpuid(uint64_t reason)
 {
-	check_exit(reason, reg(AMD_EXIT_CPUID, INTEL_EXIT_CPUID), code_begin);
+	check_exit(reason, reg(SVM_EXIT_CPUID, VMX_EXIT_CPUID), code_begin);
 	if (mk1_r15() == 0) {
 		VERIFY(mk1_rax() == initial_gpr(1) && mk1_rbx() == initial_gpr(2) &&
 		       mk1_rcx() == initial_gpr(3) && mk1_rdx() == initial_gpr(4) &&
@@ -411,7 +394,7 @@ static void on_cpuid(uint64_t reason)
 
 static void on_call(uint64_t reason)
 {
-	check_exit(reason, reg(AMD_EXIT_VMMCALL, INTEL_EXIT_VMCALL), code_call);
+	check_exit(reason, reg(SVM_EXIT_VMMCALL, VMX_EXIT_VMCALL), code_call);
 	VERIFY(*guest_page(PAGE_DATA) == answer_of(guest.round));
 	check_apart();
 	guest.step = guest.is_late_page_there ? STEP_HALT : STEP_TOUCH;
@@ -422,12 +405,13 @@ static void on_call(uint64_t reason)
 static void on_touch(uint64_t reason)
 {
 	if (guest.is_nested) {
-		check_exit(reason, reg(AMD_EXIT_NPF, INTEL_EXIT_EPT), code_touch);
+		check_exit(reason, reg(SVM_EXIT_NPF, VMX_EXIT_EPT_VIOLATION), code_touch);
 		VERIFY((vs_get(guest.vsid, reg(MK1_AMD_exitinfo2, MK1_INTEL_physical_address)) &
 			~(uint64_t)BF_PAGE_MASK) == AT(PAGE_LATE));
 		map_nested(PAGE_LATE);
 	} else {
-		check_exit(reason, reg(AMD_EXIT_PF, INTEL_EXIT_EXCEPTION), code_touch);
+		check_exit(reason, reg(SVM_EXIT_EXCEPTION + VECTOR_PF, VMX_EXIT_EXCEPTION_NMI),
+			   code_touch);
 		VERIFY(vs_get(guest.vsid, reg(MK1_AMD_exitinfo2, MK1_INTEL_exit_qualification)) ==
 		       AT(PAGE_LATE));
 		guest_page(PAGE_PT)[PAGE_LATE] = guest_physical(PAGE_LATE) | PTE_ALL;
@@ -439,7 +423,7 @@ static void on_touch(uint64_t reason)
 
 static void on_halt(uint64_t reason)
 {
-	check_exit(reason, reg(AMD_EXIT_HLT, INTEL_EXIT_HLT), code_halt);
+	check_exit(reason, reg(SVM_EXIT_HLT, VMX_EXIT_HLT), code_halt);
 	VERIFY(mk1_r11() == 0x1A7E && guest_page(PAGE_DATA)[1] == 0x1A7E);
 	guest.round++;
 	VERIFY(mk1_r15() == guest.round);
@@ -454,7 +438,7 @@ static void on_halt(uint64_t reason)
 
 static void on_guest_exit(uint64_t reason)
 {
-	if (reason == reg(AMD_EXIT_INTR, INTEL_EXIT_INTERRUPT))
+	if (reason == reg(SVM_EXIT_INTR, VMX_EXIT_EXTERNAL_INTERRUPT))
 		let_linux_run();
 	if (verify_failed)
 		back_to_linux(); /* what would follow says nothing any more */

@@ -12,6 +12,8 @@
  *   sweep: every instruction of deeds.h, one after the other, at TRIGGER; the fail callback checks
  *   the vector and lets Linux execute its CPUID again
  */
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/libext.h>
@@ -20,9 +22,6 @@
 #include "verify.h"
 
 #define TRIGGER 0x4000DEAD
-
-#define AMD_EXIT_INVALID 0xFFFFFFFFFFFFFFFF
-#define INTEL_EXIT_INVALID_STATE 0x80000021
 
 /* Not static: deeds.h names them. The plan is writable data, one that the compiler cannot know. */
 extern volatile char misbehave_plan[64];
@@ -486,7 +485,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 
 	(void)vsid;
 	/* The entry of another VS that the CPU refused: it is as it was. */
-	if (reason == (is_svm ? AMD_EXIT_INVALID : INTEL_EXIT_INVALID_STATE))
+	if (reason ==
+	    (is_svm ? SVM_EXIT_INVALID : VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE))
 		mk1_vs_run_current(MK1_HANDLE);
 	verify_answer();
 	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))

@@ -181,7 +181,7 @@ static void test_root_paging(uint64_t vsid)
 {
 	uint64_t number = is_svm ? (uint64_t)MK1_AMD_ctls1 :
 				   (uint64_t)MK1_INTEL_secondary_proc_based_vm_execution_ctls;
-	uint64_t nested = is_svm ? 1 : 2; /* nested paging; EPT */
+	uint64_t nested = is_svm ? SVM_NP_ENABLE : VMX_SECONDARY_EPT;
 	uint64_t old = read_any(vsid, number);
 
 	if (!(old & nested))
@@ -200,9 +200,6 @@ static void refuses_for_linux(uint64_t vsid, uint64_t number, uint64_t value)
 	GIVES(MK1_INVALID_INPUT_REG(3), MK1_HANDLE, vsid, number, value);
 	VERIFY(read_reg(vsid, number) == old);
 }
-
-#define CR0_NE 0x20
-#define CR4_VMXE 0x2000
 
 static void completes(uint64_t vsid, uint64_t number, uint64_t forced)
 {

@@ -4,10 +4,8 @@
 #include <check.h>
 #include <string.h>
 
+#include <abi/hw/x86.h>
 #include <ext/default/cpuid.h>
-
-#define CR4_OSXSAVE 0x40000ull
-#define CR4_PKE 0x400000ull
 
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint64_t cr4, uint32_t fill)
 {

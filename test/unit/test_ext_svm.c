@@ -23,8 +23,8 @@ void vmx_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
 	abort();
 }
 
-#define INJECTED_UD 0x80000306ull
-#define INJECTED_GP 0x80000B0Dull
+#define INJECTED_UD (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD)
+#define INJECTED_GP (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_ERROR_CODE | VECTOR_GP)
 #define LINUX_EFER 0xD01ull /* SCE, LME, LMA, NXE */
 
 static uint64_t *fake_reg(uint64_t reg)
@@ -64,7 +64,7 @@ static enum ended msr_exit(uint32_t msr, bool write, uint64_t value)
 	fake.gpr[BF_RCX] = 0xABCD00000000 | msr; /* the upper half does not count */
 	fake.gpr[BF_RAX] = 0x5555000000000000 | (uint32_t)value;
 	fake.gpr[BF_RDX] = 0x5555000000000000 | value >> 32;
-	return exit_with(0x7C);
+	return exit_with(SVM_EXIT_MSR);
 }
 
 static uint64_t edx_eax(void)
@@ -79,7 +79,7 @@ START_TEST(permission_map_holds_four_msrs)
 	const uint8_t *map = fake.memory[1];
 	unsigned int bits = 0;
 
-	for (size_t i = 0; i < MSRPM_SIZE; i++)
+	for (size_t i = 0; i < SVM_MSRPM_SIZE; i++)
 		bits += (unsigned int)__builtin_popcount(map[i]);
 	ck_assert_uint_eq(bits, 8);
 	ck_assert_uint_eq(map[0x800 + 0x20], 0x03); /* EFER */
@@ -111,7 +111,7 @@ START_TEST(cpuid_is_the_cpus_own)
 
 		fake.gpr[BF_RAX] = 0xFFFFFFFF00000000 | leaves[i];
 		fake.gpr[BF_RCX] = 0xFFFFFFFF00000000;
-		ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+		ck_assert_int_eq(exit_with(SVM_EXIT_CPUID), RESUMED_NEXT);
 		ck_assert_uint_eq(fake.calls, calls + 1); /* one syscall, no more */
 		ck_assert_uint_eq(fake.gpr[BF_RAX], r.eax);
 		ck_assert_uint_eq(fake.gpr[BF_RBX], r.ebx);
@@ -126,12 +126,12 @@ START_TEST(cpuid_hides_and_follows_cr4)
 	for (int osxsave = 0; osxsave < 2; osxsave++) {
 		fake.reg[MK1_AMD_cr4] = osxsave ? CR4_OSXSAVE : 0;
 		fake.gpr[BF_RAX] = 1;
-		ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+		ck_assert_int_eq(exit_with(SVM_EXIT_CPUID), RESUMED_NEXT);
 		ck_assert_uint_eq(fake.gpr[BF_RCX] >> 27 & 1, (unsigned int)osxsave);
 		ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x60, 0);
 	}
 	fake.gpr[BF_RAX] = 0x8000000A;
-	ck_assert_int_eq(exit_with(0x72), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(SVM_EXIT_CPUID), RESUMED_NEXT);
 	if (cpuid_has_extended(0x8000000A))
 		ck_assert_uint_eq(fake.gpr[BF_RAX] | fake.gpr[BF_RBX] | fake.gpr[BF_RCX] |
 					  fake.gpr[BF_RDX],
@@ -146,7 +146,7 @@ static enum ended loader_leaf(uint32_t ecx, uint64_t cpl)
 	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
 	fake.gpr[BF_RCX] = ecx;
 	fake.reg[MK1_AMD_cpl] = cpl;
-	return exit_with(0x72);
+	return exit_with(SVM_EXIT_CPUID);
 }
 
 START_TEST(stop_promotes_from_cpl_0_only)
@@ -185,7 +185,7 @@ START_TEST(report_is_switched)
 	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_ON, 0), RESUMED_NEXT);
 	ck_assert(report);
 	ck_assert_uint_eq(fake.gpr[BF_RAX], 0);
-	ck_assert_int_eq(exit_with(0x76), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(SVM_EXIT_INVD), RESUMED_NEXT);
 	ck_assert_ptr_nonnull(strstr(fake.text, "exit 0x76"));
 	ck_assert_int_eq(loader_leaf(MK1_CPUID_REPORT_OFF, 0), RESUMED_NEXT);
 	ck_assert(!report);
@@ -204,9 +204,9 @@ START_TEST(svm_instructions_are_undefined)
 		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
 		ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_UD);
 	}
-	ck_assert_int_eq(exit_with(0x76), RESUMED_NEXT); /* INVD */
+	ck_assert_int_eq(exit_with(SVM_EXIT_INVD), RESUMED_NEXT);
 	fake.reg[MK1_AMD_cpl] = 3;
-	ck_assert_int_eq(exit_with(0x76), RESUMED);
+	ck_assert_int_eq(exit_with(SVM_EXIT_INVD), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
 }
 END_TEST
@@ -286,11 +286,11 @@ END_TEST
 
 START_TEST(the_rest_ends_the_run)
 {
-	ck_assert_int_eq(exit_with(0x7F), EXITED);
+	ck_assert_int_eq(exit_with(SVM_EXIT_SHUTDOWN), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "triple fault"));
-	ck_assert_int_eq(exit_with(0x400), EXITED);
+	ck_assert_int_eq(exit_with(SVM_EXIT_NPF), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x400"));
-	ck_assert_int_eq(exit_with(~0ull), EXITED);
+	ck_assert_int_eq(exit_with(SVM_EXIT_INVALID), EXITED);
 	fake.text[0] = 0;
 	ck_assert_int_eq(fake_run(on_fail, 0x20000000E, 0x1234), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "vector 14, error code 0x2, address 0x1234"));

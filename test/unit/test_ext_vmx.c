@@ -26,8 +26,8 @@ void svm_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
 	abort();
 }
 
-#define INJECTED_UD 0x80000306ull
-#define INJECTED_GP 0x80000B0Dull
+#define INJECTED_UD (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD)
+#define INJECTED_GP (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VMX_EVENT_ERROR_CODE | VECTOR_GP)
 #define LINUX_CR0 0x80050033ull
 #define LINUX_CR4 0x7706F0ull /* with OSXSAVE, PCIDE, SMEP, SMAP, PKE; without VMXE */
 
@@ -42,7 +42,7 @@ static uint64_t *fake_reg(uint64_t reg)
 	return reg <= MK1_INTEL_r15 ? &fake.gpr[reg - MK1_INTEL_rax] : &fake.reg[reg];
 }
 
-static uint64_t basic = BASIC_TRUE_CONTROLS;
+static uint64_t basic = VMX_BASIC_TRUE_CONTROLS;
 static uint64_t secondary_allowed = 0xFFFFFFFF;
 static uint64_t cr4_allowed = 0x7727FF;
 
@@ -53,28 +53,28 @@ static uint64_t capabilities(uint32_t msr, bool *ok)
 	switch (msr) {
 	case 0x3A:
 		return 0x100005; /* LMCE, VMX outside of SMX, locked */
-	case 0x480:
+	case MSR_VMX_BASIC:
 		return basic;
-	case 0x481:
-	case 0x48D:
+	case MSR_VMX_PINBASED_CTLS:
+	case MSR_VMX_TRUE_PINBASED_CTLS:
 		return 0xFF00000016;
-	case 0x482:
+	case MSR_VMX_PROCBASED_CTLS:
 		return 0xFFF9FFFE0401E172;
-	case 0x48E:
+	case MSR_VMX_TRUE_PROCBASED_CTLS:
 		return 0xFFF9FFFE04006172;
-	case 0x483:
-	case 0x48F:
+	case MSR_VMX_EXIT_CTLS:
+	case MSR_VMX_TRUE_EXIT_CTLS:
 		return 0x01FFFFFF00036DFB;
-	case 0x484:
-	case 0x490:
+	case MSR_VMX_ENTRY_CTLS:
+	case MSR_VMX_TRUE_ENTRY_CTLS:
 		return 0x0003FFFF000011FB;
-	case 0x486:
+	case MSR_VMX_CR0_FIXED0:
 		return 0x80000021;
-	case 0x488:
+	case MSR_VMX_CR4_FIXED0:
 		return 0x2000;
-	case 0x489:
+	case MSR_VMX_CR4_FIXED1:
 		return cr4_allowed;
-	case 0x48B:
+	case MSR_VMX_PROCBASED_CTLS2:
 		return secondary_allowed << 32;
 	default:
 		*ok = false;
@@ -85,7 +85,7 @@ static uint64_t capabilities(uint32_t msr, bool *ok)
 static void setup(void)
 {
 	fake_reset();
-	basic = BASIC_TRUE_CONTROLS;
+	basic = VMX_BASIC_TRUE_CONTROLS;
 	secondary_allowed = 0xFFFFFFFF;
 	cr4_allowed = 0x7727FF;
 	fake.rdmsr = capabilities;
@@ -147,11 +147,11 @@ START_TEST(controls_are_what_the_cpu_allows)
 {
 	/* 1-settings of true controls, MSR bitmaps and secondary controls; no CR3 exits. */
 	ck_assert_uint_eq(fake.reg[PRIMARY], 0x94006172);
-	ck_assert_uint_eq(fake.reg[SECONDARY], 0x2 | SECONDARY_WANTED | SECONDARY_UNRESTRICTED);
+	ck_assert_uint_eq(fake.reg[SECONDARY], 0x2 | SECONDARY_WANTED | VMX_SECONDARY_UNRESTRICTED);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_pin_based_vm_execution_ctls], 0x16);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmexit_ctls] & EXIT_WANTED, EXIT_WANTED);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls],
-			  0x11FB | ENTRY_WANTED | ENTRY_IA32E_GUEST);
+			  0x11FB | ENTRY_WANTED | VMX_ENTRY_CTL_IA32E_GUEST);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_virtual_processor_identifier], 1);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_address_of_msr_bitmaps], 0x123000);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmcs_link_pointer], ~0ull);
@@ -167,9 +167,9 @@ START_TEST(older_cpus)
 {
 	/* No EPT: not unrestricted, PE and PG are forced; no VPID: the field is 0 again. */
 	fake.reg[SECONDARY] = 0;
-	secondary_allowed = SECONDARY_RDTSCP;
+	secondary_allowed = VMX_SECONDARY_RDTSCP;
 	ck_assert(vmx_setup(0));
-	ck_assert_uint_eq(fake.reg[SECONDARY], SECONDARY_RDTSCP);
+	ck_assert_uint_eq(fake.reg[SECONDARY], VMX_SECONDARY_RDTSCP);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_virtual_processor_identifier], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_guest_host_mask], 0x80000021);
 	/* No true controls: CR3 exits cannot be turned off, which is said. */
@@ -186,18 +186,18 @@ START_TEST(cpuid_hides_and_follows_cr4)
 
 	fake.gpr[BF_RAX] = 0xFFFFFFFF00000000;
 	fake.gpr[BF_RCX] = 0;
-	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CPUID), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.calls, calls + 1); /* one syscall, no more */
 	ck_assert_uint_eq(fake.gpr[BF_RAX], r.eax);
 	ck_assert_uint_eq(fake.gpr[BF_RBX], r.ebx);
 	ck_assert_uint_eq(fake.gpr[BF_RCX], r.ecx);
 	ck_assert_uint_eq(fake.gpr[BF_RDX], r.edx);
 	fake.gpr[BF_RAX] = 1;
-	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CPUID), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x8000060, 0x8000000);
 	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_OSXSAVE;
 	fake.gpr[BF_RAX] = 1;
-	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CPUID), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.gpr[BF_RCX] & 0x8000060, 0);
 }
 END_TEST
@@ -207,12 +207,12 @@ START_TEST(stop_promotes_from_cpl_0_only)
 	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
 	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3;
-	ck_assert_int_eq(exit_with(10), RESUMED_NEXT);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CPUID), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.gpr[BF_RAX], cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP).eax);
 	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
 	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
-	ck_assert_int_eq(exit_with(10), PROMOTED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CPUID), PROMOTED);
 	ck_assert_uint_eq(fake.gpr[BF_RAX], 0);
 	ck_assert(fake.advanced);
 }
@@ -223,7 +223,7 @@ static enum ended mov_to_cr(unsigned int cr, uint64_t value)
 	fake.flushed = false;
 	fake.gpr[BF_RSI] = value;
 	fake.reg[MK1_INTEL_exit_qualification] = cr | 6 << 8; /* from RSI */
-	return exit_with(28);
+	return exit_with(VMX_EXIT_CR_ACCESS);
 }
 
 START_TEST(cr4_vmxe_lives_in_the_shadow)
@@ -232,7 +232,7 @@ START_TEST(cr4_vmxe_lives_in_the_shadow)
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], LINUX_CR4 | CR4_VMXE);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4 | CR4_VMXE);
 	ck_assert(!fake.flushed);
-	ck_assert_int_eq(exit_with(27), RESUMED); /* VMXON */
+	ck_assert_int_eq(exit_with(VMX_EXIT_VMXON), RESUMED);
 	ck_assert_uint_eq(EVENT, INJECTED_UD);
 	/* The rest of the value takes effect. */
 	ck_assert_int_eq(mov_to_cr(4, LINUX_CR4 & ~(uint64_t)CR4_PGE), RESUMED_NEXT);
@@ -297,13 +297,13 @@ START_TEST(cr_operands)
 		*source = LINUX_CR4 | CR4_VMXE;
 		fake.reg[MK1_INTEL_cr4_read_shadow] = LINUX_CR4;
 		fake.reg[MK1_INTEL_exit_qualification] = 4 | i << 8;
-		ck_assert_int_eq(exit_with(28), RESUMED_NEXT);
+		ck_assert_int_eq(exit_with(VMX_EXIT_CR_ACCESS), RESUMED_NEXT);
 		ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], LINUX_CR4 | CR4_VMXE);
 	}
 	fake.reg[MK1_INTEL_exit_qualification] = 2 << 4; /* CLTS: TS is the guest's */
-	ck_assert_int_eq(exit_with(28), EXITED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CR_ACCESS), EXITED);
 	fake.reg[MK1_INTEL_exit_qualification] = 3;
-	ck_assert_int_eq(exit_with(28), EXITED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_CR_ACCESS), EXITED);
 }
 END_TEST
 
@@ -312,7 +312,7 @@ static enum ended xsetbv(uint64_t index, uint64_t value)
 	fake.gpr[BF_RCX] = index;
 	fake.gpr[BF_RAX] = 0x9900000000 | (uint32_t)value;
 	fake.gpr[BF_RDX] = 0x9900000000 | value >> 32;
-	return exit_with(55);
+	return exit_with(VMX_EXIT_XSETBV);
 }
 
 START_TEST(xsetbv_asks_the_microkernel)
@@ -336,7 +336,7 @@ static enum ended msr_exit(uint32_t msr, bool write, uint64_t value)
 	fake.gpr[BF_RCX] = 0xAB00000000 | msr;
 	fake.gpr[BF_RAX] = (uint32_t)value;
 	fake.gpr[BF_RDX] = value >> 32;
-	return exit_with(write ? 32 : 31);
+	return exit_with(write ? VMX_EXIT_WRMSR : VMX_EXIT_RDMSR);
 }
 
 START_TEST(vmx_looks_disabled_by_firmware)
@@ -345,7 +345,7 @@ START_TEST(vmx_looks_disabled_by_firmware)
 	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x100001);
 	ck_assert_uint_eq(fake.gpr[BF_RDX], 0);
 	expect_gp(msr_exit(0x3A, true, 5));
-	for (uint32_t msr = 0x480; msr <= 0x493; msr++)
+	for (uint32_t msr = MSR_VMX_BASIC; msr <= MSR_VMX_EXIT_CTLS2; msr++)
 		expect_gp(msr_exit(msr, false, 0));
 	expect_gp(msr_exit(0x40000000, false, 0));
 	expect_gp(msr_exit(0x40000000, true, 0));
@@ -361,7 +361,7 @@ START_TEST(vmx_looks_disabled_by_firmware)
 	ck_assert_uint_eq(fake.wrmsr_value, 0xC06);
 	/* No error code in real mode. */
 	fake.reg[MK1_INTEL_cr0] = 0x30;
-	ck_assert_int_eq(msr_exit(0x480, false, 0), RESUMED);
+	ck_assert_int_eq(msr_exit(MSR_VMX_BASIC, false, 0), RESUMED);
 	ck_assert_uint_eq(EVENT, INJECTED_GP & ~0x800ull);
 }
 END_TEST
@@ -375,9 +375,9 @@ START_TEST(vmx_instructions_are_undefined)
 		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
 		ck_assert_uint_eq(EVENT, INJECTED_UD);
 	}
-	ck_assert_int_eq(exit_with(13), RESUMED_NEXT); /* INVD */
+	ck_assert_int_eq(exit_with(VMX_EXIT_INVD), RESUMED_NEXT);
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3;
-	expect_gp(exit_with(13));
+	expect_gp(exit_with(VMX_EXIT_INVD));
 }
 END_TEST
 
@@ -385,7 +385,7 @@ START_TEST(init_and_startup)
 {
 	memset(fake.gpr, 0x55, sizeof(fake.gpr));
 	fake.reg[MK1_INTEL_cr0] |= CR0_CD;
-	ck_assert_int_eq(exit_with(3), RESUMED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_INIT), RESUMED);
 	ck_assert(fake.flushed);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 3);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], CR0_CD | 0x30); /* NE is forced */
@@ -393,13 +393,13 @@ START_TEST(init_and_startup)
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], CR4_VMXE);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4_read_shadow], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], 0);
-	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls] & ENTRY_IA32E_GUEST, 0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls] & VMX_ENTRY_CTL_IA32E_GUEST, 0);
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		ck_assert_uint_eq(fake.gpr[i], i == BF_RDX ? cpuid(1, 0).eax : 0);
 	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
 	/* what such an exit may report, and VM entry refuses afterwards: SMIs blocked */
 	fake.reg[MK1_INTEL_interruptibility_state] = 4;
-	ck_assert_int_eq(exit_with(4), RESUMED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_SIPI), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_interruptibility_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_selector], 0x9A00);
@@ -410,11 +410,11 @@ END_TEST
 
 START_TEST(the_rest_ends_the_run)
 {
-	ck_assert_int_eq(exit_with(2), EXITED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_TRIPLE_FAULT), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "triple fault"));
-	ck_assert_int_eq(exit_with(48), EXITED);
+	ck_assert_int_eq(exit_with(VMX_EXIT_EPT_VIOLATION), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x30"));
-	ck_assert_int_eq(exit_with(0x80000021), EXITED); /* failed entry */
+	ck_assert_int_eq(exit_with(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE), EXITED);
 }
 END_TEST
 

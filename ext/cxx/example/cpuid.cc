@@ -22,25 +22,25 @@ void filter(uint32_t leaf, uint32_t subleaf, VsId vs, uint64_t (*cr4)(VsId), Cpu
 {
 	switch (leaf) {
 	case features:
-		answer.ecx &= ~(1u << 5 | 1u << 6); /* VMX, SMX */
-		answer.ecx = follow(answer.ecx, 1u << 27, cr4(vs) & cr4_osxsave);
+		answer.ecx &= ~uint32_t{CPUID_1_ECX_VMX | CPUID_1_ECX_SMX};
+		answer.ecx = follow(answer.ecx, CPUID_1_ECX_OSXSAVE, cr4(vs) & CR4_OSXSAVE);
 		break;
 	case structured:
 		if (subleaf == 0) {
-			answer.ecx = follow(answer.ecx, 1u << 4, cr4(vs) & cr4_pke);
+			answer.ecx = follow(answer.ecx, CPUID_7_ECX_OSPKE, cr4(vs) & CR4_PKE);
 		} else if (subleaf == 1) {
 			/*
 			 * Instructions whose VMX controls Mk#1 has no register for, or exits no
 			 * answer.
 			 */
-			answer.eax &= ~(1u << 27); /* MSRLIST */
-			answer.ebx &= ~(1u << 1); /* PBNDKB */
-			answer.ecx &= ~(1u << 5); /* MSR_IMM */
-			answer.edx &= ~(1u << 15); /* USER_MSR */
+			answer.eax &= ~uint32_t{CPUID_7_1_EAX_MSRLIST};
+			answer.ebx &= ~uint32_t{CPUID_7_1_EBX_PBNDKB};
+			answer.ecx &= ~uint32_t{CPUID_7_1_ECX_MSR_IMM};
+			answer.edx &= ~uint32_t{CPUID_7_1_EDX_USER_MSR};
 		}
 		break;
 	case extended_features:
-		answer.ecx &= ~(1u << 2 | 1u << 12); /* SVM, SKINIT */
+		answer.ecx &= ~uint32_t{CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_SKINIT};
 		break;
 	case svm_features:
 		answer = {};
@@ -82,9 +82,10 @@ bool cpu_is_amd()
 {
 	const Cpuid id = cpuid(0);
 
-	/* "AuthenticAMD", "HygonGenuine" */
-	return (id.ebx == 0x68747541 && id.edx == 0x69746E65 && id.ecx == 0x444D4163) ||
-	       (id.ebx == 0x6F677948 && id.edx == 0x6E65476E && id.ecx == 0x656E6975);
+	return (id.ebx == CPUID_0_EBX_AMD && id.edx == CPUID_0_EDX_AMD &&
+		id.ecx == CPUID_0_ECX_AMD) ||
+	       (id.ebx == CPUID_0_EBX_HYGON && id.edx == CPUID_0_EDX_HYGON &&
+		id.ecx == CPUID_0_ECX_HYGON);
 }
 
 void answer_cpuid(VsId vs, uint64_t (*cr4)(VsId), uint64_t (*cpl)(VsId))

@@ -6,6 +6,7 @@
 #ifndef EXT_CXX_EXAMPLE_HPP
 #define EXT_CXX_EXAMPLE_HPP
 
+#include <abi/hw/x86.h>
 #include <ext/cxx/mk1.hpp>
 
 namespace example {
@@ -63,9 +64,6 @@ inline void set_edx_eax(uint64_t value)
 	mk1::tls::set_rax(static_cast<uint32_t>(value));
 	mk1::tls::set_rdx(value >> 32);
 }
-
-inline constexpr uint64_t cr4_osxsave = 1u << 18;
-inline constexpr uint64_t cr4_pke = 1u << 22;
 
 /* --- cpuid.cc --------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* AMD: what exits and what the answer is (APM vol. 2, chapter 15). */
+#include <abi/hw/svm.h>
 #include <ext/cxx/example/example.hpp>
 
 namespace example {
@@ -8,34 +9,19 @@ namespace {
 
 using mk1::amd::Reg;
 
-/* VMEXIT codes, APM vol. 2, appendix C */
-enum Exit : uint32_t {
-	exit_cpuid = 0x72,
-	exit_invd = 0x76,
-	exit_invlpga = 0x7A,
-	exit_msr = 0x7C,
-	exit_shutdown = 0x7F,
-	exit_first_svm = 0x80, /* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
-	exit_last_svm = 0x86,
-};
-
-/* CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN; and the instructions of SVM */
-constexpr uint32_t intercepts1 = 1u << 18 | 1u << 22 | 1u << 26 | 1u << 28 | 1u << 31;
+constexpr uint32_t intercepts1 = SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA |
+				 SVM_INSTR1_MSR | SVM_INSTR1_SHUTDOWN;
 /* VMMCALL is left to the microkernel: #UD, or a call of an outer hypervisor. */
-constexpr uint32_t intercepts2 = 0x7D;
+constexpr uint32_t intercepts2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMLOAD | SVM_INSTR2_VMSAVE |
+				 SVM_INSTR2_STGI | SVM_INSTR2_CLGI | SVM_INSTR2_SKINIT;
 
-constexpr uint32_t msr_efer = 0xC0000080;
-constexpr uint32_t msr_patch_loader = 0xC0010020;
-constexpr uint32_t msr_vm_cr = 0xC0010114;
-constexpr uint32_t msr_vm_hsave_pa = 0xC0010117;
-constexpr uint32_t watched_msrs[] = {msr_efer, msr_patch_loader, msr_vm_cr, msr_vm_hsave_pa};
-constexpr uint64_t efer_svme = 1u << 12;
-constexpr uint64_t efer_may_change = 1u << 0 | 1u << 11; /* SCE, NXE: all that Linux ever does */
-constexpr uint64_t vm_cr_disabled = 0x18; /* SVMDIS and LOCK, §15.30.1 */
+constexpr uint32_t watched_msrs[] = {MSR_EFER, MSR_PATCH_LOADER, MSR_VM_CR, MSR_VM_HSAVE_PA};
+constexpr uint64_t efer_may_change = EFER_SCE | EFER_NXE; /* all that Linux ever does */
+constexpr uint64_t vm_cr_disabled = VM_CR_LOCK | VM_CR_SVMDIS; /* §15.30.1 */
 
-constexpr uint64_t event_exception = 0x80000300; /* valid, type 3 */
-constexpr uint64_t event_ud = event_exception | 6;
-constexpr uint64_t event_gp = event_exception | 0x800 | 13; /* with error code 0 */
+constexpr uint64_t event_exception = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION;
+constexpr uint64_t event_ud = event_exception | VECTOR_UD;
+constexpr uint64_t event_gp = event_exception | SVM_EVENT_ERROR_CODE | VECTOR_GP; /* code 0 */
 
 mk1::Spa msrpm; /* written by prepare, then only read */
 
@@ -47,12 +33,12 @@ void intercept_msr(uint8_t *map, uint32_t msr)
 
 	uint8_t &byte = map[range * 0x800 + bit / 8];
 
-	byte = static_cast<uint8_t>(byte | 3u << bit % 8);
+	byte = static_cast<uint8_t>(byte | (SVM_MSRPM_READ | SVM_MSRPM_WRITE) << bit % 8);
 }
 
 bool prepare()
 {
-	const auto map = mk1::mem_alloc_huge(handle, 0x2000);
+	const auto map = mk1::mem_alloc_huge(handle, SVM_MSRPM_SIZE);
 
 	if (!map) {
 		ext_print("cxx-example: no memory for the MSR permission map\n");
@@ -71,7 +57,7 @@ void set_up(VsId vs)
 	set(vs, Reg::intercept_instruction1, get(vs, Reg::intercept_instruction1) | intercepts1);
 	set(vs, Reg::intercept_instruction2, get(vs, Reg::intercept_instruction2) | intercepts2);
 	/* VMRUN insists on it (§15.5.1); the guest does not see it. */
-	set(vs, Reg::efer, get(vs, Reg::efer) | efer_svme);
+	set(vs, Reg::efer, get(vs, Reg::efer) | EFER_SVME);
 }
 
 uint64_t guest_cr4(VsId vs) { return get(vs, Reg::cr4); }
@@ -93,15 +79,15 @@ uint64_t guest_cpl(VsId vs) { return get(vs, Reg::cpl); }
 
 bool read_msr(VsId vs, uint32_t msr)
 {
-	if (msr == msr_efer) {
-		set_edx_eax(get(vs, Reg::efer) | efer_svme); // so that KVM keeps away
+	if (msr == MSR_EFER) {
+		set_edx_eax(get(vs, Reg::efer) | EFER_SVME); // so that KVM keeps away
 		return true;
 	}
-	if (msr == msr_vm_cr) {
+	if (msr == MSR_VM_CR) {
 		set_edx_eax(vm_cr_disabled);
 		return true;
 	}
-	if (msr == msr_vm_hsave_pa) {
+	if (msr == MSR_VM_HSAVE_PA) {
 		set_edx_eax(0);
 		return true;
 	}
@@ -110,23 +96,23 @@ bool read_msr(VsId vs, uint32_t msr)
 
 bool write_msr(VsId vs, uint32_t msr, uint64_t value)
 {
-	if (msr == msr_vm_hsave_pa)
+	if (msr == MSR_VM_HSAVE_PA)
 		return !value; // Linux writes that when it panics
 	/* Microcode is not loaded: Linux sees the revision that it had. */
-	if (msr == msr_patch_loader)
+	if (msr == MSR_PATCH_LOADER)
 		return true;
-	if (msr != msr_efer)
+	if (msr != MSR_EFER)
 		return false;
-	if ((get(vs, Reg::efer) ^ value) & ~(efer_may_change | efer_svme))
+	if ((get(vs, Reg::efer) ^ value) & ~(efer_may_change | EFER_SVME))
 		return false;
-	return mk1::ok(mk1::vs_write(handle, vs, Reg::efer, value | efer_svme));
+	return mk1::ok(mk1::vs_write(handle, vs, Reg::efer, value | EFER_SVME));
 }
 
 /* The MSRs of the map, and those outside of its ranges, which no CPU has: #GP. */
 [[noreturn]] void answer_msr(VsId vs)
 {
 	const auto msr = static_cast<uint32_t>(mk1::tls::rcx());
-	const bool write = get(vs, Reg::exitinfo1) & 1;
+	const bool write = get(vs, Reg::exitinfo1) & SVM_EXITINFO1_WRITE;
 
 	finish(vs, write ? write_msr(vs, msr, edx_eax()) : read_msr(vs, msr));
 }
@@ -135,15 +121,15 @@ void on_exit(VsId vs, uint64_t reason)
 {
 	const auto code = static_cast<uint32_t>(reason);
 
-	if (code == exit_cpuid)
+	if (code == SVM_EXIT_CPUID)
 		answer_cpuid(vs, guest_cr4, guest_cpl);
-	if (code == exit_msr)
+	if (code == SVM_EXIT_MSR)
 		answer_msr(vs);
-	if (code == exit_invd)
+	if (code == SVM_EXIT_INVD)
 		finish(vs, guest_cpl(vs) == 0); /* ignored: it throws away what other CPUs wrote */
-	if (code == exit_invlpga || (code >= exit_first_svm && code <= exit_last_svm))
+	if (code == SVM_EXIT_INVLPGA || (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_SKINIT))
 		inject(vs, event_ud);
-	give_up(code == exit_shutdown ? "the guest shut down (triple fault)" : "unexpected exit", vs,
+	give_up(code == SVM_EXIT_SHUTDOWN ? "the guest shut down (triple fault)" : "unexpected exit", vs,
 		reason);
 }
 

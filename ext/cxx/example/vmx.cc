@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Intel: what exits and what the answer is (SDM vol. 3, chapters 25 to 28). */
 #include <abi/features.h>
+#include <abi/hw/vmx.h>
 #include <ext/cxx/example/example.hpp>
 
 namespace example {
@@ -9,54 +10,31 @@ namespace {
 
 using mk1::intel::Reg;
 
-/* Basic exit reasons, SDM vol. 3, appendix C */
-enum Exit : uint32_t {
-	exit_triple_fault = 2,
-	exit_cpuid = 10,
-	exit_getsec = 11,
-	exit_invd = 13,
-	exit_first_vmx = 18, /* VMCALL, VMCLEAR, ... VMXOFF, VMXON */
-	exit_last_vmx = 27,
-	exit_cr = 28,
-	exit_rdmsr = 31,
-	exit_wrmsr = 32,
-	exit_invept = 50,
-	exit_invvpid = 53,
-	exit_xsetbv = 55,
-	exit_vmfunc = 59,
-};
+/* Instructions that are #UD without, and the TLB kept */
+constexpr uint32_t secondary_wanted = VMX_SECONDARY_RDTSCP | VMX_SECONDARY_VPID |
+				      VMX_SECONDARY_INVPCID | VMX_SECONDARY_XSAVES |
+				      VMX_SECONDARY_USER_WAIT | VMX_SECONDARY_PCONFIG;
 
-constexpr uint32_t primary_msr_bitmaps = 1u << 28;
-constexpr uint32_t primary_secondary = 1u << 31;
-/* RDTSCP, VPID, INVPCID, XSAVES, user wait, PCONFIG: #UD without, and the TLB kept */
-constexpr uint32_t secondary_vpid = 1u << 5;
-constexpr uint32_t secondary_wanted =
-	1u << 3 | secondary_vpid | 1u << 12 | 1u << 20 | 1u << 26 | 1u << 27;
-
-constexpr uint32_t msr_feature_control = 0x3A;
-constexpr uint32_t msr_vmx_first = 0x480; /* VMX_BASIC */
-constexpr uint32_t msr_vmx_procbased = 0x482;
-constexpr uint32_t msr_vmx_procbased2 = 0x48B;
-constexpr uint32_t msr_vmx_last = 0x493;
-constexpr uint32_t msr_microcode = 0x79;
-constexpr uint64_t feature_control_lock = 1;
-constexpr uint64_t feature_control_vmx = 6; /* inside and outside of SMX */
+/* Inside and outside of SMX */
+constexpr uint64_t vmxon_allowed = FEATURE_CONTROL_VMXON_IN_SMX | FEATURE_CONTROL_VMXON;
 
 /* Writes that exit beside: microcode, and the MTRRs, which the microkernel's EPT follows. */
 struct Range {
 	uint32_t first, last;
 };
-constexpr Range watched_writes[] = {{msr_microcode, msr_microcode}, {0x200, 0x23F},
-				    {0x250, 0x250}, {0x258, 0x259}, {0x268, 0x26F},
-				    {0x2FF, 0x2FF}};
+constexpr Range watched_writes[] = {{MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG},
+				    {MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYS_LAST},
+				    {MSR_MTRR_FIX64K, MSR_MTRR_FIX64K},
+				    {MSR_MTRR_FIX16K, MSR_MTRR_FIX16K_LAST},
+				    {MSR_MTRR_FIX4K, MSR_MTRR_FIX4K_LAST},
+				    {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE}};
 
 /* The bits of CR4 that Linux may have: another one cannot be set. */
 constexpr uint64_t cr4_known = BF_CR4_KNOWN;
-constexpr uint64_t cr4_pae = 1u << 5; /* in force as long as Linux is in long mode */
 
-constexpr uint64_t event_exception = 0x80000300; /* valid, type 3 */
-constexpr uint64_t event_ud = event_exception | 6;
-constexpr uint64_t event_gp = event_exception | 0x800 | 13; /* with an error code */
+constexpr uint64_t event_exception = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION;
+constexpr uint64_t event_ud = event_exception | VECTOR_UD;
+constexpr uint64_t event_gp = event_exception | VMX_EVENT_ERROR_CODE | VECTOR_GP;
 
 mk1::Spa bitmap; /* written by prepare, then only read */
 
@@ -77,11 +55,11 @@ bool prepare()
 	bitmap = page.value.spa;
 
 	auto *const reads = static_cast<uint8_t *>(page.value.va);
-	auto *const writes = reads + 0x800;
+	auto *const writes = reads + VMX_MSR_BITMAP_WRITE_LOW;
 
-	intercept_msr(reads, msr_feature_control);
-	intercept_msr(writes, msr_feature_control);
-	for (uint32_t msr = msr_vmx_first; msr <= msr_vmx_last; msr++)
+	intercept_msr(reads, MSR_FEATURE_CONTROL);
+	intercept_msr(writes, MSR_FEATURE_CONTROL);
+	for (uint32_t msr = MSR_VMX_BASIC; msr <= MSR_VMX_EXIT_CTLS2; msr++)
 		intercept_msr(reads, msr);
 	for (const Range &range : watched_writes) {
 		for (uint32_t msr = range.first; msr <= range.last; msr++)
@@ -107,26 +85,26 @@ uint64_t add_controls(VsId vs, Reg field, uint32_t capability, uint32_t wanted)
 /* init_as_root has set what the CPU and the microkernel insist on. */
 void set_up(VsId vs)
 {
-	set(vs, Reg::vmcs_link_pointer, ~uint64_t{0});
+	set(vs, Reg::vmcs_link_pointer, VMX_NO_LINKED_VMCS);
 	set(vs, Reg::address_of_msr_bitmaps, static_cast<uint64_t>(bitmap));
 	set(vs, Reg::cr4_guest_host_mask, get(vs, Reg::cr4_guest_host_mask) | ~cr4_known);
 
 	const uint64_t primary =
-		add_controls(vs, Reg::primary_proc_based_vm_execution_ctls, msr_vmx_procbased,
-			     primary_msr_bitmaps | primary_secondary);
+		add_controls(vs, Reg::primary_proc_based_vm_execution_ctls, MSR_VMX_PROCBASED_CTLS,
+			     VMX_PRIMARY_MSR_BITMAPS | VMX_PRIMARY_SECONDARY);
 
-	if (!(primary & primary_msr_bitmaps))
+	if (!(primary & VMX_PRIMARY_MSR_BITMAPS))
 		give_up("this CPU has no MSR bitmaps", vs, primary);
-	if (!(primary & primary_secondary))
+	if (!(primary & VMX_PRIMARY_SECONDARY))
 		return;
 	/* A VPID has to be there before its control, or the VS is invalid in between. */
 	set(vs, Reg::virtual_processor_identifier, 1);
 
 	const uint64_t secondary =
-		add_controls(vs, Reg::secondary_proc_based_vm_execution_ctls, msr_vmx_procbased2,
-			     secondary_wanted);
+		add_controls(vs, Reg::secondary_proc_based_vm_execution_ctls,
+			     MSR_VMX_PROCBASED_CTLS2, secondary_wanted);
 
-	if (!(secondary & secondary_vpid))
+	if (!(secondary & VMX_SECONDARY_VPID))
 		set(vs, Reg::virtual_processor_identifier, 0);
 }
 
@@ -151,13 +129,13 @@ uint64_t guest_cpl(VsId vs) { return get(vs, Reg::ss_attrib) >> 5 & 3; }
 /* VT-x looks disabled by firmware; what is outside of the bitmap's ranges, no CPU has. */
 bool read_msr(uint32_t msr)
 {
-	if (msr != msr_feature_control)
+	if (msr != MSR_FEATURE_CONTROL)
 		return false;
 
 	const auto value = mk1::intrinsic_rdmsr(handle, mk1::Msr{msr});
 
 	if (value)
-		set_edx_eax((value.value & ~feature_control_vmx) | feature_control_lock);
+		set_edx_eax((value.value & ~vmxon_allowed) | FEATURE_CONTROL_LOCKED);
 	return static_cast<bool>(value);
 }
 
@@ -167,9 +145,10 @@ bool read_msr(uint32_t msr)
  */
 bool write_msr(uint32_t msr, uint64_t value)
 {
-	if (msr == msr_feature_control)
+	if (msr == MSR_FEATURE_CONTROL)
 		return false;
-	return msr == msr_microcode || mk1::ok(mk1::intrinsic_wrmsr(handle, mk1::Msr{msr}, value));
+	return msr == MSR_BIOS_UPDT_TRIG ||
+	       mk1::ok(mk1::intrinsic_wrmsr(handle, mk1::Msr{msr}, value));
 }
 
 /*
@@ -183,9 +162,11 @@ bool write_cr(VsId vs)
 					   Reg::r8,  Reg::r9,  Reg::r10, Reg::r11,
 					   Reg::r12, Reg::r13, Reg::r14, Reg::r15};
 	const uint64_t qualification = get(vs, Reg::exit_qualification);
-	const uint64_t value = get(vs, operands[qualification >> 8 & 0xF]);
+	const uint64_t value = get(vs, operands[VMX_QUAL_CR_GPR(qualification)]);
 
-	if ((qualification & 0x3F) != 4 || value & ~cr4_known || !(value & cr4_pae))
+	if ((qualification & VMX_QUAL_CR) != 4 ||
+	    (qualification & VMX_QUAL_CR_ACCESS) != VMX_QUAL_CR_TO || value & ~cr4_known ||
+	    !(value & CR4_PAE))
 		return false;
 	set(vs, Reg::cr4_read_shadow, value);
 	set(vs, Reg::cr4, value); /* the microkernel adds what VMX forces */
@@ -206,7 +187,7 @@ bool write_cr(VsId vs)
  */
 [[noreturn]] void answer_xsetbv(VsId vs)
 {
-	if (!(get(vs, Reg::cr4) & cr4_osxsave))
+	if (!(get(vs, Reg::cr4) & CR4_OSXSAVE))
 		inject(vs, event_ud);
 	finish(vs, guest_cpl(vs) == 0 && static_cast<uint32_t>(mk1::tls::rcx()) == 0 &&
 			   mk1::ok(mk1::vs_write(handle, vs, Reg::xcr0, edx_eax())));
@@ -215,27 +196,27 @@ bool write_cr(VsId vs)
 void on_exit(VsId vs, uint64_t reason)
 {
 	switch (reason) {
-	case exit_cpuid:
+	case VMX_EXIT_CPUID:
 		answer_cpuid(vs, guest_cr4, guest_cpl);
-	case exit_rdmsr:
+	case VMX_EXIT_RDMSR:
 		finish(vs, read_msr(static_cast<uint32_t>(mk1::tls::rcx())));
-	case exit_xsetbv:
+	case VMX_EXIT_XSETBV:
 		answer_xsetbv(vs);
-	case exit_wrmsr:
+	case VMX_EXIT_WRMSR:
 		finish(vs, write_msr(static_cast<uint32_t>(mk1::tls::rcx()), edx_eax()));
-	case exit_cr:
+	case VMX_EXIT_CR_ACCESS:
 		finish(vs, write_cr(vs));
-	case exit_invd:
+	case VMX_EXIT_INVD:
 		finish(vs, guest_cpl(vs) == 0); /* ignored: it throws away what other CPUs wrote */
-	case exit_getsec:
-	case exit_invept:
-	case exit_invvpid:
-	case exit_vmfunc:
+	case VMX_EXIT_GETSEC:
+	case VMX_EXIT_INVEPT:
+	case VMX_EXIT_INVVPID:
+	case VMX_EXIT_VMFUNC:
 		inject(vs, event_ud);
-	case exit_triple_fault:
+	case VMX_EXIT_TRIPLE_FAULT:
 		give_up("the guest shut down (triple fault)", vs, reason);
 	default:
-		if (reason >= exit_first_vmx && reason <= exit_last_vmx)
+		if (reason >= VMX_EXIT_VMCALL && reason <= VMX_EXIT_VMXON)
 			inject(vs, event_ud);
 		give_up("unexpected exit", vs, reason);
 	}

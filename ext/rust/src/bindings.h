@@ -4,6 +4,8 @@
  * What Rust takes over from the contracts; build.rs has the C preprocessor expand it. Behind the
  * marker stand constants, and the lists as calls of macros that src/sys.rs defines.
  */
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 #include <abi/layout.h>
 #include <abi/mk1.h>
 #include <abi/mk1_regs_amd.h>
@@ -13,6 +15,8 @@
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
 
 #define REG(number, name, where, bytes, access) name = number,
+
+#define EXIT(number, name) pub const name: u64 = number;
 
 /* The general registers are those entries of the register list that live in the register block. */
 #define TLS_GPR(name, where) gpr!(name, set_##name, MK1_TLS_GPRS, where);
@@ -47,6 +51,9 @@ MK1_SYSCALLS(SYSCALL)
 
 registers! { AmdReg, MK1_AMD_REGS(REG) }
 registers! { IntelReg, MK1_INTEL_REGS(REG) }
+
+pub mod svm_exit { SVM_EXITS(EXIT) }
+pub mod vmx_exit { VMX_EXITS(EXIT) }
 
 MK1_AMD_REGS(TLS)
 

@@ -13,7 +13,9 @@ pub mod tls;
 mod types;
 
 pub use calls::*;
-pub use sys::{AmdReg, IntelReg, CPUID_LEAF, CPUID_REPORT_OFF, CPUID_REPORT_ON, CPUID_STOP};
+pub use sys::{
+    svm_exit, vmx_exit, AmdReg, IntelReg, CPUID_LEAF, CPUID_REPORT_OFF, CPUID_REPORT_ON, CPUID_STOP,
+};
 pub use types::*;
 
 /// `control_exit`, for a place from which nothing can come back: the microkernel takes this PP.

@@ -5,8 +5,6 @@
 
 #include "register.h"
 
-#define VECTOR_DE 0
-
 static bool called;
 
 /* The instruction of the guest is executed again, and asks for the next step. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_vmexit_log: the last exits of a PP. */
 #define CALL debug_dump_vmexit_log
-#include "call.h"
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
 
-#define EXIT_CPUID_AMD 0x72
-#define EXIT_CPUID_INTEL 10
+#include "call.h"
 
 static void test(void)
 {
@@ -12,7 +12,7 @@ static void test(void)
 	unsigned int ppid = mk1_tls_ppid();
 
 	EXPECT_PRINTED("pp %u exit [0-9]*: vs %u, reason 0x%x, rip 0x%llx\n", ppid,
-		       (unsigned int)vsid, is_svm ? EXIT_CPUID_AMD : EXIT_CPUID_INTEL,
+		       (unsigned int)vsid, is_svm ? SVM_EXIT_CPUID : VMX_EXIT_CPUID,
 		       (unsigned long long)read_reg(vsid, REG(rip)));
 	GIVES(MK1_SUCCESS, HIGH16 | ppid);
 	for (uint64_t other = 0; other < mk1_tls_online_pps(); other++)

@@ -5,11 +5,6 @@
 
 #include "msrs.h"
 
-#define MSR_TSC 0x10
-#define MSR_PAT 0x277
-#define MSR_FS_BASE 0xC0000100
-#define MSR_GS_BASE 0xC0000101
-
 static uint64_t fs_base(void)
 {
 	uint64_t base;

@@ -5,9 +5,6 @@
 
 #include "msrs.h"
 
-#define MSR_GS_BASE 0xC0000101
-#define MSR_TSC_AUX 0xC0000103
-
 static uint64_t read_msr(uint64_t msr)
 {
 	uint64_t value = 0;

@@ -7,11 +7,11 @@
 
 enum rights { R, RW };
 
-#define MSR_ENTRY(first, last, rights, what) { first, last, rights },
+#define POLICY(first, last, rights, what) { first, last, rights },
 static const struct {
 	uint64_t first, last;
 	enum rights rights;
-} msrs[] = { MK1_MSRS(MSR_ENTRY) };
+} msrs[] = { MK1_MSRS(POLICY) };
 
 #define NR_MSRS (sizeof(msrs) / sizeof(msrs[0]))
 

@@ -3,16 +3,7 @@
 
 use crate::{cpuid, edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE};
 use core::sync::atomic::{AtomicU64, Ordering};
-use mk1::{tls, AmdReg as Reg, VsId};
-
-// VMEXIT codes, APM vol. 2, appendix C
-const EXIT_CPUID: u32 = 0x72;
-const EXIT_INVD: u32 = 0x76;
-const EXIT_INVLPGA: u32 = 0x7A;
-const EXIT_MSR: u32 = 0x7C;
-const EXIT_SHUTDOWN: u32 = 0x7F;
-const EXIT_FIRST_SVM: u32 = 0x80; // VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT
-const EXIT_LAST_SVM: u32 = 0x86;
+use mk1::{svm_exit as exit, tls, AmdReg as Reg, VsId};
 
 /// CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN
 const INTERCEPTS1: u64 = 1 << 18 | 1 << 22 | 1 << 26 | 1 << 28 | 1 << 31;
@@ -130,13 +121,13 @@ fn answer_msr(vs: VsId) -> ! {
 
 pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
     let cpl = || get(vs, Reg::cpl);
-    match reason as u32 {
-        EXIT_CPUID => cpuid::answer(vs, || get(vs, Reg::cr4), cpl),
-        EXIT_MSR => answer_msr(vs),
+    match u64::from(reason as u32) {
+        exit::CPUID => cpuid::answer(vs, || get(vs, Reg::cr4), cpl),
+        exit::MSR => answer_msr(vs),
         // Ignored: it throws away what other CPUs wrote.
-        EXIT_INVD => finish(vs, cpl() == 0),
-        EXIT_INVLPGA | EXIT_FIRST_SVM..=EXIT_LAST_SVM => inject(vs, EVENT_UD),
-        EXIT_SHUTDOWN => give_up("the guest shut down (triple fault)", vs, reason),
+        exit::INVD => finish(vs, cpl() == 0),
+        exit::INVLPGA | exit::VMRUN..=exit::SKINIT => inject(vs, EVENT_UD),
+        exit::SHUTDOWN => give_up("the guest shut down (triple fault)", vs, reason),
         _ => give_up("unexpected exit", vs, reason),
     }
 }

@@ -4,22 +4,7 @@
 use crate::cpuid::{self, CR4_OSXSAVE};
 use crate::{edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE};
 use core::sync::atomic::{AtomicU64, Ordering};
-use mk1::{tls, IntelReg as Reg, Msr, VsId};
-
-// Basic exit reasons, SDM vol. 3, appendix C
-const EXIT_TRIPLE_FAULT: u64 = 2;
-const EXIT_CPUID: u64 = 10;
-const EXIT_GETSEC: u64 = 11;
-const EXIT_INVD: u64 = 13;
-const EXIT_FIRST_VMX: u64 = 18; // VMCALL, VMCLEAR, ... VMXOFF, VMXON
-const EXIT_LAST_VMX: u64 = 27;
-const EXIT_CR: u64 = 28;
-const EXIT_RDMSR: u64 = 31;
-const EXIT_WRMSR: u64 = 32;
-const EXIT_INVEPT: u64 = 50;
-const EXIT_INVVPID: u64 = 53;
-const EXIT_XSETBV: u64 = 55;
-const EXIT_VMFUNC: u64 = 59;
+use mk1::{tls, vmx_exit as exit, IntelReg as Reg, Msr, VsId};
 
 const PRIMARY_MSR_BITMAPS: u64 = 1 << 28;
 const PRIMARY_SECONDARY: u64 = 1 << 31;
@@ -223,17 +208,17 @@ fn answer_xsetbv(vs: VsId) -> ! {
 
 pub extern "C" fn on_exit(vs: VsId, reason: u64) -> ! {
     match reason {
-        EXIT_CPUID => cpuid::answer(vs, || guest_cr4(vs), || guest_cpl(vs)),
-        EXIT_RDMSR => finish(vs, read_msr(tls::rcx() as u32)),
-        EXIT_XSETBV => answer_xsetbv(vs),
-        EXIT_WRMSR => finish(vs, write_msr(tls::rcx() as u32, edx_eax())),
-        EXIT_CR => finish(vs, write_cr(vs)),
+        exit::CPUID => cpuid::answer(vs, || guest_cr4(vs), || guest_cpl(vs)),
+        exit::RDMSR => finish(vs, read_msr(tls::rcx() as u32)),
+        exit::XSETBV => answer_xsetbv(vs),
+        exit::WRMSR => finish(vs, write_msr(tls::rcx() as u32, edx_eax())),
+        exit::CR_ACCESS => finish(vs, write_cr(vs)),
         // Ignored: it throws away what other CPUs wrote.
-        EXIT_INVD => finish(vs, guest_cpl(vs) == 0),
-        EXIT_GETSEC | EXIT_FIRST_VMX..=EXIT_LAST_VMX | EXIT_INVEPT | EXIT_INVVPID | EXIT_VMFUNC => {
+        exit::INVD => finish(vs, guest_cpl(vs) == 0),
+        exit::GETSEC | exit::VMCALL..=exit::VMXON | exit::INVEPT | exit::INVVPID | exit::VMFUNC => {
             inject(vs, EVENT_UD)
         }
-        EXIT_TRIPLE_FAULT => give_up("the guest shut down (triple fault)", vs, reason),
+        exit::TRIPLE_FAULT => give_up("the guest shut down (triple fault)", vs, reason),
         _ => give_up("unexpected exit", vs, reason),
     }
 }
