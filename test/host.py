@@ -308,6 +308,31 @@ def run_includes(log):
     return (0 if failures else 1), failures
 
 
+# What begins like this is a fact of the hardware.
+HARDWARE = re.compile(r"(CR[04]|XCR0|EFER|RFLAGS|DR[67]|MSR|VECTOR|CPUID_[0-9A-F]+|(SVM|VMX)_EXIT)_")
+
+
+def defined_names(path):
+    with open(path, encoding="utf-8") as source:
+        return re.findall(r"^\s*#\s*define\s+(\w+)", source.read(), re.M)
+
+
+def run_hardware(log):
+    """Hardware names are defined in abi/hw, and nowhere else."""
+    room = {name for path in glob.glob("abi/hw/*.h") for name in defined_names(path)}
+    failures = [] if room else ["abi/hw defines nothing"]
+    _, listing = call(["git", "ls-files"], log)
+    for path in listing.splitlines():
+        if not re.search(r"\.(c|cc|h|hh|hpp|S)$", path) or not os.path.isfile(path):
+            continue
+        # Foreign extensions share nothing with this tree, on purpose.
+        if path.startswith(("abi/hw/", "test/ext/foreign/")):
+            continue
+        failures += [f"{path} defines {name}, which belongs into abi/hw"
+                     for name in defined_names(path) if name in room or HARDWARE.match(name)]
+    return (0 if failures else 1), failures
+
+
 def run_licences(log):
     """Every file says under which licence it is."""
     failures = []
@@ -434,6 +459,7 @@ def static_jobs():
         Job("languages", run_languages),
         Job("completeness", run_completeness),
         Job("includes", run_includes),
+        Job("hardware", run_hardware),
         Job("licences", run_licences),
         Job("docs", run_docs),
         Job("check-elf", run_check_elf),
