@@ -9,6 +9,7 @@
 
 #include <abi/errors.h>
 #include <abi/handoff.h>
+#include <abi/loader.h>
 
 #ifdef __KERNEL__
 #include <linux/ioctl.h>
@@ -24,12 +25,6 @@ struct bf_file {
 	uint64_t data;
 	uint64_t size;
 };
-
-/*
- * The least of bf_ioctl_start.watchdog_ns: an outer hypervisor may well take a CPU away for less.
- */
-#define BF_WATCHDOG_MIN_NS 100000000ULL
-#define BF_WATCHDOG_OFF (~(uint64_t)0)
 
 struct bf_ioctl_start {
 	uint32_t size;
@@ -64,8 +59,6 @@ struct bf_ioctl_dump {
 	uint64_t length; /* in: its size; out: bytes copied */
 };
 
-enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };
-
 struct bf_ioctl_status {
 	uint32_t size;
 	uint32_t version; /* out: BF_IOCTL_VERSION of the module */
@@ -91,29 +84,6 @@ struct bf_cpu_status {
 	struct bf_pp_status pp;
 };
 
-/* One line of bfm check. */
-enum bf_check_item {
-	BF_CHECK_VENDOR, /* VT-x or AMD-V present */
-	BF_CHECK_FIRMWARE, /* not disabled by firmware */
-	BF_CHECK_FREE, /* no other hypervisor owns it */
-	BF_CHECK_NESTED, /* EPT or NPT (reported, not required) */
-	BF_CHECK_PAGING, /* 4 or 5 levels: nothing else there is yet */
-	BF_CHECK_FEATURES, /* no feature that cannot be carried */
-	BF_CHECK_CPUS, /* all CPUs alike, and not too many */
-	BF_CHECK_LOCKDOWN,
-	BF_CHECK_MEMORY,
-	BF_CHECK_OUTER, /* no outer hypervisor below which it cannot work */
-	BF_CHECK_CONTROLS, /* VMX offers what is needed */
-	BF_CHECK_ADDRESSES, /* nothing lies above the nested page table */
-	BF_NR_CHECKS
-};
-
-struct bf_check_result {
-	uint32_t error; /* enum bf_error; OK: nothing stands in the way */
-	uint32_t fatal; /* start will be refused for it */
-	uint64_t detail; /* CPU_FEATURE, VMX_CONTROLS, CPUS_DIFFER: as in abi/features.h */
-};
-
 struct bf_ioctl_check {
 	uint32_t size;
 	uint32_t vendor; /* out */
@@ -121,13 +91,6 @@ struct bf_ioctl_check {
 	uint32_t outer; /* out: enum bf_outer */
 	uint32_t nr_values; /* in: room; out: entries there are */
 	uint64_t values; /* struct bf_register_value [nr_values] or 0 */
-};
-
-/* A register of the first CPU: an MSR, or without a number the CR or XCR of this name. */
-struct bf_register_value {
-	uint32_t msr;
-	uint32_t reg; /* enum bf_feature_register, where msr is 0 */
-	uint64_t value;
 };
 
 #define BF_IOC_MAGIC 0xBF

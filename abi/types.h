@@ -16,6 +16,13 @@
 #include <stdint.h>
 #endif
 
+/* The calling convention of root mode, for functions of systems that have another one. */
+#if defined(__x86_64__) && defined(_WIN32)
+#define BF_SYSV_ABI __attribute__((sysv_abi))
+#else
+#define BF_SYSV_ABI
+#endif
+
 #ifdef __cplusplus
 #define BF_STATIC_ASSERT(cond, text) static_assert(cond, text)
 #else

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <abi/layout.h>
-#include <abi/mk1.h>
 #include <bsl/string.h>
 
-#include "x86/cpu.h"
+#include "check.h"
 #include "loader.h"
 #include "platform.h"
 #include "rendezvous.h"
@@ -39,31 +38,19 @@ static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */
 
 /*
- * The way out that no extension can block. False: this CPU is bare. The instruction faults then, or
- * an outer hypervisor answers it; the microkernel would never let it see this one.
- */
-static bool hypercall_stop(const struct bf_pp *pp)
-{
-	uint64_t rax = BF_HYPERCALL_STOP;
-
-	return bf_os_hypercall(pp->loader->vendor, &rax) &&
-	       (rax == BF_HYPERCALL_STOPPED || rax == BF_HYPERCALL_STOP);
-}
-
-/*
- * After a launch without an exit: this CPU is bare, or a guest in which CPUID does not exit. The
+ * After a launch without an exit: this CPU is bare, or a guest in which no exit arrives. The
  * hypercall always does, and is the way out then; on a bare CPU it is nothing but an error.
  */
 static enum bf_error fetch_silent(const struct bf_pp *pp)
 {
 	uint64_t exits = pp_exits(pp);
 
-	hypercall_stop(pp);
+	bf_cpu_force_stop(pp->loader->vendor);
 	return pp_exits(pp) == exits ? BF_ERR_EXT_PROMOTED : BF_ERR_MK_SELFTEST;
 }
 
 /*
- * Into the hypervisor. Our own CPUID is the first exit: it shows that the whole way works while
+ * Into the hypervisor. The exit that we provoke is the first one: it shows that the whole way works while
  * everything can still be undone.
  */
 void bf_launch(struct bf_pp *pp)
@@ -72,7 +59,6 @@ void bf_launch(struct bf_pp *pp)
 	uint64_t detail;
 	uint64_t exits;
 	uint64_t result;
-	uint32_t regs[4];
 	uint32_t place;
 	enum bf_error error;
 
@@ -93,14 +79,12 @@ void bf_launch(struct bf_pp *pp)
 	bf_os_mark_virt(loader->vendor, true);
 	bf_watchdog_reset(pp);
 	pp->entering = true;
-	bf_cpu_capture(pp->switch_page);
-	bf_cpu_quiesce(&pp->switch_page->cpu);
-	result = bf_switch_enter(pp->switch_page, pp->cr3, loader->entry);
+	result = bf_cpu_enter(pp->switch_page, pp->root, loader->entry);
 	if (result == 0) {
 		exits = pp_exits(pp);
-		bf_hw_cpuid(0, 0, regs);
+		bf_cpu_provoke_exit();
 		if (pp_state(pp) == BF_PP_BARE)
-			result = fetch_silent(pp);
+			result = (uint64_t)fetch_silent(pp);
 		else if (pp_state(pp) != BF_PP_GUEST)
 			result = pp->status->error;
 		else if (pp_exits(pp) == exits)
@@ -116,15 +100,13 @@ void bf_launch(struct bf_pp *pp)
 /* Out of it: the extension is asked first, then nobody is. */
 void bf_leave(struct bf_pp *pp)
 {
-	uint32_t regs[4];
-
 	bf_watchdog_reset(pp);
 	if (pp_state(pp) == BF_PP_GUEST) {
-		bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
+		bf_cpu_request_stop();
 		pp->refused = pp_state(pp) == BF_PP_GUEST;
 	}
 	/* A CPU that is bare has nobody to take it back from, whatever its status page says. */
-	if (pp_is_guest(pp) && !hypercall_stop(pp))
+	if (pp_is_guest(pp) && !bf_cpu_force_stop(pp->loader->vendor))
 		pp->inside = false;
 	else
 		pp->inside = pp_is_guest(pp);

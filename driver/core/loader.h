@@ -10,11 +10,10 @@
 #include <abi/cpu_state.h>
 #include <abi/errors.h>
 #include <abi/handoff.h>
-#include <abi/ioctl.h>
+#include <abi/loader.h>
 #include <abi/types.h>
-#include <bsl/paging.h>
 
-#include "x86/check.h"
+#include "arch.h"
 #include "memory.h"
 
 /* Of the debug ring: the block, and the largest power of two of data beside its header. */
@@ -62,7 +61,7 @@ struct bf_pp {
 	bool refused; /* the extension did not give it back */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
-	uint64_t cr3;
+	uint64_t root; /* SPA of the uppermost table of its address space */
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
 	struct bf_cpu_features features;
 
@@ -98,7 +97,7 @@ struct bf_loader {
 	struct bf_handoff *handoff; /* until the first launch: guests see none of this memory */
 	uint64_t handoff_spa;
 	uint64_t entry; /* of the microkernel */
-	uint64_t common; /* SPA of a PML4 with what all PPs have in common */
+	uint64_t common; /* SPA of a table with what all PPs have in common */
 	uint64_t switch_spa; /* our copy of the switch code */
 };
 
@@ -156,10 +155,5 @@ void bf_leave(struct bf_pp *pp);
 
 /* prepare.c: allocates and fills all that a start needs; memory is the caller's to release. */
 enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start);
-
-/* aspace.c: the address spaces, see there. */
-enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *microkernel);
-enum bf_error bf_aspace_init_pp(struct bf_pp *pp);
-enum bf_error bf_aspace_finish(struct bf_loader *loader);
 
 #endif

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the loader and the operating system under it. A port is one implementation
- * of the first half; the second half wraps instructions and is the same everywhere (hw.c,
- * switch.S), but stands here too, so that a test can bring a machine of its own.
+ * The contract between the loader and the operating system under it: a port to another one
+ * implements these functions, and those in x86/hw.h that may fault.
  *
  * Everything may be called with sleeping allowed, unless noted.
  */
 #ifndef BF_CORE_PLATFORM_H
 #define BF_CORE_PLATFORM_H
 
-#include <abi/cpu_state.h>
 #include <abi/errors.h>
 #include <abi/handoff.h>
 #include <abi/types.h>
-
-/* --- the operating system --------------------------------------------------------------------- */
 
 /* The largest block that bf_os_alloc_pages has: 4 KiB << order. */
 #define BF_OS_MAX_ORDER 10
@@ -81,44 +77,5 @@ uint64_t bf_os_now_ns(void); /* any context */
  * context, interrupts off.
  */
 void bf_os_send_nmi(uint32_t cpu);
-
-/* MSR access that survives #GP: false, and *value is 0. Any context. */
-bool bf_os_rdmsr(uint32_t msr, uint64_t *value);
-bool bf_os_wrmsr(uint32_t msr, uint64_t value);
-
-/*
- * VMCALL or VMMCALL with RAX = *rax, which receives the answer. False: #UD, no hypervisor answers.
- * That one does need not be ours: an outer one may. Any context.
- */
-bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax);
-
-/* --- the machine ------------------------------------------------------------------------------ */
-
-/* CPUID; regs receives EAX, EBX, ECX, EDX. */
-void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
-
-uint64_t bf_hw_cycles(void); /* RDTSC */
-void bf_hw_pause(void); /* PAUSE, in a loop that waits for another CPU */
-
-uint64_t bf_hw_cr0(void);
-uint64_t bf_hw_cr3(void);
-uint64_t bf_hw_cr4(void);
-uint64_t bf_hw_xcr0(void); /* with CR4.OSXSAVE only */
-
-/* CR0-4, CR8, XCR0, DR0-7, GDTR, IDTR and all selectors of this CPU; nothing else of *state. */
-void bf_hw_registers(struct bf_cpu_state *state);
-
-/*
- * switch.S, one page. bf_switch_enter (interrupts off) saves the caller in page->cpu, takes the CPU
- * to cr3 and jumps to entry. Returns 0 as a guest, or the enum bf_error with which the microkernel
- * left. bf_switch_leave, called by the microkernel, goes to the state in page->cpu. bf_switch_nmi
- * is the handler in the page's own IDT.
- */
-uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry);
-void bf_switch_leave(struct bf_switch_page *page);
-void bf_switch_nmi(void);
-
-/* The page that holds these three. */
-extern const uint8_t bf_switch_code[BF_PAGE_SIZE];
 
 #endif

@@ -7,8 +7,11 @@
 
 #include "image.h"
 #include "loader.h"
-#include "x86/outer.h"
 #include "platform.h"
+
+/* What tables and lists take, about, and what a PP takes in addition to its part of the pool. */
+#define TABLES_SIZE 0x200000
+#define PP_SIZE 0x20000
 
 static uint64_t pool_size_of(uint32_t nr_pps, uint64_t asked)
 {
@@ -22,9 +25,8 @@ static uint64_t huge_size_of(uint64_t asked)
 
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
 {
-	/* 2 MiB for tables and lists, and what a PP takes of its own. */
-	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + BSL_LEVEL_SIZE(2) +
-	       nr_pps * 0x20000ULL;
+	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + TABLES_SIZE +
+	       nr_pps * (uint64_t)PP_SIZE;
 }
 
 /* --- sorted lists of regions ------------------------------------------------------------------ */
@@ -275,11 +277,10 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	loader->handoff = handoff;
 	handoff->magic = BF_HANDOFF_MAGIC;
 	handoff->version = BF_HANDOFF_VERSION;
-	handoff->vendor = loader->vendor;
+	bf_features_hand_off(&loader->features, handoff);
 	handoff->serial_port = start->serial_port;
 	handoff->outer = (uint8_t)bf_outer_detect(&outer_flags);
 	handoff->outer_flags = (uint8_t)outer_flags;
-	bsl_memcpy(handoff->vmx, loader->features.vmx, sizeof(handoff->vmx));
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;

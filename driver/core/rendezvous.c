@@ -5,7 +5,7 @@
 #include "watchdog.h"
 
 /*
- * For how long a CPU waits for the others, in TSC cycles: about 10 s. Nothing but a machine that
+ * For how long a CPU waits for the others, in cycles: about 10 s. Nothing but a machine that
  * does not schedule a CPU at all (an overcommitted outer hypervisor) takes nearly as long.
  */
 #define WAIT_CYCLES ((uint64_t)1 << 35)

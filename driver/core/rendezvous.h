@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * All CPUs change sides together: while one of them is a guest and another is not, no CPU runs
- * anything but this. A CPU that flushes TLBs by broadcast (AMD INVLPGB) names an address space of
- * its own side only, and would leave the other side's translations behind.
+ * anything but this. A CPU that flushes TLBs by broadcast (bf_features_broadcast) names an address
+ * space of its own side only, and would leave the other side's translations in place.
  */
 #ifndef BF_CORE_RENDEZVOUS_H
 #define BF_CORE_RENDEZVOUS_H

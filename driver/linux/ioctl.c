@@ -10,8 +10,7 @@
 #include <abi/ioctl.h>
 #include <bsl/elf.h>
 
-#include "../core/x86/check.h"
-#include "../core/x86/outer.h"
+#include "../core/check.h"
 #include "../core/platform.h"
 #include "bareflank.h"
 

@@ -14,6 +14,7 @@
 #include <linux/stop_machine.h>
 
 #include "../core/platform.h"
+#include "../core/x86/hw.h"
 #include "compat.h"
 
 /* The block must also be there in 4 KiB pages: nobody but us ever looks at its struct pages. */

@@ -9,6 +9,7 @@
 
 #include "driver/core/loader.h"
 #include "driver/core/platform.h"
+#include "driver/core/x86/hw.h"
 
 #define FAKE_CPUS 4
 #define FAKE_MAX_CPUS (BF_MAX_PPS + 1)

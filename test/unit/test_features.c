@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/x86/check.c driver/core/x86/features.c driver/core/x86/outer.c lib/bsl/string.c */
+/* sources: test/unit/fake_platform.c driver/core/check.c driver/core/x86/check.c driver/core/x86/features.c driver/core/x86/outer.c lib/bsl/string.c */
 /* The table of abi/features.h, row by row and bit by bit, on CPUs that have nothing else. */
 #include <check.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
 
-#include "driver/core/x86/check.h"
+#include "driver/core/check.h"
 #include "fake_platform.h"
 
 enum { EAX, EBX, ECX, EDX };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/aspace.c driver/core/x86/check.c driver/core/x86/cpu.c driver/core/x86/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/x86/outer.c driver/core/prepare.c driver/core/rendezvous.c driver/core/watchdog.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
+/* sources: test/unit/fake_platform.c driver/core/x86/aspace.c driver/core/check.c driver/core/x86/check.c driver/core/x86/cpu.c driver/core/x86/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/x86/outer.c driver/core/prepare.c driver/core/rendezvous.c driver/core/watchdog.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c */
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include <check.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include <abi/hw/vmx.h>
 #include <abi/layout.h>
 
+#include "driver/core/check.h"
 #include "driver/core/x86/cpu.h"
-#include "driver/core/x86/outer.h"
 #include "driver/core/watchdog.h"
 #include "fake_platform.h"
 #include "make_elf.h"

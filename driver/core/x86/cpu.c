@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* The way of a CPU to the microkernel and back, up to the switch itself. */
+#include "cpu.h"
+
 #include <abi/hw/x86.h>
 #include <abi/layout.h>
+#include <abi/mk1.h>
 #include <bsl/string.h>
 
-#include "cpu.h"
-#include "../platform.h"
+#include "../arch.h"
+#include "hw.h"
 
 /* Copies the descriptor's 8 or 16 bytes; false where the table ends before it. */
 static bool read_table(uint64_t base, uint64_t limit, uint16_t selector, uint64_t *desc,
@@ -176,4 +180,33 @@ void bf_cpu_init_switch_page(struct bf_switch_page *page)
 	page->gdtr.base = (uint64_t)(uintptr_t)page->gdt;
 	page->idtr.limit = sizeof(page->idt) - 1;
 	page->idtr.base = (uint64_t)(uintptr_t)page->idt;
+}
+
+uint64_t bf_cpu_enter(struct bf_switch_page *page, uint64_t root, uint64_t entry)
+{
+	bf_cpu_capture(page);
+	bf_cpu_quiesce(&page->cpu);
+	return bf_switch_enter(page, root, entry);
+}
+
+void bf_cpu_provoke_exit(void)
+{
+	uint32_t regs[4];
+
+	bf_hw_cpuid(0, 0, regs);
+}
+
+void bf_cpu_request_stop(void)
+{
+	uint32_t regs[4];
+
+	bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
+}
+
+bool bf_cpu_force_stop(enum bf_vendor vendor)
+{
+	uint64_t rax = BF_HYPERCALL_STOP;
+
+	return bf_os_hypercall(vendor, &rax) &&
+	       (rax == BF_HYPERCALL_STOPPED || rax == BF_HYPERCALL_STOP);
 }

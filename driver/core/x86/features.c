@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The tables of abi/features.h against a CPU. */
-#include "features.h"
-
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../platform.h"
+#include "../arch.h"
+#include "hw.h"
 
 enum { EAX, EBX, ECX, EDX };
 
@@ -441,6 +440,14 @@ uint32_t bf_features_differ(const struct bf_cpu_features *features,
 			place = msr;
 	}
 	return place;
+}
+
+/* --- for the microkernel ---------------------------------------------------------------------- */
+
+void bf_features_hand_off(const struct bf_cpu_features *all, struct bf_handoff *handoff)
+{
+	handoff->vendor = (uint32_t)all->vendor;
+	bsl_memcpy(handoff->vmx, all->vmx, sizeof(handoff->vmx));
 }
 
 /* --- for a report ----------------------------------------------------------------------------- */

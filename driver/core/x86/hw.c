@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The instructions that read a CPU's state. */
+/* Inline-assembly wrappers. */
+#include "hw.h"
+
 #include <abi/hw/x86.h>
 
-#include "../platform.h"
+#include "../arch.h"
 
 void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "outer.h"
-
+/* The hypervisor below this machine, by CPUID, if Linux runs in a virtual one. */
 #include <abi/hw/x86.h>
-#include <bsl/bits.h>
 #include <bsl/string.h>
 
-#include "../platform.h"
+#include "../arch.h"
+#include "hw.h"
 
 enum { EAX, EBX, ECX, EDX };
 

@@ -16,11 +16,13 @@
  */
 #include <abi/hw/x86.h>
 #include <abi/layout.h>
+#include <bsl/paging.h>
 #include <bsl/string.h>
 
-#include "x86/cpu.h"
-#include "loader.h"
-#include "platform.h"
+#include "../loader.h"
+#include "../platform.h"
+#include "cpu.h"
+#include "hw.h"
 
 #define DATA (BSL_PTE_W | BSL_PTE_NX)
 #define CODE 0
@@ -48,7 +50,7 @@ static bool has_5_levels(const struct bf_loader *loader)
 /* The PML4 with our addresses below what is, or will be, in CR3. */
 static uint64_t *pml4_of(const struct bf_pp *pp)
 {
-	uint64_t *root = bf_os_va(pp->cr3);
+	uint64_t *root = bf_os_va(pp->root);
 
 	return has_5_levels(pp->loader) ? bf_os_va(root[0] & BSL_PTE_SPA) : root;
 }
@@ -109,7 +111,7 @@ static enum bf_error map_new(struct bf_pp *pp, uint64_t va, uint64_t size, void 
 	*at = bf_memory_alloc(memory, BF_MEMORY_DATA, size, &spa);
 	if (!*at)
 		return memory->error;
-	return map(pp->loader, pp->cr3, va, spa, size, DATA);
+	return map(pp->loader, pp->root, va, spa, size, DATA);
 }
 
 static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
@@ -122,7 +124,7 @@ static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 	handoff->ppid = pp->ppid;
 	handoff->cpu = pp->cpu;
 	handoff->handoff = BF_WINDOW_BASE + pp->loader->handoff_spa;
-	handoff->cr3 = pp->cr3;
+	handoff->cr3 = pp->root;
 	handoff->area_pt = pd[bsl_pt_index(BF_PP_BASE, 2)] & BSL_PTE_SPA;
 	handoff->switch_page = (uint64_t)(uintptr_t)pp->switch_page;
 	handoff->switch_leave = (uint64_t)(uintptr_t)bf_switch_leave;
@@ -132,14 +134,14 @@ static enum bf_error new_pp_root(struct bf_pp *pp)
 {
 	uint64_t *pml5;
 	uint64_t pml4;
-	enum bf_error error = new_root(pp->loader, &pp->cr3);
+	enum bf_error error = new_root(pp->loader, &pp->root);
 
 	if (error != BF_ERR_OK || !has_5_levels(pp->loader))
 		return error;
 	error = new_root(pp->loader, &pml4);
 	if (error != BF_ERR_OK)
 		return error;
-	pml5 = bf_os_va(pp->cr3);
+	pml5 = bf_os_va(pp->root);
 	pml5[0] = pml4 | BRANCH;
 	pml5[BSL_PT_ENTRIES - 1] = pml4 | BRANCH;
 	return BF_ERR_OK;
@@ -165,14 +167,14 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 				&stack);
 	if (error != BF_ERR_OK)
 		return error;
-	error = map(pp->loader, pp->cr3, (uint64_t)(uintptr_t)bf_switch_code,
+	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)bf_switch_code,
 		    pp->loader->switch_spa, BF_PAGE_SIZE, CODE);
 	if (error != BF_ERR_OK)
 		return error;
 	pp->switch_page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &switch_spa);
 	if (!pp->switch_page)
 		return memory->error;
-	error = map(pp->loader, pp->cr3, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
+	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
 		    BF_PAGE_SIZE, DATA);
 	if (error != BF_ERR_OK)
 		return error;
