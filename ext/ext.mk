@@ -38,7 +38,8 @@ LIBEXT := $(O)/libext.a
 EXT_CRT0 := $(EXT_O)/ext/libext/crt0.o
 EXT_LINK := $(O)/ext.ld
 
-LIBEXT_SRCS := $(wildcard ext/libext/*.c) lib/bsl/format.c lib/bsl/string.c lib/bsl/libc_mem.c
+LIBEXT_SRCS := $(wildcard ext/libext/*.c) \
+	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
 EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/,\

@@ -22,7 +22,7 @@ MK_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
 MK_O := $(O)/obj/mk
 MK_LINK := $(O)/microkernel.ld
 MK_SRCS := $(wildcard microkernel/*.c microkernel/*/*.c) \
-	$(addprefix lib/bsl/,format.c libc_mem.c paging.c string.c)
+	$(addprefix lib/bsl/,format.c libc_mem.c paging.c string.c x86/mem.c)
 MK_ASMS := $(wildcard microkernel/*/*.S)
 MK_OBJS := $(MK_SRCS:%.c=$(MK_O)/%.o) $(MK_ASMS:%.S=$(MK_O)/%.asm.o)
 

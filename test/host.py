@@ -415,6 +415,23 @@ def run_clang(log):
     return (0, ["the clang build fails"]) if status else (1, [])
 
 
+def run_portable(log):
+    """The loader compiles for another operating system, and without x86/ for another CPU."""
+    common = sorted(glob.glob("driver/core/*.c") + glob.glob("lib/bsl/*.c"))
+    x86 = sorted(glob.glob("driver/core/x86/*.[cS]") + glob.glob("lib/bsl/x86/*.c"))
+    passed, failures = 0, []
+    for target, paths in (("x86_64-unknown-windows", common + x86), ("aarch64-linux-gnu", common)):
+        for path in paths:
+            language = [] if path.endswith(".S") else ["-std=gnu11", "-ffreestanding"]
+            status, _ = call(["clang", f"--target={target}", *language, *INCLUDES, *STRICT, "-c",
+                              "-o", os.devnull, path], log)
+            if status:
+                failures.append(f"{path} does not compile for {target}")
+            else:
+                passed += 1
+    return passed, failures
+
+
 def run_docs(log):
     """README and docs agree with the tree."""
     status, output = call(["test/docs"], log)
@@ -456,6 +473,7 @@ def static_jobs():
         Job("clang", run_clang),
         Job("sparse", run_sparse),
         Job("headers", run_headers),
+        Job("portable", run_portable),
         Job("languages", run_languages),
         Job("completeness", run_completeness),
         Job("includes", run_includes),

@@ -119,8 +119,9 @@ static const char *parse_spec(const char *p, struct spec *spec, struct arguments
 			p = parse_number(p, &spec->precision);
 		}
 	}
+	/* A long may have 32 bits, a long long and a size_t never do. */
 	for (; *p == 'l' || *p == 'z'; p++)
-		spec->is_64 = true;
+		spec->is_64 |= *p == 'z' || p[1] == 'l' || sizeof(long) == sizeof(uint64_t);
 	spec->conversion = *p;
 	return *p ? p + 1 : p;
 }

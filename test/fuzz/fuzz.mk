@@ -9,10 +9,10 @@ FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -We
 FUZZ_SRCS_decode := microkernel/svm/decode.c
 FUZZ_LIBS_decode := -lZydis
 FUZZ_SRCS_elf := bfm/image.c bfm/message.c driver/core/image.c driver/core/memory.c lib/bsl/elf.c \
-	lib/bsl/string.c
+	lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_LIBS_elf := -lelf
 FUZZ_SRCS_escape := bfm/escape.c
-FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c
+FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_SRCS_paging := lib/bsl/paging.c
 
 FUZZERS := $(FUZZ_TARGETS:%=$(O)/fuzz/%)

@@ -21,9 +21,21 @@
 #define NO_STACK_FRAME(function)
 #endif
 
+#ifdef __ELF__
+#define SECTION .section .text.bf_switch, "ax", @progbits
+#define TYPE(symbol, kind) .type symbol, @kind
+#define SIZE(symbol, bytes) .size symbol, bytes
+#define NO_EXECUTABLE_STACK .section .note.GNU-stack, "", @progbits
+#else /* COFF */
+#define SECTION .section .text$bf_switch, "xr"
+#define TYPE(symbol, kind)
+#define SIZE(symbol, bytes)
+#define NO_EXECUTABLE_STACK
+#endif
+
 #define TABLE_LIMIT 6 /* of struct bf_table: where the operand of LGDT and LIDT begins */
 
-	.section .text.bf_switch, "ax", @progbits
+	SECTION
 	.balign BF_PAGE_SIZE
 
 /* Where the CPU has it not, or it was not in use, the value is 0. */
@@ -42,7 +54,7 @@
 	.endm
 
 	.globl bf_switch_code
-	.type bf_switch_code, @object
+	TYPE(bf_switch_code, object)
 bf_switch_code:
 
 /*
@@ -51,7 +63,7 @@ bf_switch_code:
  * from here. Weak, because objtool would conclude from a strong one that it never does.
  */
 	.weak bf_switch_enter
-	.type bf_switch_enter, @function
+	TYPE(bf_switch_enter, function)
 bf_switch_enter:
 	endbr64
 	movq	$0, BF_GPR_RAX(%rdi)
@@ -107,7 +119,7 @@ bf_switch_enter:
 	push	$BF_SEL_KERNEL_CS
 	push	%r8
 	iretq
-	.size bf_switch_enter, . - bf_switch_enter
+	SIZE(bf_switch_enter, . - bf_switch_enter)
 NO_STACK_FRAME(bf_switch_enter)
 
 /*
@@ -136,7 +148,7 @@ NO_STACK_FRAME(bf_switch_enter)
 
 /* void bf_switch_leave(struct bf_switch_page *page): does not return */
 	.globl bf_switch_leave
-	.type bf_switch_leave, @function
+	TYPE(bf_switch_leave, function)
 bf_switch_leave:
 	endbr64
 	lea	BF_SWITCH_STACK_TOP(%rdi), %rsp
@@ -200,7 +212,7 @@ bf_switch_leave:
 	load_gprs rdi
 	mov	BF_GPR_RDI(%rdi), %rdi
 	iretq
-	.size bf_switch_leave, . - bf_switch_leave
+	SIZE(bf_switch_leave, . - bf_switch_leave)
 NO_STACK_FRAME(bf_switch_leave)
 
 /*
@@ -208,7 +220,7 @@ NO_STACK_FRAME(bf_switch_leave)
  * page is found by the IDT, which lies in it; RSP may already be the microkernel's.
  */
 	.globl bf_switch_nmi
-	.type bf_switch_nmi, @function
+	TYPE(bf_switch_nmi, function)
 bf_switch_nmi:
 	endbr64
 	push	%rax
@@ -220,11 +232,11 @@ bf_switch_nmi:
 	movl	$1, BF_SWITCH_NMI(%rax)
 	pop	%rax
 	iretq
-	.size bf_switch_nmi, . - bf_switch_nmi
+	SIZE(bf_switch_nmi, . - bf_switch_nmi)
 NO_STACK_FRAME(bf_switch_nmi)
 
 	/* One page, exactly: the assembler stops here if it is not. */
 	.org bf_switch_code + BF_PAGE_SIZE, 0xCC
-	.size bf_switch_code, BF_PAGE_SIZE
+	SIZE(bf_switch_code, BF_PAGE_SIZE)
 
-	.section .note.GNU-stack, "", @progbits
+	NO_EXECUTABLE_STACK
