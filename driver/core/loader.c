@@ -50,8 +50,8 @@ static enum bf_error fetch_silent(const struct bf_pp *pp)
 }
 
 /*
- * Into the hypervisor. The exit that we provoke is the first one: it shows that the whole way works while
- * everything can still be undone.
+ * Into the hypervisor. The first exit is one that we provoke: it shows that the whole way works
+ * while everything can still be undone.
  */
 void bf_launch(struct bf_pp *pp)
 {

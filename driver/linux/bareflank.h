@@ -7,56 +7,73 @@
 
 #include "../core/loader.h"
 
+/* --- run.c: the one hypervisor ---------------------------------------------------------------- */
+
 /*
- * The one hypervisor. Everything but hotplug takes bf_lock() around it, which also keeps CPUs from
- * coming and going; hotplug callbacks run while that is excluded, so they need no lock of their
- * own.
+ * Everything but the hotplug callbacks takes bf_lock() around it: a mutex, then the read side of
+ * CPU hotplug, so that no CPU comes or goes. The callbacks run on the write side of the latter,
+ * which excludes all others, and must not take the mutex. User space is accessed without the lock.
  */
 extern struct bf_loader bf_loader;
 
 void bf_lock(void);
 void bf_unlock(void);
+void bf_assert_locked(void);
 
-/* The following are called with the lock held, and say in the log what they did. */
+/* With the lock held; they log what they did. A start during a suspend: HOTPLUG. */
 enum bf_error bf_start_and_log(const struct bf_start *start);
 enum bf_error bf_stop_and_log(void);
 
-/* To be called after whatever may have ended the hypervisor. */
-void bf_ended(void);
+/*
+ * With the lock held: takes the CPUs out of the hypervisor for a suspend, and back in. An error:
+ * they are back in, or the hypervisor has stopped.
+ */
+enum bf_error bf_suspend(void);
+void bf_resume(void);
 
-/* One line about the last failure. */
-void bf_log_failure(const char *what);
+/* With the lock held: stops the hypervisor, if there is one, and starts it no more. */
+void bf_shut_down(void);
+
+/* Whether the CPUs must stay bare for now. With the lock held, or in a hotplug callback. */
+bool bf_suspended(void);
+
+void bf_run_fini(void);
 
 /* Errno and sentence of an error. */
 int bf_errno(enum bf_error error);
 const char *bf_strerror(enum bf_error error);
 
+/* --- signature.c ------------------------------------------------------------------------------ */
+
 /*
- * signature.c: whether the file ends with a signature by a key that the kernel trusts; cuts it off
- * then. OK, IMAGE_UNSIGNED, IMAGE_SIGNATURE, IMAGE_KEY.
+ * Whether the file ends with a signature by a key that the kernel trusts; cuts it off then. OK,
+ * IMAGE_UNSIGNED, IMAGE_SIGNATURE, IMAGE_KEY.
  */
 enum bf_error bf_check_signature(struct bf_source *source);
 
-/* ioctl.c */
+/* --- ioctl.c ---------------------------------------------------------------------------------- */
+
 long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
 
-/* lifecycle.c: hotplug, suspend, reboot, and the watch over a running hypervisor. */
+/* --- lifecycle.c: hotplug, suspend, reboot ---------------------------------------------------- */
+
 int bf_lifecycle_init(void);
 void bf_lifecycle_fini(void);
-void bf_watch(void);
 
-/*
- * watchdog.c: its timers tick on all CPUs, if it is not off, between begin and end, which are
- * called with the lock held; a CPU that comes or goes calls online or offline itself.
- */
+/* --- watchdog.c ------------------------------------------------------------------------------- */
+
 int bf_watchdog_init(void);
 void bf_watchdog_fini(void);
-void bf_watchdog_begin(void);
+
+/*
+ * Timers tick on all CPUs from begin to end, unless the loader's watchdog is off. Calls are
+ * serialised by bf_lock().
+ */
+void bf_watchdog_begin(struct bf_loader *loader);
 void bf_watchdog_end(void);
+
+/* In the hotplug callbacks of a CPU: it has come, or is about to go. */
 void bf_watchdog_online(void);
 void bf_watchdog_offline(void);
-
-/* Whether the CPUs must stay bare for now. With the lock held. */
-bool bf_suspended(void);
 
 #endif

@@ -107,7 +107,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
 	bf_lock();
-	error = bf_suspended() ? BF_ERR_HOTPLUG : bf_start_and_log(start);
+	error = bf_start_and_log(start);
 	argument->error = error;
 	if (error == bf_loader.failure.error) {
 		argument->image = bf_loader.failure.image;
@@ -250,6 +250,7 @@ static struct bf_cpu_status *get_cpus(u32 *count)
 	struct bf_cpu_status *cpus;
 	u32 i;
 
+	bf_assert_locked();
 	*count = min(*count, bf_loader.nr_pps);
 	/* At least one, so that none is not mistaken for no memory. */
 	cpus = kvcalloc(*count + 1, sizeof(*cpus), GFP_KERNEL);
@@ -263,8 +264,10 @@ static struct bf_cpu_status *get_cpus(u32 *count)
 	return cpus;
 }
 
+/* With the lock held. */
 static void get_status(struct bf_ioctl_status *argument)
 {
+	bf_assert_locked();
 	argument->version = BF_IOCTL_VERSION;
 	argument->state = bf_loader.state;
 	argument->vendor = bf_loader.vendor;

@@ -17,7 +17,7 @@
 static DEFINE_PER_CPU(struct hrtimer, timer);
 /* An NMI was sent to this CPU and has not come yet, as far as Linux knows. */
 static DEFINE_PER_CPU(bool, nmi_sent);
-static bool running;
+static struct bf_loader *watched; /* NULL: no timer ticks */
 
 void bf_os_send_nmi(uint32_t cpu)
 {
@@ -31,46 +31,44 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	return this_cpu_xchg(nmi_sent, false) ? NMI_HANDLED : NMI_DONE;
 }
 
-static ktime_t period(void)
-{
-	return ns_to_ktime(bf_watchdog_period(&bf_loader));
-}
-
 static enum hrtimer_restart tick(struct hrtimer *t)
 {
-	if (!READ_ONCE(running))
+	struct bf_loader *loader = READ_ONCE(watched);
+
+	if (!loader)
 		return HRTIMER_NORESTART;
-	bf_watchdog_tick(&bf_loader, smp_processor_id());
-	hrtimer_forward_now(t, period());
+	bf_watchdog_tick(loader, smp_processor_id());
+	hrtimer_forward_now(t, ns_to_ktime(bf_watchdog_period(loader)));
 	return HRTIMER_RESTART;
 }
 
-static void begin_here(void *unused)
+static void begin_here(void *loader)
 {
-	hrtimer_start(this_cpu_ptr(&timer), period(), BF_COMPAT_TIMER_MODE);
+	hrtimer_start(this_cpu_ptr(&timer), ns_to_ktime(bf_watchdog_period(loader)),
+		      BF_COMPAT_TIMER_MODE);
 }
 
-void bf_watchdog_begin(void)
+void bf_watchdog_begin(struct bf_loader *loader)
 {
-	if (bf_loader.state != BF_STATE_RUNNING || !bf_loader.watchdog_ns)
+	if (loader->state != BF_STATE_RUNNING || !loader->watchdog_ns)
 		return;
-	WRITE_ONCE(running, true);
-	on_each_cpu(begin_here, NULL, 1);
+	WRITE_ONCE(watched, loader);
+	on_each_cpu(begin_here, loader, 1);
 }
 
 void bf_watchdog_end(void)
 {
 	unsigned int cpu;
 
-	WRITE_ONCE(running, false);
+	WRITE_ONCE(watched, NULL);
 	for_each_possible_cpu(cpu)
 		hrtimer_cancel(per_cpu_ptr(&timer, cpu));
 }
 
 void bf_watchdog_online(void)
 {
-	if (running)
-		begin_here(NULL);
+	if (watched)
+		begin_here(watched);
 }
 
 void bf_watchdog_offline(void)

@@ -8,7 +8,7 @@
 #include <abi/layout.h>
 #include <abi/types.h>
 
-/* --- those that may fault: the operating system's, for its exception tables (any context) ------ */
+/* --- those that may fault: the operating system's, for its exception tables (any context) ----- */
 
 /* False: #GP, and *value is 0. */
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value);

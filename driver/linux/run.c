@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The one hypervisor: its lock, what starts and ends it, and what the log says about it. */
+#define pr_fmt(fmt) "bareflank: " fmt
+
+#include <linux/cpu.h>
+#include <linux/math64.h>
+#include <linux/printk.h>
+#include <linux/workqueue.h>
+
+#include "bareflank.h"
+
+#define POLL_MS 50
+
+struct bf_loader bf_loader;
+
+static DEFINE_MUTEX(lock);
+static bool suspended; /* on the way into a suspend, out of it, or down for good */
+
+void bf_lock(void)
+{
+	mutex_lock(&lock);
+	cpus_read_lock();
+}
+
+void bf_unlock(void)
+{
+	cpus_read_unlock();
+	mutex_unlock(&lock);
+}
+
+void bf_assert_locked(void)
+{
+	lockdep_assert_held(&lock);
+}
+
+bool bf_suspended(void)
+{
+	return suspended;
+}
+
+static const struct {
+	enum bf_error error;
+	int number;
+	const char *sentence;
+} errors[] = {
+#define BF_ERROR_ROW(number, name, err, text, hint) { BF_ERR_##name, err, text },
+	BF_ERRORS(BF_ERROR_ROW)
+};
+
+int bf_errno(enum bf_error error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].error == error)
+			return errors[i].number;
+	return EIO;
+}
+
+const char *bf_strerror(enum bf_error error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].error == error)
+			return errors[i].sentence;
+	return "unknown error";
+}
+
+/* One line about the last failure. */
+static void log_failure(const char *what)
+{
+	const struct bf_failure *failure = &bf_loader.failure;
+	bool image = BF_ERROR_IS_IMAGE(failure->error);
+
+	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
+	       image ? failure->image : failure->cpu, bf_strerror(failure->error), failure->error,
+	       failure->image, failure->detail);
+}
+
+/* After whatever may have ended the hypervisor; if CPUs are still inside, the watchdog goes on. */
+static void ended(void)
+{
+	if (bf_loader.state != BF_STATE_RUNNING)
+		bf_watchdog_end();
+}
+
+/* --- the poll for failed PPs: queues itself until the hypervisor has ended -------------------- */
+
+static void poll(struct work_struct *work);
+static DECLARE_DELAYED_WORK(poll_work, poll);
+
+static void queue_poll(void)
+{
+	queue_delayed_work(system_freezable_wq, &poll_work, msecs_to_jiffies(POLL_MS));
+}
+
+static void poll(struct work_struct *work)
+{
+	bool failed, again;
+
+	bf_lock();
+	failed = bf_loader_poll(&bf_loader);
+	ended();
+	if (failed)
+		log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
+								  "failed, stopped on all CPUs");
+	again = !failed && bf_loader.state == BF_STATE_RUNNING;
+	bf_unlock();
+	if (again)
+		queue_poll();
+}
+
+/* --- start and stop --------------------------------------------------------------------------- */
+
+enum bf_error bf_start_and_log(const struct bf_start *start)
+{
+	enum bf_error error;
+
+	bf_assert_locked();
+	if (suspended)
+		return BF_ERR_HOTPLUG;
+	error = bf_loader_start(&bf_loader, start);
+	if (error == BF_ERR_RUNNING)
+		return error;
+	if (error != BF_ERR_OK) {
+		log_failure("not started");
+		return error;
+	}
+	pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
+		bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
+		div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC), bf_loader.memory.bytes >> 20);
+	bf_watchdog_begin(&bf_loader);
+	queue_poll();
+	return error;
+}
+
+enum bf_error bf_stop_and_log(void)
+{
+	enum bf_error error;
+
+	bf_assert_locked();
+	error = bf_loader_stop(&bf_loader);
+	if (error == BF_ERR_NOT_RUNNING)
+		return error;
+	ended();
+	if (error != BF_ERR_OK)
+		log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
+	else
+		pr_info("stopped in %llu ms (%llu us without interrupts)\n",
+			div_u64(bf_loader.stop_ns, NSEC_PER_MSEC),
+			div_u64(bf_loader.stop_paused_ns, NSEC_PER_USEC));
+	return error;
+}
+
+void bf_resume(void)
+{
+	bf_assert_locked();
+	suspended = false;
+	if (bf_loader_resume(&bf_loader) != BF_ERR_OK)
+		log_failure("stopped after a suspend");
+	bf_watchdog_begin(&bf_loader);
+}
+
+enum bf_error bf_suspend(void)
+{
+	enum bf_error error;
+
+	bf_assert_locked();
+	error = bf_loader_suspend(&bf_loader);
+	suspended = error == BF_ERR_OK;
+	if (suspended)
+		bf_watchdog_end();
+	else
+		bf_resume();
+	return error;
+}
+
+void bf_shut_down(void)
+{
+	bf_assert_locked();
+	suspended = true;
+	bf_stop_and_log();
+}
+
+void bf_run_fini(void)
+{
+	cancel_delayed_work_sync(&poll_work);
+}
