@@ -48,14 +48,12 @@ module:
 	KDIR=$(KDIR) test/vm/kbuild module
 endif
 
-install: all install-bfm install-languages
+install: all install-bfm install-headers install-languages
 	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
 	install -D -m 0644 $(O)/ext/default $(DESTDIR)$(PREFIX)/lib/bareflank/default
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
-	for h in abi/*.h abi/hw/*.h ext/libext/*.h lib/bsl/*.h; do \
-		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 	install -D -m 0644 $(MODULE) $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
 		cut -d' ' -f1)/extra/bareflank.ko
 

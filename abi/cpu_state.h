@@ -6,25 +6,9 @@
 #ifndef BF_ABI_CPU_STATE_H
 #define BF_ABI_CPU_STATE_H
 
+#include <abi/hw/segment.h>
+#include <abi/mk1_layout.h>
 #include <abi/types.h>
-
-/* General registers in the order of the Mk#1 ABI page. */
-#define BF_GPR_RAX 0x00
-#define BF_GPR_RBX 0x08
-#define BF_GPR_RCX 0x10
-#define BF_GPR_RDX 0x18
-#define BF_GPR_RBP 0x20
-#define BF_GPR_RSI 0x28
-#define BF_GPR_RDI 0x30
-#define BF_GPR_R8 0x38
-#define BF_GPR_R9 0x40
-#define BF_GPR_R10 0x48
-#define BF_GPR_R11 0x50
-#define BF_GPR_R12 0x58
-#define BF_GPR_R13 0x60
-#define BF_GPR_R14 0x68
-#define BF_GPR_R15 0x70
-#define BF_GPR_BYTES 0x78
 
 #define BF_CS_RSP 0x78
 #define BF_CS_RIP 0x80
@@ -57,22 +41,6 @@
 #define BF_SWITCH_STACK_TOP 0x1000 /* the switch stack ends with the page */
 
 #ifndef __ASSEMBLER__
-
-// clang-format off
-enum bf_gpr {
-	BF_RAX, BF_RBX, BF_RCX, BF_RDX, BF_RBP, BF_RSI, BF_RDI, BF_R8,
-	BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
-	BF_NR_GPRS
-};
-// clang-format on
-
-/* A segment register with its hidden part; attrib packed as in the VMCB (APM vol. 2 §15.5.1). */
-struct bf_segment {
-	uint16_t selector;
-	uint16_t attrib;
-	uint32_t limit;
-	uint64_t base;
-};
 
 /* Operand of LGDT and LIDT at offset 6 of the structure, so that base is aligned. */
 struct bf_table {

@@ -3,8 +3,8 @@
  * What the loader tells the microkernel. One struct bf_handoff for the machine, one struct
  * bf_pp_handoff a PP; arrays lie in pages that the window shows.
  *
- * The two are made for each other: whoever changes this file or the supervisor half of abi/layout.h
- * counts the version up. The microkernel's image begins with a struct bf_mk_head, at which the
+ * The two are made for each other: whoever changes this file or abi/layout.h counts the version
+ * up. The microkernel's image begins with a struct bf_mk_head, at which the
  * loader looks before any CPU enters it; the microkernel looks at the handoff in turn.
  */
 #ifndef BF_ABI_HANDOFF_H

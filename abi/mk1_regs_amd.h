@@ -11,7 +11,8 @@
 #ifndef BF_ABI_MK1_REGS_AMD_H
 #define BF_ABI_MK1_REGS_AMD_H
 
-#include <abi/cpu_state.h>
+#include <abi/mk1_layout.h>
+#include <abi/types.h>
 
 #define MK1_AMD_REGS(X) \
 	X(1, rbx, BF_GPR_RBX, 8, GPR) \

@@ -14,7 +14,8 @@
 #ifndef BF_ABI_MK1_REGS_INTEL_H
 #define BF_ABI_MK1_REGS_INTEL_H
 
-#include <abi/cpu_state.h>
+#include <abi/mk1_layout.h>
+#include <abi/types.h>
 
 #define MK1_INTEL_REGS(X) \
 	X(1, rax, BF_GPR_RAX, 8, GPR) \

@@ -13,7 +13,7 @@
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
-# what Mk#1 asks for), install-languages (needs PREFIX).
+# what Mk#1 asks for), install-headers and install-languages (need PREFIX).
 
 O ?= build
 ifeq ($(origin CXX),default)
@@ -87,10 +87,10 @@ $(LIBEXT): $(LIBEXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
-# The link address comes from abi/layout.h, its only source.
-$(EXT_LINK): ext/libext/link.ld abi/layout.h
+# The link address comes from abi/mk1_layout.h, its only source.
+$(EXT_LINK): ext/libext/link.ld abi/mk1_layout.h
 	@mkdir -p $(@D)
-	$(CC) -E -P -x assembler-with-cpp -I. -include abi/layout.h -o $@ $<
+	$(CC) -E -P -x assembler-with-cpp -I. -include abi/mk1_layout.h -o $@ $<
 
 # $(1) sources
 ext_objects = $(patsubst %,$(EXT_O)/%.o,$(basename $(1)))
@@ -140,8 +140,17 @@ $(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-
 check-ext: $(EXTS)
 	ext/check-elf $(EXTS)
 
-# Beside what `make install` does for C: the headers for C++, the crate for Rust.
-.PHONY: install-languages
+# What extensions in C are built from: the public contracts and the libraries. The rest of abi/ is
+# between the loader, the microkernel and bfm.
+EXT_HEADERS := $(wildcard abi/mk1*.h abi/hw/*.h) abi/errors.h abi/linux_hypercall.h abi/types.h \
+	$(wildcard ext/libext/*.h lib/bsl/*.h)
+
+.PHONY: install-headers install-languages
+install-headers:
+	for h in $(EXT_HEADERS); do \
+		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
+
+# In addition: the headers for C++, the crate for Rust.
 install-languages:
 	for h in ext/cxx/*.hpp; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done

@@ -147,7 +147,7 @@
 
 #ifndef __ASSEMBLER__
 
-#include <abi/cpu_state.h>
+#include <abi/hw/segment.h>
 #include <abi/types.h>
 
 #define SVM_EXIT_ENUM(code, name) SVM_EXIT_##name = (code),

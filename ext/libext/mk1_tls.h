@@ -7,8 +7,8 @@
 #ifndef LIBEXT_MK1_TLS_H
 #define LIBEXT_MK1_TLS_H
 
-#include <abi/cpu_state.h>
-#include <abi/layout.h>
+#include <abi/mk1_layout.h>
+#include <abi/types.h>
 
 #define MK1_TLS_REG(name, offset) \
 	static inline uint64_t mk1_##name(void) \

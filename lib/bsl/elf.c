@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <abi/layout.h>
+#include <abi/mk1_layout.h>
 #include <bsl/bits.h>
 #include <bsl/elf.h>
 #include <bsl/string.h>

@@ -5,7 +5,7 @@
 
 #ifdef __ASSEMBLER__
 
-#include <abi/cpu_state.h>
+#include <abi/mk1_layout.h>
 
 // clang-format off: assembly
 	.macro bsl_for_gprs action, base, but

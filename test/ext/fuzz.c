@@ -10,6 +10,7 @@
  *
  * Left out is what ends a callback, and what an extension must not do to Linux: see is_harmful.
  */
+#include <abi/layout.h>
 #include <abi/mk1_msrs.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>

@@ -6,8 +6,8 @@
  */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
-#include <abi/layout.h>
 #include <abi/mk1.h>
+#include <abi/mk1_layout.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 

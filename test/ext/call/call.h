@@ -12,6 +12,7 @@
 #ifndef TEST_EXT_CALL_H
 #define TEST_EXT_CALL_H
 
+#include <abi/layout.h>
 #include <ext/libext/libext.h>
 
 #define STEP_VERDICT 0xFE
