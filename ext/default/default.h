@@ -7,23 +7,10 @@
 #include <bsl/compiler.h>
 #include <ext/libext/libext.h>
 
-/* Extra printing, switched by the loader's MK1_CPUID_REPORT_ON and _OFF. */
+/* --- exit.c ---------------------------------------------------------------------------------- */
+
+/* Extra printing, switched by MK1_CPUID_REPORT_ON and _OFF. */
 extern bool report;
-
-/*
- * What differs between the vendors. start prepares what all PPs share, setup the controls of a root
- * VS that has Linux's state already; both return false, after a message, when this machine cannot
- * do it.
- */
-bool svm_start(void);
-bool svm_setup(uint64_t vsid);
-mk1_vmexit_fn svm_vmexit;
-
-bool vmx_start(void);
-bool vmx_setup(uint64_t vsid);
-mk1_vmexit_fn vmx_vmexit;
-
-/* --- main.c ---------------------------------------------------------------------------------- */
 
 /* Prints what happened and the state of the VS, then hands this PP to the microkernel. */
 __attribute__((noreturn, cold)) void give_up(const char *what, uint64_t vsid, uint64_t detail);

@@ -4,6 +4,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <ext/default/default.h>
 #include <ext/default/fast.h>
+#include <ext/default/vendor.h>
 
 #define INTERCEPTS1 \
 	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \

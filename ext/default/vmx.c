@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/default/fast.h>
+#include <ext/default/vendor.h>
 #include <ext/default/vmx.h>
 
 /* Inside and outside of SMX. */

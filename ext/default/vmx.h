@@ -7,7 +7,7 @@
 #include <abi/mk1_regs_intel.h>
 #include <ext/default/default.h>
 
-/* --- vmx_setup.c ------------------------------------------------------------------------------ */
+/* --- vmx_cr.c --------------------------------------------------------------------------------- */
 
 /* A capability MSR (SDM vol. 3, appendix A); gives up when the microkernel refuses to read it. */
 uint64_t vmx_capability(uint64_t vsid, uint32_t msr);
@@ -15,8 +15,6 @@ uint64_t vmx_capability(uint64_t vsid, uint32_t msr);
 /* Bits of CR0 and CR4 that must be 1 while this VS runs (SDM vol. 3, A.7, A.8). */
 uint64_t vmx_cr0_forced(uint64_t vsid);
 uint64_t vmx_cr4_forced(uint64_t vsid);
-
-/* --- vmx_cr.c --------------------------------------------------------------------------------- */
 
 /*
  * Gives the guest this CR0 or CR4: the forced bits are set for the CPU and as in value for reads.

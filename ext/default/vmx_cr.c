@@ -13,6 +13,30 @@ static const uint8_t gpr_of_operand[16] = {
 	MK1_INTEL_r12, MK1_INTEL_r13, MK1_INTEL_r14, MK1_INTEL_r15
 };
 
+uint64_t vmx_capability(uint64_t vsid, uint32_t msr)
+{
+	uint64_t value;
+
+	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value) != MK1_SUCCESS)
+		give_up("the microkernel does not read this MSR", vsid, msr);
+	return value;
+}
+
+uint64_t vmx_cr0_forced(uint64_t vsid)
+{
+	uint64_t forced = vmx_capability(vsid, MSR_VMX_CR0_FIXED0);
+
+	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
+	    VMX_SECONDARY_UNRESTRICTED)
+		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
+	return forced;
+}
+
+uint64_t vmx_cr4_forced(uint64_t vsid)
+{
+	return vmx_capability(vsid, MSR_VMX_CR4_FIXED0);
+}
+
 void vmx_set_cr0(uint64_t vsid, uint64_t value)
 {
 	vs_set(vsid, MK1_INTEL_cr0_read_shadow, value);

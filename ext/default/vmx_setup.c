@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Intel: the controls of the root VS (SDM vol. 3, chapter 25). */
 #include <abi/features.h>
+#include <ext/default/vendor.h>
 #include <ext/default/vmx.h>
 
 /* Instructions that are #UD in a guest without the control. */
@@ -52,30 +53,6 @@ bool vmx_start(void)
 			bitmap[VMX_MSR_BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
 	}
 	return true;
-}
-
-uint64_t vmx_capability(uint64_t vsid, uint32_t msr)
-{
-	uint64_t value;
-
-	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value) != MK1_SUCCESS)
-		give_up("the microkernel does not read this MSR", vsid, msr);
-	return value;
-}
-
-uint64_t vmx_cr0_forced(uint64_t vsid)
-{
-	uint64_t forced = vmx_capability(vsid, MSR_VMX_CR0_FIXED0);
-
-	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) &
-	    VMX_SECONDARY_UNRESTRICTED)
-		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
-	return forced;
-}
-
-uint64_t vmx_cr4_forced(uint64_t vsid)
-{
-	return vmx_capability(vsid, MSR_VMX_CR4_FIXED0);
 }
 
 /*

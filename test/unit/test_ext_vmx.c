@@ -4,6 +4,7 @@
 #include "fake_mk1.h"
 
 #include <ext/default/cpuid.c>
+#include <ext/default/exit.c>
 #include <ext/default/main.c>
 #include <ext/default/vmx.c>
 #include <ext/default/vmx_cr.c>

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* What the answers to exits have in common on both vendors. */
+#include <ext/default/cpuid.h>
+#include <ext/default/default.h>
+
+bool report;
+
+void give_up(const char *what, uint64_t vsid, uint64_t detail)
+{
+	ext_print("default: PP %u: %s (0x%llx)\n", (unsigned int)mk1_tls_ppid(), what,
+		  (unsigned long long)detail);
+	if ((uint16_t)vsid != MK1_INVALID_ID)
+		mk1_debug_dump_vs(vsid);
+	ext_exit();
+}
+
+void unexpected_exit(uint64_t vsid, uint64_t reason, uint64_t rip)
+{
+	ext_print("default: PP %u: unexpected exit 0x%llx at RIP 0x%llx\n",
+		  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
+		  (unsigned long long)rip);
+	mk1_debug_dump_vs(vsid);
+	ext_exit();
+}
+
+uint64_t vs_get(uint64_t vsid, uint64_t reg)
+{
+	uint64_t value;
+
+	if (mk1_vs_read(MK1_HANDLE, vsid, reg, &value) != MK1_SUCCESS)
+		give_up("the microkernel does not read this register", vsid, reg);
+	return value;
+}
+
+void vs_set(uint64_t vsid, uint64_t reg, uint64_t value)
+{
+	if (mk1_vs_write(MK1_HANDLE, vsid, reg, value) != MK1_SUCCESS)
+		give_up("the microkernel does not write this register", vsid, reg);
+}
+
+void resume(uint64_t vsid)
+{
+	uint64_t status = mk1_vs_run_current(MK1_HANDLE);
+
+	give_up("run_current failed", vsid, status);
+}
+
+void resume_next(uint64_t vsid)
+{
+	uint64_t status = mk1_vs_advance_ip_and_run_current(MK1_HANDLE);
+
+	give_up("advance_ip_and_run_current failed", vsid, status);
+}
+
+void flush_tlb(uint64_t vsid)
+{
+	uint64_t status = mk1_vm_tlb_flush(MK1_HANDLE, mk1_tls_vmid());
+
+	if (status != MK1_SUCCESS)
+		give_up("tlb_flush failed", vsid, status);
+}
+
+/* The loader wants the CPU back: it goes on behind its CPUID with RAX = 0, or 1 if we cannot. */
+__attribute__((noreturn)) static void stop(uint64_t vsid)
+{
+	uint64_t status;
+
+	mk1_set_rax(0);
+	status = mk1_vs_advance_ip_and_set_active(MK1_HANDLE, mk1_tls_vmid(), mk1_tls_vpid(), vsid);
+	if (status != MK1_SUCCESS) {
+		mk1_set_rax(1);
+		resume_next(vsid);
+	}
+	status = mk1_vs_promote(MK1_HANDLE, vsid);
+	ext_print("default: promote failed (0x%llx)\n", (unsigned long long)status);
+	mk1_set_rax(1);
+	resume(vsid);
+}
+
+static void set_report(bool on)
+{
+	__atomic_store_n(&report, on, __ATOMIC_RELAXED);
+	mk1_set_rax(0);
+}
+
+void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid))
+{
+	uint32_t leaf = (uint32_t)mk1_rax();
+	uint32_t subleaf = (uint32_t)mk1_rcx();
+	struct cpuid_regs regs;
+
+	/* From any other privilege level this leaf is one like any other that the CPU lacks. */
+	if (leaf == MK1_CPUID_LEAF && subleaf >= MK1_CPUID_STOP &&
+	    subleaf <= MK1_CPUID_REPORT_OFF && cpl(vsid) == 0) {
+		if (subleaf == MK1_CPUID_STOP)
+			stop(vsid);
+		set_report(subleaf == MK1_CPUID_REPORT_ON);
+		resume_next(vsid);
+	}
+
+	regs = cpuid(leaf, subleaf);
+	if (leaf < 0x80000000 || cpuid_has_extended(leaf))
+		cpuid_filter(leaf, subleaf,
+			     cpuid_shows_cr4(leaf, subleaf) ? vs_get(vsid, cr4_reg) : 0, &regs);
+	mk1_set_rax(regs.eax);
+	mk1_set_rbx(regs.ebx);
+	mk1_set_rcx(regs.ecx);
+	mk1_set_rdx(regs.edx);
+	resume_next(vsid);
+}
+
+bool pass_rdmsr(uint32_t msr)
+{
+	uint64_t value;
+
+	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value) != MK1_SUCCESS)
+		return false;
+	set_guest_edx_eax(value);
+	return true;
+}
+
+bool pass_wrmsr(uint32_t msr, uint64_t value)
+{
+	return mk1_intrinsic_wrmsr(MK1_HANDLE, msr, value) == MK1_SUCCESS;
+}
