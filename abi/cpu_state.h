@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of one CPU, as the loader captures it before the launch and as the microkernel gives it
- * back on promote. Shared by C and assembly: every offset used by a .S file is asserted below.
+ * The state of one CPU, as the loader captures it before the launch and as the microkernel restores
+ * it on promote. Shared by C and assembly: every offset used by a .S file is asserted below.
  */
 #ifndef BF_ABI_CPU_STATE_H
 #define BF_ABI_CPU_STATE_H
@@ -91,13 +91,13 @@ struct bf_cpu_state {
 
 /*
  * MSRs that not every CPU has (SDM vol. 4 §2.1): X(member of bf_cpu_state, number, CPUID leaf, and
- * the bits of EAX, EBX, ECX, EDX of which one says that it is there); their names are those of
- * abi/hw/x86.h, which whoever expands the list includes.
+ * the bits of EAX, EBX, ECX, EDX of which one enumerates it); their names are those of
+ * abi/hw/x86.h, which users of the list include.
  *
- * The first ones make the CPU count or trace by itself. Counters (PEBS) and the branch trace store
- * can even make it write to memory, by linear addresses that are Linux's: they are 0 from before
- * the loader's switch until the end of the way back. An NMI of Linux's may start them again right
- * before that switch, so switch.S stops once more what was in use.
+ * The first ones make the CPU count or trace. PEBS and the branch trace store even write to memory,
+ * at linear addresses of Linux's: they are 0 from before the loader's switch until the end of the
+ * way back. An NMI handler of Linux's may restart them right before that switch, so switch.S stops
+ * them once more.
  */
 #define BF_RUNNING_MSRS(X) \
 	X(debugctl, MSR_DEBUGCTL, 1, 0, 0, CPUID_1_ECX_VMX, 0) /* with VMX */ \
@@ -117,8 +117,8 @@ struct bf_cpu_state {
 /*
  * One page a CPU, mapped at the same address in Linux and in the microkernel: it carries the CPU
  * across the change of CR3. Its descriptor tables and its stack serve the few instructions in which
- * neither side's own are reachable; an NMI that arrives there is noted for whoever has the CPU
- * next.
+ * neither side's own are reachable; an NMI that arrives there is recorded for the side that gets
+ * the CPU.
  */
 struct bf_switch_page {
 	struct bf_cpu_state cpu;

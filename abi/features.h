@@ -271,8 +271,8 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 #define BF_CONTROL_BIT(detail) ((uint32_t)((detail) >> 32) & 0xFF)
 
 /*
- * The detail of BF_ERR_CPUS_DIFFER: the CPU and, in the high half, where it differs: bit 31 set for
- * a register of CPUID, clear for an MSR; 0: not said.
+ * The detail of BF_ERR_CPUS_DIFFER: the CPU and, in the high half, the place where it differs: bit
+ * 31 set for a register of CPUID, clear for an MSR; 0: not said.
  */
 #define BF_DIFFER_CPUID(leaf, subleaf, reg) \
 	(0x80000000U | ((leaf) & 0x80000000U) >> 1 | (uint32_t)(reg) << 28 | \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the loader tells the microkernel. One struct bf_handoff for the machine, one struct
- * bf_pp_handoff a PP; arrays lie in pages that the window shows.
+ * bf_pp_handoff per PP; arrays lie in pages that the window shows.
  *
- * The two are made for each other: whoever changes this file or abi/layout.h counts the version
- * up. The microkernel's image begins with a struct bf_mk_head, at which the
- * loader looks before any CPU enters it; the microkernel looks at the handoff in turn.
+ * Both must have the same version: increment it with any change of this file or of abi/layout.h.
+ * The microkernel's image begins with a struct bf_mk_head, which the loader checks before any CPU
+ * enters it; the microkernel checks the handoff in turn.
  */
 #ifndef BF_ABI_HANDOFF_H
 #define BF_ABI_HANDOFF_H
@@ -44,10 +44,10 @@ enum bf_outer {
 	BF_OUTER_OTHER
 };
 
-/* Linux may ask the outer hypervisor to flush the TLB of a CPU that is not running. */
+/* Linux may request of the outer hypervisor to flush the TLB of a CPU that is not running. */
 #define BF_OUTER_FLUSHES 0x1
 
-/* Physical memory, in bytes; both members are multiples of the page size. */
+/* Physical memory, in bytes; both members are multiples of BF_PAGE_SIZE. */
 struct bf_region {
 	uint64_t spa;
 	uint64_t size;
@@ -78,7 +78,7 @@ struct bf_handoff {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t vendor; /* enum bf_vendor */
-	uint32_t nr_pps; /* PPs that may ever come */
+	uint32_t nr_pps; /* PPs that are possible */
 	uint32_t nr_online; /* PPs that this start launches */
 	uint32_t nr_exts;
 	uint16_t serial_port; /* 0: none */
@@ -160,12 +160,14 @@ struct bf_pp_status {
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
-	/* The driver's, before an NMI: exits + 1, if the callback of that exit is overdue. */
+	/*
+	 * Written by the driver before an NMI: exits + 1, if the callback of that exit is overdue.
+	 */
 	uint64_t overdue;
 	uint64_t pad[504 - BF_NR_EXIT_SLOTS];
 };
 
-BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page a PP");
+BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");
 
 #endif /* __ASSEMBLER__ */
 #endif

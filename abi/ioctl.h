@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/bareflank. Every argument begins with its own size, set by the caller: the driver takes what
+ * /dev/bareflank. Every argument begins with its own size, set by the caller: the driver uses what
  * it knows, and refuses what it does not know unless it is zero. Pointers travel as 64-bit numbers.
  * A failing call returns an errno and, in error/detail, the precise reason.
  */
@@ -30,7 +30,7 @@ struct bf_ioctl_start {
 	uint32_t size;
 	uint32_t version; /* BF_IOCTL_VERSION */
 	uint32_t error; /* out: enum bf_error */
-	uint32_t image; /* out: which image error is about: 0 microkernel, 1.. extensions */
+	uint32_t image; /* out: which image caused error: 0 microkernel, 1.. extensions */
 	uint64_t detail; /* out */
 	struct bf_file microkernel;
 	uint64_t exts; /* struct bf_file [nr_exts] */
@@ -42,15 +42,17 @@ struct bf_ioctl_start {
 	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */
 };
 
-/* Succeeds with error EXT_STOP_REFUSED when the extension had to be overruled. */
+/* Succeeds with error EXT_STOP_REFUSED when the extension had to be forced. */
 struct bf_ioctl_stop {
 	uint32_t size;
 	uint32_t error; /* out */
 	uint64_t detail; /* out */
 };
 
-/* Copies text of the debug ring from byte number position on; older text that was overwritten is
- * skipped. Works while running, after a stop and after a failure, until the module goes. */
+/*
+ * Copies text of the debug ring from byte number position on; older text that was overwritten is
+ * skipped. Works while running, after a stop and after a failure, until the module is unloaded.
+ */
 struct bf_ioctl_dump {
 	uint32_t size;
 	uint32_t pad;

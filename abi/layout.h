@@ -19,17 +19,17 @@
 #define BF_MK_BASE 0xFFFF800000000000
 #define BF_MK_SIZE 0x0000000000400000
 
-/* The area of this PP: the same address on every PP, other pages behind it (PML4 slot 257). */
+/* The area of this PP: the same address on every PP, other physical pages (PML4 slot 257). */
 #define BF_PP_BASE 0xFFFF808000000000
 #define BF_PP_DATA BF_PP_BASE /* struct pp, BF_PP_DATA_PAGES pages */
 #define BF_PP_DATA_PAGES 4
 /*
- * Behind the data, 64 KiB are unmapped (pp_gdt in microkernel/pp.h), as is a page below each stack.
+ * After the data, 64 KiB are unmapped (pp_gdt in microkernel/pp.h), as is a page below each stack.
  */
 #define BF_PP_STACK (BF_PP_BASE + 0x14000)
 #define BF_PP_STACK_PAGES 4
 #define BF_PP_STACK_TOP (BF_PP_STACK + BF_PP_STACK_PAGES * BF_PAGE_SIZE)
-#define BF_PP_IST_BASE (BF_PP_BASE + 0x20000) /* one page an IST stack, a guard page below each */
+#define BF_PP_IST_BASE (BF_PP_BASE + 0x20000) /* one page per IST stack, a guard page below each */
 #define BF_PP_IST_COUNT 4 /* NMI, #DF, #MC, #DB */
 #define BF_PP_IST_STRIDE 0x2000
 #define BF_PP_ABI (BF_PP_BASE + 0x30000) /* supervisor alias of the active extension's ABI page */

@@ -11,7 +11,7 @@
 #include <asm/processor.h>
 #include <linux/types.h>
 
-/* What goes into the call and comes out of it; what it means is the extension's. */
+/* The arguments and results of a call; the extension defines what they mean. */
 struct bf_hypercall_regs {
 	u64 rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11;
 };
@@ -27,8 +27,8 @@ struct bf_hypercall_regs {
 		     : "memory", "cc")
 
 /*
- * false: nobody is there to be called, and regs is what it was. true: somebody was, which says
- * nothing of who it is: a hypervisor below answers, too.
+ * false: #UD, no hypervisor answers, and regs is what it was. true: one has answered, which need
+ * not be ours: an outer one may.
  */
 static inline bool bf_hypercall(struct bf_hypercall_regs *regs)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loader and its caller have in common on every operating system. */
+/* What the loader shares with its caller on every operating system. */
 #ifndef BF_ABI_LOADER_H
 #define BF_ABI_LOADER_H
 
 #include <abi/types.h>
 
-/* The limit of a callback, in ns: the least, since an outer hypervisor may take a CPU for less. */
+/* The least limit of a callback, in ns: an outer hypervisor may take a CPU away for less. */
 #define BF_WATCHDOG_MIN_NS 100000000ULL
 #define BF_WATCHDOG_OFF (~(uint64_t)0)
 

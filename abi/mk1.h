@@ -12,8 +12,7 @@
 #define MK1_MAGIC 0x6642 /* "Bf": RAX[63:48] of every call */
 #define MK1_SPEC_ID 0x31236642 /* "Bf#1": what open_handle takes */
 #define MK1_SPEC_MASK 0x2 /* the bit of Mk#1 in the mask that _start receives */
-#define MK1_HANDLE \
-	0x0 /* the handle handed out: binaries made for Bareflank 3.0 have it hard-coded */
+#define MK1_HANDLE 0x0 /* the only handle: binaries made for Bareflank 3.0 have it hard-coded */
 #define MK1_INVALID_HANDLE 0xFFFFFFFFFFFFFFFF
 
 #define MK1_INVALID_ID 0xFFFF
@@ -29,7 +28,7 @@
 #define MK1_INVALID_INPUT_REG(n) (0xDEAD000000000003 | (0x10000ULL << (n)))
 #define MK1_INVALID_OUTPUT_REG(n) (0xDEAD000000000003 | (0x400000ULL << (n)))
 
-/* --- the loader's conversation with a running extension: CPUID from CPL 0 --------------------- */
+/* --- the loader's requests to a running extension: CPUID from CPL 0 --------------------- */
 #define MK1_CPUID_LEAF 0x400000FF /* EAX */
 #define MK1_CPUID_STOP 0xBF000000 /* ECX */
 #define MK1_CPUID_REPORT_ON 0xBF000001
@@ -47,13 +46,11 @@
 #define MK1_NR_OPS 9
 
 /*
- * X(opcode, index, name, inputs, outputs, arguments, results, errors)
- *   inputs:    how many of REG0.. (RDI, RSI, RDX, R10, R8, R9) the call reads
- *   outputs:   how many of REG0.. it writes
- *   arguments: "name:bits" of each input in order; h is the handle
- *   results:   "name:bits" of each output in order
- *   errors:    what it can answer beside SUCCESS: UNKNOWN, HANDLE (INVALID_HANDLE), UNSUPPORTED,
- *              DENIED (INVALID_PERM_DENIED), REG0 to REG5 (INVALID_INPUT_REG0 to REG5)
+ * X(opcode, index, name, inputs, outputs, arguments, results, errors) inputs:    how many of REG0..
+ * (RDI, RSI, RDX, R10, R8, R9) the call reads outputs:   how many of REG0.. it writes arguments:
+ * "name:bits" of each input in order; h is the handle results:   "name:bits" of each output in
+ * order errors:    what it can answer in addition to SUCCESS: UNKNOWN, HANDLE (INVALID_HANDLE),
+ * UNSUPPORTED, DENIED (INVALID_PERM_DENIED), REG0 to REG5 (INVALID_INPUT_REG0 to REG5)
  */
 #define MK1_SYSCALLS(X) \
 	X(CONTROL, 0, control_exit, 0, 0, "", "", "") \

@@ -5,7 +5,7 @@
  * X(number, name, offset, bytes, access)
  *   RW    in the VMCB at offset (APM vol. 2, Appendix B): read and written there
  *   GPR   a general register: offset counts from the register block (RAX is copied to the VMCB)
- *   LIVE  in the CPU itself while the VS is active, beside the VMCB when it is not: offset is 0
+ *   LIVE  in the CPU while the VS is active, outside of the VMCB when it is not: offset is 0
  * bytes is the register's width; the bits above it read as 0 and must be 0 in a write.
  */
 #ifndef BF_ABI_MK1_REGS_AMD_H

@@ -7,7 +7,7 @@
  *   RO    VMCS field that the CPU reports on VM exits: writes are refused
  *   GPR   a general register, which the VMCS does not hold: encoding is its offset in the register
  *         block
- *   LIVE  in the CPU itself while the VS is active, beside the VMCS when it is not: encoding is 0
+ *   LIVE  in the CPU while the VS is active, outside of the VMCS when it is not: encoding is 0
  * bytes is the register's width, 8 for natural-width fields; the bits above it read as 0 and must
  * be 0 in a write.
  */

@@ -20,7 +20,7 @@ struct bf_pp;
 
 /* --- instructions ----------------------------------------------------------------------------- */
 
-uint64_t bf_hw_cycles(void); /* a counter of about 1 to 5 GHz that all CPUs share */
+uint64_t bf_hw_cycles(void); /* a counter with a constant rate of a few GHz */
 void bf_hw_pause(void); /* in a loop that waits for another CPU */
 
 /* --- what a CPU offers ------------------------------------------------------------------------ */

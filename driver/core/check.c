@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Checks all CPUs and the machine: see check.h. */
 #include "check.h"
 
 #include <abi/features.h>
@@ -18,7 +19,7 @@ enum bf_error bf_features_usable(const struct bf_cpu_features *features, uint64_
 	for (item = 0; item < BF_NR_CHECKS; item++) {
 		enum bf_error error = bf_features_check(features, (enum bf_check_item)item, detail);
 
-		if (error != BF_ERR_OK && bf_check_is_fatal((enum bf_check_item)item))
+		if (error && bf_check_is_fatal((enum bf_check_item)item))
 			return error;
 	}
 	*detail = 0;
@@ -44,7 +45,7 @@ static void note(struct survey *survey, unsigned int item, enum bf_error error, 
 {
 	struct bf_check_result *result = &survey->results[item];
 
-	if (error == BF_ERR_OK || result->error != BF_ERR_OK)
+	if (!error || result->error)
 		return;
 	result->error = (uint32_t)error;
 	result->fatal = bf_check_is_fatal((enum bf_check_item)item);
@@ -71,7 +72,7 @@ static void survey_cpus(struct survey *survey, struct bf_cpu_features *first)
 		uint64_t detail;
 		uint32_t place;
 
-		if (error != BF_ERR_OK) {
+		if (error) {
 			note(survey, BF_CHECK_CPUS, error, cpu, cpu);
 			continue;
 		}
@@ -109,7 +110,7 @@ enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check
 		note(survey, BF_CHECK_ADDRESSES, BF_ERR_ADDRESS_TOO_HIGH, end - 1, 0);
 	if (bf_os_free_memory() < memory)
 		note(survey, BF_CHECK_MEMORY, BF_ERR_NO_MEMORY, memory, 0);
-	for (item = 0; item < BF_NR_CHECKS && error == BF_ERR_OK; item++) {
+	for (item = 0; item < BF_NR_CHECKS && !error; item++) {
 		if (!survey->results[item].fatal)
 			continue;
 		error = (enum bf_error)survey->results[item].error;

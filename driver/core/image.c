@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Loads ELF images into pages: see image.h. */
 #include <abi/layout.h>
 #include <bsl/bits.h>
 #include <bsl/elf.h>
@@ -75,7 +76,7 @@ static enum bf_error load_segment(const struct bsl_elf_segment *segment, struct 
 	return BF_ERR_OK;
 }
 
-/* A page that ends as the thread_local data does. */
+/* A page at whose end the initial thread-local data lies. */
 static enum bf_error load_tls(const struct bsl_elf *elf, struct bf_memory *memory, uint64_t *spa)
 {
 	uint8_t *page;
@@ -100,17 +101,17 @@ enum bf_error bf_image_load(struct bf_image *image, struct bf_memory *memory, co
 
 	bsl_memset(image, 0, sizeof(*image));
 	error = bsl_elf_open(&elf, file, size, base, length, detail);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	image->entry = elf.entry;
 	error = load_tls(&elf, memory, &image->tls_spa);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	pages = bf_memory_alloc(memory, BF_MEMORY_DATA, count_pages(&elf) * sizeof(*pages),
 				&image->pages.spa);
 	if (!pages)
 		return memory->error;
-	while (error == BF_ERR_OK && bsl_elf_next(&elf, &index, &segment))
+	while (!error && bsl_elf_next(&elf, &index, &segment))
 		error = load_segment(&segment, memory, pages, &image->pages.count);
 	return error;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Start, stop, hotplug and suspend: see loader.h. */
 #include <abi/layout.h>
 #include <bsl/string.h>
 
@@ -38,10 +39,10 @@ static struct bf_failure pp_failure(const struct bf_pp *pp, enum bf_error error)
 /* --- on the CPU itself, interrupts off -------------------------------------------------------- */
 
 /*
- * After a launch without an exit: this CPU is bare, or a guest in which no exit arrives. The
- * hypercall always does, and is the way out then; on a bare CPU it is nothing but an error.
+ * After a launch without an exit: this CPU is bare, or a guest in which the instruction does not
+ * exit. The hypercall always exits, and gets the CPU out; on a bare CPU it only fails.
  */
-static enum bf_error fetch_silent(const struct bf_pp *pp)
+static enum bf_error leave_silent(const struct bf_pp *pp)
 {
 	uint64_t exits = pp_exits(pp);
 
@@ -50,7 +51,7 @@ static enum bf_error fetch_silent(const struct bf_pp *pp)
 }
 
 /*
- * Into the hypervisor. The first exit is one that we provoke: it shows that the whole way works
+ * Enters the hypervisor. The first exit is one that we provoke: it shows that the whole path works
  * while everything can still be undone.
  */
 void bf_launch(struct bf_pp *pp)
@@ -65,13 +66,13 @@ void bf_launch(struct bf_pp *pp)
 	bf_features_read(&pp->features);
 	error = bf_features_usable(&pp->features, &detail);
 	place = bf_features_differ(&pp->features, &loader->features);
-	if (error == BF_ERR_OK && place) {
+	if (!error && place) {
 		error = BF_ERR_CPUS_DIFFER;
 		detail = BF_DIFFER_DETAIL(place, pp->cpu);
 	}
-	if (error == BF_ERR_OK && !bf_features_unlock(&pp->features))
+	if (!error && !bf_features_unlock(&pp->features))
 		error = BF_ERR_FW_DISABLED;
-	if (error != BF_ERR_OK) {
+	if (error) {
 		pp->failure = (struct bf_failure){ error, pp->cpu, 0, detail };
 		return;
 	}
@@ -84,7 +85,7 @@ void bf_launch(struct bf_pp *pp)
 		exits = pp_exits(pp);
 		bf_cpu_provoke_exit();
 		if (pp_state(pp) == BF_PP_BARE)
-			result = (uint64_t)fetch_silent(pp);
+			result = (uint64_t)leave_silent(pp);
 		else if (pp_state(pp) != BF_PP_GUEST)
 			result = pp->status->error;
 		else if (pp_exits(pp) == exits)
@@ -97,7 +98,7 @@ void bf_launch(struct bf_pp *pp)
 	pp->failure = pp_failure(pp, (enum bf_error)result);
 }
 
-/* Out of it: the extension is asked first, then nobody is. */
+/* Leaves the hypervisor: by a request to the extension first, then by force. */
 void bf_leave(struct bf_pp *pp)
 {
 	bf_watchdog_reset(pp);
@@ -105,7 +106,7 @@ void bf_leave(struct bf_pp *pp)
 		bf_cpu_request_stop();
 		pp->refused = pp_state(pp) == BF_PP_GUEST;
 	}
-	/* A CPU that is bare has nobody to take it back from, whatever its status page says. */
+	/* A bare CPU is out, whatever its status page says. */
 	if (pp_is_guest(pp) && !bf_cpu_force_stop(pp->loader->vendor))
 		pp->inside = false;
 	else
@@ -146,8 +147,8 @@ static bool any_inside(const struct bf_loader *loader)
 	return false;
 }
 
-/* Gives up what the last run left behind for status. */
-static void forget(struct bf_loader *loader)
+/* Frees what was kept of the last run to report its status. */
+static void free_last_run(struct bf_loader *loader)
 {
 	bf_os_free(loader->pps);
 	loader->pps = NULL;
@@ -156,7 +157,7 @@ static void forget(struct bf_loader *loader)
 	loader->failure = (struct bf_failure){ 0 };
 }
 
-/* A PP that is no guest any more although nobody stopped it, or a guest without its extension. */
+/* A PP that is no longer a guest although it was not stopped, or a guest without its extension. */
 static bool find_failure(const struct bf_loader *loader, struct bf_failure *failure)
 {
 	bool found = false;
@@ -168,9 +169,9 @@ static bool find_failure(const struct bf_loader *loader, struct bf_failure *fail
 
 		if (!pp->inside || pp_state(pp) == BF_PP_GUEST)
 			continue;
-		if (error == BF_ERR_OK)
+		if (!error)
 			error = BF_ERR_EXT_PROMOTED;
-		/* Who failed because another did only counts while there is nobody else. */
+		/* A PP that failed because another did counts only if there is no other. */
 		if (!found || failure->error == BF_ERR_PEER_FAILED)
 			*failure = pp_failure(pp, error);
 		found = true;
@@ -186,7 +187,7 @@ enum bf_error bf_loader_init(struct bf_loader *loader)
 	*loader = (struct bf_loader){ 0 };
 	bf_memory_init(&loader->memory);
 	error = bf_block_alloc(&loader->ring, BF_RING_BYTES);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	ring = (struct bf_ring *)(void *)loader->ring.va;
 	ring->size = BF_RING_DATA;
@@ -195,7 +196,7 @@ enum bf_error bf_loader_init(struct bf_loader *loader)
 
 void bf_loader_fini(struct bf_loader *loader)
 {
-	forget(loader);
+	free_last_run(loader);
 	bf_block_free(&loader->ring);
 }
 
@@ -213,25 +214,25 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 
 	if (loader->state == BF_STATE_RUNNING)
 		return BF_ERR_RUNNING;
-	forget(loader);
+	free_last_run(loader);
 	loader->state = BF_STATE_STOPPED;
 	error = bf_check_machine(&loader->features, NULL, 0, &loader->failure.detail,
 				 &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = bf_prepare(loader, start);
 	loader->handoff = NULL;
 	loader->failure.error = error;
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = bf_enter_all(loader, true, &loader->failure, &loader->start_paused_ns);
-	if (error == BF_ERR_OK) {
+	if (!error) {
 		loader->state = BF_STATE_RUNNING;
 		loader->start_ns = bf_os_now_ns() - began;
 		return BF_ERR_OK;
 	}
 	if (any_inside(loader)) {
-		/* Not everything can be undone: keep it, so that it can be tried again. */
+		/* A CPU is still inside: keep everything, so that the stop can be retried. */
 		loader->state = BF_STATE_RUNNING;
 		return error;
 	}
@@ -254,7 +255,7 @@ static bool take_down(struct bf_loader *loader)
 		return false;
 	}
 	for (i = 0; i < loader->nr_pps; i++)
-		if (loader->pps[i].refused && loader->failure.error == BF_ERR_OK)
+		if (loader->pps[i].refused && !loader->failure.error)
 			loader->failure = pp_failure(&loader->pps[i], BF_ERR_EXT_STOP_REFUSED);
 	bf_memory_release(&loader->memory);
 	loader->state = BF_STATE_STOPPED;
@@ -287,8 +288,8 @@ bool bf_loader_poll(struct bf_loader *loader)
 
 /* --- CPUs that come and go -------------------------------------------------------------------- */
 
-/* A single CPU that changes sides: see rendezvous.h. */
-static bool must_stay(const struct bf_loader *loader)
+/* Whether a single CPU cannot change sides: see rendezvous.h. */
+static bool refuses_hotplug(const struct bf_loader *loader)
 {
 	return bf_features_broadcast(&loader->features);
 }
@@ -302,12 +303,12 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 		return BF_ERR_OK;
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
-	if (must_stay(loader))
+	if (refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;
 	error = bf_os_on_cpu(cpu, launch_here, pp);
-	if (error != BF_ERR_OK)
+	if (error)
 		pp->failure = (struct bf_failure){ error, cpu, 0, 0 };
-	if (pp->failure.error != BF_ERR_OK && pp->inside)
+	if (pp->failure.error && pp->inside)
 		bf_os_on_cpu(cpu, leave_here, pp);
 	return pp->failure.error;
 }
@@ -319,10 +320,10 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 
 	if (loader->state != BF_STATE_RUNNING || !pp || !pp->inside)
 		return BF_ERR_OK;
-	if (must_stay(loader))
+	if (refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;
 	error = bf_os_on_cpu(cpu, leave_here, pp);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	return pp->inside ? BF_ERR_MK_FAULT : BF_ERR_OK;
 }
@@ -335,7 +336,7 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
 	error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
-	if (error != BF_ERR_OK && !any_inside(loader)) {
+	if (error && !any_inside(loader)) {
 		bf_memory_release(&loader->memory);
 		loader->state = BF_STATE_FAILED;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The loader: brings the hypervisor up on every CPU and takes it down again. It keeps no state but
- * its struct bf_loader. The caller serialises all calls on one loader and keeps CPUs from coming
- * and going during each of them (except for the two that tell of exactly that).
+ * The loader: brings the hypervisor up on every CPU and takes it down again. All state is in struct
+ * bf_loader. The caller serialises all calls on one loader and excludes CPU hotplug during them,
+ * but for the two calls that are part of it.
  */
 #ifndef BF_CORE_LOADER_H
 #define BF_CORE_LOADER_H
@@ -16,7 +16,7 @@
 #include "arch.h"
 #include "memory.h"
 
-/* Of the debug ring: the block, and the largest power of two of data beside its header. */
+/* The debug ring: its block, and the largest power of two of data that fits after its header. */
 #define BF_RING_BYTES 0x10000
 #define BF_RING_DATA 0x8000
 
@@ -34,7 +34,7 @@ struct bf_failure {
 	uint64_t detail;
 };
 
-/* An ELF file in memory that nobody else can change. */
+/* A private copy of an ELF file. */
 struct bf_source {
 	const void *data;
 	uint64_t size;
@@ -57,20 +57,20 @@ struct bf_pp {
 	uint32_t ppid;
 	uint32_t cpu;
 	bool inside; /* this CPU is a guest */
-	bool entering; /* and soon may be one */
-	bool refused; /* the extension did not give it back */
+	bool entering; /* is about to become one */
+	bool refused; /* the extension did not give it back on request */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
 	uint64_t root; /* SPA of the uppermost table of its address space */
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
 	struct bf_cpu_features features;
 
-	/* watchdog.c: a number that grows while Linux runs there; and what another CPU has seen */
+	/* watchdog.c: a counter that grows while Linux runs there; and what another CPU has seen */
 	uint64_t beats;
 	struct {
-		bool busy; /* another looks just now */
-		uint64_t since; /* ns; exits and beats are these */
-		uint64_t sent; /* the last NMI, or since */
+		bool busy; /* another CPU is looking */
+		uint64_t since; /* ns; when exits and beats got these values */
+		uint64_t sent; /* ns; when the last NMI was sent, or since */
 		uint64_t exits;
 		uint64_t beats;
 	} watch;
@@ -124,8 +124,8 @@ enum bf_error bf_loader_stop(struct bf_loader *loader);
 bool bf_loader_poll(struct bf_loader *loader);
 
 /*
- * A CPU has come online or is about to go offline; on that CPU, from where it may sleep or not. An
- * error of cpu_up leaves the CPU bare, one of cpu_down leaves it a guest: it must not go then.
+ * A CPU has come online or is about to go offline. Called on that CPU; does not sleep. An error of
+ * cpu_up leaves the CPU bare, one of cpu_down leaves it a guest, and it must not go.
  * HOTPLUG_REFUSED: on this machine CPUs change sides together or not at all.
  */
 enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu);
@@ -133,23 +133,20 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * Takes every CPU back and keeps everything else, for bf_loader_resume. MK_FAULT: a CPU did not
- * come; call bf_loader_resume then, too.
+ * leave; call bf_loader_resume then, too.
  */
 enum bf_error bf_loader_suspend(struct bf_loader *loader);
 
 /* All CPUs that are online enter again. An error: none has, and the state is FAILED. */
 enum bf_error bf_loader_resume(struct bf_loader *loader);
 
-/* What BF_CHECK_MEMORY asks for when nothing is said about pools. */
+/* Bytes that a start takes, about; 0: the default size of a pool. */
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size);
 
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);
 
-/*
- * This CPU enters, and says how it went in pp->inside and pp->failure; or leaves. Interrupts are
- * off.
- */
+/* This CPU enters, with the result in pp->inside and pp->failure; or leaves. Interrupts are off. */
 void bf_launch(struct bf_pp *pp);
 void bf_leave(struct bf_pp *pp);
 

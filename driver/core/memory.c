@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Blocks of pages, and small allocations from them: see memory.h. */
 #include <abi/layout.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
@@ -10,9 +11,7 @@
 #define ORDER_128K 5
 #define ORDER_64K 4
 
-/*
- * The sizes in which memory for small allocations is bought: best case, and what is still useful.
- */
+/* The blocks that small allocations are cut from: the preferred order, and the least one. */
 static const struct {
 	unsigned int best;
 	unsigned int least;
@@ -72,7 +71,7 @@ static struct bf_block *alloc_block(struct bf_memory *memory, enum bf_memory_kin
 	memory->error = block_get(block, order);
 	while (memory->error == BF_ERR_NO_MEMORY && order > least)
 		memory->error = block_get(block, --order);
-	if (memory->error != BF_ERR_OK) {
+	if (memory->error) {
 		bf_os_free(block);
 		return NULL;
 	}
@@ -180,7 +179,7 @@ enum bf_error bf_block_alloc(struct bf_block *block, uint64_t size)
 {
 	enum bf_error error = block_get(block, size_order(size));
 
-	if (error == BF_ERR_OK)
+	if (!error)
 		bsl_memset(block->va, 0, block->size);
 	return error;
 }

@@ -22,7 +22,7 @@
 void *bf_os_alloc_pages(unsigned int order, uint64_t *spa);
 void bf_os_free_pages(void *va, unsigned int order);
 
-/* Where the system sees a page that came from bf_os_alloc_pages. Any context. */
+/* The address at which the system has mapped a page from bf_os_alloc_pages. Any context. */
 void *bf_os_va(uint64_t spa);
 
 /* Zeroed memory for the loader's own records, or NULL. */
@@ -44,14 +44,13 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
 
 /*
  * Runs fn(arg, cpu, count) on all count CPUs that are online at the same time, with interrupts off,
- * and waits for them. Nothing else runs meanwhile. The hold of bf_os_cpus on CPUs that come and go
- * is loosened for a moment before.
+ * and waits for them. Nothing else runs meanwhile. CPUs may come or go for a moment before that.
  */
 void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg);
 
 /*
- * Says in the system's own terms that the CPU it runs on has virtualisation in use, or no more, so
- * that others keep their hands off. The CPU is bare. Interrupts are off.
+ * Marks virtualisation on this CPU as in use, or as free, in the way in which the system does that,
+ * so that other hypervisors leave it alone. The CPU is bare. Interrupts are off.
  */
 void bf_os_mark_virt(enum bf_vendor vendor, bool in_use);
 
@@ -66,15 +65,15 @@ uint64_t bf_os_free_memory(void);
 
 /*
  * Whether the system forbids even its administrator to run code in the kernel, unless it is signed.
- * The caller of bf_loader_start sees to the signatures of images then.
+ * The caller of bf_loader_start then checks the signatures of images.
  */
 bool bf_os_locked_down(void);
 
 uint64_t bf_os_now_ns(void); /* any context */
 
 /*
- * Sends an NMI to another CPU. Should its system take it: it is expected, and means nothing. Any
- * context, interrupts off.
+ * Sends an NMI to another CPU. If the system takes it there, it ignores it. Any context, interrupts
+ * off.
  */
 void bf_os_send_nmi(uint32_t cpu);
 

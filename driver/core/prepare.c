@@ -9,18 +9,18 @@
 #include "loader.h"
 #include "platform.h"
 
-/* What tables and lists take, about, and what a PP takes in addition to its part of the pool. */
+/* About what tables and lists take, and a PP in addition to its part of the pool. */
 #define TABLES_SIZE 0x200000
 #define PP_SIZE 0x20000
 
-static uint64_t pool_size_of(uint32_t nr_pps, uint64_t asked)
+static uint64_t pool_size_of(uint32_t nr_pps, uint64_t requested)
 {
-	return asked ? asked : BF_POOL_DEFAULT + nr_pps * (uint64_t)BF_POOL_PER_PP;
+	return requested ? requested : BF_POOL_DEFAULT + nr_pps * (uint64_t)BF_POOL_PER_PP;
 }
 
-static uint64_t huge_size_of(uint64_t asked)
+static uint64_t huge_size_of(uint64_t requested)
 {
-	return asked ? asked : BF_HUGE_DEFAULT;
+	return requested ? requested : BF_HUGE_DEFAULT;
 }
 
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
@@ -47,7 +47,7 @@ static void sift_down(struct bf_region *regions, uint64_t root, uint64_t count)
 	}
 }
 
-/* Heap sort by address, then neighbours become one. Returns how many are left. */
+/* Heap sort by address; adjacent regions are merged. Returns how many are left. */
 static uint64_t sort_and_merge(struct bf_region *regions, uint64_t count)
 {
 	uint64_t merged = 0;
@@ -118,12 +118,12 @@ static enum bf_error list_ram(struct bf_loader *loader)
 
 /* --- pools and what Linux must not see -------------------------------------------------------- */
 
-/* Called last of all that allocates: the remaining blocks are those of the window's tables. */
+/* Called after all other allocations: only the window's tables take more blocks. */
 static enum bf_error list_memory(struct bf_loader *loader)
 {
 	struct bf_memory *memory = &loader->memory;
 	struct bf_handoff *handoff = loader->handoff;
-	/* The tables take less than one more block for each that is there. */
+	/* The tables take less than one more block for each block. */
 	uint64_t room = 2 * (uint64_t)bf_memory_count(memory) + 16;
 	struct bf_region *owned;
 	struct bf_region *pool;
@@ -139,7 +139,7 @@ static enum bf_error list_memory(struct bf_loader *loader)
 	if (!pool)
 		return memory->error;
 	error = bf_aspace_finish(loader);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	if (bf_memory_count(memory) >= room)
 		return BF_ERR_NO_MEMORY;
@@ -159,9 +159,7 @@ static enum bf_error list_memory(struct bf_loader *loader)
 	return BF_ERR_OK;
 }
 
-/*
- * The pool also gets what is left of the block of tables and lists, so it can be smaller by that.
- */
+/* The pool also gets the rest of the block of tables and lists, so it can be smaller by that. */
 static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start *start)
 {
 	struct bf_memory *memory = &loader->memory;
@@ -174,7 +172,7 @@ static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start 
 	if (size > BF_POOL_MAX || huge > BF_HUGE_MAX)
 		return BF_ERR_NO_MEMORY;
 	error = bf_memory_alloc_region(memory, BF_MEMORY_HUGE, huge, &loader->handoff->huge_pool);
-	if (error != BF_ERR_OK || size <= rest)
+	if (error || size <= rest)
 		return error;
 	return bf_memory_fill_pool(memory, size - rest);
 }
@@ -187,7 +185,7 @@ static enum bf_error fill_pps(struct bf_loader *loader, const uint32_t *cpus)
 	enum bf_error error;
 
 	error = bf_block_alloc(&loader->status, loader->nr_pps * (uint64_t)BF_PAGE_SIZE);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	loader->pps = bf_os_alloc(loader->nr_pps * sizeof(*loader->pps));
 	if (!loader->pps)
@@ -213,7 +211,7 @@ static enum bf_error make_pps(struct bf_loader *loader)
 	loader->nr_pps = bf_os_cpus(cpus, BF_MAX_PPS, &loader->nr_online);
 	if (loader->nr_pps <= BF_MAX_PPS)
 		error = fill_pps(loader, cpus);
-	if (error != BF_ERR_OK)
+	if (error)
 		loader->nr_pps = 0;
 	handoff->nr_pps = loader->nr_pps;
 	handoff->nr_online = loader->nr_online;
@@ -223,7 +221,7 @@ static enum bf_error make_pps(struct bf_loader *loader)
 	return error;
 }
 
-/* Whether the microkernel was made for this loader. It has been validated. */
+/* Whether the microkernel was made for this loader. Its file has been validated. */
 static bool is_ours(const struct bf_source *file)
 {
 	struct bsl_elf_segment segment;
@@ -250,15 +248,15 @@ static enum bf_error load_images(struct bf_loader *loader, const struct bf_start
 
 	error = bf_image_load(microkernel, memory, start->microkernel.data, start->microkernel.size,
 			      BF_MK_BASE, BF_MK_SIZE, &failure->detail);
-	if (error == BF_ERR_OK && !is_ours(&start->microkernel))
+	if (!error && !is_ours(&start->microkernel))
 		error = BF_ERR_MK_VERSION;
-	for (i = 0; error == BF_ERR_OK && i < start->nr_exts; i++) {
+	for (i = 0; !error && i < start->nr_exts; i++) {
 		failure->image = i + 1;
 		error = bf_image_load(&loader->handoff->exts[i], memory, start->exts[i].data,
 				      start->exts[i].size, MK1_EXT_CODE_BASE, MK1_EXT_CODE_SIZE,
 				      &failure->detail);
 	}
-	if (error == BF_ERR_OK)
+	if (!error)
 		failure->image = 0;
 	loader->handoff->nr_exts = start->nr_exts;
 	loader->entry = microkernel->entry;
@@ -297,17 +295,17 @@ enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
 	if (start->nr_exts > BF_MAX_EXTS)
 		return BF_ERR_TOO_MANY_EXTS;
 	error = make_handoff(loader, start);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = load_images(loader, start, &microkernel);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = make_pps(loader);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = bf_aspace_init(loader, &microkernel);
-	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++)
+	for (i = 0; !error && i < loader->nr_pps; i++)
 		error = bf_aspace_init_pp(&loader->pps[i]);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = list_ram(loader);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = make_pools(loader, start);
-	return error == BF_ERR_OK ? list_memory(loader) : error;
+	return error ? error : list_memory(loader);
 }

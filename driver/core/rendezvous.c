@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* All CPUs enter or leave together: see rendezvous.h. */
 #include "rendezvous.h"
 
 #include "platform.h"
 #include "watchdog.h"
 
 /*
- * For how long a CPU waits for the others, in cycles: about 10 s. Nothing but a machine that
- * does not schedule a CPU at all (an overcommitted outer hypervisor) takes nearly as long.
+ * How long a CPU waits for the others, in cycles: about 10 s. Only a machine that does not schedule
+ * a CPU at all (an overcommitted outer hypervisor) takes nearly as long.
  */
 #define WAIT_CYCLES ((uint64_t)1 << 35)
 
@@ -16,13 +17,13 @@ struct rendezvous {
 	struct bf_loader *loader;
 	bool initial;
 	uint32_t arrived; /* CPUs */
-	uint32_t turns; /* that have been given away */
-	uint32_t turn; /* whose it is to launch */
-	struct bf_pp *launching; /* who does, or NULL */
+	uint32_t turns; /* that have been handed out */
+	uint32_t turn; /* whose CPU launches now */
+	struct bf_pp *launching; /* the PP that launches, or NULL */
 	uint32_t launched; /* CPUs that have tried */
-	uint32_t left; /* CPUs that are out, or never were in */
-	uint32_t verdict; /* enum verdict; whoever takes it from PENDING decides for all */
-	struct bf_failure failure; /* by whoever made it FAILED */
+	uint32_t left; /* CPUs that are out, or never went in */
+	uint32_t verdict; /* enum verdict; the CPU that changes it from PENDING decides for all */
+	struct bf_failure failure; /* of the CPU that made it FAILED */
 	uint64_t paused_ns; /* the longest of all CPUs */
 };
 
@@ -54,7 +55,7 @@ static void veto(struct rendezvous *r, struct bf_failure failure)
 		r->failure = failure;
 }
 
-/* Waits until *word is value, unless it is known before that the start has failed. */
+/* Waits until *word is value, or the start has failed. */
 static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, uint32_t cpu)
 {
 	uint64_t began = bf_hw_cycles();
@@ -65,7 +66,7 @@ static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, ui
 		if (launching)
 			bf_watchdog_look(launching);
 		if (launching && r->loader->watchdog_ns)
-			began = bf_hw_cycles(); /* it comes back, one way or the other */
+			began = bf_hw_cycles(); /* the watchdog gets it back */
 		else if (bf_hw_cycles() - began > WAIT_CYCLES)
 			veto(r,
 			     (struct bf_failure){ BF_ERR_RENDEZVOUS, cpu, 0, value - load(word) });
@@ -79,8 +80,8 @@ static void add(uint32_t *word)
 }
 
 /*
- * Whether this CPU has a place. CPUs that come or go between the preparations and the rendezvous
- * change who is PP 0, or how many the microkernel was told of.
+ * Whether this CPU was prepared for. CPUs that come or go between the preparations and the
+ * rendezvous change which of them is PP 0, or how many the microkernel was told of.
  */
 static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu, uint32_t count)
 {
@@ -90,7 +91,7 @@ static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu,
 		error = BF_ERR_TOO_MANY_CPUS;
 	else if (r->initial && (pp->ppid >= r->loader->nr_online || count != r->loader->nr_online))
 		error = BF_ERR_HOTPLUG;
-	if (error == BF_ERR_OK)
+	if (!error)
 		return true;
 	veto(r, (struct bf_failure){ error, cpu, 0, 0 });
 	return false;
@@ -98,7 +99,7 @@ static bool expected(struct rendezvous *r, const struct bf_pp *pp, uint32_t cpu,
 
 /*
  * One CPU after the other, PP 0 first, which initialises the microkernel: extensions made for Mk#1
- * know no two bootstrap callbacks at a time.
+ * expect one bootstrap callback at a time.
  */
 static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
 {
@@ -111,14 +112,14 @@ static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
 	if (!pp->inside)
 		bf_launch(pp);
 	__atomic_store_n(&r->launching, NULL, __ATOMIC_RELEASE);
-	if (pp->failure.error != BF_ERR_OK)
+	if (pp->failure.error)
 		veto(r, pp->failure);
 	__atomic_store_n(&r->turn, mine + 1, __ATOMIC_RELEASE);
 }
 
 /*
- * None goes on before all have left: with interrupts off everywhere, nobody else would notice that
- * a callback does not come to its end.
+ * No CPU goes on before all have left: with interrupts off on all of them, only those that wait
+ * here can notice a callback that does not end.
  */
 static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t count)
 {

@@ -12,15 +12,15 @@
 #include "loader.h"
 
 /*
- * Launches every CPU that is online and not a guest yet; initial: nobody has entered this
- * microkernel before, so PP 0 goes ahead. All CPUs or none: on an error, which is also in *failure,
+ * Launches every CPU that is online and not a guest yet; initial: no CPU has entered this
+ * microkernel before, so PP 0 goes first. All CPUs or none: on an error, which is also in *failure,
  * each has left again, unless it is stuck (pp->inside). *paused_ns: how long interrupts were off,
  * at most.
  */
 enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
 			   uint64_t *paused_ns);
 
-/* Takes every CPU back. Returns one that would not come, or NULL. */
+/* Takes every CPU back. Returns one that did not leave, or NULL. */
 struct bf_pp *bf_leave_all(struct bf_loader *loader, uint64_t *paused_ns);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* CPUs check each other: see watchdog.h. */
 #include "watchdog.h"
 
 #include "platform.h"
 
-/* NMIs to one that does not come, and looks at each other, in a time limit. */
+/* Checks of a CPU, and NMIs to one that is overdue, in the time of one limit. */
 #define TRIES 4
 
 uint64_t bf_watchdog_period(const struct bf_loader *loader)
@@ -25,9 +26,8 @@ void bf_watchdog_reset(struct bf_pp *pp)
 }
 
 /*
- * A CPU whose Linux runs, or which exits, is none that loops in one callback. One that does neither
- * may be idle, or in Linux with interrupts off: then it takes the NMI there, and nothing comes of
- * it.
+ * A CPU that runs Linux, or exits, does not loop in a callback. One that does neither may also be
+ * idle, or in Linux with interrupts off: then Linux takes the NMI and ignores it.
  */
 static void look(struct bf_pp *pp, uint64_t limit)
 {
@@ -55,7 +55,7 @@ void bf_watchdog_look(struct bf_pp *pp)
 	__atomic_clear(&pp->watch.busy, __ATOMIC_RELEASE);
 }
 
-/* The next one that may be in root mode, in a ring of them all. */
+/* The next PP, in a ring of all, that may be in root mode. */
 static struct bf_pp *next_of(const struct bf_loader *loader, const struct bf_pp *me)
 {
 	uint32_t i;

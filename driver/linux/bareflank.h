@@ -31,7 +31,7 @@ enum bf_error bf_stop_and_log(void);
 enum bf_error bf_suspend(void);
 void bf_resume(void);
 
-/* With the lock held: stops the hypervisor, if there is one, and starts it no more. */
+/* With the lock held: stops the hypervisor, if it runs, and prevents another start. */
 void bf_shut_down(void);
 
 /* Whether the CPUs must stay bare for now. With the lock held, or in a hotplug callback. */

@@ -33,9 +33,9 @@ static inline void bf_compat_timer_setup(struct hrtimer *timer,
 }
 
 /*
- * CR4.VMXE of this CPU, with Linux's own copy of CR4: it is what says that VMX is in use. Kernels
- * from 6.18 on let nobody but KVM change CR4. Their KVM (since 6.3) asks CPUID of each CPU before
- * it touches VMX, where the extension hides it.
+ * Marks VMX as in use: CR4.VMXE of this CPU and in Linux's copy of CR4. From 6.18 on, only KVM may
+ * change CR4. KVM (since 6.3) reads CPUID of each CPU before it uses VMX, and the extension hides
+ * it there.
  */
 static inline void bf_compat_mark_vmx(bool in_use)
 {

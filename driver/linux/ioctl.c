@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* /dev/bareflank: abi/ioctl.h */
+/* The ioctls of /dev/bareflank: abi/ioctl.h. */
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/minmax.h>
@@ -15,8 +15,8 @@
 #include "bareflank.h"
 
 /*
- * Copies the known part of an argument whose first member is its size, filling up what an older
- * caller does not have, and refusing what a newer one wants of us.
+ * Copies the known part of an argument whose first member is its size, with zeros for what an older
+ * caller does not have, and refuses what a newer one requests in addition.
  */
 static int get_argument(void *argument, size_t known, const void __user *user)
 {
@@ -57,7 +57,7 @@ static int copy_file(struct bf_source *source, const struct bf_file *file, enum 
 		*error = BF_ERR_ELF_MAGIC;
 	else if (file->size > BSL_ELF_MAX_SIZE)
 		*error = BF_ERR_ELF_TOO_LARGE;
-	if (*error != BF_ERR_OK)
+	if (*error)
 		return 0;
 	data = vmalloc(file->size);
 	if (!data) {
@@ -83,7 +83,7 @@ static int copy_files(struct bf_start *start, struct bf_ioctl_start *argument)
 
 	argument->image = 0;
 	result = copy_file(&start->microkernel, &file, &error);
-	for (i = 0; !result && error == BF_ERR_OK && i < argument->nr_exts; i++) {
+	for (i = 0; !result && !error && i < argument->nr_exts; i++) {
 		argument->image = i + 1;
 		if (copy_from_user(&file, &files[i], sizeof(file)))
 			return -EFAULT;
@@ -92,7 +92,7 @@ static int copy_files(struct bf_start *start, struct bf_ioctl_start *argument)
 	if (result)
 		return result;
 	argument->error = error;
-	if (error == BF_ERR_OK)
+	if (!error)
 		argument->image = 0;
 	start->nr_exts = argument->nr_exts;
 	return -bf_errno(error);
@@ -134,7 +134,7 @@ static int do_start(struct bf_ioctl_start *argument)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (argument->nr_exts > BF_MAX_EXTS)
 		argument->error = BF_ERR_TOO_MANY_EXTS;
-	if (argument->error != BF_ERR_OK)
+	if (argument->error)
 		return -bf_errno(argument->error);
 	start = kzalloc(sizeof(*start), GFP_KERNEL);
 	if (!start) {
@@ -177,7 +177,7 @@ static long ioctl_stop(void __user *user)
 	argument.error = error;
 	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
 	bf_unlock();
-	/* It has stopped all the same; that the extension had to be overruled is worth a word. */
+	/* It has stopped; argument.error says that this took force. */
 	if (error == BF_ERR_EXT_STOP_REFUSED)
 		error = BF_ERR_OK;
 	return put_argument(&argument, sizeof(argument), argument.size, user) ?: -bf_errno(error);
@@ -252,7 +252,7 @@ static struct bf_cpu_status *get_cpus(u32 *count)
 
 	bf_assert_locked();
 	*count = min(*count, bf_loader.nr_pps);
-	/* At least one, so that none is not mistaken for no memory. */
+	/* At least one: an empty array could look like no memory. */
 	cpus = kvcalloc(*count + 1, sizeof(*cpus), GFP_KERNEL);
 	if (!cpus)
 		return NULL;
@@ -300,7 +300,7 @@ static long ioctl_status(void __user *user)
 	bf_unlock();
 	if (!cpus)
 		return -ENOMEM;
-	/* User space can let this take as long as it likes, so without the lock. */
+	/* User space may block this for any time, so without the lock. */
 	if (copy_to_user(user_pointer(argument.cpus), cpus, count * sizeof(*cpus)))
 		result = -EFAULT;
 	kvfree(cpus);
@@ -345,7 +345,7 @@ static long ioctl_check(void __user *user)
 		result = get_argument(argument, sizeof(*argument), user);
 	if (!result) {
 		bf_lock();
-		/* While it runs, the CPUs show what the hypervisor lets them show. */
+		/* While it runs, the CPUs show what the extension lets them show. */
 		if (bf_loader.state == BF_STATE_RUNNING) {
 			*features = bf_loader.features;
 			memset(argument->results, 0, sizeof(argument->results));

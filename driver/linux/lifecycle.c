@@ -24,7 +24,7 @@ static int cpu_online_callback(unsigned int cpu)
 	if (bf_suspended())
 		return 0;
 	error = bf_loader_cpu_up(&bf_loader, cpu);
-	if (error == BF_ERR_OK)
+	if (!error)
 		bf_watchdog_online();
 	else
 		pr_err("CPU %u cannot come online under the hypervisor: %s\n", cpu,
@@ -36,7 +36,7 @@ static int cpu_offline_callback(unsigned int cpu)
 {
 	enum bf_error error = bf_loader_cpu_down(&bf_loader, cpu);
 
-	if (error == BF_ERR_OK)
+	if (!error)
 		bf_watchdog_offline();
 	else
 		pr_err("CPU %u does not leave the hypervisor: %s\n", cpu, bf_strerror(error));
@@ -80,7 +80,8 @@ static int reboot_callback(struct notifier_block *block, unsigned long event, vo
 
 /*
  * Before all others: some of them talk to the hypervisor below (Linux as a guest of KVM switches
- * its paravirtual features off) or give up virtualisation (KVM), and do it as on any machine then.
+ * its paravirtual features off) or switch virtualisation off (KVM), which has to happen on bare
+ * CPUs.
  */
 static struct notifier_block reboot_notifier = {
 	.notifier_call = reboot_callback,

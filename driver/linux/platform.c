@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* driver/core/platform.h, by means of Linux. */
+/* Linux implementation of platform.h, and of what x86/hw.h takes from the system. */
 #include <asm/asm.h>
 #include <linux/cpu.h>
 #include <linux/gfp.h>
@@ -17,13 +17,13 @@
 #include "../core/x86/hw.h"
 #include "compat.h"
 
-/* The block must also be there in 4 KiB pages: nobody but us ever looks at its struct pages. */
+/* Not a compound page: nothing but this module uses its struct pages. */
 void *bf_os_alloc_pages(unsigned int order, uint64_t *spa)
 {
 	gfp_t flags = GFP_KERNEL | __GFP_NOWARN;
 	struct page *page;
 
-	/* Large blocks are nice to have: whoever asks can do with smaller ones. */
+	/* Large blocks are optional: callers fall back to smaller ones. */
 	if (order > PAGE_ALLOC_COSTLY_ORDER)
 		flags |= __GFP_NORETRY;
 	page = alloc_pages(flags, order);
@@ -92,26 +92,26 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 	return error;
 }
 
-struct everywhere {
+struct job {
 	void (*fn)(void *arg, uint32_t cpu, uint32_t count);
 	void *arg;
 };
 
 static int run_here(void *data)
 {
-	const struct everywhere *job = data;
+	const struct job *job = data;
 
 	job->fn(job->arg, raw_smp_processor_id(), num_online_cpus());
 	return 0;
 }
 
 /*
- * stop_machine takes the lock on CPU hotplug itself, and the form that does not is no module's to
- * use; taken twice, the lock would wait for itself if somebody else asked for it in between.
+ * stop_machine takes the lock on CPU hotplug itself, and the variant that does not is not exported.
+ * Taken twice, the lock would deadlock if a writer came in between.
  */
 void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
 {
-	struct everywhere job = { fn, arg };
+	struct job job = { fn, arg };
 
 	cpus_read_unlock();
 	stop_machine(run_here, &job, cpu_online_mask);
@@ -157,8 +157,8 @@ static int visit_busy(struct resource *resource, void *end)
 }
 
 /*
- * What is busy: RAM and the devices that have a driver. Of a PCI device without one the BARs count
- * all the same, since programs can map them; windows of bridges and host bridges do not.
+ * Busy resources are RAM and devices that have a driver. BARs of a PCI device without one count as
+ * well, since programs can map them; windows of bridges and host bridges do not.
  */
 uint64_t bf_os_memory_end(void)
 {

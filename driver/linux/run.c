@@ -123,7 +123,7 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	error = bf_loader_start(&bf_loader, start);
 	if (error == BF_ERR_RUNNING)
 		return error;
-	if (error != BF_ERR_OK) {
+	if (error) {
 		log_failure("not started");
 		return error;
 	}
@@ -144,7 +144,7 @@ enum bf_error bf_stop_and_log(void)
 	if (error == BF_ERR_NOT_RUNNING)
 		return error;
 	ended();
-	if (error != BF_ERR_OK)
+	if (error)
 		log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
 	else
 		pr_info("stopped in %llu ms (%llu us without interrupts)\n",
@@ -157,7 +157,7 @@ void bf_resume(void)
 {
 	bf_assert_locked();
 	suspended = false;
-	if (bf_loader_resume(&bf_loader) != BF_ERR_OK)
+	if (bf_loader_resume(&bf_loader))
 		log_failure("stopped after a suspend");
 	bf_watchdog_begin(&bf_loader);
 }
@@ -168,7 +168,7 @@ enum bf_error bf_suspend(void)
 
 	bf_assert_locked();
 	error = bf_loader_suspend(&bf_loader);
-	suspended = error == BF_ERR_OK;
+	suspended = !error;
 	if (suspended)
 		bf_watchdog_end();
 	else

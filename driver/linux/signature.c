@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Signatures of images under lockdown, in the form in which modules carry them
+ * Signatures of images under lockdown, in the format of signed modules
  * (Documentation/admin-guide/module-signing.rst): file, PKCS#7 message, struct module_signature, a
  * line of text. They are checked against the keys that the kernel takes modules from.
  */
@@ -10,12 +10,12 @@
 
 #include "bareflank.h"
 
-/* The form never changes; the kernel's names for these have. */
+/* The format never changes; the kernel's names for these have. */
 #define TEXT "~Module signature appended~\n"
 #define ID_PKCS7 2
 #define TEXT_LENGTH (sizeof(TEXT) - 1)
 
-/* Splits a file; false: what stands at its end is no description of a signature. */
+/* Splits a file; false: it does not end with the description of a signature. */
 static bool split(const u8 *data, u64 size, u64 *signed_size, u64 *sig_len)
 {
 	struct module_signature ms;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* driver/core/watchdog.h, by means of Linux: a timer on each CPU, and NMIs. */
+/* Linux's part of the watchdog: a timer on each CPU, and NMIs. */
 #include <asm/apic.h>
 #include <asm/nmi.h>
 #include <linux/cpumask.h>
@@ -25,7 +25,7 @@ void bf_os_send_nmi(uint32_t cpu)
 	apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
-/* Root mode leaves every NMI to Linux, those too that were for the microkernel. */
+/* Root mode passes every NMI on to Linux, including those that were for the microkernel. */
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	return this_cpu_xchg(nmi_sent, false) ? NMI_HANDLED : NMI_DONE;

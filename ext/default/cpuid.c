@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What CPUID shows to the guest: see cpuid.h. */
 #include <ext/default/cpuid.h>
 #include <ext/default/default.h>
 
@@ -27,7 +28,7 @@ void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint64_t cr4, struct cpuid_re
 		} else if (subleaf == 1) {
 			/*
 			 * Instructions that take VMX controls which Mk#1 has no register for, and
-			 * RDMSR and WRMSRNS with an immediate operand, whose exits nobody answers.
+			 * RDMSR and WRMSRNS with an immediate operand, whose exits have no handler.
 			 */
 			regs->eax &= ~(uint32_t)CPUID_7_1_EAX_MSRLIST;
 			regs->ebx &= ~(uint32_t)CPUID_7_1_EBX_PBNDKB;

@@ -13,10 +13,10 @@
 extern bool report;
 
 /* Prints what happened and the state of the VS, then hands this PP to the microkernel. */
-__attribute__((noreturn, cold)) void give_up(const char *what, uint64_t vsid, uint64_t detail);
+__cold __noreturn void give_up(const char *what, uint64_t vsid, uint64_t detail);
 
-/* An exit that nobody asked for and nobody knows an answer to. */
-__attribute__((noreturn, cold)) void unexpected_exit(uint64_t vsid, uint64_t reason, uint64_t rip);
+/* An exit that was not requested and that has no handler. */
+__cold __noreturn void unexpected_exit(uint64_t vsid, uint64_t reason, uint64_t rip);
 
 /* A register that a correct microkernel always has: a refusal ends with give_up. */
 uint64_t vs_get(uint64_t vsid, uint64_t reg);
@@ -25,16 +25,15 @@ void vs_set(uint64_t vsid, uint64_t reg, uint64_t value);
 /* Drops this PP's translations of the active VM. */
 void flush_tlb(uint64_t vsid);
 
-/* How an exit ends: the guest goes on at, or behind, the instruction that exited. */
-__attribute__((noreturn)) void resume(uint64_t vsid);
-__attribute__((noreturn)) void resume_next(uint64_t vsid);
+/* How an exit ends: the guest goes on at, or after, the instruction that exited. */
+__noreturn void resume(uint64_t vsid);
+__noreturn void resume_next(uint64_t vsid);
 
 /*
  * The CPUID exits that need more than the CPU's own answer. cpl is the guest's privilege level, a
  * function because only the loader's leaf needs it; cr4 is the number of that register.
  */
-__attribute__((noreturn)) void answer_cpuid(uint64_t vsid, uint64_t cr4_reg,
-					    uint64_t (*cpl)(uint64_t vsid));
+__noreturn void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid));
 
 /* RDMSR and WRMSR of a register outside of the permission map: the microkernel's policy decides. */
 bool pass_rdmsr(uint32_t msr);

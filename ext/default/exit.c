@@ -60,8 +60,8 @@ void flush_tlb(uint64_t vsid)
 		give_up("tlb_flush failed", vsid, status);
 }
 
-/* The loader wants the CPU back: it goes on behind its CPUID with RAX = 0, or 1 if we cannot. */
-__attribute__((noreturn)) static void stop(uint64_t vsid)
+/* The loader wants the CPU back: it goes on after its CPUID with RAX = 0, or 1 if we cannot. */
+static __noreturn void stop(uint64_t vsid)
 {
 	uint64_t status;
 
@@ -89,7 +89,7 @@ void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid
 	uint32_t subleaf = (uint32_t)mk1_rcx();
 	struct cpuid_regs regs;
 
-	/* From any other privilege level this leaf is one like any other that the CPU lacks. */
+	/* From any other privilege level this leaf is one of those that the CPU lacks. */
 	if (leaf == MK1_CPUID_LEAF && subleaf >= MK1_CPUID_STOP &&
 	    subleaf <= MK1_CPUID_REPORT_OFF && cpl(vsid) == 0) {
 		if (subleaf == MK1_CPUID_STOP)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way nearly every exit takes: no call, no memory but the ABI page, one syscall. */
+/* The path of nearly every exit: no call, no memory but the ABI page, one syscall. */
 #ifndef EXT_DEFAULT_FAST_H
 #define EXT_DEFAULT_FAST_H
 
@@ -8,8 +8,8 @@
 #include <ext/libext/libext.h>
 
 /*
- * Answers a CPUID exit as the CPU does and goes on behind the instruction. Returns when the leaf
- * takes more than that, with nothing changed, or when the microkernel refuses to go on.
+ * Answers a CPUID exit as the CPU does and goes on after the instruction. Returns when the leaf
+ * needs more than that, with nothing changed, or when the microkernel refuses to go on.
  */
 static inline void fast_cpuid(void)
 {

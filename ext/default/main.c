@@ -10,7 +10,7 @@ static bool is_svm; /* written by ext_start only */
  * Once a PP at the start, and again for a PP that comes back (CPU hotplug, resume): the microkernel
  * has then destroyed what this PP had before.
  */
-__attribute__((noreturn)) static void on_bootstrap(uint64_t ppid)
+static __noreturn void on_bootstrap(uint64_t ppid)
 {
 	uint64_t vpid;
 	uint64_t vsid;
@@ -36,7 +36,7 @@ __attribute__((noreturn)) static void on_bootstrap(uint64_t ppid)
 }
 
 /* A bug in this extension: the microkernel takes the PP, Linux goes on. */
-__attribute__((noreturn)) static void on_fail(uint64_t error_and_vector, uint64_t address)
+static __noreturn void on_fail(uint64_t error_and_vector, uint64_t address)
 {
 	ext_print("default: PP %u: fault: vector %u, error code 0x%x, address 0x%llx\n",
 		  (unsigned int)mk1_tls_ppid(), (unsigned int)(uint32_t)error_and_vector,

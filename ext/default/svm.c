@@ -56,7 +56,7 @@ bool svm_setup(uint64_t vsid)
 	       vs_get(vsid, MK1_AMD_intercept_instruction1) | INTERCEPTS1);
 	vs_set(vsid, MK1_AMD_intercept_instruction2,
 	       vs_get(vsid, MK1_AMD_intercept_instruction2) | INTERCEPTS2);
-	/* VMRUN insists on it (APM vol. 2 §15.5.1). */
+	/* VMRUN requires it (APM vol. 2 §15.5.1). */
 	vs_set(vsid, MK1_AMD_efer, vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 	return true;
 }
@@ -67,10 +67,10 @@ static uint64_t guest_cpl(uint64_t vsid)
 }
 
 /*
- * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way:
- * the intercepts that lead here belong to instructions, so no event was being delivered.
+ * #UD, or #GP with error code 0, at the instruction that exited. No other event can be pending: the
+ * intercepts that lead here belong to instructions, so none was being delivered.
  */
-__attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
+static __noreturn void inject_fault(uint64_t vsid, uint64_t vector)
 {
 	uint64_t event = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | vector;
 
@@ -111,8 +111,8 @@ static uint64_t efer_writable(void)
 
 /*
  * Whether WRMSR of value to EFER is allowed; takes effect if so. SVME reads as set, which keeps KVM
- * away: it takes the hardware when its first VM is made, and does not look for more than this bit.
- * Whoever clears it, as Linux does when it panics, finds it set again.
+ * away: it enables SVM when its first VM is created, and checks no more than this bit. A write that
+ * clears it, as Linux does when it panics, has no effect.
  */
 static bool write_efer(uint64_t vsid, uint64_t value)
 {
@@ -149,8 +149,8 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 		return write_efer(vsid, value);
 	case MSR_PATCH_LOADER:
 		/*
-		 * New microcode may change what the hypervisor has found of the CPU, under its
-		 * feet. It is not loaded: Linux sees the revision that it had, and says so.
+		 * New microcode may change features that the hypervisor relies on. It is not
+		 * loaded: Linux reads the old revision, and says so.
 		 */
 		return true;
 	case MSR_VM_CR:
@@ -162,7 +162,7 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 	}
 }
 
-__attribute__((noreturn)) static void answer_msr(uint64_t vsid)
+static __noreturn void answer_msr(uint64_t vsid)
 {
 	uint32_t msr = (uint32_t)mk1_rcx();
 	bool write = vs_get(vsid, MK1_AMD_exitinfo1) & SVM_EXITINFO1_WRITE;
@@ -172,7 +172,7 @@ __attribute__((noreturn)) static void answer_msr(uint64_t vsid)
 	inject_fault(vsid, VECTOR_GP);
 }
 
-__attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, uint64_t reason)
+static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("default: PP %u: exit 0x%llx at RIP 0x%llx\n",
@@ -185,9 +185,7 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 	case SVM_EXIT_MSR:
 		answer_msr(vsid);
 	case SVM_EXIT_INVD:
-		/*
-		 * It would throw away what other CPUs wrote: firmware before memory works needs it.
-		 */
+		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		if (guest_cpl(vsid) == 0)
 			resume_next(vsid);
 		inject_fault(vsid, VECTOR_GP);
@@ -206,7 +204,7 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 	}
 }
 
-__attribute__((noreturn)) void svm_vmexit(uint64_t vsid, uint64_t reason)
+__noreturn void svm_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely((uint32_t)reason == SVM_EXIT_CPUID))
 		fast_cpuid();

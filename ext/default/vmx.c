@@ -13,10 +13,10 @@ static uint64_t guest_cpl(uint64_t vsid)
 }
 
 /*
- * #UD, or #GP with error code 0, at the instruction that exited. Nothing else can be on its way:
- * the exits that lead here belong to instructions, so no event was being delivered.
+ * #UD, or #GP with error code 0, at the instruction that exited. No other event can be pending: the
+ * exits that lead here belong to instructions, so none was being delivered.
  */
-__attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vector)
+static __noreturn void inject_fault(uint64_t vsid, uint64_t vector)
 {
 	uint64_t event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | vector;
 
@@ -29,7 +29,7 @@ __attribute__((noreturn)) static void inject_fault(uint64_t vsid, uint64_t vecto
 	resume(vsid);
 }
 
-__attribute__((noreturn)) static void finish(uint64_t vsid, bool done)
+static __noreturn void finish(uint64_t vsid, bool done)
 {
 	if (done)
 		resume_next(vsid);
@@ -40,7 +40,7 @@ __attribute__((noreturn)) static void finish(uint64_t vsid, bool done)
  * Faults for the lack of privilege come before exits (SDM vol. 3 §26.1.1), but not on every
  * implementation: Bochs exits first. Nothing may depend on that.
  */
-__attribute__((noreturn)) static void answer_xsetbv(uint64_t vsid)
+static __noreturn void answer_xsetbv(uint64_t vsid)
 {
 	if (!(vs_get(vsid, MK1_INTEL_cr4) & CR4_OSXSAVE))
 		inject_fault(vsid, VECTOR_UD);
@@ -67,16 +67,15 @@ static bool write_msr(uint32_t msr, uint64_t value)
 	if (msr == MSR_FEATURE_CONTROL)
 		return false; /* it is locked */
 	/*
-	 * New microcode may change what the hypervisor has found of the CPU, under its feet. It is
-	 * not loaded, as if the CPU had refused it: Linux sees the revision that it had, and says
-	 * so.
+	 * New microcode may change features that the hypervisor relies on. It is not loaded, as if
+	 * the CPU had refused it: Linux reads the old revision, and says so.
 	 */
 	if (msr == MSR_BIOS_UPDT_TRIG)
 		return true;
 	return pass_wrmsr(msr, value);
 }
 
-__attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, uint64_t reason)
+static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("default: PP %u: exit %llu at RIP 0x%llx\n", (unsigned int)mk1_tls_ppid(),
@@ -95,9 +94,7 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 	case VMX_EXIT_CR_ACCESS:
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
 	case VMX_EXIT_INVD:
-		/*
-		 * It would throw away what other CPUs wrote: firmware before memory works needs it.
-		 */
+		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		finish(vsid, guest_cpl(vsid) == 0);
 	case VMX_EXIT_INIT:
 		vmx_init_signal(vsid);
@@ -130,7 +127,7 @@ __attribute__((__noreturn__, __noinline__)) static void answer(uint64_t vsid, ui
 	}
 }
 
-__attribute__((noreturn)) void vmx_vmexit(uint64_t vsid, uint64_t reason)
+__noreturn void vmx_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely(reason == VMX_EXIT_CPUID))
 		fast_cpuid();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Intel: control registers in whose value the CPU or the hypervisor has a say. */
+/* Intel: control registers, of which the CPU or the hypervisor forces bits. */
 #include <abi/features.h>
 #include <ext/default/vmx.h>
 
@@ -69,8 +69,8 @@ uint64_t vmx_get_cr4(uint64_t vsid)
 /*
  * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol.
  * 2, MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is
- * refused: it means a change of mode, which a running 64-bit Linux has no use for; alone, where the
- * guest is unrestricted, it does not even exit.
+ * refused: it means a change of mode, which a running 64-bit Linux does not need; alone, in an
+ * unrestricted guest, it does not even exit.
  */
 static bool write_cr0(uint64_t vsid, uint64_t value)
 {
@@ -107,8 +107,8 @@ static bool is_known(uint64_t value)
 
 /*
  * MOV to CR4 exits when it changes a bit that is not carried, or VMXE as the guest sees it. The
- * guest may set the latter, so that a hypervisor that is loaded now meets its first obstacle where
- * it expects one, at VMXON.
+ * guest may set the latter, so that a hypervisor that is loaded now fails where it expects to, at
+ * VMXON.
  */
 static bool write_cr4(uint64_t vsid, uint64_t value)
 {

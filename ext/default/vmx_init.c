@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Intel: INIT and start-up IPIs. Linux resets a CPU behind our back only when it crashes (kdump).
- */
+/* Intel: INIT and start-up IPIs. Linux resets a running CPU only when it crashes (kdump). */
 #include <ext/default/cpuid.h>
 #include <ext/default/vmx.h>
 

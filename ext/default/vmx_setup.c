@@ -56,7 +56,7 @@ bool vmx_start(void)
 }
 
 /*
- * Adds the wanted bits to a control field: those that the CPU allows, with those that it insists on
+ * Adds the wanted bits to a control field: those that the CPU allows, with those that it requires
  * and those that the microkernel has set already. Returns the field's new value.
  */
 static uint64_t add_controls(uint64_t vsid, uint64_t reg, uint64_t capability, uint64_t wanted)
@@ -76,8 +76,8 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	uint64_t wanted = SECONDARY_WANTED;
 
 	/*
-	 * Nothing but what the CPU insists on. NMIs are the microkernel's, which needs NMI exiting
-	 * for those of root mode anyway: an extension that does not ask for it never sees one.
+	 * Only what the CPU requires. NMIs are the microkernel's, which needs NMI exiting for those
+	 * of root mode anyway: an extension that does not request it never sees one.
 	 */
 	vs_set(vsid, MK1_INTEL_pin_based_vm_execution_ctls,
 	       vmx_capability(vsid, MSR_VMX_PINBASED_CTLS + offset) & 0xFFFFFFFF);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's words for what compilers spell with attributes, where no header of a system has them. */
+/* Linux's names for attributes of compilers, where no header of the system defines them. */
 #ifndef BSL_COMPILER_H
 #define BSL_COMPILER_H
 
@@ -11,7 +11,7 @@
 #ifndef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #endif
-/* Of a function that a hot path calls rarely: away from it, and never inlined into it. */
+/* For functions that a hot path rarely calls: placed apart, and with noinline never part of it. */
 #ifndef __cold
 #define __cold __attribute__((__cold__))
 #endif

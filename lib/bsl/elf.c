@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Validates ELF64 executables: see elf.h. */
 #include <abi/mk1_layout.h>
 #include <bsl/bits.h>
 #include <bsl/elf.h>
@@ -49,7 +50,7 @@ struct program_header {
 BF_STATIC_ASSERT(sizeof(struct elf_header) == 64, "Elf64_Ehdr");
 BF_STATIC_ASSERT(sizeof(struct program_header) == 56, "Elf64_Phdr");
 
-/* The headers may lie at any byte, so they are copied rather than pointed to. */
+/* The headers may be unaligned, so they are copied rather than pointed to. */
 static struct program_header read_phdr(const struct bsl_elf *elf, uint32_t index)
 {
 	struct program_header ph;
@@ -105,7 +106,7 @@ static enum bf_error check_phdr(const struct bsl_elf *elf, const struct program_
 	}
 	if (ph->filesz > ph->memsz)
 		return ph->type == PT_TLS ? BF_ERR_ELF_TLS : BF_ERR_ELF_PHDRS;
-	/* Linkers put segments of nothing but zeros anywhere, behind the end of the file, too. */
+	/* Linkers place segments of zeros anywhere, even after the end of the file. */
 	if (ph->filesz && !bsl_range_within(ph->offset, ph->filesz, 0, elf->size))
 		return BF_ERR_ELF_TRUNCATED;
 	if (ph->type == PT_TLS)
@@ -144,7 +145,7 @@ static enum bf_error check_segments(const struct bsl_elf *elf, uint64_t *detail)
 		if (before.memsz) {
 			enum bf_error error = check_neighbours(&before, &segment);
 
-			if (error != BF_ERR_OK)
+			if (error)
 				return error;
 		}
 		if ((segment.flags & BSL_ELF_X) && elf->entry >= segment.va &&
@@ -178,15 +179,15 @@ enum bf_error bsl_elf_open(struct bsl_elf *elf, const void *data, uint64_t size,
 	*elf = (struct bsl_elf){ .data = data, .size = size };
 	*detail = 0;
 	error = check_header(elf);
-	for (i = 0; error == BF_ERR_OK && i < elf->nr_phdrs; i++) {
+	for (i = 0; !error && i < elf->nr_phdrs; i++) {
 		struct program_header ph = read_phdr(elf, i);
 
 		*detail = i;
 		error = check_phdr(elf, &ph, base, length);
 	}
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = check_segments(elf, detail);
-	for (i = 0; error == BF_ERR_OK && i < elf->nr_phdrs; i++) {
+	for (i = 0; !error && i < elf->nr_phdrs; i++) {
 		struct program_header ph = read_phdr(elf, i);
 
 		*detail = i;
@@ -197,7 +198,7 @@ enum bf_error bsl_elf_open(struct bsl_elf *elf, const void *data, uint64_t size,
 		else
 			take_tls(elf, &ph);
 	}
-	if (error == BF_ERR_OK)
+	if (!error)
 		*detail = 0;
 	return error;
 }

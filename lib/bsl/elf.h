@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ELF64 executables (System V ABI, "Program Loading"; ELF-64 Object File Format 1.5): everything is
- * validated once, before anything is loaded. The file may come from anybody.
+ * validated once, before anything is loaded. The file is not trusted.
  */
 #ifndef BSL_ELF_H
 #define BSL_ELF_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A bounded printf: see format.h. */
 #include <bsl/format.h>
 #include <bsl/string.h>
 
@@ -18,7 +19,7 @@ struct spec {
 };
 
 #define MAX_DIGITS 20 /* of 2^64 - 1 in decimal */
-#define MAX_NUMBER 0x10000 /* a width or precision beyond this is as good as this */
+#define MAX_NUMBER 0x10000 /* larger widths and precisions are no different */
 
 static void put(struct output *out, char c)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Page tables: see paging.h. */
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
@@ -56,7 +57,7 @@ bool bsl_pt_map(const struct bsl_tables *t, uint64_t root, uint64_t va, uint64_t
 	return true;
 }
 
-/* Whether something is mapped at va, or a table stands where a leaf of this level would. */
+/* Whether something is mapped at va, or there is a table where a leaf of this level would be. */
 static bool is_taken(const struct bsl_tables *t, uint64_t root, uint64_t va, unsigned int level)
 {
 	const uint64_t *at_level = bsl_pt_entry(t, root, va, level, false);

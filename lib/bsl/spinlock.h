@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fair lock for code that cannot sleep: CPUs get it in the order in which they asked. It is not
- * recursive, so a context that can interrupt a holder (NMI, #MC) may only try. Zero is unlocked.
+ * A fair lock for code that cannot sleep: CPUs get it in the order in which they request it. It is
+ * not recursive, so a context that can interrupt a holder (NMI, #MC) may only try. Zero is
+ * unlocked.
  */
 #ifndef BSL_SPINLOCK_H
 #define BSL_SPINLOCK_H
@@ -9,7 +10,7 @@
 #include <abi/types.h>
 
 struct bsl_spinlock {
-	uint32_t next; /* ticket of the next to ask */
+	uint32_t next; /* the next ticket */
 	uint32_t owner; /* ticket that holds the lock, or may take it next */
 };
 

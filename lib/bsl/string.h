@@ -2,7 +2,7 @@
 /*
  * Memory and strings without a C library. Same arguments and results as the standard functions of
  * the same names. Only string instructions and general registers are used, so that they are safe
- * where the extended state belongs to somebody else.
+ * where the extended state belongs to a guest.
  */
 #ifndef BSL_STRING_H
 #define BSL_STRING_H

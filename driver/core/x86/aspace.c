@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The microkernel's address spaces, one a PP (docs: memory map).
+ * The microkernel's address spaces, one per PP (docs/memory-map.md).
  *
  * The common part (image, window) is built once; the PML4 of each PP points to the same lower
  * tables. The PP's own part is its area, and at their Linux addresses the switch code (our copy of
  * it, so that Linux cannot change what runs in root mode) and its switch page. Nothing is user
  * accessible, global, or both writable and executable.
  *
- * Where Linux runs with 5 levels, so does root mode: CR4.LA57 cannot change in long mode. Our
+ * Where Linux runs with 5 levels, so does root mode, since CR4.LA57 cannot change in long mode. Our
  * addresses have 48 bits. They lie at both ends of the PML5, whose first and last entry lead to the
- * same PML4: its lower half is used by way of the one, its upper half by way of the other. Only
- * where Linux has the switch page may be elsewhere.
+ * same PML4: its lower half is used through the one, its upper half through the other. Only the
+ * switch page, at its Linux address, may be elsewhere.
  *
  * The window shows all data memory, page tables included, so it comes last: bf_aspace_finish.
  */
@@ -91,7 +91,7 @@ enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *mi
 		return memory->error;
 	bsl_memcpy(code, bf_switch_code, BF_PAGE_SIZE);
 	error = new_root(loader, &loader->common);
-	for (i = 0; error == BF_ERR_OK && i < microkernel->pages.count; i++) {
+	for (i = 0; !error && i < microkernel->pages.count; i++) {
 		uint64_t flags = pages[i].spa & BF_PAGE_W ? BSL_PTE_W : 0;
 
 		if (!(pages[i].spa & BF_PAGE_X))
@@ -102,7 +102,7 @@ enum bf_error bf_aspace_init(struct bf_loader *loader, const struct bf_image *mi
 	return error;
 }
 
-/* Allocates size bytes and maps them at va; *at is where we see them. */
+/* Allocates size bytes and maps them at va; *at is our own pointer to them. */
 static enum bf_error map_new(struct bf_pp *pp, uint64_t va, uint64_t size, void **at)
 {
 	struct bf_memory *memory = &pp->loader->memory;
@@ -136,10 +136,10 @@ static enum bf_error new_pp_root(struct bf_pp *pp)
 	uint64_t pml4;
 	enum bf_error error = new_root(pp->loader, &pp->root);
 
-	if (error != BF_ERR_OK || !has_5_levels(pp->loader))
+	if (error || !has_5_levels(pp->loader))
 		return error;
 	error = new_root(pp->loader, &pml4);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	pml5 = bf_os_va(pp->root);
 	pml5[0] = pml4 | BRANCH;
@@ -158,25 +158,25 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 	void *stack;
 
 	error = new_pp_root(pp);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = map_new(pp, BF_PP_DATA, BF_PP_DATA_PAGES * BF_PAGE_SIZE, &data);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = map_new(pp, BF_PP_STACK, BF_PP_STACK_PAGES * BF_PAGE_SIZE, &stack);
-	for (i = 0; error == BF_ERR_OK && i < BF_PP_IST_COUNT; i++)
+	for (i = 0; !error && i < BF_PP_IST_COUNT; i++)
 		error = map_new(pp, BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE, BF_PAGE_SIZE,
 				&stack);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)bf_switch_code,
 		    pp->loader->switch_spa, BF_PAGE_SIZE, CODE);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	pp->switch_page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &switch_spa);
 	if (!pp->switch_page)
 		return memory->error;
 	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
 		    BF_PAGE_SIZE, DATA);
-	if (error != BF_ERR_OK)
+	if (error)
 		return error;
 	bf_cpu_init_switch_page(pp->switch_page);
 	fill_pp_handoff(pp, data);
@@ -201,12 +201,12 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 	uint32_t i, slot;
 
 	error = map_window(loader, &loader->ring);
-	if (error == BF_ERR_OK)
+	if (!error)
 		error = map_window(loader, &loader->status);
-	for (block = loader->memory.first; error == BF_ERR_OK && block; block = block->next)
+	for (block = loader->memory.first; !error && block; block = block->next)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);
-	for (i = 0; error == BF_ERR_OK && i < loader->nr_pps; i++) {
+	for (i = 0; !error && i < loader->nr_pps; i++) {
 		uint64_t *pml4 = pml4_of(&loader->pps[i]);
 
 		for (slot = 0; slot < BSL_PT_ENTRIES; slot++) {

@@ -14,7 +14,7 @@ static bool disabled_by_firmware(const struct bf_cpu_features *features)
 	return features->vendor == BF_VENDOR_AMD && (features->vm_cr & VM_CR_SVMDIS);
 }
 
-static bool taken(const struct bf_cpu_features *features)
+static bool in_use(const struct bf_cpu_features *features)
 {
 	return (features->registers[BF_REGISTER_CR4] & CR4_VMXE) ||
 	       (features->registers[BF_REGISTER_EFER] & EFER_SVME);
@@ -30,7 +30,7 @@ enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_
 	case BF_CHECK_FIRMWARE:
 		return disabled_by_firmware(features) ? BF_ERR_FW_DISABLED : BF_ERR_OK;
 	case BF_CHECK_FREE:
-		return taken(features) ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
+		return in_use(features) ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
 	case BF_CHECK_NESTED:
 		return bf_features_nested(features) ? BF_ERR_OK : BF_ERR_NO_NESTED_PAGING;
 	case BF_CHECK_FEATURES:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The way of a CPU to the microkernel and back, up to the switch itself. */
+/* Captures a CPU, and takes it into the microkernel and out of it. */
 #include "cpu.h"
 
 #include <abi/hw/x86.h>
@@ -71,7 +71,7 @@ static uint64_t rdmsr(uint32_t msr)
 }
 
 /*
- * CR4 of root mode, from the CPU alone, never from what Linux has switched on (SDM vol. 2A, CPUID),
+ * CR4 of root mode, by what the CPU has, not by what Linux has switched on (SDM vol. 2A, CPUID),
  * but for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1). A CPU with long mode has SSE.
  */
 static uint64_t host_cr4(uint64_t linux_cr4)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of bf_cpu_enter: capture of a CPU, and its switch page. */
 #ifndef BF_CORE_CPU_H
 #define BF_CORE_CPU_H
 
@@ -7,14 +8,14 @@
 
 /*
  * Captures this CPU's state, all but the general registers, RSP, RIP and RFLAGS, which
- * bf_switch_enter saves, and decides about the CR4 that it has in root mode. Interrupts are off.
+ * bf_switch_enter saves, and computes the CR4 of root mode. Interrupts are off.
  */
 void bf_cpu_capture(struct bf_switch_page *page);
 
 /*
- * Captures the MSRs that not every CPU has, and stops what counts and traces by itself. To be
- * called right before bf_switch_enter, which stops again what an NMI has let go on in between;
- * bf_switch_leave, or the first entry as a guest, lets it go on.
+ * Captures the MSRs that not every CPU has, and stops counters and trace. Called right before
+ * bf_switch_enter, which stops again what an NMI has restarted in between; bf_switch_leave, or the
+ * first entry as a guest, restarts them.
  */
 void bf_cpu_quiesce(struct bf_cpu_state *state);
 

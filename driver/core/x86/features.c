@@ -39,10 +39,10 @@ BF_STATIC_ASSERT(NR_WORDS == BF_NR_FEATURE_WORDS, "feature words");
 BF_STATIC_ASSERT(MSR_VMX_VMFUNC - MSR_VMX_BASIC + 1 == BF_NR_VMX_MSRS, "VMX capability MSRs");
 
 /*
- * alike: the bits that the microkernel or an extension looks at on one CPU and then counts on
- * everywhere: what becomes a bit of the host's CR4 or of a VMCB, what a guest's CR4 may have,
- * XSAVE, nested paging. The rest may differ: cores of a hybrid CPU count cache, counters and trace
- * otherwise, and firmware may number or limit them as it likes.
+ * alike: the bits that the microkernel or an extension reads on one CPU and relies on on all of
+ * them: what becomes a bit of the host's CR4 or of a VMCB, what a guest's CR4 may have, XSAVE,
+ * nested paging. The rest may differ: cores of a hybrid CPU differ in caches, counters and trace,
+ * and firmware may number or limit them as it likes.
  */
 static const struct {
 	uint32_t leaf;
@@ -104,7 +104,7 @@ static const struct {
 	     { BF_REGISTER_RTIT_CTL, INTEL, WORD_7_EBX, CPUID_7_EBX_PT },
 	     { BF_REGISTER_LBR_CTL, INTEL, WORD_7_EDX, CPUID_7_EDX_ARCH_LBR },
 	     { BF_REGISTER_PASID, INTEL, WORD_7_ECX, CPUID_7_ECX_ENQCMD },
-	     /* IA32_CORE_CAPABILITIES, where there is that, tells about it. */
+	     /* Enumerated by IA32_CORE_CAPABILITIES, where that exists. */
 	     { BF_REGISTER_RAR_CTRL, INTEL, WORD_7_EDX, CPUID_7_EDX_CORE_CAPABILITIES },
 	     { BF_REGISTER_PERF_GLOBAL_CTRL, INTEL, WORD_A_EAX, CPUID_A_EAX_VERSION_2 },
 	     { BF_REGISTER_PEBS_ENABLE, INTEL, WORD_A_EAX, CPUID_A_EAX_VERSION_2 },
@@ -141,7 +141,7 @@ static void read_words(struct bf_cpu_features *features)
 	}
 }
 
-/* Memory that is not what it looks like to a program without the keys (APM vol. 2 §7.10). */
+/* How memory is encrypted, which root mode would not decrypt as Linux does (APM vol. 2 §7.10). */
 static uint64_t read_encryption(const struct bf_cpu_features *features)
 {
 	uint64_t c_bit = BSL_BIT(features->words[WORD_SME_EBX] & CPUID_8000001F_EBX_C_BIT);
@@ -309,7 +309,7 @@ static bool controls_trace(const struct bf_cpu_features *features)
 	       offers(features, BF_VMX_ENTRY, VMX_ENTRY_CTL_LOAD_RTIT);
 }
 
-/* The bits of a register that stand in no start's way. */
+/* The bits of a register with which a start is possible. */
 static uint64_t accepted(const struct bf_cpu_features *features, unsigned int reg)
 {
 	uint64_t bits = 0;
@@ -433,10 +433,10 @@ uint32_t bf_features_differ(const struct bf_cpu_features *features,
 	for (i = 0; i < BF_NR_VMX_MSRS && !place; i++) {
 		uint32_t msr = MSR_VMX_BASIC + i;
 		uint64_t lacks = all->vmx[i] & ~features->vmx[i];
-		uint64_t asks = features->vmx[i] & ~all->vmx[i];
+		uint64_t demands = features->vmx[i] & ~all->vmx[i];
 
 		if ((how_alike(msr) == CAPABILITIES && lacks) ||
-		    (how_alike(msr) == CONTROLS && (lacks >> 32 || (uint32_t)asks)))
+		    (how_alike(msr) == CONTROLS && (lacks >> 32 || (uint32_t)demands)))
 			place = msr;
 	}
 	return place;

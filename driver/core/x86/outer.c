@@ -36,8 +36,8 @@ static enum bf_outer of_signature(const uint32_t regs[4])
 }
 
 /*
- * A hypervisor may offer Hyper-V's interface first, for Windows, and its own behind it. Linux takes
- * the other one then, and so does this: what counts is what Linux calls.
+ * A hypervisor may offer Hyper-V's interface first, for Windows, and its own after it. Linux uses
+ * its own then, so that one counts.
  */
 static enum bf_outer detect(uint32_t *base)
 {
@@ -79,8 +79,8 @@ enum bf_outer bf_outer_detect(uint32_t *flags)
 /*
  * Hyper-V's guests flush TLBs of other CPUs by a hypercall, which names address spaces of this
  * machine and does not reach those of a guest in it: translations that Linux believes to be gone
- * would stay. Xen delivers interrupts by event channels, to a vector that it injects by itself, and
- * its hypercalls act on the address space of their caller, which would be root mode's.
+ * would remain. Xen delivers interrupts by event channels, to a vector that it injects by itself,
+ * and its hypercalls act on the address space of their caller, which would be root mode's.
  */
 enum bf_error bf_outer_check(enum bf_outer outer)
 {

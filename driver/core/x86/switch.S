@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a CPU from Linux into the microkernel and back. This is one page, which the
- * microkernel's page tables show at the same address (as a private copy), so nothing in it may
- * refer to anything outside of it. Every target of an indirect branch or an interrupt begins with
- * endbr64.
+ * Switches a CPU from Linux to the microkernel and back. This is one page, which the microkernel's
+ * page tables map at the same address (as a private copy), so nothing in it may refer to anything
+ * outside of it. Every target of an indirect branch or an interrupt begins with endbr64.
  *
- * Between the two worlds the switch page's own GDT and IDT are in force. They know one event, the
- * NMI; everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
+ * During the switch, the switch page's own GDT and IDT are in use. They handle one event, the NMI;
+ * everything else that can arrive is masked (RFLAGS.IF) or fatal anyway (#MC).
  */
 #include <abi/cpu_state.h>
 #include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <bsl/gprs.h>
 
-/* Linux's objtool follows the stack of every function, which leads nowhere here. */
+/* Linux's objtool cannot follow the stack of these functions. */
 #ifdef __KERNEL__
 #include <linux/objtool.h>
 #define NO_STACK_FRAME(function) STACK_FRAME_NON_STANDARD function
@@ -38,7 +37,7 @@
 	SECTION
 	.balign BF_PAGE_SIZE
 
-/* Where the CPU has it not, or it was not in use, the value is 0. */
+/* The value is 0 if the CPU does not have the MSR, or it was not in use. */
 	.macro if_used action, msr, offset
 	cmpq	$0, \offset(%rdi)
 	je	1f
@@ -59,8 +58,8 @@ bf_switch_code:
 
 /*
  * uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t entry): what it
- * saves is the state of its caller after the return, so whoever goes on with that state returns
- * from here. Weak, because objtool would conclude from a strong one that it never does.
+ * saves is the state of its caller after the return, so loading that state returns from here. Weak,
+ * because objtool would conclude from a strong one that it never does.
  */
 	.weak bf_switch_enter
 	TYPE(bf_switch_enter, function)
@@ -85,8 +84,8 @@ bf_switch_enter:
 	mov	%rdx, %r8
 
 	/*
-	 * What counts and traces by itself, once more: the handler of an NMI that came after
-	 * bf_cpu_quiesce has let it go on. From here on no handler of Linux's runs.
+	 * Stop counters and trace once more: the handler of an NMI that came after bf_cpu_quiesce
+	 * may have restarted them. From here on no handler of Linux's runs.
 	 */
 	if_used	stop_msr, MSR_PERF_GLOBAL_CTRL, BF_CS_PERF_GLOBAL_CTRL
 	if_used	stop_msr, MSR_RTIT_CTL, BF_CS_RTIT_CTL
@@ -94,7 +93,7 @@ bf_switch_enter:
 	if_used	stop_msr, MSR_DEBUGCTL, BF_CS_DEBUGCTL
 
 	/*
-	 * Root mode's own CR4, before anything of root mode is touched: without CET there is no
+	 * Root mode's own CR4, before anything of root mode is accessed: without CET there is no
 	 * ENDBR where IRET goes, without LASS the window in the lower half can be reached, and
 	 * without PGE Linux's global translations go, so that none of another page size meets ours.
 	 * Clearing PCIDE is allowed with any CR3; what Linux's PCID means then (PWT and PCD) does
@@ -102,7 +101,7 @@ bf_switch_enter:
 	 */
 	mov	BF_SWITCH_HOST_CR4(%rdi), %rax
 	mov	%rax, %cr4
-	/* Its page tables have NX, which Linux may do without. */
+	/* Root mode's page tables use NX, which Linux may not have enabled. */
 	mov	$MSR_EFER, %ecx
 	rdmsr
 	or	$EFER_NXE, %eax
@@ -157,9 +156,9 @@ bf_switch_leave:
 
 	/*
 	 * CR4 first: CR3 may carry a PCID only once CR4.PCIDE is set, and that needs CR3[11:0] = 0;
-	 * CR4.CET needs CR0.WP, which root mode has set. From here on nothing may be touched that
-	 * is not Linux's, and nothing branched to without ENDBR. NX is in root mode's tables until
-	 * CR3 has changed.
+	 * CR4.CET needs CR0.WP, which root mode has set. From here on nothing may be accessed that
+	 * is not Linux's, and no indirect branch may lead to anything but ENDBR. NX is in root
+	 * mode's tables until CR3 has changed.
 	 */
 	mov	BF_CS_CR4(%rdi), %rax
 	mov	%rax, %cr4
@@ -183,10 +182,7 @@ bf_switch_leave:
 	 */
 	lidt	(BF_CS_IDTR + TABLE_LIMIT)(%rdi)
 
-	/*
-	 * What counts and traces by itself goes on: it may write to Linux's memory, and cause an
-	 * NMI.
-	 */
+	/* Restart counters and trace: they may write to Linux's memory, and cause an NMI. */
 	if_used	write_msr, MSR_DEBUGCTL, BF_CS_DEBUGCTL
 	if_used	write_msr, MSR_LBR_CTL, BF_CS_LBR_CTL
 	if_used	write_msr, MSR_RTIT_CTL, BF_CS_RTIT_CTL
@@ -216,8 +212,8 @@ bf_switch_leave:
 NO_STACK_FRAME(bf_switch_leave)
 
 /*
- * The NMI handler of the switch page's IDT: notes the NMI for whoever has the CPU next. The switch
- * page is found by the IDT, which lies in it; RSP may already be the microkernel's.
+ * The NMI handler of the switch page's IDT: records the NMI for the side that gets the CPU. The
+ * switch page is found by the IDT, which lies in it; RSP may already be the microkernel's.
  */
 	.globl bf_switch_nmi
 	TYPE(bf_switch_nmi, function)
