@@ -395,15 +395,14 @@ static __cold noinline __noreturn void invalid(struct pp *pp, struct vs *vs)
 		pp_fail(BF_ERR_VS_INVALID, code, 0, 0);
 	}
 	vs->refused = true;
-	vmcb->exitcode = (uint32_t)SVM_EXIT_INVALID;
+	vmcb->exitcode = SVM_EXIT_INVALID;
 	vmcb->exitinfo1 = 0;
 	vmcb->exitinfo2 = 0;
 	vmcb->exitintinfo = 0;
 	vmcb->clean = 0;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
-	exit_count(pp, vs, slot_of((uint32_t)SVM_EXIT_INVALID), (uint32_t)SVM_EXIT_INVALID,
-		   vmcb->rip);
-	exit_to_ext(pp, vs, (uint32_t)SVM_EXIT_INVALID);
+	exit_count(pp, vs, slot_of(SVM_EXIT_INVALID), SVM_EXIT_INVALID, vmcb->rip);
+	exit_to_ext(pp, vs, SVM_EXIT_INVALID);
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */
@@ -449,7 +448,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	struct vmcb *vmcb = vmcb_of(vs);
 	uint64_t code = vmcb->exitcode;
 
-	if (unlikely((uint32_t)code == (uint32_t)(uint32_t)SVM_EXIT_INVALID))
+	if (unlikely((uint32_t)code == (uint32_t)SVM_EXIT_INVALID))
 		invalid(pp, vs); /* the VMCB, RAX included, need not be the guest's any more */
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;

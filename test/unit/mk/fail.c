@@ -432,7 +432,7 @@ START_TEST(an_event_that_was_refused_is_undone)
 	ck_assert_uint_eq(reg_write(0, MK1_AMD_eventinj, SVM_EVENT_VALID | 0x100), MK1_SUCCESS);
 	SYS(vs_run_current, HANDLE);
 	vmcb_of(host_pp->vs)->exitintinfo = SVM_EVENT_VALID | 0x100;
-	guest_exit((uint32_t)(uint32_t)SVM_EXIT_INVALID);
+	guest_exit((uint32_t)SVM_EXIT_INVALID);
 	ck_assert_uint_eq(vmcb_of(host_pp->vs)->eventinj, interrupted);
 	expect_alone(BF_ERR_VS_INVALID);
 }

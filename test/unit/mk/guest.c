@@ -555,7 +555,7 @@ static void refuse(void)
 	vmcb()->cr3 = 0x99000;
 	vmcb()->cr2 = 0x88;
 	vmcb()->eventinj = 0;
-	guest_exit((uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID);
+	guest_exit((uint32_t)SVM_EXIT_INVALID);
 }
 
 static uint64_t refused_reason(void)
@@ -660,7 +660,7 @@ START_TEST(refused_without_a_reason)
 	in_guest(0);
 	guest_exit(SVM_EXIT_CPUID);
 	SYS(vs_run_current, HANDLE);
-	guest_exit((uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID);
+	guest_exit((uint32_t)SVM_EXIT_INVALID);
 	ck_assert(host_pp->fallback);
 	expect_failed(BF_ERR_VS_INVALID);
 }

@@ -1188,7 +1188,7 @@ START_TEST(the_broken_condition_is_named)
 	vmcb()->cs.attrib = 0xA9B;
 	broken[_i].spoil(vmcb());
 	(void)printed();
-	guest_exit(_i & 1 ? (uint32_t)(uint32_t)(uint32_t)(uint32_t)SVM_EXIT_INVALID : ~0ULL);
+	guest_exit(_i & 1 ? (uint32_t)SVM_EXIT_INVALID : ~0ULL);
 	ck_assert_int_eq(ended.end, END_GUEST); /* Linux, alone */
 	expect_failed(BF_ERR_VS_INVALID);
 	text = printed();
