@@ -59,6 +59,7 @@ static enum bf_error init_machine(const struct pp *pp)
 	}
 	if (!objects_init())
 		return BF_ERR_MK_POOL;
+	mk.vendor->probe();
 	error = nested_init();
 	mk_print("microkernel: %s%s, %u PPs, %u extensions\n", mk.vendor->name,
 		 mk.root_npt ? " with nested paging" : "", h->nr_pps, h->nr_exts);
@@ -116,7 +117,6 @@ static void init_pp(struct pp *pp)
 	pp->overdue = 0;
 	pp->nr_locks = 0;
 	tlb_init(pp);
-	pp->code.page = ~(uint64_t)0;
 	pp->exits = 0;
 	pp->exits_before = 0;
 	pp->exited_before = NULL;

@@ -8,8 +8,8 @@
 
 #include <abi/layout.h>
 
-#define PP_HOST_VMCB 0x40
-#define PP_EXIT_GPRS 0xD8
+#define PP_HOST_VMCB 0x50
+#define PP_EXIT_GPRS 0x150
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
@@ -23,6 +23,7 @@
 
 #include "arch/desc.h"
 #include "arch/restore.h"
+#include "vendor_state.h"
 
 /*
  * The exit path is inline, and calls nothing from which it comes back while it still needs
@@ -66,31 +67,15 @@ struct fail_frame {
 	enum phase phase;
 };
 
-/*
- * SVM without next-RIP save: the page that the guest executed last, and the entries of its page
- * tables on the way there. They stay mapped in the BF_PP_TEMP slots. As long as the entries read
- * the same, the page need not be looked for again.
- */
-struct code_window {
-	uint64_t page; /* guest RIP without the offset; ~0: none */
-	uint64_t cr3;
-	uint64_t efer;
-	uint16_t cs_attrib;
-	unsigned int levels;
-	const volatile uint64_t *entry[5];
-	uint64_t value[5];
-};
-
 struct pp {
 	struct bf_pp_handoff handoff;
 	uint64_t exits; /* since this PP came in */
-	uint64_t host_vmcb; /* SPA; SVM only */
 	struct vs *vs; /* active VS, or NULL */
 	struct ext *ext; /* whose address space is loaded */
-	/* VMX only: the VS whose VMCS is current, or NULL; what exits load */
-	struct vs *vmcs;
-	uint64_t host_cr3;
-	uint64_t host_fs_base;
+	union {
+		struct svm_pp_state svm;
+		struct vmx_pp_state vmx;
+	};
 	struct tss tss;
 	/*
 	 * RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI
@@ -125,17 +110,12 @@ struct pp {
 		};
 		uint32_t before_entry; /* any of them */
 	};
-	bool entry_kept; /* SVM: entry_page has the VMCB with which the last entry began */
-	uint64_t entry_page; /* SPA; SVM only */
 	struct mk_lock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */
 	uint16_t vmid; /* active ids */
 	uint16_t vpid;
 	uint16_t vsid;
-	uint64_t vendor_page; /* SPA: HSAVE area or VMXON region */
-	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
-	struct code_window code;
 	uint64_t linux_gdt[MK_LINUX_GDT_ENTRIES]; /* for LTR on the way back: restore.c */
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
 	uint64_t backup_exits; /* exits when it was taken: it is good for that exit only */
@@ -163,7 +143,7 @@ struct pp {
 #define PP_GDT_OFFSET (BF_PP_DATA_PAGES * BF_PAGE_SIZE - MK_GDT_ENTRIES * 8)
 BF_STATIC_ASSERT(sizeof(struct pp) <= PP_GDT_OFFSET, "PP data");
 BF_STATIC_ASSERT(BF_PP_STACK - BF_PP_DATA >= PP_GDT_OFFSET + 0x10000, "nothing after the GDT");
-BF_ASSERT_OFFSET(struct pp, host_vmcb, PP_HOST_VMCB);
+BF_ASSERT_OFFSET(struct pp, svm.host_vmcb, PP_HOST_VMCB);
 BF_ASSERT_OFFSET(struct pp, exit_gpr, PP_EXIT_GPRS);
 
 #if __STDC_HOSTED__

@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract behind which SVM and VMX live. svm/ and vmx/ have the same files:
- * cpu.c (on and off), vs.c (a VS's control block), regs.c (its registers by Mk#1 number),
- * exit.c (exits before an extension sees them), fallback.c (a guest without extension), entry.S.
+ * The contract behind which SVM and VMX live. svm/ and vmx/ have the same files: cpu (what the CPUs
+ * offer, on and off), vs (a VS's control block), regs (its registers by Mk#1 number), nested (NPT
+ * and EPT), run (into the guest), entry.S (the world switch), exit (out of the guest), advance
+ * (past the instruction that exited), event (what is injected, and owed), fallback (a guest without
+ * extension), checks (why an entry was refused), ops (the table that this contract is).
+ *
+ * What has no counterpart (test/run vendors holds the folders against this list):
+ *
+ * svm/fetch: not every CPU tells where the next instruction is: it is read
+ * svm/decode: how long that instruction is
+ * svm/insns: which instructions exit with which code
+ * svm/gp: SVM's instructions raise #GP where VMX's raise #UD, as on a bare CPU
+ * vmx/vmcs: a VMCS is reached by instructions, which work on the current one
+ * vmx/controls: bits that the CPU insists on, or lacks
+ * vmx/cr: the same for CR0 and CR4
+ * vmx/cr8: a guest's CR8, which is V_TPR on SVM
+ * vmx/exchange: state beyond what every VMCS exchanges; VMRUN exchanges all of it
  */
 #ifndef MK_VENDOR_H
 #define MK_VENDOR_H
@@ -25,6 +39,11 @@ struct vendor_ops {
 	const char *name;
 	uint16_t cr3, cr4; /* numbers of these registers, for vs_read */
 
+	/*
+	 * Finds out what the CPUs offer, once, on the first PP. That has no IDT yet: only MSRs
+	 * that are there for certain may be touched.
+	 */
+	void (*probe)(void);
 	/* Turns the extension on for this PP, after its descriptor tables are loaded. */
 	enum bf_error (*cpu_enable)(struct pp *pp);
 	/* Turns it off, if it is on. */
@@ -69,7 +88,7 @@ struct vendor_ops {
 	/* Prepares a root VS to be run without an extension: only what must exit, exits. */
 	void (*fallback_init)(struct vs *vs);
 
-	/* Whether the CPU has nested paging as we use it. */
+	/* Whether the CPUs have nested paging as we use it. */
 	bool (*has_nested)(void);
 	bool nested_like_host; /* nested tables have as many levels as those of root mode; else 4 */
 	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */

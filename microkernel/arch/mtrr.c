@@ -2,9 +2,40 @@
 #include "arch/mtrr.h"
 
 #include <abi/layout.h>
+#include <bsl/string.h>
+
+#include "arch/intrinsics.h"
 
 #define FIXED_END 0x100000ULL
 #define PHYS_BITS 0x000FFFFFFFFFF000ULL
+
+void mtrr_read(struct mtrrs *m)
+{
+	uint64_t cap;
+
+	bsl_memset(m, 0, sizeof(*m));
+	m->present = cpuid(1, 0).edx & CPUID_1_EDX_MTRR;
+	if (!m->present)
+		return;
+	cap = rdmsr(MSR_MTRR_CAP);
+	m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
+	if (cap & MTRR_CAP_FIXED) {
+		m->fixed[0] = rdmsr(MSR_MTRR_FIX64K);
+		for (uint32_t i = 0; i < 2; i++)
+			m->fixed[1 + i] = rdmsr(MSR_MTRR_FIX16K + i);
+		for (uint32_t i = 0; i < 8; i++)
+			m->fixed[3 + i] = rdmsr(MSR_MTRR_FIX4K + i);
+	} else {
+		m->def_type &= ~(uint64_t)MTRR_DEF_FIXED;
+	}
+	m->nr_variable = (unsigned int)(cap & MTRR_CAP_VARIABLE);
+	if (m->nr_variable > MTRR_MAX_VARIABLE)
+		m->nr_variable = MTRR_MAX_VARIABLE;
+	for (uint32_t i = 0; i < m->nr_variable; i++) {
+		m->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
+		m->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+	}
+}
 
 /* The fixed ranges: 8 of 64 KiB, 16 of 16 KiB, 64 of 4 KiB, a byte each (§12.11.2.2). */
 static uint8_t fixed_type(const struct mtrrs *m, uint64_t spa)

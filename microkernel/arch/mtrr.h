@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Memory types from the MTRRs (SDM vol. 3 §12.11). Pure: the caller reads the MSRs. */
+/* Memory types from the MTRRs (SDM vol. 3 §12.11). */
 #ifndef MK_MTRR_H
 #define MK_MTRR_H
 
@@ -19,6 +19,9 @@ struct mtrrs {
 		uint64_t mask; /* IA32_MTRR_PHYSMASKn */
 	} variable[MTRR_MAX_VARIABLE];
 };
+
+/* All of *m is written, so that two of them can be compared. Touches no MSR that the CPU lacks. */
+void mtrr_read(struct mtrrs *m);
 
 /*
  * The one memory type of [spa, spa + size), size a power of two of at least a page and spa a

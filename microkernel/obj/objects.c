@@ -16,10 +16,9 @@ static struct vm vms[MK_MAX_VMS];
 static struct vp vps[MK_MAX_VPS + MK_PPS_BEYOND];
 
 /* VSs lie in pages of the pool, as many as the PPs call for. */
-#define VSS_PER_PAGE 16
-BF_STATIC_ASSERT(VSS_PER_PAGE * sizeof(struct vs) <= BF_PAGE_SIZE, "a page of VSs");
+#define VSS_PER_PAGE (BF_PAGE_SIZE / sizeof(struct vs))
 
-static struct vs *vs_pages[(MK_MAX_VSS + MK_PPS_BEYOND) / VSS_PER_PAGE];
+static struct vs *vs_pages[(MK_MAX_VSS + MK_PPS_BEYOND) / VSS_PER_PAGE + 1];
 
 void objects_lock(void)
 {

@@ -16,6 +16,7 @@
 
 #include "mem/direct_map.h"
 #include "pp.h"
+#include "vendor_state.h"
 
 /*
  * Extensions for Mk#1 have these limits built in, and that of the PPs: an id beyond them is nothing
@@ -63,15 +64,10 @@ struct vs {
 	uint8_t state;
 	bool root; /* init_as_root was called: it holds Linux */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
-	bool launched; /* VMX: VMRESUME, not VMLAUNCH */
 	bool refused; /* the CPU refused to enter it, and nothing has been written to it since */
 	bool nmi_exiting; /* the extension itself asked for NMI exits */
 	bool intr_exiting; /* the extension itself asked for exits by physical interrupts */
 	bool mc_exiting; /* the extension itself asked for #MC exits */
-	bool intr_masking; /* SVM: the extension itself asked for V_INTR_MASKING */
-	bool gp_exiting; /* SVM: the extension itself asked for #GP exits */
-	bool vmmcall_exiting; /* SVM: the extension itself asked for VMMCALL exits */
-	bool invlpgb; /* SVM: the extension itself enabled INVLPGB */
 	uint8_t unfit; /* bits by enum unswitched_reg: of unswitched[], what no CPU would take */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
@@ -84,12 +80,10 @@ struct vs {
 	 * root VS: what is in the CPU holds Linux's interrupts back. On SVM it is V_TPR then.
 	 */
 	uint64_t unswitched[NR_UNSWITCHED_REGS];
-	uint64_t interrupted; /* SVM: EXITINTINFO when the state was captured */
-	uint64_t
-		/* SVM with 5 levels: SPA of a table above the extension's own; 0: none yet */
-		nested_top;
-	uint64_t msr_area; /* VMX: SPA of the page of MSR lists */
-	uint64_t guest_cr2; /* VMX: the guest's CR2 while in root mode */
+	union {
+		struct svm_vs_state svm;
+		struct vmx_vs_state vmx;
+	};
 };
 
 /* Makes the root VM (id 0). Once, on PP 0; false: no memory. */

@@ -61,13 +61,13 @@ void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
 	exit_call(pp, vs, reason);
 }
 
-void exit_cpuid(struct vs *vs)
+bool exit_cpuid(struct vs *vs)
 {
 	uint64_t *gpr = abi_gprs();
 	struct cpuid_regs r;
 
 	if (!exit_has_leaf() || mk.vendor->vs_cpl(vs) == 0)
-		return;
+		return false;
 	if (mk.vendor->vs_advance_ip(vs) == ADVANCE_DONE) {
 		r = cpuid((uint32_t)gpr[BF_RAX], (uint32_t)gpr[BF_RCX]);
 		gpr[BF_RAX] = r.eax;
@@ -75,7 +75,7 @@ void exit_cpuid(struct vs *vs)
 		gpr[BF_RCX] = r.ecx;
 		gpr[BF_RDX] = r.edx;
 	}
-	mk.vendor->vs_run(vs);
+	return true;
 }
 
 bool exit_call_unanswered(const struct vs *vs)

@@ -46,9 +46,10 @@ static __always_inline bool exit_has_leaf(void)
 
 /*
  * A CPUID. Any process can execute it: with that leaf it is the extension's from CPL 0 only, and
- * for all others one of the leaves that the CPU lacks. Returns when it is the extension's.
+ * for all others one of the leaves that the CPU lacks, which is answered here. Returns whether the
+ * guest is to go on; else the exit is the extension's.
  */
-void exit_cpuid(struct vs *vs);
+bool exit_cpuid(struct vs *vs);
 
 /* Counts and logs an exit; slot is the index in bf_pp_status.exit_count. */
 static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsigned int slot,

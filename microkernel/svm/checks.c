@@ -4,6 +4,7 @@
 
 #include "arch/intrinsics.h"
 #include "debug.h"
+#include "svm/checks.h"
 #include "svm/svm.h"
 
 static void report(bool broken, const char *what)

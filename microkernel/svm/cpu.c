@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SVM on and off (APM vol. 2 §15.4), and what the CPU offers. */
+/* What the CPUs offer, and SVM on and off (APM vol. 2 §15.4). */
 #include <bsl/bits.h>
 
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "obj/outer.h"
+#include "svm/cpu.h"
+#include "svm/fetch.h"
 #include "svm/svm.h"
 
 struct svm svm;
@@ -12,23 +14,6 @@ struct svm svm;
 static void vmsave(uint64_t spa)
 {
 	__asm__ volatile("vmsave %%rax" : : "a"(spa) : "memory");
-}
-
-bool svm_has_nested(void)
-{
-	struct cpuid_regs features = cpuid(0x8000000A, 0);
-
-	svm.has_np = features.edx & CPUID_8000000A_EDX_NP;
-	svm.has_1g_pages = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE_1G;
-	return svm.has_np;
-}
-
-/* Memory types need nothing here: the CPU combines the guest's PAT with the MTRRs (§15.25.8). */
-bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
-{
-	(void)spa;
-	*attr = 0;
-	return size < (1ULL << 30) || svm.has_1g_pages;
 }
 
 #define COMMON_CR4_BITS \
@@ -84,19 +69,14 @@ static void find_refused(uint32_t features)
 	svm.refused_interrupt = features & CPUID_8000000A_EDX_AVIC ? SVM_AVIC_ENABLE : 0;
 }
 
-static enum bf_error detect(void)
+void svm_probe(void)
 {
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
-	uint64_t vm_cr;
 
-	if (!(cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM))
-		return BF_ERR_NO_VIRT;
-	if (rdmsr_safe(MSR_VM_CR, &vm_cr) && vm_cr & VM_CR_SVMDIS)
-		return BF_ERR_FW_DISABLED;
-	if (rdmsr(MSR_EFER) & EFER_SVME)
-		return BF_ERR_VIRT_BUSY;
+	svm.has_np = features.edx & CPUID_8000000A_EDX_NP;
 	svm.has_nrip = features.edx & CPUID_8000000A_EDX_NRIPS;
 	svm.has_v_spec_ctrl = features.edx & CPUID_8000000A_EDX_SPEC_CTRL;
+	svm.has_1g_pages = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE_1G;
 	svm.has_invlpgb = cpuid(0x80000008, 0).ebx & CPUID_80000008_EBX_INVLPGB &&
 			  features.edx & CPUID_8000000A_EDX_TLBI_CTL;
 	svm.has_cet = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & CPUID_7_ECX_CET_SS;
@@ -104,15 +84,31 @@ static enum bf_error detect(void)
 	svm.idle_flush = outer_flushes() ? SVM_TLB_FLUSH_ALL : 0;
 	svm.cr4_bits = known_cr4_bits();
 	find_refused(features.edx);
-	if (!svm.open_maps) {
-		/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
-		svm.open_maps = huge_alloc(3 * BF_PAGE_SIZE);
-		if (svm.open_maps == MK_NO_PAGE) {
-			svm.open_maps = 0;
-			return BF_ERR_MK_POOL;
-		}
-	}
-	return BF_ERR_OK;
+}
+
+static enum bf_error usable(void)
+{
+	uint64_t vm_cr;
+
+	if (!(cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM))
+		return BF_ERR_NO_VIRT;
+	if (rdmsr_safe(MSR_VM_CR, &vm_cr) && vm_cr & VM_CR_SVMDIS)
+		return BF_ERR_FW_DISABLED;
+	return rdmsr(MSR_EFER) & EFER_SVME ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
+}
+
+/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
+static bool alloc_passthrough_bitmaps(void)
+{
+	uint64_t spa;
+
+	if (svm.passthrough_bitmaps)
+		return true;
+	spa = huge_alloc(3 * BF_PAGE_SIZE);
+	if (spa == MK_NO_PAGE)
+		return false;
+	svm.passthrough_bitmaps = spa;
+	return true;
 }
 
 /* A page that the PP keeps from its first launch on; false, and to be tried again: no memory. */
@@ -155,19 +151,20 @@ static void give_msrs_back(const struct bf_cpu_state *state)
 
 enum bf_error svm_cpu_enable(struct pp *pp)
 {
-	enum bf_error error = detect();
+	enum bf_error error = usable();
 
 	if (error)
 		return error;
-	if (!take_page(&pp->vendor_page) || !take_page(&pp->host_vmcb) ||
-	    !take_page(&pp->entry_page))
+	if (!alloc_passthrough_bitmaps() || !take_page(&pp->svm.hsave) ||
+	    !take_page(&pp->svm.host_vmcb) || !take_page(&pp->svm.entry_page))
 		return BF_ERR_MK_POOL;
-	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->saved_hsave);
+	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->svm.saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-	wrmsr(MSR_VM_HSAVE_PA, pp->vendor_page);
+	wrmsr(MSR_VM_HSAVE_PA, pp->svm.hsave);
 	take_msrs(&pp->switch_page->cpu);
 	pp->virt_on = true;
-	vmsave(pp->host_vmcb);
+	svm_forget_code(pp);
+	vmsave(pp->svm.host_vmcb);
 	return BF_ERR_OK;
 }
 
@@ -177,14 +174,14 @@ void svm_cpu_disable(struct pp *pp)
 		return;
 	pp->virt_on = false;
 	stgi(); /* it may have been on its way into the guest */
-	wrmsr(MSR_VM_HSAVE_PA, pp->saved_hsave);
+	wrmsr(MSR_VM_HSAVE_PA, pp->svm.saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
 	give_msrs_back(&pp->switch_page->cpu);
 }
 
 void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
 {
-	struct vmcb *host = phys_to_virt(pp->host_vmcb);
+	struct vmcb *host = phys_to_virt(pp->svm.host_vmcb);
 
 	(void)cr3; /* VMRUN saves the CR3 in force */
 	host->fs.base = fs_base;

@@ -11,7 +11,8 @@
 #include "mem/mem.h"
 #include "mk.h"
 #include "obj/peek.h"
-#include "svm/decode.h"
+#include "svm/fetch.h"
+#include "svm/insns.h"
 #include "svm/svm.h"
 
 /* The slots: the code page, the guest's page tables by level. */
@@ -147,7 +148,7 @@ static bool is_long_mode(const struct vmcb *vmcb)
 size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 {
 	uint64_t la = is_long_mode(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
-	struct code_window *w = &this_pp()->code;
+	struct code_window *w = &this_pp()->svm.code;
 	size_t have = 0;
 
 	w->page = ~(uint64_t)0;

@@ -2,6 +2,7 @@
 /* Which instructions exit with which code (APM vol. 2, appendix C; opcodes: vol. 3, appendix A). */
 #include <bsl/string.h>
 
+#include "svm/insns.h"
 #include "svm/svm.h"
 
 #define GROUP7_REG(modrm) ((modrm) >> 3 & 7)

@@ -9,31 +9,36 @@
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "svm/cpu.h"
+#include "svm/fetch.h"
+#include "svm/nested.h"
+#include "svm/regs.h"
 #include "svm/svm.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
 
 struct reg {
-	uint16_t
-		/* = offset, where an access is a load or store of 8 bytes and no more; else 0 */
-		plain;
+	uint16_t direct; /* = offset, where an access is a load or store of 8 bytes; else 0 */
 	uint16_t offset;
 	uint8_t bytes;
 	uint8_t access; /* enum access */
 };
 
 /*
- * Most of the state save area can hold any value, because VMRUN checks it; and so can what exits
- * report.
+ * A direct register can hold any value: VMRUN checks the state save area, but for what sanitize
+ * does, and the CPU reads nothing of what it reports about an exit.
  */
-#define IS_PLAIN(number, offset, bytes, access) \
+#define IS_SANITIZED(number) \
+	((number) == MK1_AMD_cr0 || (number) == MK1_AMD_cr4 || (number) == MK1_AMD_efer)
+#define IS_OF_EXIT(number) \
+	((number) == MK1_AMD_exitcode || (number) == MK1_AMD_exitinfo1 || \
+	 (number) == MK1_AMD_exitinfo2 || (number) == MK1_AMD_exitininfo || \
+	 (number) == MK1_AMD_nrip)
+#define IS_DIRECT(number, offset, bytes, access) \
 	((bytes) == 8 && ACCESS_##access == ACCESS_RW && \
-	 (((offset) >= VMCB_SAVE_AREA && (number) != MK1_AMD_cr0 && (number) != MK1_AMD_cr4 && \
-	   (number) != MK1_AMD_efer) || \
-	  ((number) >= MK1_AMD_exitcode && (number) <= MK1_AMD_exitininfo) || \
-	  (number) == MK1_AMD_nrip))
+	 (((offset) >= VMCB_SAVE_AREA && !IS_SANITIZED(number)) || IS_OF_EXIT(number)))
 #define REG_ENTRY(number, name, offset, bytes, access) \
-	[number] = { IS_PLAIN(number, offset, bytes, access) ? (offset) : 0, offset, bytes, \
+	[number] = { IS_DIRECT(number, offset, bytes, access) ? (offset) : 0, offset, bytes, \
 		     ACCESS_##access },
 static const struct reg regs[MK1_AMD_NR_REGS] = { MK1_AMD_REGS(REG_ENTRY) };
 
@@ -43,10 +48,10 @@ static const struct reg *find(uint64_t number)
 										NULL;
 }
 
-/* The field of a register that is plain, or NULL. */
-static __always_inline uint64_t *plain_field(const struct vs *vs, uint64_t number)
+/* The field of a register that is direct, or NULL. */
+static __always_inline uint64_t *direct_field(const struct vs *vs, uint64_t number)
 {
-	uint16_t offset = number < MK1_AMD_NR_REGS ? regs[number].plain : 0;
+	uint16_t offset = number < MK1_AMD_NR_REGS ? regs[number].direct : 0;
 
 	return likely(offset != 0) ? (uint64_t *)((uint8_t *)vs->block + offset) : NULL;
 }
@@ -98,10 +103,10 @@ static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint6
 	}
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
-	if (number == MK1_AMD_n_cr3 && vs->nested_top && *value == vs->nested_top)
-		*value = *(const uint64_t *)phys_to_virt(vs->nested_top) & BSL_PTE_SPA;
+	if (number == MK1_AMD_n_cr3 && vs->svm.nested_top && *value == vs->svm.nested_top)
+		*value = *(const uint64_t *)phys_to_virt(vs->svm.nested_top) & BSL_PTE_SPA;
 	/* What exits only for the microkernel's own purposes is not shown. */
-	if (number == MK1_AMD_intercept_exception && !vs->gp_exiting)
+	if (number == MK1_AMD_intercept_exception && !vs->svm.gp_exiting)
 		*value &= ~(uint64_t)EXCEPTION_BIT(VECTOR_GP);
 	if (number == MK1_AMD_intercept_exception && !vs->mc_exiting)
 		*value &= ~(uint64_t)EXCEPTION_BIT(VECTOR_MC);
@@ -109,18 +114,18 @@ static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint6
 		*value &= ~(uint64_t)SVM_INSTR1_NMI;
 	if (number == MK1_AMD_intercept_instruction1 && !vs->intr_exiting)
 		*value &= ~(uint64_t)SVM_INSTR1_INTR;
-	if (number == MK1_AMD_virtual_interrupt_a && !vs->intr_masking)
+	if (number == MK1_AMD_virtual_interrupt_a && !vs->svm.intr_masking)
 		*value &= ~(uint64_t)SVM_V_INTR_MASKING;
-	if (number == MK1_AMD_intercept_instruction2 && !vs->vmmcall_exiting)
+	if (number == MK1_AMD_intercept_instruction2 && !vs->svm.vmmcall_exiting)
 		*value &= ~(uint64_t)SVM_INSTR2_VMMCALL;
-	if (number == MK1_AMD_ctls1 && !vs->invlpgb)
+	if (number == MK1_AMD_ctls1 && !vs->svm.invlpgb)
 		*value &= ~(uint64_t)SVM_INVLPGB_ENABLE;
 	return MK1_SUCCESS;
 }
 
 uint64_t svm_vs_read(struct vs *vs, uint64_t number, uint64_t *value)
 {
-	const uint64_t *field = plain_field(vs, number);
+	const uint64_t *field = direct_field(vs, number);
 
 	if (!field)
 		return read_other(vs, number, value);
@@ -139,15 +144,9 @@ static bool is_map(uint64_t spa, uint64_t size)
 	       bsl_range_within(spa, size, huge->spa, huge->size);
 }
 
-/* The page that the guest executed last may be another one under other nested tables. */
-static void forget_code(void)
-{
-	this_pp()->code.page = ~(uint64_t)0;
-}
-
 /*
- * Words of single bits: those that a field has no room for, and those that the CPU lacks, are
- * dropped.
+ * Words of single bits, the first of which are the intercepts: bits that a field has no room for,
+ * and those that the CPU lacks, are dropped.
  */
 static bool is_control(uint64_t number)
 {
@@ -166,17 +165,17 @@ static bool drop_all_but(uint64_t *value, uint64_t kept, uint64_t refused)
 }
 
 /* The root VS stays behind the table that hides the hypervisor, as on VMX. */
-static bool judge_ctls1(struct vs *vs, uint64_t *value)
+static bool sanitize_ctls1(struct vs *vs, uint64_t *value)
 {
 	uint64_t known = (svm.has_np ? SVM_NP_ENABLE : 0) |
 			 (svm.has_invlpgb ? SVM_INVLPGB_ENABLE : 0);
 
 	if (!drop_all_but(value, known, svm.refused_np))
 		return false;
-	vs->invlpgb = *value & SVM_INVLPGB_ENABLE;
+	vs->svm.invlpgb = *value & SVM_INVLPGB_ENABLE;
 	if (vs->root)
 		*value |= svm_root_np_control();
-	forget_code();
+	svm_forget_code(this_pp());
 	return true;
 }
 
@@ -184,31 +183,31 @@ static bool judge_ctls1(struct vs *vs, uint64_t *value)
  * Nested tables have as many levels as root mode's (APM vol. 2 §15.25.3), those of extensions
  * always 4: a fifth goes above them where it is needed.
  */
-static bool judge_nested_root(struct vs *vs, uint64_t *value)
+static bool sanitize_nested_root(struct vs *vs, uint64_t *value)
 {
-	forget_code();
+	svm_forget_code(this_pp());
 	if (!bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
 		return false;
 	if (mk.nested_levels < 5 || !*value || *value == mk.root_npt)
 		return true;
-	if (!vs->nested_top) {
+	if (!vs->svm.nested_top) {
 		uint64_t spa = pool_alloc();
 
 		if (spa == MK_NO_PAGE)
 			return false;
-		vs->nested_top = spa;
+		vs->svm.nested_top = spa;
 	}
-	*(uint64_t *)phys_to_virt(vs->nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
-	*value = vs->nested_top;
+	*(uint64_t *)phys_to_virt(vs->svm.nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
+	*value = vs->svm.nested_top;
 	return true;
 }
 
-/* Judges, and completes, a value for a field in which not every value is safe for the host. */
-static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
+/* Validates and adjusts a value for a field in which not every value is safe for the host. */
+static bool sanitize(struct vs *vs, uint64_t number, uint64_t *value)
 {
 	switch (number) {
 	case MK1_AMD_intercept_exception:
-		vs->gp_exiting = *value & EXCEPTION_BIT(VECTOR_GP);
+		vs->svm.gp_exiting = *value & EXCEPTION_BIT(VECTOR_GP);
 		vs->mc_exiting = *value & EXCEPTION_BIT(VECTOR_MC);
 		*value |= vs->root ? EXCEPTION_BIT(VECTOR_GP) : EXCEPTION_BIT(VECTOR_MC);
 		return true;
@@ -219,7 +218,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 			*value |= SVM_INSTR1_INTR | SVM_INSTR1_NMI;
 		return true;
 	case MK1_AMD_intercept_instruction2:
-		vs->vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
+		vs->svm.vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
 		*value |= SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 		return true;
 	case MK1_AMD_iopm_base_pa:
@@ -234,14 +233,14 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_virtual_interrupt_a:
 		if (!drop_all_but(value, ~(uint64_t)SVM_AVIC_ENABLE, svm.refused_interrupt))
 			return false;
-		vs->intr_masking = *value & SVM_V_INTR_MASKING;
+		vs->svm.intr_masking = *value & SVM_V_INTR_MASKING;
 		if (!vs->root)
 			*value |= SVM_V_INTR_MASKING;
 		return true;
 	case MK1_AMD_ctls1:
-		return judge_ctls1(vs, value);
+		return sanitize_ctls1(vs, value);
 	case MK1_AMD_n_cr3:
-		return judge_nested_root(vs, value);
+		return sanitize_nested_root(vs, value);
 	case MK1_AMD_ctls2:
 		return drop_all_but(value, 0, svm.refused_virt_ext);
 	case MK1_AMD_avic_apic_bar:
@@ -284,7 +283,7 @@ static __cold noinline uint64_t write_other(struct vs *vs, uint64_t number, uint
 	case ACCESS_RW:
 		if (is_control(number))
 			value &= bsl_mask(reg->bytes * 8U);
-		if (value & ~bsl_mask(reg->bytes * 8U) || !judge(vs, number, &value))
+		if (value & ~bsl_mask(reg->bytes * 8U) || !sanitize(vs, number, &value))
 			break;
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
 		vmcb_of(vs)->clean = 0;
@@ -296,7 +295,7 @@ static __cold noinline uint64_t write_other(struct vs *vs, uint64_t number, uint
 
 uint64_t svm_vs_write(struct vs *vs, uint64_t number, uint64_t value)
 {
-	uint64_t *field = plain_field(vs, number);
+	uint64_t *field = direct_field(vs, number);
 
 	if (!field)
 		return write_other(vs, number, value);

@@ -6,6 +6,8 @@
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mk.h"
+#include "vmx/checks.h"
+#include "vmx/cr.h"
 #include "vmx/vmx.h"
 
 #define ERROR_TEXT(number, name, text) [number] = text,

@@ -8,6 +8,7 @@
 #include "arch/intrinsics.h"
 #include "mk.h"
 #include "obj/outer.h"
+#include "vmx/controls.h"
 #include "vmx/vmx.h"
 
 #define PIN_NEEDED (VMX_PIN_NMI_EXITING | VMX_PIN_VIRTUAL_NMIS)
@@ -80,7 +81,7 @@ static uint32_t secondary_needed(const struct vs *vs)
 }
 
 /* "IA-32e mode guest" follows EFER.LMA: anything else is refused by VM entry (§27.3.1.1). */
-static bool judge_entry(uint64_t *value)
+static bool sanitize_entry(uint64_t *value)
 {
 	*value &= ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST;
 	if (vmcs_read(VMCS_efer) & EFER_LMA)
@@ -88,7 +89,7 @@ static bool judge_entry(uint64_t *value)
 	return complete(vmx.entry, ENTRY_NEEDED | vmx.entry_exchange, 0, value);
 }
 
-bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
+bool vmx_sanitize_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 {
 	uint32_t secondary = secondary_needed(vs);
 
@@ -114,7 +115,7 @@ bool vmx_judge_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 			*value &= ~(uint64_t)VMX_EXIT_CTL_ACKNOWLEDGE;
 		return complete(vmx.exit, EXIT_NEEDED | vmx.exit_exchange, EXIT_REFUSED, value);
 	default:
-		return judge_entry(value);
+		return sanitize_entry(value);
 	}
 }
 
@@ -126,7 +127,7 @@ static uint64_t apart(const struct vs *vs, uint64_t field)
 	if (field == VMCS_pin_based_vm_execution_ctls)
 		return vs->intr_exiting ? 0 : PIN_APART;
 	if (field == VMCS_primary_proc_based_vm_execution_ctls)
-		return PRIMARY_APART & ~area_of(vs)->cr8_exiting;
+		return PRIMARY_APART & ~vs->vmx.cr8_exiting;
 	return 0;
 }
 
@@ -147,28 +148,11 @@ bool vmx_init_controls(const struct vs *vs)
 		if (!vmcs_try_read(fields[i], &value))
 			return false;
 		value &= ~apart(vs, fields[i]);
-		if (fields[i] == VMCS_vmexit_ctls && area_of(vs)->acknowledge)
+		if (fields[i] == VMCS_vmexit_ctls && vs->vmx.acknowledge)
 			value |= VMX_EXIT_CTL_ACKNOWLEDGE;
-		if (!vmx_judge_controls(vs, fields[i], &value) || !vmcs_try_write(fields[i], value))
+		if (!vmx_sanitize_controls(vs, fields[i], &value) ||
+		    !vmcs_try_write(fields[i], value))
 			return false;
 	}
 	return true;
-}
-
-uint64_t vmx_cr0_forced(void)
-{
-	uint64_t forced = vmx.cr0_fixed0;
-
-	if (vmx.primary.may & VMX_PRIMARY_SECONDARY &&
-	    vmcs_read(VMCS_primary_proc_based_vm_execution_ctls) & VMX_PRIMARY_SECONDARY &&
-	    vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) & VMX_SECONDARY_UNRESTRICTED)
-		forced &= ~(uint64_t)(CR0_PE | CR0_PG);
-	return forced;
-}
-
-void vmx_complete_crs(struct vmx_area *area)
-{
-	vmcs_write(VMCS_cr0, vmcs_read(VMCS_cr0) | vmx_cr0_forced());
-	vmcs_write(VMCS_cr4, vmcs_read(VMCS_cr4) | vmx.cr4_fixed0);
-	area->raw_crs = false;
 }

@@ -1,9 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* VMX on and off (SDM vol. 3 §24.7, §24.8). */
+/* What the CPUs offer (SDM vol. 3, appendix A), and VMX on and off (§24.7, §24.8). */
+#include <bsl/bits.h>
+
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mk.h"
+#include "vmx/controls.h"
+#include "vmx/cpu.h"
+#include "vmx/exchange.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
+
+struct vmx vmx;
+
+/* By all CPUs: the cores of a hybrid one may offer more or less (driver/core/x86/features.c). */
+static uint64_t offered(uint32_t msr)
+{
+	return mk.handoff->vmx[msr - MSR_VMX_BASIC];
+}
+
+static struct vmx_ctl offered_ctl(uint32_t msr)
+{
+	uint64_t value = offered(msr);
+
+	return (struct vmx_ctl){ .must = (uint32_t)value, .may = (uint32_t)(value >> 32) };
+}
+
+void vmx_probe(void)
+{
+	uint64_t basic;
+	uint32_t first;
+
+	mtrr_read(&vmx.mtrrs);
+	vmx.present = cpuid(1, 0).ecx & CPUID_1_ECX_VMX;
+	if (!vmx.present)
+		return;
+	basic = offered(MSR_VMX_BASIC);
+	vmx.revision = (uint32_t)basic & VMX_BASIC_REVISION;
+	first = basic & VMX_BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PINBASED_CTLS :
+						  MSR_VMX_PINBASED_CTLS;
+	vmx.pin = offered_ctl(first);
+	vmx.primary = offered_ctl(first + 1);
+	vmx.exit = offered_ctl(first + 2);
+	vmx.entry = offered_ctl(first + 3);
+	vmx.cr0_fixed0 = offered(MSR_VMX_CR0_FIXED0);
+	vmx.cr0_fixed1 = offered(MSR_VMX_CR0_FIXED1);
+	vmx.cr4_fixed0 = offered(MSR_VMX_CR4_FIXED0);
+	vmx.cr4_fixed1 = offered(MSR_VMX_CR4_FIXED1);
+	if (!(vmx.primary.may & VMX_PRIMARY_SECONDARY))
+		return;
+	vmx.secondary = offered_ctl(MSR_VMX_PROCBASED_CTLS2);
+	if (vmx.secondary.may & (VMX_SECONDARY_EPT | VMX_SECONDARY_VPID))
+		vmx.ept_vpid = offered(MSR_VMX_EPT_VPID_CAP);
+}
 
 static bool vmxon(uint64_t spa)
 {
@@ -18,22 +67,6 @@ static bool vmxoff(void)
 	bool failed;
 
 	__asm__ volatile("vmxoff" : "=@ccbe"(failed) : : "memory");
-	return !failed;
-}
-
-bool vmx_clear(uint64_t spa)
-{
-	bool failed;
-
-	__asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
-	return !failed;
-}
-
-bool vmx_load(uint64_t spa)
-{
-	bool failed;
-
-	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
 	return !failed;
 }
 
@@ -56,19 +89,19 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 
 	if (error)
 		return error;
-	if (!pp->vendor_page) {
+	if (!pp->vmx.vmxon_region) {
 		uint64_t spa = pool_alloc();
 
 		if (spa == MK_NO_PAGE)
 			return BF_ERR_MK_POOL;
 		*(uint32_t *)phys_to_virt(spa) = vmx.revision;
-		pp->vendor_page = spa;
+		pp->vmx.vmxon_region = spa;
 	}
-	pp->vmcs = NULL;
+	pp->vmx.vmcs = NULL;
 	pp->entry_dirty = true;
 	write_cr0((read_cr0() & vmx.cr0_fixed1) | vmx.cr0_fixed0);
 	write_cr4((mk.host_cr4 & vmx.cr4_fixed1) | vmx.cr4_fixed0 | CR4_VMXE);
-	if (!vmxon(pp->vendor_page)) {
+	if (!vmxon(pp->vmx.vmxon_region)) {
 		write_cr4(mk.host_cr4);
 		return BF_ERR_MK_VMXON;
 	}
@@ -96,7 +129,7 @@ void vmx_cpu_disable(struct pp *pp)
 		return;
 	clear_all(pp);
 	pp->virt_on = false;
-	pp->vmcs = NULL;
+	pp->vmx.vmcs = NULL;
 	if (!vmxoff())
 		mk_print("pp %u: VMXOFF failed\n", pp->handoff.ppid);
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
@@ -106,7 +139,7 @@ void vmx_cpu_disable(struct pp *pp)
 void vmx_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base)
 {
 	/* vmx_vs_run brings the VMCS up to date. */
-	pp->host_cr3 = cr3;
-	pp->host_fs_base = fs_base;
+	pp->vmx.host_cr3 = cr3;
+	pp->vmx.host_fs_base = fs_base;
 	pp->entry_dirty = true;
 }

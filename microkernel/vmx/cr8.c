@@ -3,8 +3,9 @@
  * CR8 of a guest that is not Linux. What is in the CPU holds Linux's interrupts back, so the guest
  * has a CR8 that is only memory, and what it does to it exits.
  */
-#include <bsl/bits.h>
-
+#include "vmx/advance.h"
+#include "vmx/cr8.h"
+#include "vmx/event.h"
 #include "vmx/vmx.h"
 
 /* The encoding of instructions; RSP is in the VMCS. */
@@ -35,24 +36,26 @@ static void set_operand(uint64_t qualification, uint64_t value)
 		vmcs_write(VMCS_rsp, value);
 }
 
-void vmx_cr8_exit(struct vs *vs)
+bool vmx_handle_cr8(struct vs *vs)
 {
 	uint64_t qualification = vmcs_read(VMCS_exit_qualification);
 	uint64_t access = qualification & VMX_QUAL_CR_ACCESS;
-	uint32_t asked = area_of(vs)->cr8_exiting;
+	uint32_t asked = vs->vmx.cr8_exiting;
 
 	if (vs->root || (qualification & VMX_QUAL_CR) != 8 ||
 	    asked & (access == VMX_QUAL_CR_TO ? VMX_PRIMARY_CR8_LOAD : VMX_PRIMARY_CR8_STORE))
-		return;
+		return false;
 	if (access == VMX_QUAL_CR_FROM) {
 		set_operand(qualification, vs->unswitched[UNSWITCHED_CR8]);
 	} else {
 		uint64_t value = vmx_cr_operand(qualification);
 
-		if (value >> 4)
-			vmx_inject_gp(vs);
+		if (value >> 4) {
+			vmx_inject_gp();
+			return true;
+		}
 		vs->unswitched[UNSWITCHED_CR8] = value;
 	}
 	(void)vmx_vs_advance_ip(vs);
-	vmx_vs_run(vs);
+	return true;
 }

@@ -11,6 +11,7 @@
 
 #include "arch/intrinsics.h"
 #include "arch/restore.h"
+#include "vmx/exchange.h"
 #include "vmx/vmx.h"
 
 #define ITEM_ENUM(member, number, leaf, eax, ebx, ecx, edx) ITEM_##member,
@@ -153,26 +154,26 @@ static bool init_fields(void)
 static bool init_lists(struct vs *vs)
 {
 	static const uint32_t msrs[VMX_NR_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_FMASK };
-	struct vmx_area *area = area_of(vs);
-	uint64_t guest = vs->msr_area + offsetof(struct vmx_area, guest);
+	struct vmx_msr_lists *lists = vmx_lists(vs);
+	uint64_t guest = vs->vmx.msr_lists + offsetof(struct vmx_msr_lists, guest);
 	unsigned int n = 0;
 
 	for (; n < VMX_NR_MSRS; n++) {
-		area->guest[n].index = msrs[n];
-		area->host[n].index = msrs[n];
-		area->host[n].value = rdmsr(msrs[n]);
+		lists->guest[n].index = msrs[n];
+		lists->host[n].index = msrs[n];
+		lists->host[n].value = rdmsr(msrs[n]);
 	}
 	for (unsigned int i = 0; i < vmx.nr_listed; i++, n++) {
-		area->guest[n].index = items[vmx.listed[i]].msr;
-		area->host[n].index = items[vmx.listed[i]].msr;
-		area->host[n].value = vmx.listed[i] == ITEM_ds_area ? (uint64_t)no_records : 0;
+		lists->guest[n].index = items[vmx.listed[i]].msr;
+		lists->host[n].index = items[vmx.listed[i]].msr;
+		lists->host[n].value = vmx.listed[i] == ITEM_ds_area ? (uint64_t)no_records : 0;
 	}
 	return vmcs_try_write(VMCS_vmexit_msr_store_address, guest) &&
 	       vmcs_try_write(VMCS_vmexit_msr_store_count, n) &&
 	       vmcs_try_write(VMCS_vmentry_msr_load_address, guest) &&
 	       vmcs_try_write(VMCS_vmentry_msr_load_count, n) &&
 	       vmcs_try_write(VMCS_vmexit_msr_load_address,
-			      vs->msr_area + offsetof(struct vmx_area, host)) &&
+			      vs->vmx.msr_lists + offsetof(struct vmx_msr_lists, host)) &&
 	       vmcs_try_write(VMCS_vmexit_msr_load_count, n);
 }
 
@@ -187,7 +188,7 @@ static uint64_t *listed_value(struct vs *vs, enum item item)
 
 	while (vmx.listed[i] != item)
 		i++;
-	return &area_of(vs)->guest[VMX_NR_MSRS + i].value;
+	return &vmx_lists(vs)->guest[VMX_NR_MSRS + i].value;
 }
 
 void vmx_exchange_load(struct vs *vs, const struct bf_cpu_state *state)

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The guest that has no extension any more: it runs on as on the bare CPU until Linux stops it. */
-#include <bsl/bits.h>
-
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
 #include "debug.h"
 #include "mk.h"
 #include "run/fail.h"
+#include "run/exit.h"
+#include "vmx/advance.h"
+#include "vmx/controls.h"
+#include "vmx/cr.h"
+#include "vmx/cr8.h"
+#include "vmx/event.h"
+#include "vmx/fallback.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
+#include "vmx/vs.h"
 
 /* Instructions that are #UD in a guest without their control. */
 #define SECONDARY_INSTRUCTIONS \
@@ -16,7 +23,7 @@
 
 static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
 {
-	if (!vmx_judge_controls(vs, field, &value))
+	if (!vmx_sanitize_controls(vs, field, &value))
 		pp_fail(BF_ERR_VMX_CONTROLS, field, 0, 0);
 	vmcs_write(field, value);
 }
@@ -24,15 +31,14 @@ static void set_controls(const struct vs *vs, uint64_t field, uint64_t value)
 /* Nothing exits but what VMX forces to. An event that the exit interrupted goes in again. */
 void vmx_fallback_init(struct vs *vs)
 {
-	struct vmx_area *area = area_of(vs);
 	uint64_t cr0, cr4, secondary = 0;
 
 	vmx_current(vs);
 	cr0 = vmx_guest_cr0();
 	cr4 = vmx_guest_cr4();
-	if (area->nmi_window && vs->nmi_exiting)
+	if (vs->vmx.nmi_window && vs->nmi_exiting)
 		this_pp()->nmi_pending = true;
-	area->nmi_window = false;
+	vs->vmx.nmi_window = false;
 	vs->nmi_exiting = false;
 	this_pp()->entry_dirty = true;
 	set_controls(vs, VMCS_pin_based_vm_execution_ctls, 0);
@@ -49,7 +55,7 @@ void vmx_fallback_init(struct vs *vs)
 	}
 	set_controls(vs, VMCS_vmexit_ctls, 0);
 	set_controls(vs, VMCS_vmentry_ctls, 0);
-	vmcs_write(VMCS_address_of_msr_bitmaps, vmx.open_maps);
+	vmcs_write(VMCS_address_of_msr_bitmaps, vmx.passthrough_bitmaps);
 	vmcs_write(VMCS_exception_bitmap, 0);
 	vmcs_write(VMCS_cr3_target_count, 0);
 	if (vmx.secondary.may & VMX_SECONDARY_XSAVES)
@@ -58,7 +64,7 @@ void vmx_fallback_init(struct vs *vs)
 	vmx_set_guest_cr4(cr4);
 	if (mk.root_npt) {
 		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
-		area->own_ept = true;
+		vs->vmx.own_ept = true;
 	}
 	vmx_flush_everything();
 	if (!(vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID))
@@ -88,7 +94,7 @@ static void do_cpuid(void)
 /* Not every CPU looks at the privilege level before it exits. */
 static bool is_kernel(const struct vs *vs)
 {
-	return mk.vendor->vs_cpl(vs) == 0;
+	return vmx_vs_cpl(vs) == 0;
 }
 
 static bool do_xsetbv(void)
@@ -132,7 +138,7 @@ static bool do_cr_access(void)
 	return true;
 }
 
-__noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
+void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 {
 	bool done = true;
 
@@ -154,9 +160,10 @@ __noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 		done = false;
 		break;
 	case VMX_EXIT_VMCALL:
-		if (!exit_call_unanswered(vs))
-			vmx_inject_ud(vs);
-		break;
+		if (exit_call_unanswered(vs))
+			break;
+		vmx_inject_ud();
+		return;
 	case VMX_EXIT_GETSEC:
 	case VMX_EXIT_VMCLEAR ... VMX_EXIT_VMXON: /* the VMX instructions from A to Z */
 	case VMX_EXIT_INVEPT:
@@ -164,7 +171,8 @@ __noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case VMX_EXIT_VMFUNC:
 	case VMX_EXIT_SEAMCALL:
 	case VMX_EXIT_TDCALL:
-		vmx_inject_ud(vs);
+		vmx_inject_ud();
+		return;
 	default:
 		mk_print("vs %u: exit %llu, and no extension\n", vs->id,
 			 (unsigned long long)reason);
@@ -172,8 +180,7 @@ __noreturn void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 		pp_fail(BF_ERR_VS_INVALID, reason, 0, 0);
 	}
 	if (!done)
-		vmx_inject_gp(vs);
-	if (vmx_vs_advance_ip(vs) != ADVANCE_DONE)
+		vmx_inject_gp();
+	else if (vmx_vs_advance_ip(vs) != ADVANCE_DONE)
 		pp_fail(BF_ERR_VS_INVALID, reason, 0, 0);
-	vmx_vs_run(vs);
 }

@@ -7,6 +7,10 @@
 #include "arch/intrinsics.h"
 #include "mk.h"
 #include "obj/ext.h"
+#include "vmx/controls.h"
+#include "vmx/cr.h"
+#include "vmx/nested.h"
+#include "vmx/regs.h"
 #include "vmx/vmx.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_RO, ACCESS_GPR, ACCESS_LIVE };
@@ -38,23 +42,23 @@ static uint64_t live_msr(const struct vs *vs, uint32_t msr, uint64_t stored)
 
 static uint64_t read_live(const struct vs *vs, uint64_t number)
 {
-	const struct vmx_area *area = area_of(vs);
+	const struct vmx_msr_lists *lists = vmx_lists(vs);
 
 	switch (number) {
 	case MK1_INTEL_cr2:
-		return vs->guest_cr2;
+		return vs->vmx.cr2;
 	case MK1_INTEL_dr6:
-		return area->dr6;
+		return vs->vmx.dr6;
 	case MK1_INTEL_star:
-		return area->guest[VMX_STAR].value;
+		return lists->guest[VMX_STAR].value;
 	case MK1_INTEL_lstar:
-		return area->guest[VMX_LSTAR].value;
+		return lists->guest[VMX_LSTAR].value;
 	case MK1_INTEL_fmask:
-		return area->guest[VMX_FMASK].value;
+		return lists->guest[VMX_FMASK].value;
 	case MK1_INTEL_cstar:
-		return live_msr(vs, MSR_CSTAR, area->cstar);
+		return live_msr(vs, MSR_CSTAR, vs->vmx.cstar);
 	case MK1_INTEL_kernel_gs_base:
-		return live_msr(vs, MSR_KERNEL_GS_BASE, area->kernel_gs_base);
+		return live_msr(vs, MSR_KERNEL_GS_BASE, vs->vmx.kernel_gs_base);
 	default:
 		return unswitched_read(vs, (enum unswitched_reg)(number - MK1_INTEL_cr8));
 	}
@@ -80,33 +84,33 @@ static bool set_live_msr(const struct vs *vs, uint32_t msr, uint64_t *stored, ui
 
 static bool write_live(struct vs *vs, uint64_t number, uint64_t value)
 {
-	struct vmx_area *area = area_of(vs);
+	struct vmx_msr_lists *lists = vmx_lists(vs);
 
 	switch (number) {
 	case MK1_INTEL_cr2:
-		vs->guest_cr2 = value;
+		vs->vmx.cr2 = value;
 		this_pp()->entry_dirty = true;
 		return true;
 	case MK1_INTEL_dr6:
 		if (value >> 32)
 			return false;
-		area->dr6 = value;
+		vs->vmx.dr6 = value;
 		this_pp()->entry_dirty = true;
 		return true;
 	case MK1_INTEL_star:
-		area->guest[VMX_STAR].value = value;
+		lists->guest[VMX_STAR].value = value;
 		return true;
 	case MK1_INTEL_lstar:
-		return set_canonical(&area->guest[VMX_LSTAR].value, value);
+		return set_canonical(&lists->guest[VMX_LSTAR].value, value);
 	case MK1_INTEL_fmask:
 		if (value >> 32)
 			return false;
-		area->guest[VMX_FMASK].value = value;
+		lists->guest[VMX_FMASK].value = value;
 		return true;
 	case MK1_INTEL_cstar:
-		return set_live_msr(vs, MSR_CSTAR, &area->cstar, value);
+		return set_live_msr(vs, MSR_CSTAR, &vs->vmx.cstar, value);
 	case MK1_INTEL_kernel_gs_base:
-		return set_live_msr(vs, MSR_KERNEL_GS_BASE, &area->kernel_gs_base, value);
+		return set_live_msr(vs, MSR_KERNEL_GS_BASE, &vs->vmx.kernel_gs_base, value);
 	default:
 		return unswitched_write(vs, (enum unswitched_reg)(number - MK1_INTEL_cr8), value);
 	}
@@ -127,25 +131,23 @@ static bool is_msr_list(uint64_t number)
  */
 static uint64_t as_asked(const struct vs *vs, uint64_t number, uint64_t content)
 {
-	const struct vmx_area *area = area_of(vs);
-
 	switch (number) {
 	case MK1_INTEL_pin_based_vm_execution_ctls:
 		return content & ~(uint64_t)((vs->nmi_exiting ? 0 : VMX_PIN_NMI_EXITING) |
 					     (vs->intr_exiting ? 0 : VMX_PIN_INTERRUPT_EXITING));
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
 		return (content & ~(uint64_t)(VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE |
-					      (area->nmi_window ? 0 : VMX_PRIMARY_NMI_WINDOW))) |
-		       area->cr8_exiting;
+					      (vs->vmx.nmi_window ? 0 : VMX_PRIMARY_NMI_WINDOW))) |
+		       vs->vmx.cr8_exiting;
 	case MK1_INTEL_vmexit_ctls:
-		return area->acknowledge ? content | VMX_EXIT_CTL_ACKNOWLEDGE : content;
+		return vs->vmx.acknowledge ? content | VMX_EXIT_CTL_ACKNOWLEDGE : content;
 	case MK1_INTEL_exception_bitmap:
 		return vs->mc_exiting ? content : content & ~(uint64_t)EXCEPTION_BIT(VECTOR_MC);
 	case MK1_INTEL_exit_reason:
-		return area->told ? area->told : content;
+		return vs->vmx.told ? vs->vmx.told : content;
 	case MK1_INTEL_exit_qualification:
 	case MK1_INTEL_vmexit_interruption_information:
-		return area->told ? 0 : content;
+		return vs->vmx.told ? 0 : content;
 	default:
 		return content;
 	}
@@ -184,13 +186,13 @@ static bool is_control(uint64_t number)
 	       number == MK1_INTEL_vmexit_ctls || number == MK1_INTEL_vmentry_ctls;
 }
 
-/* Judges, and completes, a value for a field in which not every value is safe for the host. */
-static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *value)
+/* Validates and adjusts a value for a field in which not every value is safe for the host. */
+static bool sanitize(struct vs *vs, uint64_t number, uint64_t field, uint64_t *value)
 {
 	if (is_msr_list(number))
 		return *value == 0;
 	if (is_control(number))
-		return vmx_judge_controls(vs, field, value);
+		return vmx_sanitize_controls(vs, field, value);
 	switch (number) {
 	case MK1_INTEL_exception_bitmap:
 		if (!vs->root)
@@ -203,7 +205,7 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 		 * The CPU reads them at many an access. The value of a new VS is no extension's
 		 * page.
 		 */
-		return *value == vmx.open_maps || ext_has_page(this_pp(), *value);
+		return *value == vmx.passthrough_bitmaps || ext_has_page(this_pp(), *value);
 	case MK1_INTEL_vmcs_link_pointer:
 		return *value == ~(uint64_t)0;
 	case MK1_INTEL_ept_pointer:
@@ -232,40 +234,39 @@ static bool judge(struct vs *vs, uint64_t number, uint64_t field, uint64_t *valu
 }
 
 /* A control field as it is to be now that something else has changed, and with these bits more. */
-static void judge_again(const struct vs *vs, uint64_t field, uint64_t more)
+static void sanitize_again(const struct vs *vs, uint64_t field, uint64_t more)
 {
 	uint64_t value = vmcs_read(field) | more;
 
-	if (vmx_judge_controls(vs, field, &value))
+	if (vmx_sanitize_controls(vs, field, &value))
 		vmcs_write(field, value);
 }
 
 /* What follows from a value once it, with what completes it, is in the VMCS. */
 static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 {
-	struct vmx_area *area = area_of(vs);
-
 	switch (number) {
 	case MK1_INTEL_pin_based_vm_execution_ctls:
 		vs->nmi_exiting = value & VMX_PIN_NMI_EXITING;
 		vs->intr_exiting = value & VMX_PIN_INTERRUPT_EXITING;
-		judge_again(vs, VMCS_vmexit_ctls, area->acknowledge ? VMX_EXIT_CTL_ACKNOWLEDGE : 0);
+		sanitize_again(vs, VMCS_vmexit_ctls,
+			       vs->vmx.acknowledge ? VMX_EXIT_CTL_ACKNOWLEDGE : 0);
 		break;
 	case MK1_INTEL_primary_proc_based_vm_execution_ctls:
-		area->nmi_window = value & VMX_PRIMARY_NMI_WINDOW;
-		area->cr8_exiting = (uint32_t)value &
-				    (VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE);
-		this_pp()->entry_dirty =
-			true; /* the window may have been open for an NMI of ours */
+		vs->vmx.nmi_window = value & VMX_PRIMARY_NMI_WINDOW;
+		vs->vmx.cr8_exiting = (uint32_t)value &
+				      (VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE);
+		/* The window may have been open for an NMI of ours. */
+		this_pp()->entry_dirty = true;
 		break;
 	case MK1_INTEL_vmexit_ctls:
-		area->acknowledge = value & VMX_EXIT_CTL_ACKNOWLEDGE;
+		vs->vmx.acknowledge = value & VMX_EXIT_CTL_ACKNOWLEDGE;
 		break;
 	case MK1_INTEL_exception_bitmap:
 		vs->mc_exiting = value & EXCEPTION_BIT(VECTOR_MC);
 		break;
 	case MK1_INTEL_efer: /* the entry controls follow EFER.LMA */
-		judge_again(vs, VMCS_vmentry_ctls, 0);
+		sanitize_again(vs, VMCS_vmentry_ctls, 0);
 		break;
 	case MK1_INTEL_virtual_processor_identifier:
 		/* A tag that is new to this VS may have been another's. */
@@ -273,12 +274,12 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 			vmx_flush_vpid(value);
 		break;
 	case MK1_INTEL_ept_pointer:
-		area->own_ept = mk.root_npt && value == vmx_root_eptp();
+		vs->vmx.own_ept = mk.root_npt && value == vmx_root_eptp();
 		vmx_flush_everything();
 		break;
 	case MK1_INTEL_cr0:
 	case MK1_INTEL_cr4:
-		area->raw_crs = true;
+		vs->vmx.raw_crs = true;
 		this_pp()->entry_dirty = true;
 		break;
 	default:
@@ -291,10 +292,10 @@ static bool write_field(struct vs *vs, uint64_t number, const struct reg *reg, u
 	uint64_t wanted = value;
 
 	vmx_current(vs);
-	/* What a control field has no room for, the CPU lacks: judge drops it. */
+	/* What a control field has no room for, the CPU lacks: sanitize drops it. */
 	if (value & ~bsl_mask(reg->bytes * 8U) && !is_control(number))
 		return false;
-	if (!judge(vs, number, reg->field, &value))
+	if (!sanitize(vs, number, reg->field, &value))
 		return false;
 	if (is_msr_list(number))
 		return true;

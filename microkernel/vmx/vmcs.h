@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* VMREAD and VMWRITE. */
+/* VMREAD and VMWRITE, and which VMCS they are about. */
 #ifndef MK_VMX_VMCS_H
 #define MK_VMX_VMCS_H
 
 #include <abi/hw/vmx.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
+
+struct vs;
+
+/* Makes the VMCS of vs the current one of this PP; false: the CPU refused it. */
+bool vmx_try_current(struct vs *vs);
+/* VMCLEAR; false: the CPU may still have the VMCS. */
+bool vmx_try_clear(struct vs *vs);
+/* The same, and a refusal is the PP's end. */
+void vmx_current(struct vs *vs);
+void vmx_vs_clear(struct vs *vs);
 
 /* Prints the field and gives the PP up. */
 __noreturn void vmcs_failed(uint64_t field);

@@ -2,13 +2,17 @@
 /* The VMCS of a VS. */
 #include <abi/mk1_regs_intel.h>
 #include <bsl/bits.h>
-#include <bsl/string.h>
 
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mk.h"
-#include "run/fail.h"
+#include "vmx/controls.h"
+#include "vmx/cr.h"
+#include "vmx/entry.h"
+#include "vmx/exchange.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
+#include "vmx/vs.h"
 
 /* Fields of a segment register: this plus twice its number in the order of the VMCS. */
 #define SEG_SELECTOR(i) (VMCS_es_selector + 2 * (i))
@@ -30,81 +34,25 @@ static const uint16_t segments[] = {
 static const struct {
 	uint16_t field;
 	uint16_t offset;
-} plain[] = { { VMCS_rsp, offsetof(struct bf_cpu_state, rsp) },
-	      { VMCS_rip, offsetof(struct bf_cpu_state, rip) },
-	      { VMCS_rflags, offsetof(struct bf_cpu_state, rflags) },
-	      { VMCS_cr3, offsetof(struct bf_cpu_state, cr3) },
-	      { VMCS_dr7, offsetof(struct bf_cpu_state, dr7) },
-	      { VMCS_gdtr_base, offsetof(struct bf_cpu_state, gdtr.base) },
-	      { VMCS_idtr_base, offsetof(struct bf_cpu_state, idtr.base) },
-	      { VMCS_efer, offsetof(struct bf_cpu_state, efer) },
-	      { VMCS_sysenter_cs, offsetof(struct bf_cpu_state, sysenter_cs) },
-	      { VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
-	      { VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
-	      { VMCS_pat, offsetof(struct bf_cpu_state, pat) } };
+} direct_fields[] = { { VMCS_rsp, offsetof(struct bf_cpu_state, rsp) },
+		      { VMCS_rip, offsetof(struct bf_cpu_state, rip) },
+		      { VMCS_rflags, offsetof(struct bf_cpu_state, rflags) },
+		      { VMCS_cr3, offsetof(struct bf_cpu_state, cr3) },
+		      { VMCS_dr7, offsetof(struct bf_cpu_state, dr7) },
+		      { VMCS_gdtr_base, offsetof(struct bf_cpu_state, gdtr.base) },
+		      { VMCS_idtr_base, offsetof(struct bf_cpu_state, idtr.base) },
+		      { VMCS_efer, offsetof(struct bf_cpu_state, efer) },
+		      { VMCS_sysenter_cs, offsetof(struct bf_cpu_state, sysenter_cs) },
+		      { VMCS_sysenter_esp, offsetof(struct bf_cpu_state, sysenter_esp) },
+		      { VMCS_sysenter_eip, offsetof(struct bf_cpu_state, sysenter_eip) },
+		      { VMCS_pat, offsetof(struct bf_cpu_state, pat) } };
 
 /* What VM entry checks beside the former; 0 in the state that the loader captured. */
-static const uint16_t aside[VMX_NR_ASIDE] = {
+static const uint16_t extra_fields[VMX_NR_EXTRA_FIELDS] = {
 	VMCS_activity_state,
 	VMCS_interruptibility_state,
 	VMCS_pending_debug_exceptions,
 };
-
-void vmcs_failed(uint64_t field)
-{
-	mk_print("pp %u: access to VMCS field 0x%llx failed\n", this_pp()->handoff.ppid,
-		 (unsigned long long)field);
-	pp_fail(BF_ERR_MK_VMCS, field, 0, 0);
-}
-
-bool vmx_try_current(struct vs *vs)
-{
-	struct pp *pp = this_pp();
-
-	if (pp->vmcs == vs)
-		return true;
-	pp->entry_dirty = true;
-	/* An NMI in between must not take the old VMCS for the current one. */
-	__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
-	if (!vmx_load(vs->block_spa))
-		return false;
-	vs->loaded = true;
-	__atomic_store_n(&pp->vmcs, vs, __ATOMIC_RELAXED);
-	return true;
-}
-
-void vmx_current(struct vs *vs)
-{
-	if (!vmx_try_current(vs)) {
-		mk_print("VMPTRLD of vs %u failed\n", vs->id);
-		pp_fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
-	}
-}
-
-/* VMCLEAR, and true, or the CPU may still have the VMCS. */
-static bool clear(struct vs *vs)
-{
-	struct pp *pp = this_pp();
-	bool cleared;
-
-	if (pp->vmcs == vs) {
-		pp->entry_dirty = true;
-		__atomic_store_n(&pp->vmcs, NULL, __ATOMIC_RELAXED);
-	}
-	vs->launched = false;
-	cleared = vmx_clear(vs->block_spa);
-	/* From here on another PP may destroy it. */
-	__atomic_store_n(&vs->loaded, !cleared, __ATOMIC_RELEASE);
-	return cleared;
-}
-
-void vmx_vs_clear(struct vs *vs)
-{
-	if (!clear(vs)) {
-		mk_print("VMCLEAR of vs %u failed\n", vs->id);
-		pp_fail(BF_ERR_MK_VMCS, vs->id, 0, 0);
-	}
-}
 
 static bool write_host(void)
 {
@@ -162,49 +110,49 @@ static bool write_guest(void)
 	MK1_INTEL_REGS(ZERO)
 	return vmcs_try_write(VMCS_vmcs_link_pointer, VMX_NO_LINKED_VMCS) &&
 	       vmcs_try_write(VMCS_exception_bitmap, EXCEPTION_BIT(VECTOR_MC)) &&
-	       vmcs_try_write(VMCS_address_of_msr_bitmaps, vmx.open_maps) &&
-	       vmcs_try_write(VMCS_address_of_io_bitmap_a, vmx.open_maps) &&
-	       vmcs_try_write(VMCS_address_of_io_bitmap_b, vmx.open_maps) &&
+	       vmcs_try_write(VMCS_address_of_msr_bitmaps, vmx.passthrough_bitmaps) &&
+	       vmcs_try_write(VMCS_address_of_io_bitmap_a, vmx.passthrough_bitmaps) &&
+	       vmcs_try_write(VMCS_address_of_io_bitmap_b, vmx.passthrough_bitmaps) &&
 	       vmcs_try_write(VMCS_cr0, vmx.cr0_fixed0) &&
 	       vmcs_try_write(VMCS_cr4, vmx.cr4_fixed0) && vmcs_try_write(VMCS_dr7, DR7_RESET) &&
 	       vmcs_try_write(VMCS_rflags, RFLAGS_FIXED) && vmcs_try_write(VMCS_pat, PAT_RESET);
 }
 
-static void vmx_vs_fini(struct vs *vs)
+void vmx_vs_fini(struct vs *vs)
 {
 	/* An NMI that the extension wanted to inject is owed as one of ours is. */
-	if (vs->root && vs->nmi_exiting && area_of(vs)->nmi_window)
+	if (vs->root && vs->nmi_exiting && vs->vmx.nmi_window)
 		this_pp()->nmi_pending = true;
 	/* A VMCS that the CPU may still write to stays out of the pool. */
-	if (clear(vs))
+	if (vmx_try_clear(vs))
 		pool_free(vs->block_spa);
-	pool_free(vs->msr_area);
+	pool_free(vs->vmx.msr_lists);
 	vs->block = NULL;
 }
 
-static bool vmx_vs_init(struct vs *vs)
+bool vmx_vs_init(struct vs *vs)
 {
-	if (!vmx.open_maps) {
+	if (!vmx.passthrough_bitmaps) {
 		uint64_t spa = pool_alloc();
 
 		if (spa == MK_NO_PAGE)
 			return false;
-		vmx.open_maps = spa;
+		vmx.passthrough_bitmaps = spa;
 	}
 	vs->block_spa = pool_alloc();
 	if (vs->block_spa == MK_NO_PAGE)
 		return false;
-	vs->msr_area = pool_alloc();
-	if (vs->msr_area == MK_NO_PAGE) {
+	vs->vmx.msr_lists = pool_alloc();
+	if (vs->vmx.msr_lists == MK_NO_PAGE) {
 		pool_free(vs->block_spa);
 		return false;
 	}
 	vs->block = phys_to_virt(vs->block_spa);
 	*(uint32_t *)vs->block = vmx.revision;
-	area_of(vs)->dr6 = DR6_RESET;
+	vs->vmx.dr6 = DR6_RESET;
 	/* It may be meant for another PP, which cannot have it before it is cleared here. */
-	if (vmx_clear(vs->block_spa) && vmx_try_current(vs) && write_guest() && write_host() &&
-	    vmx_exchange_init(vs) && vmx_init_controls(vs) && clear(vs))
+	if (vmx_try_clear(vs) && vmx_try_current(vs) && write_guest() && write_host() &&
+	    vmx_exchange_init(vs) && vmx_init_controls(vs) && vmx_try_clear(vs))
 		return true;
 	mk_print("vs %u: the CPU refuses its VMCS\n", vs->id);
 	vmx_vs_fini(vs);
@@ -230,42 +178,9 @@ static uint16_t to_attrib(uint64_t rights)
 	return (uint16_t)(bsl_field_get(rights, 0, 8) | bsl_field_get(rights, 12, 4) << 8);
 }
 
-static uint64_t as_read(uint64_t real, uint64_t shadow, uint64_t mask)
+enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state)
 {
-	return (real & ~mask) | (shadow & mask);
-}
-
-uint64_t vmx_guest_cr0(void)
-{
-	return as_read(vmcs_read(VMCS_cr0), vmcs_read(VMCS_cr0_read_shadow),
-		       vmcs_read(VMCS_cr0_guest_host_mask));
-}
-
-uint64_t vmx_guest_cr4(void)
-{
-	return as_read(vmcs_read(VMCS_cr4), vmcs_read(VMCS_cr4_read_shadow),
-		       vmcs_read(VMCS_cr4_guest_host_mask));
-}
-
-void vmx_set_guest_cr0(uint64_t value)
-{
-	uint64_t forced = vmx_cr0_forced();
-
-	vmcs_write(VMCS_cr0_guest_host_mask, forced);
-	vmcs_write(VMCS_cr0_read_shadow, value);
-	vmcs_write(VMCS_cr0, value | forced);
-}
-
-void vmx_set_guest_cr4(uint64_t value)
-{
-	vmcs_write(VMCS_cr4_guest_host_mask, vmx.cr4_fixed0);
-	vmcs_write(VMCS_cr4_read_shadow, value);
-	vmcs_write(VMCS_cr4, value | vmx.cr4_fixed0);
-}
-
-static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state)
-{
-	struct vmx_area *area = area_of(vs);
+	struct vmx_msr_lists *lists = vmx_lists(vs);
 	const uint8_t *bytes = (const uint8_t *)state;
 	bool was_root = vs->root;
 	bool ok;
@@ -279,16 +194,17 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		vmcs_write(SEG_ATTRIB(i), to_rights(i, seg->attrib));
 		vmcs_write(SEG_BASE(i), seg->base);
 	}
-	for (unsigned int i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		vmcs_write(plain[i].field, *(const uint64_t *)(bytes + plain[i].offset));
+	for (unsigned int i = 0; i < sizeof(direct_fields) / sizeof(direct_fields[0]); i++)
+		vmcs_write(direct_fields[i].field,
+			   *(const uint64_t *)(bytes + direct_fields[i].offset));
 	vmcs_write(VMCS_gdtr_limit, state->gdtr.limit);
 	vmcs_write(VMCS_idtr_limit, state->idtr.limit);
 	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
 	if (!vs->mc_exiting)
 		vmcs_write(VMCS_exception_bitmap,
 			   vmcs_read(VMCS_exception_bitmap) & ~(uint64_t)EXCEPTION_BIT(VECTOR_MC));
-	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
-		vmcs_write(aside[i], area->aside[i]);
+	for (unsigned int i = 0; i < VMX_NR_EXTRA_FIELDS; i++)
+		vmcs_write(extra_fields[i], vs->vmx.extra_fields[i]);
 
 	vs->root = true; /* it decides about the controls */
 	ok = vmx_init_controls(vs);
@@ -297,19 +213,19 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 		return BF_ERR_VMX_CONTROLS;
 	if (mk.root_npt) {
 		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
-		area->own_ept = true;
+		vs->vmx.own_ept = true;
 	}
 	vmx_set_guest_cr0(state->cr0);
 	vmx_set_guest_cr4(state->cr4);
 
 	vmx_exchange_load(vs, state);
-	area->guest[VMX_STAR].value = state->star;
-	area->guest[VMX_LSTAR].value = state->lstar;
-	area->guest[VMX_FMASK].value = state->fmask;
-	area->dr6 = state->dr6;
-	area->cstar = state->cstar;
-	area->kernel_gs_base = state->kernel_gs_base;
-	vs->guest_cr2 = state->cr2;
+	lists->guest[VMX_STAR].value = state->star;
+	lists->guest[VMX_LSTAR].value = state->lstar;
+	lists->guest[VMX_FMASK].value = state->fmask;
+	vs->vmx.dr6 = state->dr6;
+	vs->vmx.cstar = state->cstar;
+	vs->vmx.kernel_gs_base = state->kernel_gs_base;
+	vs->vmx.cr2 = state->cr2;
 	this_pp()->entry_dirty = true;
 	if (this_pp()->vs == vs) {
 		wrmsr(MSR_CSTAR, state->cstar);
@@ -318,9 +234,9 @@ static enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_stat
 	return BF_ERR_OK;
 }
 
-static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
+void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 {
-	struct vmx_area *area = area_of(vs);
+	struct vmx_msr_lists *lists = vmx_lists(vs);
 	bool active = this_pp()->vs == vs;
 	uint8_t *bytes = (uint8_t *)state;
 
@@ -333,124 +249,49 @@ static void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 		seg->attrib = to_attrib(vmcs_read(SEG_ATTRIB(i)));
 		seg->base = vmcs_read(SEG_BASE(i));
 	}
-	for (unsigned int i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		*(uint64_t *)(bytes + plain[i].offset) = vmcs_read(plain[i].field);
+	for (unsigned int i = 0; i < sizeof(direct_fields) / sizeof(direct_fields[0]); i++)
+		*(uint64_t *)(bytes + direct_fields[i].offset) = vmcs_read(direct_fields[i].field);
 	state->gdtr.limit = (uint16_t)vmcs_read(VMCS_gdtr_limit);
 	state->idtr.limit = (uint16_t)vmcs_read(VMCS_idtr_limit);
 	state->cr0 = vmx_guest_cr0();
 	state->cr4 = vmx_guest_cr4();
 	vmx_exchange_save(vs, state);
-	state->star = area->guest[VMX_STAR].value;
-	state->lstar = area->guest[VMX_LSTAR].value;
-	state->fmask = area->guest[VMX_FMASK].value;
-	state->cstar = active ? rdmsr(MSR_CSTAR) : area->cstar;
-	state->kernel_gs_base = active ? rdmsr(MSR_KERNEL_GS_BASE) : area->kernel_gs_base;
-	for (unsigned int i = 0; i < VMX_NR_ASIDE; i++)
-		area->aside[i] = vmcs_read(aside[i]);
-	state->dr6 = area->dr6;
-	state->cr2 = vs->guest_cr2;
+	state->star = lists->guest[VMX_STAR].value;
+	state->lstar = lists->guest[VMX_LSTAR].value;
+	state->fmask = lists->guest[VMX_FMASK].value;
+	state->cstar = active ? rdmsr(MSR_CSTAR) : vs->vmx.cstar;
+	state->kernel_gs_base = active ? rdmsr(MSR_KERNEL_GS_BASE) : vs->vmx.kernel_gs_base;
+	for (unsigned int i = 0; i < VMX_NR_EXTRA_FIELDS; i++)
+		vs->vmx.extra_fields[i] = vmcs_read(extra_fields[i]);
+	state->dr6 = vs->vmx.dr6;
+	state->cr2 = vs->vmx.cr2;
 }
 
-static bool vmx_vs_load(struct vs *vs)
+bool vmx_vs_load(struct vs *vs)
 {
-	const struct vmx_area *area = area_of(vs);
 	bool fresh = !vs->loaded;
 
 	if (!vmx_try_current(vs))
 		return false;
-	/* Each of the two was in a CPU before, or judged when it was written. */
-	wrmsr(MSR_CSTAR, area->cstar);
-	wrmsr(MSR_KERNEL_GS_BASE, area->kernel_gs_base);
+	/* Each of the two was in a CPU before, or sanitized when it was written. */
+	wrmsr(MSR_CSTAR, vs->vmx.cstar);
+	wrmsr(MSR_KERNEL_GS_BASE, vs->vmx.kernel_gs_base);
 	/* On a PP that has not run it yet, its tags may stand for somebody else's translations. */
 	if (fresh)
-		mk.vendor->tlb_flush_all(vs);
+		vmx_tlb_flush_all(vs);
 	return true;
 }
 
-static void vmx_vs_unload(struct vs *vs)
+void vmx_vs_unload(struct vs *vs)
 {
-	struct vmx_area *area = area_of(vs);
-
-	area->cstar = rdmsr(MSR_CSTAR);
-	area->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	vs->vmx.cstar = rdmsr(MSR_CSTAR);
+	vs->vmx.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
-static unsigned int vmx_vs_cpl(const struct vs *vs)
+unsigned int vmx_vs_cpl(const struct vs *vs)
 {
 	vmx_current(vs_find(vs->id));
 	return (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
-}
-
-/*
- * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
- * followed by a single-step trap, unless that is for branches only (§27.3.1.5).
- */
-static __always_inline bool advance_ip(struct vs *vs)
-{
-	uint64_t length, rip, next, state, rflags;
-
-	if (unlikely(this_pp()->vmcs != vs))
-		vmx_current(vs);
-	length = vmcs_read(VMCS_vmexit_instruction_length);
-	if (length - 1 >= 15)
-		return false;
-	rip = vmcs_read(VMCS_rip);
-	next = rip + length;
-	/* Outside of 64-bit mode the instruction pointer wraps. */
-	if (unlikely((rip ^ next) >> 32 != 0) && !(vmcs_read(VMCS_cs_attrib) & VMX_AR_L))
-		next = (uint32_t)next;
-	vmcs_write(VMCS_rip, next);
-	state = vmcs_read(VMCS_interruptibility_state);
-	if (unlikely(state & (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS)))
-		vmcs_write(VMCS_interruptibility_state,
-			   state & ~(uint64_t)(VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS));
-	rflags = vmcs_read(VMCS_rflags);
-	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF))) {
-		vmcs_write(VMCS_rflags, rflags & ~(uint64_t)RFLAGS_RF);
-		if (rflags & RFLAGS_TF && !(vmcs_read(VMCS_debugctl) & DEBUGCTL_BTF))
-			vmcs_write(VMCS_pending_debug_exceptions,
-				   vmcs_read(VMCS_pending_debug_exceptions) | VMX_PENDING_DEBUG_BS);
-	}
-	return true;
-}
-
-enum advance vmx_vs_advance_ip(struct vs *vs)
-{
-	return advance_ip(vs) ? ADVANCE_DONE : ADVANCE_FAILED;
-}
-
-void vmx_vs_advance_ip_and_run(struct vs *vs)
-{
-	if (advance_ip(vs))
-		vmx_run(this_pp(), vs);
-}
-
-/* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§29.4.1). */
-static uint64_t vpid_of(struct vs *vs)
-{
-	uint64_t vpid;
-
-	vmx_current(vs);
-	return vmcs_try_read(VMCS_virtual_processor_identifier, &vpid) ? vpid : 0;
-}
-
-static void vmx_tlb_flush_gla(struct vs *vs, uint64_t gla)
-{
-	uint64_t vpid = vpid_of(vs);
-
-	if (vpid)
-		vmx_flush_gla(vpid, gla);
-}
-
-static void vmx_tlb_flush_all(struct vs *vs)
-{
-	uint64_t vpid = vs ? vpid_of(vs) : 0;
-
-	/* Nested tables of the extension's own change, too; those of nested.c only grow. */
-	if (vs && !area_of(vs)->own_ept)
-		vmx_flush_everything();
-	else if (vpid || !vs)
-		vmx_flush_vpid(vpid);
 }
 
 void vmx_vs_dump(struct vs *vs)
@@ -493,34 +334,3 @@ void vmx_vs_dump(struct vs *vs)
 			mk_print("  %s 0x%llx\n", fields[i].name, (unsigned long long)value);
 	}
 }
-
-const struct vendor_ops vmx_ops = {
-	.name = "VT-x",
-	.cr3 = MK1_INTEL_cr3,
-	.cr4 = MK1_INTEL_cr4,
-	.cpu_enable = vmx_cpu_enable,
-	.cpu_disable = vmx_cpu_disable,
-	.set_host = vmx_set_host,
-	.has_nested = vmx_has_nested,
-	.nested_leaf = vmx_nested_leaf,
-	.nested_types_changed = vmx_nested_types_changed,
-	.nested_flush = vmx_flush_everything,
-	.vs_init = vmx_vs_init,
-	.vs_fini = vmx_vs_fini,
-	.vs_init_as_root = vmx_vs_init_as_root,
-	.vs_capture = vmx_vs_capture,
-	.vs_clear = vmx_vs_clear,
-	.vs_load = vmx_vs_load,
-	.vs_unload = vmx_vs_unload,
-	.vs_read = vmx_vs_read,
-	.vs_write = vmx_vs_write,
-	.vs_cpl = vmx_vs_cpl,
-	.vs_advance_ip = vmx_vs_advance_ip,
-	.vs_advance_ip_and_run = vmx_vs_advance_ip_and_run,
-	.vs_run = vmx_vs_run,
-	.tlb_flush_gla = vmx_tlb_flush_gla,
-	.tlb_flush_all = vmx_tlb_flush_all,
-	.vs_dump = vmx_vs_dump,
-	.owe = vmx_owe,
-	.fallback_init = vmx_fallback_init,
-};

@@ -124,7 +124,7 @@ START_TEST(no_paging)
 	ck_assert_uint_eq(length(), 5);
 	put_code(0, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+	ck_assert_uint_eq(host_pp->svm.code.page, ~0ULL);
 	/* it wraps at 4 GiB */
 	vmcb()->cs.base = 0xFFFFF000 + linux_page(CODE);
 	vmcb()->rip = 0x1000;
@@ -147,7 +147,7 @@ START_TEST(compatibility_mode)
 	ck_assert_uint_eq(length(), 1);
 	put_code(0x567, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+	ck_assert_uint_eq(host_pp->svm.code.page, ~0ULL);
 }
 END_TEST
 
@@ -213,7 +213,7 @@ START_TEST(across_a_page)
 	ck_assert_uint_eq(length(), 0);
 	put_code(va, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, ~0ULL);
+	ck_assert_uint_eq(host_pp->svm.code.page, ~0ULL);
 	vmcb()->rip = va + 1; /* 0F at the end */
 	put_code(va + 1, "\x0F", 1);
 	ck_assert_uint_eq(length(), 0);
@@ -269,7 +269,7 @@ START_TEST(without_nested_paging)
 	vmcb()->n_cr3 = 0x123000;
 	put_code(VA, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, VA >> 12);
+	ck_assert_uint_eq(host_pp->svm.code.page, VA >> 12);
 }
 END_TEST
 
@@ -301,7 +301,7 @@ START_TEST(nested_table_of_an_extension)
 	vmcb()->np_control = SVM_NP_ENABLE;
 	vmcb()->n_cr3 = tables[3];
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, ~0ULL); /* its tables may change unseen */
+	ck_assert_uint_eq(host_pp->svm.code.page, ~0ULL); /* its tables may change unseen */
 	at[0][0] = 0;
 	ck_assert_uint_eq(length(), 0);
 	at[3][0] = 0;
@@ -326,8 +326,8 @@ START_TEST(nested_tables_of_5_levels)
 	paging(5, VA);
 	put_code(VA, CPUID, 2);
 	ck_assert_uint_eq(length(), 2);
-	ck_assert_uint_eq(host_pp->code.page, VA >> 12);
-	ck_assert_uint_eq(host_pp->code.levels, 5);
+	ck_assert_uint_eq(host_pp->svm.code.page, VA >> 12);
+	ck_assert_uint_eq(host_pp->svm.code.levels, 5);
 	for (unsigned int i = 2; i < 4; i++)
 		tables[i] = extension_page();
 	((uint64_t *)phys_at(tables[3]))[0] = tables[2] | 7;

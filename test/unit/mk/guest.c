@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * svm/exit.c, vmx/exit.c, vmx/cr8.c: guests beside Linux. They hold nothing back that is Linux's,
- * and an entry that the CPU refuses is an exit.
+ * run.c, exit.c and event.c of both vendors, vmx/cr8.c: guests beside Linux. They hold nothing back
+ * that is Linux's, and an entry that the CPU refuses is an exit.
  */
 #include "machine.h"
 

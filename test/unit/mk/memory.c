@@ -59,7 +59,7 @@ START_TEST(alloc_and_free_huge)
 	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va + PAGE), MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va + 1), MK1_INVALID_INPUT_REG(1));
 	/* the maps of svm/cpu.c are in the same pool, and nobody's */
-	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.open_maps),
+	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.passthrough_bitmaps),
 			  MK1_INVALID_INPUT_REG(1));
 	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, va), MK1_SUCCESS);
 	ck_assert(!mmu_user(va, false, false));
@@ -80,7 +80,7 @@ START_TEST(allocation_without_memory)
 	before = cpu->cr3;
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(cpu->cr3, before);
-	ck_assert_uint_eq(huge_claim(svm.open_maps + 3 * PAGE), 0);
+	ck_assert_uint_eq(huge_claim(svm.passthrough_bitmaps + 3 * PAGE), 0);
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(huge_allocation_without_a_second_table)
 	start_and_launch();
 	drain_pool(2); /* a page directory and a page table: the allocation needs two or three */
 	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 1030 * PAGE), MK1_FAILURE_UNKNOWN);
-	va = MK1_PAGE_POOL_BASE + svm.open_maps + 3 * PAGE;
+	va = MK1_PAGE_POOL_BASE + svm.passthrough_bitmaps + 3 * PAGE;
 	for (unsigned int i = 0; i < 1030; i++)
 		ck_assert(!mmu_user(va + i * PAGE, false, false));
 	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, PAGE), MK1_SUCCESS);
@@ -532,9 +532,10 @@ START_TEST(shootdown_gives_up)
 	ck_assert_uint_eq(SYS(mem_free_page, HANDLE, va), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
 	ck_assert_uint_ne(regs.reg[1], spa);
-	ck_assert_uint_eq(SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.open_maps + 3 * PAGE),
-			  MK1_FAILURE_UNKNOWN);
-	ck_assert_uint_eq(huge_alloc(PAGE), svm.open_maps + 4 * PAGE);
+	ck_assert_uint_eq(
+		SYS(mem_free_huge, HANDLE, MK1_PAGE_POOL_BASE + svm.passthrough_bitmaps + 3 * PAGE),
+		MK1_FAILURE_UNKNOWN);
+	ck_assert_uint_eq(huge_alloc(PAGE), svm.passthrough_bitmaps + 4 * PAGE);
 }
 END_TEST
 

@@ -496,7 +496,7 @@ START_TEST(clear_and_flush)
 	ck_assert_uint_eq(SYS(vs_clear, HANDLE, 0), MK1_SUCCESS);
 	if (_i) {
 		ck_assert_uint_ge(cpu->count[INSN_VMCLEAR], 1);
-		ck_assert(!m.pps[0]->vs->launched);
+		ck_assert(!m.pps[0]->vs->vmx.launched);
 		ck_assert_uint_eq(reg_write(0, MK1_INTEL_virtual_processor_identifier, 5),
 				  MK1_SUCCESS);
 	} else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* svm/cpu.c, svm/regs.c, svm/vs.c, svm/exit.c, svm/checks.c: AMD-V. */
+/* svm/cpu.c, svm/regs.c, svm/vs.c, svm/exit.c, svm/gp.c, svm/checks.c: AMD-V. */
 #include "machine.h"
 
 #include <string.h>
@@ -69,8 +69,8 @@ START_TEST(no_vm_cr)
 	machine_of(0);
 	msr_drop(cpu, MSR_VM_CR);
 	start_and_launch();
-	ck_assert_uint_eq(cpu->arg[INSN_VMSAVE][0], host_pp->host_vmcb);
-	ck_assert_uint_eq(msr_get(cpu, MSR_VM_HSAVE_PA), host_pp->vendor_page);
+	ck_assert_uint_eq(cpu->arg[INSN_VMSAVE][0], host_pp->svm.host_vmcb);
+	ck_assert_uint_eq(msr_get(cpu, MSR_VM_HSAVE_PA), host_pp->svm.hsave);
 }
 END_TEST
 

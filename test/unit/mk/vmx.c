@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmx/cpu.c, vmx/ept.c, vmx/controls.c, vmx/vs.c, vmx/regs.c: VT-x but for its exits. */
+/* vmx/{cpu,nested,controls,cr,vs,regs}.c: VT-x but for its exits. */
 #include "machine.h"
 
 #include <string.h>
@@ -739,7 +739,7 @@ START_TEST(the_first_bitmap_comes_back)
 	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		uint64_t first = reg_read(0, numbers[i]);
 
-		ck_assert_uint_eq(first, vmx.open_maps);
+		ck_assert_uint_eq(first, vmx.passthrough_bitmaps);
 		ck_assert_uint_eq(reg_write(0, numbers[i], own_page), MK1_SUCCESS);
 		ck_assert_uint_eq(reg_write(0, numbers[i], first), MK1_SUCCESS);
 		ck_assert_uint_eq(reg_read(0, numbers[i]), first);
@@ -883,22 +883,22 @@ START_TEST(ept_pointer_of_our_own_or_not)
 	in_vmexit();
 	eptp = field(VMCS_ept_pointer);
 	ck_assert_uint_eq(eptp, mk.root_npt | 0x1E);
-	ck_assert(area_of(host_pp->vs)->own_ept);
+	ck_assert(host_pp->vs->vmx.own_ept);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
-	ck_assert(!area_of(host_pp->vs)->own_ept);
+	ck_assert(!host_pp->vs->vmx.own_ept);
 	/* what the extension changed in tables of its own is flushed, too */
 	cpu->count[INSN_INVEPT] = 0;
 	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->count[INSN_INVEPT], 1);
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, eptp), MK1_SUCCESS);
-	ck_assert(area_of(host_pp->vs)->own_ept);
+	ck_assert(host_pp->vs->vmx.own_ept);
 	ck_assert_uint_eq(cpu->arg[INSN_INVEPT][0], 2);
 	cpu->count[INSN_INVEPT] = 0;
 	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
 	ck_assert_uint_eq(cpu->count[INSN_INVEPT], 0);
 	mk.root_npt = 0;
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
-	ck_assert(!area_of(host_pp->vs)->own_ept);
+	ck_assert(!host_pp->vs->vmx.own_ept);
 }
 END_TEST
 
@@ -917,8 +917,8 @@ START_TEST(host_state)
 	ck_assert_uint_eq(field(VMCS_HOST_RIP), (uint64_t)vmx_exit_entry);
 	ck_assert_uint_eq(field(VMCS_HOST_PAT), HOST_PAT);
 	ck_assert_uint_eq(field(VMCS_vmcs_link_pointer), ~0ULL);
-	ck_assert_uint_eq(area_of(host_pp->vs)->host[VMX_LSTAR].value, (uint64_t)mk_syscall);
-	ck_assert_uint_eq(area_of(host_pp->vs)->guest[VMX_LSTAR].value, 0xFFFFFFFF81000000);
+	ck_assert_uint_eq(vmx_lists(host_pp->vs)->host[VMX_LSTAR].value, (uint64_t)mk_syscall);
+	ck_assert_uint_eq(vmx_lists(host_pp->vs)->guest[VMX_LSTAR].value, 0xFFFFFFFF81000000);
 }
 END_TEST
 

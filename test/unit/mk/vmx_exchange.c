@@ -115,32 +115,32 @@ END_TEST
 START_TEST(by_lists)
 {
 	static const uint32_t last[] = { MSR_DS_AREA, MSR_RTIT_CTL, MSR_PERF_GLOBAL_CTRL };
-	struct vmx_area *area;
+	struct vmx_msr_lists *lists;
 
 	machine_with_all(_i == 0 ? 0 : 1U << 13, _i < 2 ? 1U << 12 : 1U << 30);
 	start_and_launch();
-	area = area_of(host_pp->vs);
+	lists = vmx_lists(host_pp->vs);
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS + 3);
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_load_count), VMX_NR_MSRS + 3);
 	ck_assert_uint_eq(field(VMCS_vmentry_msr_load_count), VMX_NR_MSRS + 3);
 	ck_assert_uint_eq(field(VMCS_vmentry_ctls) & 1U << 13, 0);
 	for (unsigned int i = 0; i < 3; i++) {
-		ck_assert_uint_eq(area->guest[VMX_NR_MSRS + i].index, last[i]);
-		ck_assert_uint_eq(area->host[VMX_NR_MSRS + i].index, last[i]);
-		ck_assert_uint_eq(area->host[VMX_NR_MSRS + i].value == 0, i > 0);
+		ck_assert_uint_eq(lists->guest[VMX_NR_MSRS + i].index, last[i]);
+		ck_assert_uint_eq(lists->host[VMX_NR_MSRS + i].index, last[i]);
+		ck_assert_uint_eq(lists->host[VMX_NR_MSRS + i].value == 0, i > 0);
 	}
 	/* root mode's debug store: buffers that are full */
 	for (unsigned int i = 0; i < 16; i++)
-		ck_assert_uint_eq(((uint64_t *)area->host[VMX_NR_MSRS].value)[i], 0);
+		ck_assert_uint_eq(((uint64_t *)lists->host[VMX_NR_MSRS].value)[i], 0);
 	for (unsigned int i = 0; i < NR_ALL; i++) {
-		struct vmx_msr *entry = (struct vmx_msr *)listed(area->guest, all[i].msr);
+		struct vmx_msr *entry = (struct vmx_msr *)listed(lists->guest, all[i].msr);
 
 		if (!entry)
 			continue;
 		ck_assert_uint_eq(entry->value, 0x1000 + i);
 		entry->value = 0x2000 + i;
 	}
-	msr_set(cpu, MSR_DS_AREA, area->host[VMX_NR_MSRS].value); /* by the exit */
+	msr_set(cpu, MSR_DS_AREA, lists->host[VMX_NR_MSRS].value); /* by the exit */
 	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
@@ -185,7 +185,7 @@ START_TEST(not_in_the_lists)
 	start_and_launch();
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS + 2);
 	ck_assert_ptr_null(
-		listed(area_of(host_pp->vs)->guest, _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
+		listed(vmx_lists(host_pp->vs)->guest, _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
 	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);

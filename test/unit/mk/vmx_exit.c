@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmx/exit.c, vmx/fallback.c: exits of VT-x, and Linux without an extension. */
+/* vmx/exit.c, vmx/event.c, vmx/fallback.c: exits of VT-x, and Linux without an extension. */
 #include "machine.h"
 
 #include <string.h>
@@ -89,8 +89,8 @@ START_TEST(one_thing_differs)
 	RUN(trap_dispatch(&f));
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	ck_assert_uint_eq(cpu->cr2, host_pp->vs->guest_cr2);
-	ck_assert_uint_eq(cpu->dr[6], area_of(host_pp->vs)->dr6);
+	ck_assert_uint_eq(cpu->cr2, host_pp->vs->vmx.cr2);
+	ck_assert_uint_eq(cpu->dr[6], host_pp->vs->vmx.dr6);
 	ck_assert_uint_eq(nmi_window(), _i == 2);
 }
 END_TEST
@@ -499,7 +499,7 @@ START_TEST(nothing_more_exits)
 	ck_assert_uint_eq(field(VMCS_pin_based_vm_execution_ctls),
 			  0x16 | VMX_PIN_NMI_EXITING | VMX_PIN_VIRTUAL_NMIS);
 	ck_assert_uint_eq(field(VMCS_ept_pointer), vmx_root_eptp());
-	ck_assert_uint_eq(field(VMCS_address_of_msr_bitmaps), vmx.open_maps);
+	ck_assert_uint_eq(field(VMCS_address_of_msr_bitmaps), vmx.passthrough_bitmaps);
 	ck_assert(host_pp->nmi_pending);
 }
 END_TEST

@@ -1,94 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the CPUs offer, memory types for EPT (SDM vol. 3 §29.3) and the TLB (§29.4). */
+/* Memory types for EPT (SDM vol. 3 §29.3), and the TLB (§29.4). */
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
-#include "arch/intrinsics.h"
 #include "arch/mtrr.h"
 #include "debug.h"
 #include "mk.h"
 #include "run/fail.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
 
 /* Types of INVEPT and INVVPID, SDM vol. 3 chapter 31 */
 enum { FLUSH_GLA, FLUSH_SINGLE, FLUSH_ALL };
-
-struct vmx vmx;
-
-static struct mtrrs mtrrs;
-
-/* By all CPUs: the cores of a hybrid one may offer more or less (driver/core/x86/features.c). */
-static uint64_t offered(uint32_t msr)
-{
-	return mk.handoff->vmx[msr - MSR_VMX_BASIC];
-}
-
-static struct vmx_ctl offered_ctl(uint32_t msr)
-{
-	uint64_t value = offered(msr);
-
-	return (struct vmx_ctl){ .must = (uint32_t)value, .may = (uint32_t)(value >> 32) };
-}
-
-static void read_capabilities(void)
-{
-	uint64_t basic;
-	uint32_t first;
-
-	vmx.present = cpuid(1, 0).ecx & CPUID_1_ECX_VMX;
-	if (!vmx.present)
-		return;
-	basic = offered(MSR_VMX_BASIC);
-	vmx.revision = (uint32_t)basic & VMX_BASIC_REVISION;
-	first = basic & VMX_BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PINBASED_CTLS :
-						  MSR_VMX_PINBASED_CTLS;
-	vmx.pin = offered_ctl(first);
-	vmx.primary = offered_ctl(first + 1);
-	vmx.exit = offered_ctl(first + 2);
-	vmx.entry = offered_ctl(first + 3);
-	vmx.cr0_fixed0 = offered(MSR_VMX_CR0_FIXED0);
-	vmx.cr0_fixed1 = offered(MSR_VMX_CR0_FIXED1);
-	vmx.cr4_fixed0 = offered(MSR_VMX_CR4_FIXED0);
-	vmx.cr4_fixed1 = offered(MSR_VMX_CR4_FIXED1);
-	if (!(vmx.primary.may & VMX_PRIMARY_SECONDARY))
-		return;
-	vmx.secondary = offered_ctl(MSR_VMX_PROCBASED_CTLS2);
-	if (vmx.secondary.may & (VMX_SECONDARY_EPT | VMX_SECONDARY_VPID))
-		vmx.ept_vpid = offered(MSR_VMX_EPT_VPID_CAP);
-}
-
-/*
- * All of *m is written: two of them can be compared. Called before this PP has an IDT: only MSRs
- * that are there for certain may be touched.
- */
-static void read_mtrrs(struct mtrrs *m)
-{
-	uint64_t cap;
-
-	bsl_memset(m, 0, sizeof(*m));
-	m->present = cpuid(1, 0).edx & CPUID_1_EDX_MTRR;
-	if (!m->present)
-		return;
-	cap = rdmsr(MSR_MTRR_CAP);
-	m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
-	if (cap & MTRR_CAP_FIXED) {
-		m->fixed[0] = rdmsr(MSR_MTRR_FIX64K);
-		for (uint32_t i = 0; i < 2; i++)
-			m->fixed[1 + i] = rdmsr(MSR_MTRR_FIX16K + i);
-		for (uint32_t i = 0; i < 8; i++)
-			m->fixed[3 + i] = rdmsr(MSR_MTRR_FIX4K + i);
-	} else {
-		m->def_type &= ~(uint64_t)MTRR_DEF_FIXED;
-	}
-	m->nr_variable = (unsigned int)(cap & MTRR_CAP_VARIABLE);
-	if (m->nr_variable > MTRR_MAX_VARIABLE)
-		m->nr_variable = MTRR_MAX_VARIABLE;
-	for (uint32_t i = 0; i < m->nr_variable; i++) {
-		m->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
-		m->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
-	}
-}
 
 /*
  * While a CPU changes its MTRRs, they and its caches are off (§12.11.8): what they say counts once
@@ -99,10 +23,10 @@ bool vmx_nested_types_changed(void)
 {
 	static struct mtrrs now;
 
-	read_mtrrs(&now);
-	if (!(now.def_type & MTRR_DEF_ENABLED) || !bsl_memcmp(&now, &mtrrs, sizeof(now)))
+	mtrr_read(&now);
+	if (!(now.def_type & MTRR_DEF_ENABLED) || !bsl_memcmp(&now, &vmx.mtrrs, sizeof(now)))
 		return false;
-	mtrrs = now;
+	vmx.mtrrs = now;
 	return true;
 }
 
@@ -110,8 +34,6 @@ bool vmx_has_nested(void)
 {
 	uint64_t needed = VMX_CAP_EPT_4_LEVELS | VMX_CAP_EPT_WB | VMX_CAP_INVEPT;
 
-	read_capabilities();
-	read_mtrrs(&mtrrs);
 	return vmx.secondary.may & VMX_SECONDARY_EPT && (vmx.ept_vpid & needed) == needed &&
 	       vmx.ept_vpid & (VMX_CAP_INVEPT_SINGLE | VMX_CAP_INVEPT_ALL);
 }
@@ -125,7 +47,7 @@ bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 		return false;
 	if (size >= (1ULL << 21) && !(vmx.ept_vpid & VMX_CAP_EPT_2M))
 		return false;
-	if (!mtrr_type(&mtrrs, spa, size, &type))
+	if (!mtrr_type(&vmx.mtrrs, spa, size, &type))
 		return false;
 	*attr = (uint64_t)type << VMX_EPT_TYPE_SHIFT;
 	return true;
@@ -185,7 +107,7 @@ void vmx_flush_vpid(uint64_t vpid)
 }
 
 /* INVVPID refuses an address that is not canonical; there cannot be a translation of it either. */
-void vmx_flush_gla(uint64_t vpid, uint64_t gla)
+static void flush_gla(uint64_t vpid, uint64_t gla)
 {
 	uint64_t needed = VMX_CAP_INVVPID | VMX_CAP_INVVPID_GLA;
 
@@ -202,4 +124,32 @@ void vmx_flush_everything(void)
 	else if (mk.root_npt)
 		vmx_flush_ept(vmx_root_eptp());
 	vmx_flush_vpid(0);
+}
+
+/* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§29.4.1). */
+static uint64_t vpid_of(struct vs *vs)
+{
+	uint64_t vpid;
+
+	vmx_current(vs);
+	return vmcs_try_read(VMCS_virtual_processor_identifier, &vpid) ? vpid : 0;
+}
+
+void vmx_tlb_flush_gla(struct vs *vs, uint64_t gla)
+{
+	uint64_t vpid = vpid_of(vs);
+
+	if (vpid)
+		flush_gla(vpid, gla);
+}
+
+void vmx_tlb_flush_all(struct vs *vs)
+{
+	uint64_t vpid = vs ? vpid_of(vs) : 0;
+
+	/* Nested tables of the extension's own change, too; those of nested.c only grow. */
+	if (vs && !vs->vmx.own_ept)
+		vmx_flush_everything();
+	else if (vpid || !vs)
+		vmx_flush_vpid(vpid);
 }

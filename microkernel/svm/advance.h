@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Past the instruction that exited. */
+#ifndef MK_SVM_ADVANCE_H
+#define MK_SVM_ADVANCE_H
+
+#include "vendor.h"
+
+enum advance svm_vs_advance_ip(struct vs *vs);
+void svm_vs_advance_ip_and_run(struct vs *vs);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the CPUs offer, and SVM on and off. */
+#ifndef MK_SVM_CPU_H
+#define MK_SVM_CPU_H
+
+#include <abi/errors.h>
+#include <abi/types.h>
+
+struct pp;
+
+void svm_probe(void);
+enum bf_error svm_cpu_enable(struct pp *pp);
+void svm_cpu_disable(struct pp *pp);
+void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base);
+
+/*
+ * Whether Linux may have this ASID. INVLPGB reaches the translations of one ASID on all CPUs (APM
+ * vol. 3), so Linux must have the same one everywhere. The first to ask decides.
+ */
+bool svm_claim_root_asid(uint32_t asid);
+
+#endif

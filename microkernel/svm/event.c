@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Events for the guest, and what is owed to Linux: NMIs and machine checks. */
+#include "arch/apic.h"
+#include "arch/intrinsics.h"
+#include "arch/trap.h"
+#include "mem/tlb.h"
+#include "svm/event.h"
+#include "svm/svm.h"
+
+void svm_inject(struct vmcb *vmcb, uint64_t event)
+{
+	vmcb->eventinj = SVM_EVENT_VALID | event;
+}
+
+void svm_inject_ud(struct vmcb *vmcb)
+{
+	svm_inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD);
+}
+
+/* Exceptions push no error code in real mode. */
+void svm_inject_gp(struct vmcb *vmcb)
+{
+	uint64_t error_code = vmcb->cr0 & CR0_PE ? SVM_EVENT_ERROR_CODE : 0;
+
+	svm_inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | error_code | VECTOR_GP);
+}
+
+/*
+ * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs
+ * in this situation as exceptions, which VMRUN would refuse.
+ */
+void svm_reinject(struct vmcb *vmcb)
+{
+	uint64_t event = vmcb->exitintinfo;
+	uint64_t vector = event & SVM_EVENT_VECTOR;
+
+	if (!(event & SVM_EVENT_VALID) || vmcb->eventinj & SVM_EVENT_VALID)
+		return;
+	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION &&
+	    (vector == VECTOR_NMI || vector > VECTOR_LAST_EXCEPTION)) {
+		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_ERROR_CODE);
+		event |= vector == VECTOR_NMI ? SVM_EVENT_TYPE_NMI | VECTOR_NMI :
+						SVM_EVENT_TYPE_INTR;
+	}
+	vmcb->eventinj = event;
+}
+
+/*
+ * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then
+ * for the end of the NMI handler that the guest may be in. A machine check goes in at once, but not
+ * instead of another event: then it waits for the next entry.
+ */
+void svm_take_owed(struct pp *pp, const struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	if (pp->mc_pending && !(vmcb->eventinj & SVM_EVENT_VALID)) {
+		pp->mc_pending = false;
+		svm_inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | VECTOR_MC);
+	}
+	if (!pp->nmi_pending)
+		return;
+	pp->nmi_pending = false;
+	if (!apic_send_nmi(pp->tlb->apic_id))
+		svm_inject(vmcb, SVM_EVENT_TYPE_NMI | VECTOR_NMI);
+}
+
+/*
+ * Something is owed to Linux: to the extension the exit is one by a physical interrupt, after which
+ * Linux is to run, as after every other.
+ */
+void svm_tell_interrupt(struct vmcb *vmcb)
+{
+	vmcb->exitcode = SVM_EXIT_INTR;
+	vmcb->exitinfo1 = 0;
+	vmcb->exitinfo2 = 0;
+}
+
+void svm_owe(struct pp *pp)
+{
+	(void)pp; /* svm_before_entry looks at it */
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Nested paging (APM vol. 2 §15.25), and the TLB. */
+#ifndef MK_SVM_NESTED_H
+#define MK_SVM_NESTED_H
+
+#include <abi/types.h>
+
+struct vs;
+
+bool svm_has_nested(void);
+bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+/* 090h for a VS that holds Linux: what Linux uses is there, and the hypervisor is not. */
+uint64_t svm_root_np_control(void);
+
+void svm_tlb_flush_gla(struct vs *vs, uint64_t gla);
+void svm_tlb_flush_all(struct vs *vs);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Into the guest. */
+#include <bsl/string.h>
+
+#include "arch/apic.h"
+#include "mem/mem.h"
+#include "run/exit.h"
+#include "svm/entry.h"
+#include "svm/event.h"
+#include "svm/run.h"
+#include "svm/svm.h"
+
+/* An exit without an entry before it, with GIF clear. */
+static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	stgi();
+	if (!tlb_leave_guest(pp))
+		tlb_catch_up(pp);
+	vmcb->exitintinfo = 0;
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, svm_exit_slot(SVM_EXIT_INTR), SVM_EXIT_INTR, vmcb->rip);
+	svm_tell_interrupt(vmcb);
+	exit_to_ext(pp, vs, SVM_EXIT_INTR);
+}
+
+/*
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it
+ * takes it first: an NMI ends its run then, and a machine check, for which there is no such thing,
+ * waits for the next exit.
+ */
+static void leave_to_linux(struct pp *pp, struct vs *vs)
+{
+	if (!(vmcb_of(vs)->eventinj & SVM_EVENT_VALID))
+		exit_at_once(pp, vs);
+	/* It is owed again as soon as it arrives. */
+	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
+		pp->nmi_pending = false;
+}
+
+/*
+ * What an exit changes of a VMCB. CPUs differ in what a VMRUN that they refuse leaves there: it may
+ * be values of root mode.
+ */
+#define CONTROL_AREA_END offsetof(struct vmcb, pad2)
+#define SAVE_AREA_END offsetof(struct vmcb, pad8)
+
+void svm_copy_vmcb(void *to, const void *from)
+{
+	bsl_memcpy(to, from, CONTROL_AREA_END);
+	bsl_memcpy((uint8_t *)to + VMCB_SAVE_AREA, (const uint8_t *)from + VMCB_SAVE_AREA,
+		   SAVE_AREA_END - VMCB_SAVE_AREA);
+}
+
+/* The CPU does not refuse what it has run before, so a copy is due after writes only. */
+static void prepare_guest(struct pp *pp, struct vs *vs)
+{
+	if (pp->owed)
+		leave_to_linux(pp, vs);
+	pp->svm.entry_kept = vmcb_of(vs)->clean != SVM_CLEAN_ALL;
+	if (pp->svm.entry_kept)
+		svm_copy_vmcb(phys_to_virt(pp->svm.entry_page), vs->block);
+}
+
+void svm_before_entry(struct pp *pp, struct vs *vs)
+{
+	if (vs->root)
+		svm_take_owed(pp, vs);
+	else
+		prepare_guest(pp, vs);
+}
+
+void svm_run_kicked(struct pp *pp, struct vs *vs)
+{
+	do {
+		stgi();
+		tlb_await_kick(pp);
+		clgi();
+	} while (!tlb_enter_guest(pp));
+	if (pp->before_entry)
+		svm_before_entry(pp, vs);
+	svm_enter(vs->block_spa);
+}
+
+void svm_vs_run(struct vs *vs)
+{
+	svm_run(this_pp(), vs);
+}

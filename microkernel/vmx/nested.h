@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Nested paging by EPT, and the TLB. */
+#ifndef MK_VMX_NESTED_H
+#define MK_VMX_NESTED_H
+
+#include <abi/types.h>
+
+struct vs;
+
+bool vmx_has_nested(void);
+bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+bool vmx_nested_types_changed(void);
+uint64_t vmx_root_eptp(void);
+
+void vmx_flush_everything(void); /* all EPTs and VPIDs on this PP */
+void vmx_flush_ept(uint64_t eptp);
+void vmx_flush_vpid(uint64_t vpid); /* 0: all of them */
+void vmx_tlb_flush_gla(struct vs *vs, uint64_t gla);
+void vmx_tlb_flush_all(struct vs *vs);
+
+#endif

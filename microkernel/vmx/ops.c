@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* VMX behind the contract of vendor.h. */
+#include <abi/mk1_regs_intel.h>
+
+#include "vendor.h"
+#include "vmx/advance.h"
+#include "vmx/cpu.h"
+#include "vmx/event.h"
+#include "vmx/fallback.h"
+#include "vmx/nested.h"
+#include "vmx/regs.h"
+#include "vmx/run.h"
+#include "vmx/vmcs.h"
+#include "vmx/vs.h"
+
+const struct vendor_ops vmx_ops = {
+	.name = "VT-x",
+	.cr3 = MK1_INTEL_cr3,
+	.cr4 = MK1_INTEL_cr4,
+	.probe = vmx_probe,
+	.cpu_enable = vmx_cpu_enable,
+	.cpu_disable = vmx_cpu_disable,
+	.set_host = vmx_set_host,
+	.has_nested = vmx_has_nested,
+	.nested_leaf = vmx_nested_leaf,
+	.nested_types_changed = vmx_nested_types_changed,
+	.nested_flush = vmx_flush_everything,
+	.vs_init = vmx_vs_init,
+	.vs_fini = vmx_vs_fini,
+	.vs_init_as_root = vmx_vs_init_as_root,
+	.vs_capture = vmx_vs_capture,
+	.vs_clear = vmx_vs_clear,
+	.vs_load = vmx_vs_load,
+	.vs_unload = vmx_vs_unload,
+	.vs_read = vmx_vs_read,
+	.vs_write = vmx_vs_write,
+	.vs_cpl = vmx_vs_cpl,
+	.vs_advance_ip = vmx_vs_advance_ip,
+	.vs_advance_ip_and_run = vmx_vs_advance_ip_and_run,
+	.vs_run = vmx_vs_run,
+	.tlb_flush_gla = vmx_tlb_flush_gla,
+	.tlb_flush_all = vmx_tlb_flush_all,
+	.vs_dump = vmx_vs_dump,
+	.owe = vmx_owe,
+	.fallback_init = vmx_fallback_init,
+};

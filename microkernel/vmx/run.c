@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Into the guest.
+ *
+ * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
+ * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS
+ * then runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3
+ * §26.2). The handler opens the window itself, so that an NMI between the look at nmi_pending in
+ * vmx_run_slow and the VM entry is not late. Another VS does not run then: its run ends with
+ * an exit for Linux.
+ */
+#include <bsl/string.h>
+
+#include "arch/intrinsics.h"
+#include "run/exit.h"
+#include "vmx/cr.h"
+#include "vmx/entry.h"
+#include "vmx/event.h"
+#include "vmx/run.h"
+#include "vmx/vmx.h"
+
+/*
+ * What Linux is owed does not wait for another guest. Should that be about to take an event, it
+ * takes it first: the NMI window ends its run then.
+ */
+static void leave_to_linux(struct pp *pp, struct vs *vs)
+{
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
+		pp->entry_dirty = true;
+		vmx_set_nmi_window(true);
+		return;
+	}
+	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
+	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
+		   vmcs_read(VMCS_rip));
+	vmx_tell_interrupt(pp, vs);
+	exit_to_ext(pp, vs, vs->vmx.told);
+}
+
+void vmx_run_slow(struct pp *pp, struct vs *vs)
+{
+	bool launched = vs->vmx.launched;
+
+	vmx_current(vs);
+	pp->entry_dirty = false;
+	vs->vmx.told = 0;
+	if (vs->vmx.host_cr3 != pp->vmx.host_cr3) {
+		vmcs_write(VMCS_HOST_CR3, pp->vmx.host_cr3);
+		vmcs_write(VMCS_HOST_FS_BASE, pp->vmx.host_fs_base);
+		vs->vmx.host_cr3 = pp->vmx.host_cr3;
+	}
+	if (vs->vmx.raw_crs)
+		vmx_complete_crs(vs);
+	if (read_cr2() != vs->vmx.cr2)
+		write_cr2(vs->vmx.cr2);
+	if (read_dr6() != vs->vmx.dr6)
+		write_dr6(vs->vmx.dr6);
+	if (pp->mc_pending && vs->root)
+		vmx_take_machine_check(pp);
+	if (pp->owed && !vs->root)
+		leave_to_linux(pp, vs);
+	/* Last of all: from here on the handler does it. */
+	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
+		vmx_set_nmi_window(true);
+	while (!tlb_enter_guest(pp))
+		tlb_await_kick(pp);
+	/* Only now: whoever fails before the entry still has a VMCS to launch. */
+	vs->vmx.launched = true; /* or give_up takes it back */
+	vmx_enter(launched);
+}
+
+void vmx_run_kicked(struct pp *pp, struct vs *vs)
+{
+	tlb_await_kick(pp);
+	vmx_run_slow(pp, vs);
+}
+
+void vmx_vs_run(struct vs *vs)
+{
+	vmx_run(this_pp(), vs);
+}
