@@ -308,6 +308,28 @@ def run_includes(log):
     return (0 if failures else 1), failures
 
 
+def vendor_files(vendor):
+    """The names of a vendor's files in the microkernel, with nothing of the vendor in them."""
+    names = {os.path.basename(path) for path in glob.glob(f"microkernel/{vendor}/*.[chS]")}
+    return {"vendor.h" if name == f"{vendor}.h" else name for name in names}
+
+
+def run_vendors(log):
+    """svm/ and vmx/ have the same files, but for what microkernel/vendor.h names."""
+    with open("microkernel/vendor.h", encoding="utf-8") as source:
+        listed = set(re.findall(r"^ \* ((?:svm|vmx)/\w+): \S", source.read(), re.M))
+    svm, vmx = vendor_files("svm"), vendor_files("vmx")
+    single = {"svm/" + os.path.splitext(name)[0] for name in svm - vmx}
+    single |= {"vmx/" + os.path.splitext(name)[0] for name in vmx - svm}
+    failures = [f"{part} has no counterpart, and vendor.h does not say why"
+                for part in single - listed]
+    failures += [f"vendor.h names {part}, which is not there or has a counterpart"
+                 for part in listed - single]
+    for failure in failures:
+        print(failure, file=log)
+    return (0 if failures else 1), failures
+
+
 # What begins like this is a fact of the hardware.
 HARDWARE = re.compile(r"(CR[04]|XCR0|EFER|RFLAGS|DR[67]|MSR|VECTOR|CPUID_[0-9A-F]+|(SVM|VMX)_EXIT)_")
 
@@ -477,6 +499,7 @@ def static_jobs():
         Job("languages", run_languages),
         Job("completeness", run_completeness),
         Job("includes", run_includes),
+        Job("vendors", run_vendors),
         Job("hardware", run_hardware),
         Job("licences", run_licences),
         Job("docs", run_docs),
