@@ -16,7 +16,6 @@ CC = os.environ.get("CC", "gcc")
 INCLUDES = ["-I.", "-Ilib", "-Imicrokernel"]
 WARNINGS = ["-Wall", "-Wextra"]
 STRICT = [*WARNINGS, "-Wconversion", "-Wshadow", "-Wundef", "-Werror"]
-SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover"]
 
 # A unit test's time is limited as the machines' is, in CPU time; one that hangs uses none.
 UNIT_CPU_TIME, UNIT_HANGS = 300, 3600  # seconds
@@ -42,50 +41,26 @@ def call(command, log, **options):
     return result.returncode, result.stdout
 
 
+def make(arguments, log, **options):
+    """Runs make, which must not see what a make that started this program was given."""
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    return call(["make", "--no-print-directory", *arguments], log, env=env, **options)
+
+
 # --- unit tests -----------------------------------------------------------------------------------
 
 
-def head_list(path, key):
-    """What the comments "/* key: word... */" at the head of a unit test list; None without any."""
-    with open(path, encoding="utf-8") as source:
-        head = "".join(source.readlines()[:8])
-    found = re.findall(r"^/\* " + key + r":(.*) \*/$", head, re.MULTILINE)
-    return " ".join(found).split() if found else None
-
-
-def sources(path):
-    """The sources that a unit test is compiled with, beside its own; None: it does not say.
-    A directory stands for all that lie in it."""
-    names = head_list(path, "sources")
-    if names is None:
-        return None
-    return [found for name in names
-            for found in (sorted(glob.glob(name + "*.c")) if name.endswith("/") else [name])]
-
-
-def run_unit(path, log):
-    if sources(path) is None:
-        return 0, [f"{path} names no sources"]
-    flags = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "check"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    with tempfile.TemporaryDirectory(prefix="bareflank-unit.") as work:
-        program = os.path.join(work, "test")
-        status, _ = call(
-            [CC, "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", *SANITIZE, *INCLUDES, *WARNINGS, "-Werror",
-             *(head_list(path, "flags") or []), "-o", program, path, *sources(path), *flags,
-             *(head_list(path, "libs") or [])],
-            log,
-        )
-        if status:
-            return 0, ["does not compile"]
-        try:
-            # libcheck's own limits go by the clock; multiplied so, none of them is ever reached.
-            status, output = call(["prlimit", f"--cpu={UNIT_CPU_TIME}", program], log,
-                                  timeout=UNIT_HANGS,
-                                  env={**os.environ, "CK_TIMEOUT_MULTIPLIER": "1000"})
-        except subprocess.TimeoutExpired:
-            return 0, [f"hangs: still running after {UNIT_HANGS} s"]
+def run_unit(name, log):
+    program = f"build/unit/sanitize/{name}"
+    if make(["O=build", program], log)[0]:
+        return 0, ["does not build"]
+    try:
+        # libcheck's own limits go by the clock; multiplied so, none of them is ever reached.
+        status, output = call(["prlimit", f"--cpu={UNIT_CPU_TIME}", program], log,
+                              timeout=UNIT_HANGS,
+                              env={**os.environ, "CK_TIMEOUT_MULTIPLIER": "1000"})
+    except subprocess.TimeoutExpired:
+        return 0, [f"hangs: still running after {UNIT_HANGS} s"]
     # libcheck: "97%: Checks: 30, Failures: 1, Errors: 0"
     summaries = re.findall(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", output, re.M)
     if not summaries:
@@ -103,8 +78,9 @@ def unit_jobs():
     os.chdir(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     jobs = []
     for path in sorted(glob.glob("test/unit/test_*.c")):
-        name = "unit-" + os.path.basename(path)[len("test_") : -len(".c")]
-        jobs.append(Job(name, lambda log, path=path: run_unit(path, log)))
+        name = os.path.basename(path)[: -len(".c")]
+        jobs.append(Job("unit-" + name.removeprefix("test_"),
+                        lambda log, name=name: run_unit(name, log)))
     return jobs
 
 
@@ -184,10 +160,6 @@ def run_languages(log):
     return (0 if failures else 1), failures
 
 
-def without_make(env):
-    return {name: value for name, value in env.items() if name not in ("MAKEFLAGS", "MFLAGS")}
-
-
 def check_registers(include, log):
     return call([CC, "-fsyntax-only", "-ffreestanding", "-std=gnu11", f"-I{include}", *INCLUDES,
                  *STRICT, "test/ext/registers.c"], log)
@@ -210,8 +182,7 @@ def run_completeness(log):
                 failures.append(f"a register of {header} needs no test")
         add_to_list(f"{work}/abi/mk1.h", "MK1_SYSCALLS", NEW_CALL)
         for target in ("ext", f"{work}/build/kselftest/ext/call/mem_new"):
-            status, output = call(["make", "--no-print-directory", f"O={work}/build", target], log,
-                                  cwd=work, env=without_make(os.environ))
+            status, output = make([f"O={work}/build", target], log, cwd=work)
             message = "abi/mk1.h has mem_new, but there is no test/ext/call/mem_new.c"
             if not status or message not in output:
                 failures.append(f"a call needs no test for make {os.path.basename(target)}")
@@ -428,12 +399,8 @@ def run_sparse(log):
 def run_clang(log):
     """Everything but the module builds with clang too, and without a warning."""
     output = "build/clang"
-    status, _ = call(
-        ["make", "--no-print-directory", "CC=clang", f"O={output}", f"{output}/microkernel",
-         "libext", "ext", "bfm"],
-        log,
-        env=without_make(os.environ),
-    )
+    status, _ = make(["CC=clang", f"O={output}", f"{output}/microkernel", "libext", "ext", "bfm"],
+                     log)
     return (0, ["the clang build fails"]) if status else (1, [])
 
 

@@ -10,6 +10,8 @@ setup-test:
 setup:
 	test/vm/setup all
 
+include test/unit/unit.mk
+
 # --- what goes into the guest -----------------------------------------------------------------
 
 KSELFTEST := $(O)/kselftest

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: bfm/start.c bfm/stop.c bfm/status.c bfm/dump.c bfm/escape.c bfm/check.c bfm/options.c bfm/message.c bfm/report.c bfm/exits.c bfm/local.c bfm/machine.c bfm/image.c */
-/* libs: -lelf */
 /* The commands, against a device of this test's own. */
 #include <check.h>
 #include <ctype.h>

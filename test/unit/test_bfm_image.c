@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: bfm/image.c bfm/message.c lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c */
-/* libs: -lelf */
 /* Images that bfm must take or refuse; the loader's own check is held against it. */
 #include <check.h>
 #include <elf.h>

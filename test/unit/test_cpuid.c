@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: ext/default/cpuid.c */
 /* What the default extension lets the guest see of CPUID. */
 #include <check.h>
 #include <string.h>

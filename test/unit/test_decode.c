@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/svm/decode.c */
 #include <check.h>
 #include <ctype.h>
 #include <stdio.h>

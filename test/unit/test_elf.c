@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c */
 /* The loader's judgement of image files: what it accepts, and every way of being refused. */
 #include <check.h>
 #include <stddef.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/check.c driver/core/x86/check.c driver/core/x86/features.c driver/core/x86/outer.c lib/bsl/string.c lib/bsl/x86/mem.c */
 /* The table of abi/features.h, row by row and bit by bit, on CPUs that have nothing else. */
 #include <check.h>
 #include <stdlib.h>

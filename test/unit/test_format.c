@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c */
 #include <check.h>
 #include <limits.h>
 #include <stdio.h>

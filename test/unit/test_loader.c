@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: test/unit/fake_platform.c driver/core/x86/aspace.c driver/core/check.c driver/core/x86/check.c driver/core/x86/cpu.c driver/core/x86/features.c driver/core/image.c driver/core/loader.c driver/core/memory.c driver/core/x86/outer.c driver/core/prepare.c driver/core/rendezvous.c driver/core/watchdog.c lib/bsl/elf.c lib/bsl/paging.c lib/bsl/string.c lib/bsl/x86/mem.c */
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/ microkernel/arch/ microkernel/mem/ microkernel/obj/ microkernel/run/ microkernel/call/ */
-/* sources: microkernel/svm/ microkernel/vmx/ test/unit/cpu/ test/unit/mk/ */
-/* sources: microkernel/arch/hypercall.S lib/bsl/format.c lib/bsl/paging.c lib/bsl/string.c lib/bsl/x86/mem.c */
-/* flags: -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing */
-/* flags: -no-pie -Wl,-T,test/unit/cpu/extable.ld */
-/*
- * The microkernel itself, all of it but its assembly, on fake CPUs: see cpu/cpu.h and mk/machine.h.
- */
+/* The microkernel, all of it but its assembly, on fake CPUs: see cpu/cpu.h and mk/machine.h. */
 #include <check.h>
 #include <stdlib.h>
 

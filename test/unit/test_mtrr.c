@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: microkernel/arch/mtrr.c lib/bsl/string.c lib/bsl/x86/mem.c */
 #include <check.h>
 #include <stdlib.h>
 

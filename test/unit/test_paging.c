@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: lib/bsl/paging.c */
 /* Page tables, in an array of tables whose SPA is their place in it. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sources: driver/core/x86/switch.S */
 /*
  * The switch between Linux and root mode, with its privileged instructions written down as they
  * fault.
