@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
+# make deps            installs what all of this needs, on Debian, as root (test/vm/setup)
 # make                 the module, the microkernel, libext, the default extension and bfm
 # make check           unit tests and the matrix of emulated machines
 # make check-slow      more machines
@@ -13,7 +14,7 @@
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
 # DEBUG=1 O=build/debug a microkernel that asserts its locks,
 # KDIR= the kernel for which the module is built: by default the running one if its headers are
-# here, else Debian's 6.1 as test/vm/setup fetches it.
+# here, else Debian's 6.1 if `make deps` has fetched it.
 
 .DEFAULT_GOAL := all
 
@@ -22,7 +23,8 @@ PREFIX ?= /usr/local
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell test/vm/kdir 6.1 2>/dev/null))
 # R16 to R31 (APX) are the guest's in root mode: no exit saves them.
 NO_APX := $(shell $(CC) -mno-apxf -E -x c /dev/null >/dev/null 2>&1 && echo -mno-apxf)
 KREL = $(shell make -s -C $(KDIR) kernelrelease 2>/dev/null)
@@ -37,11 +39,11 @@ include test/fuzz/fuzz.mk
 .PHONY: all module install clean
 all: module $(MICROKERNEL) libext ext bfm
 
-# Without KDIR and headers of the running kernel, the module is for the kernel of the test machines.
 ifeq ($(KDIR),)
-MODULE := $(O)/6.1/bareflank.ko
-module: setup-build
-	test/vm/kbuild 6.1
+module:
+	@echo "The running kernel's headers are missing: install linux-headers-$$(uname -r)," >&2; \
+	echo "or name a kernel's headers (make KDIR=...), or fetch those of Linux 6.1 (make deps)." >&2; \
+	false
 else
 MODULE := $(O)/module/bareflank.ko
 module:

@@ -2,13 +2,14 @@
 #
 # Tests, the demonstration and the benchmarks. Included by the Makefile at the root; run from there.
 
-.PHONY: setup-build setup-test setup
-setup-build:
-	test/vm/setup build
-setup-test:
-	test/vm/setup build test
-setup:
+# What is installed: all, or what building needs, or that and the machines but for the newest kernel.
+.PHONY: deps deps-build deps-test
+deps:
 	test/vm/setup all
+deps-build:
+	test/vm/setup build
+deps-test:
+	test/vm/setup build test
 
 include test/unit/unit.mk
 
@@ -99,7 +100,7 @@ kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/imag
 
 # The module, the one that the tests look at the CPUs with, and one that calls an extension, for
 # every kernel of the machines.
-test-modules: setup
+test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
 		test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
@@ -107,18 +108,18 @@ test-modules: setup
 
 # --- the tests --------------------------------------------------------------------------------
 
-test-products: setup
+test-products: deps
 	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm kselftest test-modules
 check: test-products
 	test/run
 # Rows of the matrix that take long and rarely tell more.
 check-slow: test-products
 	test/run slow
-check-unit: setup-build
+check-unit: deps-build
 	test/run unit
 
 # 100 % of the lines and 95 % of the branches of the microkernel: build/coverage/index.html.
-coverage: setup-build
+coverage: deps-build
 	test/coverage
 
 # The same tests again and again, to find what happens once in a hundred times; random calls with
@@ -130,7 +131,7 @@ soak: check check-slow
 # --- to see, to try and to measure ------------------------------------------------------------
 
 # One machine and what runs on it; the other kernels are not needed.
-guest-products: setup-test
+guest-products: deps-test
 	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm
 	test/vm/kbuild 6.1
 

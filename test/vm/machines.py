@@ -44,14 +44,14 @@ def kernel_files(kernel):
     directory = os.path.join(CACHE, "kernels", kernel)
     image = os.path.join(directory, "vmlinuz")
     if not os.path.isfile(image):
-        raise Unavailable(f"no kernel {image}: run 'test/vm/setup all'")
+        raise Unavailable(f"no kernel {image}: run 'make deps'")
     return image, os.path.join(directory, "lib/modules")
 
 
 def find(program, package):
     path = shutil.which(program)
     if not path:
-        raise Unavailable(f"no {program} here ({package}): run 'test/vm/setup test'")
+        raise Unavailable(f"no {program} here ({package}): run 'make deps'")
     return path
 
 
@@ -103,7 +103,7 @@ class Qemu:
     def firmware(self):
         """UEFI in place of a BIOS, with a certificate in its signature database."""
         if not os.path.exists(uefi.CODE):
-            raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'test/vm/setup test'")
+            raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'make deps'")
         variables = os.path.join(os.path.dirname(self.log), "variables")
         uefi.write_variables(self.options.uefi_db, variables)
         flash = "if=pflash,format=raw"
@@ -337,7 +337,7 @@ debug: action=ignore
             return [find("bochs", "bochs")], None
         libraries = f"{self.root}/usr/lib/x86_64-linux-gnu"
         if not os.path.isdir(libraries):
-            raise Unavailable(f"no {self.root} here: run 'test/vm/setup test'")
+            raise Unavailable(f"no {self.root} here: run 'make deps'")
         linker = f"{self.root}/usr/lib64/ld-linux-x86-64.so.2"
         path = f"{libraries}:{libraries}/pulseaudio"
         return (
@@ -357,7 +357,7 @@ debug: action=ignore
             "/usr/lib/syslinux/modules/bios/ldlinux.c32",
         ):
             if not os.path.exists(source):
-                raise Unavailable(f"no {source} here: run 'test/vm/setup test'")
+                raise Unavailable(f"no {source} here: run 'make deps'")
             shutil.copy(source, tree)
         shutil.copy(kernel, os.path.join(tree, "vmlinuz"))
         os.rename(initrd, os.path.join(tree, "initrd"))
