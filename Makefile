@@ -41,9 +41,9 @@ all: module $(MICROKERNEL) libext ext bfm
 
 ifeq ($(KDIR),)
 module:
-	@echo "The running kernel's headers are missing: install linux-headers-$$(uname -r)," >&2; \
-	echo "or name a kernel's headers (make KDIR=...), or fetch those of Linux 6.1 (make deps)." >&2; \
-	false
+	$(error The headers of the running kernel are missing: install \
+		linux-headers-$(shell uname -r), or name another kernel's (make KDIR=...), or \
+		fetch those of Linux 6.1 (make deps))
 else
 MODULE := $(O)/module/bareflank.ko
 module:

@@ -239,9 +239,9 @@ enum bf_vmx_control_msr { BF_VMX_CONTROL_MSRS(BF_VMX_CONTROL_ENUM) BF_NR_VMX_CON
 #define BF_VMX_ENTRY_CONTROLS (0 BF_VMX_CONTROLS(BF_VMX_ENTRY_BIT))
 
 /*
- * Instructions that Linux and its programs use where CPUID shows them, and that raise #UD in a guest
- * without a secondary control (SDM vol. 3 §27.6.2). X(leaf, subleaf, register, mask, name, control,
- * name of the control); registers are numbered EAX, EBX, ECX, EDX
+ * Instructions that Linux and its programs use where CPUID shows them, and that raise #UD in a
+ * guest without a secondary control (SDM vol. 3 §27.6.2). X(leaf, subleaf, register, mask, name,
+ * control, name of the control); registers are numbered EAX, EBX, ECX, EDX
  */
 #define BF_VMX_INSTRUCTIONS(X) \
 	X(0x80000001, 0, 3, CPUID_80000001_EDX_RDTSCP, "RDTSCP", VMX_SECONDARY_RDTSCP, \

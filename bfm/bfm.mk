@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The command line program and its manual page. Included by the Makefile at the root; run from there.
+# The command line program and its manual page. Included by the Makefile at the root; run from
+# there.
 
 O ?= build
 PREFIX ?= /usr/local

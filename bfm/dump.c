@@ -79,7 +79,7 @@ static int dump(int fd, bool follow)
 		sigaction(SIGTERM, &action, NULL);
 	}
 	do {
-		/* Checked before the text is read, so that the last text before a stop is not missed. */
+		/* Before the text is read, so that the last text before a stop is not missed. */
 		again = follow && is_running(fd);
 		if (print_text(fd, &position, &escape) < 0)
 			return fail_call("dump", errno, BF_ERR_OK, 0);

@@ -143,8 +143,8 @@ static void check_free(const char *root, struct check_line *line)
 }
 
 /*
- * Other hypervisors: they take VT-x or AMD-V when one of their virtual machines starts, and not all of
- * them check whether it is in use. The kernel does not tell whether one runs a machine now.
+ * Other hypervisors: they take VT-x or AMD-V when one of their virtual machines starts, and not all
+ * of them check whether it is in use. The kernel does not tell whether one runs a machine now.
  */
 const char *local_neighbour(const char *root, size_t *index)
 {

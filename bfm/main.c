@@ -17,9 +17,9 @@ static void print_usage(FILE *file)
 		fprintf(file, "  %-7s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n  --help     show this text; bfm COMMAND --help describes one command\n"
 	      "  --version  show the version\n\n"
-	      "Exit codes: 0 success; 1 failure; 2 wrong command line; 3 the module is not loaded,\n"
-	      "or access to it is denied; 4 an image is invalid; 5 (status) the hypervisor is not\n"
-	      "running.\n",
+	      "Exit codes: 0 success; 1 failure; 2 wrong command line; 3 the module is not\n"
+	      "loaded, or access to it is denied; 4 an image is invalid; 5 (status) the\n"
+	      "hypervisor is not running.\n",
 	      file);
 }
 

@@ -136,8 +136,8 @@ const struct command sign_command = {
 	.name = "sign",
 	.summary = "Sign images for a kernel that is locked down",
 	.arguments = "--key FILE --cert FILE IMAGE...",
-	.help = "An IMAGE is a file, or the name of an installed image, like microkernel or default.\n"
-		"The signature is appended to it, as to a module.\n\n"
+	.help = "An IMAGE is a file, or the name of an installed image, like microkernel or\n"
+		"default. The signature is appended to it, as to a module.\n\n"
 		"  --key FILE   the private key: a PEM file, or a PKCS#11 URI\n"
 		"  --cert FILE  its certificate, which the kernel must trust\n"
 		"  --hash NAME  the digest; default: sha256\n"

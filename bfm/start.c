@@ -278,15 +278,15 @@ const struct command start_command = {
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
 		     "           [--watchdog TIME] [EXTENSION...]",
-	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default the\n"
-		"installed default extension runs.\n\n"
+	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
+		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
 		"  --pool SIZE         memory for pages, like 32M\n"
 		"  --huge SIZE         memory for physically contiguous allocations\n"
-		"  --serial PORT       also write debug output to the serial port at this I/O port,\n"
-		"                      like 0x2f8; Linux must not use it\n"
-		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or off;\n"
-		"                      default: 5s\n"
+		"  --serial PORT       also write debug output to the serial port at this I/O\n"
+		"                      port, like 0x2f8; Linux must not use it\n"
+		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or\n"
+		"                      off; default: 5s\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
 		"BAREFLANK_LIBDIR names.\n",

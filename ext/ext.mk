@@ -29,7 +29,8 @@ EXT_FLAGS := -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
 EXT_CFLAGS := -std=gnu11 $(EXT_FLAGS) -Wmissing-prototypes -Wstrict-prototypes
 EXT_CXXFLAGS := -std=c++17 $(EXT_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics
 EXT_ASFLAGS := -I. -Ilib -g
-# --no-relax: addresses taken through the GOT do not fit the immediate operands ld would turn them into.
+# --no-relax: addresses taken through the GOT do not fit the immediate operands ld would turn them
+# into.
 EXT_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,separate-code -Wl,-z,max-page-size=4096
 
@@ -130,7 +131,8 @@ $(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-
 	@mkdir -p $(@D)
 	cd ext/rust && env -u RUSTFLAGS -u MAKEFLAGS -u MFLAGS CC='$(CC)' \
 		CARGO_TARGET_DIR='$(abspath $(O))/obj/rust' \
-		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) -p rust-example
+		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) \
+		-p rust-example
 	$(CC) $(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $@ $(EXT_CRT0) \
 		$(O)/obj/rust/$(RUST_TARGET)/release/librust_example.a $(LIBEXT)
 	@ext/check-sse $@ || { rm -f $@; false; }
@@ -155,4 +157,5 @@ install-languages:
 	for h in ext/cxx/*.hpp; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 	for f in $(filter-out abi/%,$(RUST_SRCS)) ext/rust/README.md; do \
-		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; done
+		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; \
+	done

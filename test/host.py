@@ -79,8 +79,7 @@ def unit_jobs():
     jobs = []
     for path in sorted(glob.glob("test/unit/test_*.c")):
         name = os.path.basename(path)[: -len(".c")]
-        jobs.append(Job("unit-" + name.removeprefix("test_"),
-                        lambda log, name=name: run_unit(name, log)))
+        jobs.append(Job("unit-" + name.removeprefix("test_"), functools.partial(run_unit, name)))
     return jobs
 
 
@@ -301,8 +300,16 @@ def run_vendors(log):
     return (0 if failures else 1), failures
 
 
+def tracked_files(*patterns):
+    """The files of the tree that git knows, of these patterns if there are any."""
+    listing = subprocess.run(["git", "ls-files", *patterns], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout.splitlines()
+    return [path for path in listing if os.path.isfile(path)]
+
+
 # What begins like this is a fact of the hardware.
-HARDWARE = re.compile(r"(CR[04]|XCR0|EFER|RFLAGS|DR[67]|MSR|VECTOR|CPUID_[0-9A-F]+|(SVM|VMX)_EXIT)_")
+HARDWARE = re.compile(
+    r"(CR[04]|XCR0|EFER|RFLAGS|DR[67]|MSR|VECTOR|CPUID_[0-9A-F]+|(SVM|VMX)_EXIT)_")
 
 
 def defined_names(path):
@@ -314,24 +321,51 @@ def run_hardware(log):
     """Hardware names are defined in abi/hw, and nowhere else."""
     room = {name for path in glob.glob("abi/hw/*.h") for name in defined_names(path)}
     failures = [] if room else ["abi/hw defines nothing"]
-    _, listing = call(["git", "ls-files"], log)
-    for path in listing.splitlines():
-        if not re.search(r"\.(c|cc|h|hh|hpp|S)$", path) or not os.path.isfile(path):
-            continue
+    for path in tracked_files("*.c", "*.cc", "*.h", "*.hh", "*.hpp", "*.S"):
         # Foreign extensions share nothing with this tree, on purpose.
         if path.startswith(("abi/hw/", "test/ext/foreign/")):
             continue
         failures += [f"{path} defines {name}, which belongs into abi/hw"
                      for name in defined_names(path) if name in room or HARDWARE.match(name)]
+    for failure in failures:
+        print(failure, file=log)
+    return (0 if failures else 1), failures
+
+
+def run_format(log):
+    """C is formatted as .clang-format says: `make format` does it."""
+    _, output = call(["clang-format-19", "--dry-run", "-Werror", *tracked_files("*.c", "*.h")], log)
+    failures = sorted(set(re.findall(r"^(\S+?):\d+:\d+: error:", output, re.M)))
+    if output and not failures:
+        failures = ["clang-format does not run"]
+    return (0 if failures else 1), [f"{path} is not formatted" for path in failures]
+
+
+COLUMNS = 100
+TAB = 8
+SOURCES = ("*.c", "*.h", "*.S", "*.ld", "*.cc", "*.hh", "*.hpp", "*.rs", "*.py", "*.sh", "*.mk",
+           "Makefile", "Kbuild")
+
+
+def run_columns(log):
+    """No line of a source is wider than the screen."""
+    failures = []
+    scripts = [path for path in tracked_files() if "." not in os.path.basename(path)]
+    for path in sorted({*tracked_files(*SOURCES), *scripts} - {"COPYING"}):
+        with open(path, encoding="utf-8") as source:
+            for number, line in enumerate(source, 1):
+                if len(line.rstrip("\n").expandtabs(TAB)) > COLUMNS:
+                    failures.append(f"{path}:{number} has more than {COLUMNS} columns")
+    for failure in failures:
+        print(failure, file=log)
     return (0 if failures else 1), failures
 
 
 def run_licences(log):
     """Every file says under which licence it is."""
     failures = []
-    _, listing = call(["git", "ls-files"], log)
-    for path in listing.splitlines():
-        if path in ("COPYING", ".gitignore") or not os.path.isfile(path):
+    for path in tracked_files():
+        if path in ("COPYING", ".gitignore"):
             continue
         with open(path, encoding="utf-8", errors="replace") as source:
             head = "".join(source.readlines()[:3])
@@ -339,6 +373,8 @@ def run_licences(log):
         wanted = "(MIT|GPL-2.0-only)" if mit else "GPL-2.0-only"
         if not re.search(r"SPDX-License-Identifier: " + wanted, head):
             failures.append(f"{path} has no SPDX line, or the wrong licence")
+    for failure in failures:
+        print(failure, file=log)
     return (0 if failures else 1), failures
 
 
@@ -430,15 +466,14 @@ def run_docs(log):
     return len(re.findall(r"^ok \d+", output, re.M)), failures
 
 
-# --- fuzzing ----------------------------------------------------------------------------------------
+# --- fuzzing --------------------------------------------------------------------------------------
 
 FUZZ_SECONDS = 20  # make fuzz takes longer
 
 
 def run_fuzz(target, log):
     """Fuzzes for some seconds; test/fuzz/run says with what."""
-    status, _ = call(["make", "--no-print-directory", f"build/fuzz/{target}"], log)
-    if status:
+    if make([f"build/fuzz/{target}"], log)[0]:
         return 0, ["does not compile"]
     status, output = call(["test/fuzz/run", target, str(FUZZ_SECONDS)], log)
     runs = re.search(r"^stat::number_of_executed_units: (\d+)$", output, re.M)
@@ -469,6 +504,8 @@ def static_jobs():
         Job("vendors", run_vendors),
         Job("hardware", run_hardware),
         Job("licences", run_licences),
+        Job("format", run_format),
+        Job("columns", run_columns),
         Job("docs", run_docs),
         Job("check-elf", run_check_elf),
         Job("check-sse", run_check_sse),

@@ -130,7 +130,8 @@ def run_row(row, log):
     status, output = call(command_of(row), log)
     if row.end:
         return (0, [last_words(output, status)]) if status else (1, [])
-    # The console mixes the kernel's messages into lines: the runner's own verdicts are such messages.
+    # The console mixes the kernel's messages into lines: the runner's own verdicts are such
+    # messages.
     verdicts = re.findall(r"kselftest: (\S+): (\d+) of (\d+) passed$", output, re.MULTILINE)
     passed = sum(int(good) for _, good, _ in verdicts)
     failures = []

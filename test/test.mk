@@ -2,7 +2,8 @@
 #
 # Tests, the demonstration and the benchmarks. Included by the Makefile at the root; run from there.
 
-# What is installed: all, or what building needs, or that and the machines but for the newest kernel.
+# What is installed: all, or what building needs, or that and the machines but for the newest
+# kernel.
 .PHONY: deps deps-build deps-test
 deps:
 	test/vm/setup all
@@ -95,8 +96,10 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
 	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $@
 
-.PHONY: kselftest test-modules test-products check check-slow check-unit coverage
-kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images $(KSELFTEST)/signed
+.PHONY: kselftest test-modules test-products check check-slow check-unit coverage format soak \
+	demo shell bench guest-products
+kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
+	$(KSELFTEST)/signed
 
 # The module, the one that the tests look at the CPUs with, and one that calls an extension, for
 # every kernel of the machines.
@@ -118,6 +121,10 @@ check-slow: test-products
 check-unit: deps-build
 	test/run unit
 
+# C as .clang-format wants it.
+format: deps-build
+	git ls-files '*.c' '*.h' | xargs clang-format-19 -i
+
 # 100 % of the lines and 95 % of the branches of the microkernel: build/coverage/index.html.
 coverage: deps-build
 	test/coverage
@@ -135,12 +142,14 @@ guest-products: deps-test
 	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm
 	test/vm/kbuild 6.1
 
+STRESS := /usr/bin/stress-ng:/usr/bin/stress-ng
+
 demo: guest-products
-	test/vm/vm -m qemu-svm -c 4 -t 180 -a /usr/bin/stress-ng:/usr/bin/stress-ng test/demo/demo.sh
+	test/vm/vm -m qemu-svm -c 4 -t 180 -a $(STRESS) test/demo/demo.sh
 
 shell: guest-products
 	@echo "insmod /lib/modules/bareflank.ko, then bfm --help. Ctrl-A x ends the machine."
-	test/vm/vm -m qemu-svm -c 4 -a /usr/bin/stress-ng:/usr/bin/stress-ng --interactive
+	test/vm/vm -m qemu-svm -c 4 -a $(STRESS) --interactive
 
 $(O)/bench/cost: test/bench/cost.c $(wildcard abi/*.h)
 	@mkdir -p $(@D)

@@ -20,7 +20,9 @@ namespace detail {
 template <typename Kind>
 Result<Id<Kind>> id(uint64_t status, uint64_t value)
 {
-	return {Status{status}, ok(Status{status}) ? Id<Kind>{static_cast<uint16_t>(value)} : Id<Kind>{}};
+	const Status s{status};
+
+	return {s, ok(s) ? Id<Kind>{static_cast<uint16_t>(value)} : Id<Kind>{}};
 }
 
 inline Result<uint64_t> number(uint64_t status, uint64_t value)
@@ -223,7 +225,11 @@ inline Status vs_advance_ip_and_run_current(Handle h)
 	return Status{mk1_vs_advance_ip_and_run_current(h.value())};
 }
 
-inline Status vs_promote(Handle h, VsId vs) { return Status{mk1_vs_promote(h.value(), vs.value())}; }
+inline Status vs_promote(Handle h, VsId vs)
+{
+	return Status{mk1_vs_promote(h.value(), vs.value())};
+}
+
 inline Status vs_clear(Handle h, VsId vs) { return Status{mk1_vs_clear(h.value(), vs.value())}; }
 
 inline Status vs_migrate(Handle h, VsId vs, PpId pp)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Turns the contracts in abi/ into Rust: the C preprocessor expands src/bindings.h, and what stands
-//! behind its marker is written to bindings.rs, which src/sys.rs includes.
+//! Turns the contracts in abi/ into Rust: the C preprocessor expands src/bindings.h, and what
+//! stands behind its marker is written to bindings.rs, which src/sys.rs includes.
 //!
 //! Environment: BAREFLANK_INCLUDE, the directory that holds abi/ (by default the project this crate
 //! lies in, or where `make install` puts it beside this crate); CC, the C compiler.
@@ -53,8 +53,8 @@ fn main() {
     let (_, bindings) = text
         .split_once(MARKER)
         .expect("the marker survives the preprocessor");
-    // What C writes differently in the constants: casts to, and literals of, 64 bits. A name may end
-    // in ULL, too, but is not shifted.
+    // What C writes differently in the constants: casts to, and literals of, 64 bits. A name may
+    // end in ULL, too, but is not shifted.
     let bindings = bindings
         .replace("(uint64_t)", "")
         .replace("ULL <<", "u64 <<");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For assembly: stores and loads the general registers, but for RSP, in the order of enum bf_gpr. */
+/* For assembly: stores and loads the general registers but RSP, in the order of enum bf_gpr. */
 #ifndef BSL_GPRS_H
 #define BSL_GPRS_H
 

@@ -155,7 +155,7 @@ void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case VMX_EXIT_CR_ACCESS:
 		done = do_cr_access();
 		break;
-	case VMX_EXIT_RDMSR: /* only of a CPU without MSR bitmaps: the others are answered already */
+	case VMX_EXIT_RDMSR: /* only without MSR bitmaps: the others are answered already */
 	case VMX_EXIT_WRMSR:
 		done = false;
 		break;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The main job, in the guest: Linux with a load on every CPU goes under the hypervisor and comes back.
+# The main job, in the guest: Linux with a load on every CPU goes under the hypervisor and comes
+# back.
 set -u
 cpus=$(nproc)
 
@@ -47,7 +48,8 @@ load_is_right()
 	wait $stress || return 1
 	wait $files
 	grep -E 'successful run' /tmp/stress || return 1
-	echo "$(wc -l </tmp/rounds) copies of a file hashed, $(cat /tmp/wrong 2>/dev/null | wc -l) wrong"
+	echo "$(wc -l </tmp/rounds) copies of a file hashed," \
+		"$(cat /tmp/wrong 2>/dev/null | wc -l) wrong"
 	[ ! -e /tmp/wrong ]
 }
 

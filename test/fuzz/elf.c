@@ -15,7 +15,7 @@
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
 
-/* --- the system below the loader: one piece of memory, which begins anew with each input ---------- */
+/* --- the system below the loader: one piece of memory, which begins anew with each input ------ */
 
 #define FIRST_SPA 0x100000
 
@@ -58,7 +58,7 @@ void bf_os_free(void *memory)
 	free(memory);
 }
 
-/* --- what must hold ------------------------------------------------------------------------------ */
+/* --- what must hold --------------------------------------------------------------------------- */
 
 static void check_segments(const struct bsl_elf *elf, const uint8_t *file, size_t size)
 {
@@ -118,7 +118,7 @@ static void check_load(const struct bsl_elf *elf, const uint8_t *file, size_t si
 	bf_memory_release(&memory);
 }
 
-/* bfm's verdict on the file, or on what is left without section headers, which the module ignores. */
+/* bfm's verdict on the file, or on what the module looks at: what is not section headers. */
 static enum bf_error check_by_bfm(const uint8_t *data, size_t size, bool sections, char *sentence,
 				  size_t length)
 {

@@ -22,8 +22,8 @@ cpuid_bit()
 # Leaves of which nothing is hidden, all registers.
 plain_leaves()
 {
-	for leaf in 0 2 4 6 7 0xa 0x14 0x16 0x40000000 0x80000000 0x80000002 0x80000003 0x80000004 0x80000005 \
-		0x80000006 0x80000007 0x80000008; do
+	for leaf in 0 2 4 6 7 0xa 0x14 0x16 0x40000000 0x80000000 0x80000002 0x80000003 \
+		0x80000004 0x80000005 0x80000006 0x80000007 0x80000008; do
 		echo "$leaf $("$bin/cpuid" $leaf 0 0)"
 	done
 }
@@ -34,8 +34,8 @@ qemu-svm | nested-svm) left_out=invd ;;
 *) left_out=none ;;
 esac
 
-# All are executed. What a KVM below makes of hypercalls and of SVM's instructions, which it does not
-# hide from processes where SVM is off, is its own matter.
+# All are executed. What a KVM below makes of hypercalls and of SVM's instructions, which it does
+# not hide from processes where SVM is off, is its own matter.
 unprivileged()
 {
 	"$bin/insns" "$left_out" | case $("$bin/cpuid" 0x40000000) in
@@ -87,7 +87,8 @@ t "no CPU was stopped by them" all_guests
 running_efer=$(printf '0x%x' $((svm ? efer | 0x1000 : efer)))
 t "EFER is what it was" gives 0 "$running_efer" "$bin/msr" 0 0xc0000080
 if [ $svm = 1 ]; then
-	t "the SVM leaf is empty" gives 0 "00000000 00000000 00000000 00000000" "$bin/cpuid" 0x8000000a
+	t "the SVM leaf is empty" gives 0 "00000000 00000000 00000000 00000000" \
+		"$bin/cpuid" 0x8000000a
 	t "VM_CR: SVM is locked off" gives 0 0x18 "$bin/msr" 0 0xc0010114
 	t "VM_CR cannot be written" gives 1 EIO "$bin/msr" 0 0xc0010114 0
 	t "VM_HSAVE_PA: 0 can be written, as a panic does" gives 0 0x0 panic_writes

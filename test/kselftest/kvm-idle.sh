@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# KVM is loaded but has no VM, so the hardware is free: the start succeeds, and KVM finds itself refused
-# until the stop. While it has a VM it is the start that is refused.
+# KVM is loaded but has no VM, so the hardware is free: the start succeeds, and KVM finds itself
+# refused until the stop. While it has a VM it is the start that is refused.
 . ./tap.sh
 
 module=$(kvm_module)

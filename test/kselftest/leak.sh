@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Memory: what is taken comes back. A chunk of the page pool (64 KiB at least) that were lost in every
-# cycle would show many times over.
+# Memory: what is taken comes back. A chunk of the page pool (64 KiB at least) that were lost in
+# every cycle would show many times over.
 . ./tap.sh
 
 count=50

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A kernel that is locked down starts what is signed with a key of its own, and says why nothing else.
+# A kernel that is locked down starts what is signed with a key of its own, and says why nothing
+# else.
 . ./tap.sh
 
 signed=/kselftest/signed
@@ -32,9 +33,12 @@ t "lockdown" sh -c "echo integrity >$lockdown"
 t "bfm check says what it means" gives 0 "$(sentence LOCKDOWN)" bfm check
 t "an unsigned microkernel" refuses IMAGE_UNSIGNED $lib/microkernel $signed/default
 t "an unsigned extension" refuses IMAGE_UNSIGNED $signed/microkernel $lib/default
-t "the image is named" gives 4 "$lib/default" bfm start --microkernel $signed/microkernel $lib/default
-t "a key that the kernel does not trust" refuses IMAGE_KEY $signed/microkernel.unknown $signed/default
-t "an image that has changed since" refuses IMAGE_SIGNATURE $signed/microkernel $signed/default.changed
+t "the image is named" gives 4 "$lib/default" \
+	bfm start --microkernel $signed/microkernel $lib/default
+t "a key that the kernel does not trust" \
+	refuses IMAGE_KEY $signed/microkernel.unknown $signed/default
+t "an image that has changed since" \
+	refuses IMAGE_SIGNATURE $signed/microkernel $signed/default.changed
 t "a signature without its end" refuses IMAGE_UNSIGNED $signed/microkernel $signed/default.short
 t "what is signed starts" start_signed
 t "every CPU is a guest" all_guests

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An extension that misbehaves takes nothing with it: Linux goes on, on bare CPUs, bfm says what
-# happened, and the next start works. Places and deeds: test/ext/misbehave.c; what must come of them:
-# docs/abi/callbacks.md.
+# happened, and the next start works. Places and deeds: test/ext/misbehave.c; what must come of
+# them: docs/abi/callbacks.md.
 . ./tap.sh
 . ./bad.sh
 
@@ -29,8 +29,8 @@ faults()
 	fails_later later "$1" "$said_fault" && good_again
 }
 
-# Every instruction in an exit, one after the other: what it raises, and that the fail callback can go
-# on with Linux.
+# Every instruction in an exit, one after the other: what it raises, and that the fail callback can
+# go on with Linux.
 sweep()
 {
 	image sweep - && start /tmp/bad && pull && all_guests && set -- $("$bin/cpuid" $verdict) &&
@@ -41,7 +41,8 @@ sweep()
 
 # place:deed:outcome[:vector]
 calls="
-start:exit:EXT_EXIT bootstrap:exit:EXT_EXIT last:exit:EXT_EXIT first:exit:EXT_EXIT later:exit:EXT_EXIT
+start:exit:EXT_EXIT bootstrap:exit:EXT_EXIT last:exit:EXT_EXIT first:exit:EXT_EXIT
+later:exit:EXT_EXIT
 fail-start:exit:EXT_FAULT:0 fail-last:exit:EXT_FAULT:0 fail-later:exit:EXT_FAULT:0
 start:wait:EXT_NO_BOOTSTRAP bootstrap:wait:EXT_WAIT last:wait:EXT_WAIT first:wait:EXT_WAIT
 later:wait:EXT_WAIT fail-start:wait:EXT_WAIT fail-last:wait:EXT_WAIT fail-later:wait:EXT_WAIT

@@ -38,7 +38,8 @@ long_callback()
 
 shown()
 {
-	start --watchdog 1500ms && bfm status | grep -q '^watchdog *1500 ms per callback$' && stop &&
+	start --watchdog 1500ms &&
+		bfm status | grep -q '^watchdog *1500 ms per callback$' && stop &&
 		start --watchdog off && bfm status | grep -q '^watchdog *off$' && stop &&
 		start && bfm status | grep -q '^watchdog *5000 ms per callback$' && stop
 }

@@ -14,7 +14,8 @@ patched misbehave MISBEHAVE 'start exit' /tmp/bad
 # On every CPU: the exits' extension has not the page that belongs to part $1.
 page_of()
 {
-	page=$(bfm dump | sed -n "s/^several: $1 is extension .* and has page \(0x[0-9a-f]*\)\$/\1/p" |
+	page=$(bfm dump |
+		sed -n "s/^several: $1 is extension .* and has page \(0x[0-9a-f]*\)\$/\1/p" |
 		tail -n 1)
 	echo "page $page"
 	on_every_cpu $((page << 8))

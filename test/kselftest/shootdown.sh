@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A mapping that an extension takes away is gone on a CPU, too, that stays in its extension, and what
-# makes that CPU forget it is nothing that Linux notices: test/ext/shootdown.c.
+# A mapping that an extension takes away is gone on a CPU, too, that stays in its extension, and
+# what makes that CPU forget it is nothing that Linux notices: test/ext/shootdown.c.
 . ./tap.sh
 
 target=0x40005001 shooter=0x40005002 verdict=0x4000f00d
@@ -28,7 +28,9 @@ checks()
 {
 	set -- $("$bin/cpuid" $verdict 0 0)
 	echo "passed $1, failed $2"
-	[ $((0x$1)) = $((12 * rounds)) ] && [ $((0x$2)) = 0 ] || { bfm dump | grep verify; return 1; }
+	[ $((0x$1)) = $((12 * rounds)) ] && [ $((0x$2)) = 0 ] && return
+	bfm dump | grep verify
+	return 1
 }
 
 plan 6
@@ -38,4 +40,5 @@ t "$rounds times to and fro" rounds
 t "all checks held" checks
 t "stop" stop
 t "the same state on every CPU" same_state /tmp/state.before
-t "no complaint of the kernel, about NMIs neither" sh -c ". ./tap.sh; dmesg_clean && ! dmesg | grep -i nmi.*reason"
+t "no complaint of the kernel, about NMIs neither" \
+	sh -c ". ./tap.sh; dmesg_clean && ! dmesg | grep -i nmi.*reason"

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# No register that Linux can see changes, on any CPU: while the hypervisor runs, and behind it (but what
-# tap.sh says).
+# No register that Linux can see changes, on any CPU: while the hypervisor runs, and behind it (but
+# what tap.sh says).
 . ./tap.sh
 
 all_present()
 {
-	awk '{ seen[$1]++ } END { for (cpu in seen) if (seen[cpu] < 40) exit 1 }' /tmp/state.before &&
+	awk '{ seen[$1]++ } END { for (cpu in seen) if (seen[cpu] < 40) exit 1 }' \
+		/tmp/state.before &&
 		[ "$(cut -d' ' -f1 /tmp/state.before | sort -u | wc -l)" = "$(cpus)" ]
 }
 

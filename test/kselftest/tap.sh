@@ -37,7 +37,8 @@ skip()
 	echo "ok $number $1 # SKIP $2"
 }
 
-# gives STATUS TEXT COMMAND...: the command ends with STATUS, and TEXT (a fixed string) is in its output.
+# gives STATUS TEXT COMMAND...: the command ends with STATUS, and TEXT (a fixed string) is in its
+# output.
 gives()
 {
 	wanted=$1 text=$2
@@ -118,7 +119,8 @@ no_guests()
 # The kernel has found nothing wrong.
 dmesg_clean()
 {
-	! dmesg | grep -E 'WARNING: (CPU: |[^ ]+:[0-9]+ at )|BUG: |Oops|Call Trace|rcu.*stall|unchecked MSR'
+	! dmesg | grep -E -e 'WARNING: (CPU: |[^ ]+:[0-9]+ at )|BUG: |Oops|Call Trace' \
+		-e 'rcu.*stall|unchecked MSR'
 }
 
 # snapshot FILE: the state of every CPU.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The unit tests: programs of libcheck, each with the sources that it tests. Included by test/test.mk.
+# The unit tests: programs of libcheck, each with the sources that it tests. Included by
+# test/test.mk.
 #
 # For each test/unit/test_NAME.c, UNIT_SRCS_NAME lists the other sources; UNIT_FLAGS_NAME,
 # UNIT_LDFLAGS_NAME and UNIT_LIBS_NAME are optional. The programs are $(O)/unit/VARIANT/test_NAME:
@@ -50,7 +51,7 @@ UNIT_SRCS_microkernel := $(wildcard microkernel/*.c microkernel/*/*.c) \
 UNIT_FLAGS_microkernel := -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing -fno-pie
 UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/extable.ld
 
-UNIT_SRCS_mtrr := microkernel/arch/mtrr.c lib/bsl/string.c lib/bsl/x86/mem.c
+UNIT_SRCS_mtrr := microkernel/arch/mtrr.c $(BSL_STRING)
 
 UNIT_SRCS_paging := lib/bsl/paging.c
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""UEFI firmware for QEMU whose signature database has a certificate: Linux takes it as a key then."""
+"""UEFI firmware for QEMU whose signature database has a certificate: Linux trusts it as a key."""
 
 import struct
 import subprocess

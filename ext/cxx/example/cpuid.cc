@@ -54,7 +54,8 @@ void filter(uint32_t leaf, uint32_t subleaf, VsId vs, uint64_t (*cr4)(VsId), Cpu
 [[noreturn]] void stop(VsId vs)
 {
 	mk1::tls::set_rax(0);
-	if (mk1::ok(mk1::vs_advance_ip_and_set_active(handle, mk1::tls::vm(), mk1::tls::vp(), vs))) {
+	if (mk1::ok(mk1::vs_advance_ip_and_set_active(handle, mk1::tls::vm(), mk1::tls::vp(),
+						      vs))) {
 		const auto status = mk1::vs_promote(handle, vs);
 
 		mk1::tls::set_rax(1);

@@ -129,8 +129,9 @@ void on_exit(VsId vs, uint64_t reason)
 		finish(vs, guest_cpl(vs) == 0); /* ignored: it throws away what other CPUs wrote */
 	if (code == SVM_EXIT_INVLPGA || (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_SKINIT))
 		inject(vs, event_ud);
-	give_up(code == SVM_EXIT_SHUTDOWN ? "the guest shut down (triple fault)" : "unexpected exit", vs,
-		reason);
+	give_up(code == SVM_EXIT_SHUTDOWN ? "the guest shut down (triple fault)" :
+					    "unexpected exit",
+		vs, reason);
 }
 
 } // namespace

@@ -6,8 +6,8 @@ use core::fmt::{Arguments, Result, Write};
 
 const SIZE: usize = 256;
 
-/// A line as it grows, so that it reaches the ring in one call whatever other PPs print. A text that
-/// is too long goes out in pieces.
+/// A line as it grows, so that it reaches the ring in one call whatever other PPs print. A text
+/// that is too long goes out in pieces.
 struct Line {
     text: [u8; SIZE],
     length: usize,
@@ -51,8 +51,8 @@ pub fn print(arguments: Arguments) {
     line.flush();
 }
 
-/// Prints to the debug ring, as `std::print!` does to the standard output. Needs about half a KiB of
-/// the stack.
+/// Prints to the debug ring, as `std::print!` does to the standard output. Needs about half a KiB
+/// of the stack.
 #[macro_export]
 macro_rules! print {
     ($($arguments:tt)*) => { $crate::print::print(format_args!($($arguments)*)) };

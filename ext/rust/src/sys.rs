@@ -8,7 +8,8 @@
 
 use core::arch::asm;
 
-/// The function of one call: its name, RAX, how many inputs and outputs. Returns RAX, then the outputs.
+/// The function of one call: its name, RAX, how many inputs and outputs. Returns RAX, then the
+/// outputs.
 macro_rules! stub {
     // Which registers the inputs are in; outputs come back in the first of them.
     ($name:ident, $rax:expr, 0, 0) => { stub!(@plain $name, $rax); };

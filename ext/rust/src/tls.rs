@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The ABI page of this PP. In a callback, `rax` and `set_rax` and so on are the general registers of
-//! the active VS; the ids say what is active here.
+//! The ABI page of this PP. In a callback, `rax` and `set_rax` and so on are the general registers
+//! of the active VS; the ids say what is active here.
 
 use crate::sys;
 use crate::types::{ExtId, PpId, VmId, VpId, VsId};

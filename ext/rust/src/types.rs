@@ -160,8 +160,8 @@ pub type Vmexit = extern "C" fn(VsId, u64) -> !;
 /// Called after a fault in the extension, with its address.
 pub type Fail = extern "C" fn(Fault, u64) -> !;
 
-/// A register of a VS: an [`AmdReg`](crate::AmdReg) or an [`IntelReg`](crate::IntelReg). The numbers
-/// mean different registers on the two vendors.
+/// A register of a VS: an [`AmdReg`](crate::AmdReg) or an [`IntelReg`](crate::IntelReg). The
+/// numbers mean different registers on the two vendors.
 pub trait Register: Copy {
     /// The number that Mk#1 gives it.
     fn number(self) -> u64;

@@ -2,10 +2,9 @@
 /*
  * What only the kernel can see of its CPUs, and do to them, in /sys/kernel/debug/cpustate/:
  *
- * state the registers of every online CPU that a hypervisor has to carry, one "CPU NAME VALUE" a
- * line,
- *        so that diff compares two moments. Left out is what differs from moment to moment on a bare
- *        CPU too (CR2, CR3, DR6, the user's segments and FS base).
+ * state  the registers of every online CPU that a hypervisor has to carry, one "CPU NAME VALUE" per
+ *        line, so that diff compares two moments. Left out is what differs from moment to moment on
+ *        a bare CPU, too (CR2, CR3, DR6, the user's segments and FS base).
  * nmi    takes a number: so often every online CPU gets an NMI. EIO: one did not arrive.
  */
 #include <asm/apic.h>

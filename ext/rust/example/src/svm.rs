@@ -7,7 +7,8 @@ use mk1::{svm_exit as exit, tls, AmdReg as Reg, VsId};
 
 /// CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN
 const INTERCEPTS1: u64 = 1 << 18 | 1 << 22 | 1 << 26 | 1 << 28 | 1 << 31;
-/// The instructions of SVM; VMMCALL is left to the microkernel: #UD, or a call of an outer hypervisor.
+/// The instructions of SVM; VMMCALL is left to the microkernel: #UD, or a call of an outer
+/// hypervisor.
 const INTERCEPTS2: u64 = 0x7D;
 
 const MSR_EFER: u32 = 0xC000_0080;

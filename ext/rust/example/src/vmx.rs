@@ -132,8 +132,9 @@ fn inject(vs: VsId, event: u64) -> ! {
     resume(vs)
 }
 
-/// MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX is in
-/// use, and which a crash kernel clears with most others), or one that is not known (table 28-3).
+/// MOV to CR4 exits when it changes a bit that VMX forces (VMXE, which Linux sets to say that VMX
+/// is in use, and which a crash kernel clears with most others), or one that is not known (table
+/// 28-3).
 fn write_cr(vs: VsId) -> bool {
     const OPERANDS: [Reg; 16] = [
         Reg::rax,
