@@ -8,8 +8,8 @@
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
 #   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
 #                               the Rust API
-#   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it may use
-#                               the parts of the default extension, but for its main.c
+#   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
+#                               with test/ext/lib/*.c and the default extension
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
@@ -110,12 +110,16 @@ $(foreach n,$(EXT_DIR_NAMES),\
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),test/ext/$(n).c)))
 
-DEFAULT_PARTS := $(EXT_O)/default-parts.a
-$(DEFAULT_PARTS): $(patsubst %.c,$(EXT_O)/%.o,$(filter-out %/main.c,$(wildcard ext/default/*.c)))
+# What the test extensions share; its ext_start takes the place of the default extension's.
+TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a
+TEST_EXT_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard test/ext/lib/*.c) \
+	$(filter-out %/start.c,$(wildcard ext/default/*.c)))
+$(TEST_EXT_LIB): $(TEST_EXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
-$(EXT_TEST_NAMES:%=$(O)/test/ext/%): EXT_PARTS := $(DEFAULT_PARTS)
-$(EXT_TEST_NAMES:%=$(O)/test/ext/%): $(DEFAULT_PARTS)
+-include $(TEST_EXT_OBJS:.o=.d)
+$(EXT_TEST_NAMES:%=$(O)/test/ext/%): EXT_PARTS := -Wl,--undefined=ext_start $(TEST_EXT_LIB)
+$(EXT_TEST_NAMES:%=$(O)/test/ext/%): $(TEST_EXT_LIB)
 
 $(eval $(call EXT_RULE,$(O)/ext/cxx-example,$(wildcard ext/cxx/example/*.cc)))
 

@@ -51,4 +51,18 @@ static inline void set_guest_edx_eax(uint64_t value)
 	mk1_set_rdx(value >> 32);
 }
 
+/* --- main.c ---------------------------------------------------------------------------------- */
+
+/*
+ * What start.c calls and registers, as do the extensions that test the ABI. default_start opens the
+ * handle and returns false, after a message, when it cannot go on; default_vmexit is the callback
+ * for this vendor, once that has been called.
+ */
+bool default_start(uint64_t specs);
+__noreturn mk1_bootstrap_fn default_bootstrap;
+mk1_vmexit_fn *default_vmexit(void);
+__noreturn mk1_fail_fn default_fail;
+
+bool cpu_is_amd(void);
+
 #endif

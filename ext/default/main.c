@@ -4,13 +4,13 @@
 #include <ext/default/default.h>
 #include <ext/default/vendor.h>
 
-static bool is_svm; /* written by ext_start only */
+static bool is_svm; /* written by default_start only */
 
 /*
  * Once a PP at the start, and again for a PP that comes back (CPU hotplug, resume): the microkernel
  * has then destroyed what this PP had before.
  */
-static __noreturn void on_bootstrap(uint64_t ppid)
+void default_bootstrap(uint64_t ppid)
 {
 	uint64_t vpid;
 	uint64_t vsid;
@@ -36,7 +36,7 @@ static __noreturn void on_bootstrap(uint64_t ppid)
 }
 
 /* A bug in this extension: the microkernel takes the PP, Linux goes on. */
-static __noreturn void on_fail(uint64_t error_and_vector, uint64_t address)
+void default_fail(uint64_t error_and_vector, uint64_t address)
 {
 	ext_print("default: PP %u: fault: vector %u, error code 0x%x, address 0x%llx\n",
 		  (unsigned int)mk1_tls_ppid(), (unsigned int)(uint32_t)error_and_vector,
@@ -44,7 +44,7 @@ static __noreturn void on_fail(uint64_t error_and_vector, uint64_t address)
 	ext_exit();
 }
 
-static bool cpu_is_amd(void)
+bool cpu_is_amd(void)
 {
 	struct cpuid_regs id = cpuid(0, 0);
 
@@ -54,23 +54,20 @@ static bool cpu_is_amd(void)
 		id.ecx == CPUID_0_ECX_HYGON);
 }
 
-int ext_start(uint64_t specs)
+bool default_start(uint64_t specs)
 {
 	uint64_t handle;
 
 	if (!(specs & MK1_SPEC_MASK) ||
 	    mk1_handle_open_handle(MK1_SPEC_ID, &handle) != MK1_SUCCESS || handle != MK1_HANDLE) {
 		ext_print("default: the microkernel does not speak Mk#1\n");
-		return 1;
+		return false;
 	}
 	is_svm = cpu_is_amd();
-	if (!(is_svm ? svm_start() : vmx_start()))
-		return 1;
-	if (mk1_register_bootstrap(MK1_HANDLE, on_bootstrap) != MK1_SUCCESS ||
-	    mk1_register_vmexit(MK1_HANDLE, is_svm ? svm_vmexit : vmx_vmexit) != MK1_SUCCESS ||
-	    mk1_register_fail(MK1_HANDLE, on_fail) != MK1_SUCCESS) {
-		ext_print("default: the microkernel refuses the callbacks\n");
-		return 1;
-	}
-	return 0;
+	return is_svm ? svm_start() : vmx_start();
+}
+
+mk1_vmexit_fn *default_vmexit(void)
+{
+	return is_svm ? svm_vmexit : vmx_vmexit;
 }

@@ -12,22 +12,10 @@
  */
 #include <abi/layout.h>
 #include <abi/mk1_msrs.h>
-#include <abi/mk1_regs_amd.h>
-#include <abi/mk1_regs_intel.h>
 
-static int in_start(uint64_t specs);
-static void in_bootstrap(uint64_t ppid);
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-static void in_fail(uint64_t error_and_vector, uint64_t address);
-
-#define AROUND_START in_start
-#define AROUND_BOOTSTRAP in_bootstrap
-#define AROUND_VMEXIT in_vmexit
-#define AROUND_FAIL in_fail
-#include "around.h"
-
-#include "pools.h"
-#include "verify.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/pools.h"
+#include "test/ext/lib/verify.h"
 
 #define FUZZ_LEAF 0x4000F022
 #define FUZZ_BATCH 0 /* EAX of the answer: calls made */
@@ -891,3 +879,10 @@ static void in_fail(uint64_t error_and_vector, uint64_t address)
 		  (unsigned long long)address);
 	ext_exit();
 }
+
+const struct ext_hooks ext_hooks = {
+	.start = in_start,
+	.bootstrap = in_bootstrap,
+	.vmexit = in_vmexit,
+	.fail = in_fail,
+};

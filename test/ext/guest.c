@@ -14,16 +14,10 @@
  */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
-#include <abi/mk1_regs_amd.h>
-#include <abi/mk1_regs_intel.h>
 #include <bsl/paging.h>
 
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-
-#define AROUND_VMEXIT in_vmexit
-#include "around.h"
-
-#include "verify.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/verify.h"
 
 #define GUEST_LEAF 0x4000F0E5
 #define DO_NESTED 0
@@ -478,3 +472,7 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	VERIFY_STATUS(mk1_vs_run(MK1_HANDLE, guest.vmid, guest.vpid, guest.vsid), MK1_SUCCESS);
 	resume_next(vsid);
 }
+
+const struct ext_hooks ext_hooks = {
+	.vmexit = in_vmexit,
+};

@@ -2,45 +2,30 @@
 /*
  * The default extension, which at one place does one thing that an extension must not do. Which
  * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two words,
- * place and deed. Deeds are the instructions of deeds.h and the functions below.
+ * place and case. Cases are the instructions of insn_cases.h and the functions below.
  *
  *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in
  *   the exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
  *   fail-start, fail-last, fail-later: in the fail callback, after a fault at that place
  *   locked: each exit takes a lock of the extension's own; with TRIGGER it faults while it has it
- *   unregistered: the callback that the deed names by its letter is not registered
- *   sweep: every instruction of deeds.h, one after the other, at TRIGGER; the fail callback checks
- *   the vector and lets Linux execute its CPUID again
+ *   unregistered: the callback that the case names by its letter is not registered
+ *   sweep: every instruction of insn_cases.h, one after the other, at TRIGGER; the fail callback
+ *   checks the vector and lets Linux execute its CPUID again
  */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
-#include <abi/mk1_regs_amd.h>
-#include <abi/mk1_regs_intel.h>
-#include <ext/libext/libext.h>
 
-#include "deeds.h"
-#include "verify.h"
+#include "test/ext/insn_cases.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/verify.h"
 
 #define TRIGGER 0x4000DEAD
 
-/* Not static: deeds.h names them. The plan is writable data, one that the compiler cannot know. */
+/* Not static: insn_cases.h names them. The plan is writable: the compiler cannot know it. */
 extern volatile char misbehave_plan[64];
 volatile char misbehave_plan[64] = "MISBEHAVE:- -";
 extern const uint64_t misbehave_constant;
 const uint64_t misbehave_constant = 0x9090909090909090; /* NOPs */
-
-static int in_start(uint64_t specs);
-static void in_bootstrap(uint64_t ppid);
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-static void in_fail(uint64_t error_and_vector, uint64_t address);
-static bool registers(char which);
-
-#define AROUND_START in_start
-#define AROUND_BOOTSTRAP in_bootstrap
-#define AROUND_VMEXIT in_vmexit
-#define AROUND_FAIL in_fail
-#define AROUND_REGISTER registers
-#include "around.h"
 
 #define PLACE (misbehave_plan + 10)
 
@@ -59,7 +44,7 @@ static bool place_is(const char *place)
 	return word_is(PLACE, place);
 }
 
-static const volatile char *deed(void)
+static const volatile char *wanted(void)
 {
 	const volatile char *text = PLACE;
 
@@ -70,27 +55,27 @@ static const volatile char *deed(void)
 
 /* --- instructions ----------------------------------------------------------------------------- */
 
-#define DEED_FUNCTION(name, code, amd, intel) \
-	__attribute__((naked)) static void deed_##name(void) \
+#define CASE_FUNCTION(name, code, amd, intel) \
+	__attribute__((naked)) static void case_##name(void) \
 	{ \
 		__asm__(code "\n\tret"); \
 	}
-DEEDS(DEED_FUNCTION)
+INSN_CASES(CASE_FUNCTION)
 
-#define DEED_VECTOR(name, code, amd, intel) \
+#define CASE_VECTOR(name, code, amd, intel) \
 	static uint64_t vector_##name(void) \
 	{ \
 		return is_svm ? amd : intel; \
 	}
-DEEDS(DEED_VECTOR)
+INSN_CASES(CASE_VECTOR)
 
 static const struct instruction {
 	const char *name;
 	void (*execute)(void);
 	uint64_t (*vector)(void);
 } instructions[] = {
-#define DEED_ROW(name, code, amd, intel) { #name, deed_##name, vector_##name },
-	DEEDS(DEED_ROW)
+#define CASE_ROW(name, code, amd, intel) { #name, case_##name, vector_##name },
+	INSN_CASES(CASE_ROW)
 };
 
 #define NR_INSTRUCTIONS (sizeof(instructions) / sizeof(instructions[0]))
@@ -98,7 +83,7 @@ static const struct instruction {
 static bool do_instruction(void)
 {
 	for (unsigned int i = 0; i < NR_INSTRUCTIONS; i++) {
-		if (!word_is(deed(), instructions[i].name))
+		if (!word_is(wanted(), instructions[i].name))
 			continue;
 		instructions[i].execute();
 		return true;
@@ -134,7 +119,7 @@ static void in_sweep(uint64_t error_and_vector)
 	const struct instruction *in = &instructions[swept];
 	uint64_t vector = (uint32_t)error_and_vector;
 
-	if (!VERIFY(deeds_expected(in->vector(), vector)))
+	if (!VERIFY(insn_expected(in->vector(), vector)))
 		ext_print("misbehave: %s: vector %llu\n", in->name, (unsigned long long)vector);
 	swept++;
 	mk1_vs_run_current(MK1_HANDLE);
@@ -442,13 +427,13 @@ static void misbehave(void)
 	if (__atomic_exchange_n(&done, 1, __ATOMIC_RELAXED))
 		return;
 	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (!word_is(deed(), calls[i].name))
+		if (!word_is(wanted(), calls[i].name))
 			continue;
 		calls[i].execute();
 		return;
 	}
 	if (!do_instruction()) {
-		ext_print("misbehave: no such deed\n");
+		ext_print("misbehave: no such case\n");
 		ext_exit();
 	}
 }
@@ -515,7 +500,7 @@ static bool registers(char which)
 {
 	if (which == 'f')
 		return place_is("sweep") || place_is("fail-last") || place_is("fail-later");
-	return !(place_is("unregistered") && *deed() == which);
+	return !(place_is("unregistered") && *wanted() == which);
 }
 
 static int in_start(uint64_t specs)
@@ -524,7 +509,7 @@ static int in_start(uint64_t specs)
 
 	(void)specs;
 	expect(mk1_handle_open_handle(MK1_SPEC_ID, &handle), MK1_SUCCESS);
-	is_svm = !deeds_intel();
+	is_svm = !insn_intel();
 	if (place_is("start"))
 		misbehave();
 	if (place_is("fail-start")) {
@@ -532,5 +517,13 @@ static int in_start(uint64_t specs)
 		fault();
 	}
 	expect(mk1_handle_close_handle(MK1_HANDLE), MK1_SUCCESS);
-	return place_is("unregistered") && *deed() == 'n';
+	return place_is("unregistered") && *wanted() == 'n';
 }
+
+const struct ext_hooks ext_hooks = {
+	.start = in_start,
+	.bootstrap = in_bootstrap,
+	.vmexit = in_vmexit,
+	.fail = in_fail,
+	.registers = registers,
+};

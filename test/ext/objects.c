@@ -4,18 +4,11 @@
  * of a CPUID with EAX = OBJECTS_LEAF. The answer is how many checks failed in EAX, how many held in
  * EBX.
  */
-#include <abi/mk1_regs_amd.h>
-#include <abi/mk1_regs_intel.h>
+#include <ext/default/cpuid.h>
 
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-static void in_fail(uint64_t error_and_vector, uint64_t address);
-
-#define AROUND_VMEXIT in_vmexit
-#define AROUND_FAIL in_fail
-#include "around.h"
-
-#include "pools.h"
-#include "verify.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/pools.h"
+#include "test/ext/lib/verify.h"
 
 #define OBJECTS_LEAF 0x4000F0B1
 
@@ -500,3 +493,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	mk1_set_rbx(verify_passed - passed);
 	resume_next(vsid);
 }
+
+const struct ext_hooks ext_hooks = {
+	.vmexit = in_vmexit,
+	.fail = in_fail,
+};

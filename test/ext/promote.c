@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The default extension, which gives the last PP back before it has become a guest. */
-#include <ext/libext/libext.h>
-
-static void in_bootstrap(uint64_t ppid);
-
-#define AROUND_BOOTSTRAP in_bootstrap
-#include "around.h"
+#include "test/ext/lib/hooks.h"
 
 static void in_bootstrap(uint64_t ppid)
 {
@@ -18,3 +13,7 @@ static void in_bootstrap(uint64_t ppid)
 	    mk1_vs_init_as_root(MK1_HANDLE, vsid) == MK1_SUCCESS)
 		mk1_vs_promote(MK1_HANDLE, vsid);
 }
+
+const struct ext_hooks ext_hooks = {
+	.bootstrap = in_bootstrap,
+};

@@ -3,8 +3,7 @@
  * Every register of both lists, by a rule each: on a VS that never ran, while the root VS is
  * active; on the root VS, active and not; and the numbers that are no register.
  */
-#define CALL vs_write
-#include "call/call.h"
+#include "test/ext/lib/call.h"
 
 #include "expect_amd.h"
 #include "expect_intel.h"
@@ -269,6 +268,7 @@ static void test(void)
 	test_snapshot(vsid);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_write,
 	.exit = test,
 };

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Rules for registers: each tests one register of a VS that never ran, which a caller puts back as
- * it was. Used by registers.c and the two tables of expectations. Included behind call/call.h.
+ * it was. Used by registers.c and the two tables of expectations.
  */
 #ifndef TEST_EXT_REGISTERS_H
 #define TEST_EXT_REGISTERS_H
+
+#include <ext/default/cpuid.h>
+
+#include "test/ext/lib/call.h"
 
 enum access { RO, RW, GPR, LIVE };
 

@@ -12,22 +12,8 @@
  * The one for the exits tries what it must not reach of the others', for a CPUID with EAX =
  * SEVERAL_LEAF; ECX is the command, with a number of a page above it.
  */
-#include <ext/libext/libext.h>
-
-static int in_start(uint64_t specs);
-static void in_bootstrap(uint64_t ppid);
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-static void in_fail(uint64_t error_and_vector, uint64_t address);
-static bool registers(char which);
-
-#define AROUND_START in_start
-#define AROUND_BOOTSTRAP in_bootstrap
-#define AROUND_VMEXIT in_vmexit
-#define AROUND_FAIL in_fail
-#define AROUND_REGISTER registers
-#include "around.h"
-
-#include "verify.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/verify.h"
 
 #define SEVERAL_LEAF 0x4000F5EF
 #define SEVERAL_PAGE 0 /* a page of the other extension's */
@@ -61,6 +47,9 @@ static int in_start(uint64_t specs)
 	VERIFY_STATUS(mk1_vm_create_vm(MK1_HANDLE, &id), MK1_FAILURE_INVALID_HANDLE);
 	return 0;
 }
+
+static mk1_bootstrap_fn in_bootstrap;
+static mk1_vmexit_fn in_vmexit;
 
 /* Whoever comes first has the callback; the first extension leaves one to the second. */
 static void register_in_vain(char which)
@@ -177,3 +166,11 @@ static void in_fail(uint64_t error_and_vector, uint64_t address)
 	mk1_control_again();
 	ext_exit();
 }
+
+const struct ext_hooks ext_hooks = {
+	.start = in_start,
+	.bootstrap = in_bootstrap,
+	.vmexit = in_vmexit,
+	.fail = in_fail,
+	.registers = registers,
+};

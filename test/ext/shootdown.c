@@ -4,14 +4,8 @@
  * without a call, and then touches the page: it must not be there. Which PP does what is for the
  * guest to say, with EAX of a CPUID: TARGET_LEAF and then, elsewhere, SHOOTER_LEAF.
  */
-#include "verify.h"
-
-static void in_vmexit(uint64_t vsid, uint64_t reason);
-static void in_fail(uint64_t error_and_vector, uint64_t address);
-
-#define AROUND_VMEXIT in_vmexit
-#define AROUND_FAIL in_fail
-#include "around.h"
+#include "test/ext/lib/hooks.h"
+#include "test/ext/lib/verify.h"
 
 #define TARGET_LEAF 0x40005001
 #define SHOOTER_LEAF 0x40005002
@@ -81,3 +75,8 @@ static void in_fail(uint64_t error_and_vector, uint64_t address)
 		mk1_control_again();
 	ext_exit();
 }
+
+const struct ext_hooks ext_hooks = {
+	.vmexit = in_vmexit,
+	.fail = in_fail,
+};

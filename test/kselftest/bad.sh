@@ -9,7 +9,7 @@ last=$(($(cpus) - 1))
 cp /kselftest/ext/misbehave /tmp/bad
 offset=$(strings -t d -n 10 /tmp/bad | awk '$2 ~ /^MISBEHAVE:/ { print $1; exit }')
 
-# image PLACE DEED
+# image PLACE CASE
 image()
 {
 	printf '%s %s\0' "$1" "$2" |
@@ -41,7 +41,7 @@ good_again()
 # Options of bfm start
 options=
 
-# fails_start PLACE DEED TEXT: the start is refused with the error.
+# fails_start PLACE CASE TEXT: the start is refused with the error.
 fails_start()
 {
 	image "$1" "$2" && gives 1 "$3" bfm start $options /tmp/bad && shows stopped "$3" && return
@@ -55,7 +55,7 @@ pull()
 	"$bin/cpuid" $trigger 0 "$last" ${1:+"$1"}
 }
 
-# fails_later PLACE DEED TEXT: it starts, fails when triggered, on the last CPU, and all become
+# fails_later PLACE CASE TEXT: it starts, fails when triggered, on the last CPU, and all become
 # bare. With from=kernel, the kernel pulls the trigger.
 fails_later()
 {
@@ -66,7 +66,7 @@ fails_later()
 	return 1
 }
 
-# does_no_harm PLACE DEED: all goes on.
+# does_no_harm PLACE CASE: all goes on.
 does_no_harm()
 {
 	image "$1" "$2" && start /tmp/bad && pull && all_guests && stop && return
@@ -75,7 +75,7 @@ does_no_harm()
 	return 1
 }
 
-# fails_stop DEED TEXT: it starts, and does its deed in place of giving a CPU back.
+# fails_stop CASE TEXT: it starts, and misbehaves in place of giving a CPU back.
 fails_stop()
 {
 	image stop "$1" && start $options /tmp/bad || return 1

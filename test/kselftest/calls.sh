@@ -18,7 +18,7 @@ end_of()
 # On every CPU all checks held.
 verdicts()
 {
-	"$bin/ask" || { bfm dump | grep '^verify: ' | tail -n 20; bfm status; return 1; }
+	"$bin/run-verdict" || { bfm dump | grep '^verify: ' | tail -n 20; bfm status; return 1; }
 }
 
 # What the extension said that it would print, it has printed since this start, and nothing that it
@@ -47,7 +47,7 @@ printed()
 
 failed_with()
 {
-	"$bin/ask" end
+	"$bin/run-verdict" end
 	wait_for failed && says "$1"
 }
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An extension that misbehaves takes nothing with it: Linux goes on, on bare CPUs, bfm says what
-# happened, and the next start works. Places and deeds: test/ext/misbehave.c; what must come of
+# happened, and the next start works. Places and cases: test/ext/misbehave.c; what must come of
 # them: docs/abi/callbacks.md.
 . ./tap.sh
 . ./bad.sh
 
 verdict=0x4000f00d
 
-# outcome PLACE DEED ERROR|OK [VECTOR]
+# outcome PLACE CASE ERROR|OK [VECTOR]
 outcome()
 {
-	place=$1 deed=$2
+	place=$1 name=$2
 	shift 2
 	case $place,$1 in
-	*,OK) does_no_harm "$place" "$deed" ;;
-	*later,*) fails_later "$place" "$deed" "$(text "$@")" ;;
-	*) fails_start "$place" "$deed" "$(text "$@")" ;;
+	*,OK) does_no_harm "$place" "$name" ;;
+	*later,*) fails_later "$place" "$name" "$(text "$@")" ;;
+	*) fails_start "$place" "$name" "$(text "$@")" ;;
 	esac && good_again
 }
 
@@ -39,7 +39,7 @@ sweep()
 	[ $((0x$1)) -gt 100 ] && [ $((0x$2)) = 0 ] || { bfm dump | grep -A 1 '^verify'; return 1; }
 }
 
-# place:deed:outcome[:vector]
+# place:case:outcome[:vector]
 calls="
 start:exit:EXT_EXIT bootstrap:exit:EXT_EXIT last:exit:EXT_EXIT first:exit:EXT_EXIT
 later:exit:EXT_EXIT
@@ -76,7 +76,7 @@ else
 fi
 
 # All of it takes 4 CPUs and 4 minutes; with one CPU bootstrap and last are the same place.
-instructions=$("$bin/deeds" | tr ' ' :)
+instructions=$("$bin/insn-cases" | tr ' ' :)
 [ "$last" != 0 ] || {
 	calls=$(echo $calls | tr ' ' '\n' | grep -v ^bootstrap:)
 	instructions=$(echo "$instructions" | grep -E '^(ud2|recursion|read_kernel):')
@@ -98,8 +98,8 @@ t "every instruction in an exit" sweep
 for row in $calls; do
 	t "$(echo "$row" | tr : ' ')" outcome $(echo "$row" | tr : ' ')
 done
-for deed in $instructions; do
-	t "${deed%:*}" faults $(echo "$deed" | tr : ' ')
+for name in $instructions; do
+	t "${name%:*}" faults $(echo "$name" | tr : ' ')
 done
 t "_start refuses" outcome unregistered n EXT_EXIT
 t "no bootstrap callback" outcome unregistered b EXT_NO_BOOTSTRAP

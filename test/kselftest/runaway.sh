@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A callback that does not come to its end is ended by another CPU: Linux goes on, all CPUs become
-# bare, bfm says what happened, and the next start works. Places and deeds: test/ext/misbehave.c.
+# bare, bfm says what happened, and the next start works. Places and cases: test/ext/misbehave.c.
 . ./tap.sh
 . ./bad.sh
 
 overdue=$(text EXT_OVERDUE)
 options="--watchdog 500ms"
 
-# contained_start PLACE DEED: the start is undone.
+# contained_start PLACE CASE: the start is undone.
 contained_start()
 {
 	fails_start "$1" "$2" "$overdue" && good_again
 }
 
-# contained PLACE DEED: it starts, and ends on the last CPU when triggered.
+# contained PLACE CASE: it starts, and ends on the last CPU when triggered.
 contained()
 {
 	fails_later "$1" "$2" "$overdue" && good_again

@@ -13,7 +13,7 @@ each=$((total / $(cpus) / batch)) # batches on each CPU
 
 calls()
 {
-	sum=$("$bin/everywhere" $leaf 0 $each)
+	sum=$("$bin/cpuid-all" $leaf 0 $each)
 	echo "$sum calls"
 	[ "$sum" = $((each * batch * $(cpus))) ]
 }

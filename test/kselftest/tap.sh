@@ -197,7 +197,7 @@ patched()
 		dd of="$4" bs=1 seek="$offset" conv=notrunc 2>/dev/null
 }
 
-# What the extension has checked in ring 3 (test/ext/verify.h) was as it should be.
+# What the extension has checked in ring 3 (test/ext/lib/verify.h) was as it should be.
 verified()
 {
 	set -- $("$bin/cpuid" 0x4000f00d)

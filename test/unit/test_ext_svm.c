@@ -292,14 +292,14 @@ START_TEST(the_rest_ends_the_run)
 	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x400"));
 	ck_assert_int_eq(exit_with(SVM_EXIT_INVALID), EXITED);
 	fake.text[0] = 0;
-	ck_assert_int_eq(fake_run(on_fail, 0x20000000E, 0x1234), EXITED);
+	ck_assert_int_eq(fake_run(default_fail, 0x20000000E, 0x1234), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "vector 14, error code 0x2, address 0x1234"));
 }
 END_TEST
 
 static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
 {
-	on_bootstrap(ppid);
+	default_bootstrap(ppid);
 }
 
 /* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */

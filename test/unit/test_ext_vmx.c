@@ -420,7 +420,7 @@ END_TEST
 
 static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
 {
-	on_bootstrap(ppid);
+	default_bootstrap(ppid);
 }
 
 /* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */

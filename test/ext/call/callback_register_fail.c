@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* register_fail: what is registered is called for a fault of the extension, and may end it. */
-#define CALL callback_register_fail
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "register.h"
 
@@ -26,9 +25,9 @@ static void ours(uint64_t error_and_vector, uint64_t address)
 static void started(void)
 {
 	registers_once((uint64_t)ours);
-	VERIFY_STATUS(mk1_callback_register_bootstrap(MK1_HANDLE, (uint64_t)around_bootstrap),
+	VERIFY_STATUS(mk1_callback_register_bootstrap(MK1_HANDLE, (uint64_t)hooked_bootstrap),
 		      MK1_SUCCESS);
-	VERIFY_STATUS(mk1_callback_register_vmexit(MK1_HANDLE, (uint64_t)around_vmexit),
+	VERIFY_STATUS(mk1_callback_register_vmexit(MK1_HANDLE, (uint64_t)hooked_vmexit),
 		      MK1_SUCCESS);
 }
 
@@ -47,7 +46,8 @@ static void test(void)
 	UNREACHED("a division by 0 came back");
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_callback_register_fail,
 	.own_callbacks = true,
 	.started = started,
 	.exit = test,

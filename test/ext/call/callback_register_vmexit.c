@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* register_vmexit: what is registered is called, for every exit. */
-#define CALL callback_register_vmexit
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "register.h"
 
@@ -10,13 +9,13 @@ static uint64_t called;
 static void ours(uint64_t vsid, uint64_t reason)
 {
 	called++;
-	around_vmexit(vsid, reason);
+	hooked_vmexit(vsid, reason);
 }
 
 static void started(void)
 {
 	registers_once((uint64_t)ours);
-	VERIFY_STATUS(mk1_callback_register_bootstrap(MK1_HANDLE, (uint64_t)around_bootstrap),
+	VERIFY_STATUS(mk1_callback_register_bootstrap(MK1_HANDLE, (uint64_t)hooked_bootstrap),
 		      MK1_SUCCESS);
 }
 
@@ -24,10 +23,11 @@ static void test(void)
 {
 	VERIFY(called);
 	refuses_what_is_no_code();
-	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, (uint64_t)around_vmexit);
+	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, (uint64_t)hooked_vmexit);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_callback_register_vmexit,
 	.own_callbacks = true,
 	.started = started,
 	.exit = test,

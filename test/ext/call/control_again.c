@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* again: the instruction that faulted is executed once more, with all registers as they were. */
-#define CALL control_again
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static const uint64_t spa = BF_PAGE_SIZE;
 static uint64_t faults;
@@ -65,7 +64,8 @@ static void end(void)
 	GIVES(MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_control_again,
 	.fault = fault,
 	.exit = test,
 	.end = end,

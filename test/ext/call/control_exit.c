@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* exit, in an exit of the guest: the end of the extension, which the asker looks at. */
-#define CALL control_exit
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void end(void)
 {
 	GIVES(MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_control_exit,
 	.end = end,
 };

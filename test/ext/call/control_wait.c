@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* wait: it ends _start, as anybody sees who is a guest then. In a callback it is a failure. */
-#define CALL control_wait
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void end(void)
 {
 	GIVES(MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_control_wait,
 	.end = end,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_huge_pool: each allocation. */
-#define CALL debug_dump_huge_pool
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -20,7 +19,8 @@ static void nothing_yet(void)
 	GIVES(MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_huge_pool,
 	.unopened = nothing_yet,
 	.exit = test,
 };

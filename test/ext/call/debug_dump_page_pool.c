@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_page_pool: how many pages are taken. */
-#define CALL debug_dump_page_pool
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void print(void)
 {
@@ -9,7 +8,8 @@ static void print(void)
 	GIVES(MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_page_pool,
 	.unopened = print,
 	.exit = print,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_vm: a line on a VM. */
-#define CALL debug_dump_vm
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void started(void)
 {
@@ -28,7 +27,8 @@ static void test(void)
 	GIVES(MK1_INVALID_INPUT_REG(0), s.vmid);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_vm,
 	.started = started,
 	.exit = test,
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_vmexit_log: the last exits of a PP. */
-#define CALL debug_dump_vmexit_log
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
 
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -21,6 +20,7 @@ static void test(void)
 	REFUSES_IDS(0, 0);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_vmexit_log,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_vp: a line on a VP. */
-#define CALL debug_dump_vp
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -22,7 +21,8 @@ static void nothing_yet(void)
 	GIVES(MK1_INVALID_INPUT_REG(0), 0);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_vp,
 	.started = nothing_yet,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* dump_vs: what a VS is, and the state of one that is this PP's. */
-#define CALL debug_dump_vs
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -33,7 +32,8 @@ static void nothing_yet(void)
 	GIVES(MK1_INVALID_INPUT_REG(0), 0);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_dump_vs,
 	.started = nothing_yet,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* out: two values, in hex. */
-#define CALL debug_out
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void print(void)
 {
@@ -11,7 +10,8 @@ static void print(void)
 	GIVES(MK1_SUCCESS, 0, ~0ULL);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_out,
 	.unopened = print,
 	.started = print,
 	.bootstrap = print,

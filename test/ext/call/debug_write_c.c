@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* write_c: the low 8 bits, as a character. */
-#define CALL debug_write_c
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void print(void)
 {
@@ -12,7 +11,8 @@ static void print(void)
 		GIVES(MK1_SUCCESS, (uint8_t)text[i] | 0xFEDCBA9876543200);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_write_c,
 	.unopened = print,
 	.exit = print,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* write_str: text of the extension's own, and nothing else. */
-#define CALL debug_write_str
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #define IMAGE_END (MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE)
 
@@ -99,7 +98,8 @@ static void test(void)
 	refuses(va);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_debug_write_str,
 	.unopened = print,
 	.exit = test,
 };

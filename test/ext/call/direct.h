@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the tests of the direct map share: a word in the second page of memory, which Linux does not
- * use, and a fail callback that maps the page again. Included behind call.h.
+ * use, and a fail callback that maps the page again.
  */
 #ifndef TEST_EXT_CALL_DIRECT_H
 #define TEST_EXT_CALL_DIRECT_H
+
+#include "test/ext/lib/call.h"
 
 #define DIRECT_SPA 0x1000ULL
 #define DIRECT_VA (MK1_DIRECT_MAP_BASE + DIRECT_SPA)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* close_handle: what takes a handle is refused from then on. */
-#define CALL handle_close_handle
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void unopened(void)
 {
@@ -19,6 +18,7 @@ static void unopened(void)
 	GIVES(MK1_SUCCESS, handle);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_handle_close_handle,
 	.unopened = unopened,
 };

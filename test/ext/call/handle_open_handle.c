@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* open_handle: one specification, one handle. */
-#define CALL handle_open_handle
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void refuses_other_specifications(void)
 {
@@ -38,7 +37,8 @@ static void unopened(void)
 	VERIFY_STATUS(mk1_handle_close_handle(MK1_HANDLE), MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_handle_open_handle,
 	.unopened = unopened,
 	.started = opened,
 	.exit = opened,

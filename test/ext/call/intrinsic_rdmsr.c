@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* rdmsr: what the policy lets an extension know. */
-#define CALL intrinsic_rdmsr
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "msrs.h"
 
@@ -60,7 +59,8 @@ static void test(void)
 	VERIFY((uint8_t)out[0] == 6 && (uint8_t)(out[0] >> 24) == 0);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_intrinsic_rdmsr,
 	.started = test,
 	.exit = test,
 	/* REG1: QEMU reads any MSR */

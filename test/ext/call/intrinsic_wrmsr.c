@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* wrmsr: nothing that root mode, or Linux, depends on. */
-#define CALL intrinsic_wrmsr
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "msrs.h"
 
@@ -83,7 +82,8 @@ static void test(void)
 	VERIFY(tsc_aux() == old);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_intrinsic_wrmsr,
 	.started = test,
 	.exit = test,
 	/* REG1: QEMU writes any value */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* alloc_huge: contiguous zeroed memory, in whole pages. */
-#define CALL mem_alloc_huge
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #define MANY 1024
 
@@ -62,7 +61,8 @@ static void test(void)
 	give_back(alloc(1));
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_mem_alloc_huge,
 	.started = test,
 	.bootstrap = test,
 	.exit = test,

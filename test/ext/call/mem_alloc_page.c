@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* alloc_page: a zeroed page of its own, at its place in the window. */
-#define CALL mem_alloc_page
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static bool is_zero(const uint64_t *page)
 {
@@ -48,7 +47,8 @@ static void test(void)
 	give_back(alloc());
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_mem_alloc_page,
 	.started = test,
 	.bootstrap = test,
 	.exit = test,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* free_huge: what alloc_huge gave, as a whole and once. */
-#define CALL mem_free_huge
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "memory.h"
 
@@ -30,7 +29,8 @@ static void test(void)
 	read_freed(va + 2 * BF_PAGE_SIZE);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_mem_free_huge,
 	.exit = test,
 	.fault = freed_fault,
 	/* UNKNOWN: if another PP stays in its extension for a second, and then memory is lost */

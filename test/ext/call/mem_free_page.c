@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* free_page: a page that alloc_page gave, once. */
-#define CALL mem_free_page
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "memory.h"
 
@@ -27,7 +26,8 @@ static void test(void)
 	read_freed(va);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_mem_free_page,
 	.exit = test,
 	.fault = freed_fault,
 	/* UNKNOWN: if another PP stays in its extension for a second, and then memory is lost */

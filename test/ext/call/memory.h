@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of free_page and free_huge share. Included behind call.h. */
+/* What the tests of free_page and free_huge share. */
 #ifndef TEST_EXT_CALL_MEMORY_H
 #define TEST_EXT_CALL_MEMORY_H
+
+#include "test/ext/lib/call.h"
 
 static volatile uint64_t freed; /* an address that is to fault; the fail callback reads it */
 

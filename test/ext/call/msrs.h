@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The list of abi/mk1_msrs.h for the tests of rdmsr and wrmsr. Included behind call.h. */
+/* The list of abi/mk1_msrs.h for the tests of rdmsr and wrmsr. */
 #ifndef TEST_EXT_CALL_MSRS_H
 #define TEST_EXT_CALL_MSRS_H
+
+#include "test/ext/lib/call.h"
 
 #include <abi/mk1_msrs.h>
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of the three calls that register a callback share. Included behind call.h. */
+/* What the tests of the three calls that register a callback share. */
 #ifndef TEST_EXT_CALL_REGISTER_H
 #define TEST_EXT_CALL_REGISTER_H
+
+#include "test/ext/lib/call.h"
 
 /* Only what the extension may execute can be a callback; that comes before anything else. */
 static inline void refuses_what_is_no_code(void)
@@ -23,7 +25,7 @@ static inline void refuses_what_is_no_code(void)
 					0xFFFFFFFF81000000,
 					~0ULL };
 	static uint64_t data = 1;
-	uint64_t local = 0, code = (uint64_t)around_vmexit;
+	uint64_t local = 0, code = (uint64_t)hooked_vmexit;
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, bad[i]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* create_vm: ids are given lowest first, until there are none. */
-#define CALL vm_create_vm
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #define MANY 1024
 
@@ -31,7 +30,8 @@ static void test(void)
 		VERIFY_STATUS(mk1_vm_destroy_vm(MK1_HANDLE, first + count), MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vm_create_vm,
 	.started = test,
 	.bootstrap = test,
 	.exit = test,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* destroy_vm: not the root VM, nor one that is in use. */
-#define CALL vm_destroy_vm
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -30,6 +29,7 @@ static void test(void)
 	REFUSES_IDS(1, MK1_HANDLE);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vm_destroy_vm,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* map_direct: any memory but the hypervisor's, at its place in the direct map of a VM. */
-#define CALL vm_map_direct
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "direct.h"
 
@@ -124,7 +123,8 @@ static void test_root_vm(void)
 	VERIFY(!is_mapped(DIRECT_VA));
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vm_map_direct,
 	.started = test_root_vm,
 	.bootstrap = test_root_vm,
 	.exit = test,

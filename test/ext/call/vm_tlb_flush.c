@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* tlb_flush of a VM: what this PP has cached of the guest's translations. */
-#define CALL vm_tlb_flush
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -24,7 +23,8 @@ static void bootstrap(void)
 	GIVES(MK1_SUCCESS, MK1_HANDLE, MK1_ROOT_VMID);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vm_tlb_flush,
 	.started = bootstrap,
 	.bootstrap = bootstrap,
 	.exit = test,

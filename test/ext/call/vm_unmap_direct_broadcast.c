@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* unmap_direct_broadcast: the same as unmap_direct, on every PP. */
-#define CALL vm_unmap_direct_broadcast
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #include "direct.h"
 
@@ -19,7 +18,8 @@ static void test(void)
 	VERIFY(gone || mk1_tls_ppid() == 0);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vm_unmap_direct_broadcast,
 	.exit = test,
 	.fault = direct_fault,
 	/* UNKNOWN: if another PP stays in its extension for a second, and then memory is lost */

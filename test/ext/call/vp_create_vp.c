@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* create_vp: in a VM, lowest id first, until there are none. */
-#define CALL vp_create_vp
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 #define MANY 0x10000
 
@@ -32,6 +31,7 @@ static void test(void)
 	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, vmid);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vp_create_vp,
 	.exit = test,
 };

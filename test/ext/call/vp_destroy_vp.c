@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* destroy_vp: not while it is active, nor while it has VSs. */
-#define CALL vp_destroy_vp
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -30,6 +29,7 @@ static void test(void)
 	VERIFY_STATUS(mk1_vm_destroy_vm(MK1_HANDLE, s.vmid), MK1_SUCCESS);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vp_destroy_vp,
 	.exit = test,
 };

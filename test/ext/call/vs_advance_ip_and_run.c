@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* advance_ip_and_run: what is active steps over its instruction, then the VS that is named runs. */
-#define CALL vs_advance_ip_and_run
-#include "call.h"
+#include "test/ext/lib/call.h"
 
-#include "triple.h"
+#include "vs_ids.h"
 
 static void nothing_active(void)
 {
@@ -18,7 +17,7 @@ static void test(void)
 {
 	struct second s = make_second();
 
-	refuses_triples(s);
+	refuses_wrong_ids(s);
 	drop_second(s);
 	mk1_set_rcx(STEP_VERDICT);
 	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH16 | MK1_ROOT_VMID, HIGH16 | mk1_tls_vpid(),
@@ -26,7 +25,8 @@ static void test(void)
 	UNREACHED("advance_ip_and_run came back");
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_advance_ip_and_run,
 	.bootstrap = nothing_active,
 	.exit = test,
 };

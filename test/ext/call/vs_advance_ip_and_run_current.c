@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* advance_ip_and_run_current: the guest goes on behind the instruction that exited. */
-#define CALL vs_advance_ip_and_run_current
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void nothing_active(void)
 {
@@ -15,7 +14,8 @@ static void test(void)
 	UNREACHED("advance_ip_and_run_current came back");
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_advance_ip_and_run_current,
 	.bootstrap = nothing_active,
 	.exit = test,
 };

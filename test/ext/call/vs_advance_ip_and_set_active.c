@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* advance_ip_and_set_active: what was active steps over its instruction, then another VS is. */
-#define CALL vs_advance_ip_and_set_active
-#include "call.h"
+#include "test/ext/lib/call.h"
 
-#include "triple.h"
+#include "vs_ids.h"
 
 static void nothing_active(void)
 {
@@ -19,7 +18,7 @@ static void test(void)
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid();
 	struct second s = make_second();
 
-	refuses_triples(s);
+	refuses_wrong_ids(s);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, s.vsid, REG(rip), 0x1000), MK1_SUCCESS);
 	GIVES(MK1_SUCCESS, MK1_HANDLE, HIGH16 | s.vmid, HIGH16 | s.vpid, HIGH16 | s.vsid);
 	VERIFY(is_active(s.vmid, s.vpid, s.vsid));
@@ -37,7 +36,8 @@ static void test(void)
 	UNREACHED("run_current came back");
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_advance_ip_and_set_active,
 	.bootstrap = nothing_active,
 	.exit = test,
 };

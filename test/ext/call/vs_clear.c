@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* clear: nothing of a VS changes, but that the CPU looks at all of it again. */
-#define CALL vs_clear
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -29,6 +28,7 @@ static void test(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_clear,
 	.exit = test,
 };

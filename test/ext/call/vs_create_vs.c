@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* create_vs: of a VP, for a PP, lowest id first, as long as there is memory. */
-#define CALL vs_create_vs
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -41,7 +40,8 @@ static void test(void)
 	GIVES(MK1_INVALID_INPUT_REG(1), MK1_HANDLE, vpid, ppid);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_create_vs,
 	.bootstrap = test,
 	.exit = test,
 };

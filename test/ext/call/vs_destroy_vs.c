@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* destroy_vs: not while it is active. */
-#define CALL vs_destroy_vs
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -42,7 +41,8 @@ static void bootstrap(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_destroy_vs,
 	.bootstrap = bootstrap,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* migrate: to another PP, or this one; not Linux's, not what is active. */
-#define CALL vs_migrate
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -32,6 +31,7 @@ static void test(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_migrate,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* promote: refused here for all but Linux in its kernel. That it works, every stop shows. */
-#define CALL vs_promote
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void refuses_second(void)
 {
@@ -41,7 +40,8 @@ static void too_early(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_promote,
 	.started = too_early,
 	.bootstrap = refuses_second,
 	.exit = test,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* vs_read: a register, by its number. All of them: test/ext/registers.c. */
-#define CALL vs_read
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -33,6 +32,7 @@ static void test(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_read,
 	.exit = test,
 };

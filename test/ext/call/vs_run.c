@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* run: the VS that is named becomes active, and its guest goes on where it was. */
-#define CALL vs_run
-#include "call.h"
+#include "test/ext/lib/call.h"
 
-#include "triple.h"
+#include "vs_ids.h"
 
 static struct second second;
 static uint64_t rbx;
@@ -20,7 +19,7 @@ static void test(void)
 		return;
 	}
 	second = make_second();
-	refuses_triples(second);
+	refuses_wrong_ids(second);
 	mk1_set_rcx(1);
 	rbx = mk1_rbx();
 	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, second.vmid, second.vpid, second.vsid),
@@ -41,7 +40,8 @@ static void too_early(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_run,
 	.started = too_early,
 	.exit = test,
 };

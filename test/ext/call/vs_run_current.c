@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* run_current: the guest executes the instruction that exited again. */
-#define CALL vs_run_current
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void nothing_active(void)
 {
@@ -18,7 +17,8 @@ static void test(void)
 	}
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_run_current,
 	.bootstrap = nothing_active,
 	.exit = test,
 };

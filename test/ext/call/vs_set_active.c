@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* set_active: the ids and the general registers of the ABI page become those of the VS. */
-#define CALL vs_set_active
-#include "call.h"
+#include "test/ext/lib/call.h"
 
-#include "triple.h"
+#include "vs_ids.h"
 
 static void test(void)
 {
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid(), rbx = mk1_rbx(), r15 = mk1_r15();
 	struct second s = make_second();
 
-	refuses_triples(s);
+	refuses_wrong_ids(s);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, s.vsid, REG(cr8), 16), MK1_SUCCESS);
 	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE, s.vmid, s.vpid, s.vsid);
 	VERIFY(is_active(MK1_ROOT_VMID, vpid, vsid));
@@ -35,6 +34,7 @@ static void test(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_set_active,
 	.exit = test,
 };

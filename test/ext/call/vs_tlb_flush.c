@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* tlb_flush of a VS: of any page but the first. */
-#define CALL vs_tlb_flush
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 static void test(void)
 {
@@ -30,6 +29,7 @@ static void test(void)
 	drop_second(s);
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_tlb_flush,
 	.exit = test,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* vs_write: a register, by its number. All of them: test/ext/registers.c. */
-#define CALL vs_write
-#include "call.h"
+#include "test/ext/lib/call.h"
 
 /* Refused, and the register is what it was. */
 static void refuses(uint64_t wanted, uint64_t vsid, uint64_t reg, uint64_t value)
@@ -50,6 +49,7 @@ static void test(void)
 	UNREACHED("run_current came back");
 }
 
-static const struct hooks hooks = {
+const struct call_test call_test = {
+	.call = CALL_vs_write,
 	.exit = test,
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Instructions that an extension should not execute, and the exception that is their outcome, or
- * NONE where the instruction does no harm. misbehave.c executes them, kselftest/src/deeds.c lists
- * them.
+ * NONE where the instruction does no harm. misbehave.c executes them, kselftest/src/insn-cases.c
+ * lists them.
  */
-#ifndef TEST_EXT_DEEDS_H
-#define TEST_EXT_DEEDS_H
+#ifndef TEST_EXT_INSN_CASES_H
+#define TEST_EXT_INSN_CASES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,7 +65,7 @@
  * WBINVD and INVD, which it executes in ring 3, INTO, which it has in 64-bit mode, and MOV to CS
  * and PUSH to an address that is not canonical, which it answers with #GP in place of #UD and #SS.
  */
-#define DEEDS(X) \
+#define INSN_CASES(X) \
 	/* memory */ \
 	X(read_null, "mov 0, %eax", PF, PF) \
 	X(write_null, "movl $1, 0", PF, PF) \
@@ -177,8 +177,8 @@
 	X(lldt, "lldt %ax", GP, GP) \
 	X(ltr, "ltr %ax", GP, GP) \
 	X(invlpg, "invlpg (%rsp)", GP, GP) \
-	X(xsetbv, "xor %ecx, %ecx\n\txgetbv\n\txsetbv", deeds_osxsave() ? GP : UD, \
-	  deeds_osxsave() ? GP : UD) \
+	X(xsetbv, "xor %ecx, %ecx\n\txgetbv\n\txsetbv", insn_osxsave() ? GP : UD, \
+	  insn_osxsave() ? GP : UD) \
 	X(monitor, "mov %rsp, %rax\n\txor %ecx, %ecx\n\txor %edx, %edx\n\tmonitor", UD, UD) \
 	X(mwait, "xor %eax, %eax\n\txor %ecx, %ecx\n\tmwait", UD, UD) \
 	/* FPU; FSGSBASE is off */ \
@@ -186,8 +186,8 @@
 	X(fwait, "fwait", NONE, NONE) \
 	X(mmx, KEEP_FX("pxor %mm0, %mm0"), NONE, NONE) \
 	X(sse, KEEP_FX("pxor %xmm0, %xmm0"), NONE, NONE) \
-	X(avx, KEEP_X("vpxor %xmm0, %xmm0, %xmm0"), deeds_avx() ? NONE : UD, \
-	  deeds_avx() ? NONE : UD) \
+	X(avx, KEEP_X("vpxor %xmm0, %xmm0, %xmm0"), insn_avx() ? NONE : UD, \
+	  insn_avx() ? NONE : UD) \
 	X(wrfsbase, "wrfsbase %rax", UD, UD) \
 	X(wrgsbase, "wrgsbase %rax", UD, UD) \
 	/* virtualisation */ \
@@ -195,8 +195,8 @@
 	X(vmload, "xor %eax, %eax\n\tvmload", GP, UD) \
 	X(stgi, "stgi", GP, UD) \
 	X(clgi, "clgi", GP, UD) \
-	X(vmmcall, "vmmcall", deeds_kvm() ? NONE : UD, deeds_kvm() ? UD_OR_GP : UD) \
-	X(vmcall, "vmcall", deeds_kvm() ? UD_OR_GP : UD, deeds_kvm() ? NONE : GP) \
+	X(vmmcall, "vmmcall", insn_kvm() ? NONE : UD, insn_kvm() ? UD_OR_GP : UD) \
+	X(vmcall, "vmcall", insn_kvm() ? UD_OR_GP : UD, insn_kvm() ? NONE : GP) \
 	X(vmlaunch, "vmlaunch", UD, GP) \
 	X(vmread, "vmread %rax, %rcx", UD, GP) \
 	X(vmxoff, "vmxoff", UD, GP) \
@@ -204,24 +204,24 @@
 	/* questions */ \
 	X(cpuid, "mov %rbx, %rsi\n\txor %eax, %eax\n\tcpuid\n\tmov %rsi, %rbx", NONE, NONE) \
 	X(rdtsc, "rdtsc", NONE, NONE) \
-	X(xgetbv, "xor %ecx, %ecx\n\txgetbv", deeds_osxsave() ? NONE : UD, \
-	  deeds_osxsave() ? NONE : UD) \
+	X(xgetbv, "xor %ecx, %ecx\n\txgetbv", insn_osxsave() ? NONE : UD, \
+	  insn_osxsave() ? NONE : UD) \
 	X(lar, "mov $0x10, %eax\n\tlar %eax, %ecx", NONE, NONE) \
 	X(lsl, "mov $0x30, %eax\n\tlsl %eax, %ecx", NONE, NONE) \
 	X(verr, "mov $0x18, %eax\n\tverr %ax\n\tverw %ax", NONE, NONE) \
-	X(sgdt, "sgdt -16(%rsp)", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE) \
-	X(sidt, "sidt -16(%rsp)", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE) \
-	X(str, "str %eax", deeds_umip() ? GP : NONE, deeds_umip() ? GP : NONE)
+	X(sgdt, "sgdt -16(%rsp)", insn_umip() ? GP : NONE, insn_umip() ? GP : NONE) \
+	X(sidt, "sidt -16(%rsp)", insn_umip() ? GP : NONE, insn_umip() ? GP : NONE) \
+	X(str, "str %eax", insn_umip() ? GP : NONE, insn_umip() ? GP : NONE)
 // clang-format on
 
-static inline bool deeds_expected(uint64_t wanted, uint64_t vector)
+static inline bool insn_expected(uint64_t wanted, uint64_t vector)
 {
 	if (wanted & 0x100)
 		return vector == (wanted >> 4 & 0xF) || vector == (wanted & 0xF);
 	return vector == wanted;
 }
 
-static inline void deeds_cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c)
+static inline void insn_cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c)
 {
 	uint32_t d;
 
@@ -230,11 +230,11 @@ static inline void deeds_cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t
 	__asm__ volatile("cpuid" : "+a"(*a), "=b"(*b), "+c"(*c), "=d"(d));
 }
 
-static inline bool deeds_intel(void)
+static inline bool insn_intel(void)
 {
 	uint32_t a, b, c;
 
-	deeds_cpuid(0, &a, &b, &c);
+	insn_cpuid(0, &a, &b, &c);
 	return b == 0x756E6547; /* "Genu" */
 }
 
@@ -242,49 +242,49 @@ static inline bool deeds_intel(void)
  * A KVM below answers hypercalls from ring 3, too: with an error. The other vendor's instruction it
  * tries to replace.
  */
-static inline bool deeds_kvm(void)
+static inline bool insn_kvm(void)
 {
 	uint32_t a, b, c;
 
-	deeds_cpuid(1, &a, &b, &c);
+	insn_cpuid(1, &a, &b, &c);
 	if (!(c >> 31))
 		return false;
 	for (uint32_t leaf = 0x40000000; leaf < 0x40010000; leaf += 0x100) {
-		deeds_cpuid(leaf, &a, &b, &c);
+		insn_cpuid(leaf, &a, &b, &c);
 		if (b == 0x4B4D564B) /* "KVMK" */
 			return true;
 	}
 	return false;
 }
 
-static inline bool deeds_osxsave(void)
+static inline bool insn_osxsave(void)
 {
 	uint32_t a, b, c;
 
-	deeds_cpuid(1, &a, &b, &c);
+	insn_cpuid(1, &a, &b, &c);
 	return c >> 27 & 1;
 }
 
 /* Extensions run with the guest's XCR0. */
-static inline bool deeds_avx(void)
+static inline bool insn_avx(void)
 {
 	uint32_t a, b, c, d;
 
-	deeds_cpuid(1, &a, &b, &c);
-	if (!(c >> 28 & 1) || !deeds_osxsave())
+	insn_cpuid(1, &a, &b, &c);
+	if (!(c >> 28 & 1) || !insn_osxsave())
 		return false;
 	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
 	return (a & 6) == 6;
 }
 
-static inline bool deeds_umip(void)
+static inline bool insn_umip(void)
 {
 	uint32_t a, b, c;
 
-	deeds_cpuid(0, &a, &b, &c);
+	insn_cpuid(0, &a, &b, &c);
 	if (a < 7)
 		return false;
-	deeds_cpuid(7, &a, &b, &c);
+	insn_cpuid(7, &a, &b, &c);
 	return c >> 2 & 1;
 }
 

@@ -1,71 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A test of one call of Mk#1: the default extension, and a test around it. The file of a test
- * defines CALL, the name of the call in abi/mk1.h, includes this one, and ends with its hooks.
- *
- * test/kselftest/src/ask.c asks, on one CPU after the other: no two PPs are in a test at a time.
- *
- * For every call, this file tests that it takes an open handle only, if it takes one, that its
- * number is exact, that each of its errors occurs in the test and no other, that registers that are
- * not results stay as they are, and that a call which fails changes neither these nor the ABI page.
- */
-#ifndef TEST_EXT_CALL_H
-#define TEST_EXT_CALL_H
-
-#include <abi/layout.h>
-#include <ext/libext/libext.h>
-
-#define STEP_VERDICT 0xFE
-#define STEP_END 0xFF
-
-static int call_unopened(uint64_t specs);
-static int call_started(void);
-static void call_bootstrap(uint64_t ppid);
-static void call_exit(uint64_t vsid, uint64_t reason);
-static void call_fault(uint64_t error_and_vector, uint64_t address);
-static bool call_registers(char which);
-
-#define AROUND_START call_unopened
-#define AROUND_STARTED call_started
-#define AROUND_BOOTSTRAP call_bootstrap
-#define AROUND_VMEXIT call_exit
-#define AROUND_FAIL call_fault
-#define AROUND_REGISTER call_registers
-#include <abi/mk1_regs_amd.h>
-#include <abi/mk1_regs_intel.h>
-#include <bsl/string.h>
-
-#include "../around.h"
-#include "../verify.h"
-
-struct hooks {
-	void (*unopened)(void); /* in _start, before anything else */
-	void (*started)(void); /* in _start, when the default extension is done with it */
-	void (*bootstrap)(void); /* on every PP, before it becomes a guest */
-	/*
-	 * In the exit of CPUID with VERIFY_LEAF in EAX and a step in ECX, which is 0 when somebody
-	 * asks. When this returns, the guest goes on with the next instruction, which is a CPUID
-	 * again, and that asks for the verdict.
-	 */
-	void (*exit)(void);
-	void (*end)(void); /* in the exit with STEP_END: it need not come back */
-	mk1_fail_fn *fault; /* the fail callback */
-	bool own_callbacks; /* the test registers the three callbacks itself, in started */
-	/* Errors of the list that not every machine has a way to provoke; NULL: none. */
-	const char *maybe;
-};
-
-static const struct hooks hooks;
-
-/* A register that both vendors have. */
-#define REG(name) (is_svm ? (uint64_t)MK1_AMD_##name : (uint64_t)MK1_INTEL_##name)
-
-/* A place that is reached only if what is before it did not do what it should. */
-#define UNREACHED(what) ((void)verify(false, __FILE__, __LINE__, what))
-
-/* What the upper bits of an argument of 16 or 32 bits may be. */
-#define HIGH16 0xFEDCBA9876540000
-#define HIGH32 0xFEDCBA9800000000
+#include "test/ext/lib/call.h"
 
 struct call {
 	uint64_t rax;
@@ -73,23 +7,18 @@ struct call {
 	const char *args, *errors;
 };
 
-/* call_vs_read and so on */
 #define CALL_ENTRY(op, idx, name, in, out, args, results, errors) \
-	__attribute__((unused)) static const struct call call_##name = { \
-		MK1_RAX(MK1_OP_##op, idx), in, out, args, errors \
-	};
-MK1_SYSCALLS(CALL_ENTRY)
+	{ MK1_RAX(MK1_OP_##op, idx), in, out, args, errors },
+static const struct call calls[NR_CALLS] = { MK1_SYSCALLS(CALL_ENTRY) };
 
-#define CALL_GLUE(prefix, name) prefix##name
-#define CALL_OF(name) CALL_GLUE(call_, name)
-#define tested CALL_OF(CALL)
+#define tested calls[call_test.call]
+
+uint64_t out[6];
+uint64_t call_next;
 
 /* --- the call itself -------------------------------------------------------------------------- */
 
 static const uint8_t reg_gpr[6] = { BF_RDI, BF_RSI, BF_RDX, BF_R10, BF_R8, BF_R9 };
-
-/* REG0 to REG5 after the last call. */
-static uint64_t out[6];
 
 /* SYSCALL with all registers as in gpr, in the order of enum bf_gpr; leaves them there. */
 __attribute__((naked, __noinline__)) static void syscall_with(uint64_t *gpr __attribute__((unused)))
@@ -115,13 +44,7 @@ __attribute__((naked, __noinline__)) static void syscall_with(uint64_t *gpr __at
 
 BF_STATIC_ASSERT(BF_GPR_RDI == 0x30 && BF_GPR_R15 == 0x70 && BF_GPR_R8 == 0x38, "order");
 
-/* The registers and ids in the ABI page, and what little is behind them. */
-struct abi_page {
-	uint64_t gpr[BF_NR_GPRS];
-	uint16_t ids[8];
-};
-
-static inline void read_abi_page(struct abi_page *page)
+void read_abi_page(struct abi_page *page)
 {
 	const uint8_t *fs_base;
 
@@ -130,8 +53,7 @@ static inline void read_abi_page(struct abi_page *page)
 	bsl_memcpy(page->ids, fs_base + MK1_TLS_EXTID, sizeof(page->ids));
 }
 
-/* Makes the call and looks at what it left of all registers; returns its status. */
-static inline uint64_t make_call(uint64_t rax, const uint64_t *args, const char *file, int line)
+uint64_t make_call(uint64_t rax, const uint64_t *args, const char *file, int line)
 {
 	uint64_t before[BF_NR_GPRS], after[BF_NR_GPRS];
 	struct abi_page page_before, page_after;
@@ -176,7 +98,7 @@ static const struct {
 static bool provoked[NR_ERRORS];
 
 /* Whether word is one of the words of list, which single spaces separate. */
-static inline bool has_word(const char *list, const char *word)
+static bool has_word(const char *list, const char *word)
 {
 	while (*list) {
 		size_t n = 0;
@@ -191,7 +113,7 @@ static inline bool has_word(const char *list, const char *word)
 	return false;
 }
 
-static inline bool gives(uint64_t wanted, const uint64_t *args, const char *file, int line)
+bool gives(uint64_t wanted, const uint64_t *args, const char *file, int line)
 {
 	uint64_t status = make_call(tested.rax, args, file, line);
 
@@ -205,14 +127,11 @@ static inline bool gives(uint64_t wanted, const uint64_t *args, const char *file
 	return verify_status(status, wanted, file, line, "the call");
 }
 
-/* The call, with these REG0.., answers with the status. Its results are in out[] then. */
-#define GIVES(wanted, ...) gives(wanted, (const uint64_t[6]){ __VA_ARGS__ }, __FILE__, __LINE__)
-
 /* Ids that stand for nothing: no test has so many VMs, VPs or VSs, unless it takes all of them. */
 static const uint16_t absent_ids[] = { 15,  16,	 17,  127,    128,    255,    256,   257,
 				       511, 512, 513, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF };
 
-static inline void refuses_ids(unsigned int reg, const uint64_t *args, const char *file, int line)
+void refuses_ids(unsigned int reg, const uint64_t *args, const char *file, int line)
 {
 	uint64_t with[6];
 
@@ -225,15 +144,12 @@ static inline void refuses_ids(unsigned int reg, const uint64_t *args, const cha
 	}
 }
 
-/* In REGn of these REG0.., each id that stands for nothing is refused, whatever is above it. */
-#define REFUSES_IDS(n, ...) refuses_ids(n, (const uint64_t[6]){ __VA_ARGS__ }, __FILE__, __LINE__)
-
 /* --- what is true of every call --------------------------------------------------------------- */
 
 /* Arguments that are nothing: what is wrong with the handle comes first. */
 #define NOTHING ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL
 
-static inline void test_handles(void)
+void test_handles(void)
 {
 	static const uint64_t handles[] = { 1, 0xFFFF, 1ULL << 32, 1ULL << 63, MK1_INVALID_HANDLE };
 
@@ -244,7 +160,7 @@ static inline void test_handles(void)
 }
 
 /* A flag, another magic, an opcode or index with the same low byte: none of them is the call. */
-static inline void test_number(void)
+static void test_number(void)
 {
 	static const uint64_t wrong[] = { 1ULL << 32, 1ULL << 47, 1ULL << 48, 1ULL << 63,
 					  1ULL << 24, 1ULL << 31, 1ULL << 8,  1ULL << 15 };
@@ -254,31 +170,25 @@ static inline void test_number(void)
 				 __LINE__) == MK1_FAILURE_UNSUPPORTED);
 }
 
-static inline void test_all_calls(void)
+static void test_all_calls(void)
 {
 	test_handles();
 	test_number();
 }
 
 /* Each error of the list has been seen, but what this machine may have no way to. */
-static inline void test_errors(void)
+static void test_errors(void)
 {
 	for (unsigned int i = 0; i < NR_ERRORS; i++) {
 		if (has_word(tested.errors, errors[i].name) && !provoked[i] &&
-		    !VERIFY(hooks.maybe && has_word(hooks.maybe, errors[i].name)))
+		    !VERIFY(call_test.maybe && has_word(call_test.maybe, errors[i].name)))
 			ext_print("verify: never seen: %s\n", errors[i].name);
 	}
 }
 
-/*
- * --- a VM, VP and VS beside Linux's ------------------------------------------------------------
- */
+/* --- a VM, VP and VS in addition to Linux's --------------------------------------------------- */
 
-struct second {
-	uint64_t vmid, vpid, vsid;
-};
-
-static inline struct second make_second(void)
+struct second make_second(void)
 {
 	struct second s = { MK1_INVALID_ID, MK1_INVALID_ID, MK1_INVALID_ID };
 
@@ -288,27 +198,25 @@ static inline struct second make_second(void)
 	return s;
 }
 
-static inline void drop_second(struct second s)
+void drop_second(struct second s)
 {
 	VERIFY_STATUS(mk1_vs_destroy_vs(MK1_HANDLE, s.vsid), MK1_SUCCESS);
 	VERIFY_STATUS(mk1_vp_destroy_vp(MK1_HANDLE, s.vpid), MK1_SUCCESS);
 	VERIFY_STATUS(mk1_vm_destroy_vm(MK1_HANDLE, s.vmid), MK1_SUCCESS);
 }
 
-/* Another PP than this one, if there is one. */
-static inline bool other_pp(uint64_t *ppid)
+bool other_pp(uint64_t *ppid)
 {
 	*ppid = (mk1_tls_ppid() + 1u) % mk1_tls_online_pps();
 	return *ppid != mk1_tls_ppid();
 }
 
-/* What is active, by its ids. */
-static inline bool is_active(uint64_t vmid, uint64_t vpid, uint64_t vsid)
+bool is_active(uint64_t vmid, uint64_t vpid, uint64_t vsid)
 {
 	return mk1_tls_vmid() == vmid && mk1_tls_vpid() == vpid && mk1_tls_vsid() == vsid;
 }
 
-static inline uint64_t read_reg(uint64_t vsid, uint64_t reg)
+uint64_t read_reg(uint64_t vsid, uint64_t reg)
 {
 	uint64_t value = 0;
 
@@ -316,14 +224,12 @@ static inline uint64_t read_reg(uint64_t vsid, uint64_t reg)
 	return value;
 }
 
-/* Whether ring 3 has the page: the text in it is printed, which is none when it begins with NUL. */
-static inline bool is_mapped(uint64_t va)
+bool is_mapped(uint64_t va)
 {
 	return mk1_debug_write_str(va, 1) == MK1_SUCCESS;
 }
 
-/* Takes every page of the pool, each with the address of the one before it; and gives them back. */
-static inline uint64_t drain_pool(void)
+uint64_t drain_pool(void)
 {
 	uint64_t last = 0, va, spa;
 
@@ -335,7 +241,7 @@ static inline uint64_t drain_pool(void)
 	return last;
 }
 
-static inline void refill_pool(uint64_t last)
+void refill_pool(uint64_t last)
 {
 	while (last) {
 		uint64_t before = *(const uint64_t *)last;
@@ -346,17 +252,9 @@ static inline void refill_pool(uint64_t last)
 	}
 }
 
-/* Whoever runs the test finds text (an extended regular expression) as a line of the debug ring. */
-#define EXPECT_PRINTED(...) ext_print("call: expect " __VA_ARGS__)
-
 /* --- the stages ------------------------------------------------------------------------------- */
 
-#define CPUID_LENGTH 2
-
-/* Where the guest goes on behind the instruction that began the test. */
-static uint64_t call_next;
-
-static inline void run_hook(void (*hook)(void))
+static void run_hook(void (*hook)(void))
 {
 	if (hook)
 		hook();
@@ -370,7 +268,7 @@ static int call_unopened(uint64_t specs)
 	test_all_calls();
 	if (has_word(tested.errors, "HANDLE"))
 		GIVES(MK1_FAILURE_INVALID_HANDLE, MK1_HANDLE, NOTHING);
-	run_hook(hooks.unopened);
+	run_hook(call_test.unopened);
 	VERIFY_STATUS(mk1_handle_open_handle(MK1_SPEC_ID, &handle), MK1_SUCCESS);
 	VERIFY_STATUS(mk1_handle_close_handle(handle), MK1_SUCCESS);
 	if (has_word(tested.errors, "HANDLE"))
@@ -381,7 +279,7 @@ static int call_unopened(uint64_t specs)
 static int call_started(void)
 {
 	test_all_calls();
-	run_hook(hooks.started);
+	run_hook(call_test.started);
 	return 0;
 }
 
@@ -389,20 +287,20 @@ static void call_bootstrap(uint64_t ppid)
 {
 	VERIFY(ppid == mk1_tls_ppid());
 	test_all_calls();
-	run_hook(hooks.bootstrap);
+	run_hook(call_test.bootstrap);
 }
 
 static void call_fault(uint64_t error_and_vector, uint64_t address)
 {
-	if (hooks.fault)
-		hooks.fault(error_and_vector, address);
+	if (call_test.fault)
+		call_test.fault(error_and_vector, address);
 	ext_exit();
 }
 
 static bool call_registers(char which)
 {
 	(void)which;
-	return !hooks.own_callbacks;
+	return !call_test.own_callbacks;
 }
 
 static void call_exit(uint64_t vsid, uint64_t reason)
@@ -418,7 +316,7 @@ static void call_exit(uint64_t vsid, uint64_t reason)
 		verify_answer();
 	}
 	if (step == STEP_END) {
-		run_hook(hooks.end);
+		run_hook(call_test.end);
 		UNREACHED("the end");
 		return;
 	}
@@ -427,10 +325,17 @@ static void call_exit(uint64_t vsid, uint64_t reason)
 		VERIFY(vsid == mk1_tls_vsid());
 		test_all_calls();
 	}
-	run_hook(hooks.exit);
+	run_hook(call_test.exit);
 	mk1_set_rcx(STEP_VERDICT);
 	mk1_vs_advance_ip_and_run_current(MK1_HANDLE);
 	ext_exit();
 }
 
-#endif
+const struct ext_hooks ext_hooks = {
+	.start = call_unopened,
+	.started = call_started,
+	.bootstrap = call_bootstrap,
+	.vmexit = call_exit,
+	.fail = call_fault,
+	.registers = call_registers,
+};

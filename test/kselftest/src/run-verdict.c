@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ask: has the extension that runs (test/ext/call/) test its call, on one CPU after the other, and
- * asks for its verdict. Prints how many checks held and how many did not; exit status 0 if all did.
- * ask end: the last step of a test, which may be the end of the extension, on the last CPU.
+ * run-verdict: has the running extension (test/ext/call/) test its call, on one CPU after the
+ * other, and fetches its verdict. Prints how many checks held and how many did not; the exit status
+ * is 0 if all did.
+ *
+ * run-verdict end: the last step of a test, which may be the end of the extension, on the last CPU.
  */
 #include <sched.h>
 #include <stdint.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* test/ext/verify.h, test/ext/call/call.h */
+/* test/ext/lib/verify.h, test/ext/lib/call.h */
 #define VERIFY_LEAF 0x4000F00D
 #define STEP_END 0xFF
 

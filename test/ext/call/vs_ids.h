@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of the calls that name a VS by three ids share. Included behind call.h. */
-#ifndef TEST_EXT_CALL_TRIPLE_H
-#define TEST_EXT_CALL_TRIPLE_H
+/* What the tests of the calls that name a VS by three ids share. */
+#ifndef TEST_EXT_CALL_VS_IDS_H
+#define TEST_EXT_CALL_VS_IDS_H
+
+#include "test/ext/lib/call.h"
 
 /*
  * In the guest's exit: ids that do not belong together, or not here. Nothing is active afterwards
  * that was not before, and nothing has been advanced.
  */
-static inline void refuses_triples(struct second s)
+static inline void refuses_wrong_ids(struct second s)
 {
 	uint64_t vpid = mk1_tls_vpid(), vsid = mk1_tls_vsid(), other;
 	uint64_t rip = read_reg(vsid, REG(rip));

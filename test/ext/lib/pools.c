@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * How much there is left in each pool of the microkernel: all of it is taken and given back. The
- * last attempt must say that the pool is empty, and ids come lowest first.
- */
-#ifndef TEST_EXT_POOLS_H
-#define TEST_EXT_POOLS_H
+#include "test/ext/lib/pools.h"
 
-#include "verify.h"
+#include "test/ext/lib/verify.h"
 
 #define POOLS_MAX 65536
 
-static uint64_t pools_found[POOLS_MAX];
+uint64_t pools_found[POOLS_MAX];
 
-static inline uint64_t count_vms(void)
+uint64_t count_vms(void)
 {
 	uint64_t n = 0, id, status;
 
@@ -26,7 +21,7 @@ static inline uint64_t count_vms(void)
 	return n;
 }
 
-static inline uint64_t count_vps(uint64_t vmid)
+uint64_t count_vps(uint64_t vmid)
 {
 	uint64_t n = 0, id, status;
 
@@ -40,7 +35,7 @@ static inline uint64_t count_vps(uint64_t vmid)
 	return n;
 }
 
-static inline uint64_t count_vss(uint64_t vpid)
+uint64_t count_vss(uint64_t vpid)
 {
 	uint64_t n = 0, id, status;
 
@@ -54,8 +49,7 @@ static inline uint64_t count_vss(uint64_t vpid)
 	return n;
 }
 
-/* They stay allocated, with their addresses in pools_found. */
-static inline uint64_t take_pages(void)
+uint64_t take_pages(void)
 {
 	uint64_t n = 0, spa, status = MK1_SUCCESS;
 
@@ -66,13 +60,13 @@ static inline uint64_t take_pages(void)
 	return n;
 }
 
-static inline void give_pages_back(uint64_t n)
+void give_pages_back(uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
 		VERIFY_STATUS(mk1_mem_free_page(MK1_HANDLE, pools_found[i]), MK1_SUCCESS);
 }
 
-static inline uint64_t count_pages(void)
+uint64_t count_pages(void)
 {
 	uint64_t n = take_pages();
 
@@ -80,7 +74,7 @@ static inline uint64_t count_pages(void)
 	return n;
 }
 
-static inline uint64_t count_huge_blocks(void)
+uint64_t count_huge_blocks(void)
 {
 	uint64_t n = 0, spa, status;
 
@@ -92,8 +86,7 @@ static inline uint64_t count_huge_blocks(void)
 	return n;
 }
 
-/* The largest size that can be had at once, in bytes. */
-static inline uint64_t largest_huge(void)
+uint64_t largest_huge(void)
 {
 	uint64_t size = 0, va, spa;
 
@@ -105,5 +98,3 @@ static inline uint64_t largest_huge(void)
 	}
 	return size;
 }
-
-#endif

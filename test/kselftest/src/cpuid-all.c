@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * everywhere LEAF SUBLEAF COUNT: executes CPUID that often on every CPU, on all at the same time,
+ * cpuid-all LEAF SUBLEAF COUNT: executes CPUID that often on every CPU, on all at the same time,
  * and prints the sum of what was in EAX.
  */
 #include <cpuid.h>
