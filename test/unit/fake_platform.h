@@ -94,4 +94,12 @@ void fake_set_cpuid(struct fake_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint3
 /* The extension of this CPU fails: the microkernel goes on alone. */
 void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);
 
+/* --- between fake_platform.c, fake_machine.c and fake_aspace.c -------------------------------- */
+
+/* This CPU runs the code; as a guest it does not see what nested paging hides. */
+void fake_stand_on(struct fake_cpu *cpu);
+
+/* Whether the function that calls this is the one to fail. */
+bool fake_call_fails(void);
+
 #endif

@@ -13,9 +13,10 @@
 # make unit-NAME [UNIT=VARIANT] [CK_RUN_CASE=CASE] builds and runs one, plain unless told.
 
 BSL_STRING := lib/bsl/string.c lib/bsl/x86/mem.c
+FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platform.c)
 
-UNIT_SRCS_bfm := $(addprefix bfm/,check.c dump.c escape.c exits.c image.c local.c machine.c \
-	message.c options.c report.c start.c status.c stop.c)
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,check.c dump.c escape.c exits.c \
+	image.c local.c machine.c message.c options.c report.c start.c status.c stop.c)
 UNIT_LIBS_bfm := -lelf
 
 UNIT_SRCS_bfm_image := bfm/image.c bfm/message.c lib/bsl/elf.c $(BSL_STRING)
@@ -33,12 +34,12 @@ UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 UNIT_SRCS_ext_svm :=
 UNIT_SRCS_ext_vmx :=
 
-UNIT_SRCS_features := test/unit/fake_platform.c driver/core/check.c \
+UNIT_SRCS_features := $(FAKE_PLATFORM) driver/core/check.c \
 	$(addprefix driver/core/x86/,check.c features.c outer.c) $(BSL_STRING)
 
 UNIT_SRCS_format := lib/bsl/format.c $(BSL_STRING)
 
-UNIT_SRCS_loader := test/unit/fake_platform.c \
+UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \
 		watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c outer.c) \

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the cases of test_bfm.c share: a device that answers as told, and how to run a command. */
+#ifndef TEST_BFM_COMMANDS_H
+#define TEST_BFM_COMMANDS_H
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bfm/bfm.h"
+
+struct device {
+	int open_errno;
+	int call_errno; /* of start, stop, dump and check; status always answers */
+	uint32_t error;
+	uint32_t image;
+	uint64_t detail;
+	struct bf_ioctl_status status;
+	struct bf_cpu_status *cpus;
+	struct bf_ioctl_check check;
+	struct bf_register_value values[2];
+	struct bf_ioctl_start started; /* what start was given */
+	const char *text; /* of the ring */
+	uint64_t text_position; /* of its first byte */
+	unsigned int polls_to_run; /* status answers "running" so often */
+};
+
+extern struct device device;
+
+/* What the last command printed. */
+extern char *out, *err;
+
+/* A case whose tests begin with a device of zeros. */
+TCase *commands_case(const char *name);
+
+/* Runs the command with the words of line. */
+int run(const struct command *command, const char *line);
+
+unsigned int lines(const char *text);
+
+/* A failure says what and what to do, each in a line. */
+void assert_failure(const char *what, const char *sentence);
+
+void assert_has(const char *text, const char *part);
+
+TCase *options_tests(void);
+TCase *start_tests(void);
+TCase *dump_tests(void);
+TCase *status_tests(void);
+TCase *message_tests(void);
+TCase *check_tests(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* options.c: numbers and command lines. */
+#include "commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+
+START_TEST(sizes)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = { { "1", 1 },
+		     { "4096", 4096 },
+		     { "0x1000", 4096 },
+		     { "32M", 32 << 20 },
+		     { "32m", 32 << 20 },
+		     { "1k", 1024 },
+		     { "2G", 2ULL << 30 },
+		     { "1T", 1ULL << 40 },
+		     { "5MiB", 5 << 20 },
+		     { "5KB", 5 << 10 },
+		     { "0x10K", 0x4000 },
+		     { "18446744073709551615", UINT64_MAX },
+		     { "16777215T", 16777215ULL << 40 } };
+	static const char *const bad[] = { "",
+					   "0",
+					   "0M",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "M",
+					   "1X",
+					   "1MM",
+					   "1Mi",
+					   "1.5M",
+					   "0x",
+					   "0x0x1",
+					   "0x-1",
+					   "1iB",
+					   "16777216T",
+					   "18446744073709551616",
+					   "99999999999999999999999K",
+					   "1M\n" };
+	uint64_t bytes;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ck_assert_msg(parse_size(good[i].text, &bytes), "%s", good[i].text);
+		ck_assert_uint_eq(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!parse_size(bad[i], &bytes), "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(numbers)
+{
+	uint64_t n;
+
+	ck_assert(parse_number("0x2f8", 0xFFFF, &n) && n == 0x2F8);
+	ck_assert(parse_number("010", 0xFFFF, &n) && n == 10);
+	ck_assert(parse_number("65535", 0xFFFF, &n) && !parse_number("65536", 0xFFFF, &n));
+	ck_assert(!parse_number("1K", 0xFFFF, &n) && !parse_number("", 0xFFFF, &n));
+}
+END_TEST
+
+START_TEST(start_options)
+{
+	char *argv[] = { "start",	"a",	      "--pool", "32M",
+			 "--huge=5000", "--serial",   "0x2f8",	"--microkernel",
+			 "mk",		"--watchdog", "2s",	"b",
+			 NULL };
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(12, argv, &options), -1);
+	ck_assert_str_eq(options.microkernel, "mk");
+	ck_assert_uint_eq(options.pool_size, 32 << 20);
+	ck_assert_uint_eq(options.huge_size, 8192);
+	ck_assert_uint_eq(options.serial_port, 0x2F8);
+	ck_assert_uint_eq(options.watchdog_ns, 2000000000);
+	ck_assert_uint_eq(options.nr_exts, 2);
+	ck_assert_str_eq(options.exts[0], "a");
+	ck_assert_str_eq(options.exts[1], "b");
+}
+END_TEST
+
+START_TEST(watchdog_times)
+{
+	static const struct {
+		char *text;
+		uint64_t ns;
+	} times[] = { { "100ms", 100000000 }, { "100", 100000000 }, { "1000s", 1000000000000 },
+		      { "750", 750000000 },   { "1s", 1000000000 }, { "off", BF_WATCHDOG_OFF } };
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		char *argv[] = { "start", "--watchdog", times[i].text, NULL };
+		struct start_options options;
+
+		optind = 0;
+		ck_assert_int_eq(start_parse(3, argv, &options), -1);
+		ck_assert_uint_eq(options.watchdog_ns, times[i].ns);
+	}
+}
+END_TEST
+
+START_TEST(wrong_command_lines)
+{
+	static const struct {
+		const struct command *command;
+		const char *line;
+	} wrong[] = { { &start_command, "start --frob" },
+		      { &start_command, "start --pool" },
+		      { &start_command, "start --pool 0" },
+		      { &start_command, "start --huge 1Z" },
+		      { &start_command, "start -x" },
+		      { &start_command, "start --serial 0" },
+		      { &start_command, "start --serial 65529" },
+		      { &start_command, "start --watchdog 99ms" },
+		      { &start_command, "start --watchdog 1001s" },
+		      { &start_command, "start --watchdog s" },
+		      { &start_command, "start --watchdog ms" },
+		      { &start_command, "start --watchdog 0" },
+		      { &start_command, "start --watchdog never" },
+		      { &start_command, "start --watchdog 1000000000000000000000000000000000s" },
+		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
+		      { &stop_command, "stop now" },
+		      { &stop_command, "stop --now" },
+		      { &status_command, "status --jason" },
+		      { &status_command, "status x" },
+		      { &dump_command, "dump --follow x" },
+		      { &check_command, "check --all" } };
+	static const struct command *const all[] = { &start_command, &stop_command, &status_command,
+						     &dump_command, &check_command };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_assert_msg(run(wrong[i].command, wrong[i].line) == EXIT_USAGE, "%s",
+			      wrong[i].line);
+		ck_assert_str_eq(out, "");
+		ck_assert_msg(!strncmp(err, "bfm: ", 5) && strstr(err, "hint: "), "%s: %s",
+			      wrong[i].line, err);
+	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "%s --help", all[i]->name);
+		ck_assert_int_eq(run(all[i], line), EXIT_OK);
+		ck_assert_str_eq(err, "");
+		ck_assert_msg(!strncmp(out, "usage: bfm ", 11), "%s", out);
+	}
+}
+END_TEST
+
+START_TEST(device_missing)
+{
+	static const struct command *const all[] = { &stop_command, &status_command,
+						     &dump_command };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		device.open_errno = ENOENT;
+		ck_assert_int_eq(run(all[i], all[i]->name), EXIT_NO_DEVICE);
+		assert_failure(all[i]->name, "not loaded");
+		device.open_errno = EACCES;
+		ck_assert_int_eq(run(all[i], all[i]->name), EXIT_NO_DEVICE);
+		assert_failure(all[i]->name, "no permission");
+	}
+}
+END_TEST
+
+TCase *options_tests(void)
+{
+	TCase *tc = commands_case("options");
+
+	tcase_add_test(tc, sizes);
+	tcase_add_test(tc, numbers);
+	tcase_add_test(tc, start_options);
+	tcase_add_test(tc, watchdog_times);
+	tcase_add_test(tc, wrong_command_lines);
+	tcase_add_test(tc, device_missing);
+	return tc;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* rendezvous.c, and CPUs that come and go. */
+#include "driver/core/check.h"
+#include "loader.h"
+
+START_TEST(follows_hotplug)
+{
+	struct fake_cpu *cpu = &fake.cpus[1];
+
+	cpu->online = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.nr_online, 3);
+	ck_assert_uint_eq(loader.pps[3].cpu, cpu->number);
+	cpu->online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(cpu->guest);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_uint_eq(cpu->entries, 1);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(!cpu->guest);
+	cpu->behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_EXT_FAULT);
+	cpu->behaviour = FAKE_NO_EXIT;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_MK_SELFTEST);
+	ck_assert(!cpu->guest);
+	cpu->behaviour = FAKE_WORKS;
+	cpu->leaf7_ebx = 1;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_CPUS_DIFFER);
+	cpu->leaf7_ebx = 0;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, 100), BF_ERR_TOO_MANY_CPUS);
+	fake.cpus[0].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_MK_FAULT);
+	fake.cpus[0].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(follows_suspend)
+{
+	unsigned int i;
+
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert(!bf_loader_poll(&loader));
+	/* PP 0 need not be there */
+	fake.cpus[0].online = false;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_int_eq(fake.cpus[i].guest, i != 0);
+	/* a CPU that does not leave: all enter again */
+	fake.cpus[2].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_MK_FAULT);
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_uint_eq(fake.cpus[2].entries, 2);
+	ck_assert_uint_eq(fake.cpus[1].entries, 3);
+	/* a CPU that does not enter again takes all others with it */
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_EXT_FAULT);
+	assert_all_bare();
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	/* unless one of them does not leave */
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake.cpus[3].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_MK_FAULT);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	fake.cpus[3].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	/* one that was plugged in meanwhile has no place */
+	fake.cpus[2].behaviour = FAKE_WORKS;
+	fake.nr_cpus--;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	fake.nr_cpus++;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_TOO_MANY_CPUS);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	assert_all_bare();
+}
+END_TEST
+
+static void first_goes(void)
+{
+	fake.cpus[0].online = false;
+}
+
+static void another_comes(void)
+{
+	fake.cpus[1].online = true;
+}
+
+static void one_for_another(void)
+{
+	first_goes();
+	another_comes();
+}
+
+/* CPUs that come or go in the moment between the preparations and the rendezvous. */
+START_TEST(notices_late_hotplug)
+{
+	static void (*const changes[])(void) = { first_goes, another_comes, one_for_another };
+	unsigned int i;
+
+	fake.cpus[1].online = false;
+	fake.before_all = changes[_i];
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_HOTPLUG);
+	assert_all_bare();
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_uint_eq(fake.cpus[i].entries, 0);
+	fake.before_all = NULL;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+/* Whoever waits does so for a while only, and whoever is late does not enter any more. */
+START_TEST(waits_with_a_bound)
+{
+	unsigned int i;
+
+	fake.cpus[_i].late = true;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RENDEZVOUS);
+	ck_assert_uint_eq(loader.failure.detail, 1);
+	assert_all_bare();
+	for (i = 0; i < fake.nr_cpus; i++)
+		ck_assert_uint_eq(fake.cpus[i].entries, 0);
+	fake.cpus[_i].late = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	/* nor does anybody wait for ever to leave */
+	fake.cpus[_i].late = true;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+/* INVLPGB: CPUs change sides together or not at all. */
+START_TEST(refuses_hotplug_alone)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		fake.cpus[i].ext_ebx = 8;
+	fake.cpus[1].online = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_HOTPLUG_REFUSED);
+	ck_assert(fake.cpus[0].guest);
+	fake.cpus[1].online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[1].number), BF_ERR_HOTPLUG_REFUSED);
+	ck_assert(!fake.cpus[1].guest);
+	fake.cpus[1].online = false;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(a_thousand_cpus)
+{
+	struct bf_check_result results[BF_NR_CHECKS];
+	struct bf_cpu_features features;
+	uint64_t detail;
+	uint32_t cpu;
+
+	fake_set_cpus(BF_MAX_PPS);
+	start.pool_size = 0x800000; /* the fake microkernel takes nothing from it */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.nr_pps, BF_MAX_PPS);
+	for (unsigned int i = 0; i < BF_MAX_PPS; i++)
+		ck_assert(fake.cpus[i].guest);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	fake_set_cpus(BF_MAX_PPS + 1);
+	assert_fails(BF_ERR_TOO_MANY_CPUS, 0, BF_MAX_PPS + 1);
+	/* Those that are looked at are looked at all the same. */
+	fake.cpus[BF_MAX_PPS - 1].vm_cr = 0x10;
+	bf_check_machine(&features, results, 0, &detail, &cpu);
+	ck_assert_uint_eq(results[BF_CHECK_CPUS].error, BF_ERR_TOO_MANY_CPUS);
+	ck_assert_uint_eq(results[BF_CHECK_FIRMWARE].error, BF_ERR_FW_DISABLED);
+}
+END_TEST
+
+TCase *hotplug_tests(void)
+{
+	TCase *tc = loader_case("hotplug");
+
+	tcase_add_test(tc, follows_hotplug);
+	tcase_add_test(tc, follows_suspend);
+	tcase_add_loop_test(tc, notices_late_hotplug, 0, 3);
+	tcase_add_loop_test(tc, waits_with_a_bound, 0, FAKE_CPUS);
+	tcase_add_test(tc, refuses_hotplug_alone);
+	tcase_add_test(tc, a_thousand_cpus);
+	return tc;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* loader.c, prepare.c: a start and a stop, in which everything that can fail does. */
+#include "loader.h"
+
+START_TEST(starts_and_stops)
+{
+	unsigned int i, round;
+
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	for (round = 1; round < 4; round++) {
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+		ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+		for (i = 0; i < fake.nr_cpus; i++) {
+			ck_assert(fake.cpus[i].guest);
+			ck_assert_uint_eq(fake.cpus[i].entries, round);
+			ck_assert_uint_eq(fake.cpus[i].status->exits, 1);
+		}
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RUNNING);
+		ck_assert(!bf_loader_poll(&loader));
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+		assert_all_bare();
+	}
+}
+END_TEST
+
+/* With 5-level paging each CPU is given tables of 5 levels: fake_verify_aspace looks at them. */
+START_TEST(starts_with_5_levels)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++)
+		fake.cpus[i].cr4 |= 0x1000;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+/* Scarce or scattered memory is no reason to fail as long as there is enough of it. */
+START_TEST(starts_in_fragments)
+{
+	fake.max_order = 9;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	start.huge_size = 0x10000;
+	fake.max_order = 4;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	fake.max_order = 3;
+	assert_fails(BF_ERR_NO_MEMORY, 0, 0);
+}
+END_TEST
+
+/* For every N: whatever its Nth call that can fail is, the loader undoes everything. */
+START_TEST(survives_every_failure)
+{
+	uint64_t n, total;
+
+	start.pool_size = 0x400000;
+	start.huge_size = 0x10000;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	bf_loader_fini(&loader);
+	fake.calls = 0;
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	total = fake.calls;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	bf_loader_fini(&loader);
+	ck_assert_uint_gt(total, 15);
+	for (n = 1; n <= total; n++) {
+		enum bf_error error;
+
+		fake.calls = 0;
+		fake.fail_at = n;
+		/* Without larger blocks to fall back from, more of the calls are vital. */
+		fake.max_order = n % 2 ? BF_OS_MAX_ORDER : 9;
+		error = bf_loader_init(&loader);
+		if (error == BF_ERR_OK)
+			error = bf_loader_start(&loader, &start);
+		if (error == BF_ERR_OK) {
+			ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+		} else {
+			ck_assert(error == BF_ERR_NO_MEMORY || error == BF_ERR_HOTPLUG);
+			ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+		}
+		assert_all_bare();
+		bf_loader_fini(&loader);
+		ck_assert_uint_eq(fake.allocations, 0);
+	}
+	fake.fail_at = 0;
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+}
+END_TEST
+
+START_TEST(undoes_a_failed_launch)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_cpus; i++) {
+		fake.cpus[i].behaviour = FAKE_FAILS_LAUNCH;
+		assert_fails(BF_ERR_EXT_FAULT, fake.cpus[i].number, 14);
+		fake.cpus[i].behaviour = FAKE_NO_EXIT;
+		assert_fails(BF_ERR_MK_SELFTEST, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_SILENT;
+		assert_fails(BF_ERR_MK_SELFTEST, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_PROMOTES;
+		assert_fails(BF_ERR_EXT_PROMOTED, fake.cpus[i].number, 0);
+		fake.cpus[i].behaviour = FAKE_WORKS;
+	}
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
+START_TEST(stops_without_the_extension)
+{
+	fake.cpus[2].behaviour = FAKE_REFUSES_STOP;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_STOP_REFUSED);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	assert_all_bare();
+}
+END_TEST
+
+/* Memory in which a CPU still runs is never freed. */
+START_TEST(keeps_what_a_stuck_cpu_needs)
+{
+	uint64_t bytes;
+
+	fake.cpus[1].behaviour = FAKE_STUCK;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	bytes = loader.memory.bytes;
+	loader.pps[1].status->image = 1; /* of no meaning for an error that is no extension's */
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(loader.failure.image, 0);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[1].number);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert_uint_eq(loader.memory.bytes, bytes);
+	ck_assert(fake.cpus[1].guest && !fake.cpus[0].guest);
+	fake.cpus[1].behaviour = FAKE_WORKS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+}
+END_TEST
+
+START_TEST(follows_a_failure)
+{
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_fail(&fake.cpus[0], BF_ERR_PEER_FAILED, 0);
+	fake_fail(&fake.cpus[2], BF_ERR_EXT_FAULT, 13);
+	loader.pps[2].status->image = 3;
+	ck_assert(bf_loader_poll(&loader));
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	ck_assert_uint_eq(loader.failure.detail, 13);
+	ck_assert_uint_eq(loader.failure.image, 3);
+	assert_all_bare();
+	ck_assert(!bf_loader_poll(&loader));
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	/* found by a stop that comes before the watch */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_fail(&fake.cpus[3], BF_ERR_EXT_EXIT, 0);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_EXIT);
+	assert_all_bare();
+	/* a CPU that the extension simply let go */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake.cpus[1].guest = false;
+	fake.cpus[1].status->state = BF_PP_BARE;
+	ck_assert(bf_loader_poll(&loader));
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_PROMOTED);
+	assert_all_bare();
+}
+END_TEST
+
+/* A CPU that was reset behind our back is bare, whether its hypercall faults or KVM answers it. */
+START_TEST(finds_a_bare_cpu)
+{
+	for (int answers = 0; answers < 2; answers++) {
+		fake.outer_answers = answers;
+		ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+		fake.cpus[1].guest = false;
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_EXT_STOP_REFUSED);
+		ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	}
+}
+END_TEST
+
+TCase *lifecycle_tests(void)
+{
+	TCase *tc = loader_case("lifecycle");
+
+	tcase_add_test(tc, starts_and_stops);
+	tcase_add_test(tc, starts_with_5_levels);
+	tcase_add_test(tc, starts_in_fragments);
+	tcase_add_test(tc, survives_every_failure);
+	tcase_add_test(tc, undoes_a_failed_launch);
+	tcase_add_test(tc, stops_without_the_extension);
+	tcase_add_test(tc, keeps_what_a_stuck_cpu_needs);
+	tcase_add_test(tc, follows_a_failure);
+	tcase_add_test(tc, finds_a_bare_cpu);
+	return tc;
+}
