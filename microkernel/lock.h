@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Spin locks. Those that a PP holds when it fails are given up for it, so that the others can go on:
+ * Spin locks. Those that a PP holds when it fails are released for it, so the others can go on:
  * each PP keeps a list of them. They are released in the reverse order of taking them.
  */
 #ifndef MK_LOCK_H

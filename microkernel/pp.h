@@ -120,7 +120,7 @@ struct pp {
 	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
 	uint64_t backup_exits; /* exits when it was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
-	/* exits when the active VS changed last, and the VS whose exit was the last one until then */
+	/* exits when the active VS changed last, and the VS whose exit was the last one then */
 	uint64_t exits_before;
 	const struct vs *exited_before;
 	struct fail_frame fail;

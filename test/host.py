@@ -188,8 +188,9 @@ def run_completeness(log):
     return 5 - len(failures), failures
 
 
-# Who may include from where: a room, or a file of one -> the rooms of the project's headers. What is
-# in no room of its own belongs to the one around it. The tables in docs/architecture.md say the same.
+# Who may include from where: a room, or a file of one -> the rooms of the project's headers. What
+# is in no room of its own belongs to the one around it. The tables in docs/architecture.md say the
+# same.
 BASE = ("abi", "lib/bsl")
 MAY_INCLUDE = {
     "abi": ("abi",),
@@ -200,8 +201,8 @@ MAY_INCLUDE = {
     "bfm": (*BASE, "bfm"),
     "docs": ("abi",),
 }
-# Of the microkernel, from the bottom up: each folder sees those before it. "microkernel" is what lies
-# in no folder.
+# Of the microkernel, from the bottom up: each folder sees those before it. "microkernel" is what
+# lies in no folder.
 MK_LAYERS = ["microkernel" + folder for folder in ("/arch", "", "/mem", "/obj", "/run")]
 for number, layer in enumerate(MK_LAYERS):
     MAY_INCLUDE[layer] = (*BASE, *MK_LAYERS[: number + 1])
@@ -234,7 +235,7 @@ def includes_of(path):
 
 
 def module_of(path):
-    """a.c and a.h are one, but not in driver/core, where loader.h has the types of all the files."""
+    """a.c and a.h are one, but not in driver/core, where loader.h has the types of all files."""
     return path if room_of(path) == "driver/core" else os.path.splitext(path)[0]
 
 

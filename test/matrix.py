@@ -7,7 +7,7 @@ import re
 
 from host import Job, call
 
-# What goes into every guest beside what test/vm/vm takes there itself.
+# What goes into every guest in addition to what test/vm/vm takes there itself.
 COPIES = (
     ("test/kselftest", "/kselftest"),
     ("build/kselftest/bin", "/kselftest/bin"),

@@ -11,8 +11,8 @@ struct bf_cpu_state;
 /*
  * Loads what Linux had, or has by now, in the registers that root mode uses for itself: TR, the
  * MSRs and the debug registers. The rest (control registers, descriptor tables, FS, GS, the other
- * segments) is loaded by the switch. gdt is a table of MK_LINUX_GDT_ENTRIES that is nobody else's, for
- * LTR. Afterwards this PP's IST stacks are gone.
+ * segments) is loaded by the switch. gdt is a table of MK_LINUX_GDT_ENTRIES that is nobody else's,
+ * for LTR. Afterwards this PP's IST stacks are gone.
  */
 void restore_cpu(uint64_t *gdt, const struct bf_cpu_state *state);
 

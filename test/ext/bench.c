@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The default extension, which measures what each call of Mk#1 costs: TSC ticks from SYSCALL until
  * ring 3 goes on, least of many. test/bench/cost.c asks for it with BENCH_LEAF in EAX.

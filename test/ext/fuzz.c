@@ -1,8 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The default extension, which makes random system calls: some in _start and in each bootstrap,
  * and a batch in every exit of a CPUID with EAX = FUZZ_LEAF and ECX = BATCH. The seed is written
- * into the image behind the word FUZZ-SEED, in eight digits, by test/kselftest/syscalls.sh.
+ * into the image after the word FUZZ-SEED, in eight digits, by test/kselftest/syscalls.sh.
  *
  * After each call: the status is one of the call's (abi/mk1.h), what is no output has kept its
  * value, and outputs have too if it failed. MEASURE counts what the pools hold, and compares with

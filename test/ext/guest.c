@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The default extension, which runs a guest of its own beside Linux: a few instructions in 64-bit
+ * The default extension, which runs a guest of its own next to Linux: a few instructions in 64-bit
  * mode, in memory that it allocated. What is done is in ECX of a CPUID with EAX = GUEST_LEAF:
  *
  *   0  a VM, VP and VS of its own behind a nested page table
@@ -333,7 +333,7 @@ static void migrate(uint64_t to)
 }
 
 /* Linux has something to do; it comes back. */
-__attribute__((noreturn)) static void let_linux_run(void)
+static __noreturn void let_linux_run(void)
 {
 	VERIFY_STATUS(mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, linux_vs.vpid, linux_vs.vsid),
 		      MK1_SUCCESS);
@@ -341,8 +341,8 @@ __attribute__((noreturn)) static void let_linux_run(void)
 	resume(linux_vs.vsid);
 }
 
-/* Back to Linux, behind its CPUID. */
-__attribute__((noreturn)) static void back_to_linux(void)
+/* Back to Linux, after its CPUID. */
+static __noreturn void back_to_linux(void)
 {
 	uint64_t ppid = mk1_tls_ppid();
 

@@ -23,7 +23,7 @@
 #define GP 13
 #define PF 14
 
-/* The supervisor's half, an address that is not canonical, and what has no page behind it. */
+/* The supervisor's half, an address that is not canonical, and what has no page. */
 #define KERNEL "$0xFFFF800000000000"
 #define KERNEL_STACK "$0xFFFF808000018000"
 #define NO_ADDRESS "$0x0000800000001000"

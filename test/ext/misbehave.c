@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The default extension, which at one place does one thing that an extension must not do. Which
- * is written into the image behind the word MISBEHAVE: by test/kselftest/misbehave.sh, two words,
+ * is written into the image after the word MISBEHAVE: by test/kselftest/misbehave.sh, two words,
  * place and case. Cases are the instructions of insn_cases.h and the functions below.
  *
  *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The default extension, which tries the rules for VMs, VPs, VSs and memory: those that are in ECX
  * of a CPUID with EAX = OBJECTS_LEAF. The answer is how many checks failed in EAX, how many held in
@@ -134,7 +134,7 @@ static void order(void)
 		VERIFY_STATUS(mk1_vs_tlb_flush(MK1_HANDLE, id, 0), REG1);
 		VERIFY_STATUS(mk1_vm_tlb_flush(MK1_HANDLE, id), REG1);
 	}
-	/* Linux runs: what it was launched with is history, and only it can be promoted. */
+	/* Linux runs: what it was launched with is stale, and only it can be promoted. */
 	vp = new_vp(MK1_ROOT_VMID);
 	vs = new_vs(vp);
 	VERIFY_STATUS(mk1_vs_init_as_root(MK1_HANDLE, vs), REG1);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The default extension, which gives the last PP back before it has become a guest. */
 #include "test/ext/lib/hooks.h"
 

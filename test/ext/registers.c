@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every register of both lists, by a rule each: on a VS that never ran, while the root VS is
  * active; on the root VS, active and not; and the numbers that are no register.

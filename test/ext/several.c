@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The default extension in parts, one image for each: which part is written behind the word SEVERAL
+ * The default extension in parts, one image for each: which part is written after the word SEVERAL
  * by test/kselftest/several.sh.
  *
  *   b  bootstraps the PPs

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * One PP takes a page out of the direct map of all while another one stays in its exit, in a loop
  * without a call, and then touches the page: it must not be there. Which PP does what is for the

@@ -205,7 +205,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 	at = seed % (headers / width) * width;
 	seed /= 17;
 	value = values[seed % (sizeof(values) / sizeof(values[0]))];
-	if (seed & 0x100) { /* the neighbour's, or a little beside it */
+	if (seed & 0x100) { /* the neighbour's, or a little off */
 		memcpy(&value, data + (at + 8) % (headers - 8), 8);
 		value += seed >> 9 & 3;
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For tests that start test/ext/misbehave. Sourced behind tap.sh.
+# For tests that start test/ext/misbehave. Sourced after tap.sh.
 # shellcheck shell=sh
 
 trigger=0x4000dead

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A guest beside Linux, made by an extension: with a VM of its own and on Linux's VP, with nested
+# A guest next to Linux, made by an extension: with a VM of its own and on Linux's VP, with nested
 # paging and without, on every CPU, and moved from one to another. test/ext/guest.c checks it.
 . ./tap.sh
 
@@ -21,7 +21,7 @@ on_every_cpu()
 	done
 }
 
-# To CPU 1, and back, and for ever away.
+# To CPU 1, and back, and away for good.
 moved()
 {
 	guest 2 0 && guest 3 1 && guest 4 0

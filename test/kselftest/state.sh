@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# No register that Linux can see changes, on any CPU: while the hypervisor runs, and behind it (but
+# No register that Linux can see changes, on any CPU: while the hypervisor runs, and afterwards (but
 # what tap.sh says).
 . ./tap.sh
 

@@ -188,7 +188,7 @@ cycles()
 	done
 }
 
-# patched EXTENSION WORD PLAN FILE: a copy of the test extension with a plan written behind the word
+# patched EXTENSION WORD PLAN FILE: a copy of the test extension with a plan written after the word
 patched()
 {
 	offset=$(strings -t d -n 8 "/kselftest/ext/$1" |

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The address space of the microkernel, as it relies on it. */
 #include "fake_platform.h"
 #include "translate.h"
@@ -40,9 +40,8 @@ static void verify_unmapped(uint64_t root, uint64_t va)
 static bool is_owned(const struct bf_handoff *handoff, uint64_t spa, uint64_t size)
 {
 	const struct bf_region *owned = bf_os_va(handoff->owned.spa);
-	uint64_t i;
 
-	for (i = 0; i < handoff->owned.count; i++)
+	for (uint64_t i = 0; i < handoff->owned.count; i++)
 		if (bsl_range_within(spa, size, owned[i].spa, owned[i].size))
 			return true;
 	return false;
@@ -52,9 +51,7 @@ static bool is_owned(const struct bf_handoff *handoff, uint64_t spa, uint64_t si
 static void verify_table(const struct bf_handoff *handoff, const uint64_t *table,
 			 unsigned int level)
 {
-	unsigned int i;
-
-	for (i = 0; i < BSL_PT_ENTRIES; i++) {
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
 		uint64_t entry = table[i];
 
 		if (!(entry & BSL_PTE_P))
@@ -73,13 +70,12 @@ static void verify_lists(uint64_t root, const struct bf_handoff *handoff)
 {
 	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
 	const struct bf_region *list = bf_os_va(handoff->owned.spa);
-	uint64_t i;
 
-	for (i = 0; i + 1 < handoff->owned.count; i++)
+	for (uint64_t i = 0; i + 1 < handoff->owned.count; i++)
 		ck_assert_uint_lt(list[i].spa + list[i].size, list[i + 1].spa);
 	list = bf_os_va(handoff->page_pool.spa);
 	ck_assert_uint_gt(handoff->page_pool.count, 0);
-	for (i = 0; i < handoff->page_pool.count; i++) {
+	for (uint64_t i = 0; i < handoff->page_pool.count; i++) {
 		ck_assert(is_owned(handoff, list[i].spa, list[i].size));
 		translate(root, BF_WINDOW_BASE + list[i].spa, rw);
 		translate(root, BF_WINDOW_BASE + list[i].spa + list[i].size - 1, rw);
@@ -102,7 +98,6 @@ static void verify_area(uint64_t root, const struct bf_pp_handoff *pp)
 {
 	const uint64_t rw = BSL_PTE_W | BSL_PTE_NX;
 	const uint64_t *pt = bf_os_va(pp->area_pt);
-	unsigned int i;
 
 	translate(root, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE - 1, rw);
 	verify_unmapped(root, BF_PP_DATA + BF_PP_DATA_PAGES * BF_PAGE_SIZE);
@@ -110,7 +105,7 @@ static void verify_area(uint64_t root, const struct bf_pp_handoff *pp)
 	translate(root, BF_PP_STACK, rw);
 	translate(root, BF_PP_STACK_TOP - 1, rw);
 	verify_unmapped(root, BF_PP_STACK_TOP);
-	for (i = 0; i < BF_PP_IST_COUNT; i++) {
+	for (unsigned int i = 0; i < BF_PP_IST_COUNT; i++) {
 		uint64_t stack = BF_PP_IST_BASE + i * (uint64_t)BF_PP_IST_STRIDE;
 
 		verify_unmapped(root, stack - 1);
@@ -146,7 +141,6 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	const struct bf_pp_handoff *pp = (const void *)translate(cr3, BF_PP_DATA, rw);
 	const struct bf_handoff *handoff;
 	const struct bf_image_page *pages;
-	uint64_t i;
 
 	ck_assert_uint_eq(pp->magic, BF_HANDOFF_MAGIC);
 	ck_assert_uint_eq(pp->cpu, fake.here->number);
@@ -168,13 +162,12 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	verify_area(cr3, pp);
 	verify_switch(cr3, page);
 	ck_assert_uint_eq(*(const uint8_t *)translate(cr3, entry, 0), 0x90);
-	for (i = 0; i < handoff->nr_exts; i++) {
+	for (uint64_t i = 0; i < handoff->nr_exts; i++) {
 		const struct bf_image *image = &handoff->exts[i];
-		uint64_t n;
 
 		verify_unmapped(cr3, image->entry);
 		pages = bf_os_va(image->pages.spa);
-		for (n = 0; n < image->pages.count; n++) {
+		for (uint64_t n = 0; n < image->pages.count; n++) {
 			uint64_t spa = pages[n].spa & ~(uint64_t)BF_PAGE_MASK;
 
 			ck_assert(is_owned(handoff, spa, BF_PAGE_SIZE));

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The CPUs: MSRs, CPUID, registers, and the way into root mode. */
 #include "fake_platform.h"
 

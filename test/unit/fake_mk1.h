@@ -17,6 +17,7 @@
 #include <abi/cpu_state.h>
 #include <abi/layout.h>
 #include <abi/mk1.h>
+#include <bsl/compiler.h>
 
 /* libext's stubs and TLS accessors are what this replaces. */
 #define LIBEXT_MK1_SYS_H
@@ -56,7 +57,7 @@ static inline uint64_t fake_status(void)
 	return fake_call() ? MK1_SUCCESS : MK1_FAILURE_UNKNOWN;
 }
 
-__attribute__((noreturn)) static inline void fake_end(enum ended ended)
+static inline __noreturn void fake_end(enum ended ended)
 {
 	fake.ended = ended;
 	longjmp(fake.back, 1);

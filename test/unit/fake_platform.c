@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The operating system: memory, the CPUs that there are, and who runs. */
 #include "fake_platform.h"
 
@@ -27,10 +27,8 @@ static bool is_hidden;
 
 void fake_set_cpus(unsigned int count)
 {
-	unsigned int i;
-
 	fake.nr_cpus = count;
-	for (i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		struct fake_cpu *cpu = &fake.cpus[i];
 
 		cpu->number = 2 * i + 1; /* neither from 0 nor contiguous */
@@ -59,9 +57,7 @@ void fake_reset(void)
 
 struct fake_cpu *fake_cpu(uint32_t number)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		if (fake.cpus[i].number == number)
 			return &fake.cpus[i];
 	return NULL;
@@ -143,9 +139,7 @@ void bf_os_free_pages(void *va, unsigned int order)
 
 void *bf_os_va(uint64_t spa)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr_blocks; i++)
+	for (unsigned int i = 0; i < nr_blocks; i++)
 		if (blocks[i].va && bsl_range_within(spa, 1, blocks[i].spa, blocks[i].size))
 			return blocks[i].va + (spa - blocks[i].spa);
 	ck_abort_msg("no memory at SPA 0x%lx", spa);
@@ -237,9 +231,8 @@ static void run_on_turn(void)
 static bool take_turns(bool late)
 {
 	bool any = false;
-	unsigned int i;
 
-	for (i = 0; i < fake.nr_cpus; i++) {
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		if (everywhere.ended[i] || fake.cpus[i].late != late)
 			continue;
 		any = true;
@@ -253,7 +246,6 @@ static bool take_turns(bool late)
 void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
 {
 	struct fake_cpu *before = fake.here;
-	unsigned int i;
 
 	if (fake.before_all)
 		fake.before_all();
@@ -262,7 +254,7 @@ void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg
 	everywhere.arg = arg;
 	everywhere.count = 0;
 	everywhere.active = true;
-	for (i = 0; i < fake.nr_cpus; i++) {
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		ucontext_t *on = &everywhere.on[i];
 
 		everywhere.ended[i] = !fake.cpus[i].online;

@@ -59,7 +59,7 @@ struct fake {
 	struct fake_cpu *here; /* the CPU that runs the code */
 	bool locked_down;
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
-	uint32_t outer_features; /* EAX of the leaf behind them */
+	uint32_t outer_features; /* EAX of the leaf after them */
 	bool outer_answers; /* hypercalls of a bare CPU */
 	void (*before_all)(void); /* what happens just before a rendezvous */
 	uint64_t memory_end;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The commands of bfm, against a device of this test's own. */
 #include "bfm/commands.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Images that bfm must take or refuse; the loader's own check is held against it. */
 #include <check.h>
 #include <elf.h>
@@ -126,7 +126,7 @@ START_TEST(takes_what_the_abi_allows)
 	file.segments[TLS].p_vaddr = BASE + TEXT_SIZE;
 	file.segments[TLS].p_memsz = BF_PAGE_SIZE;
 	ck_assert_int_eq(check(&file, offsetof(struct file, sections), IMAGE_EXTENSION), BF_ERR_OK);
-	/* TLS data at an address of its own; a segment of nothing but zeros, behind the file. */
+	/* TLS data at an address of its own; a segment of nothing but zeros, beyond the file. */
 	make_valid(&file);
 	file.segments[TLS].p_vaddr = UINT64_MAX;
 	file.segments[DATA].p_filesz = 0;

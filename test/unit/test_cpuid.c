@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* What the default extension lets the guest see of CPUID. */
 #include <check.h>
 #include <string.h>

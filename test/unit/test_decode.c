@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include <check.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -229,7 +229,7 @@ START_TEST(prefixes_are_counted)
 	} cases[] = { { "0fa2", { 0, 0, 0 } },
 		      { "662e0fa2", { 2, 2, 2 } },
 		      { "66480fa2", { 1, 1, 2 } }, /* DEC EAX outside of 64-bit mode */
-		      { "f3f2f0646526363e67", { 9, 9, 9 } }, /* nothing behind them */
+		      { "f3f2f0646526363e67", { 9, 9, 9 } }, /* nothing after them */
 		      { "", { 0, 0, 0 } } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The loader's judgement of image files: what it accepts, and every way of being refused. */
 #include <check.h>
 #include <stddef.h>

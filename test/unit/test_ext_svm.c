@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The default extension on AMD, exit by exit, with the microkernel of fake_mk1.h. */
 #include "fake_mk1.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The table of abi/features.h, row by row and bit by bit, on CPUs that have nothing else. */
 #include <check.h>
 #include <stdlib.h>

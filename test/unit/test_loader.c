@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The loader on a machine in memory, in which everything that can fail does. */
 #include "loader/loader.h"
 
@@ -33,9 +33,7 @@ static void teardown(void)
 
 void assert_all_bare(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
 	ck_assert_uint_eq(loader.memory.bytes, 0);
 }

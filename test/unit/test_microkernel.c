@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The microkernel, all of it but its assembly, on fake CPUs: see cpu/cpu.h and mk/machine.h. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Page tables, in an array of tables whose SPA is their place in it. */
 #include <check.h>
 #include <stdlib.h>
@@ -82,7 +82,7 @@ END_TEST
 
 START_TEST(maps_large)
 {
-	/* 4 KiB up to the boundary, two large pages, 4 KiB behind them */
+	/* 4 KiB up to the boundary, two large pages, 4 KiB after them */
 	ck_assert_int_eq(bsl_pt_map_range(&paging, root, 0x7FF000, 0x3FF000, 0x402000, 0),
 			 BF_ERR_OK);
 	assert_mapped(0x7FF000, 0x3FF000, 0);
@@ -181,9 +181,8 @@ START_TEST(refuses)
 		    { 0x1000, 0x0010000000000000, 0x1000 },
 		    { 0x1000, 0x000FFFFFFFFFF000, 0x2000 },
 		    { 0x1000, 0xFFFFFFFFFFFFF000, 0x2000 } };
-	size_t i;
 
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_int_eq(
 			bsl_pt_map_range(&paging, root, bad[i].va, bad[i].spa, bad[i].size, 0),
 			BF_ERR_BAD_REQUEST);

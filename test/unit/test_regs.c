@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The register lists of Mk#1: complete, without doubles, and true to the layouts of the manuals. */
 #include <check.h>
 #include <string.h>

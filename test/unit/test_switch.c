@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The switch between Linux and root mode, with its privileged instructions written down as they
  * fault.
@@ -131,7 +131,7 @@ static uint64_t *captured(int i)
 	return members[i];
 }
 
-/* An NMI behind bf_cpu_quiesce may have let it go on: only with another IDT is it off for good. */
+/* An NMI after bf_cpu_quiesce may have let it go on: only with another IDT is it off for good. */
 START_TEST(stops_what_was_in_use)
 {
 	int idt, cr3;

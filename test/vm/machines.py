@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The emulators that the tests run on, behind one contract: start, serial, ended, evidence."""
+"""The emulators that the tests run on, with one interface: start, serial, ended, evidence."""
 
 import glob
 import json
@@ -217,7 +217,7 @@ class NestedQemu(Qemu):
     console of the machine, and the machine's QMP."""
 
     boot_timeout = 900
-    outer_memory = 1536  # MB beside the machine's own: the archive, twice while it is unpacked
+    outer_memory = 1536  # MB besides the machine's own: the archive, twice while it is unpacked
     outer_cpus = 2
 
     def __init__(self, options, directory):

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* register_bootstrap: what is registered is called, once on every PP. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* register_fail: what is registered is called for a fault of the extension, and may end it. */
 #include "test/ext/lib/call.h"
 

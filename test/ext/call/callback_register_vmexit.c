@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* register_vmexit: what is registered is called, for every exit. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* again: the instruction that faulted is executed once more, with all registers as they were. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* exit, in an exit of the guest: the end of the extension, which the asker looks at. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* wait: it ends _start, as anybody sees who is a guest then. In a callback it is a failure. */
 #include "test/ext/lib/call.h"
 

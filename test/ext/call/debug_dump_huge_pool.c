@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* dump_huge_pool: each allocation. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* dump_page_pool: how many pages are taken. */
 #include "test/ext/lib/call.h"
 

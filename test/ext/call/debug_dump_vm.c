@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* dump_vm: a line on a VM. */
 #include "test/ext/lib/call.h"
 

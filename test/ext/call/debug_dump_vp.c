@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* dump_vp: a line on a VP. */
 #include "test/ext/lib/call.h"
 

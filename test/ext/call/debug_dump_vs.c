@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* dump_vs: what a VS is, and the state of one that is this PP's. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* out: two values, in hex. */
 #include "test/ext/lib/call.h"
 

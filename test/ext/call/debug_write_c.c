@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* write_c: the low 8 bits, as a character. */
 #include "test/ext/lib/call.h"
 

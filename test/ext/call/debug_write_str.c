@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* write_str: text of the extension's own, and nothing else. */
 #include "test/ext/lib/call.h"
 
@@ -28,7 +28,7 @@ static void refuses(uint64_t va)
 		GIVES(MK1_INVALID_INPUT_REG(0), va, lengths[i]);
 }
 
-/* Text that ends with a page behind which there is none. */
+/* Text that ends with a page after which there is none. */
 static void at_the_end_of(uint64_t page)
 {
 	static const char text[] = "up to the end of the page\n";
@@ -83,7 +83,7 @@ static void test(void)
 	print();
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		refuses(bad[i]);
-	/* the guard pages: below this PP's stack, behind its TLS */
+	/* the guard pages: below this PP's stack, above its TLS */
 	refuses(MK1_EXT_STACK_BASE + mk1_tls_ppid() * (uint64_t)MK1_EXT_STACK_STRIDE +
 		MK1_EXT_STACK_SIZE);
 	refuses(MK1_EXT_TLS_BASE + mk1_tls_ppid() * (uint64_t)MK1_EXT_TLS_STRIDE +

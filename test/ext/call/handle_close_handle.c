@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* close_handle: what takes a handle is refused from then on. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* open_handle: one specification, one handle. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* rdmsr: what the policy lets an extension know. */
 #include "test/ext/lib/call.h"
 

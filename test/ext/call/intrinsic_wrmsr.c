@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* wrmsr: nothing that root mode, or Linux, depends on. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* alloc_huge: contiguous zeroed memory, in whole pages. */
 #include "test/ext/lib/call.h"
 

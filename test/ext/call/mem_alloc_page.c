@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* alloc_page: a zeroed page of its own, at its place in the window. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* free_huge: what alloc_huge gave, as a whole and once. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* free_page: a page that alloc_page gave, once. */
 #include "test/ext/lib/call.h"
 

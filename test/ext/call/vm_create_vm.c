@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* create_vm: ids are given lowest first, until there are none. */
 #include "test/ext/lib/call.h"
 
@@ -18,7 +18,7 @@ static void test(void)
 			break;
 		VERIFY(vmid == first + count);
 	}
-	VERIFY(count >= 15); /* beside the root VM, as many as the reference has */
+	VERIFY(count >= 15); /* in addition to the root VM, as many as the reference has */
 	GIVES(MK1_FAILURE_UNKNOWN, MK1_HANDLE);
 	VERIFY_STATUS(mk1_vm_destroy_vm(MK1_HANDLE, first + 3), MK1_SUCCESS);
 	VERIFY_STATUS(mk1_vm_destroy_vm(MK1_HANDLE, first + 5), MK1_SUCCESS);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* destroy_vm: not the root VM, nor one that is in use. */
 #include "test/ext/lib/call.h"
 

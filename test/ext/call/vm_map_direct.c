@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* map_direct: any memory but the hypervisor's, at its place in the direct map of a VM. */
 #include "test/ext/lib/call.h"
 

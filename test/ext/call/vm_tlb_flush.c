@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* tlb_flush of a VM: what this PP has cached of the guest's translations. */
 #include "test/ext/lib/call.h"
 

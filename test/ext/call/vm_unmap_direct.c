@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* unmap_direct: what is mapped in that VM disappears, and this PP forgets it. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* unmap_direct_broadcast: the same as unmap_direct, on every PP. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* create_vp: in a VM, lowest id first, until there are none. */
 #include "test/ext/lib/call.h"
 

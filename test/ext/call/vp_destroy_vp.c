@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* destroy_vp: not while it is active, nor while it has VSs. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* advance_ip_and_run: what is active steps over its instruction, then the VS that is named runs. */
 #include "test/ext/lib/call.h"
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* advance_ip_and_run_current: the guest goes on behind the instruction that exited. */
+// SPDX-License-Identifier: GPL-2.0-only
+/* advance_ip_and_run_current: the guest goes on after the instruction that exited. */
 #include "test/ext/lib/call.h"
 
 static void nothing_active(void)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* advance_ip_and_set_active: what was active steps over its instruction, then another VS is. */
 #include "test/ext/lib/call.h"
 

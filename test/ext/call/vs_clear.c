@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* clear: nothing of a VS changes, but that the CPU looks at all of it again. */
 #include "test/ext/lib/call.h"
 

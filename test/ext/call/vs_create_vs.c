@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* create_vs: of a VP, for a PP, lowest id first, as long as there is memory. */
 #include "test/ext/lib/call.h"
 

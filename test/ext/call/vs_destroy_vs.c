@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* destroy_vs: not while it is active. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* init_as_root: Linux, as it was launched on this PP; once, and not when it runs. */
 #include "test/ext/lib/call.h"
 

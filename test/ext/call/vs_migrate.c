@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* migrate: to another PP, or this one; not Linux's, not what is active. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* promote: refused here for all but Linux in its kernel. That it works, every stop shows. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* vs_read: a register, by its number. All of them: test/ext/registers.c. */
 #include "test/ext/lib/call.h"
 

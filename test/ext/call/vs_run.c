@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* run: the VS that is named becomes active, and its guest goes on where it was. */
 #include "test/ext/lib/call.h"
 

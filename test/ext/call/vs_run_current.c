@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* run_current: the guest executes the instruction that exited again. */
 #include "test/ext/lib/call.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* set_active: the ids and the general registers of the ABI page become those of the VS. */
 #include "test/ext/lib/call.h"
 

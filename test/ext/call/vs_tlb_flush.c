@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* tlb_flush of a VS: of any page but the first. */
 #include "test/ext/lib/call.h"
 

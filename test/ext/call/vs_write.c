@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* vs_write: a register, by its number. All of them: test/ext/registers.c. */
 #include "test/ext/lib/call.h"
 
@@ -42,7 +42,7 @@ static void test(void)
 	}
 	drop_second(s);
 
-	/* The guest sees it: it goes on behind its instruction, and asks for the verdict. */
+	/* The guest sees it: it goes on after its instruction, and asks for the verdict. */
 	GIVES(MK1_SUCCESS, MK1_HANDLE, vsid, REG(rcx), STEP_VERDICT);
 	GIVES(MK1_SUCCESS, MK1_HANDLE, vsid, REG(rip), call_next);
 	mk1_vs_run_current(MK1_HANDLE);

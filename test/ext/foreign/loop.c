@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * An extension as somebody else would write it, from the document of Mk#1 alone, with a guest on
  * every PP that does nothing but loop. A process on that CPU asks for it by CPUID leaf LOOP, with

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include "test/ext/lib/call.h"
 
 struct call {
@@ -21,7 +21,7 @@ uint64_t call_next;
 static const uint8_t reg_gpr[6] = { BF_RDI, BF_RSI, BF_RDX, BF_R10, BF_R8, BF_R9 };
 
 /* SYSCALL with all registers as in gpr, in the order of enum bf_gpr; leaves them there. */
-__attribute__((naked, __noinline__)) static void syscall_with(uint64_t *gpr __attribute__((unused)))
+__attribute__((naked)) static noinline void syscall_with(uint64_t *gpr __attribute__((unused)))
 {
 	__asm__("push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
 		"push %rdi\n\t"

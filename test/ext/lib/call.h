@@ -65,7 +65,7 @@ extern uint64_t call_next;
 
 #define CPUID_LENGTH 2
 
-/* The registers and ids in the ABI page, and what little is behind them. */
+/* The registers and ids in the ABI page, and the little after them. */
 struct abi_page {
 	uint64_t gpr[BF_NR_GPRS];
 	uint16_t ids[8];

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include "test/ext/lib/pools.h"
 
 #include "test/ext/lib/verify.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include "test/ext/lib/verify.h"
 
 uint32_t verify_passed, verify_failed;

@@ -65,9 +65,8 @@ static void read_state(void *arg)
 	struct state *state = arg;
 	u64 size;
 	u32 low, high;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(msrs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++)
 		if (bf_compat_rdmsr_safe(msrs[i].msr, &state->msr[i]))
 			state->msr[i] = ~0ULL;
 	asm volatile("mov %%cr0, %0" : "=r"(state->cr0));
@@ -97,9 +96,8 @@ static void show(struct seq_file *out, unsigned int cpu, const char *name, u64 v
 static void show_state(struct seq_file *out, unsigned int cpu, const struct state *state)
 {
 	char name[16];
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(msrs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++)
 		show(out, cpu, msrs[i].name, state->msr[i]);
 	show(out, cpu, "cr0", state->cr0);
 	/*
@@ -123,7 +121,7 @@ static void show_state(struct seq_file *out, unsigned int cpu, const struct stat
 	show(out, cpu, "rflags",
 	     state->rflags & (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL | X86_EFLAGS_NT |
 			      X86_EFLAGS_AC));
-	for (i = 0; i < GDT_ENTRIES; i++) {
+	for (size_t i = 0; i < GDT_ENTRIES; i++) {
 		/* The TLS entries belong to the task. */
 		if (i >= GDT_ENTRY_TLS_MIN && i <= GDT_ENTRY_TLS_MAX)
 			continue;

@@ -24,7 +24,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* As FXSAVE writes it, and behind it the upper halves of YMM0 to YMM15. */
+/* As FXSAVE writes it, and after it the upper halves of YMM0 to YMM15. */
 struct image {
 	uint16_t fcw, fsw, ftw, fop;
 	uint64_t fip, fdp;

@@ -34,7 +34,7 @@ static uint64_t pick(const uint64_t *values, size_t count)
 	return values[next() % count];
 }
 
-static uint8_t *memory; /* two pages, and behind them nothing */
+static uint8_t *memory; /* two pages, and nothing after them */
 
 static uint64_t pointer(void)
 {
@@ -103,7 +103,7 @@ static void fill(uint8_t *argument, size_t known)
 		memcpy(argument + at, &value, 8);
 	}
 	memcpy(argument, &size, sizeof(size));
-	/* A good version number opens the way to the checks behind it. */
+	/* A good version number opens the way to the checks after it. */
 	if (next() % 4) {
 		uint32_t version = BF_IOCTL_VERSION;
 

@@ -86,7 +86,7 @@ static struct {
 static uint8_t *code;
 static uint64_t resume;
 
-/* Notes what happened and goes on behind the instruction. */
+/* Notes what happened and goes on after the instruction. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;

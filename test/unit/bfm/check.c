@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* check.c, report.c, local.c, machine.c */
 #include "commands.h"
 

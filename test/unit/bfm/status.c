@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* status.c, exits.c */
 #include "commands.h"
 
@@ -7,7 +7,7 @@
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
 
-/* A JSON value (RFC 8259): returns the address behind it, or NULL. */
+/* A JSON value (RFC 8259): returns the address after it, or NULL. */
 static const char *skip_value(const char *p);
 
 static const char *skip_blanks(const char *p)

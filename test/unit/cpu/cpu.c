@@ -171,7 +171,7 @@ static const int greg_of[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, RE
 
 struct decoded {
 	greg_t *gregs;
-	const uint8_t *at; /* behind what has been looked at */
+	const uint8_t *at; /* after what has been looked at */
 	bool operand_size; /* 66 */
 	uint8_t repeat; /* F2, F3 or 0 */
 	uint8_t rex;

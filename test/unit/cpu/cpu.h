@@ -9,6 +9,7 @@
 
 #include <abi/cpu_state.h>
 #include <abi/types.h>
+#include <bsl/compiler.h>
 
 /* What is counted, and what can be made to fail. */
 enum insn {
@@ -83,7 +84,7 @@ extern void (*cpu_watch)(enum insn insn, uint64_t arg);
 extern bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 
 /* Called for an exception that finds no gate: a real CPU shuts down. */
-extern _Noreturn void cpu_shutdown(void);
+extern __noreturn void cpu_shutdown(void);
 
 /*
  * The serial port: what was written; lcr and lsr are what its line control and line status
@@ -143,7 +144,7 @@ void *mmu_user(uint64_t va, bool write, bool execute);
 
 /* --- used between cpu.c and vmx.c ------------------------------------------------------------- */
 
-_Noreturn void cpu_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+__noreturn void cpu_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void vmx_reset(void);
 /* These return RFLAGS' CF and ZF as the instruction leaves them. */
 uint64_t vmx_exec(enum insn insn, uint64_t a, uint64_t *b);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* cpu.c: the state of a CPU. */
 #include "driver/core/x86/cpu.h"
 #include "loader.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* rendezvous.c, and CPUs that come and go. */
 #include "driver/core/check.h"
 #include "loader.h"
@@ -39,20 +39,18 @@ END_TEST
 
 START_TEST(follows_suspend)
 {
-	unsigned int i;
-
 	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
 	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
 	ck_assert(!bf_loader_poll(&loader));
 	/* PP 0 need not be there */
 	fake.cpus[0].online = false;
 	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert_int_eq(fake.cpus[i].guest, i != 0);
 	/* a CPU that does not leave: all enter again */
 	fake.cpus[2].behaviour = FAKE_STUCK;
@@ -112,13 +110,12 @@ static void one_for_another(void)
 START_TEST(notices_late_hotplug)
 {
 	static void (*const changes[])(void) = { first_goes, another_comes, one_for_another };
-	unsigned int i;
 
 	fake.cpus[1].online = false;
 	fake.before_all = changes[_i];
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_HOTPLUG);
 	assert_all_bare();
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert_uint_eq(fake.cpus[i].entries, 0);
 	fake.before_all = NULL;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
@@ -129,13 +126,11 @@ END_TEST
 /* Whoever waits does so for a while only, and whoever is late does not enter any more. */
 START_TEST(waits_with_a_bound)
 {
-	unsigned int i;
-
 	fake.cpus[_i].late = true;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RENDEZVOUS);
 	ck_assert_uint_eq(loader.failure.detail, 1);
 	assert_all_bare();
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert_uint_eq(fake.cpus[i].entries, 0);
 	fake.cpus[_i].late = false;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
@@ -149,9 +144,7 @@ END_TEST
 /* INVLPGB: CPUs change sides together or not at all. */
 START_TEST(refuses_hotplug_alone)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		fake.cpus[i].ext_ebx = 8;
 	fake.cpus[1].online = false;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);

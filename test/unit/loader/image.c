@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* image.c: the microkernel and the extensions, where they are loaded. */
 #include "loader.h"
 

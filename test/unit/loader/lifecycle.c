@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* loader.c, prepare.c: a start and a stop, in which everything that can fail does. */
 #include "loader.h"
 
@@ -26,9 +26,7 @@ END_TEST
 /* With 5-level paging each CPU is given tables of 5 levels: fake_verify_aspace looks at them. */
 START_TEST(starts_with_5_levels)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		fake.cpus[i].cr4 |= 0x1000;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
@@ -95,9 +93,7 @@ END_TEST
 
 START_TEST(undoes_a_failed_launch)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++) {
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		fake.cpus[i].behaviour = FAKE_FAILS_LAUNCH;
 		assert_fails(BF_ERR_EXT_FAULT, fake.cpus[i].number, 14);
 		fake.cpus[i].behaviour = FAKE_NO_EXIT;

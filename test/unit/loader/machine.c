@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* check.c, outer.c: whether this machine is supported. */
 #include "driver/core/check.h"
 #include "loader.h"
@@ -47,9 +47,7 @@ END_TEST
 
 START_TEST(intel)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		fake.cpus[i].vendor = BF_VENDOR_INTEL;
 	fake.cpus[1].feature_control = 1;
 	assert_fails(BF_ERR_FW_DISABLED, fake.cpus[1].number, 0);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* watchdog.c: CPUs that an extension keeps. */
 #include "driver/core/watchdog.h"
 #include "loader.h"
@@ -9,9 +9,7 @@
  */
 START_TEST(fetches_who_does_not_enter)
 {
-	unsigned int i;
-
-	for (i = 0; i < fake.nr_cpus; i++) {
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		fake.cpus[i].behaviour = FAKE_LOOPS_LAUNCH;
 		assert_fails(BF_ERR_EXT_OVERDUE, fake.cpus[i].number, BF_CALLBACK_BOOTSTRAP);
 		ck_assert_uint_ge(fake.cpus[i].nmis, 2);

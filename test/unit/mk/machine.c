@@ -39,14 +39,14 @@ void run_end(void)
 	run_depth--;
 }
 
-static _Noreturn void out(enum end end)
+static __noreturn void out(enum end end)
 {
 	ck_assert_msg(run_depth > 0, "the microkernel left (%d) where it should not", end);
 	ended.end = end;
 	__builtin_longjmp(run_env, 1);
 }
 
-_Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip)
+__noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip)
 {
 	ended.rip = rip;
 	ended.rsp = rsp;
@@ -55,7 +55,7 @@ _Noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t 
 	out(END_RING3);
 }
 
-_Noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp)
+__noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp)
 {
 	ended.gpr = gpr;
 	ended.rip = rip;
@@ -64,19 +64,19 @@ _Noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, 
 	out(END_RESUMED);
 }
 
-_Noreturn void svm_enter(uint64_t spa)
+__noreturn void svm_enter(uint64_t spa)
 {
 	ended.spa = spa;
 	out(END_GUEST);
 }
 
-_Noreturn void vmx_enter(bool launched)
+__noreturn void vmx_enter(bool launched)
 {
 	ended.launched = launched;
 	out(END_GUEST);
 }
 
-_Noreturn void vmx_resume(void)
+__noreturn void vmx_resume(void)
 {
 	vmx_enter(true);
 }
@@ -89,7 +89,7 @@ static void switch_leave(struct bf_switch_page *sp)
 	out(END_LEFT);
 }
 
-_Noreturn void cpu_shutdown(void)
+__noreturn void cpu_shutdown(void)
 {
 	out(END_RESET);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* sys_mem.c, sys_vm.c, ext.c, direct_map.c, tlb.c: pool windows, direct maps, TLB shootdown, MSRs. */
+/* sys_mem.c, sys_vm.c, ext.c, direct_map.c, tlb.c: pools, direct maps, TLB shootdown, MSRs. */
 #include "machine.h"
 
 #include <signal.h>

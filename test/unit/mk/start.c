@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* main.c, start.c, desc.c, nested.c, debug.c: a PP comes in, up to the guest, or fails on the way. */
+/* main.c, start.c, desc.c, nested.c, debug.c: a PP starts, up to the guest, or fails on the way. */
 #include "machine.h"
 
 #include <string.h>
