@@ -184,8 +184,8 @@ START_TEST(not_in_the_lists)
 		cpuid_set(0xA, 0, 1, 0, 0, 0);
 	start_and_launch();
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS + 2);
-	ck_assert_ptr_null(
-		listed(vmx_lists(host_pp->vs)->guest, _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
+	ck_assert_ptr_null(listed(vmx_lists(host_pp->vs)->guest,
+				  _i == 1 ? MSR_DS_AREA : MSR_PERF_GLOBAL_CTRL));
 	guest_exit(VMX_EXIT_CPUID);
 	SYS(vs_promote, HANDLE, 0);
 	ck_assert_int_eq(ended.end, END_LEFT);
