@@ -136,7 +136,7 @@ struct pp {
 };
 
 /*
- * The GDT ends where the PP's data ends. A VM exit leaves its limit at 64 KiB (SDM vol. 3 §28.5.2):
+ * The GDT ends where the PP's data ends. A VM exit leaves its limit at 64 KiB (SDM vol. 3 §30.5.2):
  * what lies there must not become descriptors for an extension that loads a selector, so nothing
  * does.
  */

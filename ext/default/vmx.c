@@ -9,7 +9,7 @@
 
 static uint64_t guest_cpl(uint64_t vsid)
 {
-	return vs_get(vsid, MK1_INTEL_ss_attrib) >> 5 & 3; /* DPL, SDM vol. 3 §25.4.1 */
+	return vs_get(vsid, MK1_INTEL_ss_attrib) >> 5 & 3; /* DPL, SDM vol. 3 §27.4.1 */
 }
 
 /*
@@ -20,7 +20,7 @@ static __noreturn void inject_fault(uint64_t vsid, uint64_t vector)
 {
 	uint64_t event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | vector;
 
-	/* Exceptions push no error code in real mode, and VM entry refuses one (§26.2.1.3). */
+	/* Exceptions push no error code in real mode, and VM entry refuses one (§29.2.1.3). */
 	if (vector == VECTOR_GP && (vs_get(vsid, MK1_INTEL_cr0) & CR0_PE)) {
 		event |= VMX_EVENT_ERROR_CODE;
 		vs_set(vsid, MK1_INTEL_vmentry_exception_error_code, 0);
@@ -37,7 +37,7 @@ static __noreturn void finish(uint64_t vsid, bool done)
 }
 
 /*
- * Faults for the lack of privilege come before exits (SDM vol. 3 §26.1.1), but not on every
+ * Faults for the lack of privilege come before exits (SDM vol. 3 §28.1.1), but not on every
  * implementation: Bochs exits first. Nothing may depend on that.
  */
 static __noreturn void answer_xsetbv(uint64_t vsid)

@@ -3,7 +3,7 @@
 #include <abi/features.h>
 #include <ext/default/vmx.h>
 
-/* A change of these flushes the TLB (SDM vol. 3 §4.10.4.1). */
+/* A change of these flushes the TLB (SDM vol. 3 §5.10.4.1). */
 #define FLUSH_CR0 (CR0_PE | CR0_WP | CR0_PG)
 #define FLUSH_CR4 (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP)
 

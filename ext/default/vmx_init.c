@@ -52,7 +52,7 @@ void vmx_init_signal(uint64_t vsid)
 	flush_tlb(vsid);
 }
 
-/* Exits of CPUs that wait for it may report blockings that VM entry refuses then (§27.3.1.5). */
+/* Exits of CPUs that wait for it may report blockings that VM entry refuses then (§29.3.1.5). */
 void vmx_startup(uint64_t vsid, uint64_t vector)
 {
 	vs_set(vsid, MK1_INTEL_interruptibility_state, 0);

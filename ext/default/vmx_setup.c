@@ -96,7 +96,7 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 	if (!(primary & VMX_PRIMARY_SECONDARY))
 		return true;
 
-	/* Without EPT a guest cannot be unrestricted (SDM vol. 3 §26.2.1.1). */
+	/* Without EPT a guest cannot be unrestricted (SDM vol. 3 §29.2.1.1). */
 	if (vs_get(vsid, MK1_INTEL_secondary_proc_based_vm_execution_ctls) & VMX_SECONDARY_EPT)
 		wanted |= VMX_SECONDARY_UNRESTRICTED;
 	/* A VPID has to be there before its control, or the VS is invalid in between. */

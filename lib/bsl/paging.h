@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building and walking page tables of 4 or 5 levels (SDM vol. 3 §4.5, APM vol. 2 §5.3), in memory
+ * Building and walking page tables of 4 or 5 levels (SDM vol. 3 §5.5, APM vol. 2 §5.3), in memory
  * that the caller provides. The same shape serves CPU page tables, NPT and EPT: 512 entries of 8
  * bytes a level, bits 51:12 the address, bit 7 a leaf above the lowest level. Where they differ,
  * the caller passes the attribute bits.

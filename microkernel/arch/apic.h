@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The local APIC, which is Linux's: the microkernel sends NMIs with it, and leaves it as it was
- * (SDM vol. 3 §11, APM vol. 2 §16).
+ * (SDM vol. 3 §13, APM vol. 2 §16).
  */
 #ifndef MK_APIC_H
 #define MK_APIC_H

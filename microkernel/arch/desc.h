@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Descriptor tables of a PP: GDT, IDT and TSS of its own (SDM vol. 3 §3.4.5, §6.14, §8.7). */
+/* Descriptor tables of a PP: GDT, IDT and TSS of its own (SDM vol. 3 §3.4.5, §7.14, §10.7). */
 #ifndef MK_DESC_H
 #define MK_DESC_H
 
@@ -8,7 +8,7 @@
 #define MK_GDT_ENTRIES 8
 #define MK_IDT_ENTRIES 256
 
-/* SDM vol. 3 §8.7, APM vol. 2 §12.2.5 */
+/* SDM vol. 3 §10.7, APM vol. 2 §12.2.5 */
 struct tss {
 	uint32_t reserved0;
 	uint32_t rsp[3][2]; /* low, high */

@@ -7,7 +7,7 @@
 
 /*
  * The instruction with all general registers (but RSP) as in gpr, which is in the order of enum
- * bf_gpr and receives them back. false, and nothing changed: #UD, or VMfail (SDM vol. 3 §31.2).
+ * bf_gpr and receives them back. false, and nothing changed: #UD, or VMfail (SDM vol. 3 §33.2).
  */
 bool hypercall_vmcall(uint64_t *gpr);
 bool hypercall_vmmcall(uint64_t *gpr);

@@ -37,7 +37,7 @@ void mtrr_read(struct mtrrs *m)
 	}
 }
 
-/* The fixed ranges: 8 of 64 KiB, 16 of 16 KiB, 64 of 4 KiB, a byte each (§12.11.2.2). */
+/* The fixed ranges: 8 of 64 KiB, 16 of 16 KiB, 64 of 4 KiB, a byte each (§14.11.2.2). */
 static uint8_t fixed_type(const struct mtrrs *m, uint64_t spa)
 {
 	uint64_t i;
@@ -51,7 +51,7 @@ static uint8_t fixed_type(const struct mtrrs *m, uint64_t spa)
 	return (uint8_t)(m->fixed[i / 8] >> (i % 8 * 8));
 }
 
-/* Two types on the same memory: UC wins, WT wins over WB, the rest is undefined (§12.11.4.1). */
+/* Two types on the same memory: UC wins, WT wins over WB, the rest is undefined (§14.11.4.1). */
 static uint8_t combine(uint8_t a, uint8_t b)
 {
 	if (a == b)

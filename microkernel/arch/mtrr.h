@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Memory types from the MTRRs (SDM vol. 3 §12.11). */
+/* Memory types from the MTRRs (SDM vol. 3 §14.11). */
 #ifndef MK_MTRR_H
 #define MK_MTRR_H
 

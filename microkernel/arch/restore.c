@@ -6,7 +6,7 @@
 #include "arch/desc.h"
 #include "arch/intrinsics.h"
 
-/* An available 64-bit TSS descriptor (SDM vol. 3 §8.2.3). */
+/* An available 64-bit TSS descriptor (SDM vol. 3 §10.2.3). */
 static void tss_descriptor(uint64_t desc[2], const struct bf_segment *tr)
 {
 	bool pages = tr->limit > 0xFFFFF;

@@ -183,7 +183,7 @@ void nested_follow_mtrrs(void)
 	if (changed)
 		ok = retype(mk.root_npt, 4);
 	mk_unlock(&lock);
-	/* Linux writes the MTRRs of every CPU, so every PP comes here (SDM vol. 3 §12.11.8). */
+	/* Linux writes the MTRRs of every CPU, so every PP comes here (SDM vol. 3 §14.11.8). */
 	mk.vendor->nested_flush();
 	if (changed)
 		mk_print("pp %u: MTRRs have changed%s\n", this_pp()->handoff.ppid,

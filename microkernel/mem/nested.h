@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Nested paging of the root VM (NPT: APM vol. 2 §15.25, EPT: SDM vol. 3 §28.3): the machine's
+ * Nested paging of the root VM (NPT: APM vol. 2 §15.25, EPT: SDM vol. 3 §31.3): the machine's
  * physical memory one to one, in the largest pages possible, except for what the hypervisor owns:
  * in its place Linux finds the same decoy page everywhere.
  */

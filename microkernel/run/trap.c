@@ -74,7 +74,7 @@ static bool was_bus_lock(const struct trap_frame *frame)
 
 /*
  * A machine check in root mode is Linux's, as an NMI is: Linux has the handler, and ends
- * MCG_STATUS.MCIP, under which another one is a shutdown (SDM vol. 3 §16.3.2.2, APM vol. 2 §9.3.2).
+ * MCG_STATUS.MCIP, under which another one is a shutdown (SDM vol. 3 §18.3.2.2, APM vol. 2 §9.3.2).
  * Without RIPV what it interrupted cannot go on.
  */
 static void machine_check(struct pp *pp, const struct trap_frame *frame)

@@ -9,7 +9,7 @@
 
 /*
  * Skipping an instruction ends the blocking by STI and MOV SS, clears RF, and with TF set is
- * followed by a single-step trap, unless that is for branches only (§27.3.1.5).
+ * followed by a single-step trap, unless that is for branches only (§29.3.1.5).
  */
 static __always_inline bool advance_ip(struct vs *vs)
 {

@@ -26,7 +26,7 @@ static void report(bool broken, const char *what)
 		mk_print("  broken: %s\n", what);
 }
 
-/* §27.3.1.1 */
+/* §29.3.1.1 */
 static void check_control_registers(uint64_t entry)
 {
 	uint64_t cr0 = vmcs_read(VMCS_cr0), cr4 = vmcs_read(VMCS_cr4);
@@ -49,7 +49,7 @@ static void check_control_registers(uint64_t entry)
 	       "a SYSENTER address is not canonical");
 }
 
-/* §27.3.1.2, for segments in the order of the VMCS */
+/* §29.3.1.2, for segments in the order of the VMCS */
 static void check_segment(unsigned int i, const char *name)
 {
 	uint64_t rights = vmcs_read(VMCS_es_attrib + 2 * i);
@@ -75,7 +75,7 @@ static void check_segment(unsigned int i, const char *name)
 			 (unsigned long long)base);
 }
 
-/* §27.3.1.3 to §27.3.1.5 */
+/* §29.3.1.3 to §29.3.1.5 */
 static void check_rest(uint64_t entry)
 {
 	uint64_t rflags = vmcs_read(VMCS_rflags), state = vmcs_read(VMCS_interruptibility_state);
@@ -107,7 +107,7 @@ static void check_rest(uint64_t entry)
 	report(vmcs_read(VMCS_vmcs_link_pointer) != ~(uint64_t)0, "VMCS link pointer");
 }
 
-/* §27.2.1.1: what completing the controls leaves to an extension */
+/* §29.2.1.1: what completing the controls leaves to an extension */
 static void check_execution_controls(void)
 {
 	uint64_t primary = vmcs_read(VMCS_primary_proc_based_vm_execution_ctls);
@@ -130,7 +130,7 @@ static void check_execution_controls(void)
 	       "EPT pointer");
 }
 
-/* §27.2.1.2, §27.2.1.3 */
+/* §29.2.1.2, §29.2.1.3 */
 static void check_timer_and_event(void)
 {
 	uint64_t event = vmcs_read(VMCS_vmentry_interrupt_information_field);

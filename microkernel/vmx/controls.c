@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The five control fields (SDM vol. 3 §25.6 to §25.8): what an extension writes, what the
+ * The five control fields (SDM vol. 3 §27.6 to §27.8): what an extension writes, what the
  * hypervisor needs beside it, and what the CPU insists on.
  */
 #include <abi/features.h>
@@ -80,7 +80,7 @@ static uint32_t secondary_needed(const struct vs *vs)
 	return VMX_SECONDARY_EPT | (vmx.secondary.may & VMX_SECONDARY_UNRESTRICTED);
 }
 
-/* "IA-32e mode guest" follows EFER.LMA: anything else is refused by VM entry (§27.3.1.1). */
+/* "IA-32e mode guest" follows EFER.LMA: anything else is refused by VM entry (§29.3.1.1). */
 static bool sanitize_entry(uint64_t *value)
 {
 	*value &= ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST;
@@ -104,7 +104,7 @@ bool vmx_sanitize_controls(const struct vs *vs, uint64_t field, uint64_t *value)
 				PRIMARY_REFUSED, value);
 	case VMCS_secondary_proc_based_vm_execution_ctls:
 		/*
-		 * Without a VPID every exit and entry flushes (§29.4.3.1), as it must: see outer.c.
+		 * Without a VPID every exit and entry flushes (§31.4.3.1), as it must: see outer.c.
 		 */
 		if (outer_flushes())
 			*value &= ~(uint64_t)VMX_SECONDARY_VPID;

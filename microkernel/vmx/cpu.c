@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the CPUs offer (SDM vol. 3, appendix A), and VMX on and off (§24.7, §24.8). */
+/* What the CPUs offer (SDM vol. 3, appendix A), and VMX on and off (§26.7, §26.8). */
 #include <bsl/bits.h>
 
 #include "arch/intrinsics.h"
@@ -112,7 +112,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 	return BF_ERR_OK;
 }
 
-/* The CPU may write a VMCS that is still active to memory that is no longer ours (§25.11.1). */
+/* The CPU may write a VMCS that is still active to memory that is no longer ours (§27.11.1). */
 static void clear_all(const struct pp *pp)
 {
 	for (uint16_t id = 0; id < objects_nr_vss(); id++) {

@@ -35,7 +35,7 @@ vmx_enter:
 vmx_resume:
 	load_guest_gprs
 	vmresume
-1:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §31.2) */
+1:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §33.2) */
 	pop	%rdi
 	movabs	$BF_PP_STACK_TOP, %rsp
 	call	vmx_entry_failed

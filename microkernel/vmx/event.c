@@ -16,7 +16,7 @@ void vmx_inject_ud(void)
 	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD);
 }
 
-/* Exceptions push no error code in real mode, and VM entry refuses one there (§27.2.1.3). */
+/* Exceptions push no error code in real mode, and VM entry refuses one there (§29.2.1.3). */
 void vmx_inject_gp(void)
 {
 	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? VMX_EVENT_ERROR_CODE : 0;
@@ -27,7 +27,7 @@ void vmx_inject_gp(void)
 
 /*
  * What blocks events while an NMI goes in: not an NMI, and not STI, with which some CPUs refuse the
- * entry (SDM vol. 3 §27.3.1.5), and which delivers the NMI on a bare CPU too. MOV SS closes the
+ * entry (SDM vol. 3 §29.3.1.5), and which delivers the NMI on a bare CPU too. MOV SS closes the
  * window.
  */
 void vmx_unblock_for_nmi(void)
@@ -38,13 +38,13 @@ void vmx_unblock_for_nmi(void)
 		   state & ~(uint64_t)(VMX_BLOCKING_BY_NMI | VMX_BLOCKING_BY_STI));
 }
 
-/* The event goes in again; software interrupts need the length of their instruction (§25.8.3). */
+/* The event goes in again; software interrupts need the length of their instruction (§27.8.3). */
 void vmx_reinject(void)
 {
 	uint64_t event = vmcs_read(VMCS_idt_vectoring_information_field);
 
 	if (!(event & VMX_EVENT_VALID)) {
-		/* IRET is executed again, and is to find NMIs blocked as it did (§28.2.3). */
+		/* IRET is executed again, and is to find NMIs blocked as it did (§30.2.3). */
 		if (vmcs_read(VMCS_exit_qualification) & VMX_QUAL_EPT_IRET)
 			vmcs_write(VMCS_interruptibility_state,
 				   vmcs_read(VMCS_interruptibility_state) | VMX_BLOCKING_BY_NMI);

@@ -2,7 +2,7 @@
 /*
  * State beyond what every VMCS exchanges. What makes a CPU count, trace or write records by itself
  * is off in root mode, and each VS has its own: by VM-exit and VM-entry controls where the CPU
- * offers them (SDM vol. 3 §25.7.1, §25.8.1), else by the MSR lists (§25.7.2, §25.8.2). The rest
+ * offers them (SDM vol. 3 §27.7.1, §27.8.1), else by the MSR lists (§27.7.2, §27.8.2). The rest
  * stays in the CPU, where root mode does not use it: its CR4 has neither CET nor PKS.
  *
  * Not here is what needs nothing: user interrupts take CR4.UINTR, and BNDCFGS a Linux of long ago.
@@ -33,13 +33,13 @@ static const struct {
 /*
  * The fields that the controls are about: what the guest has, and what root mode gets, where an
  * exit does not simply clear it. Without a control of its own for that, an exit of a CPU that has
- * these controls saves the guest's (§28.3.1).
+ * these controls saves the guest's (§30.3.1).
  */
 static const struct {
 	uint16_t guest, host;
 	uint32_t entry, exit;
 } fields[NR_ITEMS] = {
-	/* By controls that every VS has (controls.c); any exit clears it (§28.5.1). */
+	/* By controls that every VS has (controls.c); any exit clears it (§30.5.1). */
 	[ITEM_debugctl] = { VMCS_debugctl, 0, VMX_ENTRY_CTL_LOAD_DEBUG, VMX_EXIT_CTL_SAVE_DEBUG },
 	[ITEM_perf_global_ctrl] = { VMCS_perf_global_ctrl, VMCS_HOST_PERF_GLOBAL_CTRL,
 				    VMX_ENTRY_CTL_LOAD_PERF,
@@ -57,7 +57,7 @@ static const struct {
 };
 
 /*
- * The debug store of root mode (§18.4.9), without room for a record. A PEBS record that is due when
+ * The debug store of root mode (§20.4.9), without room for a record. A PEBS record that is due when
  * the guest exits may be written a little later. To stop the counters, or to disable PEBS in the
  * lists, is not enough for it, as there is no time to wait: so it must not find the guest's buffer,
  * which lies at a linear address.
@@ -80,7 +80,7 @@ static bool cpu_has(enum item item)
 	       (r.ecx & items[item].bits[2]) | (r.edx & items[item].bits[3]);
 }
 
-/* The lists must name no MSR that faults: an exit would end in a shutdown (§28.7). */
+/* The lists must name no MSR that faults: an exit would end in a shutdown (§30.7). */
 static bool takes_writes(uint32_t msr)
 {
 	uint64_t value;

@@ -53,7 +53,7 @@ __noreturn void vmx_entry_failed(uint64_t rflags)
 
 	if (!tlb_leave_guest(pp))
 		tlb_catch_up(pp);
-	/* CF: there is no current VMCS; ZF: it has the reason (§31.2). */
+	/* CF: there is no current VMCS; ZF: it has the reason (§33.2). */
 	if (!(rflags & 1) && !vmcs_try_read(VMCS_vm_instruction_error, &number))
 		number = 0;
 	mk_print("vs %u: VM entry failed: %s (%llu)\n", vs->id, vmx_error_name(number),
@@ -69,7 +69,7 @@ __noreturn void vmx_entry_failed(uint64_t rflags)
 }
 
 /*
- * A machine check in the middle of a VM entry (§27.9): Linux's, as one of root mode is (trap.c).
+ * A machine check in the middle of a VM entry (§29.9): Linux's, as one of root mode is (trap.c).
  * The guest has not run, nor is an event gone that was to be injected: the same entry is made
  * again.
  */
@@ -84,7 +84,7 @@ static __noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 	vmx_vs_run(vs);
 }
 
-/* VM entry began and met guest state or MSRs that it does not take, or a machine check (§27.8). */
+/* VM entry began and met guest state or MSRs that it does not take, or a machine check (§29.8). */
 static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp, struct vs *vs,
 								  uint64_t reason)
 {
@@ -125,7 +125,7 @@ static bool handle_exception_or_nmi(struct vs *vs)
 		machine_check(pp, vs);
 	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return false;
-	unblock_nmis(); /* the exit leaves them blocked: §28.2.3 */
+	unblock_nmis(); /* the exit leaves them blocked: §30.2.3 */
 	if (vs->nmi_exiting)
 		return false;
 	pp->nmi_pending = true;
@@ -159,7 +159,7 @@ static bool handle_nmi_window(struct vs *vs)
 
 /*
  * INIT sends an application processor to wait for its start-up IPI, which is the extension's to
- * carry out, but the boot processor to the reset vector (SDM vol. 3 §9.4, §10.1): it comes from the
+ * carry out, but the boot processor to the reset vector (SDM vol. 3 §11.4, §12.1): it comes from the
  * chipset as Linux reboots by the keyboard controller, and firmware cannot start anew in a guest.
  */
 static bool handle_init(struct vs *vs)
@@ -193,7 +193,7 @@ static bool handle_vmcall(struct vs *vs)
 	return false;
 }
 
-/* Two ranges of 0x2000 MSRs have bits in an MSR bitmap (SDM vol. 3 §25.6.9). */
+/* Two ranges of 0x2000 MSRs have bits in an MSR bitmap (SDM vol. 3 §27.6.9). */
 static bool has_bitmap_bits(uint32_t msr)
 {
 	return msr < 0x2000 || msr - 0xC0000000 < 0x2000;

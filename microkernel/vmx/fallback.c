@@ -47,7 +47,7 @@ void vmx_fallback_init(struct vs *vs)
 	if (vmx.primary.may & VMX_PRIMARY_SECONDARY) {
 		secondary = vmcs_read(VMCS_secondary_proc_based_vm_execution_ctls) &
 			    VMX_SECONDARY_VPID;
-		/* VM entry refuses this tag (§27.2.1.1). */
+		/* VM entry refuses this tag (§29.2.1.1). */
 		if (secondary && !vmcs_read(VMCS_virtual_processor_identifier))
 			secondary = 0;
 		set_controls(vs, VMCS_secondary_proc_based_vm_execution_ctls,
@@ -105,7 +105,7 @@ static bool do_xsetbv(void)
 }
 
 /*
- * MOV to CR0 or CR4 that changes a bit on which VMX insists (qualification: §28.2.1, table 28-3). A
+ * MOV to CR0 or CR4 that changes a bit on which VMX insists (qualification: §30.2.1, table 30-3). A
  * change of mode together with it is more than Linux ever does, and refused.
  */
 static bool do_cr_access(void)

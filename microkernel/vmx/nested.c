@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory types for EPT (SDM vol. 3 §29.3), and the TLB (§29.4). */
+/* Memory types for EPT (SDM vol. 3 §31.3), and the TLB (§31.4). */
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
@@ -15,7 +15,7 @@
 enum { FLUSH_GLA, FLUSH_SINGLE, FLUSH_ALL };
 
 /*
- * While a CPU changes its MTRRs, they and its caches are off (§12.11.8): what they say counts once
+ * While a CPU changes its MTRRs, they and its caches are off (§14.11.8): what they say counts once
  * they are on again. All CPUs change theirs, one after the other; the first of them is the one that
  * counts.
  */
@@ -38,7 +38,7 @@ bool vmx_has_nested(void)
 	       vmx.ept_vpid & (VMX_CAP_INVEPT_SINGLE | VMX_CAP_INVEPT_ALL);
 }
 
-/* The MTRRs have no say under EPT (§29.3.7.2): its entries carry the types they give. */
+/* The MTRRs have no say under EPT (§31.3.7.2): its entries carry the types they give. */
 bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 {
 	uint8_t type;
@@ -126,7 +126,7 @@ void vmx_flush_everything(void)
 	vmx_flush_vpid(0);
 }
 
-/* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§29.4.1). */
+/* The tag of vs in the TLB; 0 where each entry and exit drops its translations (§31.4.1). */
 static uint64_t vpid_of(struct vs *vs)
 {
 	uint64_t vpid;

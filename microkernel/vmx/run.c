@@ -5,7 +5,7 @@
  * NMIs: the CPU takes one at any time in root mode, and one that arrives in the guest exits. Both
  * are noted in pp->nmi_pending (and machine checks of root mode in pp->mc_pending). The root VS
  * then runs with NMI-window exiting, which exits when the guest can take the NMI (SDM vol. 3
- * §26.2). The handler opens the window itself, so that an NMI between the look at nmi_pending in
+ * §28.2). The handler opens the window itself, so that an NMI between the look at nmi_pending in
  * vmx_run_slow and the VM entry is not late. Another VS does not run then: its run ends with
  * an exit for Linux.
  */

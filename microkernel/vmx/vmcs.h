@@ -20,7 +20,7 @@ void vmx_vs_clear(struct vs *vs);
 /* Prints the field and gives the PP up. */
 __noreturn void vmcs_failed(uint64_t field);
 
-/* false: there is no current VMCS, or it has no such field (§31.2). */
+/* false: there is no current VMCS, or it has no such field (§33.2). */
 static inline bool vmcs_try_read(uint64_t field, uint64_t *value)
 {
 	bool failed;

@@ -39,7 +39,7 @@ struct vmx {
 
 extern struct vmx vmx;
 
-/* An entry of an MSR list, SDM vol. 3 §25.7.2. */
+/* An entry of an MSR list, SDM vol. 3 §27.7.2. */
 struct vmx_msr {
 	uint32_t index;
 	uint32_t reserved;

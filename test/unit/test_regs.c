@@ -73,7 +73,7 @@ START_TEST(vmcb_fields_do_not_overlap)
 }
 END_TEST
 
-/* SDM vol. 3 §25.11.2: an encoding's bits 14:13 are the width, bits 11:10 the type, bit 0 is 0. */
+/* SDM vol. 3 §27.11.2: an encoding's bits 14:13 are the width, bits 11:10 the type, bit 0 is 0. */
 START_TEST(vmcs_encodings_say_width_and_type)
 {
 	static const unsigned int bytes_of_width[] = { 2, 8, 4, 8 };

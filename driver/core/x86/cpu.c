@@ -72,7 +72,7 @@ static uint64_t rdmsr(uint32_t msr)
 
 /*
  * CR4 of root mode, by what the CPU has, not by what Linux has switched on (SDM vol. 2A, CPUID),
- * but for LA57, which cannot change in long mode (SDM vol. 3 §4.1.1). A CPU with long mode has SSE.
+ * but for LA57, which cannot change in long mode (SDM vol. 3 §5.1.1). A CPU with long mode has SSE.
  */
 static uint64_t host_cr4(uint64_t linux_cr4)
 {

@@ -301,7 +301,7 @@ static const struct {
 	BF_FEATURES(ROW)
 };
 
-/* Intel PT is the one thing that is OFFERED (SDM vol. 3 §33.5.1, A.6). */
+/* Intel PT is the one thing that is OFFERED (SDM vol. 3 §35.5.1, A.6). */
 static bool controls_trace(const struct bf_cpu_features *features)
 {
 	return (vmx_msr(features, MSR_VMX_MISC) & VMX_MISC_PT) &&

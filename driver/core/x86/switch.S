@@ -97,7 +97,7 @@ bf_switch_enter:
 	 * ENDBR where IRET goes, without LASS the window in the lower half can be reached, and
 	 * without PGE Linux's global translations go, so that none of another page size meets ours.
 	 * Clearing PCIDE is allowed with any CR3; what Linux's PCID means then (PWT and PCD) does
-	 * not outlive the next but few instructions (SDM vol. 3 §2.5, §4.10.4.1).
+	 * not outlive the next but few instructions (SDM vol. 3 §2.5, §5.10.4.1).
 	 */
 	mov	BF_SWITCH_HOST_CR4(%rdi), %rax
 	mov	%rax, %cr4

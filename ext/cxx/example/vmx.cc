@@ -43,7 +43,7 @@ void intercept_msr(uint8_t *map, uint32_t msr)
 	map[msr / 8] = static_cast<uint8_t>(map[msr / 8] | 1u << msr % 8);
 }
 
-/* The MSR bitmap (§25.6.9): low MSRs, reads in its first quarter, writes in its third. */
+/* The MSR bitmap (§27.6.9): low MSRs, reads in its first quarter, writes in its third. */
 bool prepare()
 {
 	const auto page = mk1::mem_alloc_page(handle);
@@ -108,7 +108,7 @@ void set_up(VsId vs)
 		set(vs, Reg::virtual_processor_identifier, 0);
 }
 
-/* As the guest reads it: the bits of the mask come from the shadow (§25.6.6). */
+/* As the guest reads it: the bits of the mask come from the shadow (§27.6.6). */
 uint64_t guest_cr4(VsId vs)
 {
 	const uint64_t mask = get(vs, Reg::cr4_guest_host_mask);
@@ -116,7 +116,7 @@ uint64_t guest_cr4(VsId vs)
 	return (get(vs, Reg::cr4) & ~mask) | (get(vs, Reg::cr4_read_shadow) & mask);
 }
 
-/* DPL of SS, §25.4.1 */
+/* DPL of SS, §27.4.1 */
 uint64_t guest_cpl(VsId vs) { return get(vs, Reg::ss_attrib) >> 5 & 3; }
 
 [[noreturn]] void inject(VsId vs, uint64_t event)
@@ -183,7 +183,7 @@ bool write_cr(VsId vs)
 
 /*
  * XCR0 is all there is (SDM vol. 1 §13.3). Faults for the lack of privilege come before exits
- * (§26.1.1), but not on every implementation: nothing may depend on that.
+ * (§28.1.1), but not on every implementation: nothing may depend on that.
  */
 [[noreturn]] void answer_xsetbv(VsId vs)
 {

@@ -88,7 +88,7 @@ static bool injected(enum insn insn, uint64_t arg)
 	return --failure.nth == 0;
 }
 
-/* VMfail: with the error in the current VMCS if there is one (§31.2). */
+/* VMfail: with the error in the current VMCS if there is one (§33.2). */
 static uint64_t vmx_error(uint64_t number)
 {
 	if (!cpu->current)
@@ -144,7 +144,7 @@ static uint64_t vmread(uint64_t field, uint64_t *value)
 	return 0;
 }
 
-/* Fields have a width, and type 1 is read-only (§25.11.2). */
+/* Fields have a width, and type 1 is read-only (§27.11.2). */
 static uint64_t vmwrite(uint64_t field, uint64_t value)
 {
 	static const uint64_t widths[] = { 0xFFFF, ~0ULL, 0xFFFFFFFF, ~0ULL };

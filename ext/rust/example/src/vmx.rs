@@ -43,7 +43,7 @@ const EVENT_UD: u64 = EVENT_EXCEPTION | 6;
 const EVENT_GP: u64 = EVENT_EXCEPTION | 0x800 | 13;
 
 const BITMAP_SIZE: usize = 0x1000;
-/// Low MSRs: reads in the first quarter of the page, writes in the third (§25.6.9).
+/// Low MSRs: reads in the first quarter of the page, writes in the third (§27.6.9).
 const BITMAP_READS: usize = 0;
 const BITMAP_WRITES: usize = 0x800;
 
@@ -115,13 +115,13 @@ pub fn set_up(vs: VsId) -> mk1::Result<()> {
     Ok(())
 }
 
-/// CR4 as the guest reads it: the bits of the mask come from the shadow (§25.6.6).
+/// CR4 as the guest reads it: the bits of the mask come from the shadow (§27.6.6).
 fn guest_cr4(vs: VsId) -> u64 {
     let mask = get(vs, Reg::cr4_guest_host_mask);
     (get(vs, Reg::cr4) & !mask) | (get(vs, Reg::cr4_read_shadow) & mask)
 }
 
-/// DPL of SS, §25.4.1
+/// DPL of SS, §27.4.1
 fn guest_cpl(vs: VsId) -> u64 {
     get(vs, Reg::ss_attrib) >> 5 & 3
 }
@@ -196,7 +196,7 @@ fn write_msr(msr: u32, value: u64) -> bool {
 }
 
 /// XCR0 is all there is (SDM vol. 1 §13.3). Faults for the lack of privilege come before exits
-/// (§26.1.1), but not on every implementation: nothing may depend on that.
+/// (§28.1.1), but not on every implementation: nothing may depend on that.
 fn answer_xsetbv(vs: VsId) -> ! {
     if get(vs, Reg::cr4) & CR4_OSXSAVE == 0 {
         inject(vs, EVENT_UD);
