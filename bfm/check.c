@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* bfm check: whether this machine is supported, and if not, why. */
 #include <errno.h>
 #include <getopt.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Settings of the build: the only file that is compiled with them. */
 #include "bfm.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Access to the kernel module's device. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Names of exits. */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Checks images before they are passed to the module, to say precisely what is wrong with one. The
  * driver validates again and does not rely on this.

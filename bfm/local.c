@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Checks of this machine that need no module. */
 #include <cpuid.h>
 #include <stdlib.h>

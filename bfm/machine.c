@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* bfm check --report: describes a machine without identifying it. */
 #include <cpuid.h>
 #include <ctype.h>

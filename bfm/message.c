@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Error messages: one line with what is wrong, and one with what to do. */
 #include <errno.h>
 #include <stdarg.h>

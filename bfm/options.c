@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Numbers, sizes and options of the command line. */
 #include <ctype.h>
 #include <errno.h>

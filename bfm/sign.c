@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* bfm sign: signs images with the kernel's tool for modules. */
 #include <errno.h>
 #include <getopt.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * The tables of the ABI in Markdown, made from the lists in abi/: tables NAME prints one of them.
  * `make docs` writes them all, and test/docs holds docs/abi/ and docs/hardware.md against them.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Loads ELF images into pages: see image.h. */
 #include <abi/layout.h>
 #include <bsl/bits.h>

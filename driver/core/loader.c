@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Start, stop, hotplug and suspend: see loader.h. */
 #include <abi/layout.h>
 #include <bsl/string.h>

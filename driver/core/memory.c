@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Blocks of pages, and small allocations from them: see memory.h. */
 #include <abi/layout.h>
 #include <bsl/bits.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Everything that a start allocates and fills before the first CPU leaves Linux. */
 #include <abi/layout.h>
 #include <bsl/bits.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* All CPUs enter or leave together: see rendezvous.h. */
 #include "rendezvous.h"
 

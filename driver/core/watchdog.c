@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* CPUs check each other: see watchdog.h. */
 #include "watchdog.h"
 

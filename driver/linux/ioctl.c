@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The ioctls of /dev/bareflank: abi/ioctl.h. */
 #include <linux/capability.h>
 #include <linux/fs.h>

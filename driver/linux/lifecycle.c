@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The hypervisor follows what Linux does with its CPUs: one that goes offline leaves first, one
  * that comes online enters; before a suspend or a hibernation every CPU leaves, afterwards they

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The module: loading, unloading, and its device. */
 #define pr_fmt(fmt) "bareflank: " fmt
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Linux implementation of platform.h, and of what x86/hw.h takes from the system. */
 #include <asm/asm.h>
 #include <linux/cpu.h>

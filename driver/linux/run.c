@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The one hypervisor: its lock, what starts and ends it, and what the log says about it. */
 #define pr_fmt(fmt) "bareflank: " fmt
 

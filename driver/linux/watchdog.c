@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Linux's part of the watchdog: a timer on each CPU, and NMIs. */
 #include <asm/apic.h>
 #include <asm/nmi.h>

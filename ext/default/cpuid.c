@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* What CPUID shows to the guest: see cpuid.h. */
 #include <ext/default/cpuid.h>
 #include <ext/default/default.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* What the answers to exits have in common on both vendors. */
 #include <ext/default/cpuid.h>
 #include <ext/default/default.h>

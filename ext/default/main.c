@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The callbacks, for either vendor. */
 #include <ext/default/cpuid.h>
 #include <ext/default/default.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <ext/default/default.h>
 
 int ext_start(uint64_t specs)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* AMD: what exits from the root VM and what the guest gets to see (APM vol. 2, chapter 15). */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/default/fast.h>
 #include <ext/default/vendor.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Intel: control registers, of which the CPU or the hypervisor forces bits. */
 #include <abi/features.h>
 #include <ext/default/vmx.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Intel: INIT and start-up IPIs. Linux resets a running CPU only when it crashes (kdump). */
 #include <ext/default/cpuid.h>
 #include <ext/default/vmx.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Intel: the controls of the root VS (SDM vol. 3, chapter 25). */
 #include <abi/features.h>
 #include <ext/default/vendor.h>

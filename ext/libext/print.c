@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <bsl/format.h>
 #include <ext/libext/libext.h>
 

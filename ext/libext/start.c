@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <ext/libext/libext.h>
 
 __attribute__((noreturn)) void libext_start(uint64_t specs);

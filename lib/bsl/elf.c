@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Validates ELF64 executables: see elf.h. */
 #include <abi/mk1_layout.h>
 #include <bsl/bits.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* A bounded printf: see format.h. */
 #include <bsl/format.h>
 #include <bsl/string.h>

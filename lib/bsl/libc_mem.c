@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * The four symbols that compilers call on their own even in freestanding code (GCC manual,
  * "Standards"). For images that are linked without a C library; never linked on the host or in

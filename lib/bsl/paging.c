@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Page tables: see paging.h. */
 #include <bsl/bits.h>
 #include <bsl/paging.h>

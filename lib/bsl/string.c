@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* What of string.h needs no instruction of its own: the rest is in x86/mem.c. */
 #include <bsl/string.h>
 

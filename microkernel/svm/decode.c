@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Instruction lengths from opcode maps (APM vol. 3, appendix A). Only what decides the length is in
  * the tables: whether there is a ModRM byte and what kind of immediate follows.

@@ -159,8 +159,9 @@ static bool handle_nmi_window(struct vs *vs)
 
 /*
  * INIT sends an application processor to wait for its start-up IPI, which is the extension's to
- * carry out, but the boot processor to the reset vector (SDM vol. 3 §11.4, §12.1): it comes from the
- * chipset as Linux reboots by the keyboard controller, and firmware cannot start anew in a guest.
+ * carry out, but the boot processor to the reset vector (SDM vol. 3 §11.4, §12.1): it comes from
+ * the chipset as Linux reboots by the keyboard controller, and firmware cannot start anew in a
+ * guest.
  */
 static bool handle_init(struct vs *vs)
 {

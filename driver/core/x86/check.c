@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Whether a CPU can run the hypervisor, item by item. */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Captures a CPU, and takes it into the microkernel and out of it. */
 #include "cpu.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The tables of abi/features.h against a CPU. */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Copying and filling by string instructions, which leave all extended state alone. */
 #include <bsl/string.h>
 
