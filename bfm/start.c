@@ -15,8 +15,8 @@
 
 static const struct option long_options[] = {
 	{ "microkernel", required_argument, NULL, 'm' }, { "pool", required_argument, NULL, 'p' },
-	{ "huge", required_argument, NULL, 'g' },	 { "serial", required_argument, NULL, 's' },
-	{ "watchdog", required_argument, NULL, 'w' },	 COMMON_OPTIONS
+	{ "huge", required_argument, NULL, 'g' },        { "serial", required_argument, NULL, 's' },
+	{ "watchdog", required_argument, NULL, 'w' },    COMMON_OPTIONS
 };
 
 /* Milliseconds, or with the suffix s seconds. */

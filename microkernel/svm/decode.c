@@ -46,41 +46,41 @@ enum {
 };
 
 static const uint8_t one_byte[256] = {
-	/* 0x */ M,  M,	 M,   M,  B,  Z,  N6, N6, M, M,	 M,  M,	 B, Z, N6, N,
-	/* 1x */ M,  M,	 M,   M,  B,  Z,  N6, N6, M, M,	 M,  M,	 B, Z, N6, N6,
-	/* 2x */ M,  M,	 M,   M,  B,  Z,  PF, N6, M, M,	 M,  M,	 B, Z, PF, N6,
-	/* 3x */ M,  M,	 M,   M,  B,  Z,  PF, N6, M, M,	 M,  M,	 B, Z, PF, N6,
-	/* 4x */ N,  N,	 N,   N,  N,  N,  N,  N,  N, N,	 N,  N,	 N, N, N,  N,
-	/* 5x */ N,  N,	 N,   N,  N,  N,  N,  N,  N, N,	 N,  N,	 N, N, N,  N,
+	/* 0x */ M,  M,  M,   M,  B,  Z,  N6, N6, M, M,  M,  M,  B, Z, N6, N,
+	/* 1x */ M,  M,  M,   M,  B,  Z,  N6, N6, M, M,  M,  M,  B, Z, N6, N6,
+	/* 2x */ M,  M,  M,   M,  B,  Z,  PF, N6, M, M,  M,  M,  B, Z, PF, N6,
+	/* 3x */ M,  M,  M,   M,  B,  Z,  PF, N6, M, M,  M,  M,  B, Z, PF, N6,
+	/* 4x */ N,  N,  N,   N,  N,  N,  N,  N,  N, N,  N,  N,  N, N, N,  N,
+	/* 5x */ N,  N,  N,   N,  N,  N,  N,  N,  N, N,  N,  N,  N, N, N,  N,
 	/* 6x */ N6, N6, M,   M,  PF, PF, PF, PF, Z, MZ, B,  MB, N, N, N,  N,
-	/* 7x */ B,  B,	 B,   B,  B,  B,  B,  B,  B, B,	 B,  B,	 B, B, B,  B,
-	/* 8x */ MB, MZ, MB6, MB, M,  M,  M,  M,  M, M,	 M,  M,	 M, M, M,  M,
-	/* 9x */ N,  N,	 N,   N,  N,  N,  N,  N,  N, N,	 P6, N,	 N, N, N,  N,
-	/* Ax */ O,  O,	 O,   O,  N,  N,  N,  N,  B, Z,	 N,  N,	 N, N, N,  N,
-	/* Bx */ B,  B,	 B,   B,  B,  B,  B,  B,  V, V,	 V,  V,	 V, V, V,  V,
-	/* Cx */ MB, MB, W,   N,  M,  M,  MB, MZ, E, N,	 W,  N,	 N, B, N6, N,
-	/* Dx */ M,  M,	 M,   M,  B6, B6, N6, N,  M, M,	 M,  M,	 M, M, M,  M,
-	/* Ex */ B,  B,	 B,   B,  B,  B,  B,  B,  Z, Z,	 P6, B,	 N, N, N,  N,
-	/* Fx */ PF, N,	 PF,  PF, N,  N,  M,  M,  N, N,	 N,  N,	 N, N, M,  M
+	/* 7x */ B,  B,  B,   B,  B,  B,  B,  B,  B, B,  B,  B,  B, B, B,  B,
+	/* 8x */ MB, MZ, MB6, MB, M,  M,  M,  M,  M, M,  M,  M,  M, M, M,  M,
+	/* 9x */ N,  N,  N,   N,  N,  N,  N,  N,  N, N,  P6, N,  N, N, N,  N,
+	/* Ax */ O,  O,  O,   O,  N,  N,  N,  N,  B, Z,  N,  N,  N, N, N,  N,
+	/* Bx */ B,  B,  B,   B,  B,  B,  B,  B,  V, V,  V,  V,  V, V, V,  V,
+	/* Cx */ MB, MB, W,   N,  M,  M,  MB, MZ, E, N,  W,  N,  N, B, N6, N,
+	/* Dx */ M,  M,  M,   M,  B6, B6, N6, N,  M, M,  M,  M,  M, M, M,  M,
+	/* Ex */ B,  B,  B,   B,  B,  B,  B,  B,  Z, Z,  P6, B,  N, N, N,  N,
+	/* Fx */ PF, N,  PF,  PF, N,  N,  M,  M,  N, N,  N,  N,  N, N, M,  M
 };
 
 static const uint8_t two_byte[256] = {
-	/* 0x */ M,  M,	 M,  M,	 XX, N,	 N,  N,	 N, N,	XX, N,	XX, M,	N,  MB,
-	/* 1x */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* 2x */ R,  R,	 R,  R,	 XX, XX, XX, XX, M, M,	M,  M,	M,  M,	M,  M,
-	/* 3x */ N,  N,	 N,  N,	 N,  N,	 XX, N,	 N, XX, N,  XX, XX, XX, XX, XX,
-	/* 4x */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* 5x */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* 6x */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* 7x */ MB, MB, MB, MB, M,  M,	 M,  N,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* 8x */ Z,  Z,	 Z,  Z,	 Z,  Z,	 Z,  Z,	 Z, Z,	Z,  Z,	Z,  Z,	Z,  Z,
-	/* 9x */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* Ax */ N,  N,	 N,  M,	 MB, M,	 M,  M,	 N, N,	N,  M,	MB, M,	M,  M,
-	/* Bx */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	MB, M,	M,  M,	M,  M,
-	/* Cx */ M,  M,	 MB, M,	 MB, MB, MB, M,	 N, N,	N,  N,	N,  N,	N,  N,
-	/* Dx */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* Ex */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M,
-	/* Fx */ M,  M,	 M,  M,	 M,  M,	 M,  M,	 M, M,	M,  M,	M,  M,	M,  M
+	/* 0x */ M,  M,  M,  M,  XX, N,  N,  N,  N, N,  XX, N,  XX, M,  N,  MB,
+	/* 1x */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* 2x */ R,  R,  R,  R,  XX, XX, XX, XX, M, M,  M,  M,  M,  M,  M,  M,
+	/* 3x */ N,  N,  N,  N,  N,  N,  XX, N,  N, XX, N,  XX, XX, XX, XX, XX,
+	/* 4x */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* 5x */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* 6x */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* 7x */ MB, MB, MB, MB, M,  M,  M,  N,  M, M,  M,  M,  M,  M,  M,  M,
+	/* 8x */ Z,  Z,  Z,  Z,  Z,  Z,  Z,  Z,  Z, Z,  Z,  Z,  Z,  Z,  Z,  Z,
+	/* 9x */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* Ax */ N,  N,  N,  M,  MB, M,  M,  M,  N, N,  N,  M,  MB, M,  M,  M,
+	/* Bx */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  MB, M,  M,  M,  M,  M,
+	/* Cx */ M,  M,  MB, M,  MB, MB, MB, M,  N, N,  N,  N,  N,  N,  N,  N,
+	/* Dx */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* Ex */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M,
+	/* Fx */ M,  M,  M,  M,  M,  M,  M,  M,  M, M,  M,  M,  M,  M,  M,  M
 };
 
 /* What has been read of the instruction so far. */

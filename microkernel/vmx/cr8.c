@@ -12,7 +12,7 @@
 static uint64_t *gpr_operand(uint64_t qualification)
 {
 	static const uint8_t order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP,
-					 BF_RSI, BF_RDI, BF_R8,	 BF_R9,	 BF_R10,     BF_R11,
+					 BF_RSI, BF_RDI, BF_R8,  BF_R9,  BF_R10,     BF_R11,
 					 BF_R12, BF_R13, BF_R14, BF_R15 };
 	uint8_t number = order[VMX_QUAL_CR_GPR(qualification)];
 

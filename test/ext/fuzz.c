@@ -65,10 +65,10 @@ enum kind {
 
 static const char *const kind_names[NR_KINDS] = {
 	[KIND_VALUE] = "value", [KIND_HANDLE] = "h",  [KIND_VMID] = "vmid",
-	[KIND_VPID] = "vpid",	[KIND_VSID] = "vsid", [KIND_PPID] = "ppid",
-	[KIND_REG] = "reg",	[KIND_SPA] = "spa",   [KIND_VA] = "va",
+	[KIND_VPID] = "vpid",   [KIND_VSID] = "vsid", [KIND_PPID] = "ppid",
+	[KIND_REG] = "reg",     [KIND_SPA] = "spa",   [KIND_VA] = "va",
 	[KIND_BYTES] = "bytes", [KIND_MSR] = "msr",   [KIND_SPEC] = "spec_id",
-	[KIND_CODE] = "fn",	[KIND_TEXT] = "str"
+	[KIND_CODE] = "fn",     [KIND_TEXT] = "str"
 };
 
 /* The tokens of a call's errors, and the status that each stands for. */
@@ -76,10 +76,10 @@ static const struct {
 	const char *token;
 	uint64_t status;
 } error_names[] = {
-	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },	    { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
+	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },         { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
 	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
-	{ "REG0", MK1_INVALID_INPUT_REG(0) },	    { "REG1", MK1_INVALID_INPUT_REG(1) },
-	{ "REG2", MK1_INVALID_INPUT_REG(2) },	    { "REG3", MK1_INVALID_INPUT_REG(3) },
+	{ "REG0", MK1_INVALID_INPUT_REG(0) },       { "REG1", MK1_INVALID_INPUT_REG(1) },
+	{ "REG2", MK1_INVALID_INPUT_REG(2) },       { "REG3", MK1_INVALID_INPUT_REG(3) },
 };
 #define NR_ERROR_NAMES (sizeof(error_names) / sizeof(error_names[0]))
 
@@ -276,7 +276,7 @@ static void check(bool ok, const char *what, const char *name, const struct regi
 	n = __atomic_fetch_add(&nr_reports, 1, __ATOMIC_RELAXED);
 	if (n < MAX_REPORTS)
 		reports[n] = (struct report){ mk1_tls_ppid(), this_pp()->calls, name,
-					      what,	      *before,		*after };
+					      what,           *before,          *after };
 }
 
 static void expect(bool ok, const char *what)
@@ -393,9 +393,9 @@ static uint64_t an_id(uint64_t active, uint64_t few, uint64_t many)
 
 static uint64_t an_msr(void)
 {
-	static const uint64_t some[] = { 0x10,	     0x1B,	 0x3A,	     0x174,	 0x1D9,
-					 0x200,	     0x277,	 0x2FF,	     0x480,	 0x493,
-					 0x494,	     0xDA0,	 0xC0000080, 0xC0000082, 0xC0000100,
+	static const uint64_t some[] = { 0x10,       0x1B,       0x3A,       0x174,      0x1D9,
+					 0x200,      0x277,      0x2FF,      0x480,      0x493,
+					 0x494,      0xDA0,      0xC0000080, 0xC0000082, 0xC0000100,
 					 0xC0000102, 0xC0000104, 0xC0010114, 0xC0010117 };
 	uint64_t msr = below(2) ? some[below(sizeof(some) / sizeof(some[0]))] :
 				  (uint32_t)next_random();

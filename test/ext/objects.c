@@ -474,7 +474,7 @@ static void migration(void)
 
 /* --- exits ----------------------------------------------------------------------------------- */
 
-static void (*const groups[])(void) = { ids,  order,	 active,      exhaustion, pages,
+static void (*const groups[])(void) = { ids,  order,     active,      exhaustion, pages,
 					huge, registers, direct_maps, migration };
 #define NR_GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -161,8 +161,8 @@ static void test_general(uint64_t vsid)
 /* Those in the CPU, of the active VS: root mode does without them. */
 static void test_live(uint64_t vsid)
 {
-	const uint64_t number[] = { REG(dr0),	REG(dr1),  REG(dr2),
-				    REG(dr3),	REG(cr8),  REG(kernel_gs_base),
+	const uint64_t number[] = { REG(dr0),   REG(dr1),  REG(dr2),
+				    REG(dr3),   REG(cr8),  REG(kernel_gs_base),
 				    REG(cstar), REG(star), REG(cr2) };
 
 	for (unsigned int i = 0; i < sizeof(number) / sizeof(number[0]); i++) {

@@ -280,8 +280,8 @@ static size_t parse_line(const char *line, uint8_t *bytes, const char **mnemonic
 static bool only_prefixes(const char *text)
 {
 	static const char *const prefixes[] = { "data16", "data32", "addr16", "addr32", "lock",
-						"rep",	  "repz",   "repnz",  "cs",	"ds",
-						"es",	  "ss",	    "fs",     "gs" };
+						"rep",    "repz",   "repnz",  "cs",     "ds",
+						"es",     "ss",     "fs",     "gs" };
 	char word[32];
 	int length;
 

@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(efer_refuses_what_a_cpu_refuses)
 {
-	static const uint64_t flips[] = { EFER_LMA,   EFER_LME,	  1ull << 1,  1ull << 9, 1ull << 13,
+	static const uint64_t flips[] = { EFER_LMA,   EFER_LME,   1ull << 1,  1ull << 9, 1ull << 13,
 					  1ull << 19, 1ull << 22, 1ull << 32, 1ull << 63 };
 
 	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {

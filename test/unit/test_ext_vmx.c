@@ -286,7 +286,7 @@ END_TEST
 START_TEST(cr_operands)
 {
 	static const unsigned int order[] = { BF_RAX, BF_RCX, BF_RDX, BF_RBX, BF_NR_GPRS, BF_RBP,
-					      BF_RSI, BF_RDI, BF_R8,  BF_R9,  BF_R10,	  BF_R11,
+					      BF_RSI, BF_RDI, BF_R8,  BF_R9,  BF_R10,     BF_R11,
 					      BF_R12, BF_R13, BF_R14, BF_R15 };
 
 	for (unsigned int i = 0; i < 16; i++) {

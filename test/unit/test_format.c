@@ -53,7 +53,7 @@ START_TEST(never_writes_past_the_end)
 		char *buf = malloc(size ? size : 1); /* ASan watches its end */
 		size_t n = bsl_format(buf, size, "%s", text);
 
-		ck_assert_uint_eq(n, size == 0		  ? 0 :
+		ck_assert_uint_eq(n, size == 0            ? 0 :
 				     size <= strlen(text) ? size - 1 :
 							    strlen(text));
 		if (size) {

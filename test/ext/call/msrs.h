@@ -18,7 +18,7 @@ static const struct {
 #define NR_MSRS (sizeof(msrs) / sizeof(msrs[0]))
 
 /* MSRs that the list must not have: what root mode stands on, microcode, interrupts. */
-static const uint64_t never[] = { 0x0,	      0x48,	  0x49,	      0x79,	  0x830,
+static const uint64_t never[] = { 0x0,        0x48,       0x49,       0x79,       0x830,
 				  0x40000000, 0xC0010010, 0xC0010015, 0xC0010117, 0xFFFFFFFF };
 
 static inline bool is_listed(uint64_t msr)

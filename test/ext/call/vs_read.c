@@ -4,7 +4,7 @@
 
 static void test(void)
 {
-	static const uint64_t unknown[] = { 0,		0xFFF,	    0xFFFF, 1ULL << 16,
+	static const uint64_t unknown[] = { 0,          0xFFF,      0xFFFF, 1ULL << 16,
 					    1ULL << 32, 1ULL << 63, ~0ULL };
 	uint64_t vsid = mk1_tls_vsid(), other;
 	struct second s = make_second();

@@ -4,7 +4,7 @@
 
 static void test(void)
 {
-	static const uint64_t pages[] = { 0x1000,     0x7FFFFFFFF000,	  0x800000000000,
+	static const uint64_t pages[] = { 0x1000,     0x7FFFFFFFF000,     0x800000000000,
 					  1ULL << 63, 0xFFFF7FFFFFFFF000, 0xFFFF800000000000,
 					  ~0xFFFULL };
 	static const uint64_t bad[] = { 0, 1, 0xFFF, 0x1001, 0x7FFFFFFFF800, ~0ULL };

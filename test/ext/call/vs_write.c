@@ -13,7 +13,7 @@ static void refuses(uint64_t wanted, uint64_t vsid, uint64_t reg, uint64_t value
 
 static void test(void)
 {
-	static const uint64_t unknown[] = { 0,		0xFFF,	    0xFFFF, 1ULL << 16,
+	static const uint64_t unknown[] = { 0,          0xFFF,      0xFFFF, 1ULL << 16,
 					    1ULL << 32, 1ULL << 63, ~0ULL };
 	uint64_t vsid = mk1_tls_vsid(), rbx = mk1_rbx(), other;
 	struct second s = make_second();

@@ -88,11 +88,11 @@ uint64_t make_call(uint64_t rax, const uint64_t *args, const char *file, int lin
 static const struct {
 	const char *name;
 	uint64_t status;
-} errors[] = { { "UNKNOWN", MK1_FAILURE_UNKNOWN },	   { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
+} errors[] = { { "UNKNOWN", MK1_FAILURE_UNKNOWN },         { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
 	       { "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
-	       { "REG0", MK1_INVALID_INPUT_REG(0) },	   { "REG1", MK1_INVALID_INPUT_REG(1) },
-	       { "REG2", MK1_INVALID_INPUT_REG(2) },	   { "REG3", MK1_INVALID_INPUT_REG(3) },
-	       { "REG4", MK1_INVALID_INPUT_REG(4) },	   { "REG5", MK1_INVALID_INPUT_REG(5) } };
+	       { "REG0", MK1_INVALID_INPUT_REG(0) },       { "REG1", MK1_INVALID_INPUT_REG(1) },
+	       { "REG2", MK1_INVALID_INPUT_REG(2) },       { "REG3", MK1_INVALID_INPUT_REG(3) },
+	       { "REG4", MK1_INVALID_INPUT_REG(4) },       { "REG5", MK1_INVALID_INPUT_REG(5) } };
 #define NR_ERRORS (sizeof(errors) / sizeof(errors[0]))
 
 static bool provoked[NR_ERRORS];
@@ -128,7 +128,7 @@ bool gives(uint64_t wanted, const uint64_t *args, const char *file, int line)
 }
 
 /* Ids that stand for nothing: no test has so many VMs, VPs or VSs, unless it takes all of them. */
-static const uint16_t absent_ids[] = { 15,  16,	 17,  127,    128,    255,    256,   257,
+static const uint16_t absent_ids[] = { 15,  16,  17,  127,    128,    255,    256,   257,
 				       511, 512, 513, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF };
 
 void refuses_ids(unsigned int reg, const uint64_t *args, const char *file, int line)

@@ -26,11 +26,11 @@ static const struct {
 	const char *name;
 	u32 msr;
 } msrs[] = {
-	{ "apic_base", 0x1B },	    { "sysenter_cs", 0x174 },
+	{ "apic_base", 0x1B },      { "sysenter_cs", 0x174 },
 	{ "sysenter_esp", 0x175 },  { "sysenter_eip", 0x176 },
-	{ "debugctl", 0x1D9 },	    { "pat", 0x277 },
+	{ "debugctl", 0x1D9 },      { "pat", 0x277 },
 	{ "mtrr_def_type", 0x2FF }, { "efer", 0xC0000080 },
-	{ "star", 0xC0000081 },	    { "lstar", 0xC0000082 },
+	{ "star", 0xC0000081 },     { "lstar", 0xC0000082 },
 	{ "cstar", 0xC0000083 },    { "fmask", 0xC0000084 },
 	{ "gs_base", 0xC0000101 },  { "kernel_gs_base", 0xC0000102 },
 	{ "tsc_aux", 0xC0000103 },

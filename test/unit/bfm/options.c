@@ -67,9 +67,9 @@ END_TEST
 
 START_TEST(start_options)
 {
-	char *argv[] = { "start",	"a",	      "--pool", "32M",
-			 "--huge=5000", "--serial",   "0x2f8",	"--microkernel",
-			 "mk",		"--watchdog", "2s",	"b",
+	char *argv[] = { "start",       "a",          "--pool", "32M",
+			 "--huge=5000", "--serial",   "0x2f8",  "--microkernel",
+			 "mk",          "--watchdog", "2s",     "b",
 			 NULL };
 	struct start_options options;
 

@@ -365,7 +365,7 @@ static uint64_t do_vmx(struct decoded *d, enum insn insn, uint64_t a, uint64_t *
 
 /* The general registers of a trap frame, in its order. */
 static const int frame_gregs[BF_NR_GPRS] = { REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RBP,
-					     REG_RSI, REG_RDI, REG_R8,	REG_R9,	 REG_R10,
+					     REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10,
 					     REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
 
 static uint64_t do_outer(struct decoded *d, enum insn insn)
