@@ -155,6 +155,14 @@ $(O)/bench/cost: test/bench/cost.c $(wildcard abi/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
 
+# Stripped, so that the instructions of a start do not count the copying of debug information.
+$(O)/bench/microkernel: $(MICROKERNEL)
+	@mkdir -p $(@D)
+	strip -o $@ $<
+$(O)/bench/default: $(O)/ext/default
+	@mkdir -p $(@D)
+	strip -o $@ $<
+
 bench: guest-products
-	$(MAKE) --no-print-directory $(O)/bench/cost
+	$(MAKE) --no-print-directory $(addprefix $(O)/bench/,cost microkernel default)
 	test/bench/run

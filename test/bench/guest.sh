@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # guest.sh [load]: measures in the guest; prints "bench: KEY VALUE" lines for test/bench/run.
 set -u
-lib=/usr/local/lib/bareflank
 seconds=10
 
 # What goes through the kernel log comes out in one piece.
@@ -39,7 +38,7 @@ exits_during()
 insmod /lib/modules/bareflank.ko || exit 1
 tell "bare_cpuid $(/bench/cost cpuid)"
 for n in 1 2 3; do
-	/bench/cost start $lib/microkernel $lib/default >>/tmp/start || exit 1
+	/bench/cost start /bench/microkernel /bench/default >>/tmp/start || exit 1
 	/bench/cost stop >>/tmp/stop || exit 1
 done
 tell "start $(least </tmp/start)"
