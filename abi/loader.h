@@ -29,7 +29,7 @@ enum bf_check_item {
 };
 
 struct bf_check_result {
-	uint32_t error; /* enum bf_error; OK: nothing stands in the way */
+	uint32_t error; /* enum bf_error; OK: no obstacle */
 	uint32_t fatal; /* start will be refused for it */
 	uint64_t detail; /* CPU_FEATURE, VMX_CONTROLS, CPUS_DIFFER: as in abi/features.h */
 };

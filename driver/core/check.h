@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether this machine is supported, and what stands in the way. */
+/* Whether this machine is supported, and if not, why. */
 #ifndef BF_CORE_CHECK_H
 #define BF_CORE_CHECK_H
 

@@ -12,9 +12,9 @@ struct vs;
 
 /*
  * This PP gives up its extension. Before the first exit the CPU goes back to the loader with the
- * error. Afterwards Linux runs on as a guest of the microkernel alone, until the driver fetches it:
- * going back at an arbitrary instruction is not possible, because Linux's page table of the moment
- * (a user one under page-table isolation, say) need not map the code that switches.
+ * error. Afterwards Linux runs on as a guest of the microkernel alone, until the driver reclaims
+ * it: going back at an arbitrary instruction is not possible, because Linux's page table of the
+ * moment (a user one under page-table isolation, say) need not map the code that switches.
  *
  * detail: vector, reason or field, by error. rip, address: where, for faults; else 0.
  */

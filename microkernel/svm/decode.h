@@ -17,7 +17,7 @@ enum decode_mode { DECODE_16, DECODE_32, DECODE_64 };
 /*
  * The length, 1..15, of the instruction that starts at bytes, of which avail may be read. 0: it
  * does not end within avail bytes, is longer than 15 bytes, or its opcode does not exist in this
- * mode. Operands are not judged: an instruction that has a length may still raise #UD.
+ * mode. Operands are not checked: an instruction that has a length may still raise #UD.
  */
 unsigned int decode_length(const uint8_t *bytes, size_t avail, enum decode_mode mode);
 

@@ -118,8 +118,8 @@ static bool handle_npf(struct vs *vs)
 }
 
 /*
- * To the extension it is an exit like others, and what it wrote is there to be mended. If it does
- * not do so, and if this is Linux, the PP has failed.
+ * To the extension it is an exit like others, and what it wrote is there to be corrected. If it
+ * does not do so, and if this is Linux, the PP has failed.
  */
 static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp, struct vs *vs)
 {

@@ -22,7 +22,7 @@
 #include "vmx/vs.h"
 
 /* Whether the entry was VMLAUNCH or VMRESUME, and whatever the CPU made of it: VMLAUNCH is next. */
-static __noreturn void give_up(struct vs *vs, uint64_t detail)
+static __noreturn void vm_entry_fatal(struct vs *vs, uint64_t detail)
 {
 	vmx_vs_dump(vs);
 	vmx_vs_clear(vs);
@@ -38,7 +38,7 @@ static void hand_back(struct pp *pp, struct vs *vs, uint64_t reason, uint64_t de
 	uint64_t rip = vmcs_read(VMCS_rip);
 
 	if (vs->root || vs->refused)
-		give_up(vs, detail);
+		vm_entry_fatal(vs, detail);
 	vmx_vs_clear(vs);
 	vs->refused = true;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
@@ -61,7 +61,7 @@ __noreturn void vmx_entry_failed(uint64_t rflags)
 	if (!number)
 		pp_fail(BF_ERR_MK_VMCS, 0, 0, 0);
 	if (number != VMX_ERROR_CONTROL_FIELDS)
-		give_up(vs, number);
+		vm_entry_fatal(vs, number);
 	vmx_print_control_checks();
 	hand_back(pp, vs, VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE, number);
 	vmx_tell(pp, vs, VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The loader's judgement of image files: what it accepts, and every way of being refused. */
+/* The loader's verdict on image files: what it accepts, and every way of being refused. */
 #include <check.h>
 #include <stddef.h>
 #include <stdlib.h>

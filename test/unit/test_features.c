@@ -135,7 +135,7 @@ static bool has_bit(uint32_t reg, uint32_t bit)
 }
 
 /* One test a register: each of its 64 bits alone, by its row or as one that is in none. */
-START_TEST(every_bit_is_judged)
+START_TEST(every_bit_has_a_verdict)
 {
 	uint32_t reg = (uint32_t)_i;
 
@@ -558,7 +558,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, every_row_makes_sense);
-	tcase_add_loop_test(tests, every_bit_is_judged, 0, BF_NR_FEATURE_REGISTERS);
+	tcase_add_loop_test(tests, every_bit_has_a_verdict, 0, BF_NR_FEATURE_REGISTERS);
 	tcase_add_test(tests, items_have_errors_of_their_own);
 	tcase_add_test(tests, the_lowest_bit_is_named);
 	tcase_add_test(tests, absent_registers_are_not_read);

@@ -141,7 +141,7 @@ bool read_msr(uint32_t msr)
 
 /*
  * FEATURE_CONTROL is locked. Microcode is not loaded, as if the CPU had refused it: Linux sees the
- * revision that it had. What is left is for the microkernel to judge.
+ * revision that it had. What is left is for the microkernel to check.
  */
 bool write_msr(uint32_t msr, uint64_t value)
 {

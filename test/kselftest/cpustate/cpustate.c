@@ -149,7 +149,7 @@ static int cpustate_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(cpustate);
 
-#define NMI_PATIENCE_US 5000000
+#define NMI_TIMEOUT_US 5000000
 
 static DEFINE_MUTEX(nmi_lock);
 static DEFINE_PER_CPU(bool, nmi_expected);
@@ -166,7 +166,7 @@ static bool nmi_arrived(unsigned int cpu)
 {
 	unsigned int us;
 
-	for (us = 0; us < NMI_PATIENCE_US; us += 2) {
+	for (us = 0; us < NMI_TIMEOUT_US; us += 2) {
 		if (!READ_ONCE(per_cpu(nmi_expected, cpu)))
 			return true;
 		udelay(2);

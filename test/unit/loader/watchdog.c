@@ -4,10 +4,10 @@
 #include "loader.h"
 
 /*
- * While all wait for one another with interrupts off: who is inside fetches the one that does not
+ * While all wait for one another with interrupts off: who is inside ends the one that does not
  * come.
  */
-START_TEST(fetches_who_does_not_enter)
+START_TEST(ends_who_does_not_enter)
 {
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		fake.cpus[i].behaviour = FAKE_LOOPS_LAUNCH;
@@ -18,7 +18,7 @@ START_TEST(fetches_who_does_not_enter)
 }
 END_TEST
 
-START_TEST(fetches_who_does_not_leave)
+START_TEST(ends_who_does_not_leave)
 {
 	fake.cpus[_i].behaviour = FAKE_LOOPS_STOP;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
@@ -71,7 +71,7 @@ static void pass(unsigned int periods, unsigned int silent, bool exits, bool tic
 }
 
 /* One CPU looks after the next, past those that are not in. */
-START_TEST(fetches_who_gets_nowhere)
+START_TEST(ends_who_gets_nowhere)
 {
 	struct fake_cpu *silent = &fake.cpus[_i];
 	uint64_t exits;
@@ -101,9 +101,9 @@ TCase *watchdog_tests(void)
 {
 	TCase *tc = loader_case("watchdog");
 
-	tcase_add_test(tc, fetches_who_does_not_enter);
-	tcase_add_loop_test(tc, fetches_who_does_not_leave, 0, FAKE_CPUS);
+	tcase_add_test(tc, ends_who_does_not_enter);
+	tcase_add_loop_test(tc, ends_who_does_not_leave, 0, FAKE_CPUS);
 	tcase_add_test(tc, watchdog_off);
-	tcase_add_loop_test(tc, fetches_who_gets_nowhere, 0, FAKE_CPUS);
+	tcase_add_loop_test(tc, ends_who_gets_nowhere, 0, FAKE_CPUS);
 	return tc;
 }

@@ -186,7 +186,7 @@ fn read_msr(msr: u32) -> bool {
 }
 
 /// FEATURE_CONTROL is locked. Microcode is not loaded, as if the CPU had refused it: Linux sees the
-/// revision that it had. What is left is for the microkernel to judge.
+/// revision that it had. What is left is for the microkernel to check.
 fn write_msr(msr: u32, value: u64) -> bool {
     match msr {
         MSR_FEATURE_CONTROL => false,
