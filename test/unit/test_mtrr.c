@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "microkernel/arch/mtrr.h"
 
@@ -46,6 +47,26 @@ static void expect_mixed(uint64_t spa, uint64_t size)
 
 	ck_assert(!mtrr_type(&m, spa, size, &got));
 }
+
+struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	(void)subleaf;
+	return (struct cpuid_regs){ .edx = leaf == 1 ? ~(uint32_t)CPUID_1_EDX_MTRR : 0 };
+}
+
+/* Not even the capability MSR, which would fault. */
+START_TEST(touches_no_msr_that_is_not_there)
+{
+	struct mtrrs m;
+	uint8_t type;
+
+	memset(&m, 0xFF, sizeof(m));
+	mtrr_read(&m);
+	ck_assert(!m.present && !m.nr_variable && !m.def_type);
+	ck_assert(mtrr_type(&m, 0, G1, &type));
+	ck_assert_uint_eq(type, MTRR_WB);
+}
+END_TEST
 
 START_TEST(none_at_all)
 {
@@ -207,6 +228,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, touches_no_msr_that_is_not_there);
 	tcase_add_test(tc, none_at_all);
 	tcase_add_test(tc, disabled);
 	tcase_add_test(tc, default_type);

@@ -52,7 +52,9 @@ UNIT_SRCS_microkernel := $(wildcard microkernel/*.c microkernel/*/*.c) \
 UNIT_FLAGS_microkernel := -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing -fno-pie
 UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/extable.ld
 
+# RDMSR faults in a process: nothing but a CPU without MTRRs is read here.
 UNIT_SRCS_mtrr := microkernel/arch/mtrr.c $(BSL_STRING)
+UNIT_FLAGS_mtrr := -include test/unit/cpu/host.h
 
 UNIT_SRCS_paging := lib/bsl/paging.c
 
