@@ -45,10 +45,11 @@ UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c outer.c) \
 	lib/bsl/elf.c lib/bsl/paging.c $(BSL_STRING)
 
-# All of the microkernel but its assembly, on fake CPUs: test/unit/cpu/cpu.h.
+# All of the microkernel but its assembly, on fake CPUs: test/unit/cpu/cpu.h. The tests of
+# microkernel/DIRECTORY/NAME.c are in test/unit/mk/DIRECTORY/NAME.c.
 UNIT_SRCS_microkernel := $(wildcard microkernel/*.c microkernel/*/*.c) \
 	microkernel/arch/hypercall.S lib/bsl/format.c lib/bsl/paging.c $(BSL_STRING) \
-	$(wildcard test/unit/cpu/*.c test/unit/mk/*.c)
+	$(wildcard test/unit/cpu/*.c test/unit/mk/*.c test/unit/mk/*/*.c)
 UNIT_FLAGS_microkernel := -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing -fno-pie
 UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/extable.ld
 

@@ -615,3 +615,14 @@ void machine_of(int i)
 	machine_defaults(i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
 	machine_init();
 }
+
+void machine_amd(void)
+{
+	machine_of(0);
+}
+
+void machine_amd_runs(void)
+{
+	machine_of(0);
+	start_and_launch();
+}

@@ -162,6 +162,10 @@ unsigned int nested_walk(uint64_t gpa, uint64_t *entry);
 /* A loop test's vendor: 0 AMD, 1 Intel. */
 void machine_of(int i);
 
+/* A machine of AMD, as a fixture; and one of which Linux is the guest. */
+void machine_amd(void);
+void machine_amd_runs(void);
+
 /* Pages of Linux's memory, zeroed at the start of a test. */
 uint64_t linux_page(unsigned int n);
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* pool.c: the page pool, the huge pool, and the lists of regions. */
-#include "machine.h"
-
+/* mem/pool.c: the page pool, the huge pool, and the lists of regions. */
 #include <string.h>
 
-#include "suites.h"
+#include "../machine.h"
+#include "../suites.h"
 
 static struct bf_region regions[2];
 static struct bf_region huge;
@@ -119,10 +118,11 @@ START_TEST(regions_are_found)
 }
 END_TEST
 
-TCase *pool_tests(void)
+TCase *mem_pool_tests(void)
 {
-	TCase *tc = tcase_create("pool");
+	TCase *tc = tcase_create("mem_pool");
 
+	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, pages_come_from_all_regions);
 	tcase_add_test(tc, pages_come_back_zeroed);

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* main.c, start.c, desc.c, nested.c, debug.c: a PP starts, up to the guest, or fails on the way. */
-#include "machine.h"
-
+/* main.c, run/start.c: a PP starts, up to the guest, or fails on the way. */
 #include <string.h>
 
-#include <bsl/bits.h>
-
-#include "microkernel/mem/nested.h"
+#include "machine.h"
 #include "suites.h"
 
 START_TEST(linux_becomes_a_guest)
@@ -60,51 +56,6 @@ START_TEST(a_pat_that_does_not_serve)
 	msr_set(&m.cpus[0], MSR_PAT, pats[_i]);
 	enter(0);
 	ck_assert_uint_eq(msr_get(cpu, MSR_PAT), HOST_PAT);
-}
-END_TEST
-
-static uint64_t gate_target(const struct idt_gate *g)
-{
-	return (uint64_t)g->offset_high << 32 | (uint64_t)g->offset_mid << 16 | g->offset_low;
-}
-
-START_TEST(descriptor_tables)
-{
-	const struct pp *pp;
-	const uint64_t *gdt;
-
-	machine_of(0);
-	enter(0);
-	pp = m.pps[0];
-	for (unsigned int v = 0; v < MK_IDT_ENTRIES; v++) {
-		unsigned int ist = 0, dpl3 = 0;
-
-		if (v == VECTOR_BP || v == VECTOR_OF)
-			dpl3 = 0x6000;
-		if (v == VECTOR_NMI)
-			ist = 1;
-		else if (v == VECTOR_DF)
-			ist = 2;
-		else if (v == VECTOR_MC)
-			ist = 3;
-		else if (v == VECTOR_DB)
-			ist = 4;
-		ck_assert_uint_eq(gate_target(&pp->idt[v]), (uint64_t)trap_stubs + v * 16);
-		ck_assert_uint_eq(pp->idt[v].ist_type, 0x8E00 | dpl3 | ist);
-		ck_assert_uint_eq(pp->idt[v].selector, BF_SEL_KERNEL_CS);
-	}
-	ck_assert_uint_eq(pp->tss.rsp[0][0], (uint32_t)BF_PP_STACK_TOP);
-	ck_assert_uint_eq(pp->tss.rsp[0][1], BF_PP_STACK_TOP >> 32);
-	for (unsigned int i = 0; i < BF_PP_IST_COUNT; i++)
-		ck_assert_uint_eq(pp->tss.ist[i][0],
-				  (uint32_t)(BF_PP_IST_BASE + i * BF_PP_IST_STRIDE + PAGE));
-	ck_assert_uint_eq(pp->tss.iopb, sizeof(struct tss));
-	gdt = pp_gdt(m.pps[0]);
-	/* busy since LTR; the base of the TSS in its pieces */
-	ck_assert_uint_eq(bsl_field_get(gdt[6], 40, 8), 0x8B);
-	ck_assert_uint_eq(bsl_field_get(gdt[6], 16, 24) | bsl_field_get(gdt[6], 56, 8) << 24 |
-				  gdt[7] << 32,
-			  (uint64_t)&pp->tss);
 }
 END_TEST
 
@@ -189,7 +140,7 @@ static void bad_vendor(struct bf_handoff *h)
 }
 
 static void (*const spoil[])(struct bf_handoff *h) = { bad_magic,     bad_version, too_many_pps,
-						       too_many_exts, no_ext,	   bad_vendor };
+						       too_many_exts, no_ext,      bad_vendor };
 #define NR_SPOIL ((int)(sizeof(spoil) / sizeof(spoil[0])))
 
 /* The CPU is as it was, and a better handoff is taken. */
@@ -365,130 +316,14 @@ START_TEST(no_bootstrap_callback)
 }
 END_TEST
 
-/* Linux's memory one to one, the hypervisor's a decoy, and devices. */
-START_TEST(nested_table)
+TCase *main_tests(void)
 {
-	uint64_t entry, decoy;
-
-	machine_of(_i);
-	enter(0);
-	ck_assert_uint_eq(nested_walk(0x12345000, &entry), 3);
-	ck_assert_uint_eq(entry & 0xFFFFFFC0000000, 0);
-	ck_assert_uint_eq(nested_walk(PHYS_BASE + 0x5000, &entry), 1);
-	decoy = entry & 0xFFFFFFFFFF000;
-	ck_assert_uint_ge(decoy, PHYS_BASE);
-	ck_assert_uint_lt(decoy, PHYS_BASE + OWNED_SIZE);
-	ck_assert_uint_eq(nested_walk(PHYS_BASE + OWNED_SIZE - 1, &entry), 1);
-	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, decoy);
-	ck_assert_uint_eq(nested_walk(ODD_OWNED, &entry), 1);
-	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, decoy);
-	ck_assert_uint_eq(nested_walk(ODD_OWNED + PAGE, &entry), 1);
-	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, ODD_OWNED + PAGE);
-	ck_assert_uint_eq(nested_walk(LINUX_RAM, &entry), 2);
-	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, LINUX_RAM);
-	ck_assert_uint_gt(nested_walk(RAM_TOP - 1, &entry), 0);
-	ck_assert_uint_eq(nested_walk(RAM_TOP, &entry), 0);
-	/* WB but for the devices below 4 GiB */
-	ck_assert_uint_eq(nested_walk(0xC0000000, &entry), _i ? 2 : 3);
-	ck_assert_uint_eq(entry >> 3 & 7, _i ? 6 : 0);
-	ck_assert_uint_eq(nested_walk(0xE0000000, &entry), _i ? 2 : 3);
-	ck_assert_uint_eq(entry >> 3 & 7, 0);
-	nested_walk(0x100000000, &entry);
-	ck_assert_uint_eq(entry >> 3 & 7, _i ? 6 : 0);
-	/* device memory above RAM appears when it is touched */
-	ck_assert(nested_fault(RAM_TOP + 0x123456789));
-	ck_assert(nested_fault(RAM_TOP + 0x123456789));
-	ck_assert_uint_eq(nested_walk(RAM_TOP + 0x123456789, &entry), 3);
-	ck_assert(!nested_fault(1ULL << 48));
-	drain_pool(0);
-	ck_assert(!nested_fault(1ULL << 47));
-}
-END_TEST
-
-/* No 1 GiB pages; and on Intel, no 2 MiB pages above. */
-START_TEST(nested_table_of_smaller_pages)
-{
-	uint64_t entry;
-
-	machine_defaults(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
-	m.pool_pages = 3600;
-	machine_init();
-	cpuid_set(0x80000001, 0, 0, 0, _i ? 0 : 1U << 2, 0);
-	m.handoff->ram.count = 2; /* up to 3 GiB */
-	if (_i)
-		msr_set(cpu, MSR_VMX_EPT_VPID_CAP,
-			msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~(uint64_t)(3U << 16));
-	start_and_launch();
-	ck_assert_uint_eq(nested_walk(0x12345000, &entry), _i ? 1 : 2);
-	ck_assert_uint_eq(entry & 0xFFFFFFFE00000, 0x12200000);
-}
-END_TEST
-
-START_TEST(no_nested_paging)
-{
-	machine_of(_i);
-	if (_i)
-		msr_set(cpu, MSR_VMX_EPT_VPID_CAP, 0);
-	else
-		cpuid_set(0x8000000A, 0, 1, 16, 0, 0);
-	start_and_launch();
-	ck_assert_uint_eq(mk.root_npt, 0);
-	ck_assert(!nested_fault(0x1000));
-}
-END_TEST
-
-/* The ring wraps; a header that Linux has spoilt is not believed. */
-START_TEST(debug_ring)
-{
-	machine_of(0);
-	m.ring->size = _i == 1 ? 0x3000 : _i == 2 ? 0x100000 : m.ring->size;
-	m.ring->written = 0x3FF8;
-	m.ring_seen = 0x3FF8;
-	enter(0);
-	ck_assert_uint_eq(SYS(debug_out, 0x1234, 0x5678), MK1_SUCCESS);
-	ck_assert_str_eq(printed(), _i ? "" : "0x1234 0x5678\n");
-}
-END_TEST
-
-START_TEST(serial_port)
-{
-	machine_defaults(BF_VENDOR_AMD);
-	m.serial_port = 0x2F8;
-	machine_init();
-	if (_i)
-		serial.lsr = 0; /* never ready: it is written nevertheless */
-	enter(0);
-	serial.length = 0;
-	memset(serial.text, 0, sizeof(serial.text));
-	SYS(debug_write_c, 'a');
-	SYS(debug_write_c, '\n');
-	ck_assert_str_eq(serial.text, "a\r\n");
-}
-END_TEST
-
-/* A port that nobody has set up is; one with 8 bits a character keeps its speed. */
-START_TEST(serial_port_set_up)
-{
-	machine_defaults(BF_VENDOR_AMD);
-	m.serial_port = 0x2F8;
-	machine_init();
-	serial.lcr = _i ? 0x13 : 0;
-	serial.divisor = 12;
-	enter(0);
-	ck_assert_uint_eq(serial.lcr, _i ? 0x13 : 0x03);
-	ck_assert_uint_eq(serial.divisor, _i ? 12 : 1);
-}
-END_TEST
-
-TCase *start_tests(void)
-{
-	TCase *tc = tcase_create("start");
+	TCase *tc = tcase_create("main");
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, linux_becomes_a_guest, 0, 2);
 	tcase_add_loop_test(tc, the_cpu_is_as_root_mode_wants_it, 0, 2);
 	tcase_add_loop_test(tc, a_pat_that_does_not_serve, 0, 2);
-	tcase_add_test(tc, descriptor_tables);
 	tcase_add_loop_test(tc, the_extension_sees_its_address_space, 0, 2);
 	tcase_add_loop_test(tc, every_pp_comes_in, 0, 2);
 	tcase_add_loop_test(tc, a_bad_handoff_is_refused, 0, NR_SPOIL);
@@ -501,11 +336,5 @@ TCase *start_tests(void)
 	tcase_add_loop_test(tc, five_levels, 0, 2);
 	tcase_add_loop_test(tc, five_levels_with_too_few_pages, 1, ENOUGH_PAGES);
 	tcase_add_test(tc, no_bootstrap_callback);
-	tcase_add_loop_test(tc, nested_table, 0, 2);
-	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
-	tcase_add_loop_test(tc, no_nested_paging, 0, 2);
-	tcase_add_loop_test(tc, debug_ring, 0, 3);
-	tcase_add_loop_test(tc, serial_port, 0, 2);
-	tcase_add_loop_test(tc, serial_port_set_up, 0, 2);
 	return tc;
 }

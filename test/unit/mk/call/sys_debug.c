@@ -1,167 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* syscall.c, sys_control.c, sys_debug.c: dispatch, control, handle, callback, debug. */
-#include "machine.h"
-
-#include <stdio.h>
+/* call/sys_debug.c: what extensions print. */
 #include <string.h>
 
 #include "microkernel/debug.h"
-#include "microkernel/obj/ext.h"
-#include "suites.h"
-
-static void setup(void)
-{
-	machine_of(0);
-}
-
-static uint64_t raw(uint64_t rax)
-{
-	memset(&regs, 0, sizeof(regs));
-	return syscall_run(rax);
-}
-
-START_TEST(unknown_calls)
-{
-	const uint64_t good = MK1_handle_close_handle;
-
-	enter(0);
-	ck_assert_uint_eq(raw(good), MK1_FAILURE_INVALID_HANDLE);
-	ck_assert_uint_eq(raw(good ^ 1ULL << 63), MK1_FAILURE_UNSUPPORTED); /* the magic */
-	ck_assert_uint_eq(raw(good | 1ULL << 32), MK1_FAILURE_UNSUPPORTED); /* a flag */
-	ck_assert_uint_eq(raw(MK1_RAX(9, 0)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK1_RAX(0xFFFF, 0)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK1_RAX(0, 3)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK1_RAX(6, 15)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK1_RAX(6, 16)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK1_RAX(6, 0xFFFF)), MK1_FAILURE_UNSUPPORTED);
-}
-END_TEST
-
-/* Every call that takes a handle, by the list; nothing else in its registers is looked at. */
-START_TEST(every_call_wants_the_handle)
-{
-	static const struct {
-		uint64_t rax;
-		const char *name, *args;
-	} calls[] = {
-#define CALL(op, idx, name, in, out, args, results, errors) \
-	{ MK1_RAX(MK1_OP_##op, idx), #name, args },
-		MK1_SYSCALLS(CALL)
-	};
-	unsigned int n = 0;
-
-	enter(0);
-	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (strncmp(calls[i].args, "h:64", 4))
-			continue;
-		n++;
-		for (unsigned int open = 0; open < 2; open++) {
-			m.pps[0]->ext->handle_open = open;
-			memset(&regs, 0xFF, sizeof(regs));
-			regs.reg[0] = open ? MK1_HANDLE + 1 : MK1_HANDLE;
-			ck_assert_msg(syscall_run(calls[i].rax) == MK1_FAILURE_INVALID_HANDLE, "%s",
-				      calls[i].name);
-			ck_assert_uint_eq(regs.reg[1], ~0ULL);
-		}
-	}
-	ck_assert_uint_eq(n, 33);
-}
-END_TEST
-
-START_TEST(handle)
-{
-	enter(0);
-	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE), MK1_FAILURE_INVALID_HANDLE);
-	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID + 1), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID | 1ULL << 32), MK1_SUCCESS);
-	ck_assert_uint_eq(regs.reg[0], HANDLE);
-	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_FAILURE_UNKNOWN);
-	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE + 1), MK1_FAILURE_INVALID_HANDLE);
-	ck_assert_uint_eq(SYS(handle_close_handle, MK1_INVALID_HANDLE), MK1_FAILURE_INVALID_HANDLE);
-	ck_assert_uint_eq(SYS(handle_close_handle, HANDLE), MK1_SUCCESS);
-	ck_assert_uint_eq(SYS(vm_create_vm, HANDLE), MK1_FAILURE_INVALID_HANDLE);
-	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
-}
-END_TEST
-
-static void check_callback(uint64_t rax)
-{
-	const uint64_t bad[] = { 0,
-				 EXT_RODATA,
-				 EXT_DATA,
-				 MK1_EXT_CODE_BASE - 1,
-				 MK1_EXT_CODE_BASE,
-				 MK1_EXT_CODE_BASE + MK1_EXT_CODE_SIZE,
-				 MK1_EXT_STACK_BASE,
-				 BF_WINDOW_BASE,
-				 ~0ULL };
-
-	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		regs = (struct syscall_frame){ .reg = { HANDLE, bad[i] } };
-		ck_assert_uint_eq(syscall_run(rax), MK1_INVALID_INPUT_REG(1));
-	}
-	regs = (struct syscall_frame){ .reg = { HANDLE, EXT_VMEXIT } };
-	ck_assert_uint_eq(syscall_run(rax), MK1_SUCCESS);
-	ck_assert_uint_eq(syscall_run(rax), MK1_FAILURE_UNKNOWN);
-}
-
-START_TEST(callbacks)
-{
-	enter(0);
-	ck_assert_uint_eq(SYS(handle_open_handle, MK1_SPEC_ID), MK1_SUCCESS);
-	check_callback(MK1_callback_register_bootstrap);
-	check_callback(MK1_callback_register_vmexit);
-	check_callback(MK1_callback_register_fail);
-}
-END_TEST
-
-/* Of two extensions, whoever comes first has the exits; each has a fail callback of its own. */
-START_TEST(callbacks_of_two_extensions)
-{
-	machine_defaults(BF_VENDOR_AMD);
-	m.nr_exts = 2;
-	machine_init();
-	start();
-	/* start() ended in ext 0's bootstrap; ask as ext 1 */
-	m.pps[0]->ext = m.pps[0]->ext + 1;
-	ck_assert_uint_eq(SYS(callback_register_bootstrap, HANDLE, EXT_BOOTSTRAP),
-			  MK1_FAILURE_UNKNOWN);
-	ck_assert_uint_eq(SYS(callback_register_vmexit, HANDLE, EXT_VMEXIT), MK1_FAILURE_UNKNOWN);
-	ck_assert_uint_eq(SYS(callback_register_fail, HANDLE, EXT_FAIL), MK1_SUCCESS);
-	/* the loader counts images from the microkernel on, which is 0 */
-	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
-	expect_failed(BF_ERR_EXT_EXIT);
-	ck_assert_uint_eq(status_of(0)->image, 2);
-}
-END_TEST
-
-START_TEST(exit_ends_the_run)
-{
-	enter(0);
-	ck_assert_uint_eq(SYS(control_exit), NOT_RETURNED);
-	ck_assert_int_eq(ended.end, END_LEFT);
-	expect_failed(BF_ERR_EXT_EXIT);
-	ck_assert_uint_eq(status_of(0)->rip, EXT_ENTRY + 0x10);
-}
-END_TEST
-
-START_TEST(wait_outside_of_start)
-{
-	start();
-	ck_assert_uint_eq(SYS(control_wait), NOT_RETURNED);
-	ck_assert_int_eq(ended.end, END_LEFT);
-	expect_failed(BF_ERR_EXT_WAIT);
-}
-END_TEST
-
-START_TEST(again_outside_of_fail)
-{
-	start();
-	ck_assert_uint_eq(SYS(control_again), NOT_RETURNED);
-	ck_assert_int_eq(ended.end, END_LEFT);
-	expect_failed(BF_ERR_EXT_AGAIN);
-}
-END_TEST
+#include "../machine.h"
+#include "../suites.h"
 
 START_TEST(debug_prints)
 {
@@ -307,20 +150,12 @@ START_TEST(write_str_of_a_page_that_goes_away)
 }
 END_TEST
 
-TCase *calls_tests(void)
+TCase *call_sys_debug_tests(void)
 {
-	TCase *tc = tcase_create("calls");
+	TCase *tc = tcase_create("call_sys_debug");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_add_test(tc, unknown_calls);
-	tcase_add_test(tc, every_call_wants_the_handle);
-	tcase_add_test(tc, handle);
-	tcase_add_test(tc, callbacks);
-	tcase_add_test(tc, callbacks_of_two_extensions);
-	tcase_add_test(tc, exit_ends_the_run);
-	tcase_add_test(tc, wait_outside_of_start);
-	tcase_add_test(tc, again_outside_of_fail);
+	tcase_add_checked_fixture(tc, machine_amd, NULL);
 	tcase_add_test(tc, debug_prints);
 	tcase_add_loop_test(tc, debug_dumps_objects, 0, 2);
 	tcase_add_test(tc, exit_log);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* outer.c, hypercall.S: the hypervisor below, and MSRs that no permission map covers. */
-#include "machine.h"
-
+/* obj/outer.c, hypercall.S: the hypervisor below, and MSRs that no permission map covers. */
 #include <string.h>
 
-#include "microkernel/obj/outer.h"
-#include "suites.h"
+#include "../guest.h"
+#include "../suites.h"
 
 #define SMCA_MSR 0xC0002003
 #define KVM_STEAL_TIME 0x4B564D03
@@ -21,21 +19,6 @@ static void running_above(int i, uint8_t outer, uint8_t flags)
 	guest_exit(i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
-}
-
-static struct vmcb *vmcb(void)
-{
-	return vmcb_of(host_pp->vs);
-}
-
-static uint64_t field(uint32_t encoding)
-{
-	return vmcs_get(host_pp->vs->block_spa, encoding);
-}
-
-static bool intel(void)
-{
-	return m.vendor == BF_VENDOR_INTEL;
 }
 
 static uint64_t rip(void)
@@ -307,7 +290,7 @@ END_TEST
 
 START_TEST(msrs_that_no_map_covers)
 {
-	static const uint32_t msrs[] = { SMCA_MSR,   0x2000,	 0x40000000, 0xBFFFFFFF,
+	static const uint32_t msrs[] = { SMCA_MSR,   0x2000,     0x40000000, 0xBFFFFFFF,
 					 0xC0002000, 0xC0012000, 0xFFFFFFFF };
 
 	running_above(_i, BF_OUTER_NONE, 0);
@@ -408,10 +391,11 @@ START_TEST(flushes_of_kvm)
 }
 END_TEST
 
-TCase *outer_tests(void)
+TCase *obj_outer_tests(void)
 {
-	TCase *tc = tcase_create("outer");
+	TCase *tc = tcase_create("obj_outer");
 
+	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, a_call_of_kvm, 0, 2);
 	tcase_add_loop_test(tc, calls_that_kvm_does_not_get, 0, 2);

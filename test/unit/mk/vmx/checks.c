@@ -1,25 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmx/checks.c: each condition of the guest state that VM entry checks is named when it is broken.
- */
-#include "machine.h"
-
+/* vmx/checks.c: each condition that VM entry checks is named when it is broken. */
 #include <string.h>
 
-#include "suites.h"
-
-#define EVENT(type, vector) (VMX_EVENT_VALID | (uint64_t)(type) << 8 | (vector))
-
-static uint64_t spa;
-
-static uint64_t field(uint32_t encoding)
-{
-	return vmcs_get(spa, encoding);
-}
-
-static void put_field(uint32_t encoding, uint64_t value)
-{
-	vmcs_put(spa, encoding, value);
-}
+#include "../guest.h"
+#include "../suites.h"
 
 /* A state of Linux that VM entry takes. */
 static void good_state(void)
@@ -28,7 +12,6 @@ static void good_state(void)
 	m.switch_pages[0]->cpu.ldtr = (struct bf_segment){ 0x50, 0x82, 0xFF, 0xFFFF888000001000 };
 	start_and_launch();
 	guest_exit(VMX_EXIT_CPUID);
-	spa = host_pp->vs->block_spa;
 	put_field(VMCS_interruptibility_state, 0);
 	put_field(VMCS_activity_state, 0);
 	put_field(VMCS_vmentry_interrupt_information_field, 0);
@@ -172,6 +155,59 @@ START_TEST(events_and_interruptibility)
 }
 END_TEST
 
+START_TEST(error_names)
+{
+	ck_assert_str_eq(vmx_error_name(28), "invalid operand of INVEPT or INVVPID");
+	ck_assert_str_eq(vmx_error_name(14), "unknown error");
+	ck_assert_str_eq(vmx_error_name(29), "unknown error");
+	ck_assert_str_eq(vmx_error_name(~0ULL), "unknown error");
+}
+END_TEST
+
+static const struct {
+	uint32_t secondary;
+	uint32_t field;
+	uint64_t value;
+	const char *what;
+} bad_controls[] = {
+	{ VMX_SECONDARY_UNRESTRICTED, VMCS_ept_pointer, 0, "an unrestricted guest without EPT" },
+	{ VMX_SECONDARY_VPID, VMCS_virtual_processor_identifier, 0, "VPID is 0" },
+	{ VMX_SECONDARY_VPID, VMCS_virtual_processor_identifier, 1, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x1E, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x18, "" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x1D, "EPT pointer" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x0E, "EPT pointer" },
+	{ VMX_SECONDARY_EPT, VMCS_ept_pointer, 0x9E, "EPT pointer" },
+	{ 0, VMCS_cr3_target_count, 5, "CR3-target count" },
+	{ 0, VMCS_vmexit_ctls, VMX_EXIT_CTL_SAVE_TIMER,
+	  "the preemption timer is saved and not active" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(1, 0), "the event to be injected" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 32), "the event to be injected" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(2, 3), "the event to be injected" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(0, 3) | 0x1000,
+	  "the event to be injected" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 3), "" }
+};
+
+START_TEST(control_checks)
+{
+	const char *what = bad_controls[_i].what;
+
+	with_guest(1);
+	put_field(VMCS_primary_proc_based_vm_execution_ctls,
+		  bad_controls[_i].secondary ? VMX_PRIMARY_SECONDARY : 0);
+	put_field(VMCS_secondary_proc_based_vm_execution_ctls, bad_controls[_i].secondary);
+	put_field(bad_controls[_i].field, bad_controls[_i].value);
+	(void)printed();
+	vmx_current(host_pp->vs);
+	vmx_print_control_checks();
+	if (*what)
+		ck_assert_ptr_nonnull(strstr(printed(), what));
+	else
+		ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
 TCase *vmx_checks_tests(void)
 {
 	TCase *tc = tcase_create("vmx_checks");
@@ -182,5 +218,7 @@ TCase *vmx_checks_tests(void)
 	tcase_add_test(tc, combinations);
 	tcase_add_test(tc, compatibility_mode);
 	tcase_add_test(tc, events_and_interruptibility);
+	tcase_add_test(tc, error_names);
+	tcase_add_loop_test(tc, control_checks, 0, sizeof(bad_controls) / sizeof(bad_controls[0]));
 	return tc;
 }

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* svm/fetch.c: the instruction of a guest, read through its page tables and the nested ones. */
-#include "machine.h"
-
 #include <string.h>
 
 #include <bsl/paging.h>
 
-#include "suites.h"
+#include "../guest.h"
+#include "../suites.h"
 
 #define CODE 5 /* the pages of Linux's memory: 0 to 4 are tables, by level - 1 */
 #define VA 0xFFFFFFFF81234567ULL
 #define LEGACY_VA 0x81234567ULL
 #define TABLE (BSL_PTE_P | BSL_PTE_W | BSL_PTE_A)
-
-static struct vmcb *vmcb(void)
-{
-	return vmcb_of(host_pp->vs);
-}
 
 static void put_entry(unsigned int level, unsigned int bits, unsigned int bytes, uint64_t va,
 		      uint64_t value)
@@ -397,9 +391,9 @@ START_TEST(memory_of_the_extension)
 }
 END_TEST
 
-TCase *fetch_tests(void)
+TCase *svm_fetch_tests(void)
 {
-	TCase *tc = tcase_create("fetch");
+	TCase *tc = tcase_create("svm_fetch");
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, each_mode_of_paging, 2, 6);

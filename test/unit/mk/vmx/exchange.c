@@ -2,9 +2,8 @@
 /*
  * vmx/exchange.c: what counts, traces and checks by itself, on CPUs that offer more or less for it.
  */
-#include "machine.h"
-
-#include "suites.h"
+#include "../guest.h"
+#include "../suites.h"
 
 /* What is exchanged, but for SSP, which is no MSR: as Linux has it, and as it left it. */
 static const struct {
@@ -27,11 +26,6 @@ static const struct {
 static uint64_t *member(unsigned int i)
 {
 	return (uint64_t *)((uint8_t *)&m.switch_pages[0]->cpu + all[i].member);
-}
-
-static uint64_t field(uint32_t encoding)
-{
-	return vmcs_get(host_pp->vs->block_spa, encoding);
 }
 
 /* A CPU that has all of it, and has captured it; the loader has stopped what runs. */

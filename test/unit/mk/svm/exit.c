@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* svm/exit.c: exits before an extension sees them. See vendor/exit.c for more. */
+#include "svm.h"
+#include "../suites.h"
+
+START_TEST(exits_are_counted_by_reason)
+{
+	running();
+	guest_exit(SVM_EXIT_EFER_WRITE_TRAP);
+	guest_exit(0x90);
+	guest_exit(SVM_EXIT_AVIC_NOACCEL);
+	guest_exit(0x404);
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_uint_eq(status_of(0)->exit_count[0x8F], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[0xF2], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[0xFF], 2);
+	ck_assert_uint_eq(status_of(0)->exits, 5);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_CPUID);
+}
+END_TEST
+
+/* The leaf by which Linux's kernel talks to the extension; a process finds nothing there. */
+START_TEST(cpuid_leaf)
+{
+	running();
+	cpuid_set(MK1_CPUID_LEAF, MK1_CPUID_STOP, 0x11, 0x22, 0x33, 0x44);
+	vmcb()->cpl = 3;
+	vmcb()->rip = 0x1000;
+	vmcb()->nrip = 0x1002;
+	vmcb()->rax = 0xABCD00000000 | MK1_CPUID_LEAF;
+	abi_gprs()[BF_RCX] = 0xABCD00000000 | MK1_CPUID_STOP;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, 0x1002);
+	ck_assert_uint_eq(vmcb()->rax, 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x22);
+	ck_assert_uint_eq(abi_gprs()[BF_RCX], 0x33);
+	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
+	/* its length cannot be told: it is executed again */
+	vmcb()->rax = MK1_CPUID_LEAF;
+	vmcb()->nrip = 0;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->rip, 0x1002);
+	ck_assert_uint_eq(vmcb()->rax, MK1_CPUID_LEAF);
+	/* another instruction; another leaf; the kernel */
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_int_eq(ended.end, END_RING3);
+	vmcb()->rax = MK1_CPUID_LEAF + 1;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	vmcb()->rax = MK1_CPUID_LEAF;
+	vmcb()->cpl = 0;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
+}
+END_TEST
+
+/* VMMCALL is #UD for everyone but the driver; and for an extension that asks, an exit. */
+START_TEST(vmmcall)
+{
+	running();
+	vmcb()->rax = BF_HYPERCALL_STOP + 1;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	vmcb()->eventinj = 0;
+	vmcb()->rax = BF_HYPERCALL_STOP;
+	vmcb()->cpl = 3;
+	vmcb()->nrip = 0x1003;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	/* it cannot be read any more: it is executed again */
+	vmcb()->cpl = 0;
+	vmcb()->nrip = 0;
+	vmcb()->eventinj = 0;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
+	ck_assert_uint_eq(vmcb()->rax, BF_HYPERCALL_STOP);
+	vmcb()->cpl = 3;
+	guest_exit(SVM_EXIT_CPUID);
+	reg_write(0, MK1_AMD_intercept_instruction2, SVM_INSTR2_VMMCALL);
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_VMMCALL);
+	/* not Linux */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	vmcb()->rax = BF_HYPERCALL_STOP;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+}
+END_TEST
+
+/* A nested fault of device memory is the microkernel's; the interrupted event goes in again. */
+START_TEST(nested_faults)
+{
+	static const uint64_t events[][2] = { { 0, 0 },
+					      { EVENT(3, 14) | SVM_EVENT_ERROR_CODE | 5ULL << 32,
+						EVENT(3, 14) | SVM_EVENT_ERROR_CODE | 5ULL << 32 },
+					      { EVENT(0, 0x30), EVENT(0, 0x30) },
+					      { EVENT(2, 2), EVENT(2, 2) },
+					      { EVENT(3, 2),
+						EVENT(2, 2) }, /* as QEMU reports them */
+					      { EVENT(3, 0xEC), EVENT(0, 0xEC) },
+					      { EVENT(4, 0x80), EVENT(4, 0x80) } };
+
+	running();
+	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		vmcb()->exitinfo2 = RAM_TOP + i * (1ULL << 30);
+		vmcb()->exitintinfo = events[i][0];
+		vmcb()->eventinj = 0;
+		guest_exit(SVM_EXIT_NPF);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(vmcb()->eventinj, events[i][1]);
+	}
+	/* an event that is to go in already stays */
+	vmcb()->exitintinfo = EVENT(3, 14);
+	vmcb()->eventinj = EVENT(2, 2);
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(2, 2));
+	/* cannot be mended, or is another table: the extension's */
+	vmcb()->exitinfo2 = 1ULL << 48;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_NPF);
+	vmcb()->n_cr3 = LINUX_RAM;
+	vmcb()->exitinfo2 = RAM_TOP;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
+/*
+ * What was not written since it last ran is none that the CPU could refuse: that is no good sign.
+ */
+START_TEST(refused_without_a_reason)
+{
+	in_guest(0);
+	guest_exit(SVM_EXIT_CPUID);
+	SYS(vs_run_current, HANDLE);
+	guest_exit((uint32_t)SVM_EXIT_INVALID);
+	ck_assert(host_pp->fallback);
+	expect_failed(BF_ERR_VS_INVALID);
+}
+END_TEST
+
+TCase *svm_exit_tests(void)
+{
+	TCase *tc = tcase_create("svm_exit");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, exits_are_counted_by_reason);
+	tcase_add_test(tc, cpuid_leaf);
+	tcase_add_test(tc, vmmcall);
+	tcase_add_test(tc, nested_faults);
+	tcase_add_test(tc, refused_without_a_reason);
+	return tc;
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vmx/exit.c: exits before an extension sees them, and entries that failed. */
+#include <string.h>
+
+#include "vmx.h"
+#include "../suites.h"
+
+START_TEST(entry_failed)
+{
+	in_vmexit();
+	put_field(VMCS_vm_instruction_error, 7);
+	RUN(vmx_entry_failed(RFLAGS_ZF));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(BF_ERR_VS_INVALID);
+	ck_assert_uint_eq(status_of(0)->detail, 7);
+	expect_printed("VM entry failed: invalid control fields (7)");
+}
+END_TEST
+
+START_TEST(entry_failed_without_a_vmcs)
+{
+	in_vmexit();
+	if (_i)
+		vmx_fail(INSN_VMREAD, VMCS_vm_instruction_error, 1);
+	RUN(vmx_entry_failed(_i ? RFLAGS_ZF : RFLAGS_CF));
+	expect_failed(BF_ERR_MK_VMCS);
+	expect_printed("VM entry failed: no current VMCS");
+}
+END_TEST
+
+START_TEST(entry_refused)
+{
+	running();
+	put_field(VMCS_rflags, 0);
+	(void)printed();
+	guest_exit(VMX_EXIT_ENTRY_FAILED |
+		   (_i ? VMX_EXIT_ENTRY_MSR_LOADING : VMX_EXIT_ENTRY_GUEST_STATE));
+	ck_assert_int_eq(ended.end, END_LEFT); /* nothing was launched yet */
+	expect_failed(BF_ERR_VS_INVALID);
+	ck_assert_uint_eq(status_of(0)->detail,
+			  _i ? VMX_EXIT_ENTRY_MSR_LOADING : VMX_EXIT_ENTRY_GUEST_STATE);
+	ck_assert_uint_eq(strstr(printed(), "broken: RFLAGS") != NULL, !_i);
+}
+END_TEST
+
+/* The extension does not see it, and Linux gets it, behind an event that was to go in. */
+START_TEST(entry_met_a_machine_check)
+{
+	uint64_t exits;
+
+	if (_i)
+		in_vmexit();
+	else
+		running();
+	if (_i)
+		SYS(vs_run_current, HANDLE);
+	exits = status_of(0)->exits;
+	msr_set(cpu, MSR_MCG_STATUS, 5); /* MCIP, RIPV */
+	put_field(VMCS_vmentry_interrupt_information_field, EVENT(0, 0x30));
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!ended.launched);
+	ck_assert_uint_eq(status_of(0)->exits, exits);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST * (unsigned int)_i);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(0, 0x30));
+	ck_assert(host_pp->mc_pending);
+	put_field(VMCS_vmentry_interrupt_information_field, 0);
+	guest_exit(VMX_EXIT_NMI_WINDOW);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(3, VECTOR_MC));
+	ck_assert(!host_pp->mc_pending);
+	/* what cannot go on */
+	msr_set(cpu, MSR_MCG_STATUS, 4);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
+	ck_assert_int_eq(ended.end, END_RESET);
+}
+END_TEST
+
+START_TEST(ept_violations)
+{
+	static const struct {
+		uint64_t vectoring, injected;
+		bool error_code, length;
+	} events[] = { { 0, 0, false, false },
+		       { EVENT(0, 0x30), EVENT(0, 0x30), false, false },
+		       { EVENT(2, 2) | 0x1000, EVENT(2, 2), false, false },
+		       { EVENT(3, 14) | VMX_EVENT_ERROR_CODE, EVENT(3, 14) | VMX_EVENT_ERROR_CODE,
+			 true, false },
+		       { EVENT(4, 0x80), EVENT(4, 0x80), false, true },
+		       { EVENT(6, 3), EVENT(6, 3), false, true } };
+
+	running();
+	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		put_field(VMCS_physical_address, RAM_TOP + i * (1ULL << 30));
+		put_field(VMCS_exit_qualification, 1);
+		put_field(VMCS_idt_vectoring_information_field, events[i].vectoring);
+		put_field(VMCS_idt_vectoring_error_code, 0x77);
+		put_field(VMCS_vmentry_exception_error_code, 0);
+		put_field(VMCS_vmentry_instruction_length, 0);
+		put_field(VMCS_vmentry_interrupt_information_field, 0);
+		put_field(VMCS_interruptibility_state,
+			  VMX_BLOCKING_BY_NMI | (i == 2 ? VMX_BLOCKING_BY_STI : 0));
+		guest_exit(VMX_EXIT_EPT_VIOLATION);
+		ck_assert_int_eq(ended.end, END_GUEST);
+		ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field),
+				  events[i].injected);
+		ck_assert_uint_eq(field(VMCS_vmentry_exception_error_code),
+				  events[i].error_code ? 0x77 : 0);
+		ck_assert_uint_eq(field(VMCS_vmentry_instruction_length), events[i].length ? 3 : 0);
+		ck_assert_uint_eq(field(VMCS_interruptibility_state),
+				  i == 2 ? 0 : VMX_BLOCKING_BY_NMI);
+	}
+	/* IRET that is executed again finds NMIs blocked as it did */
+	put_field(VMCS_idt_vectoring_information_field, 0);
+	put_field(VMCS_interruptibility_state, 0);
+	put_field(VMCS_exit_qualification, VMX_QUAL_EPT_IRET);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), VMX_BLOCKING_BY_NMI);
+	/* cannot be mended, or another table: the extension's */
+	put_field(VMCS_physical_address, 1ULL << 48);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_ept_pointer, 0x1E), MK1_SUCCESS);
+	put_field(VMCS_physical_address, RAM_TOP);
+	guest_exit(VMX_EXIT_EPT_VIOLATION);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
+START_TEST(vmcall)
+{
+	in_vmexit();
+	/* another word, user space, an instruction without length, not Linux */
+	guest_exit(VMX_EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	guest_exit(VMX_EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	put_field(VMCS_ss_attrib, 0xC093);
+	put_field(VMCS_vmexit_instruction_length, 0);
+	guest_exit(VMX_EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	guest_exit(VMX_EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg0, 1);
+}
+END_TEST
+
+/*
+ * The boot processor begins at the reset vector, so the machine does; others wait for their SIPI.
+ */
+START_TEST(init_signal)
+{
+	in_vmexit();
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, VMX_EXIT_INIT);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00900);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RING3); /* a guest of the extension's */
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RESET);
+	expect_printed("INIT of the boot processor: the machine is reset");
+}
+END_TEST
+
+START_TEST(cpuid_leaf)
+{
+	in_vmexit();
+	cpuid_set(MK1_CPUID_LEAF, MK1_CPUID_STOP, 0x11, 0x22, 0x33, 0x44);
+	put_field(VMCS_rip, 0x1000);
+	put_field(VMCS_vmexit_instruction_length, 2);
+	put_field(VMCS_ss_attrib, 0xC0F3);
+	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
+	abi_gprs()[BF_RCX] = MK1_CPUID_STOP;
+	guest_exit(VMX_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_rip), 0x1002);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x11);
+	ck_assert_uint_eq(abi_gprs()[BF_RDX], 0x44);
+	abi_gprs()[BF_RAX] = MK1_CPUID_LEAF;
+	put_field(VMCS_ss_attrib, 0xC093);
+	guest_exit(VMX_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
+}
+END_TEST
+
+START_TEST(exits_are_counted_by_reason)
+{
+	running();
+	guest_exit(VMX_EXIT_TRIPLE_FAULT);
+	guest_exit(64);
+	guest_exit(77);
+	ck_assert_uint_eq(status_of(0)->exit_count[2], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[64], 1);
+	ck_assert_uint_eq(status_of(0)->exit_count[77], 1);
+	ck_assert_uint_eq(status_of(0)->exits, 3);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, 77);
+}
+END_TEST
+
+/*
+ * VMLAUNCH itself fails: control fields that do not fit together; and what is no extension's fault.
+ */
+START_TEST(control_fields)
+{
+	with_guest(1);
+	SYS(vs_run_current, HANDLE);
+	put_field(VMCS_vm_instruction_error, _i ? 8 : 7);
+	put_field(VMCS_exit_reason, VMX_EXIT_CPUID);
+	if (_i == 0) {
+		put_field(VMCS_cr3_target_count, 5);
+		host_pp->tlb->seen--;
+	}
+	RUN(vmx_entry_failed(RFLAGS_ZF));
+	if (_i) {
+		ck_assert(host_pp->fallback);
+		expect_failed(BF_ERR_VS_INVALID);
+		ck_assert_uint_eq(status_of(0)->detail, 8);
+		return;
+	}
+	expect_told(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE);
+	expect_printed("CR3-target count");
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_vm_instruction_error), 7);
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cr3_target_count, 0), MK1_SUCCESS);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(ended.launched, false);
+	guest_exit(VMX_EXIT_CPUID);
+	ck_assert_uint_eq(reg_read(1, MK1_INTEL_exit_reason), VMX_EXIT_CPUID);
+}
+END_TEST
+
+TCase *vmx_exit_tests(void)
+{
+	TCase *tc = tcase_create("vmx_exit");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, entry_failed);
+	tcase_add_loop_test(tc, entry_failed_without_a_vmcs, 0, 2);
+	tcase_add_loop_test(tc, entry_refused, 0, 2);
+	tcase_add_loop_test(tc, entry_met_a_machine_check, 0, 2);
+	tcase_add_test(tc, ept_violations);
+	tcase_add_test(tc, vmcall);
+	tcase_add_test(tc, init_signal);
+	tcase_add_test(tc, cpuid_leaf);
+	tcase_add_test(tc, exits_are_counted_by_reason);
+	tcase_add_loop_test(tc, control_fields, 0, 2);
+	return tc;
+}
