@@ -65,7 +65,7 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	while (!tlb_enter_guest(pp))
 		tlb_await_kick(pp);
 	/* Only now: whoever fails before the entry still has a VMCS to launch. */
-	vs->vmx.launched = true; /* or give_up takes it back */
+	vs->vmx.launched = true; /* or vm_entry_fatal takes it back */
 	vmx_enter(launched);
 }
 

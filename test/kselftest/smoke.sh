@@ -2,7 +2,6 @@
 # The main job, once: check, start, run as a guest, stop; and again.
 . ./tap.sh
 
-
 plan 13
 t "bfm check finds nothing in the way" bfm check
 t "stopped at first" state_is stopped
