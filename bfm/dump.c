@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* bfm dump: what the microkernel and the extensions have printed. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Text of extensions on its way to a terminal: colours pass, other control characters do not. */
 #include <string.h>
 
 #include "bfm.h"

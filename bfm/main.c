@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The commands, and the help that names them. */
 #include <string.h>
 
 #include "bfm.h"

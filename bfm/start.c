@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* bfm start: options, images, and the call that starts the hypervisor. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>

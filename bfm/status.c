@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* bfm status: reads the state; report.c prints it. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* bfm stop. */
 #include <errno.h>
 #include <getopt.h>
 

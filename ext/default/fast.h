@@ -8,8 +8,9 @@
 #include <ext/libext/libext.h>
 
 /*
- * Answers a CPUID exit as the CPU does and goes on after the instruction. Returns when the leaf
- * needs more than that, with nothing changed, or when the microkernel refuses to go on.
+ * Tries to answer a CPUID exit as the CPU does and to run the guest after the instruction. The
+ * caller goes on, with the guest as it was, for leaves that need more than that, and if the
+ * microkernel refuses to run the guest.
  */
 static inline void fast_cpuid(void)
 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Where the default extension begins; a test that wraps its callbacks begins elsewhere. */
 #include <ext/default/default.h>
 
 int ext_start(uint64_t specs)

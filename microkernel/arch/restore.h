@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* The registers that root mode uses for itself, on the way back to Linux. */
 #ifndef MK_RESTORE_H
 #define MK_RESTORE_H
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Exceptions, NMIs and machine checks in root mode: where entry.S goes with them. */
 #include "arch/trap.h"
 
 #include "arch/intrinsics.h"
