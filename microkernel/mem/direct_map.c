@@ -108,13 +108,14 @@ void direct_map_load(uint64_t *pml4, const uint64_t *slots)
 
 bool direct_map_fault(uint64_t *pml4, const uint64_t *slots, uint64_t va)
 {
-	uint64_t *entry;
+	uint64_t *entry, table;
 
 	if (!slots || !in_direct_map(va))
 		return false;
 	entry = &pml4[bsl_pt_index(va, 4)];
-	if (*entry || !slots[slot_of(va)])
+	table = slots[slot_of(va)]; /* once: another PP may be making it */
+	if (*entry || !table)
 		return false;
-	*entry = slots[slot_of(va)];
+	*entry = table;
 	return true;
 }
