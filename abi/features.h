@@ -139,7 +139,7 @@ enum bf_feature_register { BF_FEATURE_REGISTERS(BF_FEATURE_REGISTER_ENUM) BF_NR_
 	X(S_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "CPU, VMCB or VMCS") \
 	X(U_CET, 0, 5, "shadow stack, IBT", CARRIED, "stays in the CPU") \
 	X(U_CET, 10, 63, "IBT tracker, bitmap", CARRIED, "stays in the CPU") \
-	/* SDM vol. 3 §35.2.8.2, §35.5: tracing is allowed in VMX operation; a VM exit stops it */ \
+	/* SDM vol. 3 §35.2.8.2, §35.5: allowed in VMX operation; a VM exit stops it */ \
 	X(RTIT_CTL, 0, 0, "TraceEn", OFFERED, \
 	  "a VM exit stops it where VMX supports that; elsewhere, end the trace first") \
 	X(RTIT_CTL, 1, 63, "settings of Intel PT", HARMLESS, "no effect without TraceEn") \

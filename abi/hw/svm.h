@@ -8,7 +8,7 @@
 
 #include <abi/hw/x86.h>
 
-/* --- MSRs: APM vol. 2 §15.30 ------------------------------------------------------------------ */
+/* --- MSRs: APM vol. 2 §15.30 -------------------------------------------------------------- */
 
 #define MSR_VM_CR 0xC0010114
 #define MSR_VM_HSAVE_PA 0xC0010117
@@ -16,7 +16,7 @@
 #define VM_CR_LOCK 0x8
 #define VM_CR_SVMDIS 0x10
 
-/* --- the fields of the VMCB's control area: appendix B, table B-1 ----------------------------- */
+/* --- the fields of the VMCB's control area: appendix B, table B-1 ------------------------- */
 
 /* 00Ch */
 #define SVM_INSTR1_INTR 0x1
@@ -79,7 +79,7 @@
 #define SVM_MSRPM_READ 0x1
 #define SVM_MSRPM_WRITE 0x2
 
-/* --- exit codes: appendix C ------------------------------------------------------------------- */
+/* --- exit codes: appendix C --------------------------------------------------------------- */
 
 /* The code for the first register or vector, which the others follow. */
 #define SVM_EXIT_CR_READ 0x00

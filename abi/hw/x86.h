@@ -11,7 +11,7 @@
 #ifndef BF_ABI_HW_X86_H
 #define BF_ABI_HW_X86_H
 
-/* --- control registers: SDM vol. 3 §2.5, APM vol. 2 §3.1 -------------------------------------- */
+/* --- control registers: SDM vol. 3 §2.5, APM vol. 2 §3.1 ---------------------------------- */
 
 #define CR0_PE 0x1
 #define CR0_MP 0x2
@@ -58,7 +58,7 @@
 #define XCR0_SSE 0x2
 #define XCR0_AVX 0x4
 
-/* --- RFLAGS: SDM vol. 1 §3.4.3, APM vol. 2 §3.1.6; debug registers: APM vol. 2 §13.1.1 -------- */
+/* --- RFLAGS: SDM vol. 1 §3.4.3, APM vol. 2 §3.1.6; debug registers: APM vol. 2 §13.1.1 ---- */
 
 #define RFLAGS_CF 0x1
 #define RFLAGS_FIXED 0x2 /* always 1 */
@@ -82,7 +82,7 @@
 #define DR6_RESET 0xFFFF0FF0 /* the value after reset */
 #define DR7_RESET 0x400 /* the value after reset: a bit that is always 1 */
 
-/* --- vectors: SDM vol. 3, "Interrupt and Exception Handling"; APM vol. 2 §8.2 ----------------- */
+/* --- vectors: SDM vol. 3, "Interrupt and Exception Handling"; APM vol. 2 §8.2 ------------- */
 
 #define VECTOR_DE 0
 #define VECTOR_DB 1
@@ -114,7 +114,7 @@
 #define ERROR_CODE_EXT 0x1 /* of an event's delivery, not of an instruction's own */
 #define ERROR_CODE_IDT 0x2 /* the index is a vector */
 
-/* --- MSRs: SDM vol. 4 chapter 2, APM vol. 2 appendix A ---------------------------------------- */
+/* --- MSRs: SDM vol. 4 chapter 2, APM vol. 2 appendix A ------------------------------------ */
 
 #define MSR_TSC 0x10
 #define MSR_PLATFORM_ID 0x17
@@ -211,7 +211,7 @@
 #define MTRR_MASK_VALID 0x800 /* IA32_MTRR_PHYSMASKn */
 #define PAT_RESET 0x0007040600070406 /* the value after reset: WB, WT, UC-, UC, twice */
 
-/* --- local APIC: SDM vol. 3, "Advanced Programmable Interrupt Controller" --------------------- */
+/* --- local APIC: SDM vol. 3, "Advanced Programmable Interrupt Controller" ----------------- */
 
 #define XAPIC_ID 0x20 /* offsets in its page */
 #define XAPIC_ICR_LOW 0x300
@@ -219,7 +219,7 @@
 #define ICR_NMI 0x4400 /* delivery mode NMI, level assert, physical destination */
 #define ICR_PENDING 0x1000
 
-/* --- CPUID: SDM vol. 2A, CPUID; APM vol. 3 appendix E ----------------------------------------- */
+/* --- CPUID: SDM vol. 2A, CPUID; APM vol. 3 appendix E ------------------------------------- */
 
 #define CPUID_0_EBX_AMD 0x68747541 /* "AuthenticAMD" */
 #define CPUID_0_EDX_AMD 0x69746E65
@@ -299,7 +299,7 @@
 #define CPUID_80000021_EAX_UAI 0x80
 #define CPUID_80000021_EAX_AIBRS 0x100
 
-/* --- segments: SDM vol. 3 §3.4.5; APM vol. 2 §4.7, §4.8 --------------------------------------- */
+/* --- segments: SDM vol. 3 §3.4.5; APM vol. 2 §4.7, §4.8 ----------------------------------- */
 
 #define SELECTOR_TI 0x4 /* the descriptor is in the LDT */
 #define SELECTOR_INDEX 0xFFF8
