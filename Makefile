@@ -23,8 +23,8 @@ PREFIX ?= /usr/local
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
-	$(shell test/vm/kdir 6.1 2>/dev/null))
+RUNNING_KDIR := $(wildcard /lib/modules/$(shell uname -r)/build)
+KDIR ?= $(firstword $(RUNNING_KDIR) $(shell test/vm/kdir 6.1 2>/dev/null))
 # R16 to R31 (APX) are the guest's in root mode: no exit saves them.
 NO_APX := $(shell $(CC) -mno-apxf -E -x c /dev/null >/dev/null 2>&1 && echo -mno-apxf)
 KREL = $(shell make -s -C $(KDIR) kernelrelease 2>/dev/null)
@@ -48,6 +48,9 @@ else
 MODULE := $(O)/module/bareflank.ko
 module:
 	KDIR=$(KDIR) test/vm/kbuild module
+	@[ "$(origin KDIR)" != file ] || [ -n "$(RUNNING_KDIR)" ] || \
+		echo "The module is for Linux $(KREL), not for the running kernel, whose" \
+		"headers are missing: linux-headers-$$(uname -r)"
 endif
 
 install: all install-bfm install-headers install-languages
