@@ -58,7 +58,8 @@ def run_unit(name, log):
         # libcheck's own limits go by the clock; multiplied so, none of them is ever reached.
         status, output = call(["prlimit", f"--cpu={UNIT_CPU_TIME}", program], log,
                               timeout=UNIT_HANGS,
-                              env={**os.environ, "CK_TIMEOUT_MULTIPLIER": "1000"})
+                              env={**os.environ, "CK_TIMEOUT_MULTIPLIER": "1000",
+                                   "CK_VERBOSITY": "verbose"})
     except subprocess.TimeoutExpired:
         return 0, [f"hangs: still running after {UNIT_HANGS} s"]
     # libcheck: "97%: Checks: 30, Failures: 1, Errors: 0"

@@ -174,7 +174,7 @@ int main(void)
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, check_tests());
 	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -370,7 +370,7 @@ int main(void)
 	tcase_add_test(tc, loads_files);
 	tcase_set_timeout(tc, 120);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed != 0;

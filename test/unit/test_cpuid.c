@@ -79,7 +79,7 @@ int main(void)
 	tcase_add_test(tc, osxsave_and_ospke_follow_the_guest);
 	tcase_add_test(tc, everything_else_passes);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed != 0;

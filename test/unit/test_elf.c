@@ -303,7 +303,7 @@ int main(void)
 	tcase_add_test(tests, refuses_tls);
 	tcase_add_test(tests, survives_noise);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -120,7 +120,7 @@ int main(void)
 	tcase_add_test(tc, huge_widths_stay_in_the_buffer);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed != 0;

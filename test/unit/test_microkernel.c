@@ -14,7 +14,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		suite_add_tcase(suite, suites[i]());
 	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed != 0;

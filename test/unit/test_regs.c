@@ -166,7 +166,7 @@ int main(void)
 	tcase_add_test(tc, vmcs_encodings_say_width_and_type);
 	tcase_add_test(tc, landmarks);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed != 0;

@@ -209,7 +209,7 @@ int main(void)
 	tcase_add_loop_test(tests, lets_it_go_on, 0, 4);
 	tcase_add_test(tests, in_order);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
