@@ -5,6 +5,17 @@
 
 #include "mk/suites.h"
 
+/*
+ * What AddressSanitizer asks for. The microkernel takes no memory from the C library, and to look
+ * for leaks at the end of each test takes longer than all of the tests.
+ */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("microkernel");
