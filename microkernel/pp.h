@@ -77,11 +77,7 @@ struct pp {
 		struct vmx_pp_state vmx;
 	};
 	struct tss tss;
-	/*
-	 * RAX, RBX, RCX, RDX as of the last exit: what emulating an instruction changes in the ABI
-	 * page
-	 */
-	uint64_t exit_gpr[4];
+	uint64_t exit_gpr[BF_NR_GPRS]; /* as of the last exit: the ABI page is the extension's */
 
 	struct bf_pp_status *status;
 	struct bf_switch_page *switch_page;
@@ -117,7 +113,11 @@ struct pp {
 	uint16_t vpid;
 	uint16_t vsid;
 	uint64_t linux_gdt[MK_LINUX_GDT_ENTRIES]; /* for LTR on the way back: restore.c */
-	struct bf_cpu_state backup; /* the root VS as it exited, before the extension changed it */
+	/*
+	 * The root VS as it exited, before the extension changed it. Its general registers are
+	 * there once another VS is active; until then they are in exit_gpr.
+	 */
+	struct bf_cpu_state backup;
 	uint64_t backup_exits; /* exits when it was taken: it is good for that exit only */
 	bool backup_kept; /* it is good, whatever exits meanwhile: another VS is active */
 	/* exits when the active VS changed last, and the VS whose exit was the last one then */

@@ -31,8 +31,8 @@ struct vs;
 
 /*
  * What became of advancing RIP past the instruction that exited. AGAIN: it is not there any more,
- * and the guest is to execute what is; RAX to RDX are as it exited. FAILED: its length cannot be
- * told.
+ * and the guest is to execute what is; the general registers are as it exited. FAILED: its length
+ * cannot be told.
  */
 enum advance { ADVANCE_DONE, ADVANCE_AGAIN, ADVANCE_FAILED };
 

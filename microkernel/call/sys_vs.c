@@ -4,6 +4,7 @@
  * vs_unlock.
  */
 #include <bsl/bits.h>
+#include <bsl/string.h>
 
 #include "call/syscall.h"
 #include "mk.h"
@@ -47,6 +48,7 @@ static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 	if (error)
 		pp_fail(error, 0, 0, 0);
 	vs_take_registers(vs, &pp->switch_page->cpu);
+	bsl_memcpy(pp->backup.gpr, pp->switch_page->cpu.gpr, sizeof(pp->backup.gpr));
 	vs->root = true;
 	pp->root_vs = vs;
 	return MK1_SUCCESS;

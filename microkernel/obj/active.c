@@ -177,6 +177,8 @@ bool vs_activate(struct vs *vs)
 	if (pp->exits != pp->exits_before) {
 		pp->exits_before = pp->exits;
 		pp->exited_before = old;
+		if (old == pp->root_vs)
+			bsl_memcpy(pp->backup.gpr, pp->exit_gpr, sizeof(pp->backup.gpr));
 	}
 	if (old)
 		deactivate(pp, old);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Linux's state as of its last exit, kept so that an extension that fails half-way leaves nothing
- * half-done behind (but for the general registers from RBP to R15, which it changes directly).
+ * half-done behind.
  */
 #ifndef MK_BACKUP_H
 #define MK_BACKUP_H

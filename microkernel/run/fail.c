@@ -35,8 +35,8 @@ static __noreturn void enter_fallback(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->fallback = true;
 	activate_or_fail(pp->root_vs);
-	if (exit_was_last(pp, pp->root_vs))
-		bsl_memcpy(abi_gprs(), pp->exit_gpr, sizeof(pp->exit_gpr));
+	bsl_memcpy(abi_gprs(), exit_was_last(pp, pp->root_vs) ? pp->exit_gpr : pp->backup.gpr,
+		   sizeof(pp->exit_gpr));
 	if (backup_is_good(pp))
 		(void)mk.vendor->vs_init_as_root(pp->root_vs, &pp->backup);
 	mk.vendor->fallback_init(pp->root_vs);

@@ -31,8 +31,8 @@ static __always_inline bool is_plain_cpuid(const struct pp *pp, const struct vmc
 
 /*
  * Another CPU has changed or unmapped the instruction since it exited, which it may at any time.
- * The guest goes on at what stands there now: whatever the extension made of the registers that
- * instructions give their results in is taken back.
+ * The guest goes on at what stands there now: whatever the extension made of the general registers
+ * is taken back.
  */
 static __cold noinline void execute_again(const struct pp *pp, const struct vs *vs)
 {

@@ -40,13 +40,9 @@ svm_enter:
 2:
 	cli
 	movabs	$BF_PP_STACK_TOP, %rsp
-	push	%r15
-	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %r15
-	save_gprs r15, rax
-	pop	BF_GPR_R15(%r15)
-	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%r15)
-	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%r15)
-	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%r15)
+	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
+	save_gprs rax
+	save_gprs rax, at=PP_EXIT_GPRS_REL
 	movabs	(BF_PP_DATA + PP_HOST_VMCB), %rax
 	vmload	%rax
 	stgi			/* NMIs find everything that their handler needs */

@@ -50,9 +50,7 @@ vmx_exit_entry:
 	movabs	%rax, (BF_PP_DATA + PP_EXIT_GPRS + BF_GPR_RAX)
 	movabs	$(BF_PP_ABI + MK1_TLS_GPRS), %rax
 	save_gprs rax
-	mov	%rbx, (PP_EXIT_GPRS_REL + BF_GPR_RBX)(%rax)
-	mov	%rcx, (PP_EXIT_GPRS_REL + BF_GPR_RCX)(%rax)
-	mov	%rdx, (PP_EXIT_GPRS_REL + BF_GPR_RDX)(%rax)
+	save_gprs rax, at=PP_EXIT_GPRS_REL
 	call	vmx_exit
 	ud2
 	.size vmx_exit_entry, . - vmx_exit_entry

@@ -350,6 +350,17 @@ static void fault(void)
 	__asm__ volatile("xor %%edx, %%edx\n\tdivl %0" : : "m"(divisor) : "eax", "edx", "cc");
 }
 
+/* All of Linux's general registers are lost when the fault comes. */
+static void scribble(void)
+{
+	for (uint64_t offset = 0; offset < BF_GPR_BYTES; offset += sizeof(uint64_t))
+		__asm__ volatile("mov %0, %%fs:%c2(%1)"
+				 :
+				 : "r"(0xBADBADBADBADBAD), "r"(offset), "i"(MK1_TLS_GPRS)
+				 : "memory");
+	__builtin_trap();
+}
+
 /* --- without end ------------------------------------------------------------------------------ */
 
 static void loop(void)
@@ -413,6 +424,7 @@ static const struct {
 	{ "bad_event", bad_event },
 	{ "bad_activity", bad_activity },
 	{ "bad_vpid", bad_vpid },
+	{ "scribble", scribble },
 	{ "loop", loop },
 	{ "loop_syscalls", loop_syscalls },
 	{ "loop_again", loop_again },

@@ -60,8 +60,7 @@ pull()
 fails_later()
 {
 	image "$1" "$2" && start $options /tmp/bad || return 1
-	pull $from >/dev/null
-	wait_for failed && shows failed "$3" && return
+	pull $from >/dev/null && wait_for failed && shows failed "$3" && return
 	bfm stop
 	return 1
 }

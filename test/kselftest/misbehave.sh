@@ -63,6 +63,7 @@ bootstrap:launch_and_promote:EXT_PROMOTED last:launch_and_promote:EXT_PROMOTED
 fail-last:launch_and_promote:EXT_PROMOTED first:promote:EXT_PROMOTED later:promote:OK
 first:bad_state:VS_INVALID later:bad_state:VS_INVALID first:bad_event:VS_INVALID
 later:bad_event:VS_INVALID fail-later:bad_event:VS_INVALID
+first:scribble:EXT_FAULT:6 later:scribble:EXT_FAULT:6
 start:harmless:OK bootstrap:harmless:OK last:harmless:OK first:harmless:OK later:harmless:OK
 fail-later:ud2:EXT_FAIL_FAULT:6 fail-last:ud2:EXT_FAIL_FAULT:6 fail-start:ud2:EXT_FAIL_FAULT:6
 fail-later:recursion:EXT_FAIL_FAULT:14 fail-last:recursion:EXT_FAIL_FAULT:14
