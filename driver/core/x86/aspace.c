@@ -68,7 +68,7 @@ static enum bf_error map(struct bf_loader *loader, uint64_t root, uint64_t va, u
 	enum bf_error error = bsl_pt_map_range(&tables, root, va, spa, size, flags);
 
 	/* A lack of memory may have a more precise reason. */
-	return error == BF_ERR_NO_MEMORY ? loader->memory.error : error;
+	return error == BF_ERR_NO_MEMORY && loader->memory.error ? loader->memory.error : error;
 }
 
 static enum bf_error new_root(struct bf_loader *loader, uint64_t *root)
