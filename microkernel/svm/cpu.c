@@ -160,9 +160,10 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 		return BF_ERR_MK_POOL;
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->svm.saved_hsave);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-	wrmsr(MSR_VM_HSAVE_PA, pp->svm.hsave);
 	take_msrs(&pp->switch_page->cpu);
+	/* From here on a fault is undone. */
 	pp->virt_on = true;
+	wrmsr(MSR_VM_HSAVE_PA, pp->svm.hsave);
 	svm_forget_code(pp);
 	vmsave(pp->svm.host_vmcb);
 	return BF_ERR_OK;
