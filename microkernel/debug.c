@@ -77,10 +77,11 @@ static void serial_write(uint8_t c)
 
 static void put(const char *text, size_t length)
 {
-	for (size_t i = 0; debug.size && i < length; i++)
+	/* Counted one by one: a reader has to know which of the oldest bytes are overwritten. */
+	for (size_t i = 0; debug.size && i < length; i++) {
 		debug.ring->data[debug.written++ & (debug.size - 1)] = (uint8_t)text[i];
-	if (debug.size)
 		__atomic_store_n(&debug.ring->written, debug.written, __ATOMIC_RELEASE);
+	}
 	for (size_t i = 0; debug.port && i < length; i++) {
 		if (text[i] == '\n')
 			serial_write('\r');

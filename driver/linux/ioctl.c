@@ -12,6 +12,7 @@
 
 #include "../core/check.h"
 #include "../core/platform.h"
+#include "../core/ring.h"
 #include "bareflank.h"
 
 /*
@@ -185,38 +186,6 @@ static long ioctl_stop(void __user *user)
 
 /* --- dump ------------------------------------------------------------------------------------- */
 
-/*
- * Copies the text from *position on to a buffer of BF_RING_DATA bytes; returns how many bytes. The
- * ring is written meanwhile: what was overwritten during the copy is dropped. Nothing in the ring
- * is trusted.
- */
-static u64 read_ring(const struct bf_ring *ring, u8 *buffer, u64 *position)
-{
-	u64 written = READ_ONCE(ring->written);
-	u64 begin = *position;
-	u64 end = written;
-	u64 lost;
-	u64 at;
-
-	if (begin > written)
-		begin = written;
-	if (written - begin > BF_RING_DATA)
-		begin = written - BF_RING_DATA;
-	for (at = begin; at < end; at++)
-		buffer[at - begin] = READ_ONCE(ring->data[at % BF_RING_DATA]);
-	smp_rmb();
-	written = READ_ONCE(ring->written);
-	lost = written > BF_RING_DATA ? written - BF_RING_DATA : 0;
-	if (lost > begin) {
-		u64 skip = min(lost - begin, end - begin);
-
-		memmove(buffer, buffer + skip, end - begin - skip);
-		begin += skip;
-	}
-	*position = begin;
-	return end - begin;
-}
-
 static long ioctl_dump(void __user *user)
 {
 	struct bf_ioctl_dump argument;
@@ -231,7 +200,8 @@ static long ioctl_dump(void __user *user)
 	buffer = kvmalloc(BF_RING_DATA, GFP_KERNEL);
 	if (!buffer)
 		return -ENOMEM;
-	length = read_ring((const struct bf_ring *)bf_loader.ring.va, buffer, &argument.position);
+	length =
+		bf_ring_read((const struct bf_ring *)bf_loader.ring.va, buffer, &argument.position);
 	argument.length = min(length, argument.length);
 	if (copy_to_user(user_pointer(argument.data), buffer, argument.length))
 		result = -EFAULT;

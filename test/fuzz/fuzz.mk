@@ -3,7 +3,7 @@
 # Fuzz targets (libFuzzer). make fuzz runs each for FUZZ_SECONDS; make check for a few seconds.
 
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := decode elf escape format paging
+FUZZ_TARGETS := decode elf escape format ioctl paging ring
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -Wextra -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_SRCS_decode := microkernel/svm/decode.c
@@ -13,14 +13,26 @@ FUZZ_SRCS_elf := bfm/image.c bfm/message.c driver/core/image.c driver/core/memor
 FUZZ_LIBS_elf := -lelf
 FUZZ_SRCS_escape := bfm/escape.c
 FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c
+# The module's source, on a Linux of its own: with empty headers and what kernel.h has. User
+# pointers are any numbers.
+FUZZ_FLAGS_ioctl := -include test/fuzz/kernel.h -I$(O)/fuzz/include -Wno-unused-parameter \
+	-Wno-sign-compare -fno-sanitize=pointer-overflow
+FUZZ_HEADERS_ioctl := $(addprefix $(O)/fuzz/include/linux/,capability.h fs.h minmax.h mutex.h \
+	slab.h uaccess.h vmalloc.h)
 FUZZ_SRCS_paging := lib/bsl/paging.c
+FUZZ_SRCS_ring := lib/bsl/string.c lib/bsl/x86/mem.c
 
 FUZZERS := $(FUZZ_TARGETS:%=$(O)/fuzz/%)
 
 .SECONDEXPANSION:
-$(FUZZERS): $(O)/fuzz/%: test/fuzz/%.c test/fuzz/fuzz.h $$(FUZZ_SRCS_$$*)
+$(FUZZERS): $(O)/fuzz/%: test/fuzz/%.c test/fuzz/fuzz.h $$(FUZZ_SRCS_$$*) \
+		$$(FUZZ_HEADERS_$$*) $(wildcard driver/linux/*.[ch] driver/core/*.[ch])
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SRCS_$*) $(FUZZ_LIBS_$*)
+	clang $(FUZZ_CFLAGS) $(FUZZ_FLAGS_$*) -o $@ $< $(FUZZ_SRCS_$*) $(FUZZ_LIBS_$*)
+
+$(FUZZ_HEADERS_ioctl):
+	@mkdir -p $(@D)
+	touch $@
 
 .PHONY: fuzz fuzzers fuzz-targets
 fuzz-targets:

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reads the debug ring while the microkernel writes it. */
+#ifndef BF_CORE_RING_H
+#define BF_CORE_RING_H
+
+#include <abi/handoff.h>
+#include <abi/types.h>
+
+/*
+ * Copies the text from byte *position on to a buffer of BF_RING_DATA bytes, and returns how many
+ * bytes. *position becomes the number of the first: later than requested if the text there has been
+ * overwritten, earlier if there never was one. Nothing in the ring is trusted.
+ */
+uint64_t bf_ring_read(const struct bf_ring *ring, uint8_t *buffer, uint64_t *position);
+
+#endif
