@@ -29,6 +29,9 @@ static bool is_shared(const char *format)
 		bool zero = memchr(p, '0', flags), left = memchr(p, '-', flags), is_long = false;
 
 		p += flags;
+		/* The C library takes seconds to pad to billions. */
+		if (strspn(p, "0123456789") > 6)
+			return false;
 		p += strspn(p, "0123456789");
 		if (zero && left)
 			return false;
