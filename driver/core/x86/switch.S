@@ -20,8 +20,12 @@
 #define NO_STACK_FRAME(function)
 #endif
 
+/*
+ * Linux puts no probes into that section. A breakpoint would meet the switch page's IDT, or root
+ * mode's page table.
+ */
 #ifdef __ELF__
-#define SECTION .section .text.bf_switch, "ax", @progbits
+#define SECTION .section .noinstr.text, "ax", @progbits
 #define TYPE(symbol, kind) .type symbol, @kind
 #define SIZE(symbol, bytes) .size symbol, bytes
 #define NO_EXECUTABLE_STACK .section .note.GNU-stack, "", @progbits
