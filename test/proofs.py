@@ -14,8 +14,10 @@ def rows():
     head = next(index for index, row in enumerate(cells) if row and row[-1] == "proof")
     found = []
     for row in cells[head + 2:]:
-        if len(row) != len(cells[head]):
+        if not row:
             break
+        if len(row) != len(cells[head]):
+            raise ValueError(f"{TABLE}: {row[0]}, {row[1:2]}: {len(row)} cells")
         found.append((row[cells[head].index("what fails")], row[-1]))
     return found
 
