@@ -14,11 +14,17 @@
 #define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
 #define MAX_WATCHDOG_NS 1000000000000ULL
 
-static const struct option long_options[] = {
-	{ "microkernel", required_argument, NULL, 'm' }, { "pool", required_argument, NULL, 'p' },
-	{ "huge", required_argument, NULL, 'g' },        { "serial", required_argument, NULL, 's' },
-	{ "watchdog", required_argument, NULL, 'w' },    COMMON_OPTIONS
-};
+static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
+					      { "pool", required_argument, NULL, 'p' },
+					      { "huge", required_argument, NULL, 'g' },
+					      { "serial", required_argument, NULL, 's' },
+					      { "watchdog", required_argument, NULL, 'w' },
+					      { "no-wait", no_argument, NULL, 'n' },
+					      COMMON_OPTIONS };
+
+/* How long a start watches what it has started, and how often it looks. */
+#define WATCH_MS 1000
+#define POLL_MS 20
 
 /* Milliseconds, or with the suffix s seconds. */
 static bool take_watchdog(uint64_t *ns)
@@ -79,6 +85,9 @@ static bool take_value(int option, struct start_options *options)
 		       bsl_align_up(value, BF_PAGE_SIZE, &options->huge_size);
 	case 'w':
 		return take_watchdog(&options->watchdog_ns);
+	case 'n':
+		options->no_wait = true;
+		return true;
 	default:
 		if (!parse_number(optarg, MAX_SERIAL_PORT, &value) || !value)
 			return false;
@@ -220,13 +229,62 @@ static double now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+/* It has failed since: what bfm status says, too. */
+static int report_failure(const struct status *status)
+{
+	const struct bf_ioctl_status *m = &status->machine;
+	char what[64], detail[DETAIL_SIZE];
+
+	report_text(stdout, status);
+	fflush(stdout);
+	snprintf(what, sizeof(what), "start: CPU %u", m->error_cpu);
+	describe_detail(m->error, m->detail, detail, sizeof(detail));
+	fail_error(what, m->error, detail);
+	return EXIT_FAILED;
+}
+
+static void print_started(const struct status *status, double ms)
+{
+	uint32_t cpus = status->machine.nr_cpus;
+
+	printf("started on %u CPU%s in %.1f ms\n", cpus, cpus == 1 ? "" : "s", ms);
+}
+
+/*
+ * Most extensions that fail do so with the first exits. Who stops it meanwhile knows that it had
+ * started.
+ */
+static int watch(int fd, double began, double started, bool wait)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+
+	for (;;) {
+		struct status status;
+		int code = EXIT_OK;
+		bool done = true;
+
+		if (!status_read(fd, &status))
+			code = fail_call("status", errno, BF_ERR_OK, 0);
+		else if (status.machine.error && status.machine.state != BF_STATE_STOPPED)
+			code = report_failure(&status);
+		else if (!wait || status.machine.state != BF_STATE_RUNNING ||
+			 now_ms() - began >= WATCH_MS)
+			print_started(&status, started - began);
+		else
+			done = false;
+		status_free(&status);
+		if (done)
+			return code;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int start(const struct start_options *options, const struct images *images)
 {
 	struct bf_ioctl_start call = { .size = sizeof(call), .version = BF_IOCTL_VERSION };
-	struct bf_ioctl_status status = { .size = sizeof(status) };
 	int fd = device_open();
-	int code = EXIT_OK;
-	double begin;
+	int code;
+	double began;
 
 	if (fd < 0)
 		return fail_device("start", errno);
@@ -237,18 +295,11 @@ static int start(const struct start_options *options, const struct images *image
 	call.pool_size = options->pool_size;
 	call.huge_size = options->huge_size;
 	call.watchdog_ns = options->watchdog_ns;
-	begin = now_ms();
-	if (device_call(fd, BF_IOC_START, &call) < 0) {
+	began = now_ms();
+	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);
-	} else {
-		double ms = now_ms() - begin;
-
-		if (device_call(fd, BF_IOC_STATUS, &status) == 0)
-			printf("started on %u CPU%s in %.1f ms\n", status.nr_cpus,
-			       status.nr_cpus == 1 ? "" : "s", ms);
-		else
-			printf("started in %.1f ms\n", ms);
-	}
+	else
+		code = watch(fd, began, now_ms(), !options->no_wait);
 	device_close(fd);
 	return code;
 }
@@ -278,7 +329,7 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
-		     "           [--watchdog TIME] [EXTENSION...]",
+		     "           [--watchdog TIME] [--no-wait] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -288,6 +339,7 @@ const struct command start_command = {
 		"                      port, like 0x2f8; Linux must not use it\n"
 		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or\n"
 		"                      off; default: 5s\n"
+		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
 		"BAREFLANK_LIBDIR names.\n",

@@ -43,7 +43,7 @@ for n in 1 2 3; do
 done
 tell "start $(least </tmp/start)"
 tell "stop $(least </tmp/stop)"
-bfm start >/dev/null || exit 1
+bfm start --no-wait >/dev/null || exit 1
 tell "cpuid $(/bench/cost cpuid)"
 tell "memory $(bfm status --json | sed -n 's/.*"memory": \([0-9]*\).*/\1/p')"
 if [ "${1:-}" = load ]; then
@@ -51,7 +51,7 @@ if [ "${1:-}" = load ]; then
 	exits_during load stress-ng --cpu 1 --vm 1 --vm-bytes 24M --timeout $seconds
 fi
 bfm stop >/dev/null || exit 1
-bfm start /bench/calls >/dev/null || exit 1
+bfm start --no-wait /bench/calls >/dev/null || exit 1
 /bench/cost calls
 bfm dump | sed -n 's/.*bench: //p' | while read -r line; do
 	tell "$line"

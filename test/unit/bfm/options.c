@@ -67,19 +67,19 @@ END_TEST
 
 START_TEST(start_options)
 {
-	char *argv[] = { "start",       "a",          "--pool", "32M",
-			 "--huge=5000", "--serial",   "0x2f8",  "--microkernel",
-			 "mk",          "--watchdog", "2s",     "b",
-			 NULL };
+	char *argv[] = { "start",    "a",     "--pool",        "32M", "--huge=5000",
+			 "--serial", "0x2f8", "--microkernel", "mk",  "--watchdog",
+			 "2s",       "b",     "--no-wait",     NULL };
 	struct start_options options;
 
 	optind = 0;
-	ck_assert_int_eq(start_parse(12, argv, &options), -1);
+	ck_assert_int_eq(start_parse(13, argv, &options), -1);
 	ck_assert_str_eq(options.microkernel, "mk");
 	ck_assert_uint_eq(options.pool_size, 32 << 20);
 	ck_assert_uint_eq(options.huge_size, 8192);
 	ck_assert_uint_eq(options.serial_port, 0x2F8);
 	ck_assert_uint_eq(options.watchdog_ns, 2000000000);
+	ck_assert(options.no_wait);
 	ck_assert_uint_eq(options.nr_exts, 2);
 	ck_assert_str_eq(options.exts[0], "a");
 	ck_assert_str_eq(options.exts[1], "b");

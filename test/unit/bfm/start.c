@@ -51,6 +51,34 @@ static void remove_image(const char *name)
 	unlink(path);
 }
 
+/* For a second, unless it fails, is stopped, or is not to be waited for. */
+static void watches_what_it_started(void)
+{
+	const struct bf_ioctl_status works = { .nr_cpus = 4, .state = BF_STATE_RUNNING };
+	const unsigned int enough = 1000;
+
+	device.status = works;
+	device.polls_to_run = enough;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_OK);
+	ck_assert_msg(!strncmp(out, "started on 4 CPUs in ", 21), "%s", out);
+	ck_assert_uint_lt(device.polls_to_run, enough - 10);
+	device.polls_to_run = enough;
+	ck_assert_int_eq(run(&start_command, "start --no-wait"), EXIT_OK);
+	ck_assert_uint_eq(device.polls_to_run, enough - 1);
+	device.polls_to_run = 0;
+	device.status.state = BF_STATE_STOPPED;
+	device.status.error = BF_ERR_EXT_STOP_REFUSED; /* that is who stopped it to know */
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_OK);
+	device.status.state = BF_STATE_FAILED;
+	device.status.error = BF_ERR_EXT_FAULT;
+	device.status.detail = 14;
+	device.status.error_cpu = 3;
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
+	assert_failure("start: CPU 3: the extension faulted (vector 14)", "");
+	assert_has(out, "state       failed\n");
+	ck_assert_ptr_null(strstr(out, "started"));
+}
+
 START_TEST(starting)
 {
 	char line[256];
@@ -118,6 +146,8 @@ START_TEST(starting)
 	ck_assert_int_eq(run(&start_command, "start"), EXIT_NO_DEVICE);
 	assert_failure("start", "not loaded");
 
+	device.open_errno = device.call_errno = 0;
+	watches_what_it_started();
 	remove_image("microkernel");
 	remove_image("default");
 	remove_image("other");
