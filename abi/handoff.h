@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 6
+#define BF_HANDOFF_VERSION 7
 
 #ifndef __ASSEMBLER__
 
@@ -84,6 +84,8 @@ struct bf_handoff {
 	uint16_t serial_port; /* 0: none */
 	uint8_t outer; /* enum bf_outer */
 	uint8_t outer_flags; /* BF_OUTER_FLUSHES */
+	uint64_t tsc_khz;
+	uint64_t watchdog_ns; /* what a callback may take; 0: any time, unless all CPUs wait */
 	struct bf_region ring; /* debug ring: struct bf_ring and its data, shared with Linux */
 	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
 	struct bf_region huge_pool;
@@ -160,10 +162,7 @@ struct bf_pp_status {
 	uint64_t exit_count[BF_NR_EXIT_SLOTS];
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
-	/*
-	 * Written by the driver before an NMI: exits + 1, if the callback of that exit is overdue.
-	 */
-	uint64_t overdue;
+	uint64_t leaving; /* written by the driver: all CPUs wait until this one has left */
 	uint64_t pad[504 - BF_NR_EXIT_SLOTS];
 };
 

@@ -5,8 +5,14 @@
 
 #include <abi/types.h>
 
-/* The least limit of a callback, in ns: an outer hypervisor may take a CPU away for less. */
+/*
+ * The limit of a callback, in ns: the default, at least, at most. Before a CPU's first exit, _start
+ * and bootstrap, which set everything up, have this many times as much.
+ */
+#define BF_WATCHDOG_NS 500000000ULL
 #define BF_WATCHDOG_MIN_NS 100000000ULL
+#define BF_WATCHDOG_MAX_NS 1000000000000ULL
+#define BF_WATCHDOG_START_FACTOR 10
 #define BF_WATCHDOG_OFF (~(uint64_t)0)
 
 enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };

@@ -103,13 +103,31 @@ static void print_time(FILE *file, const char *label, uint64_t ns, uint64_t paus
 			(double)ns / 1e6, (double)paused_ns / 1e6);
 }
 
-static void print_watchdog(FILE *file, uint64_t ns, uint32_t nr_cpus)
+static uint32_t count_guests(const struct status *status)
 {
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < status->machine.nr_cpus; i++)
+		count += status->cpus[i].pp.state == BF_PP_GUEST;
+	return count;
+}
+
+/* Until the first exit of a CPU its limit is another, and only then is it there with it off. */
+static void print_watchdog(FILE *file, uint64_t ns, uint32_t guests)
+{
+	uint64_t limit = ns / 1000000;
+	uint64_t first = (ns ? ns : BF_WATCHDOG_NS) / 1000000 * BF_WATCHDOG_START_FACTOR;
+
 	if (ns)
-		fprintf(file, "%-11s %" PRIu64 " ms per callback%s\n", "watchdog", ns / 1000000,
-			nr_cpus < 2 ? ", but it needs a second CPU" : "");
+		fprintf(file, "%-11s %" PRIu64 " ms per callback", "watchdog", limit);
 	else
-		fprintf(file, "%-11s off\n", "watchdog");
+		fprintf(file, "%-11s off", "watchdog");
+	fprintf(file, ", %" PRIu64 " ms before the first exit", first);
+	if (ns && guests == 1)
+		fputs("; but no other CPU watches", file);
+	else if (ns && guests)
+		fputs("; other CPUs watch", file);
+	fputc('\n', file);
 }
 
 void report_text(FILE *file, const struct status *status)
@@ -121,7 +139,7 @@ void report_text(FILE *file, const struct status *status)
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
-	print_watchdog(file, m->watchdog_ns, m->nr_cpus);
+	print_watchdog(file, m->watchdog_ns, count_guests(status));
 	print_time(file, "last start", m->start_ns, m->start_paused_ns);
 	print_time(file, "last stop", m->stop_ns, m->stop_paused_ns);
 	if (m->error) {

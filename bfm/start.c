@@ -12,7 +12,6 @@
 #include "bfm.h"
 
 #define MAX_SERIAL_PORT 0xFFF8 /* eight registers */
-#define MAX_WATCHDOG_NS 1000000000000ULL
 
 static const struct option long_options[] = { { "microkernel", required_argument, NULL, 'm' },
 					      { "pool", required_argument, NULL, 'p' },
@@ -46,7 +45,7 @@ static bool take_watchdog(uint64_t *ns)
 		unit *= 1000;
 		text[length - 1] = '\0';
 	}
-	if (!parse_number(text, MAX_WATCHDOG_NS / unit, &number))
+	if (!parse_number(text, BF_WATCHDOG_MAX_NS / unit, &number))
 		return false;
 	*ns = number * unit;
 	return *ns >= BF_WATCHDOG_MIN_NS;
@@ -338,7 +337,8 @@ const struct command start_command = {
 		"  --serial PORT       also write debug output to the serial port at this I/O\n"
 		"                      port, like 0x2f8; Linux must not use it\n"
 		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or\n"
-		"                      off; default: 5s\n"
+		"                      off; default: 500ms. Until the first exit of its CPU it\n"
+		"                      may take ten times as long\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"

@@ -114,7 +114,7 @@ static void init_pp(struct pp *pp)
 	pp->launched = false;
 	pp->fallback = false;
 	pp->before_entry = 0;
-	pp->overdue = 0;
+	pp->watch.exits = 0;
 	pp->nr_locks = 0;
 	tlb_init(pp);
 	pp->exits = 0;

@@ -124,10 +124,13 @@ struct pp {
 	uint64_t exits_before;
 	const struct vs *exited_before;
 	struct fail_frame fail;
-	/* watchdog.h: which callback was overdue at the last NMI, since when; where ring 3 was */
-	uint64_t overdue;
-	uint64_t overdue_since;
-	uint64_t overdue_rip;
+	struct {
+		uint64_t exits; /* + 1, of the callback that all of this is about; 0: none */
+		uint64_t last; /* TSC at the last NMI */
+		uint64_t taken; /* TSC ticks that the callback has taken, as far as is known */
+		uint64_t more; /* ns that it has got in addition to the limit */
+		uint64_t rip; /* where ring 3 was */
+	} watch; /* watchdog.h */
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];

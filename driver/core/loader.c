@@ -101,6 +101,7 @@ void bf_launch(struct bf_pp *pp)
 /* Leaves the hypervisor: by a request to the extension first, then by force. */
 void bf_leave(struct bf_pp *pp)
 {
+	pp->status->leaving = 1;
 	bf_watchdog_reset(pp);
 	if (pp_state(pp) == BF_PP_GUEST) {
 		bf_cpu_request_stop();

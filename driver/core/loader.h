@@ -69,8 +69,7 @@ struct bf_pp {
 	uint64_t beats;
 	struct {
 		bool busy; /* another CPU is looking */
-		uint64_t since; /* ns; when exits and beats got these values */
-		uint64_t sent; /* ns; when the last NMI was sent, or since */
+		uint64_t sent; /* ns; when the last NMI was sent, or the last progress seen */
 		uint64_t exits;
 		uint64_t beats;
 	} watch;

@@ -77,4 +77,5 @@ uint64_t bf_os_now_ns(void); /* any context */
  */
 void bf_os_send_nmi(uint32_t cpu);
 
+uint32_t bf_os_tsc_khz(void); /* ticks of the TSC in a millisecond */
 #endif

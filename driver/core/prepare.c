@@ -279,6 +279,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->serial_port = start->serial_port;
 	handoff->outer = (uint8_t)bf_outer_detect(&outer_flags);
 	handoff->outer_flags = (uint8_t)outer_flags;
+	handoff->tsc_khz = bf_os_tsc_khz();
+	handoff->watchdog_ns = loader->watchdog_ns;
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;

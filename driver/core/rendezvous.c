@@ -65,7 +65,7 @@ static void await(struct rendezvous *r, const uint32_t *word, uint32_t value, ui
 
 		if (launching)
 			bf_watchdog_look(launching);
-		if (launching && r->loader->watchdog_ns)
+		if (launching)
 			began = bf_hw_cycles(); /* the watchdog gets it back */
 		else if (bf_hw_cycles() - began > WAIT_CYCLES)
 			veto(r,
@@ -123,14 +123,12 @@ static void launch_in_turn(struct rendezvous *r, struct bf_pp *pp, uint32_t cpu)
  */
 static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t count)
 {
-	uint64_t began = bf_hw_cycles();
 	uint32_t i;
 
 	if (pp && pp->inside)
 		bf_leave(pp);
 	add(&r->left);
-	while (load(&r->left) != count &&
-	       (r->loader->watchdog_ns || bf_hw_cycles() - began <= WAIT_CYCLES)) {
+	while (load(&r->left) != count) {
 		for (i = 0; i < r->loader->nr_pps; i++)
 			if (r->loader->pps[i].inside)
 				bf_watchdog_look(&r->loader->pps[i]);

@@ -4,7 +4,11 @@
 
 #include "platform.h"
 
-/* Checks of a CPU, and NMIs to one that is overdue, in the time of one limit. */
+/*
+ * Checks of a CPU, and NMIs to one that makes no progress, in the time of one limit. The checks are
+ * a little farther apart, so that the microkernel, which measures the time between its NMIs, finds
+ * the limit reached with the last of them.
+ */
 #define TRIES 4
 
 uint64_t bf_watchdog_period(const struct bf_loader *loader)
@@ -19,8 +23,7 @@ static uint64_t exits_of(const struct bf_pp *pp)
 
 void bf_watchdog_reset(struct bf_pp *pp)
 {
-	pp->watch.since = bf_os_now_ns();
-	pp->watch.sent = pp->watch.since;
+	pp->watch.sent = bf_os_now_ns();
 	pp->watch.exits = exits_of(pp);
 	pp->watch.beats = pp->beats;
 }
@@ -32,24 +35,22 @@ void bf_watchdog_reset(struct bf_pp *pp)
 static void look(struct bf_pp *pp, uint64_t limit)
 {
 	uint64_t now = bf_os_now_ns();
-	uint64_t exits = exits_of(pp);
 
-	if (pp->watch.exits != exits || pp->watch.beats != pp->beats) {
+	if (pp->watch.exits != exits_of(pp) || pp->watch.beats != pp->beats) {
 		bf_watchdog_reset(pp);
 		return;
 	}
-	if (now - pp->watch.since < limit || now - pp->watch.sent < limit / TRIES)
+	if (now - pp->watch.sent < limit / TRIES)
 		return;
 	pp->watch.sent = now;
-	__atomic_store_n(&pp->status->overdue, exits + 1, __ATOMIC_RELEASE);
 	bf_os_send_nmi(pp->cpu);
 }
 
 void bf_watchdog_look(struct bf_pp *pp)
 {
-	uint64_t limit = pp->loader->watchdog_ns;
+	uint64_t limit = pp->loader->watchdog_ns ? pp->loader->watchdog_ns : BF_WATCHDOG_NS;
 
-	if (!limit || __atomic_test_and_set(&pp->watch.busy, __ATOMIC_ACQUIRE))
+	if (__atomic_test_and_set(&pp->watch.busy, __ATOMIC_ACQUIRE))
 		return;
 	look(pp, limit);
 	__atomic_clear(&pp->watch.busy, __ATOMIC_RELEASE);

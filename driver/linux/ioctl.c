@@ -119,6 +119,12 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 }
 
 static int do_start(struct bf_ioctl_start *argument)
+static bool is_watchdog(u64 ns)
+{
+	return !ns || ns == BF_WATCHDOG_OFF ||
+	       (ns >= BF_WATCHDOG_MIN_NS && ns <= BF_WATCHDOG_MAX_NS);
+}
+
 {
 	struct bf_start *start;
 	int result;
@@ -131,7 +137,7 @@ static int do_start(struct bf_ioctl_start *argument)
 		argument->error = BF_ERR_VERSION;
 	else if (argument->pad)
 		argument->error = BF_ERR_BAD_REQUEST;
-	else if (argument->watchdog_ns && argument->watchdog_ns < BF_WATCHDOG_MIN_NS)
+	else if (!is_watchdog(argument->watchdog_ns))
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (argument->nr_exts > BF_MAX_EXTS)
 		argument->error = BF_ERR_TOO_MANY_EXTS;

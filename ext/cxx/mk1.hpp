@@ -58,6 +58,11 @@ inline Status control_again() { return Status{mk1_control_again()}; }
 /* control_exit, for a place from which nothing can come back. */
 [[noreturn]] inline void fast_fail() { ext_exit(); }
 
+/* --- beyond Mk#1 ------------------------------------------------------------------------------ */
+
+/* This callback may take longer than the watchdog's limit. */
+inline Status more_time(uint64_t ns) { return Status{ext_more_time(ns)}; }
+
 /* --- handle ----------------------------------------------------------------------------------- */
 
 inline Result<Handle> handle_open_handle(SpecId spec)

@@ -7,6 +7,7 @@
 #ifndef LIBEXT_H
 #define LIBEXT_H
 
+#include <abi/ext_calls.h>
 #include <abi/mk1.h>
 #include <ext/libext/mk1_sys.h>
 #include <ext/libext/mk1_tls.h>
@@ -49,6 +50,19 @@ __attribute__((noreturn)) static inline void ext_exit(void)
 {
 	for (;;)
 		mk1_control_exit();
+}
+
+/*
+ * The running callback may take ns longer than the watchdog's limit, in addition to what it asked
+ * for before. MK1_SUCCESS; INVALID_INPUT_REG0: more than BF_MORE_TIME_MAX_NS in all;
+ * FAILURE_UNSUPPORTED: this microkernel has no such call.
+ */
+static inline uint64_t ext_more_time(uint64_t ns)
+{
+	uint64_t status = BF_CALL_MORE_TIME;
+
+	__asm__ volatile("syscall" : "+a"(status) : "D"(ns) : MK1_CLOBBERS);
+	return status;
 }
 
 #define EXT_PRINT_SIZE 256

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "run/watchdog.h"
 
+#include <abi/ext_calls.h>
+#include <abi/loader.h>
+
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mk.h"
@@ -8,32 +11,63 @@
 #include "run/fail.h"
 
 /*
- * TSC ticks, some milliseconds. An outer hypervisor may have had this CPU stand still, in the
- * middle of a callback, until just now: so one NMI alone does not end it.
+ * The time of a callback is the sum of the steps from NMI to NMI that find the same one, of which
+ * none counts for more than this part of the limit. An outer hypervisor, or a busy emulator, may
+ * have this CPU stand still in the middle of a callback: that is one step, however long it takes.
  */
-#define GRACE_TSC 0x1000000ULL
+#define STEPS 4
 
 /*
- * The number by which the driver knows this callback, if it is overdue; else 0. Read once: Linux
- * can change its status page at any time.
+ * A callback is known by the number of the exit that it is about, with a fail callback of its own;
+ * all before the first exit are one.
  */
-static uint64_t overdue(const struct pp *pp)
+static uint64_t number(const struct pp *pp)
 {
-	uint64_t number = __atomic_load_n(&pp->status->overdue, __ATOMIC_ACQUIRE);
-
-	return number == pp->exits + 1 && pp->phase != PHASE_IDLE && !pp->fallback ? number : 0;
+	return pp->exits + 1;
 }
 
-/* Whether it was overdue already when an NMI came some time ago. */
-static bool is_final(struct pp *pp)
+static void begin(struct pp *pp)
 {
-	uint64_t now = rdtsc(), number = overdue(pp);
+	pp->watch.exits = number(pp);
+	pp->watch.last = rdtsc();
+	pp->watch.taken = 0;
+	pp->watch.more = 0;
+}
 
-	if (pp->overdue != number) {
-		pp->overdue = number;
-		pp->overdue_since = now;
-	}
-	return number && now - pp->overdue_since > GRACE_TSC;
+static uint64_t ticks(uint64_t ns)
+{
+	return ns / 1000 * mk.handoff->tsc_khz / 1000;
+}
+
+/*
+ * What the callback may take; 0: any time. _start and bootstrap set everything up, while all CPUs
+ * wait. As long as they do, which is also while one is asked to leave, there always is a limit.
+ */
+static uint64_t limit_ns(const struct pp *pp)
+{
+	uint64_t ns = mk.handoff->watchdog_ns;
+
+	if (!ns && (!pp->launched || pp->status->leaving))
+		return BF_WATCHDOG_NS * BF_WATCHDOG_START_FACTOR;
+	return pp->launched ? ns : ns * BF_WATCHDOG_START_FACTOR;
+}
+
+static bool is_overdue(const struct pp *pp)
+{
+	uint64_t limit = limit_ns(pp);
+
+	return limit && pp->phase != PHASE_IDLE && !pp->fallback && pp->watch.exits == number(pp) &&
+	       pp->watch.taken >= ticks(limit + pp->watch.more);
+}
+
+static void take_time(struct pp *pp)
+{
+	uint64_t ns = mk.handoff->watchdog_ns ? mk.handoff->watchdog_ns : BF_WATCHDOG_NS;
+	uint64_t now = rdtsc(), most = ticks(ns / STEPS);
+	uint64_t step = now - pp->watch.last;
+
+	pp->watch.last = now;
+	pp->watch.taken += step < most ? step : most;
 }
 
 static __noreturn void end_callback(struct pp *pp, uint64_t rip)
@@ -56,13 +90,17 @@ static __noreturn void end_callback(struct pp *pp, uint64_t rip)
  */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 {
-	if (!is_final(pp))
+	if (pp->watch.exits == number(pp))
+		take_time(pp);
+	else
+		begin(pp);
+	if (!is_overdue(pp))
 		return;
 	if (!(frame->cs & 3)) {
 		wrmsr(MSR_LSTAR, (uint64_t)mk_syscall_overdue);
 		return;
 	}
-	pp->overdue_rip = frame->rip;
+	pp->watch.rip = frame->rip;
 	frame->rip = (uint64_t)watchdog_expired;
 	frame->cs = BF_SEL_KERNEL_CS;
 	frame->rflags = RFLAGS_FIXED;
@@ -74,7 +112,7 @@ void watchdog_expired(void)
 {
 	struct pp *pp = this_pp();
 
-	end_callback(pp, pp->overdue_rip);
+	end_callback(pp, pp->watch.rip);
 }
 
 void watchdog_syscall(uint64_t rip)
@@ -82,6 +120,16 @@ void watchdog_syscall(uint64_t rip)
 	struct pp *pp = this_pp();
 
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
-	if (overdue(pp))
+	if (is_overdue(pp))
 		end_callback(pp, rip);
+}
+
+bool watchdog_more_time(struct pp *pp, uint64_t ns)
+{
+	if (pp->watch.exits != number(pp))
+		begin(pp);
+	if (ns > BF_MORE_TIME_MAX_NS - pp->watch.more)
+		return false;
+	pp->watch.more += ns;
+	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of callbacks that do not come to an end by themselves. Who notices is the driver, on
- * another CPU: it says in the PP's status which exit's callback is overdue, and sends an NMI.
- * Nothing but an NMI reaches a PP in root mode.
+ * The end of callbacks that do not come to an end by themselves. Nothing but an NMI reaches a PP in
+ * root mode. Each one counts, whoever sent it: the driver, on another CPU, sends them to a CPU that
+ * makes no progress.
  */
 #ifndef MK_WATCHDOG_H
 #define MK_WATCHDOG_H
@@ -14,8 +14,8 @@
 #include "pp.h"
 
 /*
- * In the NMI handler. If the callback is overdue, and was it already at an NMI some time ago, then
- * the PP fails: behind this NMI, if it interrupted ring 3, or else with the next syscall.
+ * In the NMI handler. If the callback has taken too long, the PP fails: behind this NMI, if it
+ * interrupted ring 3, or else with the next syscall.
  */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame);
 
@@ -24,5 +24,11 @@ __noreturn void watchdog_expired(void);
 
 /* A syscall at rip after such an NMI. If it returns, the callback has ended in time after all. */
 void watchdog_syscall(uint64_t rip);
+
+/*
+ * The callback may take so much longer. false: in all, it would have got more than
+ * BF_MORE_TIME_MAX_NS.
+ */
+bool watchdog_more_time(struct pp *pp, uint64_t ns);
 
 #endif

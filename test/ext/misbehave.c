@@ -6,6 +6,7 @@
  *
  *   start, bootstrap (on PP 0), last (bootstrap on the last PP to come), first (exit), later (in
  *   the exit of a CPUID with TRIGGER in EAX), stop (in the exit that asks for it)
+ *   all: in the exit of that CPUID on every CPU, and not before all of them are there
  *   fail-start, fail-last, fail-later: in the fail callback, after a fault at that place
  *   locked: each exit takes a lock of the extension's own; with TRIGGER it faults while it has it
  *   unregistered: the callback that the case names by its letter is not registered
@@ -385,18 +386,43 @@ static void loop_again(void)
 	mk1_control_again();
 }
 
-/* A second or so of a CPU of today. */
-static void take_long(void)
+/* The third word of the plan, in thousands of ticks. */
+static uint64_t ticks(void)
+{
+	const volatile char *text = wanted();
+	uint64_t value = 0;
+
+	while (*text && *text++ != ' ')
+		;
+	for (; *text >= '0' && *text <= '9'; text++)
+		value = value * 10 + (uint64_t)(*text - '0');
+	return value * 1000;
+}
+
+static uint64_t tsc(void)
 {
 	uint32_t low, high;
-	uint64_t now, end = 0;
 
-	do {
-		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-		now = (uint64_t)high << 32 | low;
-		if (!end)
-			end = now + 2500000000;
-	} while (now < end);
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void take_long(void)
+{
+	uint64_t began = tsc();
+
+	while (tsc() - began < ticks())
+		;
+}
+
+#define SECOND 1000000000
+
+static void take_long_and_say_so(void)
+{
+	expect(ext_more_time(11ULL * SECOND), MK1_INVALID_INPUT_REG(0));
+	expect(ext_more_time(4ULL * SECOND), MK1_SUCCESS);
+	expect(ext_more_time(7ULL * SECOND), MK1_INVALID_INPUT_REG(0));
+	take_long();
 }
 
 static const struct {
@@ -429,6 +455,7 @@ static const struct {
 	{ "loop_syscalls", loop_syscalls },
 	{ "loop_again", loop_again },
 	{ "long", take_long },
+	{ "more", take_long_and_say_so },
 };
 
 /* Once: Linux may execute an instruction again, and a CPU may come in again. */
@@ -474,6 +501,16 @@ static void take_and_fail(bool trigger)
 	__atomic_clear(&locked, __ATOMIC_RELEASE);
 }
 
+static void meet_and_misbehave(void)
+{
+	static unsigned int count;
+
+	__atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&count, __ATOMIC_RELAXED) < mk1_tls_online_pps())
+		__asm__ volatile("pause");
+	loop();
+}
+
 static void in_vmexit(uint64_t vsid, uint64_t reason)
 {
 	bool stopping = (uint32_t)mk1_rax() == MK1_CPUID_LEAF &&
@@ -488,6 +525,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	verify_answer();
 	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))
 		misbehave();
+	if (place_is("all") && trigger)
+		meet_and_misbehave();
 	if (place_is("locked"))
 		take_and_fail(trigger);
 	if (place_is("sweep") && trigger)

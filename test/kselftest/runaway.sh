@@ -5,7 +5,7 @@
 . ./bad.sh
 
 overdue=$(text EXT_OVERDUE)
-options="--watchdog 500ms"
+khz=$(awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo)
 
 # contained_start PLACE CASE: the start is undone.
 contained_start()
@@ -22,47 +22,85 @@ contained()
 # Another CPU spins on a lock of the extension's whose owner has failed.
 lock_left_behind()
 {
-	image locked - && start $options /tmp/bad || return 1
+	image locked - && start /tmp/bad || return 1
 	pull >/dev/null
 	wait_for failed && shows failed "$(text EXT_FAULT 6)" && good_again && return
 	bfm stop
 	return 1
 }
 
-# About a second, which is long, but not too long.
+# Two seconds, which is too long for one that does not ask for them.
 long_callback()
 {
-	image later long && start --watchdog 100s /tmp/bad && pull >/dev/null && all_guests &&
+	image later "long $((2 * khz))" && start /tmp/bad || return 1
+	pull >/dev/null
+	wait_for failed && shows failed "$overdue" &&
+		image later "more $((2 * khz))" && start /tmp/bad && pull >/dev/null && all_guests &&
 		stop && good_again
+}
+
+# A stop waits until the watchdog has ended the callback, and is done then, if nobody else was first.
+stop_of_a_loop()
+{
+	image later loop && start /tmp/bad || return 1
+	pull >/dev/null &
+	bfm stop
+	wait $!
+	bfm status
+	says EXT_OVERDUE && no_guests && good_again
+}
+
+# It starts, and fails within a second.
+reported_by_the_start()
+{
+	image later exit && until bfm status | grep -q '^state *running$'; do :; done &&
+		pull >/dev/null &
+	gives 1 "start: CPU $last: $(text EXT_EXIT)" bfm start /tmp/bad && shows failed "$(text EXT_EXIT)"
+}
+
+# No CPU is left that could notice; NMIs from outside do.
+everywhere_at_once()
+{
+	echo "vm: NMIs, please" >/dev/console
+	image all - && start --watchdog 1s /tmp/bad || return 1
+	for cpu in $(seq 0 "$last"); do
+		"$bin/cpuid" $trigger 0 "$cpu" >/dev/null &
+	done
+	wait_for failed && shows failed "$overdue" && good_again
 }
 
 shown()
 {
 	start --watchdog 1500ms &&
-		bfm status | grep -q '^watchdog *1500 ms per callback$' && stop &&
-		start --watchdog off && bfm status | grep -q '^watchdog *off$' && stop &&
-		start && bfm status | grep -q '^watchdog *5000 ms per callback$' && stop
+		bfm status | grep -q '^watchdog *1500 ms per callback, 15000 ms before' && stop &&
+		start --watchdog off &&
+		bfm status | grep -q '^watchdog *off, 5000 ms before' && stop &&
+		start && bfm status | grep -q '^watchdog *500 ms per callback, 5000 ms before' && stop
 }
 
-plan 17
+plan 20
 snapshot /tmp/state.before
 t "the time is shown" shown
 t "wrong times are refused" gives 2 "not a time: 1ms" bfm start --watchdog 1ms
+options="--watchdog 100ms" # times ten, before the first exit
 for place in start bootstrap last first; do
 	t "a loop in $place" contained_start $place loop
 done
 t "a loop of syscalls in bootstrap" contained_start last loop_syscalls
 t "a loop in the fail callback of bootstrap" contained_start fail-last loop
+options=
 t "a loop in an exit" contained later loop
 t "a loop of syscalls in an exit" contained later loop_syscalls
 t "a loop in the fail callback" contained fail-later loop
 t "a loop of faults that are not mended" contained fail-later loop_again
 t "a loop in place of the stop" fails_stop loop "$overdue"
 t "a lock whose owner has failed" lock_left_behind
-if is_slow; then
-	skip "a long callback that may be long" "emulated time is slow"
-else
-	t "a long callback that may be long" long_callback
-fi
+t "a long callback that has asked for time, and one that has not" long_callback
+t "a stop during a loop" stop_of_a_loop
+t "a failure within the first second" reported_by_the_start
+case $VM_MACHINE in
+qemu-*) t "a loop on all CPUs at once" everywhere_at_once ;;
+*) skip "a loop on all CPUs at once" "no NMIs from outside here" ;;
+esac
 t "the same state on every CPU" same_state /tmp/state.before
 t "no complaint of the kernel" dmesg_clean

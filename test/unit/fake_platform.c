@@ -329,3 +329,8 @@ void bf_os_send_nmi(uint32_t cpu)
 	ck_assert_ptr_ne(fake_cpu(cpu), fake.here);
 	fake_cpu(cpu)->nmis++;
 }
+uint32_t bf_os_tsc_khz(void)
+{
+	return 4000000;
+}
+

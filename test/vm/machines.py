@@ -160,6 +160,10 @@ class Qemu:
             return f"QEMU exited with status {self.process.returncode}"
         return self.reason
 
+    def inject_nmi(self):
+        """As an operator would, or a watchdog device: to the CPU that Linux lets take it."""
+        self.monitor.sendall(b'{"execute": "inject-nmi"}\n')
+
     def evidence(self):
         """What the emulator knows about a machine that died or hangs."""
         errors = read_tail(self.errors, 10_000).splitlines()

@@ -4,6 +4,7 @@
  * What Rust takes over from the contracts; build.rs has the C preprocessor expand it. Behind the
  * marker stand constants, and the lists as calls of macros that src/sys.rs defines.
  */
+#include <abi/ext_calls.h>
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
 #include <abi/mk1.h>
@@ -48,6 +49,7 @@ pub const CPUID_REPORT_ON: u32 = MK1_CPUID_REPORT_ON;
 pub const CPUID_REPORT_OFF: u32 = MK1_CPUID_REPORT_OFF;
 
 MK1_SYSCALLS(SYSCALL)
+stub!(more_time, BF_CALL_MORE_TIME, 1, 0);
 
 registers! { AmdReg, MK1_AMD_REGS(REG) }
 registers! { IntelReg, MK1_INTEL_REGS(REG) }

@@ -12,7 +12,7 @@ START_TEST(ends_who_does_not_enter)
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		fake.cpus[i].behaviour = FAKE_LOOPS_LAUNCH;
 		assert_fails(BF_ERR_EXT_OVERDUE, fake.cpus[i].number, BF_CALLBACK_BOOTSTRAP);
-		ck_assert_uint_ge(fake.cpus[i].nmis, 2);
+		ck_assert_uint_ge(fake.cpus[i].nmis, 5);
 		fake.cpus[i].behaviour = FAKE_WORKS;
 	}
 }
@@ -22,9 +22,9 @@ START_TEST(ends_who_does_not_leave)
 {
 	fake.cpus[_i].behaviour = FAKE_LOOPS_STOP;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
-	ck_assert_uint_eq(loader.watchdog_ns, 5000000000);
+	ck_assert_uint_eq(loader.watchdog_ns, 500000000);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
-	ck_assert_uint_ge(fake.cpus[_i].nmis, 2);
+	ck_assert_uint_ge(fake.cpus[_i].nmis, 5);
 	ck_assert_uint_eq(loader.pps[_i].status->error, BF_ERR_EXT_OVERDUE);
 	assert_all_bare();
 	/* another one enters and does not, and this one is in by then: it leaves all the same */
@@ -34,19 +34,25 @@ START_TEST(ends_who_does_not_leave)
 }
 END_TEST
 
+/* But not while all CPUs wait. */
 START_TEST(watchdog_off)
 {
 	start.watchdog_ns = BF_WATCHDOG_OFF;
 	fake.cpus[1].behaviour = FAKE_LOOPS_LAUNCH;
-	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_RENDEZVOUS);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_EXT_OVERDUE);
 	assert_all_bare();
-	ck_assert_uint_eq(fake.cpus[1].nmis, 0);
+	ck_assert_uint_ge(fake.cpus[1].nmis, 5);
 	ck_assert_uint_eq(loader.watchdog_ns, 0);
+	fake.cpus[1].behaviour = FAKE_LOOPS_STOP;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_uint_eq(loader.pps[1].status->error, BF_ERR_EXT_OVERDUE);
+	assert_all_bare();
 	fake.cpus[1].behaviour = FAKE_WORKS;
 	start.watchdog_ns = 300000000;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_uint_eq(loader.watchdog_ns, 300000000);
-	ck_assert_uint_eq(bf_watchdog_period(&loader), 75000000);
+	ck_assert_uint_eq(bf_watchdog_period(&loader), 300000000 / 4 + 300000000 / 64);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
 END_TEST
@@ -74,7 +80,6 @@ static void pass(unsigned int periods, unsigned int silent, bool exits, bool tic
 START_TEST(ends_who_gets_nowhere)
 {
 	struct fake_cpu *silent = &fake.cpus[_i];
-	uint64_t exits;
 
 	start.watchdog_ns = 1000000000;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
@@ -85,11 +90,8 @@ START_TEST(ends_who_gets_nowhere)
 	pass(100, (unsigned int)_i, true, false);
 	pass(100, (unsigned int)_i, false, true);
 	ck_assert_uint_eq(silent->nmis, 0);
-	ck_assert_uint_eq(silent->status->overdue, 0);
-	exits = silent->status->exits;
 	pass(40, (unsigned int)_i, false, false);
-	ck_assert_uint_gt(silent->nmis, 1);
-	ck_assert_uint_eq(silent->status->overdue, exits + 1);
+	ck_assert_uint_ge(silent->nmis, 5);
 	/* a CPU that nobody knows of has nobody to look after */
 	bf_watchdog_tick(&loader, 4711);
 	fake.cpus[(_i + 3) % fake.nr_cpus].online = true;

@@ -197,6 +197,8 @@ static void make_handoff(void)
 	h->serial_port = m.serial_port;
 	h->outer = m.outer;
 	h->outer_flags = m.outer_flags;
+	h->tsc_khz = 100000; /* the host's is faster, so that tests need not wait long */
+	h->watchdog_ns = 100000000;
 	h->ring = (struct bf_region){ carve(RING_PAGES), RING_PAGES * PAGE };
 	m.ring = phys_at(h->ring.spa);
 	m.ring->size = RING_DATA;

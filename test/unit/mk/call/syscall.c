@@ -2,6 +2,8 @@
 /* call/syscall.c: dispatch, and the handle. */
 #include <string.h>
 
+#include <abi/ext_calls.h>
+
 #include "../machine.h"
 #include "../suites.h"
 
@@ -25,6 +27,8 @@ START_TEST(unknown_calls)
 	ck_assert_uint_eq(raw(MK1_RAX(6, 15)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK1_RAX(6, 16)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK1_RAX(6, 0xFFFF)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(BF_CALL_MORE_TIME), MK1_SUCCESS);
+	ck_assert_uint_eq(raw(BF_CALL_MORE_TIME + 1), MK1_FAILURE_UNSUPPORTED);
 }
 END_TEST
 

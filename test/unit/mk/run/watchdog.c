@@ -1,30 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* run/watchdog.c: callbacks that take too long. */
 #include "microkernel/run/watchdog.h"
+
+#include <abi/ext_calls.h>
+
 #include "run.h"
 #include "../suites.h"
 
-static void let_time_pass(void)
+/* A quarter of the limit, and a little more. */
+#define STEP 2600000
+
+static void let_time_pass(uint64_t ticks)
 {
 	uint64_t began = rdtsc();
 
-	while (rdtsc() - began < 0x1100000)
+	while (rdtsc() - began < ticks)
 		;
 }
 
-/* Two NMIs, some time apart, while the callback is overdue; f is as the second leaves it. */
-static void nmis(struct trap_frame *f, uint64_t overdue)
+/* NMIs, so far apart; the callback is not overdue before the last one; f is as that leaves it. */
+static void nmis(struct trap_frame *f, unsigned int count, uint64_t ticks)
 {
-	struct trap_frame first = *f;
+	struct trap_frame other = *f;
 
-	status_of(0)->overdue = overdue;
-	RUN(trap_dispatch(&first));
-	ck_assert_int_eq(ended.end, END_RETURNED);
-	ck_assert_uint_eq(first.rip, f->rip);
-	let_time_pass();
+	while (--count) {
+		struct trap_frame now = other;
+
+		RUN(trap_dispatch(&now));
+		ck_assert_int_eq(ended.end, END_RETURNED);
+		ck_assert_uint_eq(now.rip, other.rip);
+		ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
+		let_time_pass(ticks);
+	}
 	RUN(trap_dispatch(f));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert(host_pp->nmi_pending);
+}
+
+static void not_ended(struct trap_frame f, unsigned int count, uint64_t ticks)
+{
+	nmis(&f, count, ticks);
+	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
+	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 }
 
 START_TEST(overdue_in_ring3)
@@ -32,7 +49,7 @@ START_TEST(overdue_in_ring3)
 	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
 
 	in_vmexit(_i);
-	nmis(&f, status_of(0)->exits + 1);
+	nmis(&f, 5, STEP);
 	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
 	ck_assert_uint_eq(f.cs, BF_SEL_KERNEL_CS);
 	ck_assert_uint_eq(f.ss, BF_SEL_KERNEL_SS);
@@ -44,30 +61,49 @@ START_TEST(overdue_in_ring3)
 	expect_printed("overdue in vmexit, at rip 0x");
 	expect_alone(BF_ERR_EXT_OVERDUE);
 	/* Linux without it has all the time in the world */
-	f = nmi_from(BF_SEL_KERNEL_CS);
-	nmis(&f, status_of(0)->exits + 1);
-	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
+	not_ended(nmi_from(BF_SEL_KERNEL_CS), 8, STEP);
 }
 END_TEST
 
 /*
- * The first NMI may come after a time in which the CPU stood still; a later exit is another
- * callback.
+ * NMIs may come at any rate; the CPU may have stood still between two of them; and a later exit is
+ * another callback.
  */
 START_TEST(not_overdue)
 {
 	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
 
 	in_vmexit(_i);
-	nmis(&f, status_of(0)->exits);
-	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
-	nmis(&f, status_of(0)->exits + 2);
-	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
-	status_of(0)->overdue = status_of(0)->exits + 1;
-	RUN(trap_dispatch(&f));
-	RUN(trap_dispatch(&f));
-	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
+	not_ended(f, 100, 1);
+	host_pp->exits++;
+	not_ended(f, 4, 20 * STEP);
+	host_pp->exits++;
+	not_ended(f, 4, STEP);
+	host_pp->phase = PHASE_IDLE;
+	not_ended(f, 8, STEP);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
+}
+END_TEST
+
+/* Then only those end that all CPUs wait for, after ten times the default, which is faked here. */
+START_TEST(watchdog_is_off)
+{
+	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
+
+	in_vmexit(_i);
+	m.handoff->watchdog_ns = 0;
+	m.handoff->tsc_khz /= 5;
+	not_ended(f, 8, STEP);
+	host_pp->exits++;
+	status_of(0)->leaving = 1;
+	nmis(&f, 41, STEP);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
+	f = nmi_from(BF_SEL_USER_CS);
+	host_pp->exits++;
+	host_pp->launched = false;
+	status_of(0)->leaving = 0;
+	nmis(&f, 41, STEP);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
 }
 END_TEST
 
@@ -77,11 +113,11 @@ START_TEST(overdue_in_ring0)
 	struct trap_frame f = nmi_from(BF_SEL_KERNEL_CS);
 
 	in_vmexit(_i);
-	nmis(&f, status_of(0)->exits + 1);
+	nmis(&f, 5, STEP);
 	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	RUN(watchdog_syscall(0x4242));
-	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
+	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	ck_assert_uint_eq(status_of(0)->rip, 0x4242);
 	expect_alone(BF_ERR_EXT_OVERDUE);
 }
@@ -93,28 +129,56 @@ START_TEST(overdue_no_more)
 	struct trap_frame f = nmi_from(BF_SEL_KERNEL_CS);
 
 	in_vmexit(_i);
-	nmis(&f, status_of(0)->exits + 1);
+	nmis(&f, 5, STEP);
+	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	host_pp->exits++;
 	RUN(watchdog_syscall(0x4242));
 	ck_assert_int_eq(ended.end, END_RETURNED);
-	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall);
+	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 }
 END_TEST
 
-/* The start is undone. */
+/* What runs before the first exit has ten times the limit. The start is undone. */
 START_TEST(overdue_in_start)
 {
 	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
 
 	machine_of(_i);
 	enter(0);
-	nmis(&f, 1);
+	nmis(&f, 41, STEP);
 	RUN(watchdog_expired());
 	ck_assert_int_eq(ended.end, END_LEFT);
 	expect_failed(BF_ERR_EXT_OVERDUE);
 	ck_assert_uint_eq(status_of(0)->detail, BF_CALLBACK_START);
 	ck_assert_uint_eq(ended.sp->nmi_pending, 1);
+}
+END_TEST
+
+static uint64_t more_time(uint64_t ns)
+{
+	regs.reg[0] = ns;
+	return syscall_run(BF_CALL_MORE_TIME);
+}
+
+/* As often as wanted, up to a bound, whether an NMI has come or not; for this callback only. */
+START_TEST(more_time_for_a_callback)
+{
+	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
+
+	in_vmexit(_i);
+	ck_assert_uint_eq(more_time(BF_MORE_TIME_MAX_NS + 1), MK1_INVALID_INPUT_REG(0));
+	ck_assert_uint_eq(more_time(25000000), MK1_SUCCESS);
+	ck_assert_uint_eq(more_time(25000000), MK1_SUCCESS);
+	nmis(&f, 7, STEP);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
+	ck_assert_uint_eq(more_time(BF_MORE_TIME_MAX_NS - 50000000), MK1_SUCCESS);
+	ck_assert_uint_eq(more_time(1), MK1_INVALID_INPUT_REG(0));
+	not_ended(nmi_from(BF_SEL_USER_CS), 8, STEP);
+	host_pp->exits++;
+	f = nmi_from(BF_SEL_USER_CS);
+	nmis(&f, 5, STEP);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
 }
 END_TEST
 
@@ -127,6 +191,8 @@ TCase *run_watchdog_tests(void)
 	tcase_add_loop_test(tc, not_overdue, 0, 2);
 	tcase_add_loop_test(tc, overdue_in_ring0, 0, 2);
 	tcase_add_loop_test(tc, overdue_no_more, 0, 2);
+	tcase_add_loop_test(tc, watchdog_is_off, 0, 2);
 	tcase_add_loop_test(tc, overdue_in_start, 0, 2);
+	tcase_add_loop_test(tc, more_time_for_a_callback, 0, 2);
 	return tc;
 }
