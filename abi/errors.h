@@ -56,6 +56,8 @@
 	X(23, ADDRESS_TOO_HIGH, EOPNOTSUPP, \
 	  "RAM or a device lies at or above 2^48, where nested page tables end", \
 	  "boot with mem=255T, or make the firmware place devices lower") \
+	X(24, CPU_STUCK, ETIMEDOUT, "a CPU does not answer", \
+	  "nothing has changed; try again when it does: an extension may keep it, see bfm dump") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

@@ -161,6 +161,9 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	case BF_ERR_CPUS_DIFFER:
 		describe_difference(detail, buf, size);
 		break;
+	case BF_ERR_CPU_STUCK:
+		snprintf(buf, size, "CPU %llu", value);
+		break;
 	case BF_ERR_TOO_MANY_CPUS:
 		snprintf(buf, size, "%llu CPUs", value);
 		break;

@@ -215,14 +215,19 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 
 	if (loader->state == BF_STATE_RUNNING)
 		return BF_ERR_RUNNING;
+	bf_os_hide_status();
 	free_last_run(loader);
+	bf_os_show_status();
 	loader->state = BF_STATE_STOPPED;
 	error = bf_check_machine(&loader->features, NULL, 0, &loader->failure.detail,
 				 &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
-	if (!error)
+	if (!error) {
+		bf_os_hide_status();
 		error = bf_prepare(loader, start);
+		bf_os_show_status();
+	}
 	loader->handoff = NULL;
 	loader->failure.error = error;
 	if (!error)
@@ -241,19 +246,23 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	return error;
 }
 
-/* Stops, whatever the reason; false if a CPU did not come back: then nothing is freed. */
-static bool take_down(struct bf_loader *loader)
+/*
+ * Stops, whatever the reason. An error, which is in loader->failure then: a CPU did not come back,
+ * and nothing is freed.
+ */
+static enum bf_error take_down(struct bf_loader *loader)
 {
 	uint64_t began = bf_os_now_ns();
-	const struct bf_pp *stuck;
+	struct bf_failure failure;
+	enum bf_error error;
 	uint32_t i;
 
 	for (i = 0; i < loader->nr_pps; i++)
 		loader->pps[i].refused = false;
-	stuck = bf_leave_all(loader, &loader->stop_paused_ns);
-	if (stuck) {
-		loader->failure = pp_failure(stuck, BF_ERR_MK_FAULT);
-		return false;
+	error = bf_leave_all(loader, &failure, &loader->stop_paused_ns);
+	if (error) {
+		loader->failure = failure;
+		return error;
 	}
 	for (i = 0; i < loader->nr_pps; i++)
 		if (loader->pps[i].refused && !loader->failure.error)
@@ -261,30 +270,38 @@ static bool take_down(struct bf_loader *loader)
 	bf_memory_release(&loader->memory);
 	loader->state = BF_STATE_STOPPED;
 	loader->stop_ns = bf_os_now_ns() - began;
-	return true;
+	return BF_ERR_OK;
 }
 
 enum bf_error bf_loader_stop(struct bf_loader *loader)
 {
+	struct bf_failure failure = { 0 };
+
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_NOT_RUNNING;
-	if (bf_loader_poll(loader))
-		return loader->failure.error;
-	loader->failure = (struct bf_failure){ 0 };
-	take_down(loader);
+	(void)find_failure(loader, &failure);
+	loader->failure = failure;
+	if (!take_down(loader) && failure.error)
+		loader->state = BF_STATE_FAILED;
 	return loader->failure.error;
 }
 
-bool bf_loader_poll(struct bf_loader *loader)
+enum bf_error bf_loader_poll(struct bf_loader *loader)
 {
 	struct bf_failure failure;
+	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING || !find_failure(loader, &failure))
-		return false;
+		return BF_ERR_OK;
 	loader->failure = failure;
-	if (take_down(loader))
+	error = take_down(loader);
+	if (!error)
 		loader->state = BF_STATE_FAILED;
-	return true;
+	if (error != BF_ERR_CPU_STUCK)
+		return loader->failure.error;
+	/* What has failed says more. */
+	loader->failure = failure;
+	return error;
 }
 
 /* --- CPUs that come and go -------------------------------------------------------------------- */
@@ -346,9 +363,10 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 
 enum bf_error bf_loader_suspend(struct bf_loader *loader)
 {
+	struct bf_failure failure;
 	uint64_t paused_ns;
 
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
-	return bf_leave_all(loader, &paused_ns) ? BF_ERR_MK_FAULT : BF_ERR_OK;
+	return bf_leave_all(loader, &failure, &paused_ns);
 }

@@ -115,12 +115,15 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 /*
  * Takes every CPU back and frees everything. EXT_STOP_REFUSED: done, but not by the extension. The
  * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed;
- * failure.cpu names it. NOT_RUNNING.
+ * failure.cpu names it. CPU_STUCK: failure.cpu does not answer, nothing has changed. NOT_RUNNING.
  */
 enum bf_error bf_loader_stop(struct bf_loader *loader);
 
-/* If a PP has failed by itself: stops everything, state is FAILED, returns true. */
-bool bf_loader_poll(struct bf_loader *loader);
+/*
+ * If a PP has failed by itself: stops everything, state is FAILED, returns its error. If a CPU is
+ * not bare, MK_FAULT as above; CPU_STUCK: to be called again.
+ */
+enum bf_error bf_loader_poll(struct bf_loader *loader);
 
 /*
  * A CPU has come online or is about to go offline. Called on that CPU; does not sleep. An error of
@@ -132,7 +135,7 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * Takes every CPU back and keeps everything else, for bf_loader_resume. MK_FAULT: a CPU did not
- * leave; call bf_loader_resume then, too.
+ * leave, CPU_STUCK: it does not answer; call bf_loader_resume then, too.
  */
 enum bf_error bf_loader_suspend(struct bf_loader *loader);
 

@@ -37,16 +37,23 @@ void bf_os_free(void *memory);
 uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online);
 
 /*
- * Runs fn(arg) on a CPU with interrupts off and waits for it. HOTPLUG: the CPU is not online. Also
- * callable on that CPU itself with interrupts off.
+ * Runs fn(arg) on a CPU with interrupts off and waits for it. HOTPLUG: the CPU is not online.
+ * CPU_STUCK: it does not answer. Also callable on that CPU itself with interrupts off.
  */
 enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
 
 /*
  * Runs fn(arg, cpu, count) on all count CPUs that are online at the same time, with interrupts off,
  * and waits for them. Nothing else runs meanwhile. CPUs may come or go for a moment before that.
+ * CPU_STUCK: one of them, *stuck, has not answered for patience_ns, or the caller is to die; then
+ * fn runs nowhere.
  */
-void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg);
+enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
+			   uint64_t patience_ns, uint32_t *stuck);
+
+/* Between these, nobody reads what the status tells of the CPUs. */
+void bf_os_hide_status(void);
+void bf_os_show_status(void);
 
 /*
  * Marks virtualisation on this CPU as in use, or as free, in the way in which the system does that,
@@ -70,6 +77,7 @@ uint64_t bf_os_free_memory(void);
 bool bf_os_locked_down(void);
 
 uint64_t bf_os_now_ns(void); /* any context */
+uint32_t bf_os_tsc_khz(void); /* ticks of the TSC in a millisecond */
 
 /*
  * Sends an NMI to another CPU. If the system takes it there, it ignores it. Any context, interrupts
@@ -77,5 +85,4 @@ uint64_t bf_os_now_ns(void); /* any context */
  */
 void bf_os_send_nmi(uint32_t cpu);
 
-uint32_t bf_os_tsc_khz(void); /* ticks of the TSC in a millisecond */
 #endif

@@ -155,15 +155,24 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 
+static enum bf_error on_all(struct rendezvous *r, void (*fn)(void *, uint32_t, uint32_t))
+{
+	uint32_t stuck;
+
+	if (bf_os_on_all(fn, r, bf_watchdog_patience(r->loader), &stuck))
+		r->failure = (struct bf_failure){ BF_ERR_CPU_STUCK, stuck, 0, stuck };
+	return r->failure.error;
+}
+
 enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
 			   uint64_t *paused_ns)
 {
 	struct rendezvous r = { .loader = loader, .initial = initial };
+	enum bf_error error = on_all(&r, enter_one);
 
-	bf_os_on_all(enter_one, &r);
 	*paused_ns = r.paused_ns;
 	*failure = r.failure;
-	return r.failure.error;
+	return error;
 }
 
 static void leave_one(void *arg, uint32_t cpu, uint32_t count)
@@ -176,16 +185,22 @@ static void leave_one(void *arg, uint32_t cpu, uint32_t count)
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 
-struct bf_pp *bf_leave_all(struct bf_loader *loader, uint64_t *paused_ns)
+enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
+			   uint64_t *paused_ns)
 {
 	struct rendezvous r = { .loader = loader };
-	struct bf_pp *stuck = NULL;
+	enum bf_error error = on_all(&r, leave_one);
 	uint32_t i;
 
-	bf_os_on_all(leave_one, &r);
 	*paused_ns = r.paused_ns;
-	for (i = 0; i < loader->nr_pps; i++)
-		if (loader->pps[i].inside)
-			stuck = &loader->pps[i];
-	return stuck;
+	*failure = r.failure;
+	for (i = 0; i < loader->nr_pps && !error; i++) {
+		const struct bf_pp *pp = &loader->pps[i];
+
+		if (!pp->inside)
+			continue;
+		error = BF_ERR_MK_FAULT;
+		*failure = (struct bf_failure){ error, pp->cpu, 0, pp->status->detail };
+	}
+	return error;
 }

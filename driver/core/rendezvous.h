@@ -20,7 +20,11 @@
 enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_failure *failure,
 			   uint64_t *paused_ns);
 
-/* Takes every CPU back. Returns one that did not leave, or NULL. */
-struct bf_pp *bf_leave_all(struct bf_loader *loader, uint64_t *paused_ns);
+/*
+ * Takes every CPU back. *failure names one that did not leave: MK_FAULT; or one that does not
+ * answer: CPU_STUCK, and nothing has changed.
+ */
+enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
+			   uint64_t *paused_ns);
 
 #endif

@@ -2,6 +2,8 @@
 /* CPUs check each other: see watchdog.h. */
 #include "watchdog.h"
 
+#include <abi/ext_calls.h>
+
 #include "platform.h"
 
 /*
@@ -13,7 +15,13 @@
 
 uint64_t bf_watchdog_period(const struct bf_loader *loader)
 {
-	return loader->watchdog_ns / TRIES;
+	return loader->watchdog_ns / TRIES + loader->watchdog_ns / 64;
+}
+
+/* With the watchdog off it may be for ever: then the user is not to wait for it, either. */
+uint64_t bf_watchdog_patience(const struct bf_loader *loader)
+{
+	return loader->watchdog_ns ? 2 * loader->watchdog_ns + BF_MORE_TIME_MAX_NS : 2000000000;
 }
 
 static uint64_t exits_of(const struct bf_pp *pp)

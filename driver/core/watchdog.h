@@ -9,6 +9,9 @@
 
 #include "loader.h"
 
+/* How long a CPU may not answer: while it is in root mode. */
+uint64_t bf_watchdog_patience(const struct bf_loader *loader);
+
 /* How often each CPU is to call bf_watchdog_tick. */
 uint64_t bf_watchdog_period(const struct bf_loader *loader);
 

@@ -17,8 +17,16 @@
 extern struct bf_loader bf_loader;
 
 void bf_lock(void);
+bool bf_lock_killable(void); /* false: the caller is to die, and has not got it */
 void bf_unlock(void);
 void bf_assert_locked(void);
+
+/*
+ * What ioctl_status reads. Never held while somebody waits for a CPU: the status is to be had
+ * during a start or stop, too. All but the arrays may be of two moments then.
+ */
+void bf_status_lock(void);
+void bf_status_unlock(void);
 
 /* With the lock held; they log what they did. A start during a suspend: HOTPLUG. */
 enum bf_error bf_start_and_log(const struct bf_start *start);
@@ -42,6 +50,13 @@ void bf_run_fini(void);
 /* Errno and sentence of an error. */
 int bf_errno(enum bf_error error);
 const char *bf_strerror(enum bf_error error);
+
+/* --- platform.c ------------------------------------------------------------------------------- */
+
+void bf_platform_init(void);
+
+/* Waits until no CPU is to execute anything of ours any more. */
+void bf_platform_fini(void);
 
 /* --- signature.c ------------------------------------------------------------------------------ */
 

@@ -107,7 +107,8 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->pool_size = argument->pool_size;
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
-	bf_lock();
+	if (!bf_lock_killable())
+		return -EINTR;
 	error = bf_start_and_log(start);
 	argument->error = error;
 	if (error == bf_loader.failure.error) {
@@ -118,13 +119,13 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	return -bf_errno(error);
 }
 
-static int do_start(struct bf_ioctl_start *argument)
 static bool is_watchdog(u64 ns)
 {
 	return !ns || ns == BF_WATCHDOG_OFF ||
 	       (ns >= BF_WATCHDOG_MIN_NS && ns <= BF_WATCHDOG_MAX_NS);
 }
 
+static int do_start(struct bf_ioctl_start *argument)
 {
 	struct bf_start *start;
 	int result;
@@ -179,7 +180,8 @@ static long ioctl_stop(void __user *user)
 
 	if (result)
 		return result;
-	bf_lock();
+	if (!bf_lock_killable())
+		return -EINTR;
 	error = bf_stop_and_log();
 	argument.error = error;
 	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
@@ -217,16 +219,12 @@ static long ioctl_dump(void __user *user)
 
 /* --- status ----------------------------------------------------------------------------------- */
 
-/*
- * The state of up to *count CPUs, and how many of them that is; NULL: no memory. With the lock
- * held.
- */
+/* The state of up to *count CPUs, and how many of them that is; NULL: no memory. */
 static struct bf_cpu_status *get_cpus(u32 *count)
 {
 	struct bf_cpu_status *cpus;
 	u32 i;
 
-	bf_assert_locked();
 	*count = min(*count, bf_loader.nr_pps);
 	/* At least one: an empty array could look like no memory. */
 	cpus = kvcalloc(*count + 1, sizeof(*cpus), GFP_KERNEL);
@@ -240,10 +238,8 @@ static struct bf_cpu_status *get_cpus(u32 *count)
 	return cpus;
 }
 
-/* With the lock held. */
 static void get_status(struct bf_ioctl_status *argument)
 {
-	bf_assert_locked();
 	argument->version = BF_IOCTL_VERSION;
 	argument->state = bf_loader.state;
 	argument->vendor = bf_loader.vendor;
@@ -270,10 +266,10 @@ static long ioctl_status(void __user *user)
 	if (result)
 		return result;
 	count = argument.cpus ? argument.nr_cpus : 0;
-	bf_lock();
+	bf_status_lock();
 	get_status(&argument);
 	cpus = get_cpus(&count);
-	bf_unlock();
+	bf_status_unlock();
 	if (!cpus)
 		return -ENOMEM;
 	/* User space may block this for any time, so without the lock. */
@@ -319,8 +315,9 @@ static long ioctl_check(void __user *user)
 	argument = kzalloc(sizeof(*argument), GFP_KERNEL);
 	if (features && argument)
 		result = get_argument(argument, sizeof(*argument), user);
+	if (!result && !bf_lock_killable())
+		result = -EINTR;
 	if (!result) {
-		bf_lock();
 		/* While it runs, the CPUs show what the extension lets them show. */
 		if (bf_loader.state == BF_STATE_RUNNING) {
 			*features = bf_loader.features;

@@ -37,6 +37,7 @@ static int __init bf_init(void)
 
 	if (result)
 		return result;
+	bf_platform_init();
 	result = bf_watchdog_init();
 	if (result)
 		goto no_watchdog;
@@ -70,6 +71,7 @@ static void __exit bf_exit(void)
 	bf_run_fini();
 	bf_lifecycle_fini();
 	bf_watchdog_fini();
+	bf_platform_fini();
 	/* A CPU that did not come back still runs in this memory: better lost than reused. */
 	if (bare)
 		bf_loader_fini(&bf_loader);

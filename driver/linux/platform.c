@@ -5,6 +5,7 @@
 #include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/delay.h>
 #include <linux/ioport.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -13,10 +14,15 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
+#include <linux/wait.h>
 
 #include "../core/platform.h"
 #include "../core/x86/hw.h"
+#include "bareflank.h"
 #include "compat.h"
+
+/* For a CPU without a hypervisor. */
+#define PATIENCE_NS (10 * NSEC_PER_SEC)
 
 /* Not a compound page: nothing but this module uses its struct pages. */
 void *bf_os_alloc_pages(unsigned int order, uint64_t *spa)
@@ -75,10 +81,74 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
 	return count;
 }
 
+/* --- other CPUs ------------------------------------------------------------------------------- */
+
+/*
+ * A CPU that an extension keeps runs nothing of Linux's. Whoever waits for it in a cross call, or
+ * in stop_machine, cannot be killed, and the CPUs that wait are lost as well. So all that are
+ * wanted have to answer first. With bf_lock() held.
+ */
+static struct cpumask unanswered;
+static DECLARE_WAIT_QUEUE_HEAD(answers);
+
+static void answer(void *unused)
+{
+	cpumask_clear_cpu(smp_processor_id(), &unanswered);
+	wake_up(&answers);
+}
+
+/* What a CPU has not come to in one call is still there in the next one. */
+static DEFINE_PER_CPU(call_single_data_t, question);
+
+static enum bf_error await_answers(const struct cpumask *cpus, u64 patience_ns, u32 *stuck)
+{
+	unsigned int cpu;
+
+	cpumask_copy(&unanswered, cpus);
+	/* Busy: it is to answer an earlier question. */
+	for_each_cpu(cpu, cpus)
+		smp_call_function_single_async((int)cpu, per_cpu_ptr(&question, cpu));
+	wait_event_killable_timeout(answers, cpumask_empty(&unanswered),
+				    nsecs_to_jiffies(patience_ns));
+	cpu = cpumask_first(&unanswered);
+	if (cpu >= nr_cpu_ids)
+		return BF_ERR_OK;
+	*stuck = cpu;
+	return BF_ERR_CPU_STUCK;
+}
+
+void bf_platform_init(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_CSD(per_cpu_ptr(&question, cpu), answer, NULL);
+}
+
+void bf_platform_fini(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		while (READ_ONCE(per_cpu(question, cpu).node.u_flags) & CSD_FLAG_LOCK)
+			msleep(10);
+}
+
+static enum bf_error call(u32 cpu, void (*fn)(void *), void *arg)
+{
+	enum bf_error error;
+	u32 stuck;
+
+	if (!cpu_online(cpu))
+		return BF_ERR_HOTPLUG;
+	error = await_answers(cpumask_of(cpu), PATIENCE_NS, &stuck);
+	if (!error && smp_call_function_single((int)cpu, fn, arg, 1))
+		error = BF_ERR_HOTPLUG;
+	return error;
+}
+
 enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 {
-	enum bf_error error = BF_ERR_OK;
-
 	/* Callers on the CPU itself may have interrupts off, where a cross call is not allowed. */
 	if (cpu == get_cpu()) {
 		unsigned long flags;
@@ -86,11 +156,11 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 		local_irq_save(flags);
 		fn(arg);
 		local_irq_restore(flags);
-	} else if (smp_call_function_single((int)cpu, fn, arg, 1)) {
-		error = BF_ERR_HOTPLUG;
+		put_cpu();
+		return BF_ERR_OK;
 	}
 	put_cpu();
-	return error;
+	return call(cpu, fn, arg);
 }
 
 struct job {
@@ -110,13 +180,18 @@ static int run_here(void *data)
  * stop_machine takes the lock on CPU hotplug itself, and the variant that does not is not exported.
  * Taken twice, the lock would deadlock if a writer came in between.
  */
-void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
+enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
+			   uint64_t patience_ns, uint32_t *stuck)
 {
 	struct job job = { fn, arg };
+	enum bf_error error = await_answers(cpu_online_mask, patience_ns, stuck);
 
+	if (error)
+		return error;
 	cpus_read_unlock();
 	stop_machine(run_here, &job, cpu_online_mask);
 	cpus_read_lock();
+	return BF_ERR_OK;
 }
 
 void bf_os_mark_virt(enum bf_vendor vendor, bool in_use)
@@ -198,6 +273,12 @@ uint64_t bf_os_now_ns(void)
 	return ktime_get_ns();
 }
 
+/* Where Linux does not know, limits become longer rather than shorter. */
+uint32_t bf_os_tsc_khz(void)
+{
+	return tsc_khz ?: 6000000;
+}
+
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
 {
 	*value = 0;
@@ -232,9 +313,3 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 			     : "rcx", "rdx", "memory", "cc");
 	return answered;
 }
-/* Where Linux does not know, limits become longer rather than shorter. */
-uint32_t bf_os_tsc_khz(void)
-{
-	return tsc_khz ?: 6000000;
-}
-

@@ -4,16 +4,21 @@
 
 #include <linux/cpu.h>
 #include <linux/math64.h>
+#include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/workqueue.h>
 
+#include "../core/platform.h"
 #include "bareflank.h"
 
-#define POLL_MS 50
+/* A failure is to be over within 100 ms; a CPU that does not answer may take any time. */
+#define POLL_MS 20
+#define RETRY_MS 500
 
 struct bf_loader bf_loader;
 
 static DEFINE_MUTEX(lock);
+static DEFINE_MUTEX(status_lock);
 static bool suspended; /* on the way into a suspend, out of it, or down for good */
 
 void bf_lock(void)
@@ -22,10 +27,38 @@ void bf_lock(void)
 	cpus_read_lock();
 }
 
+bool bf_lock_killable(void)
+{
+	if (mutex_lock_killable(&lock))
+		return false;
+	cpus_read_lock();
+	return true;
+}
+
 void bf_unlock(void)
 {
 	cpus_read_unlock();
 	mutex_unlock(&lock);
+}
+
+void bf_status_lock(void)
+{
+	mutex_lock(&status_lock);
+}
+
+void bf_status_unlock(void)
+{
+	mutex_unlock(&status_lock);
+}
+
+void bf_os_hide_status(void)
+{
+	bf_status_lock();
+}
+
+void bf_os_show_status(void)
+{
+	bf_status_unlock();
 }
 
 void bf_assert_locked(void)
@@ -78,34 +111,58 @@ static void log_failure(const char *what)
 	       failure->image, failure->detail);
 }
 
+/*
+ * Without the watchdog an extension can keep a CPU for ever. The removal of a module waits for
+ * every CPU, so it is not to begin.
+ */
+static bool pinned;
+
+static void began(void)
+{
+	if (bf_loader.watchdog_ns || pinned)
+		return;
+	__module_get(THIS_MODULE);
+	pinned = true;
+}
+
 /* After whatever may have ended the hypervisor; if CPUs are still inside, the watchdog goes on. */
 static void ended(void)
 {
-	if (bf_loader.state != BF_STATE_RUNNING)
-		bf_watchdog_end();
+	if (bf_loader.state == BF_STATE_RUNNING)
+		return;
+	bf_watchdog_end();
+	if (pinned)
+		module_put(THIS_MODULE);
+	pinned = false;
 }
 
 /* --- the poll for failed PPs: queues itself until the hypervisor has ended -------------------- */
 
 static void poll(struct work_struct *work);
 static DECLARE_DELAYED_WORK(poll_work, poll);
+static bool retrying; /* a failure is known, but a CPU did not answer */
 
 static void queue_poll(void)
 {
-	queue_delayed_work(system_freezable_wq, &poll_work, msecs_to_jiffies(POLL_MS));
+	queue_delayed_work(system_freezable_wq, &poll_work,
+			   msecs_to_jiffies(retrying ? RETRY_MS : POLL_MS));
 }
 
 static void poll(struct work_struct *work)
 {
-	bool failed, again;
+	enum bf_error error;
+	bool again;
 
 	bf_lock();
-	failed = bf_loader_poll(&bf_loader);
+	error = bf_loader_poll(&bf_loader);
 	ended();
-	if (failed)
+	if (error == BF_ERR_CPU_STUCK && !retrying)
+		log_failure("failed, but a CPU does not answer");
+	else if (error && error != BF_ERR_CPU_STUCK)
 		log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
 								  "failed, stopped on all CPUs");
-	again = !failed && bf_loader.state == BF_STATE_RUNNING;
+	retrying = error == BF_ERR_CPU_STUCK;
+	again = (!error || retrying) && bf_loader.state == BF_STATE_RUNNING;
 	bf_unlock();
 	if (again)
 		queue_poll();
@@ -130,6 +187,7 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
 		bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
 		div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC), bf_loader.memory.bytes >> 20);
+	began();
 	bf_watchdog_begin(&bf_loader);
 	queue_poll();
 	return error;
@@ -168,6 +226,8 @@ enum bf_error bf_suspend(void)
 
 	bf_assert_locked();
 	error = bf_loader_suspend(&bf_loader);
+	if (error == BF_ERR_CPU_STUCK)
+		return error;
 	suspended = !error;
 	if (suspended)
 		bf_watchdog_end();

@@ -53,7 +53,7 @@ void bf_watchdog_begin(struct bf_loader *loader)
 	if (loader->state != BF_STATE_RUNNING || !loader->watchdog_ns)
 		return;
 	WRITE_ONCE(watched, loader);
-	on_each_cpu(begin_here, loader, 1);
+	on_each_cpu(begin_here, loader, 0);
 }
 
 void bf_watchdog_end(void)

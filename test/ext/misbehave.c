@@ -411,6 +411,7 @@ static void take_long(void)
 {
 	uint64_t began = tsc();
 
+	ext_print("misbehave: this takes long\n");
 	while (tsc() - began < ticks())
 		;
 }

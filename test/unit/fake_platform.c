@@ -243,10 +243,18 @@ static bool take_turns(bool late)
 	return any;
 }
 
-void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
+enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
+			   uint64_t patience_ns, uint32_t *stuck)
 {
 	struct fake_cpu *before = fake.here;
 
+	ck_assert_uint_ge(patience_ns, 1000000000);
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
+		if (fake.cpus[i].silent) {
+			*stuck = fake.cpus[i].number;
+			return BF_ERR_CPU_STUCK;
+		}
+	}
 	if (fake.before_all)
 		fake.before_all();
 	everywhere.stacks = malloc(fake.nr_cpus * (size_t)STACK_SIZE);
@@ -273,6 +281,19 @@ void bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg
 	everywhere.active = false;
 	free(everywhere.stacks);
 	fake_stand_on(before);
+	return BF_ERR_OK;
+}
+
+void bf_os_hide_status(void)
+{
+	ck_assert(!fake.status_hidden);
+	fake.status_hidden = true;
+}
+
+void bf_os_show_status(void)
+{
+	ck_assert(fake.status_hidden);
+	fake.status_hidden = false;
 }
 
 /* Time passes for all CPUs together, at about 4 GHz. */
@@ -324,13 +345,13 @@ uint64_t bf_os_now_ns(void)
 	return cycles / 4;
 }
 
-void bf_os_send_nmi(uint32_t cpu)
-{
-	ck_assert_ptr_ne(fake_cpu(cpu), fake.here);
-	fake_cpu(cpu)->nmis++;
-}
 uint32_t bf_os_tsc_khz(void)
 {
 	return 4000000;
 }
 
+void bf_os_send_nmi(uint32_t cpu)
+{
+	ck_assert_ptr_ne(fake_cpu(cpu), fake.here);
+	fake_cpu(cpu)->nmis++;
+}

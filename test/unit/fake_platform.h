@@ -46,6 +46,7 @@ struct fake_cpu {
 		uint32_t leaf, subleaf, reg, bits;
 	} cpuid[10]; /* set in what CPUID says otherwise */
 	bool marked; /* bf_os_mark_virt */
+	bool silent; /* does not answer */
 	bool late; /* comes to a rendezvous when all others have given up */
 	uint32_t ext_ebx; /* CPUID 8000_0008 */
 	unsigned int nmis; /* of the watchdog's, since it went astray */
@@ -58,6 +59,7 @@ struct fake {
 	unsigned int nr_cpus;
 	struct fake_cpu *here; /* the CPU that runs the code */
 	bool locked_down;
+	bool status_hidden;
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf after them */
 	bool outer_answers; /* hypercalls of a bare CPU */

@@ -172,6 +172,43 @@ START_TEST(follows_a_failure)
 }
 END_TEST
 
+static void assert_stuck(enum bf_error error, const struct fake_cpu *cpu)
+{
+	ck_assert_int_eq(error, BF_ERR_CPU_STUCK);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_CPU_STUCK);
+	ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+	ck_assert_uint_eq(loader.failure.detail, cpu->number);
+}
+
+/* Nothing changes while a CPU does not answer, and all is well when it does again. */
+START_TEST(waits_for_no_stuck_cpu)
+{
+	struct fake_cpu *cpu = &fake.cpus[_i];
+
+	cpu->silent = true;
+	assert_stuck(bf_loader_start(&loader, &start), cpu);
+	assert_all_bare();
+	cpu->silent = false;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	cpu->silent = true;
+	assert_stuck(bf_loader_stop(&loader), cpu);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_CPU_STUCK);
+	assert_stuck(bf_loader_resume(&loader), cpu);
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
+		ck_assert(fake.cpus[i].guest);
+	/* another PP has failed meanwhile */
+	fake_fail(&fake.cpus[(_i + 1) % fake.nr_cpus], BF_ERR_EXT_FAULT, 13);
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_CPU_STUCK);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	assert_stuck(bf_loader_stop(&loader), cpu);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	cpu->silent = false;
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	assert_all_bare();
+}
+END_TEST
+
 /* A CPU that was reset behind our back is bare, whether its hypercall faults or KVM answers it. */
 START_TEST(finds_a_bare_cpu)
 {
@@ -197,6 +234,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, stops_without_the_extension);
 	tcase_add_test(tc, keeps_what_a_stuck_cpu_needs);
 	tcase_add_test(tc, follows_a_failure);
+	tcase_add_loop_test(tc, waits_for_no_stuck_cpu, 0, FAKE_CPUS);
 	tcase_add_test(tc, finds_a_bare_cpu);
 	return tc;
 }
