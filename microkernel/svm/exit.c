@@ -209,6 +209,13 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	vmcb->clean = SVM_CLEAN_ALL;
 	vmcb->tlb_control = svm.idle_flush;
 	exit_count(pp, vs, svm_exit_slot(code), code, vmcb->rip);
+	/*
+	 * In an NMI handler of Linux's, NMIs are blocked, and an exit leaves them so: nothing would
+	 * reach a callback that does not end. Linux is prepared for NMIs within its handler, as its
+	 * own exceptions there unblock them, too.
+	 */
+	if (unlikely(!(vmcb->rflags & RFLAGS_IF)))
+		unblock_nmis();
 	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->fallback || !pp->launched))
 		handle_internal_exit(pp, vs, code);
 	exit_to_ext(pp, vs, code);

@@ -103,6 +103,14 @@ everywhere_at_once()
 	wait_for failed && shows failed "$overdue" && good_again
 }
 
+# In an exit of Linux's NMI handler.
+in_the_nmi_handler()
+{
+	image later loop && start /tmp/bad || return 1
+	echo $((trigger)) >$probe/cpuid &
+	wait_for failed && wait $! && shows failed "$overdue" && good_again
+}
+
 shown()
 {
 	start --watchdog 1500ms &&
@@ -113,7 +121,7 @@ shown()
 		stop
 }
 
-plan 21
+plan 22
 snapshot /tmp/state.before
 t "the time is shown" shown
 t "wrong times are refused" gives 2 "not a time: 1ms" bfm start --watchdog 1ms
@@ -134,6 +142,7 @@ t "a long callback that has asked for time, and one that has not" long_callback
 t "a stop during a loop" stop_of_a_loop
 t "a stop without a watchdog" stop_of_a_cpu_that_is_kept
 t "a failure within the first second" reported_by_the_start
+t "a loop in an exit of the NMI handler" in_the_nmi_handler
 case $VM_MACHINE in
 qemu-*) t "a loop on all CPUs at once" everywhere_at_once ;;
 *) skip "a loop on all CPUs at once" "no NMIs from outside here" ;;

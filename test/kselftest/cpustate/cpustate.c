@@ -6,11 +6,13 @@
  *        line, so that diff compares two moments. Left out is what differs from moment to moment on
  *        a bare CPU, too (CR2, CR3, DR6, the user's segments and FS base).
  * nmi    takes a number: so often every online CPU gets an NMI. EIO: one did not arrive.
+ * cpuid  takes a number: the CPU executes this leaf of CPUID in its NMI handler.
  */
 #include <asm/apic.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/nmi.h>
+#include <asm/processor.h>
 #include <asm/processor-flags.h>
 #include <linux/cpu.h>
 #include <linux/debugfs.h>
@@ -154,10 +156,15 @@ DEFINE_SHOW_ATTRIBUTE(cpustate);
 static DEFINE_MUTEX(nmi_lock);
 static DEFINE_PER_CPU(bool, nmi_expected);
 
+static u32 cpuid_leaf; /* to be executed by the next NMI */
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	if (!this_cpu_read(nmi_expected))
 		return NMI_DONE;
+	if (cpuid_leaf)
+		cpuid_eax(cpuid_leaf);
+	cpuid_leaf = 0;
 	this_cpu_write(nmi_expected, false);
 	return NMI_HANDLED;
 }
@@ -207,6 +214,23 @@ static int nmi_set(void *data, u64 count)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(nmi_fops, NULL, nmi_set, "%llu\n");
 
+static int cpuid_set(void *data, u64 leaf)
+{
+	unsigned int cpu;
+	bool arrived;
+
+	mutex_lock(&nmi_lock);
+	cpu = get_cpu();
+	cpuid_leaf = leaf;
+	this_cpu_write(nmi_expected, true);
+	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+	arrived = nmi_arrived(cpu);
+	put_cpu();
+	mutex_unlock(&nmi_lock);
+	return arrived ? 0 : -EIO;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(cpuid_fops, NULL, cpuid_set, "%llu\n");
+
 static struct dentry *directory;
 
 static int __init cpustate_init(void)
@@ -218,6 +242,7 @@ static int __init cpustate_init(void)
 	directory = debugfs_create_dir("cpustate", NULL);
 	debugfs_create_file("state", 0400, directory, NULL, &cpustate_fops);
 	debugfs_create_file_unsafe("nmi", 0200, directory, NULL, &nmi_fops);
+	debugfs_create_file_unsafe("cpuid", 0200, directory, NULL, &cpuid_fops);
 	return 0;
 }
 

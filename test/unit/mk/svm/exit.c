@@ -19,6 +19,23 @@ START_TEST(exits_are_counted_by_reason)
 }
 END_TEST
 
+/* Linux may be in its NMI handler, where interrupts are off, too. */
+START_TEST(nmis_are_unblocked)
+{
+	unsigned int before;
+
+	running();
+	before = cpu->count[INSN_IRET];
+	vmcb()->rflags |= RFLAGS_IF;
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], before);
+	vmcb()->rflags &= ~(uint64_t)RFLAGS_IF;
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], before + 1);
+	ck_assert_int_eq(ended.end, END_RING3);
+}
+END_TEST
+
 /* The leaf by which Linux's kernel talks to the extension; a process finds nothing there. */
 START_TEST(cpuid_leaf)
 {
@@ -155,6 +172,7 @@ TCase *svm_exit_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, exits_are_counted_by_reason);
+	tcase_add_test(tc, nmis_are_unblocked);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, vmmcall);
 	tcase_add_test(tc, nested_faults);
