@@ -137,7 +137,10 @@
 	  "see bfm dump for the check that failed") \
 	X(106, PEER_FAILED, ECANCELED, "another CPU failed", "see bfm status, which names it") \
 	X(107, EXT_PROMOTED, ECANCELED, "the extension gave a CPU back without being asked", \
-	  "see bfm dump for what it printed before")
+	  "see bfm dump for what it printed before") \
+	X(108, EXT_STALLED, ETIMEDOUT, \
+	  "the extension resumed a guest again and again without progress", \
+	  "see bfm dump for the instruction; bfm start --repeats sets how often it may")
 
 #define BF_ERROR_ENUM(number, name, err, text, hint) BF_ERR_##name = (number),
 enum bf_error { BF_ERRORS(BF_ERROR_ENUM) };

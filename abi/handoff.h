@@ -86,6 +86,7 @@ struct bf_handoff {
 	uint8_t outer_flags; /* BF_OUTER_FLUSHES */
 	uint64_t tsc_khz;
 	uint64_t watchdog_ns; /* what a callback may take; 0: any time, unless all CPUs wait */
+	uint64_t repeats; /* how often the same exit may come without progress; 0: any number */
 	struct bf_region ring; /* debug ring: struct bf_ring and its data, shared with Linux */
 	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
 	struct bf_region huge_pool;

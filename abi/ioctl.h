@@ -40,6 +40,7 @@ struct bf_ioctl_start {
 	uint64_t pool_size; /* bytes of the page pool; 0: the default */
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
 	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */
+	uint64_t repeats; /* of an exit without progress; 0: the default; or BF_REPEATS_OFF */
 };
 
 /* Succeeds with error EXT_STOP_REFUSED when the extension had to be forced. */
@@ -78,6 +79,7 @@ struct bf_ioctl_status {
 	uint64_t start_paused_ns; /* out: of the last start, with interrupts off on all CPUs */
 	uint64_t stop_paused_ns; /* out: of the last stop */
 	uint64_t watchdog_ns; /* out: of the last start; 0: off */
+	uint64_t repeats; /* out: of the last start; 0: off */
 };
 
 struct bf_cpu_status {

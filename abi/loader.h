@@ -15,6 +15,12 @@
 #define BF_WATCHDOG_START_FACTOR 10
 #define BF_WATCHDOG_OFF (~(uint64_t)0)
 
+/* How often the same exit may come without progress: the default, at least, at most. */
+#define BF_REPEATS 10000ULL
+#define BF_REPEATS_MIN 100ULL
+#define BF_REPEATS_MAX 1000000000ULL
+#define BF_REPEATS_OFF (~(uint64_t)0)
+
 enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };
 
 /* One line of bfm check. */

@@ -144,6 +144,7 @@ struct start_options {
 	uint64_t pool_size;
 	uint64_t huge_size;
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
+	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
 	bool no_wait;
 	uint16_t serial_port;
 	char **exts;

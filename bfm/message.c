@@ -174,6 +174,7 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 		snprintf(buf, size, "address 0x%llx", value);
 		break;
 	case BF_ERR_VS_INVALID:
+	case BF_ERR_EXT_STALLED:
 		snprintf(buf, size, "exit reason 0x%llx", value);
 		break;
 	case BF_ERR_VMX_CONTROLS:

@@ -130,6 +130,14 @@ static void print_watchdog(FILE *file, uint64_t ns, uint32_t guests)
 	fputc('\n', file);
 }
 
+static void print_repeats(FILE *file, uint64_t repeats)
+{
+	if (repeats)
+		fprintf(file, "%-11s %" PRIu64 " exits without progress\n", "repeats", repeats);
+	else
+		fprintf(file, "%-11s off\n", "repeats");
+}
+
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -140,6 +148,7 @@ void report_text(FILE *file, const struct status *status)
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
 	print_watchdog(file, m->watchdog_ns, count_guests(status));
+	print_repeats(file, m->repeats);
 	print_time(file, "last start", m->start_ns, m->start_paused_ns);
 	print_time(file, "last stop", m->stop_ns, m->stop_paused_ns);
 	if (m->error) {
@@ -244,9 +253,10 @@ void report_json(FILE *file, const struct status *status)
 	fprintf(file,
 		",\n  \"memory\": %" PRIu64 ",\n  \"start_ns\": %" PRIu64
 		",\n  \"stop_ns\": %" PRIu64 ",\n  \"start_paused_ns\": %" PRIu64
-		",\n  \"stop_paused_ns\": %" PRIu64 ",\n  \"watchdog_ns\": %" PRIu64,
+		",\n  \"stop_paused_ns\": %" PRIu64 ",\n  \"watchdog_ns\": %" PRIu64
+		",\n  \"repeats\": %" PRIu64,
 		m->memory, m->start_ns, m->stop_ns, m->start_paused_ns, m->stop_paused_ns,
-		m->watchdog_ns);
+		m->watchdog_ns, m->repeats);
 	fputs(",\n  \"error\": ", file);
 	if (m->error) {
 		fputc('{', file);

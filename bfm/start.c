@@ -18,6 +18,7 @@ static const struct option long_options[] = { { "microkernel", required_argument
 					      { "huge", required_argument, NULL, 'g' },
 					      { "serial", required_argument, NULL, 's' },
 					      { "watchdog", required_argument, NULL, 'w' },
+					      { "repeats", required_argument, NULL, 'r' },
 					      { "no-wait", no_argument, NULL, 'n' },
 					      COMMON_OPTIONS };
 
@@ -51,6 +52,15 @@ static bool take_watchdog(uint64_t *ns)
 	return *ns >= BF_WATCHDOG_MIN_NS;
 }
 
+static bool take_repeats(uint64_t *repeats)
+{
+	if (!strcmp(optarg, "off")) {
+		*repeats = BF_REPEATS_OFF;
+		return true;
+	}
+	return parse_number(optarg, BF_REPEATS_MAX, repeats) && *repeats >= BF_REPEATS_MIN;
+}
+
 /* Reports an option's value that is not valid. */
 static void refuse_value(int option)
 {
@@ -62,6 +72,10 @@ static void refuse_value(int option)
 	case 'w':
 		fail_message("start", "give a time from 100ms to 1000s, like 2s, or off",
 			     "not a time: %s", optarg);
+		break;
+	case 'r':
+		fail_message("start", "give a number from 100 to 1000000000, or off",
+			     "not a number of exits: %s", optarg);
 		break;
 	default:
 		fail_message("start", "give a size, like 32M or 512K", "not a size: %s", optarg);
@@ -84,6 +98,8 @@ static bool take_value(int option, struct start_options *options)
 		       bsl_align_up(value, BF_PAGE_SIZE, &options->huge_size);
 	case 'w':
 		return take_watchdog(&options->watchdog_ns);
+	case 'r':
+		return take_repeats(&options->repeats);
 	case 'n':
 		options->no_wait = true;
 		return true;
@@ -294,6 +310,7 @@ static int start(const struct start_options *options, const struct images *image
 	call.pool_size = options->pool_size;
 	call.huge_size = options->huge_size;
 	call.watchdog_ns = options->watchdog_ns;
+	call.repeats = options->repeats;
 	began = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);
@@ -328,7 +345,7 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
-		     "           [--watchdog TIME] [--no-wait] [EXTENSION...]",
+		     "           [--watchdog TIME] [--repeats N] [--no-wait] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -339,6 +356,8 @@ const struct command start_command = {
 		"  --watchdog TIME     how long a callback of an extension may take, like 2s, or\n"
 		"                      off; default: 500ms. Until the first exit of its CPU it\n"
 		"                      may take ten times as long\n"
+		"  --repeats N         how often an extension may run a guest that does not get\n"
+		"                      on, or off; default: 10000\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"

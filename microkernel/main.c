@@ -112,7 +112,8 @@ static void init_pp(struct pp *pp)
 	pp->vsid = MK1_INVALID_ID;
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
-	pp->fallback = false;
+	pp->exit_slow = 0;
+	pp->stall.vs = NULL;
 	pp->before_entry = 0;
 	pp->watch.exits = 0;
 	pp->nr_locks = 0;

@@ -34,4 +34,10 @@ static inline struct bf_pp_status *pp_status(uint32_t ppid)
 	return (struct bf_pp_status *)phys_to_virt(mk.handoff->status.spa) + ppid;
 }
 
+/* ns in ticks of the TSC. */
+static inline uint64_t tsc_ticks(uint64_t ns)
+{
+	return ns / 1000 * mk.handoff->tsc_khz / 1000;
+}
+
 #endif

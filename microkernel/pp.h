@@ -67,6 +67,25 @@ struct fail_frame {
 	enum phase phase;
 };
 
+/* An exit, as far as the next one may be the same: stall.h. */
+struct stall_exit {
+	uint64_t reason;
+	uint64_t rip;
+	uint64_t info[2]; /* what else the CPU says of it */
+};
+
+/* A series of exits between which a VS has not got on. */
+struct stall {
+	const struct vs *vs; /* NULL: there is none */
+	struct stall_exit mark; /* one of them, and RCX, RSI and RDI with it */
+	uint64_t counters[3];
+	bool entered; /* since the last one, the VS was to execute the same instruction again */
+	uint64_t exits; /* since the mark */
+	uint64_t since; /* TSC at the mark */
+	unsigned int lap; /* exits since it was the same as the mark */
+	unsigned int longest_lap;
+};
+
 struct pp {
 	struct bf_pp_handoff handoff;
 	uint64_t exits; /* since this PP came in */
@@ -86,7 +105,13 @@ struct pp {
 	uint64_t stack_top; /* of the extension's stack on this PP */
 	enum phase phase;
 	bool launched; /* an exit has arrived: Linux runs as a guest here */
-	bool fallback; /* no extension is asked any more: see fail.c */
+	union {
+		struct {
+			bool fallback; /* no extension is asked any more: see fail.c */
+			bool watched; /* an exit that is looked at: stall.h */
+		};
+		uint16_t exit_slow; /* any of them */
+	};
 	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
 	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
 	union {
@@ -103,6 +128,7 @@ struct pp {
 			 * entry_dirty
 			 */
 			bool guest_active;
+			bool entry_watched; /* stall.h; VMX sets entry_dirty as well */
 		};
 		uint32_t before_entry; /* any of them */
 	};
@@ -124,6 +150,7 @@ struct pp {
 	uint64_t exits_before;
 	const struct vs *exited_before;
 	struct fail_frame fail;
+	struct stall stall; /* stall.h */
 	struct {
 		uint64_t exits; /* + 1, of the callback that all of this is about; 0: none */
 		uint64_t last; /* TSC at the last NMI */

@@ -3,8 +3,9 @@
  * The contract behind which SVM and VMX live. svm/ and vmx/ have the same files: cpu (what the CPUs
  * offer, on and off), vs (a VS's control block), regs (its registers by Mk#1 number), nested (NPT
  * and EPT), run (into the guest), entry.S (the world switch), exit (out of the guest), advance
- * (past the instruction that exited), event (what is injected, and owed), fallback (a guest without
- * extension), checks (why an entry was refused), ops (the table that this contract is).
+ * (past the instruction that exited), stall (whether the guest gets on), event (what is injected,
+ * and owed), fallback (a guest without extension), checks (why an entry was refused), ops (the
+ * table that this contract is).
  *
  * What has no counterpart (test/run vendors holds the folders against this list):
  *

@@ -40,6 +40,7 @@
 #define SVM_TLB_FLUSH_ALL 0x1 /* 05Ch */
 
 /* 060h */
+#define SVM_V_IRQ 0x100 /* a virtual interrupt is pending */
 #define SVM_V_TPR 0xF /* a CR8 of the guest's own, with V_INTR_MASKING */
 #define SVM_V_INTR_MASKING 0x1000000 /* the guest's IF and CR8 are not for physical interrupts */
 #define SVM_AVIC_ENABLE 0x80000000
@@ -88,6 +89,7 @@
 #define SVM_EXIT_DR_WRITE 0x30
 #define SVM_EXIT_EXCEPTION 0x40
 
+#define SVM_EXIT_IDLE_HLT 0xA6 /* HLT while no virtual interrupt is pending */
 #define SVM_EXIT_INVALID 0xFFFFFFFFFFFFFFFF /* some CPUs report its lower half only */
 
 /* All others: X(code, name) */

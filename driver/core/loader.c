@@ -208,6 +208,13 @@ static uint64_t watchdog_of(const struct bf_start *start)
 	return start->watchdog_ns ? start->watchdog_ns : BF_WATCHDOG_NS;
 }
 
+static uint64_t repeats_of(const struct bf_start *start)
+{
+	if (start->repeats == BF_REPEATS_OFF)
+		return 0;
+	return start->repeats ? start->repeats : BF_REPEATS;
+}
+
 enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start)
 {
 	uint64_t began = bf_os_now_ns();
@@ -223,6 +230,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 				 &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
+	loader->repeats = repeats_of(start);
 	if (!error) {
 		bf_os_hide_status();
 		error = bf_prepare(loader, start);

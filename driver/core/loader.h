@@ -48,6 +48,7 @@ struct bf_start {
 	uint64_t pool_size; /* 0: the default */
 	uint64_t huge_size; /* 0: the default */
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
+	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
 };
 
 struct bf_loader;
@@ -88,6 +89,7 @@ struct bf_loader {
 	uint32_t nr_pps;
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	uint64_t watchdog_ns; /* 0: off */
+	uint64_t repeats; /* 0: off */
 	struct bf_pp *pps;
 
 	/* while there is a hypervisor */

@@ -281,6 +281,7 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->outer_flags = (uint8_t)outer_flags;
 	handoff->tsc_khz = bf_os_tsc_khz();
 	handoff->watchdog_ns = loader->watchdog_ns;
+	handoff->repeats = loader->repeats;
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;

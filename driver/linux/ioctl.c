@@ -107,6 +107,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->pool_size = argument->pool_size;
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
+	start->repeats = argument->repeats;
 	if (!bf_lock_killable())
 		return -EINTR;
 	error = bf_start_and_log(start);
@@ -125,6 +126,12 @@ static bool is_watchdog(u64 ns)
 	       (ns >= BF_WATCHDOG_MIN_NS && ns <= BF_WATCHDOG_MAX_NS);
 }
 
+static bool is_repeats(u64 repeats)
+{
+	return !repeats || repeats == BF_REPEATS_OFF ||
+	       (repeats >= BF_REPEATS_MIN && repeats <= BF_REPEATS_MAX);
+}
+
 static int do_start(struct bf_ioctl_start *argument)
 {
 	struct bf_start *start;
@@ -139,6 +146,8 @@ static int do_start(struct bf_ioctl_start *argument)
 	else if (argument->pad)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (!is_watchdog(argument->watchdog_ns))
+		argument->error = BF_ERR_BAD_REQUEST;
+	else if (!is_repeats(argument->repeats))
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (argument->nr_exts > BF_MAX_EXTS)
 		argument->error = BF_ERR_TOO_MANY_EXTS;
@@ -252,6 +261,7 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->start_paused_ns = bf_loader.start_paused_ns;
 	argument->stop_paused_ns = bf_loader.stop_paused_ns;
 	argument->watchdog_ns = bf_loader.watchdog_ns;
+	argument->repeats = bf_loader.repeats;
 	argument->error_image = bf_loader.failure.image;
 	argument->nr_cpus = bf_loader.nr_pps;
 }

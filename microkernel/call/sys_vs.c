@@ -237,13 +237,13 @@ uint64_t sys_vs_advance_ip_and_run_current(struct syscall_frame *f)
  */
 static bool can_leave(const struct pp *pp, struct vs *vs)
 {
-	uint64_t cr3, cr4;
+	uint64_t cr3, cr4, spa;
 
 	return vs->root && mk.vendor->vs_cpl(vs) == 0 &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr3, &cr3) == MK1_SUCCESS &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr4, &cr4) == MK1_SUCCESS &&
-	       peek_is_mapped(cr3, cr4, pp->handoff.switch_page) &&
-	       peek_is_mapped(cr3, cr4, pp->handoff.switch_leave);
+	       peek_is_mapped(cr3, cr4, pp->handoff.switch_page, &spa) &&
+	       peek_is_mapped(cr3, cr4, pp->handoff.switch_leave, &spa);
 }
 
 uint64_t sys_vs_promote(struct syscall_frame *f)

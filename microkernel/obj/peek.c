@@ -20,7 +20,7 @@ const void *peek_page(unsigned int slot, uint64_t spa)
 	return (const void *)va;
 }
 
-bool peek_is_mapped(uint64_t cr3, uint64_t cr4, uint64_t va)
+bool peek_is_mapped(uint64_t cr3, uint64_t cr4, uint64_t va, uint64_t *spa)
 {
 	uint64_t table = cr3 & BSL_PTE_SPA;
 
@@ -30,8 +30,12 @@ bool peek_is_mapped(uint64_t cr3, uint64_t cr4, uint64_t va)
 
 		if (!(entry & BSL_PTE_P))
 			return false;
-		if (level == 1 || (level < 4 && entry & BSL_PTE_PS))
+		if (level == 1 || (level < 4 && entry & BSL_PTE_PS)) {
+			uint64_t offset = va & (BSL_LEVEL_SIZE(level) - 1);
+
+			*spa = (entry & BSL_PTE_SPA & ~(BSL_LEVEL_SIZE(level) - 1)) | offset;
 			return true;
+		}
 		table = entry & BSL_PTE_SPA;
 	}
 }

@@ -15,8 +15,8 @@ const void *peek_page(unsigned int slot, uint64_t spa);
 
 /*
  * Whether the long-mode page table of these registers maps va, as a CPU without nested paging walks
- * it.
+ * it, and where.
  */
-bool peek_is_mapped(uint64_t cr3, uint64_t cr4, uint64_t va);
+bool peek_is_mapped(uint64_t cr3, uint64_t cr4, uint64_t va, uint64_t *spa);
 
 #endif

@@ -16,6 +16,7 @@
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "pp.h"
+#include "run/stall.h"
 
 /* Gives a PP that comes in a log; false: no memory. */
 bool exit_log_init(struct pp *pp);
@@ -59,6 +60,8 @@ static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsig
 	uint64_t exits = ++pp->exits;
 	struct exit_log_entry *e = &pp->log[exits % MK_EXIT_LOG_ENTRIES];
 
+	if (unlikely(!(exits % STALL_SAMPLE)))
+		pp->watched = true;
 	status->exits = exits;
 	status->exit_count[slot]++;
 	e->reason = reason;

@@ -34,11 +34,6 @@ static void begin(struct pp *pp)
 	pp->watch.more = 0;
 }
 
-static uint64_t ticks(uint64_t ns)
-{
-	return ns / 1000 * mk.handoff->tsc_khz / 1000;
-}
-
 /*
  * What the callback may take; 0: any time. _start and bootstrap set everything up, while all CPUs
  * wait. As long as they do, which is also while one is asked to leave, there always is a limit.
@@ -57,13 +52,13 @@ static bool is_overdue(const struct pp *pp)
 	uint64_t limit = limit_ns(pp);
 
 	return limit && pp->phase != PHASE_IDLE && !pp->fallback && pp->watch.exits == number(pp) &&
-	       pp->watch.taken >= ticks(limit + pp->watch.more);
+	       pp->watch.taken >= tsc_ticks(limit + pp->watch.more);
 }
 
 static void take_time(struct pp *pp)
 {
 	uint64_t ns = mk.handoff->watchdog_ns ? mk.handoff->watchdog_ns : BF_WATCHDOG_NS;
-	uint64_t now = rdtsc(), most = ticks(ns / STEPS);
+	uint64_t now = rdtsc(), most = tsc_ticks(ns / STEPS);
 	uint64_t step = now - pp->watch.last;
 
 	pp->watch.last = now;

@@ -18,6 +18,7 @@
 #include "svm/fallback.h"
 #include "svm/gp.h"
 #include "svm/run.h"
+#include "svm/stall.h"
 #include "svm/svm.h"
 #include "svm/vs.h"
 
@@ -188,9 +189,13 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	if (pp->fallback)
 		vmcb->efer |= EFER_SVME; /* nothing keeps Linux from clearing it */
 	if (!dispatch(vs, code)) {
-		if (!pp->fallback)
-			exit_to_ext(pp, vs, vmcb->exitcode);
-		svm_fallback_exit(vs);
+		if (pp->fallback) {
+			svm_fallback_exit(vs);
+			svm_run(pp, vs);
+		}
+		if (pp->watched)
+			svm_watch_exit(pp, vs);
+		exit_to_ext(pp, vs, vmcb->exitcode);
 	}
 	svm_run(pp, vs);
 }
@@ -216,7 +221,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	 */
 	if (unlikely(!(vmcb->rflags & RFLAGS_IF)))
 		unblock_nmis();
-	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->fallback || !pp->launched))
+	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->exit_slow || !pp->launched))
 		handle_internal_exit(pp, vs, code);
 	exit_to_ext(pp, vs, code);
 }

@@ -8,6 +8,7 @@
 #include "svm/entry.h"
 #include "svm/event.h"
 #include "svm/run.h"
+#include "svm/stall.h"
 #include "svm/svm.h"
 
 /* An exit without an entry before it, with GIF clear. */
@@ -22,6 +23,8 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
 	exit_count(pp, vs, svm_exit_slot(SVM_EXIT_INTR), SVM_EXIT_INTR, vmcb->rip);
 	svm_tell_interrupt(vmcb);
+	if (pp->watched)
+		svm_watch_exit(pp, vs);
 	exit_to_ext(pp, vs, SVM_EXIT_INTR);
 }
 
@@ -65,6 +68,8 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 
 void svm_before_entry(struct pp *pp, struct vs *vs)
 {
+	if (pp->entry_watched)
+		svm_watch_entry(pp, vs);
 	if (vs->root)
 		svm_take_owed(pp, vs);
 	else

@@ -18,6 +18,7 @@
 #include "vmx/event.h"
 #include "vmx/fallback.h"
 #include "vmx/run.h"
+#include "vmx/stall.h"
 #include "vmx/vmx.h"
 #include "vmx/vs.h"
 
@@ -277,9 +278,15 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	if (!pp->launched)
 		exit_first(pp);
 	if (!dispatch(vs, basic)) {
-		if (!pp->fallback)
-			exit_to_ext(pp, vs, vs->vmx.told ? vs->vmx.told : reason);
-		vmx_fallback_exit(vs, basic);
+		if (vs->vmx.told)
+			reason = vs->vmx.told;
+		if (pp->fallback) {
+			vmx_fallback_exit(vs, basic);
+			vmx_run(pp, vs);
+		}
+		if (pp->watched)
+			vmx_watch_exit(pp, vs, reason);
+		exit_to_ext(pp, vs, reason);
 	}
 	vmx_run(pp, vs);
 }
@@ -296,7 +303,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 		entry_failed_invalid_state(pp, vs, reason);
 	basic = reason & VMX_EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
-	if (unlikely(may_be_internal(basic) || exit_has_leaf() || pp->fallback || !pp->launched))
+	if (unlikely(may_be_internal(basic) || exit_has_leaf() || pp->exit_slow || !pp->launched))
 		handle_internal_exit(pp, vs, reason);
 	exit_to_ext(pp, vs, reason);
 }

@@ -17,6 +17,7 @@
 #include "vmx/entry.h"
 #include "vmx/event.h"
 #include "vmx/run.h"
+#include "vmx/stall.h"
 #include "vmx/vmx.h"
 
 /*
@@ -34,6 +35,8 @@ static void leave_to_linux(struct pp *pp, struct vs *vs)
 	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
 		   vmcs_read(VMCS_rip));
 	vmx_tell_interrupt(pp, vs);
+	if (pp->watched)
+		vmx_watch_exit(pp, vs, vs->vmx.told);
 	exit_to_ext(pp, vs, vs->vmx.told);
 }
 
@@ -51,6 +54,8 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	}
 	if (vs->vmx.raw_crs)
 		vmx_complete_crs(vs);
+	if (pp->entry_watched)
+		vmx_watch_entry(pp, vs);
 	if (read_cr2() != vs->vmx.cr2)
 		write_cr2(vs->vmx.cr2);
 	if (read_dr6() != vs->vmx.dr6)

@@ -386,6 +386,47 @@ static void loop_again(void)
 	mk1_control_again();
 }
 
+/* From now on, no exit on this PP is answered; with results, the registers of a CPUID are. */
+static uint64_t stalled_pp = ~0ULL;
+static bool with_results;
+
+static void stall(void)
+{
+	stalled_pp = mk1_tls_ppid();
+	call_run_current();
+}
+
+static void stall_with_results(void)
+{
+	with_results = true;
+	stall();
+}
+
+/* Nothing is mapped any more. */
+static void stall_in_nested_faults(void)
+{
+	uint64_t table, spa;
+
+	expect(mk1_mem_alloc_page(MK1_HANDLE, &table, &spa), MK1_SUCCESS);
+	vs_set(mk1_tls_vsid(), is_svm ? MK1_AMD_n_cr3 : MK1_INTEL_ept_pointer,
+	       is_svm ? spa : spa | VMX_EPTP_WB | VMX_EPTP_4_LEVELS);
+	stall();
+}
+
+static void stall_again(void)
+{
+	uint32_t a = (uint32_t)mk1_rax(), b, c = (uint32_t)mk1_rcx(), d;
+
+	if (with_results) {
+		__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+		mk1_set_rax(a);
+		mk1_set_rbx(b);
+		mk1_set_rcx(c);
+		mk1_set_rdx(d);
+	}
+	call_run_current();
+}
+
 /* The third word of the plan, in thousands of ticks. */
 static uint64_t ticks(void)
 {
@@ -457,6 +498,9 @@ static const struct {
 	{ "loop_again", loop_again },
 	{ "long", take_long },
 	{ "more", take_long_and_say_so },
+	{ "stall", stall },
+	{ "stall_with_results", stall_with_results },
+	{ "stall_in_nested_faults", stall_in_nested_faults },
 };
 
 /* Once: Linux may execute an instruction again, and a CPU may come in again. */
@@ -523,6 +567,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	if (reason ==
 	    (is_svm ? SVM_EXIT_INVALID : VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE))
 		mk1_vs_run_current(MK1_HANDLE);
+	if (mk1_tls_ppid() == stalled_pp)
+		stall_again();
 	verify_answer();
 	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))
 		misbehave();

@@ -67,19 +67,21 @@ END_TEST
 
 START_TEST(start_options)
 {
-	char *argv[] = { "start",    "a",     "--pool",        "32M", "--huge=5000",
-			 "--serial", "0x2f8", "--microkernel", "mk",  "--watchdog",
-			 "2s",       "b",     "--no-wait",     NULL };
+	char *argv[] = { "start",       "a",          "--pool", "32M",
+			 "--huge=5000", "--serial",   "0x2f8",  "--microkernel",
+			 "mk",          "--watchdog", "2s",     "b",
+			 "--no-wait",   "--repeats",  "off",    NULL };
 	struct start_options options;
 
 	optind = 0;
-	ck_assert_int_eq(start_parse(13, argv, &options), -1);
+	ck_assert_int_eq(start_parse(15, argv, &options), -1);
 	ck_assert_str_eq(options.microkernel, "mk");
 	ck_assert_uint_eq(options.pool_size, 32 << 20);
 	ck_assert_uint_eq(options.huge_size, 8192);
 	ck_assert_uint_eq(options.serial_port, 0x2F8);
 	ck_assert_uint_eq(options.watchdog_ns, 2000000000);
 	ck_assert(options.no_wait);
+	ck_assert_uint_eq(options.repeats, BF_REPEATS_OFF);
 	ck_assert_uint_eq(options.nr_exts, 2);
 	ck_assert_str_eq(options.exts[0], "a");
 	ck_assert_str_eq(options.exts[1], "b");
@@ -105,6 +107,24 @@ START_TEST(watchdog_times)
 }
 END_TEST
 
+START_TEST(repeats)
+{
+	static const struct {
+		char *text;
+		uint64_t repeats;
+	} cases[] = { { "100", 100 }, { "1000000000", 1000000000 }, { "off", BF_REPEATS_OFF } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *argv[] = { "start", "--repeats", cases[i].text, NULL };
+		struct start_options options;
+
+		optind = 0;
+		ck_assert_int_eq(start_parse(3, argv, &options), -1);
+		ck_assert_uint_eq(options.repeats, cases[i].repeats);
+	}
+}
+END_TEST
+
 START_TEST(wrong_command_lines)
 {
 	static const struct {
@@ -122,6 +142,11 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start --watchdog s" },
 		      { &start_command, "start --watchdog ms" },
 		      { &start_command, "start --watchdog 0" },
+		      { &start_command, "start --repeats 99" },
+		      { &start_command, "start --repeats 1000000001" },
+		      { &start_command, "start --repeats -100" },
+		      { &start_command, "start --repeats 0" },
+		      { &start_command, "start --repeats 100x" },
 		      { &start_command, "start --watchdog never" },
 		      { &start_command, "start --watchdog 1000000000000000000000000000000000s" },
 		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
@@ -176,6 +201,7 @@ TCase *options_tests(void)
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, start_options);
 	tcase_add_test(tc, watchdog_times);
+	tcase_add_test(tc, repeats);
 	tcase_add_test(tc, wrong_command_lines);
 	tcase_add_test(tc, device_missing);
 	return tc;

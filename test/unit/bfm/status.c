@@ -82,6 +82,7 @@ static void set_running(enum bf_vendor vendor)
 	device.status.start_ns = 12300000;
 	device.status.start_paused_ns = 234567;
 	device.status.watchdog_ns = 500000000;
+	device.status.repeats = 10000;
 	for (uint32_t i = 0; i < 2; i++) {
 		device.cpus[i].cpu = 4 * i;
 		device.cpus[i].ppid = i;
@@ -105,6 +106,7 @@ START_TEST(status_of_a_running_machine)
 			      "memory      3.0 MiB\n"
 			      "watchdog    500 ms per callback, 5000 ms before the first exit; "
 			      "other CPUs watch\n"
+			      "repeats     10000 exits without progress\n"
 			      "last start  12.3 ms, of which 0.235 ms with interrupts off\n"
 			      "\n"
 			      "CPU   PP  state            exits\n"
@@ -122,6 +124,7 @@ START_TEST(status_of_a_running_machine)
 	assert_has(out, "\"start_ns\": 12300000");
 	assert_has(out, "\"start_paused_ns\": 234567");
 	assert_has(out, "\"watchdog_ns\": 500000000");
+	assert_has(out, "\"repeats\": 10000");
 	assert_has(out, "{\"cpu\": 4, \"ppid\": 1, \"state\": \"guest\", \"exits\": 105, "
 			"\"reasons\": {\"CPUID\": 100, \"NPF\": 5}, \"error\": null}");
 }
