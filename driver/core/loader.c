@@ -312,7 +312,12 @@ enum bf_error bf_loader_poll(struct bf_loader *loader)
 	return error;
 }
 
-/* --- CPUs that come and go -------------------------------------------------------------------- */
+/*
+ * --- CPUs that come and go --------------------------------------------------------------------
+ *
+ * Also between the end of a rendezvous and its caller's next step (bf_os_on_all): so it is not the
+ * state that decides, but what the CPUs did together.
+ */
 
 /* Whether a single CPU cannot change sides: see rendezvous.h. */
 static bool refuses_hotplug(const struct bf_loader *loader)
@@ -325,7 +330,7 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
-	if (loader->state != BF_STATE_RUNNING || (pp && pp->inside))
+	if (!loader->entered || (pp && pp->inside))
 		return BF_ERR_OK;
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
@@ -344,7 +349,7 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
-	if (loader->state != BF_STATE_RUNNING || !pp || !pp->inside)
+	if (!pp || !pp->inside)
 		return BF_ERR_OK;
 	if (refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;

@@ -90,6 +90,7 @@ struct bf_loader {
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	uint64_t watchdog_ns; /* 0: off */
 	uint64_t repeats; /* 0: off */
+	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
 	struct bf_pp *pps;
 
 	/* while there is a hypervisor */

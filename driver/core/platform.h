@@ -44,7 +44,8 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
 
 /*
  * Runs fn(arg, cpu, count) on all count CPUs that are online at the same time, with interrupts off,
- * and waits for them. Nothing else runs meanwhile. CPUs may come or go for a moment before that.
+ * and waits for them. Nothing else runs meanwhile. CPUs may come or go for a moment before that and
+ * after it.
  * CPU_STUCK: one of them, *stuck, has not answered for patience_ns, or the caller is to die; then
  * fn runs nowhere.
  */

@@ -148,7 +148,8 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 		launch_in_turn(r, pp, cpu);
 		add(&r->launched);
 		await(r, &r->launched, count, cpu);
-		decide(r, ALL_IN);
+		if (decide(r, ALL_IN))
+			r->loader->entered = true;
 	}
 	if (load(&r->verdict) == FAILED)
 		leave_together(r, pp, count);
@@ -181,6 +182,7 @@ static void leave_one(void *arg, uint32_t cpu, uint32_t count)
 	struct bf_pp *pp = bf_find_pp(r->loader, cpu);
 	uint64_t began = bf_os_now_ns();
 
+	__atomic_store_n(&r->loader->entered, false, __ATOMIC_RELAXED);
 	leave_together(r, pp, count);
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }

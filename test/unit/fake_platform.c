@@ -280,6 +280,8 @@ enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), 
 	}
 	everywhere.active = false;
 	free(everywhere.stacks);
+	if (fake.after_all)
+		fake.after_all();
 	fake_stand_on(before);
 	return BF_ERR_OK;
 }

@@ -64,6 +64,7 @@ struct fake {
 	uint32_t outer_features; /* EAX of the leaf after them */
 	bool outer_answers; /* hypercalls of a bare CPU */
 	void (*before_all)(void); /* what happens just before a rendezvous */
+	void (*after_all)(void); /* and just after it */
 	uint64_t memory_end;
 	uint64_t spa_base; /* where physical memory begins */
 	unsigned int max_order; /* larger blocks are not to be had */

@@ -123,6 +123,51 @@ START_TEST(notices_late_hotplug)
 }
 END_TEST
 
+static void second_comes_online(void)
+{
+	fake.after_all = NULL;
+	fake.cpus[1].online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[1].number), BF_ERR_OK);
+}
+
+static void second_goes_offline(void)
+{
+	fake.after_all = NULL;
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[1].number), BF_ERR_OK);
+	fake.cpus[1].online = false;
+}
+
+/* CPUs that come or go in the moment after a rendezvous, before its caller takes notice of it. */
+START_TEST(follows_hotplug_after_a_rendezvous)
+{
+	fake.after_all = second_goes_offline;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert(!fake.cpus[1].guest);
+	fake.after_all = second_comes_online;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	ck_assert_uint_eq(fake.cpus[1].entries, 1);
+	fake.cpus[1].online = false;
+	fake.after_all = second_comes_online;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert(fake.cpus[1].guest);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[1].number), BF_ERR_OK);
+	fake.cpus[1].online = false;
+	fake.after_all = second_comes_online;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert(!fake.cpus[1].guest);
+	fake.after_all = second_goes_offline;
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert(!fake.cpus[1].guest);
+	/* a start that fails leaves nothing to enter */
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	fake.cpus[2].behaviour = FAKE_FAILS_LAUNCH;
+	fake.after_all = second_comes_online;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_EXT_FAULT);
+	assert_all_bare();
+}
+END_TEST
+
 /* Whoever waits does so for a while only, and whoever is late does not enter any more. */
 START_TEST(waits_with_a_bound)
 {
@@ -195,6 +240,7 @@ TCase *hotplug_tests(void)
 	tcase_add_test(tc, follows_hotplug);
 	tcase_add_test(tc, follows_suspend);
 	tcase_add_loop_test(tc, notices_late_hotplug, 0, 3);
+	tcase_add_test(tc, follows_hotplug_after_a_rendezvous);
 	tcase_add_loop_test(tc, waits_with_a_bound, 0, FAKE_CPUS);
 	tcase_add_test(tc, refuses_hotplug_alone);
 	tcase_add_test(tc, a_thousand_cpus);
