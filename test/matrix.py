@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 
+import soak
 from host import Job, call
 
 # What goes into every guest in addition to what test/vm/vm takes there itself.
@@ -116,6 +117,14 @@ SLOW_ROWS = [
     Row("nested-vmx", 1, "6.1", MODEL, 600),
 ]
 
+# Hours of starts and stops: build/soak/ keeps what they measure.
+SOAK_ROWS = [
+    Row("qemu-svm", 4, "6.1", ["soak", "concurrency"], 7200, "soak",
+        ["--append", "SOAK_CYCLES=1000"]),
+    Row("bochs-vmx", 2, "6.1", ["soak", "concurrency"], 7200, "soak",
+        ["--append", "SOAK_CYCLES=150"]),
+]
+
 
 def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,
@@ -131,6 +140,7 @@ def command_of(row):
 
 def run_row(row, log):
     status, output = call(command_of(row), log)
+    soak.keep(row.name, output)
     if row.end:
         return (0, [last_words(output, status)]) if status else (1, [])
     # The console mixes the kernel's messages into lines: the runner's own verdicts are such

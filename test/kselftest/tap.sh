@@ -135,7 +135,7 @@ snapshot()
 # expected_state BARE: what Linux sees now. On AMD, EFER.SVME shows KVM that SVM is in use.
 expected_state()
 {
-	if bfm status | grep -q '^state *stopped$' || ! grep -qw svm /proc/cpuinfo; then
+	if ! bfm status | grep -q '^state *running$' || ! grep -qw svm /proc/cpuinfo; then
 		cat "$1"
 		return
 	fi
@@ -152,12 +152,13 @@ same_state()
 		diff /tmp/state.expected /tmp/state.now
 }
 
-# Load on every CPU, with its own verification, until load_ends. Not to be called through t, whose
-# command runs in a shell of its own that cannot be waited for.
+# load_begins [STRESSOR...]: load, on every CPU unless stress-ng is told what, with its own
+# verification, until load_ends. Not to be called through t, whose command runs in a shell of its
+# own that cannot be waited for.
 load_begins()
 {
-	stress-ng --cpu "$(cpus)" --vm 1 --vm-bytes 24M --switch 1 --verify --timeout 3600 \
-		--temp-path /tmp >/tmp/stress.log 2>&1 &
+	[ $# != 0 ] || set -- --cpu "$(cpus)" --vm 1 --vm-bytes 24M --switch 1
+	stress-ng "$@" --verify --timeout 3600 --temp-path /tmp >/tmp/stress.log 2>&1 &
 	load_pid=$!
 	sleep 1
 }
@@ -187,6 +188,27 @@ cycles()
 		start || { echo "in round $round"; return 1; }
 		bfm stop || { bfm dump | tail -n 20; echo "in round $round"; return 1; }
 	done
+}
+
+# What is free, the slabs that cannot be reclaimed, and vmalloc memory, in KiB.
+# The lists of free pages that every CPU keeps are not in MemFree: each may hold 2 MiB and more.
+memory()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+	awk '$1 == "count:" { free += 4 * $2 }
+	     $1 == "MemFree:" || $1 == "Cached:" || $1 == "Buffers:" { free += $2 }
+	     $1 == "SUnreclaim:" { slab = $2 }
+	     $1 == "VmallocUsed:" { vmalloc = $2 }
+	     END { print free, slab, vmalloc }' /proc/zoneinfo /proc/meminfo
+}
+
+# less_than NUMBER LIMIT
+less_than()
+{
+	echo "$1 KiB, limit $2"
+	[ "$1" -lt "$2" ]
 }
 
 # patched EXTENSION WORD PLAN FILE: a copy of the test extension with a plan written after the word
