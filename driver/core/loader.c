@@ -219,6 +219,8 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 {
 	uint64_t began = bf_os_now_ns();
 	enum bf_error error;
+	uint32_t online;
+	uint32_t cpus;
 
 	if (loader->state == BF_STATE_RUNNING)
 		return BF_ERR_RUNNING;
@@ -226,8 +228,11 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	free_last_run(loader);
 	bf_os_show_status();
 	loader->state = BF_STATE_STOPPED;
-	error = bf_check_machine(&loader->features, NULL, 0, &loader->failure.detail,
-				 &loader->failure.cpu);
+	/* Taking more than is free would have Linux kill others for it, before it fails. */
+	cpus = bf_os_cpus(NULL, 0, &online);
+	error = bf_check_machine(&loader->features, NULL,
+				 bf_loader_memory_needed(cpus, start->pool_size, start->huge_size),
+				 &loader->failure.detail, &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
 	loader->repeats = repeats_of(start);

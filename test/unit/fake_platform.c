@@ -50,6 +50,7 @@ void fake_reset(void)
 	is_hidden = false;
 	fake.max_order = BF_OS_MAX_ORDER;
 	fake.spa_base = 0x100000;
+	fake.free_memory = 256 << 20;
 	next_spa = 0;
 	fake_set_cpus(FAKE_CPUS);
 	fake.here = &fake.cpus[0];
@@ -333,7 +334,7 @@ uint64_t bf_os_memory_end(void)
 
 uint64_t bf_os_free_memory(void)
 {
-	return 256 << 20;
+	return fake.free_memory;
 }
 
 bool bf_os_locked_down(void)

@@ -63,6 +63,7 @@ struct fake {
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf after them */
 	bool outer_answers; /* hypercalls of a bare CPU */
+	uint64_t free_memory;
 	void (*before_all)(void); /* what happens just before a rendezvous */
 	void (*after_all)(void); /* and just after it */
 	uint64_t memory_end;
