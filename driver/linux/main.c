@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/platform_device.h>
 #include <linux/printk.h>
 
 #include <abi/ioctl.h>
@@ -31,12 +32,26 @@ static struct miscdevice device = {
 	.mode = 0600,
 };
 
+/*
+ * For no device: its name is there once only, so a copy of this module under another name notices
+ * before it touches anything that the two would share.
+ */
+static struct platform_driver claim = { .driver = { .name = BF_DEVICE } };
+
 static int __init bf_init(void)
 {
-	int result = -bf_errno(bf_loader_init(&bf_loader));
+	int result;
 
+	if (driver_find(BF_DEVICE, &platform_bus_type)) {
+		pr_err("another copy of this module is loaded: unload that one first\n");
+		return -EBUSY;
+	}
+	result = platform_driver_register(&claim);
 	if (result)
 		return result;
+	result = -bf_errno(bf_loader_init(&bf_loader));
+	if (result)
+		goto no_loader;
 	bf_platform_init();
 	result = bf_watchdog_init();
 	if (result)
@@ -56,6 +71,8 @@ no_lifecycle:
 	bf_watchdog_fini();
 no_watchdog:
 	bf_loader_fini(&bf_loader);
+no_loader:
+	platform_driver_unregister(&claim);
 	return result;
 }
 
@@ -75,6 +92,7 @@ static void __exit bf_exit(void)
 	/* A CPU that did not come back still runs in this memory: better lost than reused. */
 	if (bare)
 		bf_loader_fini(&bf_loader);
+	platform_driver_unregister(&claim);
 	pr_info("unloaded\n");
 }
 
