@@ -4,6 +4,7 @@
 # make                 the module, the microkernel, libext, the default extension and bfm
 # make check           unit tests and the matrix of emulated machines
 # make check-slow      more machines
+# make soak            1,000 starts and stops of all that can go wrong, under load
 # make demo            the main job, shown on a machine with 4 CPUs
 # make shell           the same machine, to try bfm by hand
 # make fuzz            fuzz targets, FUZZ_SECONDS=600 each

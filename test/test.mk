@@ -101,11 +101,14 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/signed
 
-# The module, the one that the tests look at the CPUs with, and one that calls an extension, for
-# every kernel of the machines.
+# The module, a copy of it under another name, the one that the tests look at the CPUs with, one
+# that calls an extension, and those with the names of other hypervisors, for every kernel of the
+# machines.
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
 		test/vm/kbuild $$kernel && \
+		test/kselftest/make-twin $(O)/$$kernel/bareflank.ko $(O)/$$kernel/twinflank.ko && \
+		KBUILD_DIR=test/kselftest/neighbours test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
 

@@ -4,13 +4,15 @@
  * an extension, good or bad, is started and stopped, or ends by itself; some of this while CPUs go
  * and come. Each cycle must end as it should, with bare CPUs.
  *
- * CASES is a file of lines PLACE:CASE:ERROR[:VECTOR] for test/ext/misbehave (test/kselftest/bad.sh).
+ * CASES is a file of lines PLACE:CASE:ERROR[:VECTOR] for test/ext/misbehave.c: see
+ * test/kselftest/bad.sh.
  * For each cycle one line goes to stdout:
  *
  *   cycle N KIND ERROR start start_paused stop stop_paused contained
  *
  * The times are in ns, 0 where there was none; contained is from the failure until all CPUs were
- * bare. A line "surprise N KIND: ..." tells what was not as it should be; the exit status is then 1.
+ * bare. A line "surprise N KIND: ..." tells what was not as it should be; the exit status is then
+ * 1.
  */
 #include <cpuid.h>
 #include <dirent.h>
@@ -519,7 +521,7 @@ static void do_bad_image(void)
 		surprise("start: %s", error_name(result.error));
 }
 
-/* No memory at once, or in the middle of the start. */
+/* More than anybody has, and more than this machine has. */
 static void do_no_memory(void)
 {
 	static const struct {
@@ -748,8 +750,8 @@ static const struct {
 	void (*run)(void);
 	unsigned int share;
 } kinds[] = {
-	{ do_default, 8 },      { do_foreign, 4 },   { do_guest, 4 },     { do_several, 4 },
-	{ do_random_calls, 4 }, { do_requests, 4 },  { do_bad_image, 5 }, { do_no_memory, 5 },
+	{ do_default, 8 },      { do_foreign, 4 },    { do_guest, 4 },     { do_several, 4 },
+	{ do_random_calls, 4 }, { do_requests, 4 },   { do_bad_image, 5 }, { do_no_memory, 5 },
 	{ do_killed, 6 },       { do_misbehave, 48 }, { do_loop, 8 },
 };
 
