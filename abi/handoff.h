@@ -136,7 +136,7 @@ struct bf_ring {
  */
 enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
 
-/* The detail of EXT_OVERDUE. */
+/* Callbacks of an extension; also the detail of EXT_OVERDUE. */
 enum bf_callback {
 	BF_CALLBACK_NONE,
 	BF_CALLBACK_START, /* _start */
@@ -145,6 +145,8 @@ enum bf_callback {
 	BF_CALLBACK_FAIL
 };
 
+#define BF_CALLBACK_NAMES { "no callback", "_start", "bootstrap", "vmexit", "fail" }
+
 /*
  * Exits by reason. Intel: the basic exit reason. AMD: exit codes up to SVM_EXIT_EFER_WRITE_TRAP as
  * they are, the four from SVM_EXIT_NPF on behind each other, all others (INVALID) in the last slot.
@@ -152,6 +154,37 @@ enum bf_callback {
 #define BF_NR_EXIT_SLOTS 256
 #define BF_EXIT_SLOT_NPF 0xF0
 #define BF_EXIT_SLOT_OTHER 0xFF
+
+/*
+ * What a PP was doing when it failed. stack is a copy of what was on the stack: ring 3's if cs is a
+ * selector of ring 3, else the microkernel's.
+ */
+#define BF_REPORT_PLACE 0x1 /* rip, cs, rflags, rsp and the control registers are known */
+#define BF_REPORT_GPRS 0x2 /* gpr, too */
+#define BF_REPORT_FAULT 0x4 /* an exception: vector, error_code and address */
+#define BF_REPORT_STACK 1536
+
+struct bf_report {
+	uint32_t error; /* enum bf_error; OK: there is no report */
+	uint32_t cpu; /* Linux's number */
+	uint16_t image; /* as in struct bf_pp_status */
+	uint8_t callback; /* enum bf_callback */
+	uint8_t flags; /* BF_REPORT_* */
+	uint32_t stack_size; /* bytes of stack, from RSP up */
+	uint64_t gpr[BF_NR_GPRS];
+	uint64_t vector;
+	uint64_t error_code;
+	uint64_t rip;
+	uint64_t cs;
+	uint64_t rflags;
+	uint64_t rsp;
+	uint64_t address; /* that could not be accessed, if it was a page fault */
+	uint64_t cr0;
+	uint64_t cr2;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint8_t stack[BF_REPORT_STACK];
+};
 
 struct bf_pp_status {
 	uint32_t state; /* enum bf_pp_state */
@@ -164,7 +197,8 @@ struct bf_pp_status {
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
 	uint64_t leaving; /* written by the driver: all CPUs wait until this one has left */
-	uint64_t pad[504 - BF_NR_EXIT_SLOTS];
+	struct bf_report report; /* kept until the next start */
+	uint64_t pad[504 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

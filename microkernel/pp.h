@@ -23,6 +23,7 @@
 
 #include "arch/desc.h"
 #include "arch/restore.h"
+#include "arch/trap.h"
 #include "vendor_state.h"
 
 /*
@@ -35,7 +36,6 @@ struct ext;
 struct mk_lock;
 struct tlb_state;
 struct vs;
-struct trap_frame;
 
 /* What the extension on this PP is doing; each callback may end in its own ways only. */
 enum phase {
@@ -58,11 +58,7 @@ struct exit_log_entry {
 
 /* The fault that a fail callback is about, and where to go on when it says "again". */
 struct fail_frame {
-	uint64_t gpr[BF_NR_GPRS];
-	uint64_t rip;
-	uint64_t rflags;
-	uint64_t rsp;
-	uint64_t vector;
+	struct trap_frame trap;
 	uint64_t address;
 	enum phase phase;
 };
@@ -112,6 +108,7 @@ struct pp {
 		};
 		uint16_t exit_slow; /* any of them */
 	};
+	bool reporting; /* a failure; one that comes meanwhile is not reported */
 	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
 	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
 	union {
@@ -156,7 +153,7 @@ struct pp {
 		uint64_t last; /* TSC at the last NMI */
 		uint64_t taken; /* TSC ticks that the callback has taken, as far as is known */
 		uint64_t more; /* ns that it has got in addition to the limit */
-		uint64_t rip; /* where ring 3 was */
+		struct trap_frame frame; /* where ring 3 was */
 	} watch; /* watchdog.h */
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */

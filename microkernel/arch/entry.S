@@ -9,6 +9,8 @@
 #include <abi/layout.h>
 #include <bsl/gprs.h>
 
+#include "arch/trap.h"
+
 #define SYSCALL_LENGTH 2
 
 /* struct bf_mk_head */
@@ -18,17 +20,26 @@
 
 	.section .text, "ax"
 
+/* Backtraces end where ring 0 was entered. */
+	.cfi_sections .debug_frame
+	.macro entry_begins
+	.cfi_startproc
+	.cfi_undefined rip
+	.endm
+
 /*
  * From bf_switch_enter: its stack, its descriptor tables, the PP's page table. Interrupts are off.
  */
 	.globl mk_enter
 	.type mk_enter, @function
 mk_enter:
+	entry_begins
 	endbr64
 	movabs	$BF_PP_STACK_TOP, %rsp
 	xor	%ebp, %ebp
 	call	mk_main
 	ud2
+	.cfi_endproc
 	.size mk_enter, . - mk_enter
 
 /*
@@ -66,12 +77,14 @@ mk_enter:
 	.globl mk_syscall
 	.type mk_syscall, @function
 mk_syscall:
+	entry_begins
 	push_syscall_frame
 	mov	%rsp, %rdi
 	mov	%rax, %rsi
 	call	syscall_dispatch
 	pop_syscall_frame
 	sysretq
+	.cfi_endproc
 	.size mk_syscall, . - mk_syscall
 
 /*
@@ -81,14 +94,16 @@ mk_syscall:
 	.globl mk_syscall_overdue
 	.type mk_syscall_overdue, @function
 mk_syscall_overdue:
+	entry_begins
 	push_syscall_frame
 	movabs	%rax, BF_PP_STACK_TOP - 8
-	mov	%rcx, %rdi
+	mov	%rsp, %rdi
 	call	watchdog_syscall
 	movabs	BF_PP_STACK_TOP - 8, %rax
 	pop_syscall_frame
 	sub	$SYSCALL_LENGTH, %rcx
 	sysretq
+	.cfi_endproc
 	.size mk_syscall_overdue, . - mk_syscall_overdue
 
 /* void enter_ring3(arg0, arg1, rsp, rip): every register that is not one of these is 0. */
@@ -128,6 +143,20 @@ resume_ring3:
 	iretq
 	.size resume_ring3, . - resume_ring3
 
+	.globl save_registers
+	.type save_registers, @function
+save_registers:
+	save_gprs rdi
+	mov	%rdi, BF_GPR_RDI(%rdi)
+	mov	(%rsp), %rax
+	mov	%rax, TRAP_RIP(%rdi)
+	lea	8(%rsp), %rax
+	mov	%rax, TRAP_RSP(%rdi)
+	pushfq
+	pop	TRAP_RFLAGS(%rdi)
+	ret
+	.size save_registers, . - save_registers
+
 /* --- exceptions and interrupts: 256 stubs of 16 bytes ----------------------------------------- */
 
 	.balign 16
@@ -147,6 +176,7 @@ trap_stubs:
 
 	.type trap_common, @function
 trap_common:
+	entry_begins
 	sub	$BF_GPR_BYTES, %rsp
 	save_gprs rsp
 	cld
@@ -155,6 +185,7 @@ trap_common:
 	load_gprs rsp
 	add	$(BF_GPR_BYTES + 16), %rsp	/* the vector and the error code, too */
 	iretq
+	.cfi_endproc
 	.size trap_common, . - trap_common
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,12 @@
 #ifndef MK_TRAP_H
 #define MK_TRAP_H
 
+#define TRAP_RIP 0x88
+#define TRAP_RFLAGS 0x98
+#define TRAP_RSP 0xA0
+
+#ifndef __ASSEMBLER__
+
 #include <abi/cpu_state.h>
 #include <abi/hw/x86.h>
 #include <abi/types.h>
@@ -18,6 +24,10 @@ struct trap_frame {
 	uint64_t rsp;
 	uint64_t ss;
 };
+
+BF_ASSERT_OFFSET(struct trap_frame, rip, TRAP_RIP);
+BF_ASSERT_OFFSET(struct trap_frame, rflags, TRAP_RFLAGS);
+BF_ASSERT_OFFSET(struct trap_frame, rsp, TRAP_RSP);
 
 /* What mk_syscall leaves on the stack. */
 struct syscall_frame {
@@ -35,9 +45,13 @@ extern const uint8_t trap_stubs[];
 __noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
 __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
 
+/* The caller's registers as they are when this returns; cs and ss stay. */
+void save_registers(struct trap_frame *frame);
+
 /* What entry.S calls. */
 __noreturn void mk_main(void);
 void trap_dispatch(struct trap_frame *frame);
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax);
 
+#endif /* __ASSEMBLER__ */
 #endif

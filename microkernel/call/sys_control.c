@@ -13,8 +13,8 @@ uint64_t sys_control_exit(struct syscall_frame *f)
 
 	/* A fail callback that gives up leaves the fault as what went wrong. */
 	if (pp->phase == PHASE_FAIL)
-		pp_fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
-	pp_fail(BF_ERR_EXT_EXIT, 0, f->rip, 0);
+		pp_fail_fault(BF_ERR_EXT_FAULT, &pp->fail.trap, pp->fail.address);
+	pp_fail_call(BF_ERR_EXT_EXIT, 0, f);
 }
 
 uint64_t sys_control_wait(struct syscall_frame *f)
@@ -22,21 +22,22 @@ uint64_t sys_control_wait(struct syscall_frame *f)
 	struct pp *pp = this_pp();
 
 	if (pp->phase != PHASE_START)
-		pp_fail(BF_ERR_EXT_WAIT, 0, f->rip, 0);
+		pp_fail_call(BF_ERR_EXT_WAIT, 0, f);
 	start_ext(pp, (uint16_t)(pp->ext->id + 1));
 }
 
 uint64_t sys_control_again(struct syscall_frame *f)
 {
 	struct pp *pp = this_pp();
+	const struct trap_frame *fault = &pp->fail.trap;
 
 	if (pp->phase != PHASE_FAIL)
-		pp_fail(BF_ERR_EXT_AGAIN, 0, f->rip, 0);
+		pp_fail_call(BF_ERR_EXT_AGAIN, 0, f);
 	/* Not every CPU faults before a jump: where nothing of ring 3's can be, IRETQ would. */
-	if (pp->fail.rip >> 47)
-		pp_fail(BF_ERR_EXT_FAULT, pp->fail.vector, pp->fail.rip, pp->fail.address);
+	if (fault->rip >> 47)
+		pp_fail_fault(BF_ERR_EXT_FAULT, fault, pp->fail.address);
 	pp->phase = pp->fail.phase;
-	resume_ring3(pp->fail.gpr, pp->fail.rip, pp->fail.rflags, pp->fail.rsp);
+	resume_ring3(fault->gpr, fault->rip, fault->rflags, fault->rsp);
 }
 
 uint64_t sys_handle_open_handle(struct syscall_frame *f)

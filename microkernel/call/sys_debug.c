@@ -47,7 +47,8 @@ uint64_t sys_debug_dump_vs(struct syscall_frame *f)
 
 uint64_t sys_debug_dump_vmexit_log(struct syscall_frame *f)
 {
-	return exit_log_dump(arg_id(f, 0)) ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(0);
+	return exit_log_dump(arg_id(f, 0), MK_EXIT_LOG_ENTRIES) ? MK1_SUCCESS :
+								  MK1_INVALID_INPUT_REG(0);
 }
 
 uint64_t sys_debug_write_c(struct syscall_frame *f)

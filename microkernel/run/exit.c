@@ -28,7 +28,7 @@ bool exit_log_init(struct pp *pp)
  * The PP may be writing: what is printed of it then is of two exits, which does no harm. Nor does
  * it that Linux can change the count in the status, which is the one that other PPs see.
  */
-bool exit_log_dump(uint16_t ppid)
+bool exit_log_dump(uint32_t ppid, unsigned int count)
 {
 	const struct exit_log_entry *log = ppid < BF_MAX_PPS ? logs[ppid] : NULL;
 	uint64_t exits, i;
@@ -36,7 +36,7 @@ bool exit_log_dump(uint16_t ppid)
 	if (!log)
 		return false;
 	exits = __atomic_load_n(&pp_status(ppid)->exits, __ATOMIC_RELAXED);
-	i = exits > MK_EXIT_LOG_ENTRIES ? exits - MK_EXIT_LOG_ENTRIES : 0;
+	i = exits > count ? exits - count : 0;
 	for (; i < exits; i++) {
 		const struct exit_log_entry *e = &log[(i + 1) % MK_EXIT_LOG_ENTRIES];
 

@@ -13,6 +13,7 @@
 #include "obj/ext.h"
 #include "pp.h"
 #include "run/leave.h"
+#include "run/report.h"
 #include "vendor.h"
 
 /* The number by which the loader knows the active extension, if the error is one of its own. */
@@ -45,22 +46,30 @@ static __noreturn void enter_fallback(struct pp *pp)
 	mk.vendor->vs_run(pp->root_vs);
 }
 
-void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
+static __noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip,
+			    const struct place *place)
 {
 	struct pp *pp = this_pp();
-	bool first = pp->status->state != BF_PP_FAILED && !pp->fallback;
 
 	locks_abandon();
-	if (first) {
-		pp->status->error = error;
-		pp->status->image = image_at_fault(pp, error);
-		pp->status->detail = detail;
-		pp->status->rip = rip;
-		pp->status->address = address;
+	/* A fault while a failure is reported ends the report, and nothing else. */
+	if (!pp->reporting) {
+		pp->reporting = true;
+		if (pp->status->state != BF_PP_FAILED && !pp->fallback) {
+			pp->status->error = error;
+			pp->status->image = image_at_fault(pp, error);
+			pp->status->detail = detail;
+			pp->status->rip = rip;
+			pp->status->address = place->address;
+			report_save(pp, error, place);
+		}
+		mk_print("pp %u failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
+			 pp->handoff.ppid, error, (unsigned long long)detail,
+			 (unsigned long long)rip, (unsigned long long)place->address);
+		if (BF_ERROR_IS_MICROKERNEL(error))
+			report_print(pp, place);
+		pp->reporting = false;
 	}
-	mk_print("pp %u failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
-		 pp->handoff.ppid, error, (unsigned long long)detail, (unsigned long long)rip,
-		 (unsigned long long)address);
 	if (pp->fallback)
 		reset_machine(pp, "nothing is left to run");
 	if (pp->launched && pp->root_vs)
@@ -68,6 +77,44 @@ void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t addres
 	pp->status->fallback = 0;
 	__atomic_store_n(&pp->status->state, BF_PP_FAILED, __ATOMIC_RELEASE);
 	return_to_loader(pp, error);
+}
+
+void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address)
+{
+	struct trap_frame frame = { .cs = BF_SEL_KERNEL_CS, .ss = BF_SEL_KERNEL_SS };
+	struct place place = { .address = address };
+
+	if (BF_ERROR_IS_MICROKERNEL(error)) {
+		save_registers(&frame);
+		place.frame = &frame;
+		place.flags = BF_REPORT_PLACE | BF_REPORT_GPRS;
+	}
+	fail(error, detail, rip, &place);
+}
+
+void pp_fail_fault(enum bf_error error, const struct trap_frame *frame, uint64_t address)
+{
+	const struct place place = { frame, BF_REPORT_PLACE | BF_REPORT_GPRS | BF_REPORT_FAULT,
+				     address };
+
+	fail(error, frame->vector, frame->rip, &place);
+}
+
+void pp_fail_call(enum bf_error error, uint64_t detail, const struct syscall_frame *f)
+{
+	const struct trap_frame frame = {
+		.rip = f->rip, .cs = BF_SEL_USER_CS, .rflags = f->rflags, .rsp = f->rsp
+	};
+	const struct place place = { &frame, BF_REPORT_PLACE, 0 };
+
+	fail(error, detail, f->rip, &place);
+}
+
+void pp_fail_callback(enum bf_error error, const struct trap_frame *frame)
+{
+	const struct place place = { frame, BF_REPORT_PLACE | BF_REPORT_GPRS, 0 };
+
+	fail(error, this_pp()->phase, frame->rip, &place);
 }
 
 void ext_fault(const struct trap_frame *frame)
@@ -83,15 +130,11 @@ void ext_fault(const struct trap_frame *frame)
 		 (unsigned long long)frame->error_code, (unsigned long long)frame->rip,
 		 (unsigned long long)frame->rsp, (unsigned long long)address);
 	if (pp->phase == PHASE_FAIL)
-		pp_fail(BF_ERR_EXT_FAIL_FAULT, frame->vector, frame->rip, address);
+		pp_fail_fault(BF_ERR_EXT_FAIL_FAULT, frame, address);
 	if (!ext->fail)
-		pp_fail(BF_ERR_EXT_FAULT, frame->vector, frame->rip, address);
+		pp_fail_fault(BF_ERR_EXT_FAULT, frame, address);
 
-	bsl_memcpy(pp->fail.gpr, frame->gpr, sizeof(pp->fail.gpr));
-	pp->fail.rip = frame->rip;
-	pp->fail.rflags = frame->rflags;
-	pp->fail.rsp = frame->rsp;
-	pp->fail.vector = frame->vector;
+	pp->fail.trap = *frame;
 	pp->fail.address = address;
 	pp->fail.phase = pp->phase;
 	ext_call(pp, ext, PHASE_FAIL, ext->fail, frame->error_code << 32 | frame->vector, cr2);

@@ -7,6 +7,7 @@
 #include <abi/types.h>
 #include <bsl/compiler.h>
 
+struct syscall_frame;
 struct trap_frame;
 struct vs;
 
@@ -19,6 +20,12 @@ struct vs;
  * detail: vector, reason or field, by error. rip, address: where, for faults; else 0.
  */
 __noreturn void pp_fail(enum bf_error error, uint64_t detail, uint64_t rip, uint64_t address);
+
+/* The same by an exception; in a syscall; or in a callback that is at frame. */
+__noreturn void pp_fail_fault(enum bf_error error, const struct trap_frame *frame,
+			      uint64_t address);
+__noreturn void pp_fail_call(enum bf_error error, uint64_t detail, const struct syscall_frame *f);
+__noreturn void pp_fail_callback(enum bf_error error, const struct trap_frame *frame);
 
 /* vs_activate; a VS whose control block the CPU refuses is the end of this PP. */
 void activate_or_fail(struct vs *vs);

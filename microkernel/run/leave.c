@@ -27,6 +27,7 @@ static void pp_reset(struct pp *pp)
 	pp->root_vs = NULL;
 	pp->launched = false;
 	pp->fallback = false;
+	pp->reporting = false;
 	pp->phase = PHASE_IDLE;
 	if (vs) {
 		uint16_t vpid = vs->vpid;
@@ -110,7 +111,10 @@ void reset_machine(struct pp *pp, const char *why)
 {
 	static const struct bf_table no_idt;
 
-	mk_print("pp %u: %s: the machine is reset\n", pp->handoff.ppid, why);
+	if (!pp->reporting) {
+		pp->reporting = true;
+		mk_print("pp %u: %s: the machine is reset\n", pp->handoff.ppid, why);
+	}
 	lidt(&no_idt);
 	mk.vendor->cpu_disable(pp);
 	outb(RESET_PORT, RESET_HARD);

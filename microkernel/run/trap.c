@@ -3,7 +3,6 @@
 #include "arch/trap.h"
 
 #include "arch/intrinsics.h"
-#include "debug.h"
 #include "lock.h"
 #include "mem/tlb.h"
 #include "mk.h"
@@ -87,7 +86,7 @@ static void machine_check(struct pp *pp, const struct trap_frame *frame)
 	if (rdmsr_safe(MSR_MCG_STATUS, &status) && status & MCG_STATUS_RIPV)
 		return;
 	if (frame->cs & 3)
-		pp_fail(BF_ERR_EXT_FAULT, VECTOR_MC, frame->rip, 0);
+		pp_fail_fault(BF_ERR_EXT_FAULT, frame, 0);
 	locks_abandon();
 	reset_machine(pp, "a machine check ended the microkernel");
 }
@@ -130,9 +129,5 @@ void trap_dispatch(struct trap_frame *frame)
 		return;
 	if (fix_up(frame))
 		return;
-	mk_print(
-		"microkernel: exception %llu, error code 0x%llx at rip 0x%llx, cr2 0x%llx, pp %u\n",
-		(unsigned long long)frame->vector, (unsigned long long)frame->error_code,
-		(unsigned long long)frame->rip, (unsigned long long)read_cr2(), pp->handoff.ppid);
-	pp_fail(BF_ERR_MK_FAULT, frame->vector, frame->rip, read_cr2());
+	pp_fail_fault(BF_ERR_MK_FAULT, frame, read_cr2());
 }

@@ -65,17 +65,12 @@ static void take_time(struct pp *pp)
 	pp->watch.taken += step < most ? step : most;
 }
 
-static __noreturn void end_callback(struct pp *pp, uint64_t rip)
+static void print_overdue(const struct pp *pp, uint64_t rip)
 {
-	static const char *const names[] = { [PHASE_IDLE] = "no",
-					     [PHASE_START] = "_start",
-					     [PHASE_BOOTSTRAP] = "bootstrap",
-					     [PHASE_VMEXIT] = "vmexit",
-					     [PHASE_FAIL] = "fail" };
+	static const char *const names[] = BF_CALLBACK_NAMES;
 
 	mk_print("ext %u, pp %u: overdue in %s, at rip 0x%llx\n", pp->ext->id, pp->handoff.ppid,
 		 names[pp->phase], (unsigned long long)rip);
-	pp_fail(BF_ERR_EXT_OVERDUE, pp->phase, rip, 0);
 }
 
 /*
@@ -95,7 +90,7 @@ void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 		wrmsr(MSR_LSTAR, (uint64_t)mk_syscall_overdue);
 		return;
 	}
-	pp->watch.rip = frame->rip;
+	pp->watch.frame = *frame;
 	frame->rip = (uint64_t)watchdog_expired;
 	frame->cs = BF_SEL_KERNEL_CS;
 	frame->rflags = RFLAGS_FIXED;
@@ -107,16 +102,19 @@ void watchdog_expired(void)
 {
 	struct pp *pp = this_pp();
 
-	end_callback(pp, pp->watch.rip);
+	print_overdue(pp, pp->watch.frame.rip);
+	pp_fail_callback(BF_ERR_EXT_OVERDUE, &pp->watch.frame);
 }
 
-void watchdog_syscall(uint64_t rip)
+void watchdog_syscall(const struct syscall_frame *f)
 {
 	struct pp *pp = this_pp();
 
 	wrmsr(MSR_LSTAR, (uint64_t)mk_syscall);
-	if (is_overdue(pp))
-		end_callback(pp, rip);
+	if (!is_overdue(pp))
+		return;
+	print_overdue(pp, f->rip);
+	pp_fail_call(BF_ERR_EXT_OVERDUE, pp->phase, f);
 }
 
 bool watchdog_more_time(struct pp *pp, uint64_t ns)

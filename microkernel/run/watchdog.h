@@ -22,8 +22,8 @@ void watchdog_nmi(struct pp *pp, struct trap_frame *frame);
 /* Where such an NMI goes on, on the PP's stack. */
 __noreturn void watchdog_expired(void);
 
-/* A syscall at rip after such an NMI. If it returns, the callback has ended in time after all. */
-void watchdog_syscall(uint64_t rip);
+/* A syscall after such an NMI. If it returns, the callback has ended in time after all. */
+void watchdog_syscall(const struct syscall_frame *f);
 
 /*
  * The callback may take so much longer. false: in all, it would have got more than

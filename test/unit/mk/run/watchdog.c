@@ -118,9 +118,10 @@ START_TEST(overdue_in_ring0)
 	nmis(&f, 5, STEP);
 	ck_assert_uint_eq(f.rip, EXT_ENTRY + 7);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
-	RUN(watchdog_syscall(0x4242));
+	RUN(watchdog_syscall(&(struct syscall_frame){ .rip = 0x4242, .rsp = 0x2424 }));
 	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	ck_assert_uint_eq(status_of(0)->rip, 0x4242);
+	ck_assert_uint_eq(status_of(0)->report.rsp, 0x2424);
 	expect_alone(BF_ERR_EXT_OVERDUE);
 }
 END_TEST
@@ -134,7 +135,7 @@ START_TEST(overdue_no_more)
 	nmis(&f, 5, STEP);
 	ck_assert_uint_eq(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	host_pp->exits++;
-	RUN(watchdog_syscall(0x4242));
+	RUN(watchdog_syscall(&(struct syscall_frame){ .rip = 0x4242 }));
 	ck_assert_int_eq(ended.end, END_RETURNED);
 	ck_assert_uint_ne(msr_get(cpu, MSR_LSTAR), (uint64_t)mk_syscall_overdue);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
