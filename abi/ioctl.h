@@ -26,6 +26,22 @@ struct bf_file {
 	uint64_t size;
 };
 
+/*
+ * Which file an image came from, for those who want to find it again: by the build id of its ELF
+ * notes, or else by size and hash (FNV-1a). The module only keeps it.
+ */
+#define BF_PATH_SIZE 1024
+#define BF_BUILD_ID_SIZE 32
+
+struct bf_image_id {
+	uint64_t size;
+	uint64_t hash;
+	uint32_t build_id_size; /* 0: it has none */
+	uint32_t pad;
+	uint8_t build_id[BF_BUILD_ID_SIZE];
+	char path[BF_PATH_SIZE]; /* absolute; ends with a NUL */
+};
+
 struct bf_ioctl_start {
 	uint32_t size;
 	uint32_t version; /* BF_IOCTL_VERSION */
@@ -41,6 +57,7 @@ struct bf_ioctl_start {
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
 	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */
 	uint64_t repeats; /* of an exit without progress; 0: the default; or BF_REPEATS_OFF */
+	uint64_t image_ids; /* struct bf_image_id [1 + nr_exts], the microkernel's first; or 0 */
 };
 
 /* Succeeds with error EXT_STOP_REFUSED when the extension had to be forced. */
@@ -80,6 +97,11 @@ struct bf_ioctl_status {
 	uint64_t stop_paused_ns; /* out: of the last stop */
 	uint64_t watchdog_ns; /* out: of the last start; 0: off */
 	uint64_t repeats; /* out: of the last start; 0: off */
+	uint64_t
+		report; /* struct bf_report, of the last failure, kept until the next start; or 0 */
+	uint64_t image_ids; /* struct bf_image_id [1 + BF_MAX_EXTS], of the last start; or 0 */
+	uint32_t nr_image_ids; /* out: how many of them there are */
+	uint32_t pad;
 };
 
 struct bf_cpu_status {

@@ -156,6 +156,24 @@ static void free_last_run(struct bf_loader *loader)
 	loader->nr_pps = 0;
 	bf_block_free(&loader->status);
 	loader->failure = (struct bf_failure){ 0 };
+	bsl_memset(&loader->report, 0, sizeof(loader->report));
+}
+
+/*
+ * Copies the report of the PP of loader->failure, or else of any other that has failed. Linux may
+ * have overwritten the status page: user space does not trust the copy either.
+ */
+static void keep_report(struct bf_loader *loader)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		const struct bf_pp *pp = &loader->pps[i];
+
+		if (pp->status->report.error &&
+		    (!loader->report.error || pp->cpu == loader->failure.cpu))
+			bsl_memcpy(&loader->report, &pp->status->report, sizeof(loader->report));
+	}
 }
 
 /* A PP that is no longer a guest although it was not stopped, or a guest without its extension. */
@@ -250,6 +268,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 		loader->start_ns = bf_os_now_ns() - began;
 		return BF_ERR_OK;
 	}
+	keep_report(loader);
 	if (any_inside(loader)) {
 		/* A CPU is still inside: keep everything, so that the stop can be retried. */
 		loader->state = BF_STATE_RUNNING;
@@ -273,6 +292,7 @@ static enum bf_error take_down(struct bf_loader *loader)
 	for (i = 0; i < loader->nr_pps; i++)
 		loader->pps[i].refused = false;
 	error = bf_leave_all(loader, &failure, &loader->stop_paused_ns);
+	keep_report(loader);
 	if (error) {
 		loader->failure = failure;
 		return error;
@@ -372,6 +392,7 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
 	error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
+	keep_report(loader);
 	if (error && !any_inside(loader)) {
 		bf_memory_release(&loader->memory);
 		loader->state = BF_STATE_FAILED;

@@ -80,6 +80,7 @@ struct bf_loader {
 	enum bf_state state;
 	enum bf_vendor vendor;
 	struct bf_failure failure; /* the last one, kept until the next start */
+	struct bf_report report; /* of the PP that failed; kept like failure */
 	uint64_t start_ns;
 	uint64_t stop_ns;
 	uint64_t start_paused_ns; /* of these, with interrupts off */

@@ -41,6 +41,10 @@ static void __user *user_pointer(u64 value)
 	return (void __user *)(uintptr_t)value;
 }
 
+/* The files of the last start. */
+static struct bf_image_id image_ids[1 + BF_MAX_EXTS];
+static u32 nr_image_ids;
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 static void free_source(const struct bf_source *source)
@@ -99,7 +103,50 @@ static int copy_files(struct bf_start *start, struct bf_ioctl_start *argument)
 	return -bf_errno(error);
 }
 
-static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
+static bool is_valid_id(const struct bf_image_id *id)
+{
+	return !id->pad && id->build_id_size <= sizeof(id->build_id) &&
+	       strnlen(id->path, sizeof(id->path)) < sizeof(id->path);
+}
+
+/* A copy of what the caller says of its images: NULL if that is nothing. */
+static int copy_ids(struct bf_image_id **ids, struct bf_ioctl_start *argument)
+{
+	size_t count = 1 + argument->nr_exts;
+	size_t i;
+
+	*ids = NULL;
+	if (!argument->image_ids)
+		return 0;
+	*ids = kvmalloc_array(count, sizeof(**ids), GFP_KERNEL);
+	if (!*ids) {
+		argument->error = BF_ERR_NO_MEMORY;
+		return -ENOMEM;
+	}
+	if (copy_from_user(*ids, user_pointer(argument->image_ids), count * sizeof(**ids)))
+		return -EFAULT;
+	for (i = 0; i < count; i++) {
+		if (!is_valid_id(&(*ids)[i])) {
+			argument->error = BF_ERR_BAD_REQUEST;
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Those of the last start. With the lock held. */
+static void keep_ids(const struct bf_image_id *ids, size_t count)
+{
+	bf_assert_locked();
+	bf_status_lock();
+	nr_image_ids = ids ? count : 0;
+	if (ids)
+		memcpy(image_ids, ids, count * sizeof(*ids));
+	bf_status_unlock();
+}
+
+static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument,
+			const struct bf_image_id *ids)
 {
 	enum bf_error error;
 
@@ -110,6 +157,8 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument)
 	start->repeats = argument->repeats;
 	if (!bf_lock_killable())
 		return -EINTR;
+	if (bf_loader.state != BF_STATE_RUNNING && !bf_suspended())
+		keep_ids(ids, 1 + start->nr_exts);
 	error = bf_start_and_log(start);
 	argument->error = error;
 	if (error == bf_loader.failure.error) {
@@ -134,6 +183,7 @@ static bool is_repeats(u64 repeats)
 
 static int do_start(struct bf_ioctl_start *argument)
 {
+	struct bf_image_id *ids;
 	struct bf_start *start;
 	int result;
 	u32 i;
@@ -158,9 +208,12 @@ static int do_start(struct bf_ioctl_start *argument)
 		argument->error = BF_ERR_NO_MEMORY;
 		return -ENOMEM;
 	}
-	result = copy_files(start, argument);
+	result = copy_ids(&ids, argument);
 	if (!result)
-		result = start_copied(start, argument);
+		result = copy_files(start, argument);
+	if (!result)
+		result = start_copied(start, argument, ids);
+	kvfree(ids);
 	free_source(&start->microkernel);
 	for (i = 0; i < BF_MAX_EXTS; i++)
 		free_source(&start->exts[i]);
@@ -264,27 +317,60 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->repeats = bf_loader.repeats;
 	argument->error_image = bf_loader.failure.image;
 	argument->nr_cpus = bf_loader.nr_pps;
+	argument->nr_image_ids = nr_image_ids;
+}
+
+/* What explains a failure. */
+struct explanation {
+	struct bf_report report;
+	struct bf_image_id ids[1 + BF_MAX_EXTS];
+};
+
+/* NULL: no memory. With the lock of the status held. */
+static struct explanation *get_explanation(void)
+{
+	struct explanation *e = kvzalloc(sizeof(*e), GFP_KERNEL);
+
+	if (e) {
+		memcpy(&e->report, &bf_loader.report, sizeof(e->report));
+		memcpy(e->ids, image_ids, nr_image_ids * sizeof(*image_ids));
+	}
+	return e;
+}
+
+static bool put_explanation(const struct bf_ioctl_status *argument, const struct explanation *e)
+{
+	return (!argument->report ||
+		!copy_to_user(user_pointer(argument->report), &e->report, sizeof(e->report))) &&
+	       (!argument->image_ids ||
+		!copy_to_user(user_pointer(argument->image_ids), e->ids, sizeof(e->ids)));
 }
 
 static long ioctl_status(void __user *user)
 {
 	struct bf_ioctl_status argument;
 	struct bf_cpu_status *cpus = NULL;
+	struct explanation *explanation;
 	int result = get_argument(&argument, sizeof(argument), user);
 	u32 count;
 
 	if (result)
 		return result;
+	if (argument.pad)
+		return -EINVAL;
 	count = argument.cpus ? argument.nr_cpus : 0;
 	bf_status_lock();
 	get_status(&argument);
 	cpus = get_cpus(&count);
+	explanation = get_explanation();
 	bf_status_unlock();
-	if (!cpus)
-		return -ENOMEM;
 	/* User space may block this for any time, so without the lock. */
-	if (copy_to_user(user_pointer(argument.cpus), cpus, count * sizeof(*cpus)))
+	if (!cpus || !explanation)
+		result = -ENOMEM;
+	else if (copy_to_user(user_pointer(argument.cpus), cpus, count * sizeof(*cpus)) ||
+		 !put_explanation(&argument, explanation))
 		result = -EFAULT;
+	kvfree(explanation);
 	kvfree(cpus);
 	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
 }

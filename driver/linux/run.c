@@ -100,15 +100,39 @@ const char *bf_strerror(enum bf_error error)
 	return "unknown error";
 }
 
+/* Where the last failure was, as far as it is known. */
+static const char *describe_place(char *buf, size_t size)
+{
+	static const char *const names[] = BF_CALLBACK_NAMES;
+	const struct bf_report *r = &bf_loader.report;
+	int n = 0;
+
+	*buf = '\0';
+	if (r->error != bf_loader.failure.error || r->cpu != bf_loader.failure.cpu)
+		return buf;
+	if (r->callback < ARRAY_SIZE(names))
+		n += scnprintf(buf + n, size - n, ", in %s", names[r->callback]);
+	if (r->flags & BF_REPORT_FAULT)
+		n += scnprintf(buf + n, size - n,
+			       ", vector %llu, error code 0x%llx, address 0x%llx", r->vector,
+			       r->error_code, r->address);
+	if (r->flags & BF_REPORT_PLACE)
+		scnprintf(buf + n, size - n, ", rip 0x%llx", r->rip);
+	return buf;
+}
+
 /* One line about the last failure. */
 static void log_failure(const char *what)
 {
 	const struct bf_failure *failure = &bf_loader.failure;
-	bool image = BF_ERROR_IS_IMAGE(failure->error);
+	bool file = BF_ERROR_IS_IMAGE(failure->error);
+	char place[160], image[24] = "";
 
-	pr_err("%s: %s %u: %s (error %u, image %u, detail 0x%llx)\n", what, image ? "image" : "CPU",
-	       image ? failure->image : failure->cpu, bf_strerror(failure->error), failure->error,
-	       failure->image, failure->detail);
+	if (!file && failure->image)
+		snprintf(image, sizeof(image), ", extension %u", failure->image);
+	pr_err("%s: %s %u%s: %s (error %u, detail 0x%llx%s)\n", what, file ? "image" : "CPU",
+	       file ? failure->image : failure->cpu, image, bf_strerror(failure->error),
+	       failure->error, failure->detail, describe_place(place, sizeof(place)));
 }
 
 /*

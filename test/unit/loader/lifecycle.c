@@ -142,6 +142,40 @@ START_TEST(keeps_what_a_stuck_cpu_needs)
 }
 END_TEST
 
+static void set_report(uint32_t ppid, enum bf_error error)
+{
+	loader.pps[ppid].status->report.error = error;
+	loader.pps[ppid].status->report.cpu = loader.pps[ppid].cpu;
+	loader.pps[ppid].status->report.rip = 0x1000 + ppid;
+}
+
+/* That of the PP whose failure counts, whatever becomes of its page, until the next start. */
+START_TEST(keeps_the_report)
+{
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.report.error, BF_ERR_OK);
+	fake_fail(&fake.cpus[0], BF_ERR_PEER_FAILED, 0);
+	fake_fail(&fake.cpus[2], BF_ERR_EXT_FAULT, 13);
+	set_report(0, BF_ERR_PEER_FAILED);
+	set_report(2, BF_ERR_EXT_FAULT);
+	set_report(3, BF_ERR_EXT_EXIT);
+	ck_assert(bf_loader_poll(&loader));
+	memset(loader.pps[2].status, 0, sizeof(*loader.pps[2].status));
+	ck_assert_uint_eq(loader.report.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.report.cpu, fake.cpus[2].number);
+	ck_assert_uint_eq(loader.report.rip, 0x1002);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	ck_assert_uint_eq(loader.report.error, BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.report.error, BF_ERR_OK);
+	ck_assert_uint_eq(loader.report.rip, 0);
+	/* a stop during which one fails */
+	set_report(1, BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_uint_eq(loader.report.rip, 0x1001);
+}
+END_TEST
+
 START_TEST(follows_a_failure)
 {
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
@@ -233,6 +267,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, undoes_a_failed_launch);
 	tcase_add_test(tc, stops_without_the_extension);
 	tcase_add_test(tc, keeps_what_a_stuck_cpu_needs);
+	tcase_add_test(tc, keeps_the_report);
 	tcase_add_test(tc, follows_a_failure);
 	tcase_add_loop_test(tc, waits_for_no_stuck_cpu, 0, FAKE_CPUS);
 	tcase_add_test(tc, finds_a_bare_cpu);
