@@ -116,9 +116,9 @@
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called control_exit", \
 	  "see bfm dump for what it printed before") \
-	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm dump for the address") \
+	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm status for the place") \
 	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not end a callback in time", \
-	  "see bfm dump for the address it was at; bfm start --watchdog sets the time") \
+	  "see bfm status for the place it was at; bfm start --watchdog sets the time") \
 	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no extension has registered a bootstrap callback", \
 	  "register it in _start, before control_wait") \
 	X(100, EXT_NO_VMEXIT, EINVAL, "no extension has registered a vmexit callback", \
@@ -129,7 +129,7 @@
 	  "the extension called control_again outside of its fail callback", \
 	  "call it in the fail callback only") \
 	X(103, EXT_FAIL_FAULT, EFAULT, "the extension faulted in its fail callback", \
-	  "see bfm dump for the address") \
+	  "see bfm status for the place") \
 	X(104, EXT_STOP_REFUSED, EIO, \
 	  "the extension did not give the CPU back when asked to stop", \
 	  "nothing: the microkernel gave it back instead") \

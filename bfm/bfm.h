@@ -55,6 +55,9 @@ void fail_message(const char *what, const char *hint, const char *sentence, ...)
 /* The same for an enum bf_error; detail is appended to the sentence unless empty. */
 void fail_error(const char *what, uint32_t error, const char *detail);
 
+/* The name of an enum bf_callback. */
+const char *callback_name(uint64_t callback);
+
 /* Describes the detail of an error in words; "" if it has no meaning. */
 #define DETAIL_SIZE 256
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
@@ -134,8 +137,19 @@ enum image_kind { IMAGE_MICROKERNEL, IMAGE_EXTENSION };
 enum bf_error image_check(const void *data, size_t size, enum image_kind kind, char *detail,
 			  size_t detail_size);
 
+/* The content of a regular file, from malloc(), with room for one byte more; NULL: see errno. */
+void *image_read(const char *path, uint64_t *size);
+
 /* Reads and checks a file. Returns EXIT_OK, or says what is wrong. The data is from malloc(). */
 int image_load(const char *what, const char *path, enum image_kind kind, struct bf_file *file);
+
+/* --- identify.c ------------------------------------------------------------------------------ */
+
+/* Says which file an image of size bytes has come from. */
+void image_identify(struct bf_image_id *id, const char *path, const void *data, size_t size);
+
+/* Reads that file again. NULL: it is not the same any more, and *problem says why. */
+void *image_find(const struct bf_image_id *id, size_t *size, const char **problem);
 
 /* --- start.c --------------------------------------------------------------------------------- */
 
@@ -164,9 +178,15 @@ int start_parse(int argc, char **argv, struct start_options *options);
 
 /* --- status.c, report.c ---------------------------------------------------------------------- */
 
+struct explanation {
+	struct bf_report report; /* of the last failure */
+	struct bf_image_id ids[1 + BF_MAX_EXTS]; /* machine.nr_image_ids of them */
+};
+
 struct status {
 	struct bf_ioctl_status machine;
 	struct bf_cpu_status *cpus; /* machine.nr_cpus entries */
+	struct explanation *explanation;
 };
 
 /* Fills a status from the device; false with errno. Free with status_free(). */
@@ -175,6 +195,17 @@ void status_free(struct status *status);
 
 void report_text(FILE *file, const struct status *status);
 void report_json(FILE *file, const struct status *status);
+
+void json_string(FILE *file, const char *text);
+
+/* --- failure.c ------------------------------------------------------------------------------- */
+
+/* Whether there is a report of the last failure; and the two forms of it. */
+bool failure_is_known(const struct status *status);
+void failure_text(FILE *file, const struct status *status);
+void failure_json(FILE *file, const struct status *status);
+
+/* --- exits.c --------------------------------------------------------------------------------- */
 
 /* The name of a slot of bf_pp_status.exit_count; always in buf, which needs 32 bytes. */
 const char *exit_name(enum bf_vendor vendor, unsigned int slot, char *buf);

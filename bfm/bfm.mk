@@ -35,7 +35,7 @@ $(BFM_OBJECTS): $(O)/%.o: %.c
 	$(CC) $(BFM_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BFM): $(BFM_OBJECTS)
-	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -lelf -o $@
+	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -ldw -lelf -o $@
 
 $(BFM_MAN): bfm/bfm.8.scd
 	@mkdir -p $(@D)

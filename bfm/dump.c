@@ -66,6 +66,16 @@ static bool is_running(int fd)
 	return device_call(fd, BF_IOC_STATUS, &status) == 0 && status.state == BF_STATE_RUNNING;
 }
 
+/* What the last failure was, after all that was printed before it. */
+static void print_failure(int fd)
+{
+	struct status status;
+
+	if (status_read(fd, &status) && failure_is_known(&status))
+		failure_text(stdout, &status);
+	status_free(&status);
+}
+
 static int dump(int fd, bool follow)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
@@ -89,6 +99,7 @@ static int dump(int fd, bool follow)
 	} while (again && !interrupted);
 	if (print(rest, escape_end(&escape, rest)))
 		return fail_call("dump", errno, BF_ERR_OK, 0);
+	print_failure(fd);
 	return EXIT_OK;
 }
 
@@ -118,7 +129,7 @@ const struct command dump_command = {
 	.summary = "Print the output of the microkernel and the extensions",
 	.arguments = "[--follow]",
 	.help = "Works while the hypervisor runs, and after a stop or a failure, until the\n"
-		"module is unloaded.\n\n"
+		"module is unloaded. Ends with the last failure, as bfm status shows it.\n\n"
 		"  --follow  keep printing new text, until interrupted or until the hypervisor\n"
 		"            stops\n"
 		"  --help    show this text\n",

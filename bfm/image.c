@@ -278,7 +278,7 @@ enum bf_error image_check(const void *data, size_t size, enum image_kind kind, c
 	return error;
 }
 
-static void *read_file(const char *path, uint64_t *size)
+void *image_read(const char *path, uint64_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -319,7 +319,7 @@ int image_load(const char *what, const char *path, enum image_kind kind, struct 
 	char name[512], detail[160];
 	enum bf_error error;
 	uint64_t size = 0;
-	void *data = read_file(path, &size);
+	void *data = image_read(path, &size);
 
 	snprintf(name, sizeof(name), "%s: %s", what, path);
 	if (!data) {

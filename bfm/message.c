@@ -140,17 +140,11 @@ static void describe_difference(uint64_t detail, char *buf, size_t size)
 			 regs[BF_DIFFER_REG(place)]);
 }
 
-static void describe_callback(uint64_t callback, char *buf, size_t size)
+const char *callback_name(uint64_t callback)
 {
-	static const char *const names[] = { [BF_CALLBACK_START] = "_start",
-					     [BF_CALLBACK_BOOTSTRAP] = "bootstrap",
-					     [BF_CALLBACK_VMEXIT] = "vmexit",
-					     [BF_CALLBACK_FAIL] = "fail" };
+	static const char *const names[] = BF_CALLBACK_NAMES;
 
-	if (callback < sizeof(names) / sizeof(names[0]) && names[callback])
-		snprintf(buf, size, "%s", names[callback]);
-	else
-		*buf = '\0';
+	return callback < sizeof(names) / sizeof(names[0]) ? names[callback] : "unknown callback";
 }
 
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
@@ -181,7 +175,7 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 		describe_control(detail, buf, size);
 		break;
 	case BF_ERR_EXT_OVERDUE:
-		describe_callback(detail, buf, size);
+		snprintf(buf, size, "%s", callback_name(detail));
 		break;
 	case BF_ERR_EXT_FAULT:
 	case BF_ERR_EXT_FAIL_FAULT:

@@ -171,10 +171,12 @@ void report_text(FILE *file, const struct status *status)
 		print_cpu_error(file, &c->pp);
 	}
 	print_exits(file, status);
+	if (failure_is_known(status))
+		failure_text(file, status);
 }
 
 /* RFC 8259: quotes, backslashes and control characters are escaped. */
-static void json_string(FILE *file, const char *text)
+void json_string(FILE *file, const char *text)
 {
 	fputc('"', file);
 	for (; *text; text++) {
@@ -265,6 +267,11 @@ void report_json(FILE *file, const struct status *status)
 	} else {
 		fputs("null", file);
 	}
+	fputs(",\n  \"failure\": ", file);
+	if (failure_is_known(status))
+		failure_json(file, status);
+	else
+		fputs("null", file);
 	fputs(",\n  \"exits\": ", file);
 	json_exits(file, m->vendor, counts);
 	fputs(",\n  \"cpus\": [", file);

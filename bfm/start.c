@@ -167,8 +167,20 @@ void image_path(char *path, const char *name)
 struct images {
 	char paths[1 + BF_MAX_EXTS][MAX_PATH];
 	struct bf_file files[1 + BF_MAX_EXTS];
+	struct bf_image_id ids[1 + BF_MAX_EXTS];
 	uint32_t nr_exts;
 };
+
+static int load_image(struct images *images, unsigned int i, enum image_kind kind)
+{
+	struct bf_file *file = &images->files[i];
+	int code = image_load("start", images->paths[i], kind, file);
+
+	if (!code)
+		image_identify(&images->ids[i], images->paths[i],
+			       (const void *)(uintptr_t)file->data, file->size);
+	return code;
+}
 
 static int load_images(const struct start_options *options, struct images *images)
 {
@@ -179,13 +191,13 @@ static int load_images(const struct start_options *options, struct images *image
 		snprintf(images->paths[0], MAX_PATH, "%s", options->microkernel);
 	else
 		set_installed(images->paths[0], "microkernel");
-	code = image_load("start", images->paths[0], IMAGE_MICROKERNEL, &images->files[0]);
+	code = load_image(images, 0, IMAGE_MICROKERNEL);
 	for (unsigned int i = 1; i <= images->nr_exts && !code; i++) {
 		if (options->nr_exts)
 			image_path(images->paths[i], options->exts[i - 1]);
 		else
 			set_installed(images->paths[i], "default");
-		code = image_load("start", images->paths[i], IMAGE_EXTENSION, &images->files[i]);
+		code = load_image(images, i, IMAGE_EXTENSION);
 	}
 	return code;
 }
@@ -221,18 +233,23 @@ static int image_at_fault(const struct bf_ioctl_start *call, const struct images
 static int fail_start(int fd, const struct bf_ioctl_start *call, const struct images *images,
 		      int err)
 {
-	struct bf_ioctl_status status = { .size = sizeof(status) };
 	int image = image_at_fault(call, images);
 	char what[MAX_PATH + 64] = "start";
+	struct status status = { 0 };
+	bool failed;
 	size_t n;
 
 	if (image >= 0)
 		snprintf(what, sizeof(what), "start: %s", images->paths[image]);
 	n = strlen(what);
-	if (!BF_ERROR_IS_MACHINE(call->error) && !BF_ERROR_IS_IMAGE(call->error) &&
-	    device_call(fd, BF_IOC_STATUS, &status) == 0 && status.error == call->error)
-		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.error_cpu);
+	failed = !BF_ERROR_IS_MACHINE(call->error) && !BF_ERROR_IS_IMAGE(call->error) &&
+		 status_read(fd, &status) && status.machine.error == call->error;
+	if (failed)
+		snprintf(what + n, sizeof(what) - n, ": CPU %u", status.machine.error_cpu);
 	fail_call(what, err, call->error, call->detail);
+	if (failed && failure_is_known(&status))
+		failure_text(stderr, &status);
+	status_free(&status);
 	return is_image_error(call->error) ? EXIT_BAD_IMAGE : EXIT_FAILED;
 }
 
@@ -311,6 +328,7 @@ static int start(const struct start_options *options, const struct images *image
 	call.huge_size = options->huge_size;
 	call.watchdog_ns = options->watchdog_ns;
 	call.repeats = options->repeats;
+	call.image_ids = (uintptr_t)images->ids;
 	began = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);

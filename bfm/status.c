@@ -14,13 +14,16 @@ bool status_read(int fd, struct status *status)
 
 	*status = (struct status){ 0 };
 	status->cpus = calloc(BF_MAX_PPS, sizeof(*status->cpus));
-	if (!status->cpus) {
+	status->explanation = calloc(1, sizeof(*status->explanation));
+	if (!status->cpus || !status->explanation) {
 		errno = ENOMEM;
 		return false;
 	}
 	m->size = sizeof(*m);
 	m->cpus = (uintptr_t)status->cpus;
 	m->nr_cpus = BF_MAX_PPS;
+	m->report = (uintptr_t)&status->explanation->report;
+	m->image_ids = (uintptr_t)status->explanation->ids;
 	if (device_call(fd, BF_IOC_STATUS, m) < 0)
 		return false;
 	/* There may be more CPUs than there was room for. */
@@ -32,7 +35,8 @@ bool status_read(int fd, struct status *status)
 void status_free(struct status *status)
 {
 	free(status->cpus);
-	status->cpus = NULL;
+	free(status->explanation);
+	*status = (struct status){ 0 };
 }
 
 static int exit_code(uint32_t state)
@@ -83,6 +87,8 @@ const struct command status_command = {
 	.summary = "Show the state of the hypervisor and of every CPU",
 	.arguments = "[--json]",
 	.help = "Exit codes: 0 running, 5 not running, 1 failed.\n\n"
+		"The last failure is shown until the next start, with a backtrace: with functions\n"
+		"and lines if the image has debug information and is still there.\n\n"
 		"  --json  print one JSON object\n"
 		"  --help  show this text\n",
 	.run = run,

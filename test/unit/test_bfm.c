@@ -34,6 +34,10 @@ static int answer_status(struct bf_ioctl_status *call)
 	call->size = in.size;
 	if (in.cpus)
 		memcpy((void *)(uintptr_t)in.cpus, device.cpus, room * sizeof(*device.cpus));
+	if (in.report)
+		memcpy((void *)(uintptr_t)in.report, &device.report, sizeof(device.report));
+	if (in.image_ids)
+		memcpy((void *)(uintptr_t)in.image_ids, device.ids, sizeof(device.ids));
 	if (device.polls_to_run) {
 		device.polls_to_run--;
 		call->state = BF_STATE_RUNNING;
@@ -171,6 +175,7 @@ int main(void)
 	suite_add_tcase(suite, start_tests());
 	suite_add_tcase(suite, dump_tests());
 	suite_add_tcase(suite, status_tests());
+	suite_add_tcase(suite, failure_tests());
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, check_tests());
 	runner = srunner_create(suite);

@@ -15,9 +15,10 @@
 BSL_STRING := lib/bsl/string.c lib/bsl/x86/mem.c
 FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platform.c)
 
-UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,check.c dump.c escape.c exits.c \
-	image.c local.c machine.c message.c options.c report.c start.c status.c stop.c)
-UNIT_LIBS_bfm := -lelf
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,backtrace.c check.c dump.c \
+	escape.c exits.c failure.c identify.c image.c local.c machine.c message.c options.c \
+	report.c start.c status.c stop.c)
+UNIT_LIBS_bfm := -ldw -lelf
 
 UNIT_SRCS_bfm_image := bfm/image.c bfm/message.c lib/bsl/elf.c $(BSL_STRING)
 UNIT_LIBS_bfm_image := -lelf

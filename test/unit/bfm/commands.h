@@ -17,6 +17,8 @@ struct device {
 	uint64_t detail;
 	struct bf_ioctl_status status;
 	struct bf_cpu_status *cpus;
+	struct bf_report report;
+	struct bf_image_id ids[1 + BF_MAX_EXTS];
 	struct bf_ioctl_check check;
 	struct bf_register_value values[2];
 	struct bf_ioctl_start started; /* what start was given */
@@ -43,10 +45,14 @@ void assert_failure(const char *what, const char *sentence);
 
 void assert_has(const char *text, const char *part);
 
+/* It is one JSON value. */
+void assert_json(const char *text);
+
 TCase *options_tests(void);
 TCase *start_tests(void);
 TCase *dump_tests(void);
 TCase *status_tests(void);
+TCase *failure_tests(void);
 TCase *message_tests(void);
 TCase *check_tests(void);
 

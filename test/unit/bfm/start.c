@@ -100,6 +100,7 @@ START_TEST(starting)
 	ck_assert_uint_eq(device.started.huge_size, 0);
 	ck_assert_uint_eq(device.started.serial_port, 0x3E8);
 	ck_assert_uint_eq(device.started.microkernel.size, 120);
+	ck_assert_uint_ne(device.started.image_ids, 0);
 
 	/* An installed extension by its name; a microkernel in its place is refused. */
 	ck_assert_int_eq(run(&start_command, "start other other"), EXIT_OK);
@@ -121,6 +122,10 @@ START_TEST(starting)
 	snprintf(line, sizeof(line), "start: %s/other: CPU 3: the extension faulted (vector 14)",
 		 libdir);
 	assert_failure(line, "");
+	device.report.error = BF_ERR_EXT_FAULT;
+	ck_assert_int_eq(run(&start_command, "start default other"), EXIT_FAILED);
+	assert_has(err, "\nlast failure: CPU 0, in no callback\n");
+	device.report.error = BF_ERR_OK;
 	device.image = 0; /* with two extensions nobody knows which; with one it is clear */
 	ck_assert_int_eq(run(&start_command, "start default other"), EXIT_FAILED);
 	assert_failure("start: CPU 3: the extension faulted", "");
