@@ -9,7 +9,8 @@
 #   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
 #                               the Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
-#                               with test/ext/lib/*.c and the default extension
+#                               with test/ext/lib/*.c and the default extension, and with
+#                               test/ext/NAME_cxx.cc if there is one
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
@@ -108,7 +109,8 @@ endef
 $(foreach n,$(EXT_DIR_NAMES),\
 	$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c ext/$(n)/*.cc))))
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
-$(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),test/ext/$(n).c)))
+$(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
+	test/ext/$(n).c $(wildcard test/ext/$(n)_cxx.cc))))
 
 # What the test extensions share; its ext_start takes the place of the default extension's.
 TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a

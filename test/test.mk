@@ -35,6 +35,11 @@ $(KSELFTEST)/ext/%: $(O)/test/ext/%
 	@mkdir -p $(@D)
 	strip -o $@ $<
 
+# With its debug information.
+$(KSELFTEST)/ext/backtrace: $(O)/test/ext/backtrace
+	@mkdir -p $(@D)
+	cp $< $@
+
 # Extensions as other people would make them: their own flags and tools, nothing of ours.
 FOREIGN := test/ext/foreign
 FOREIGN_FLAGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -ffreestanding \
