@@ -14,6 +14,7 @@
 #
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
 # DEBUG=1 O=build/debug a microkernel that asserts its locks,
+# FAULTS=1 O=build/faults one that fails on request, too (make faults, which builds its module),
 # KDIR= the kernel for which the module is built: by default the running one if its headers are
 # here, else Debian's 6.1 if `make deps` has fetched it.
 

@@ -16,6 +16,11 @@ ifdef DEBUG
 MK_CFLAGS += -DMK_DEBUG
 endif
 MK_ASFLAGS := -I. -Ilib -Imicrokernel -g
+# With points that fail on request (lib/bsl/fault.h), and assertions: make faults.
+ifdef FAULTS
+MK_CFLAGS += -DMK_DEBUG -DBF_FAULTS
+MK_ASFLAGS += -DBF_FAULTS
+endif
 MK_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096
 
@@ -23,6 +28,9 @@ MK_O := $(O)/obj/mk
 MK_LINK := $(O)/microkernel.ld
 MK_SRCS := $(wildcard microkernel/*.c microkernel/*/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c paging.c string.c x86/mem.c)
+ifdef FAULTS
+MK_SRCS += test/faults/microkernel.c
+endif
 MK_ASMS := $(wildcard microkernel/*/*.S)
 MK_OBJS := $(MK_SRCS:%.c=$(MK_O)/%.o) $(MK_ASMS:%.S=$(MK_O)/%.asm.o)
 

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import tempfile
 from typing import Callable
@@ -400,6 +401,31 @@ def run_check_elf(log):
     return passed, failures
 
 
+FAULT_SIGN = re.compile(r"\b(?:bf_fault|fault_hypercall|(?:vmx|svm)_fault_entry|provoke_\w+)\b")
+
+
+def fault_signs(path, log):
+    """What of the test build (make faults) a binary has: symbols, and the hypercall's number."""
+    _, symbols = call(["nm", path], log)
+    with open(path, "rb") as binary:
+        number = struct.pack("<Q", 0x746C756146426B6D) in binary.read()
+    return sorted(set(FAULT_SIGN.findall(symbols))) + ["the hypercall"] * number
+
+
+def run_faultless(log):
+    """What is released has nothing of the test build, in which these signs are found."""
+    with open("lib/bsl/fault.h", encoding="utf-8") as header:
+        if "0x746C756146426B6D" not in header.read():
+            return 0, ["the hypercall has another number"]
+    failures = []
+    for path in ("build/microkernel", "build/6.1/bareflank.ko"):
+        failures += [f"{path} has {sign}" for sign in fault_signs(path, log)]
+    for path in ("build/faults/microkernel", "build/faults/6.1/bareflank.ko"):
+        if "the hypercall" not in fault_signs(path, log):
+            failures.append(f"{path} has no hypercall: is this the test build?")
+    return (0 if failures else 1), failures
+
+
 def run_check_sse(log):
     """check-sse tells registers that hold the guest's state from others, in what objdump prints."""
     used = ["movaps %xmm0,(%rax)", "vpxor %ymm10,%ymm1,%ymm2", "fld1", "fstp %st", "xsave (%rdi)",
@@ -511,4 +537,5 @@ def static_jobs():
         Job("docs", run_docs),
         Job("check-elf", run_check_elf),
         Job("check-sse", run_check_sse),
+        Job("faultless", run_faultless),
     ]

@@ -16,6 +16,8 @@
 #include <linux/stop_machine.h>
 #include <linux/wait.h>
 
+#include <bsl/fault.h>
+
 #include "../core/platform.h"
 #include "../core/x86/hw.h"
 #include "bareflank.h"
@@ -33,7 +35,7 @@ void *bf_os_alloc_pages(unsigned int order, uint64_t *spa)
 	/* Large blocks are optional: callers fall back to smaller ones. */
 	if (order > PAGE_ALLOC_COSTLY_ORDER)
 		flags |= __GFP_NORETRY;
-	page = alloc_pages(flags, order);
+	page = FAULT_POINT(alloc) ? NULL : alloc_pages(flags, order);
 	if (!page)
 		return NULL;
 	*spa = page_to_phys(page);
@@ -52,7 +54,7 @@ void *bf_os_va(uint64_t spa)
 
 void *bf_os_alloc(size_t size)
 {
-	return kvzalloc(size, GFP_KERNEL);
+	return FAULT_POINT(alloc) ? NULL : kvzalloc(size, GFP_KERNEL);
 }
 
 void bf_os_free(void *memory)
@@ -104,6 +106,10 @@ static enum bf_error await_answers(const struct cpumask *cpus, u64 patience_ns, 
 {
 	unsigned int cpu;
 
+	if (FAULT_POINT(call)) {
+		*stuck = cpumask_first(cpus);
+		return BF_ERR_CPU_STUCK;
+	}
 	cpumask_copy(&unanswered, cpus);
 	/* Busy: it is to answer an earlier question. */
 	for_each_cpu(cpu, cpus)

@@ -7,6 +7,8 @@
 #include <linux/percpu.h>
 #include <linux/smp.h>
 
+#include <bsl/fault.h>
+
 #include "../core/platform.h"
 #include "../core/watchdog.h"
 #include "bareflank.h"
@@ -22,7 +24,8 @@ static struct bf_loader *watched; /* NULL: no timer ticks */
 void bf_os_send_nmi(uint32_t cpu)
 {
 	per_cpu(nmi_sent, cpu) = true;
-	apic->send_IPI((int)cpu, NMI_VECTOR);
+	if (!FAULT_POINT(nmi))
+		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
 /* Root mode passes every NMI on to Linux, including those that were for the microkernel. */

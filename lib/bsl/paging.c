@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Page tables: see paging.h. */
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 #include <bsl/paging.h>
 
 #define SMALL_PAGE 0x1000ULL
@@ -16,7 +17,8 @@ uint64_t *bsl_pt_entry(const struct bsl_tables *t, uint64_t root, uint64_t va, u
 		uint64_t *entry = t->at(t->ctx, table) + bsl_pt_index(va, l);
 
 		if (!*entry) {
-			uint64_t fresh = alloc ? t->alloc(t->ctx) : BSL_NO_TABLE;
+			uint64_t fresh = alloc && !FAULT_POINT(table) ? t->alloc(t->ctx) :
+									BSL_NO_TABLE;
 
 			if (fresh == BSL_NO_TABLE)
 				return NULL;

@@ -2,6 +2,7 @@
 #include "arch/apic.h"
 
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 #include <bsl/paging.h>
 
 #include "arch/intrinsics.h"
@@ -43,6 +44,8 @@ bool apic_send_nmi(uint32_t id)
 
 	if (!(base & APIC_BASE_EN))
 		return false;
+	if (FAULT_POINT(nmi))
+		return true;
 	if (base & APIC_BASE_EXTD) {
 		/*
 		 * Not serialising, unlike other WRMSRs: what the NMI is about must be seen before

@@ -3,6 +3,7 @@
 #include "mem/mem.h"
 
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 #include <bsl/string.h>
 
 #include "debug.h"
@@ -76,6 +77,8 @@ uint64_t pool_alloc(void)
 {
 	uint64_t spa;
 
+	if (FAULT_POINT(pool))
+		return MK_NO_PAGE;
 	mk_lock(&pool.lock);
 	spa = pool.free;
 	if (spa != MK_NO_PAGE)
@@ -134,7 +137,7 @@ uint64_t huge_alloc(uint64_t size)
 	uint64_t spa = MK_NO_PAGE;
 	unsigned int slot;
 
-	if (!size || !bsl_align_up(size, BF_PAGE_SIZE, &size))
+	if (!size || !bsl_align_up(size, BF_PAGE_SIZE, &size) || FAULT_POINT(pool))
 		return MK_NO_PAGE;
 	mk_lock(&huge.lock);
 	if (huge.count < HUGE_SLOTS)

@@ -37,6 +37,16 @@ __cold noinline __noreturn void exit_find_ext(struct pp *pp, const struct vs *vs
 __noreturn void exit_stop(struct vs *vs);
 
 /*
+ * The hypercall that provokes a fault, in the test build (make faults); no other one has it.
+ * Returns whether this is it, and the guest is to go on.
+ */
+#ifdef BF_FAULTS
+bool fault_hypercall(struct vs *vs);
+#else
+#define fault_hypercall(vs) false
+#endif
+
+/*
  * A hypercall that nobody is there for any more: a module of Linux that knows nothing of the
  * extension's failure is told so. false: it comes from user mode, which has #UD.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the CPUs offer, and SVM on and off (APM vol. 2 §15.4). */
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
@@ -11,8 +12,12 @@
 
 struct svm svm;
 
+/* What turns SVM on has no result, but may raise #GP or #UD. */
+#define FAULT_OF_SVM() (FAULT_POINT(vmcs) ? __builtin_trap() : (void)0)
+
 static void vmsave(uint64_t spa)
 {
+	FAULT_OF_SVM();
 	__asm__ volatile("vmsave %%rax" : : "a"(spa) : "memory");
 }
 
@@ -159,10 +164,12 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 	    !take_page(&pp->svm.host_vmcb) || !take_page(&pp->svm.entry_page))
 		return BF_ERR_MK_POOL;
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->svm.saved_hsave);
+	FAULT_OF_SVM();
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	take_msrs(&pp->switch_page->cpu);
 	/* From here on a fault is undone. */
 	pp->virt_on = true;
+	FAULT_OF_SVM();
 	wrmsr(MSR_VM_HSAVE_PA, pp->svm.hsave);
 	svm_forget_code(pp);
 	vmsave(pp->svm.host_vmcb);

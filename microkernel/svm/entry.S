@@ -16,6 +16,11 @@
 	.globl svm_enter
 	.type svm_enter, @function
 svm_enter:
+#ifdef BF_FAULTS
+	mov	%rdi, %r12
+	call	svm_fault_entry
+	mov	%r12, %rdi
+#endif
 	/*
 	 * For a guest with V_INTR_MASKING this is the flag that holds physical interrupts back. GIF
 	 * is clear on both sides of VMRUN, so none arrives here; nor does the shadow of STI reach

@@ -69,6 +69,8 @@ static bool handle_vmmcall(struct vs *vs)
 			exit_stop(vs);
 		return true;
 	}
+	if (fault_hypercall(vs))
+		return true;
 	switch (outer_hypercall(vs, vmcb->cpl, claimed)) {
 	case OUTER_DONE:
 		(void)svm_vs_advance_ip(vs);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the CPUs offer (SDM vol. 3, appendix A), and VMX on and off (§26.7, §26.8). */
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 
 #include "arch/intrinsics.h"
 #include "debug.h"
@@ -58,6 +59,8 @@ static bool vmxon(uint64_t spa)
 {
 	bool failed;
 
+	if (FAULT_POINT(vmcs))
+		return false;
 	__asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
 	return !failed;
 }
@@ -67,7 +70,7 @@ static bool vmxoff(void)
 	bool failed;
 
 	__asm__ volatile("vmxoff" : "=@ccbe"(failed) : : "memory");
-	return !failed;
+	return !failed && !FAULT_POINT(off);
 }
 
 static enum bf_error usable(void)

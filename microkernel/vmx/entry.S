@@ -22,6 +22,11 @@
 	.globl vmx_enter
 	.type vmx_enter, @function
 vmx_enter:
+#ifdef BF_FAULTS
+	mov	%edi, %r12d
+	call	vmx_fault_entry
+	mov	%r12d, %edi
+#endif
 	test	%dil, %dil
 	jnz	vmx_resume
 	load_guest_gprs
@@ -33,6 +38,9 @@ vmx_enter:
 	.globl vmx_resume
 	.type vmx_resume, @function
 vmx_resume:
+#ifdef BF_FAULTS
+	call	vmx_fault_entry
+#endif
 	load_guest_gprs
 	vmresume
 1:	pushfq			/* still here: CF or ZF tells why (SDM vol. 3 §33.2) */

@@ -182,6 +182,8 @@ static bool handle_vmcall(struct vs *vs)
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
+	if (fault_hypercall(vs))
+		return true;
 	switch (outer_hypercall(vs, cpl, false)) {
 	case OUTER_DONE:
 		(void)vmx_vs_advance_ip(vs);

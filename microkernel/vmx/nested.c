@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory types for EPT (SDM vol. 3 §31.3), and the TLB (§31.4). */
 #include <bsl/bits.h>
+#include <bsl/fault.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
@@ -70,7 +71,7 @@ static void invept(uint64_t type, uint64_t eptp)
 	bool failed;
 
 	__asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
-	if (failed) {
+	if (failed || FAULT_POINT(vmcs)) {
 		mk_print("INVEPT of type %llu failed\n", (unsigned long long)type);
 		pp_fail(BF_ERR_MK_VMCS, type, 0, eptp);
 	}
@@ -82,7 +83,7 @@ static void invvpid(uint64_t type, uint64_t vpid, uint64_t gla)
 	bool failed;
 
 	__asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(type) : "memory");
-	if (failed) {
+	if (failed || FAULT_POINT(vmcs)) {
 		mk_print("INVVPID of type %llu failed\n", (unsigned long long)type);
 		pp_fail(BF_ERR_MK_VMCS, type, 0, gla);
 	}

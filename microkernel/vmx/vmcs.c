@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which VMCS is the current one. */
+#include <bsl/fault.h>
+
 #include "debug.h"
 #include "obj/objects.h"
 #include "pp.h"
@@ -17,6 +19,8 @@ static bool vmclear(uint64_t spa)
 {
 	bool failed;
 
+	if (FAULT_POINT(vmcs))
+		return false;
 	__asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
 	return !failed;
 }
@@ -25,6 +29,8 @@ static bool vmptrld(uint64_t spa)
 {
 	bool failed;
 
+	if (FAULT_POINT(vmcs))
+		return false;
 	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(spa) : "memory");
 	return !failed;
 }

@@ -6,6 +6,7 @@
 #include <abi/hw/vmx.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
+#include <bsl/fault.h>
 
 struct vs;
 
@@ -25,6 +26,8 @@ static inline bool vmcs_try_read(uint64_t field, uint64_t *value)
 {
 	bool failed;
 
+	if (FAULT_POINT(read))
+		return false;
 	__asm__ volatile("vmread %2, %1" : "=@ccbe"(failed), "=r"(*value) : "r"(field));
 	return !failed;
 }
@@ -33,6 +36,8 @@ static inline bool vmcs_try_write(uint64_t field, uint64_t value)
 {
 	bool failed;
 
+	if (FAULT_POINT(write))
+		return false;
 	__asm__ volatile("vmwrite %2, %1" : "=@ccbe"(failed) : "r"(field), "r"(value) : "memory");
 	return !failed;
 }

@@ -5,6 +5,7 @@
 #include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <abi/mk1.h>
+#include <bsl/fault.h>
 #include <bsl/string.h>
 
 #include "../arch.h"
@@ -184,6 +185,8 @@ void bf_cpu_init_switch_page(struct bf_switch_page *page)
 
 uint64_t bf_cpu_enter(struct bf_switch_page *page, uint64_t root, uint64_t entry)
 {
+	if (FAULT_POINT(launch))
+		return BF_ERR_MK_FAULT;
 	bf_cpu_capture(page);
 	bf_cpu_quiesce(&page->cpu);
 	return bf_switch_enter(page, root, entry);
