@@ -24,6 +24,14 @@ COPIES = (
 )
 
 
+# The test build, for the tests that load it.
+FAULT_TESTS = {"mkfault"}
+FAULT_COPIES = (
+    ("build/faults/{kernel}/bareflank.ko", "/kselftest/faults/bareflank.ko"),
+    ("build/faults/{kernel}-microkernel", "/kselftest/faults/microkernel"),
+)
+
+
 @dataclasses.dataclass
 class Row:
     """One boot: a machine, its CPUs, its kernel, the tests, and the time that they may take."""
@@ -72,7 +80,7 @@ ROWS = [
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle", "runaway", "commands",
          "concurrency", "backtrace"], 600),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
-    Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall"], 600),
+    Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "mkfault"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "nmi", "misbehave"], 600),
     Row("bochs-svm", 1, "6.1", ABI, 600, "abi"),
@@ -135,7 +143,8 @@ def command_of(row):
                "-t", str(row.timeout), "--times", *row.options]
     if "FUZZ_SEED" in os.environ:
         command += ["--append", f"FUZZ_SEED={os.environ['FUZZ_SEED']}"]
-    for source, guest in COPIES:
+    copies = COPIES + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else COPIES
+    for source, guest in copies:
         command += ["-a", f"{source.format(kernel=row.kernel)}:{guest}"]
     if row.end:
         return [*command, "--end", row.end, f"test/kselftest/{row.tests[0]}.sh"]
