@@ -14,6 +14,8 @@ COPIES = (
     ("build/kselftest/bin", "/kselftest/bin"),
     ("build/kselftest/ext", "/kselftest/ext"),
     ("build/kselftest/images", "/kselftest/images"),
+    ("build/kselftest/microkernel", "/kselftest/stripped/microkernel"),
+    ("build/kselftest/default", "/kselftest/stripped/default"),
     ("build/kselftest/signed", "/kselftest/signed"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
@@ -85,8 +87,8 @@ ROWS = [
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "nmi", "misbehave"], 600),
     Row("bochs-svm", 1, "6.1", ABI, 600, "abi"),
     Row("qemu-svm", 4, "6.1",
-        [*ESSENTIAL, "errors", "fuzz", "lifecycle", "nmi", "shootdown", "commands", "neighbours",
-         "concurrency", "soak", "backtrace"], 600),
+        [*ESSENTIAL, "errors", "fuzz", "hostile", "lifecycle", "nmi", "shootdown", "commands",
+         "neighbours", "concurrency", "soak", "backtrace"], 600),
     Row("qemu-svm", 4, "6.1", ABI, 600, "abi"),
     Row("qemu-svm", 4, "6.12", [*ESSENTIAL, "lifecycle", "busy", "kvm-idle"], 300),
     Row("qemu-svm", 4, "sid",
@@ -127,6 +129,8 @@ SLOW_ROWS = [
     on_bochs("bochs-svm", "zambezi", "6.1", environment=NO_FMA4),
     on_qemu("max,+svm,+npt", "6.1", "max"),
     Row("nested-vmx", 1, "6.1", MODEL, 600),
+    Row("qemu-svm", 4, "6.1", ["mutants"], 3600, "mutants", ["--append", "MUTANTS=10000"]),
+    Row("bochs-vmx", 2, "6.1", ["fuzz", "hostile", "mutants"], 900, "hostile"),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.
@@ -141,8 +145,9 @@ SOAK_ROWS = [
 def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,
                "-t", str(row.timeout), "--times", *row.options]
-    if "FUZZ_SEED" in os.environ:
-        command += ["--append", f"FUZZ_SEED={os.environ['FUZZ_SEED']}"]
+    for name in ("FUZZ_SEED", "MUTANTS"):
+        if name in os.environ:
+            command += ["--append", f"{name}={os.environ[name]}"]
     copies = COPIES + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else COPIES
     for source, guest in copies:
         command += ["-a", f"{source.format(kernel=row.kernel)}:{guest}"]

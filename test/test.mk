@@ -27,9 +27,12 @@ FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-fpu $(KSELFTEST)/ext/foreign-loop
 TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
 
-$(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h)
+# The module's parser of images, to predict what it says.
+$(KSELFTEST)/bin/mutants: lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c
+
+$(KSELFTEST)/bin/%: test/kselftest/src/%.c $(wildcard abi/*.h test/ext/*.h test/kselftest/src/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
+	$(CC) $(KSELFTEST_CFLAGS) -pthread -o $@ $(filter %.c,$^)
 
 $(KSELFTEST)/ext/%: $(O)/test/ext/%
 	@mkdir -p $(@D)

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Malformed requests leave the driver working.
+# Malformed requests, from threads that disturb each other and from users without rights, leave the
+# driver working. A FUZZ_SEED on the kernel's command line chooses the seed.
 . ./tap.sh
 
+seed=${FUZZ_SEED:-1}
 calls=20000
 is_slow && calls=2000
 
-plan 6
-t "$calls bad requests while stopped" "$bin/fuzz" 1 $calls
+plan 9
+t "$calls bad requests while stopped" "$bin/fuzz" "$seed" $calls
 t "start" start
-t "$calls bad requests, some of which stop it" "$bin/fuzz" 2 $calls
+t "$calls bad requests, some of which stop it" "$bin/fuzz" $((seed + 1)) $calls
+for user in nobody powerless namespace; do
+	t "$((calls / 10)) by a process that has the device and became $user" \
+		"$bin/fuzz" $((seed + 2)) $((calls / 10)) $user
+done
 bfm stop >/dev/null 2>&1
 t "start again" start
 t "stop" stop

@@ -1,40 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuzz SEED CALLS: malformed requests for /dev/bareflank. Any answer will do, but a start must not
- * succeed (no valid image is ever given), nothing outside the buffer may be written, and the kernel
- * must survive. Ends with 0, and 1 if one of that is not so.
+ * fuzz SEED CALLS [nobody|powerless|namespace]: malformed requests for /dev/bareflank, by several
+ * threads, each with a device of its own, while another one changes the requests and takes their
+ * memory away. Any answer will do, but a start must not succeed (no valid image is ever given),
+ * nothing outside the buffer may be written, and the kernel must survive. Ends with 0, and 1 if one
+ * of that is not so.
+ *
+ * With a third argument the process gives up its rights once it has the device: the user, its
+ * capabilities, or those outside a user namespace of its own. Then every request must be refused.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <linux/capability.h>
 
-#include <abi/ioctl.h>
+#include "hostile.h"
 
-#define PAGE 4096
-
-static uint64_t seed;
-
-/* splitmix64 */
-static uint64_t next(void)
-{
-	uint64_t z = seed += 0x9E3779B97F4A7C15;
-
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-	z = (z ^ z >> 27) * 0x94D049BB133111EB;
-	return z ^ z >> 31;
-}
+#define THREADS 4
+#define NOBODY 65534
+#define X32_IOCTL 54 /* of 32-bit programs */
 
 static uint64_t pick(const uint64_t *values, size_t count)
 {
 	return values[next() % count];
 }
 
-static uint8_t *memory; /* two pages, and nothing after them */
+/*
+ * Two pages, and nothing after them. What this program writes to stays; the second mapping of the
+ * same pages is what the module gets, and is disturbed.
+ */
+static __thread uint8_t *memory, *target;
+static uint8_t *targets[THREADS], *memories[THREADS];
+static int files[THREADS];
+static volatile bool done;
+static bool powerless, has_compat;
 
 static uint64_t pointer(void)
 {
@@ -47,10 +54,10 @@ static uint64_t pointer(void)
 			      0xFFFFFFFFFFFFF000,
 			      0x7FFFFFFFF000,
 			      0x800000000000,
-			      (uintptr_t)memory,
-			      (uintptr_t)memory + PAGE,
-			      (uintptr_t)memory + 2 * PAGE - 8,
-			      (uintptr_t)memory + 2 * PAGE,
+			      (uintptr_t)target,
+			      (uintptr_t)target + PAGE,
+			      (uintptr_t)target + 2 * PAGE - 8,
+			      (uintptr_t)target + 2 * PAGE,
 			      next() };
 
 	return pick(values, sizeof(values) / sizeof(values[0]));
@@ -122,19 +129,77 @@ static const struct {
 	{ BF_IOC_CHECK, sizeof(struct bf_ioctl_check) },
 };
 
+/* As a program of 32 bits makes it. */
+static long compat_ioctl(int fd, unsigned long command, const void *argument)
+{
+	long result;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(X32_IOCTL), "b"(fd), "c"(command), "d"(argument)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)result;
+}
+
+static sigjmp_buf no_compat;
+
+static void on_fault(int signal)
+{
+	(void)signal;
+	siglongjmp(no_compat, 1);
+}
+
+/* Whether this kernel runs programs of 32 bits at all. */
+static bool find_compat(int fd)
+{
+	bool found = false;
+
+	signal(SIGSEGV, on_fault);
+	if (!sigsetjmp(no_compat, 1))
+		found = compat_ioctl(fd, BF_IOC_STOP, NULL) == -ENOTTY;
+	signal(SIGSEGV, SIG_DFL);
+	return found;
+}
+
+/* Everything that a file has and the device has not. */
+static int other_calls(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN | POLLOUT };
+	struct iovec iovec = { target, PAGE };
+	void *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	poll(&pollfd, 1, 0);
+	lseek(fd, (off_t)next(), (int)(next() % 5));
+	if (map != MAP_FAILED || read(fd, target, PAGE) >= 0 || write(fd, target, PAGE) >= 0 ||
+	    readv(fd, &iovec, 1) >= 0 || pwrite(fd, target, PAGE, (off_t)next()) >= 0) {
+		fprintf(stderr, "the device can be mapped, read or written\n");
+		return 1;
+	}
+	return 0;
+}
+
 static int call_once(int fd)
 {
 	size_t i = next() % (sizeof(known) / sizeof(known[0]));
 	unsigned long command = known[i].command;
-	uint8_t *argument = memory + PAGE - (next() % 2 ? known[i].size : 0);
+	size_t at = PAGE - (next() % 2 ? known[i].size : 0);
+	uint8_t *argument;
 	int result;
 
+	if (next() % 64 == 0)
+		return other_calls(fd);
 	/* Against the end of what is mapped: an access beyond it fails. */
 	if (next() % 4 == 0)
-		argument = memory + 2 * PAGE - known[i].size;
-	fill(argument, known[i].size);
+		at = 2 * PAGE - known[i].size;
+	at -= next() % 8 ? 0 : next() % 8;
+	fill(memory + at, known[i].size);
+	argument = target + at;
 	if (next() % 16 == 0)
 		argument = (uint8_t *)(uintptr_t)pointer();
+	if (has_compat && next() % 16 == 0 && compat_ioctl(fd, command, argument) != -ENOTTY) {
+		fprintf(stderr, "a program of 32 bits gets an answer\n");
+		return 1;
+	}
 	if (next() % 16 == 0)
 		command = next();
 	result = ioctl(fd, command, argument);
@@ -142,29 +207,136 @@ static int call_once(int fd)
 		fprintf(stderr, "a start from garbage succeeded\n");
 		return 1;
 	}
+	if (powerless && command == known[i].command && (!result || errno != EPERM)) {
+		fprintf(stderr, "request %zu by somebody without rights: %s\n", i,
+			result ? strerror(errno) : "done");
+		return 1;
+	}
 	return 0;
+}
+
+/* Takes the memory of requests away, gives it back, and changes them, all while they are read. */
+static void *disturb(void *unused)
+{
+	(void)unused;
+	while (!done) {
+		size_t i = next() % THREADS, at = next() % 2 * PAGE;
+
+		switch (next() % 6) {
+		case 0:
+			mprotect(targets[i] + at, PAGE, PROT_NONE);
+			break;
+		case 1:
+			mprotect(targets[i] + at, PAGE, PROT_READ);
+			break;
+		case 2: /* another page in its place, which is then freed */
+			mmap(targets[i] + at, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			break;
+		case 3:
+			memories[i][next() % (2 * PAGE)] = (uint8_t)next();
+			break;
+		default:
+			mmap(targets[i] + at, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			     files[i], (off_t)at);
+		}
+		for (uint64_t spin = next() % 2000; spin; spin--)
+			__asm__ volatile("pause");
+	}
+	return NULL;
+}
+
+struct job {
+	size_t number;
+	uint64_t seed;
+	unsigned long calls;
+	int fd; /* of somebody who could not open the device any more; else -1 */
+};
+
+static void *work(void *argument)
+{
+	const struct job *job = argument;
+	int fd = job->fd >= 0 ? job->fd : open_device();
+	uintptr_t failed = 0;
+
+	seed = job->seed + job->number;
+	memory = memories[job->number];
+	target = targets[job->number];
+	for (unsigned long i = 0; !failed && i < job->calls; i++) {
+		failed = (uintptr_t)call_once(fd);
+		if (failed)
+			fprintf(stderr, "in call %lu of thread %zu\n", i, job->number);
+	}
+	if (fd != job->fd)
+		close(fd);
+	return (void *)failed;
+}
+
+/* Two pages and an inaccessible one, below 4 GiB, where programs of 32 bits have theirs. */
+static uint8_t *map_pages(int file)
+{
+	uint8_t *pages =
+		mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	if (pages == MAP_FAILED || mmap(pages, 2 * PAGE, PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED) {
+		perror("mmap");
+		exit(1);
+	}
+	return pages;
+}
+
+static bool give_up(const char *what)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	if (!strcmp(what, "nobody"))
+		return !setgid(NOBODY) && !setuid(NOBODY);
+	if (!strcmp(what, "powerless"))
+		return !syscall(SYS_capset, &header, none);
+	return !strcmp(what, "namespace") && !unshare(CLONE_NEWUSER);
 }
 
 int main(int argc, char **argv)
 {
 	unsigned long calls = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
-	int fd = open("/dev/" BF_DEVICE, O_RDWR);
+	struct job jobs[THREADS];
+	pthread_t threads[THREADS], disturber;
+	int bad = 0, fd;
 
-	if (argc != 3 || fd < 0) {
-		perror("fuzz");
-		return 1;
-	}
-	seed = strtoull(argv[1], NULL, 0);
-	memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED || munmap(memory + 2 * PAGE, PAGE)) {
-		perror("mmap");
-		return 1;
-	}
-	for (unsigned long i = 0; i < calls; i++) {
-		if (call_once(fd)) {
-			fprintf(stderr, "in call %lu of seed %s\n", i, argv[1]);
+	if (argc < 3 || argc > 4)
+		return 2;
+	fd = open_device();
+	for (size_t i = 0; i < THREADS; i++) {
+		jobs[i] = (struct job){ i, strtoull(argv[1], NULL, 0) * THREADS, calls / THREADS,
+					argc == 4 ? fd : -1 };
+		files[i] = memfd_create("request", 0);
+		if (files[i] < 0 || ftruncate(files[i], 2 * PAGE)) {
+			perror("memfd");
 			return 1;
 		}
+		memories[i] = map_pages(files[i]);
+		targets[i] = map_pages(files[i]);
 	}
-	return 0;
+	has_compat = find_compat(fd);
+	powerless = argc == 4;
+	if (powerless && !give_up(argv[3])) {
+		perror(argv[3]);
+		return 1;
+	}
+	pthread_create(&disturber, NULL, disturb, NULL);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, work, &jobs[i]);
+	for (size_t i = 0; i < THREADS; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		bad |= failed != NULL;
+	}
+	done = true;
+	pthread_join(disturber, NULL);
+	printf("seed %s: %lu requests%s\n", argv[1], calls / THREADS * THREADS,
+	       has_compat ? "" : ", none of them of 32 bits");
+	return bad;
 }
