@@ -5,6 +5,7 @@
 # make check           unit tests and the matrix of emulated machines
 # make check-slow      more machines
 # make soak            1,000 starts and stops of all that can go wrong, under load
+# make check-debug-kernel  the module under a kernel with KASAN, UBSAN, lockdep and kmemleak
 # make demo            the main job, shown on a machine with 4 CPUs
 # make shell           the same machine, to try bfm by hand
 # make fuzz            fuzz targets, FUZZ_SECONDS=600 each

@@ -141,6 +141,15 @@ SOAK_ROWS = [
         ["--append", "SOAK_CYCLES=150"]),
 ]
 
+# On the kernel "debug" (test/vm/debug-kernel), which has to find nothing: test/kselftest/debug.sh.
+DEBUG_ROWS = [
+    Row("qemu-svm", 4, "debug",
+        ["smoke", "state", "commands", "fuzz", "hostile", "mutants", "lifecycle", "misbehave",
+         "errors", "leak", "cycles", "debug"], 3600, options=["--mem", "1024"]),
+    Row("qemu-svm", 2, "debug", ["smoke", "lifecycle", "runaway", "debug"], 1800,
+        options=["--mem", "1024"]),
+]
+
 
 def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,

@@ -104,8 +104,8 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
 	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $@
 
-.PHONY: kselftest test-modules faults test-products check check-slow check-unit coverage format \
-	soak demo shell bench guest-products
+.PHONY: kselftest test-modules faults test-products check check-slow check-debug-kernel \
+	check-unit coverage format soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/signed
 
@@ -137,6 +137,13 @@ check: test-products
 # Rows of the matrix that take long and rarely tell more.
 check-slow: test-products
 	test/run slow
+# A kernel with KASAN, UBSAN, lockdep and kmemleak, built here, has to find nothing.
+check-debug-kernel: test-products
+	test/vm/debug-kernel
+	test/vm/kbuild debug
+	KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild debug
+	KBUILD_DIR=test/kselftest/caller test/vm/kbuild debug
+	test/run debug
 check-unit: deps-build
 	test/run unit
 
