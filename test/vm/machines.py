@@ -96,9 +96,16 @@ class Qemu:
             *("-kernel", kernel, "-initrd", initrd),
             *("-append", f"{arguments} {options.kernel_args}"),
             *("-d", "cpu_reset" + (",int" if options.trace else ""), "-D", self.log),
-            *("-action", "reboot=shutdown,shutdown=pause"),
+            *("-action", f"reboot={'reset' if options.boots > 1 else 'shutdown'},shutdown=pause"),
+            *self.disk(),
             *options.machine_args,
         ]
+
+    def disk(self):
+        if not self.options.disk:
+            return []
+        image = make_disk(os.path.dirname(self.log), self.options.disk)
+        return ["-drive", f"if=ide,format=raw,file={image},cache=unsafe"]
 
     def firmware(self):
         """UEFI in place of a BIOS, with a certificate in its signature database."""
@@ -198,6 +205,14 @@ class Qemu:
             yield from (json.loads(line) for line in lines if line.strip())
 
 
+def make_disk(directory, megabytes):
+    """An empty disk."""
+    path = os.path.join(directory, "disk")
+    with open(path, "wb") as image:
+        image.truncate(megabytes << 20)
+    return path
+
+
 def make_outer(path, command, modules, kernel, initrd):
     """The archive of an outer Linux, which runs a machine with QEMU. The initrd is moved there."""
     initramfs.build_outer(
@@ -289,6 +304,15 @@ class Bochs:
         """The serial ports; the first is Linux's console, and what goes to the FIFO is watched."""
         return f"com1: enabled=1, mode=file, dev={fifo}"
 
+    def disk(self):
+        megabytes = self.options.disk
+        if not megabytes:
+            return ""
+        image = make_disk(self.directory, megabytes)
+        # 16 heads and 32 sectors are a quarter of a megabyte.
+        geometry = f"cylinders={4 * megabytes}, heads=16, spt=32"
+        return f"ata0-slave: type=disk, path={image}, mode=flat, {geometry}"
+
     def boot(self, kernel, initrd, arguments, cpus, memory):
         program, environment = self.program()
         options = self.options
@@ -311,6 +335,7 @@ cpu: model={model}, count={cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_f
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={self.directory}/boot.iso, status=inserted
+{self.disk()}
 boot: cdrom
 {self.ports(fifo)}
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
