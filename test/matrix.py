@@ -131,6 +131,8 @@ SLOW_ROWS = [
     Row("nested-vmx", 1, "6.1", MODEL, 600),
     Row("qemu-svm", 4, "6.1", ["mutants"], 3600, "mutants", ["--append", "MUTANTS=10000"]),
     Row("bochs-vmx", 2, "6.1", ["fuzz", "hostile", "mutants"], 900, "hostile"),
+    Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
+        ["--boots", "7", "--allow-oops", "--disk", "8"]),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.
