@@ -76,6 +76,14 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
     return Row("qemu-svm", cpus, kernel, [*MODEL, *tests], 600, label, ["--cpu", model])
 
 
+def crash(machine, cpus, kernel, reserve):
+    """Three boots of one machine: by the firmware, by kexec, and of a crash kernel."""
+    options = ["--boots", "3", "--allow-oops", "--mem", "1024",
+               "--append", f"crashkernel={reserve}M",
+               "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile"]
+    return Row(machine, cpus, kernel, ["crash"], 300, "crash", options)
+
+
 ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
     Row("bochs-vmx", 2, "6.1",
@@ -115,6 +123,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
+    crash("qemu-svm", 4, "6.1", 256),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Linux starts another Linux with the hypervisor running: by kexec, which finds bare CPUs, and after
+# a panic, which leaves the crash kernel a machine under the hypervisor. So the script runs in three
+# kernels; BOOT on the command line says in which.
+. ./tap.sh
+
+# The archive for the next kernel, but for what $1 matches (a path of find)
+pack()
+{
+	(cd / && find . -xdev ! -path '*/stress-ng' ! -path "${1:-}" | cpio -o -H newc) \
+		2>/dev/null >/tmp/initrd
+}
+
+# load_kernel load|crash ARGUMENT...: with these kernel arguments instead of BOOT and of what the
+# script $drop removes
+load_kernel()
+{
+	how=$1
+	shift
+	"$bin/kexec" "$how" /boot/vmlinuz /tmp/initrd \
+		"$(sed "s/ BOOT=[^ ]*//; $drop" /proc/cmdline) $*"
+}
+
+expect_crash()
+{
+	echo c >/proc/sysrq-trigger
+	n=0
+	while [ $n -lt 60 ]; do
+		sleep 1
+		n=$((n + 1))
+	done
+}
+
+case ${BOOT:-first} in
+first)
+	drop=
+	start && all_guests && pack && load_kernel load BOOT=second && "$bin/kexec" boot
+	echo "kexec did not happen"
+	exit 1
+	;;
+second)
+	drop="s/ crashkernel=[^ ]*//"
+	snapshot /tmp/state.before
+	start && all_guests && same_state /tmp/state.before && pack './boot/*' &&
+		load_kernel crash "BOOT=crash CRASHED=$(cpus) nr_cpus=1 reset_devices" &&
+		expect_crash
+	echo "no crash kernel came up"
+	exit 1
+	;;
+esac
+
+dump()
+{
+	makedumpfile -d "$1" /proc/vmcore "/tmp/dump$1" && ls -l "/tmp/dump$1"
+}
+
+log_of_the_crash()
+{
+	makedumpfile --dump-dmesg /proc/vmcore /tmp/log && tail -n 40 /tmp/log
+	grep 'Kernel panic.*sysrq triggered crash' /tmp/log
+}
+
+plan 6
+t "the memory of the kernel that crashed, and all CPUs' registers" \
+	"$bin/vmcore" /proc/vmcore "$CRASHED"
+t "makedumpfile takes what the kernel used" dump 31
+t "makedumpfile finds the log" log_of_the_crash
+t "the hypervisor had been running" grep 'bareflank: started' /tmp/log
+t "a start under the hypervisor is refused" gives 1 \
+	"$("$bin/rawctl" sentence NO_VIRT)" bfm start
+t "no complaint of the kernel" dmesg_clean
