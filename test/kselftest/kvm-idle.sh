@@ -29,7 +29,7 @@ load_refused()
 		no_vm && rmmod $module
 	else
 		cat /tmp/said
-		grep -qE 'Device or resource busy|Input/output error' /tmp/said
+		grep -qE 'Device or resource busy|Input/output error|not supported' /tmp/said
 	fi
 }
 

@@ -10,10 +10,11 @@ named()
 		! bfm check | grep -qF "$2"
 }
 
-# The copy is told why, in the kernel log; nothing of the first one is lost.
+# The copy is told why, in the kernel log; nothing of the first one is lost. busybox ends with the
+# errno.
 twin_refused()
 {
-	gives 1 "Device or resource busy" insmod /lib/modules/twinflank.ko || return 1
+	gives 16 "Device or resource busy" insmod /lib/modules/twinflank.ko || return 1
 	dmesg | tail -n 3 | grep -F "another copy of this module is loaded" && [ -c /dev/bareflank ]
 }
 
@@ -21,7 +22,7 @@ twin_refused()
 twin_alone()
 {
 	rmmod bareflank && insmod /lib/modules/twinflank.ko && cycles 1 || return 1
-	gives 1 "Device or resource busy" insmod /lib/modules/bareflank.ko && cycles 1 &&
+	gives 16 "Device or resource busy" insmod /lib/modules/bareflank.ko && cycles 1 &&
 		rmmod twinflank
 	result=$?
 	load
