@@ -158,12 +158,20 @@ static DEFINE_PER_CPU(bool, nmi_expected);
 
 static u32 cpuid_leaf; /* to be executed by the next NMI */
 
+/* The kernel's own has moved between headers. */
+static void execute_cpuid(u32 leaf)
+{
+	u32 ecx = 0;
+
+	asm volatile("cpuid" : "+a"(leaf), "+c"(ecx) : : "ebx", "edx");
+}
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	if (!this_cpu_read(nmi_expected))
 		return NMI_DONE;
 	if (cpuid_leaf)
-		cpuid_eax(cpuid_leaf);
+		execute_cpuid(cpuid_leaf);
 	cpuid_leaf = 0;
 	this_cpu_write(nmi_expected, false);
 	return NMI_HANDLED;
