@@ -13,7 +13,7 @@
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "pp.h"
-#include "run/exit.h"
+#include "run/exit_log.h"
 #include "run/fail.h"
 #include "run/start.h"
 #include "vendor.h"

@@ -10,7 +10,7 @@
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "pp.h"
-#include "run/exit.h"
+#include "run/exit_log.h"
 
 #define CHUNK 128
 

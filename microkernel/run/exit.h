@@ -18,15 +18,6 @@
 #include "pp.h"
 #include "run/stall.h"
 
-/* Gives a PP that comes in a log; false: no memory. */
-bool exit_log_init(struct pp *pp);
-
-/*
- * Prints the last exits of any PP, up to MK_EXIT_LOG_ENTRIES, oldest first; false: no such PP has
- * been here.
- */
-bool exit_log_dump(uint32_t ppid, unsigned int count);
-
 /* The first exit of a launch, where pp->launched is not set yet: the PP is in. */
 void exit_first(struct pp *pp);
 

@@ -8,7 +8,7 @@
 #include "debug.h"
 #include "obj/ext.h"
 #include "pp.h"
-#include "run/exit.h"
+#include "run/exit_log.h"
 
 #define PRINTED_EXITS 8
 #define PRINTED_ADDRESSES 16
