@@ -57,13 +57,7 @@ __attribute__((noreturn)) static inline void ext_exit(void)
  * for before. MK1_SUCCESS; INVALID_INPUT_REG0: more than BF_MORE_TIME_MAX_NS in all;
  * FAILURE_UNSUPPORTED: this microkernel has no such call.
  */
-static inline uint64_t ext_more_time(uint64_t ns)
-{
-	uint64_t status = BF_CALL_MORE_TIME;
-
-	__asm__ volatile("syscall" : "+a"(status) : "D"(ns) : MK1_CLOBBERS);
-	return status;
-}
+uint64_t ext_more_time(uint64_t ns);
 
 #define EXT_PRINT_SIZE 256
 
