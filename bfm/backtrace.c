@@ -308,15 +308,10 @@ static bool resolve(struct walk *w, const void *image, size_t size)
 	return true;
 }
 
-static void limit(int resource, rlim_t most)
-{
-	const struct rlimit l = { most, most };
-
-	setrlimit(resource, &l);
-}
-
 struct backtrace *backtrace_make(const struct bf_report *report, const void *image, size_t size)
 {
+	static const struct rlimit cpu_time = { MAX_CPU_SECONDS, MAX_CPU_SECONDS };
+	static const struct rlimit no_core = { 0, 0 };
 	struct backtrace *trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct walk w = { .report = report,
@@ -332,8 +327,8 @@ struct backtrace *backtrace_make(const struct bf_report *report, const void *ima
 		return NULL;
 	child = fork();
 	if (child == 0) {
-		limit(RLIMIT_CPU, MAX_CPU_SECONDS);
-		limit(RLIMIT_CORE, 0);
+		setrlimit(RLIMIT_CPU, &cpu_time);
+		setrlimit(RLIMIT_CORE, &no_core);
 		_exit(resolve(&w, image, size) ? 0 : 1);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
