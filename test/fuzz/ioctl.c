@@ -18,7 +18,7 @@ static struct fuzz_input in;
 static uint8_t user[USER_SIZE];
 static size_t user_size;
 static unsigned int allocated, left_to_allocate, changes;
-static bool locked, privileged, locked_down, started;
+static bool locked, status_locked, killed, privileged, locked_down, started;
 static enum bf_error outcome;
 
 /* --- Linux ------------------------------------------------------------------------------------ */
@@ -68,7 +68,7 @@ static size_t mapped(const void *at, size_t size)
 {
 	uintptr_t address = (uintptr_t)at;
 
-	FUZZ_CHECK(!locked, "user memory is accessed with the lock held");
+	FUZZ_CHECK(!locked && !status_locked, "user memory is accessed with a lock held");
 	if (address < USER || address - USER >= user_size)
 		return 0;
 	return min(size, user_size - (address - USER));
@@ -121,6 +121,25 @@ void bf_lock(void)
 	locked = true;
 }
 
+bool bf_lock_killable(void)
+{
+	if (!killed)
+		bf_lock();
+	return !killed;
+}
+
+void bf_status_lock(void)
+{
+	FUZZ_CHECK(!status_locked, "the status is locked twice");
+	status_locked = true;
+}
+
+void bf_status_unlock(void)
+{
+	FUZZ_CHECK(status_locked, "the status is not locked");
+	status_locked = false;
+}
+
 void bf_unlock(void)
 {
 	FUZZ_CHECK(locked, "not locked");
@@ -135,6 +154,11 @@ void bf_assert_locked(void)
 int bf_errno(enum bf_error error)
 {
 	return error ? EIO : 0;
+}
+
+bool bf_suspended(void)
+{
+	return outcome == BF_ERR_HOTPLUG;
 }
 
 bool bf_os_locked_down(void)
@@ -242,6 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	outcome = (enum bf_error)(options & 2 ? fuzz_take(&in, 1) : 0);
 	argument = USER + (options & 4 ? fuzz_take(&in, 2) : 0);
 	privileged = !(options & 8);
+	killed = options & 128;
 	locked_down = options & 16;
 	started = false;
 	ring.written = options;
@@ -259,7 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result = bf_ioctl(NULL, (unsigned int)command, argument);
 	FUZZ_CHECK(result <= 0 && result > -4096, "%ld", result);
 	FUZZ_CHECK(privileged || result == -EPERM, "without privileges: %ld", result);
-	FUZZ_CHECK(!locked, "still locked");
+	FUZZ_CHECK(!locked && !status_locked, "still locked");
 	FUZZ_CHECK(!allocated, "%u allocations are left", allocated);
 	FUZZ_CHECK(command != BF_IOC_START || result || (started && !outcome),
 		   "a start that did not take place");

@@ -36,7 +36,9 @@ void *fuzz_alloc(size_t size, bool zero);
 void fuzz_free(const void *memory);
 #define vmalloc(size) fuzz_alloc(size, false)
 #define kvmalloc(size, flags) fuzz_alloc(size, false)
+#define kvmalloc_array(count, size, flags) fuzz_alloc((size_t)(count) * (size), false)
 #define kzalloc(size, flags) fuzz_alloc(size, true)
+#define kvzalloc(size, flags) fuzz_alloc(size, true)
 #define kcalloc(count, size, flags) fuzz_alloc((size_t)(count) * (size), true)
 #define kvcalloc(count, size, flags) fuzz_alloc((size_t)(count) * (size), true)
 #define vfree(memory) fuzz_free(memory)
