@@ -7,15 +7,16 @@
 #include "platform.h"
 
 /*
- * Checks of a CPU, and NMIs to one that makes no progress, in the time of one limit. The checks are
- * a little farther apart, so that the microkernel, which measures the time between its NMIs, finds
- * the limit reached with the last of them.
+ * NMIs in the time of one limit, to a CPU that makes no progress. Two checks go by from one to the
+ * next, so that a tick of Linux which is late between them is not taken for a loop. They are a
+ * little farther apart than that, so that the microkernel, which measures the time between its
+ * NMIs, finds the limit reached with the last of them.
  */
 #define TRIES 4
 
 uint64_t bf_watchdog_period(const struct bf_loader *loader)
 {
-	return loader->watchdog_ns / TRIES + loader->watchdog_ns / 64;
+	return loader->watchdog_ns / (2 * TRIES) + loader->watchdog_ns / 128;
 }
 
 /* With the watchdog off it may be for ever: then the user is not to wait for it, either. */
@@ -58,6 +59,9 @@ void bf_watchdog_look(struct bf_pp *pp)
 {
 	uint64_t limit = pp->loader->watchdog_ns ? pp->loader->watchdog_ns : BF_WATCHDOG_NS;
 
+	/* Before its first exit. */
+	if (pp->entering && __atomic_load_n(&pp->status->state, __ATOMIC_RELAXED) == BF_PP_BARE)
+		limit *= BF_WATCHDOG_START_FACTOR;
 	if (__atomic_test_and_set(&pp->watch.busy, __ATOMIC_ACQUIRE))
 		return;
 	look(pp, limit);

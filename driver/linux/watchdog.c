@@ -17,13 +17,18 @@
 #define NMI_NAME "bareflank"
 
 static DEFINE_PER_CPU(struct hrtimer, timer);
-/* An NMI was sent to this CPU and has not come yet, as far as Linux knows. */
-static DEFINE_PER_CPU(bool, nmi_sent);
+/*
+ * NMIs that were sent to this CPU, and those of them that Linux has seen. Several that are on their
+ * way may become one, so what was sent at the last tick but one counts as seen.
+ */
+static DEFINE_PER_CPU(atomic_t, nmis_sent);
+static DEFINE_PER_CPU(int, nmis_before);
+static DEFINE_PER_CPU(int, nmis_seen);
 static struct bf_loader *watched; /* NULL: no timer ticks */
 
 void bf_os_send_nmi(uint32_t cpu)
 {
-	per_cpu(nmi_sent, cpu) = true;
+	atomic_inc(&per_cpu(nmis_sent, cpu));
 	if (!FAULT_POINT(nmi))
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
@@ -31,7 +36,20 @@ void bf_os_send_nmi(uint32_t cpu)
 /* Root mode passes every NMI on to Linux, including those that were for the microkernel. */
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
-	return this_cpu_xchg(nmi_sent, false) ? NMI_HANDLED : NMI_DONE;
+	if (atomic_read(this_cpu_ptr(&nmis_sent)) == this_cpu_read(nmis_seen))
+		return NMI_DONE;
+	this_cpu_inc(nmis_seen);
+	return NMI_HANDLED;
+}
+
+/* An NMI meanwhile sees one too few, and so another one is Linux's own for a tick longer. */
+static void forget_old_nmis(void)
+{
+	int before = this_cpu_read(nmis_before);
+
+	if (before - this_cpu_read(nmis_seen) > 0)
+		this_cpu_write(nmis_seen, before);
+	this_cpu_write(nmis_before, atomic_read(this_cpu_ptr(&nmis_sent)));
 }
 
 static enum hrtimer_restart tick(struct hrtimer *t)
@@ -40,6 +58,7 @@ static enum hrtimer_restart tick(struct hrtimer *t)
 
 	if (!loader)
 		return HRTIMER_NORESTART;
+	forget_old_nmis();
 	bf_watchdog_tick(loader, smp_processor_id());
 	hrtimer_forward_now(t, ns_to_ktime(bf_watchdog_period(loader)));
 	return HRTIMER_RESTART;
@@ -88,8 +107,14 @@ int bf_watchdog_init(void)
 	return register_nmi_handler(NMI_LOCAL, on_nmi, 0, NMI_NAME);
 }
 
+static void nothing(void *unused)
+{
+}
+
+/* Whoever answers has taken the NMIs that were sent to it before. */
 void bf_watchdog_fini(void)
 {
 	bf_watchdog_end();
+	on_each_cpu(nothing, NULL, 1);
 	unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
 }

@@ -57,7 +57,7 @@ static bool is_overdue(const struct pp *pp)
 
 static void take_time(struct pp *pp)
 {
-	uint64_t ns = mk.handoff->watchdog_ns ? mk.handoff->watchdog_ns : BF_WATCHDOG_NS;
+	uint64_t ns = limit_ns(pp) ? limit_ns(pp) : BF_WATCHDOG_NS;
 	uint64_t now = rdtsc(), most = tsc_ticks(ns / STEPS);
 	uint64_t step = now - pp->watch.last;
 

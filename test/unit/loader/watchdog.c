@@ -52,7 +52,7 @@ START_TEST(watchdog_off)
 	start.watchdog_ns = 300000000;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_uint_eq(loader.watchdog_ns, 300000000);
-	ck_assert_uint_eq(bf_watchdog_period(&loader), 300000000 / 4 + 300000000 / 64);
+	ck_assert_uint_eq(bf_watchdog_period(&loader), 300000000 / 8 + 300000000 / 128);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
 END_TEST

@@ -98,13 +98,13 @@ START_TEST(watchdog_is_off)
 	not_ended(f, 8, STEP);
 	host_pp->exits++;
 	status_of(0)->leaving = 1;
-	nmis(&f, 41, STEP);
+	nmis(&f, 5, 10 * STEP);
 	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
 	f = nmi_from(BF_SEL_USER_CS);
 	host_pp->exits++;
 	host_pp->launched = false;
 	status_of(0)->leaving = 0;
-	nmis(&f, 41, STEP);
+	nmis(&f, 5, 10 * STEP);
 	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
 }
 END_TEST
@@ -149,7 +149,7 @@ START_TEST(overdue_in_start)
 
 	machine_of(_i);
 	enter(0);
-	nmis(&f, 41, STEP);
+	nmis(&f, 5, 10 * STEP);
 	RUN(watchdog_expired());
 	ck_assert_int_eq(ended.end, END_LEFT);
 	expect_failed(BF_ERR_EXT_OVERDUE);
