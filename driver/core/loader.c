@@ -50,6 +50,13 @@ static enum bf_error leave_silent(const struct bf_pp *pp)
 	return pp_exits(pp) == exits ? BF_ERR_EXT_PROMOTED : BF_ERR_MK_SELFTEST;
 }
 
+/* Root mode, or the way out of it, has recorded an NMI that nobody has had. */
+static void pass_nmi(struct bf_pp *pp)
+{
+	if (!pp->inside && __atomic_exchange_n(&pp->switch_page->nmi_pending, 0, __ATOMIC_RELAXED))
+		bf_os_pass_nmi();
+}
+
 /*
  * Enters the hypervisor. The first exit is one that we provoke: it shows that the whole path works
  * while everything can still be undone.
@@ -96,6 +103,7 @@ void bf_launch(struct bf_pp *pp)
 	if (!pp->inside)
 		bf_os_mark_virt(loader->vendor, false);
 	pp->failure = pp_failure(pp, (enum bf_error)result);
+	pass_nmi(pp);
 }
 
 /* Leaves the hypervisor: by a request to the extension first, then by force. */
@@ -114,6 +122,7 @@ void bf_leave(struct bf_pp *pp)
 		pp->inside = pp_is_guest(pp);
 	if (!pp->inside)
 		bf_os_mark_virt(pp->loader->vendor, false);
+	pass_nmi(pp);
 }
 
 static void launch_here(void *arg)

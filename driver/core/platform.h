@@ -86,4 +86,10 @@ uint32_t bf_os_tsc_khz(void); /* ticks of the TSC in a millisecond */
  */
 void bf_os_send_nmi(uint32_t cpu);
 
+/*
+ * This CPU gets the system's NMI, of any sender, that came while the CPU was not the system's. Any
+ * context, interrupts off.
+ */
+void bf_os_pass_nmi(void);
+
 #endif

@@ -33,6 +33,19 @@ void bf_os_send_nmi(uint32_t cpu)
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
+/*
+ * Another NMI, which the CPU delivers as one. INT 2 would not block the next NMI. If that came in
+ * the first instructions of Linux's handler, it would overwrite the frame that they have on the
+ * stack; Linux would return into its handler for ever.
+ */
+void bf_os_pass_nmi(void)
+{
+	if (boot_cpu_has(X86_FEATURE_APIC))
+		apic->send_IPI(smp_processor_id(), NMI_VECTOR);
+	else
+		asm volatile("int $2");
+}
+
 /* Root mode passes every NMI on to Linux, including those that were for the microkernel. */
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {

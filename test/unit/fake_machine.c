@@ -91,6 +91,13 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 	return true;
 }
 
+void fake_come_out(struct fake_cpu *cpu)
+{
+	cpu->guest = false;
+	fake_stand_on(cpu);
+	cpu->page->nmi_pending = 1;
+}
+
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	ck_assert_int_eq(vendor, fake.here->vendor);
@@ -103,7 +110,7 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 		return true;
 	*rax = BF_HYPERCALL_STOPPED;
 	fake.here->status->exits++;
-	fake.here->guest = false;
+	fake_come_out(fake.here);
 	if (fake.here->status->state == BF_PP_FAILED)
 		fake.here->status->fallback = 0;
 	else
@@ -136,7 +143,7 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 		cpu->status->exits++;
 		if (leaf == MK1_CPUID_LEAF && subleaf == MK1_CPUID_STOP &&
 		    cpu->behaviour == FAKE_WORKS && cpu->status->state == BF_PP_GUEST) {
-			cpu->guest = false;
+			fake_come_out(cpu);
 			cpu->status->state = BF_PP_BARE;
 		}
 		if (leaf == MK1_CPUID_LEAF && cpu->behaviour == FAKE_LOOPS_STOP &&
@@ -239,13 +246,16 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 	fake_verify_aspace(page, cr3, entry);
 	ck_assert(cpu->marked);
 	cpu->entries++;
+	cpu->page = page;
 	if (cpu->behaviour == FAKE_FAILS_LAUNCH) {
+		fake_come_out(cpu);
 		cpu->status->state = BF_PP_FAILED;
 		cpu->status->error = BF_ERR_EXT_FAULT;
 		cpu->status->detail = 14;
 		return BF_ERR_EXT_FAULT;
 	}
 	if (cpu->behaviour == FAKE_LOOPS_LAUNCH && loops_until_fetched(cpu)) {
+		fake_come_out(cpu);
 		cpu->status->state = BF_PP_FAILED;
 		cpu->status->error = BF_ERR_EXT_OVERDUE;
 		cpu->status->detail = BF_CALLBACK_BOOTSTRAP;
@@ -255,6 +265,8 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 	if (cpu->guest && cpu->behaviour != FAKE_SILENT)
 		cpu->status->state = BF_PP_GUEST;
 	fake_stand_on(cpu);
+	if (!cpu->guest)
+		fake_come_out(cpu);
 	return 0;
 }
 

@@ -51,7 +51,9 @@ struct fake_cpu {
 	uint32_t ext_ebx; /* CPUID 8000_0008 */
 	unsigned int nmis; /* of the watchdog's, since it went astray */
 	struct bf_pp_status *status;
+	struct bf_switch_page *page;
 	unsigned int entries; /* how often it entered */
+	unsigned int passed; /* NMIs to Linux after it came out */
 };
 
 struct fake {
@@ -97,6 +99,9 @@ void fake_set_cpuid(struct fake_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint3
 
 /* The extension of this CPU fails: the microkernel goes on alone. */
 void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);
+
+/* Linux has the CPU again, for which an NMI came on the way. */
+void fake_come_out(struct fake_cpu *cpu);
 
 /* --- between fake_platform.c, fake_machine.c and fake_aspace.c -------------------------------- */
 

@@ -33,8 +33,10 @@ static void teardown(void)
 
 void assert_all_bare(void)
 {
-	for (unsigned int i = 0; i < fake.nr_cpus; i++)
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		ck_assert(!fake.cpus[i].guest && !fake.cpus[i].marked);
+		ck_assert_uint_eq(fake.cpus[i].passed, fake.cpus[i].entries);
+	}
 	ck_assert_uint_eq(loader.memory.bytes, 0);
 }
 

@@ -197,11 +197,6 @@ bf_switch_leave:
 	movl	$0, BF_SWITCH_MC(%rdi)
 	int	$VECTOR_MC
 1:
-	cmpl	$0, BF_SWITCH_NMI(%rdi)
-	je	1f
-	movl	$0, BF_SWITCH_NMI(%rdi)
-	int	$VECTOR_NMI
-1:
 	movzwl	BF_CS_SS(%rdi), %eax
 	push	%rax
 	push	BF_CS_RSP(%rdi)
@@ -216,7 +211,8 @@ bf_switch_leave:
 NO_STACK_FRAME(bf_switch_leave)
 
 /*
- * The NMI handler of the switch page's IDT: records the NMI for the side that gets the CPU. The
+ * The NMI handler of the switch page's IDT: records the NMI for the side that gets the CPU, be it
+ * the microkernel or, when Linux runs again, the loader. The
  * switch page is found by the IDT, which lies in it; RSP may already be the microkernel's.
  */
 	.globl bf_switch_nmi

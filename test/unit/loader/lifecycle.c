@@ -198,7 +198,7 @@ START_TEST(follows_a_failure)
 	assert_all_bare();
 	/* a CPU that the extension simply let go */
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
-	fake.cpus[1].guest = false;
+	fake_come_out(&fake.cpus[1]);
 	fake.cpus[1].status->state = BF_PP_BARE;
 	ck_assert(bf_loader_poll(&loader));
 	ck_assert_int_eq(loader.failure.error, BF_ERR_EXT_PROMOTED);
