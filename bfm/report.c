@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The output of bfm status, for people and for programs. */
 #include <inttypes.h>
+#include <locale.h>
+#include <string.h>
+#include <wchar.h>
 
 #include "bfm.h"
 
@@ -175,21 +178,45 @@ void report_text(FILE *file, const struct status *status)
 		failure_text(file, status);
 }
 
-/* RFC 8259: quotes, backslashes and control characters are escaped. */
+/* The bytes of the UTF-8 character that text begins with; 0: it begins with none. */
+static size_t character_length(const char *text, locale_t utf8)
+{
+	size_t rest = strlen(text);
+	locale_t before = uselocale(utf8);
+	size_t length = mbrlen(text, rest, &(mbstate_t){ 0 });
+
+	uselocale(before);
+	return length > rest ? 0 : length; /* (size_t)-1 or -2 */
+}
+
+/*
+ * RFC 8259: quotes, backslashes and control characters are escaped, and all is UTF-8. Names of
+ * files and functions may be anything.
+ */
 void json_string(FILE *file, const char *text)
 {
-	fputc('"', file);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 
+	fputc('"', file);
+	while (*text) {
+		unsigned char c = (unsigned char)*text;
+		size_t length = 1;
+
+		if (c >= 0x80)
+			length = utf8 ? character_length(text, utf8) : 0;
 		if (c == '"' || c == '\\')
 			fprintf(file, "\\%c", c);
 		else if (c < ' ')
 			fprintf(file, "\\u%04x", c);
+		else if (length)
+			fwrite(text, 1, length, file);
 		else
-			fputc(c, file);
+			fputs("\\ufffd", file);
+		text += length ? length : 1;
 	}
 	fputc('"', file);
+	if (utf8)
+		freelocale(utf8);
 }
 
 /* Details and addresses are strings: they may be beyond the 53 bits that many readers keep. */

@@ -333,6 +333,10 @@ START_TEST(hostile_names)
 	ck_assert_uint_eq(frames(), 3);
 	run(&status_command, "status --json");
 	assert_json(out);
+	/* what is no UTF-8: a lone byte, too many bytes, half of a UTF-16 pair, too few bytes */
+	strcpy(device.ids[1].path, "\xC3\xA4 \xFF \xC0\xAF \xED\xA0\x80 \xE2\x82");
+	run(&status_command, "status --json");
+	assert_has(out, "\"\xC3\xA4 \\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
 	clean_up();
 }
 END_TEST
