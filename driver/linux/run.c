@@ -205,6 +205,7 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	if (error == BF_ERR_RUNNING)
 		return error;
 	if (error) {
+		bf_watchdog_end();
 		log_failure("not started");
 		return error;
 	}

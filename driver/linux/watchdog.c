@@ -49,7 +49,7 @@ void bf_os_pass_nmi(void)
 /* Root mode passes every NMI on to Linux, including those that were for the microkernel. */
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
-	if (atomic_read(this_cpu_ptr(&nmis_sent)) == this_cpu_read(nmis_seen))
+	if (atomic_read(this_cpu_ptr(&nmis_sent)) - this_cpu_read(nmis_seen) <= 0)
 		return NMI_DONE;
 	this_cpu_inc(nmis_seen);
 	return NMI_HANDLED;
@@ -79,6 +79,8 @@ static enum hrtimer_restart tick(struct hrtimer *t)
 
 static void begin_here(void *loader)
 {
+	if (!READ_ONCE(watched))
+		return;
 	hrtimer_start(this_cpu_ptr(&timer), ns_to_ktime(bf_watchdog_period(loader)),
 		      BF_COMPAT_TIMER_MODE);
 }
@@ -96,8 +98,12 @@ void bf_watchdog_end(void)
 	unsigned int cpu;
 
 	WRITE_ONCE(watched, NULL);
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		hrtimer_cancel(per_cpu_ptr(&timer, cpu));
+		/* All have come, or become one with another; the next one is none of ours. */
+		per_cpu(nmis_seen, cpu) = atomic_read(&per_cpu(nmis_sent, cpu));
+		per_cpu(nmis_before, cpu) = per_cpu(nmis_seen, cpu);
+	}
 }
 
 void bf_watchdog_online(void)
