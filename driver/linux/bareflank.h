@@ -18,6 +18,7 @@ extern struct bf_loader bf_loader;
 
 void bf_lock(void);
 bool bf_lock_killable(void); /* false: the caller is to die, and has not got it */
+bool bf_may_be_killed(void); /* whether it was taken so: then the wait for a CPU may end early */
 void bf_unlock(void);
 void bf_assert_locked(void);
 

@@ -82,7 +82,9 @@ static void __exit bf_exit(void)
 
 	misc_deregister(&device);
 	bf_lock();
-	bf_stop_and_log();
+	/* Nobody would stop it later. Linux waits for every CPU in what follows, too. */
+	while (bf_stop_and_log() == BF_ERR_CPU_STUCK)
+		;
 	bare = bf_loader.state != BF_STATE_RUNNING;
 	bf_unlock();
 	bf_run_fini();

@@ -91,16 +91,32 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
  * wanted have to answer first. With bf_lock() held.
  */
 static struct cpumask unanswered;
-static DECLARE_WAIT_QUEUE_HEAD(answers);
+static DECLARE_COMPLETION(answered); /* of which even PREEMPT_RT's interrupts may wake the waiter */
 
 static void answer(void *unused)
 {
-	cpumask_clear_cpu(smp_processor_id(), &unanswered);
-	wake_up(&answers);
+	if (cpumask_test_and_clear_cpu(smp_processor_id(), &unanswered) &&
+	    cpumask_empty(&unanswered))
+		complete(&answered);
 }
 
 /* What a CPU has not come to in one call is still there in the next one. */
 static DEFINE_PER_CPU(call_single_data_t, question);
+
+/* Until all have answered; an answer to an earlier question may come in between. */
+static void wait_for_answers(unsigned long patience)
+{
+	long left = (long)patience;
+
+	while (left > 0 && !cpumask_empty(&unanswered)) {
+		unsigned long jiffies_left = (unsigned long)left;
+
+		if (bf_may_be_killed())
+			left = wait_for_completion_killable_timeout(&answered, jiffies_left);
+		else
+			left = (long)wait_for_completion_timeout(&answered, jiffies_left);
+	}
+}
 
 static enum bf_error await_answers(const struct cpumask *cpus, u64 patience_ns, u32 *stuck)
 {
@@ -110,12 +126,13 @@ static enum bf_error await_answers(const struct cpumask *cpus, u64 patience_ns, 
 		*stuck = cpumask_first(cpus);
 		return BF_ERR_CPU_STUCK;
 	}
+	reinit_completion(&answered);
 	cpumask_copy(&unanswered, cpus);
-	/* Busy: it is to answer an earlier question. */
+	/* Busy: it is to answer an earlier question, and to find itself in the mask then. */
+	smp_mb();
 	for_each_cpu(cpu, cpus)
 		smp_call_function_single_async((int)cpu, per_cpu_ptr(&question, cpu));
-	wait_event_killable_timeout(answers, cpumask_empty(&unanswered),
-				    nsecs_to_jiffies(patience_ns));
+	wait_for_answers(nsecs_to_jiffies(patience_ns));
 	cpu = cpumask_first(&unanswered);
 	if (cpu >= nr_cpu_ids)
 		return BF_ERR_OK;

@@ -19,6 +19,7 @@ struct bf_loader bf_loader;
 
 static DEFINE_MUTEX(lock);
 static DEFINE_MUTEX(status_lock);
+static bool killable; /* who holds the lock may be killed while it waits for a CPU */
 static bool suspended; /* on the way into a suspend, out of it, or down for good */
 
 void bf_lock(void)
@@ -31,13 +32,20 @@ bool bf_lock_killable(void)
 {
 	if (mutex_lock_killable(&lock))
 		return false;
+	killable = true;
 	cpus_read_lock();
 	return true;
+}
+
+bool bf_may_be_killed(void)
+{
+	return killable;
 }
 
 void bf_unlock(void)
 {
 	cpus_read_unlock();
+	killable = false;
 	mutex_unlock(&lock);
 }
 
