@@ -73,11 +73,13 @@ struct stall_exit {
 /* A series of exits between which a VS has not got on. */
 struct stall {
 	const struct vs *vs; /* NULL: there is none */
-	struct stall_exit mark; /* one of them, and RCX, RSI and RDI with it */
-	uint64_t counters[3];
+	struct stall_exit mark; /* one of them, and the general registers with it */
+	uint64_t gpr[BF_NR_GPRS];
 	bool entered; /* since the last one, the VS was to execute the same instruction again */
+	uint64_t entry; /* TSC then */
 	uint64_t exits; /* since the mark */
 	uint64_t since; /* TSC at the mark */
+	uint64_t in_guest; /* TSC ticks since the mark, from entry to exit */
 	unsigned int lap; /* exits since it was the same as the mark */
 	unsigned int longest_lap;
 };

@@ -89,6 +89,7 @@
 #define SVM_EXIT_DR_WRITE 0x30
 #define SVM_EXIT_EXCEPTION 0x40
 
+#define SVM_EXIT_BUS_LOCK 0xA5
 #define SVM_EXIT_IDLE_HLT 0xA6 /* HLT while no virtual interrupt is pending */
 #define SVM_EXIT_INVALID 0xFFFFFFFFFFFFFFFF /* some CPUs report its lower half only */
 

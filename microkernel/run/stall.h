@@ -10,7 +10,8 @@
  * same, but the entries in between are behind the instruction. So do string instructions, which
  * count in RCX, RSI or RDI. But CPUID without an advance exits with its results, which may include
  * RCX, as the next leaf. So the exits need not all be the same: it is a stall if they come back to
- * one of them (Brent's algorithm).
+ * one of them (Brent's algorithm). And a loop around an instruction that an extension lets pass
+ * most of the time, as it samples accesses to a page, runs for long in between.
  */
 #ifndef MK_STALL_H
 #define MK_STALL_H
@@ -20,6 +21,9 @@
 #include "pp.h"
 
 #define STALL_SAMPLE 1024
+
+/* The mean time in the guest that does not look like progress. */
+#define STALL_LONGEST_ENTRY_NS 1000000
 
 /*
  * The vendors call these for a watched exit, before its callback, and a watched entry, before

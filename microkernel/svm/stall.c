@@ -43,6 +43,7 @@ static bool may_come_back(const struct vs *vs, uint64_t code)
 	case SVM_EXIT_IDLE_HLT:
 	case SVM_EXIT_MWAIT:
 	case SVM_EXIT_MWAIT_ARMED:
+	case SVM_EXIT_BUS_LOCK: /* the next one, of a loop */
 	case SVM_EXIT_EXCEPTION + VECTOR_DB:
 		return true;
 	default:

@@ -44,6 +44,7 @@ static bool may_come_back(const struct vs *vs, uint64_t basic, uint64_t event)
 	case VMX_EXIT_PREEMPTION_TIMER:
 	case VMX_EXIT_UMWAIT:
 	case VMX_EXIT_TPAUSE:
+	case VMX_EXIT_BUS_LOCK: /* the instruction is done */
 		return true;
 	default:
 		return false;

@@ -35,6 +35,7 @@ static void limit(void)
 {
 	m.handoff->repeats = REPEATS;
 	m.handoff->watchdog_ns = 0;
+	m.handoff->tsc_khz *= 1000; /* as quick as a CPU */
 }
 
 static void running(int vendor)
@@ -170,6 +171,28 @@ START_TEST(counters)
 }
 END_TEST
 
+/* A page that is touched all the time, and of which the extension samples the accesses. */
+static void run_long(unsigned int n)
+{
+	(void)n;
+	host_pp->stall.entry -= 2 * tsc_ticks(STALL_LONGEST_ENTRY_NS);
+}
+
+static void other_pointer(unsigned int n)
+{
+	abi_gprs()[BF_R14] = n;
+}
+
+START_TEST(samples)
+{
+	running(_i);
+	if (!_i)
+		vmcb()->n_cr3 = linux_page(9); /* the extension's own */
+	ck_assert_uint_eq(fails_after(nested_reason(), run_long, NULL), 0);
+	ck_assert_uint_eq(fails_after(nested_reason(), other_pointer, NULL), 0);
+}
+END_TEST
+
 static void inject(unsigned int n)
 {
 	(void)n;
@@ -205,17 +228,11 @@ END_TEST
 
 START_TEST(waiting)
 {
-	static const uint64_t amd[] = { SVM_EXIT_INTR,
-					SVM_EXIT_SMI,
-					SVM_EXIT_INIT,
-					SVM_EXIT_VINTR,
-					SVM_EXIT_PAUSE,
-					SVM_EXIT_HLT,
-					SVM_EXIT_MWAIT,
-					SVM_EXIT_MWAIT_ARMED,
-					SVM_EXIT_IDLE_HLT,
-					SVM_EXIT_NMI,
-					SVM_EXIT_EXCEPTION + VECTOR_DB };
+	static const uint64_t amd[] = {
+		SVM_EXIT_INTR,     SVM_EXIT_SMI,      SVM_EXIT_INIT,  SVM_EXIT_VINTR,
+		SVM_EXIT_PAUSE,    SVM_EXIT_HLT,      SVM_EXIT_MWAIT, SVM_EXIT_MWAIT_ARMED,
+		SVM_EXIT_IDLE_HLT, SVM_EXIT_BUS_LOCK, SVM_EXIT_NMI,   SVM_EXIT_EXCEPTION + VECTOR_DB
+	};
 	static const uint64_t vmx_reasons[] = { VMX_EXIT_EXTERNAL_INTERRUPT,
 						VMX_EXIT_SIPI,
 						VMX_EXIT_IO_SMI,
@@ -228,6 +245,7 @@ START_TEST(waiting)
 						VMX_EXIT_TPAUSE,
 						VMX_EXIT_UMWAIT,
 						VMX_EXIT_PREEMPTION_TIMER,
+						VMX_EXIT_BUS_LOCK,
 						VMX_EXIT_EXCEPTION_NMI };
 	uint64_t n = _i ? sizeof(vmx_reasons) / 8 : sizeof(amd) / 8;
 
@@ -278,7 +296,7 @@ START_TEST(names)
 		const char *name;
 	} cases[] = { { SVM_EXIT_CR_READ + 3, "exit CR (0x3)" },
 		      { SVM_EXIT_DR_WRITE, "exit DR (0x30)" },
-		      { 0xA5, "exit OTHER (0xa5)" },
+		      { 0xA7, "exit OTHER (0xa7)" },
 		      { 35, "exit OTHER (0x23)" } };
 
 	running(_i == 3);
@@ -394,6 +412,7 @@ TCase *run_stall_tests(void)
 	tcase_add_loop_test(tc, polling, 0, 2);
 	tcase_add_loop_test(tc, string_instructions, 0, 2);
 	tcase_add_loop_test(tc, counters, 0, 2);
+	tcase_add_loop_test(tc, samples, 0, 2);
 	tcase_add_loop_test(tc, events, 0, 2);
 	tcase_add_loop_test(tc, waiting, 0, 2);
 	tcase_add_loop_test(tc, exceptions, 0, 2);
