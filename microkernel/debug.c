@@ -91,6 +91,8 @@ static void put(const char *text, size_t length)
 
 void debug_write(uint32_t writer, const char *text, size_t length)
 {
+	uint64_t began = debug.port ? rdtsc() : 0;
+
 	if (!length)
 		return;
 	mk_lock(&debug.lock);
@@ -100,6 +102,8 @@ void debug_write(uint32_t writer, const char *text, size_t length)
 	debug.writer = writer;
 	debug.in_line = text[length - 1] != '\n';
 	mk_unlock(&debug.lock);
+	if (debug.port)
+		this_pp()->watch.printing += rdtsc() - began;
 }
 
 void mk_print(const char *fmt, ...)

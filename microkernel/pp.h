@@ -155,6 +155,7 @@ struct pp {
 		uint64_t last; /* TSC at the last NMI */
 		uint64_t taken; /* TSC ticks that the callback has taken, as far as is known */
 		uint64_t more; /* ns that it has got in addition to the limit */
+		uint64_t printing; /* TSC ticks that the serial port has taken */
 		struct trap_frame frame; /* where ring 3 was */
 	} watch; /* watchdog.h */
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */

@@ -32,6 +32,7 @@ static void begin(struct pp *pp)
 	pp->watch.last = rdtsc();
 	pp->watch.taken = 0;
 	pp->watch.more = 0;
+	pp->watch.printing = 0;
 }
 
 /*
@@ -47,12 +48,20 @@ static uint64_t limit_ns(const struct pp *pp)
 	return pp->launched ? ns : ns * BF_WATCHDOG_START_FACTOR;
 }
 
+/* A serial port may take seconds for what an extension prints, but is not to hide a loop. */
+static uint64_t printing_ticks(const struct pp *pp)
+{
+	uint64_t most = tsc_ticks(BF_MORE_TIME_MAX_NS);
+
+	return pp->watch.printing < most ? pp->watch.printing : most;
+}
+
 static bool is_overdue(const struct pp *pp)
 {
 	uint64_t limit = limit_ns(pp);
 
 	return limit && pp->phase != PHASE_IDLE && !pp->fallback && pp->watch.exits == number(pp) &&
-	       pp->watch.taken >= tsc_ticks(limit + pp->watch.more);
+	       pp->watch.taken >= tsc_ticks(limit + pp->watch.more) + printing_ticks(pp);
 }
 
 static void take_time(struct pp *pp)

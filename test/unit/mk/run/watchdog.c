@@ -185,6 +185,28 @@ START_TEST(more_time_for_a_callback)
 }
 END_TEST
 
+/* What a slow serial port takes is not the extension's, up to a bound. */
+START_TEST(a_slow_serial_port)
+{
+	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
+
+	in_vmexit(_i);
+	not_ended(nmi_from(BF_SEL_USER_CS), 1, 0);
+	host_pp->watch.printing = tsc_ticks(m.handoff->watchdog_ns) / 4 * 3;
+	nmis(&f, 8, STEP);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
+	host_pp->exits++;
+	m.handoff->tsc_khz /= 1000;
+	f = nmi_from(BF_SEL_USER_CS);
+	not_ended(f, 1, 0);
+	host_pp->watch.printing = UINT64_MAX;
+	not_ended(f, 4, STEP);
+	host_pp->watch.taken = tsc_ticks(m.handoff->watchdog_ns + BF_MORE_TIME_MAX_NS);
+	nmis(&f, 1, 0);
+	ck_assert_uint_eq(f.rip, (uint64_t)watchdog_expired);
+}
+END_TEST
+
 TCase *run_watchdog_tests(void)
 {
 	TCase *tc = tcase_create("run_watchdog");
@@ -197,5 +219,6 @@ TCase *run_watchdog_tests(void)
 	tcase_add_loop_test(tc, watchdog_is_off, 0, 2);
 	tcase_add_loop_test(tc, overdue_in_start, 0, 2);
 	tcase_add_loop_test(tc, more_time_for_a_callback, 0, 2);
+	tcase_add_loop_test(tc, a_slow_serial_port, 0, 2);
 	return tc;
 }
