@@ -282,7 +282,7 @@ class Bochs:
     """Bochs: VMX and SVM in software, strict about both, one instruction at a time."""
 
     boot_timeout = 300
-    memory = 256
+    memory = 384
     models = {"bochs-vmx": "corei7_skylake_x", "bochs-svm": "ryzen"}
 
     def __init__(self, options, directory):
