@@ -49,14 +49,16 @@ static int cpu_offline_callback(unsigned int cpu)
  */
 static int suspend_callback(struct notifier_block *block, unsigned long event, void *data)
 {
-	int result = 0;
+	enum bf_error error = BF_ERR_OK;
 
 	bf_lock();
 	switch (event) {
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		result = -bf_errno(bf_suspend());
+		error = bf_suspend();
+		if (error)
+			pr_err("cannot suspend: %s\n", bf_strerror(error));
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
@@ -65,7 +67,7 @@ static int suspend_callback(struct notifier_block *block, unsigned long event, v
 		break;
 	}
 	bf_unlock();
-	return notifier_from_errno(result);
+	return notifier_from_errno(-bf_errno(error));
 }
 
 static struct notifier_block suspend_notifier = { .notifier_call = suspend_callback };
