@@ -27,10 +27,10 @@ COPIES = (
 
 
 # The test build, for the tests that load it.
-FAULT_TESTS = {"mkfault"}
+FAULT_TESTS = {"inject", "mkfault"}
 FAULT_COPIES = (
     ("build/faults/{kernel}/bareflank.ko", "/kselftest/faults/bareflank.ko"),
-    ("build/faults/{kernel}-microkernel", "/kselftest/faults/microkernel"),
+    ("build/faults/stripped", "/kselftest/faults/microkernel"),
 )
 
 
@@ -88,9 +88,9 @@ ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
     Row("bochs-vmx", 2, "6.1",
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle", "runaway", "commands",
-         "concurrency", "backtrace"], 600),
+         "concurrency", "backtrace", "mkfault"], 650),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
-    Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "mkfault"], 600),
+    Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "inject"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "nmi", "misbehave"], 600),
     Row("bochs-svm", 1, "6.1", ABI, 600, "abi"),
@@ -104,6 +104,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.1",
         [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 600),
+    Row("qemu-svm", 4, "6.1", ["mkfault", "inject"], 300, "faults"),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),
@@ -140,6 +141,10 @@ SLOW_ROWS = [
     Row("nested-vmx", 1, "6.1", MODEL, 600),
     Row("qemu-svm", 4, "6.1", ["mutants"], 3600, "mutants", ["--append", "MUTANTS=10000"]),
     Row("bochs-vmx", 2, "6.1", ["fuzz", "hostile", "mutants"], 900, "hostile"),
+    Row("qemu-svm", 4, "6.1", ["inject"], 1800, "inject", ["--append", "INJECT_STEP=1"]),
+    Row("qemu-svm", 2, "6.1-amd64", ["inject"], 900, "resume",
+        ["--append", "INJECT_STEP=1 INJECT_OPERATIONS=resume"]),
+    Row("bochs-vmx", 2, "6.1", ["inject"], 3600, "inject", ["--append", "INJECT_STEP=8"]),
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
         ["--boots", "7", "--allow-oops", "--disk", "8"]),
 ]

@@ -120,13 +120,15 @@ test-modules: deps
 		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
 
-# The test build: what fails on request (lib/bsl/fault.h). For one kernel; nobody installs it.
+# The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.
 FAULTS_O := $(O)/faults
+FAULTS_KERNELS := 6.1 6.1-amd64
 faults: deps
 	$(MAKE) --no-print-directory FAULTS=1 O=$(FAULTS_O) $(FAULTS_O)/microkernel
-	strip -o $(FAULTS_O)/6.1-microkernel $(FAULTS_O)/microkernel
-	KBUILD_INTO=faults/6.1 KBUILD_SOURCES="Kbuild abi lib driver test/faults" \
-		test/vm/kbuild 6.1 BF_FAULTS=y
+	strip -o $(FAULTS_O)/stripped $(FAULTS_O)/microkernel
+	for kernel in $(FAULTS_KERNELS); do \
+		KBUILD_INTO=faults/$$kernel KBUILD_SOURCES="Kbuild abi lib driver test/faults" \
+			test/vm/kbuild $$kernel BF_FAULTS=y || exit 1; done
 
 # --- the tests --------------------------------------------------------------------------------
 

@@ -29,9 +29,9 @@
 enum bf_fault_kind { BF_FAULT_KINDS(BF_FAULT_ENUM) BF_NR_FAULTS };
 
 struct bf_fault {
-	uint64_t kind;
-	uint64_t nth; /* from 1 on */
-	uint64_t hits; /* points of this kind since it was armed */
+	uint16_t kind;
+	uint16_t nth; /* from 1 on */
+	uint32_t hits[BF_NR_FAULTS - 1]; /* points of each kind but none since it was armed */
 };
 
 /* NULL: it is too early. The microkernel and the module each have one. */
@@ -41,9 +41,12 @@ struct bf_fault *bf_fault(void);
 static inline bool bf_fault_point(enum bf_fault_kind kind)
 {
 	struct bf_fault *fault = bf_fault();
+	uint32_t hit;
 
-	return fault && fault->kind == kind &&
-	       __atomic_add_fetch(&fault->hits, 1, __ATOMIC_RELAXED) == fault->nth;
+	if (!fault)
+		return false;
+	hit = __atomic_add_fetch(&fault->hits[kind - 1], 1, __ATOMIC_RELAXED);
+	return fault->kind == kind && hit == fault->nth;
 }
 
 /*

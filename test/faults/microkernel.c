@@ -10,6 +10,7 @@
 #include "lock.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "obj/backup.h"
 #include "obj/objects.h"
 #include "pp.h"
 #include "run/exit.h"
@@ -106,8 +107,9 @@ static void provoke_insn(struct vs *vs)
 {
 	if (mk.handoff->vendor == BF_VENDOR_INTEL)
 		(void)vmcs_read(NO_FIELD);
-	/* The ASID of the host, which no guest may have. */
-	vmcb_of(vs)->asid = 0;
+	/* As an extension's write: no guest is entered without it, and fallback sets it again. */
+	backup_take(vs);
+	vmcb_of(vs)->efer &= ~(uint64_t)EFER_SVME;
 	vmcb_of(vs)->clean = 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module's part of the test build (make faults): /sys/module/bareflank/parameters/fault takes
- * "KIND NTH" (lib/bsl/fault.h) and shows how many points of this kind there have been since;
+ * "KIND NTH" (lib/bsl/fault.h) and shows how many points of each kind there have been since;
  * provoke takes the name of an error that the microkernel commits on this CPU.
  */
 #include <linux/irqflags.h>
@@ -28,24 +28,31 @@ static int set_fault(const char *text, const struct kernel_param *param)
 {
 	struct bf_fault *fault = bf_fault();
 	char name[16];
-	u64 nth;
+	u16 nth;
 	int kind;
 
-	if (!fault || sscanf(text, "%15s %llu", name, &nth) != 2)
+	if (!fault || sscanf(text, "%15s %hu", name, &nth) != 2)
 		return -EINVAL;
 	kind = match_string(kinds, ARRAY_SIZE(kinds), name);
 	if (kind < 0)
 		return kind;
 	fault->kind = BF_FAULT_none;
-	fault->hits = 0;
+	memset(fault->hits, 0, sizeof(fault->hits));
 	fault->nth = nth;
-	smp_store_release(&fault->kind, (u64)kind);
+	smp_store_release(&fault->kind, (u16)kind);
 	return 0;
 }
 
 static int get_hits(char *text, const struct kernel_param *param)
 {
-	return sysfs_emit(text, "%llu\n", bf_fault() ? bf_fault()->hits : 0);
+	struct bf_fault *fault = bf_fault();
+	int length = 0;
+	int kind;
+
+	for (kind = 1; fault && kind < BF_NR_FAULTS; kind++)
+		length +=
+			sysfs_emit_at(text, length, "%s %u\n", kinds[kind], fault->hits[kind - 1]);
+	return length;
 }
 
 static int provoke(const char *text, const struct kernel_param *param)

@@ -26,11 +26,10 @@ arm()
 	echo "$1 $2" >$parameters/fault
 }
 
-# disarm: forgets what was armed, and leaves in $hits how many points there have been
-disarm()
+# points KIND: how many there have been since the last arm
+points()
 {
-	hits=$(cat $parameters/fault)
-	echo "none 0" >$parameters/fault
+	sed -n "s/^$1 //p" $parameters/fault
 }
 
 # Ends whatever runs: what failed is taken back by the module, what did not stop is asked again.
