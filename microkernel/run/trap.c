@@ -3,13 +3,11 @@
 #include "arch/trap.h"
 
 #include "arch/intrinsics.h"
-#include "lock.h"
 #include "mem/tlb.h"
 #include "mk.h"
 #include "obj/ext.h"
 #include "pp.h"
 #include "run/fail.h"
-#include "run/leave.h"
 #include "run/watchdog.h"
 #include "vendor.h"
 
@@ -85,10 +83,7 @@ static void machine_check(struct pp *pp, const struct trap_frame *frame)
 	mk.vendor->owe(pp);
 	if (rdmsr_safe(MSR_MCG_STATUS, &status) && status & MCG_STATUS_RIPV)
 		return;
-	if (frame->cs & 3)
-		pp_fail_fault(BF_ERR_EXT_FAULT, frame, 0);
-	locks_abandon();
-	reset_machine(pp, "a machine check ended the microkernel");
+	pp_fail_fault(frame->cs & 3 ? BF_ERR_EXT_FAULT : BF_ERR_MK_FAULT, frame, 0);
 }
 
 void trap_dispatch(struct trap_frame *frame)

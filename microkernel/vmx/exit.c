@@ -72,16 +72,16 @@ __noreturn void vmx_entry_failed(uint64_t rflags)
 /*
  * A machine check in the middle of a VM entry (§29.9): Linux's, as one of root mode is (trap.c).
  * The guest has not run, nor is an event gone that was to be injected: the same entry is made
- * again.
+ * again, unless what was interrupted cannot go on.
  */
 static __noreturn void machine_check_of_entry(struct pp *pp, struct vs *vs)
 {
 	uint64_t status;
 
 	pp->mc_pending = true;
-	if (!rdmsr_safe(MSR_MCG_STATUS, &status) || !(status & MCG_STATUS_RIPV))
-		reset_machine(pp, "a machine check ended the microkernel");
 	vmx_vs_clear(vs); /* whether the entry was VMLAUNCH or VMRESUME */
+	if (!rdmsr_safe(MSR_MCG_STATUS, &status) || !(status & MCG_STATUS_RIPV))
+		pp_fail(BF_ERR_MK_FAULT, VECTOR_MC, 0, 0);
 	vmx_vs_run(vs);
 }
 

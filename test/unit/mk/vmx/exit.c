@@ -72,7 +72,11 @@ START_TEST(entry_met_a_machine_check)
 	/* what cannot go on */
 	msr_set(cpu, MSR_MCG_STATUS, 4);
 	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
-	ck_assert_int_eq(ended.end, END_RESET);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(status_of(0)->error, BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_MC);
+	ck_assert(host_pp->fallback);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), EVENT(3, VECTOR_MC));
 }
 END_TEST
 
