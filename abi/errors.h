@@ -58,6 +58,8 @@
 	  "boot with mem=255T, or make the firmware place devices lower") \
 	X(24, CPU_STUCK, ETIMEDOUT, "a CPU does not answer", \
 	  "nothing has changed; try again when it does: an extension may keep it, see bfm dump") \
+	X(25, CPU_HALTED, EIO, "a CPU has halted in the hypervisor, and does not come back", \
+	  "save your work and reboot; bfm status names the CPU and why") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 7
+#define BF_HANDOFF_VERSION 8
 
 #ifndef __ASSEMBLER__
 
@@ -133,8 +133,10 @@ struct bf_ring {
  * FAILED: this PP's extension or VS failed. fallback tells which of two cases it is: 0, the CPU is
  * bare again (a launch that failed); 1, it is still a guest, but of the microkernel alone, which
  * lets everything through until the driver executes BF_HYPERCALL_STOP.
+ * HALTED: nothing is left that this CPU could run. It stays in the microkernel, whose memory it
+ * uses, until the machine is reset.
  */
-enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED };
+enum bf_pp_state { BF_PP_BARE, BF_PP_GUEST, BF_PP_FAILED, BF_PP_HALTED };
 
 /* Callbacks of an extension; also the detail of EXT_OVERDUE. */
 enum bf_callback {
@@ -197,8 +199,9 @@ struct bf_pp_status {
 	uint64_t fallback;
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
 	uint64_t leaving; /* written by the driver: all CPUs wait until this one has left */
+	uint64_t together; /* written by the driver: all CPUs are in a rendezvous */
 	struct bf_report report; /* kept until the next start */
-	uint64_t pad[504 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t pad[503 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

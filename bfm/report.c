@@ -17,7 +17,7 @@ static const char *state_name(uint32_t state)
 /* A failed CPU may still run as a guest, without an extension: see enum bf_pp_state. */
 static const char *cpu_state_name(const struct bf_pp_status *pp)
 {
-	static const char *const names[] = { "bare", "guest", "failed" };
+	static const char *const names[] = { "bare", "guest", "failed", "halted" };
 
 	if (pp->state == BF_PP_FAILED && pp->fallback)
 		return "fallback";

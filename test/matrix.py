@@ -27,7 +27,7 @@ COPIES = (
 
 
 # The test build, for the tests that load it.
-FAULT_TESTS = {"inject", "mkfault"}
+FAULT_TESTS = {"inject", "mkfault", "mkhalt"}
 FAULT_COPIES = (
     ("build/faults/{kernel}/bareflank.ko", "/kselftest/faults/bareflank.ko"),
     ("build/faults/stripped", "/kselftest/faults/microkernel"),
@@ -88,7 +88,7 @@ ROWS = [
     Row("qemu-svm", 4, "6.1", ["misbehave"], 600, "misbehave"),
     Row("bochs-vmx", 2, "6.1",
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle", "runaway", "commands",
-         "concurrency", "backtrace", "mkfault"], 650),
+         "concurrency", "backtrace", "mkfault", "mkhalt"], 650),
     Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "inject"], 600),
     Row("bochs-vmx", 1, "6.1", ABI, 600, "abi"),
@@ -104,7 +104,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.1",
         [*ESSENTIAL, "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 600),
-    Row("qemu-svm", 4, "6.1", ["mkfault", "inject"], 300, "faults"),
+    Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),

@@ -20,6 +20,11 @@ static uint64_t pp_exits(const struct bf_pp *pp)
 	return *(const volatile uint64_t *)&pp->status->exits;
 }
 
+bool bf_pp_halted(const struct bf_pp *pp)
+{
+	return pp_state(pp) == BF_PP_HALTED;
+}
+
 /* Whether this CPU runs under the microkernel: with an extension, or after its failure without. */
 static bool pp_is_guest(const struct bf_pp *pp)
 {
@@ -84,6 +89,7 @@ void bf_launch(struct bf_pp *pp)
 		return;
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
+	pp->status->together = pp->together;
 	bf_os_mark_virt(loader->vendor, true);
 	bf_watchdog_reset(pp);
 	pp->entering = true;
@@ -110,6 +116,7 @@ void bf_launch(struct bf_pp *pp)
 void bf_leave(struct bf_pp *pp)
 {
 	pp->status->leaving = 1;
+	pp->status->together = pp->together;
 	bf_watchdog_reset(pp);
 	if (pp_state(pp) == BF_PP_GUEST) {
 		bf_cpu_request_stop();
@@ -228,6 +235,13 @@ void bf_loader_fini(struct bf_loader *loader)
 	bf_block_free(&loader->ring);
 }
 
+/* A CPU that has halted still uses some of it. */
+static void release(struct bf_loader *loader)
+{
+	if (!loader->halted)
+		bf_memory_release(&loader->memory);
+}
+
 static uint64_t watchdog_of(const struct bf_start *start)
 {
 	if (start->watchdog_ns == BF_WATCHDOG_OFF)
@@ -251,6 +265,8 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 
 	if (loader->state == BF_STATE_RUNNING)
 		return BF_ERR_RUNNING;
+	if (loader->halted)
+		return BF_ERR_CPU_HALTED;
 	bf_os_hide_status();
 	free_last_run(loader);
 	bf_os_show_status();
@@ -283,7 +299,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 		loader->state = BF_STATE_RUNNING;
 		return error;
 	}
-	bf_memory_release(&loader->memory);
+	release(loader);
 	return error;
 }
 
@@ -309,7 +325,7 @@ static enum bf_error take_down(struct bf_loader *loader)
 	for (i = 0; i < loader->nr_pps; i++)
 		if (loader->pps[i].refused && !loader->failure.error)
 			loader->failure = pp_failure(&loader->pps[i], BF_ERR_EXT_STOP_REFUSED);
-	bf_memory_release(&loader->memory);
+	release(loader);
 	loader->state = BF_STATE_STOPPED;
 	loader->stop_ns = bf_os_now_ns() - began;
 	return BF_ERR_OK;
@@ -400,10 +416,13 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
-	error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
+	if (loader->halted)
+		error = BF_ERR_CPU_HALTED;
+	else
+		error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
 	keep_report(loader);
 	if (error && !any_inside(loader)) {
-		bf_memory_release(&loader->memory);
+		release(loader);
 		loader->state = BF_STATE_FAILED;
 	}
 	return error;
@@ -413,8 +432,12 @@ enum bf_error bf_loader_suspend(struct bf_loader *loader)
 {
 	struct bf_failure failure;
 	uint64_t paused_ns;
+	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
-	return bf_leave_all(loader, &failure, &paused_ns);
+	if (find_failure(loader, &failure))
+		loader->failure = failure;
+	error = bf_leave_all(loader, &failure, &paused_ns);
+	return !error && loader->halted ? BF_ERR_CPU_HALTED : error;
 }

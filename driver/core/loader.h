@@ -59,6 +59,7 @@ struct bf_pp {
 	uint32_t cpu;
 	bool inside; /* this CPU is a guest */
 	bool entering; /* is about to become one */
+	bool together; /* all CPUs stand still until this one has entered or left */
 	bool refused; /* the extension did not give it back on request */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
@@ -91,6 +92,7 @@ struct bf_loader {
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	uint64_t watchdog_ns; /* 0: off */
 	uint64_t repeats; /* 0: off */
+	bool halted; /* a CPU has, and uses the memory: none is freed, and nothing starts */
 	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
 	struct bf_pp *pps;
 
@@ -112,7 +114,7 @@ void bf_loader_fini(struct bf_loader *loader);
 
 /*
  * Starts the hypervisor on every CPU that is online. On failure every CPU is bare again, nothing is
- * left allocated, and loader->failure says why.
+ * left allocated, and loader->failure says why. CPU_HALTED: nothing has changed.
  */
 enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *start);
 
@@ -120,6 +122,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
  * Takes every CPU back and frees everything. EXT_STOP_REFUSED: done, but not by the extension. The
  * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed;
  * failure.cpu names it. CPU_STUCK: failure.cpu does not answer, nothing has changed. NOT_RUNNING.
+ * A CPU that has halted is left behind, with all memory: loader->halted is set.
  */
 enum bf_error bf_loader_stop(struct bf_loader *loader);
 
@@ -139,7 +142,7 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * Takes every CPU back and keeps everything else, for bf_loader_resume. MK_FAULT: a CPU did not
- * leave, CPU_STUCK: it does not answer; call bf_loader_resume then, too.
+ * leave, CPU_STUCK: it does not answer, CPU_HALTED: it never will; call bf_loader_resume then, too.
  */
 enum bf_error bf_loader_suspend(struct bf_loader *loader);
 
@@ -151,6 +154,9 @@ uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t h
 
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);
+
+/* Whether the CPU has halted in the microkernel. */
+bool bf_pp_halted(const struct bf_pp *pp);
 
 /* This CPU enters, with the result in pp->inside and pp->failure; or leaves. Interrupts are off. */
 void bf_launch(struct bf_pp *pp);

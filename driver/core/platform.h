@@ -52,6 +52,12 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg);
 enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
 			   uint64_t patience_ns, uint32_t *stuck);
 
+/*
+ * This CPU never answers again, although it is online: nobody waits for it any more. bf_os_on_all
+ * then cannot stop all CPUs: each of the others runs fn when it comes to it, with count 1.
+ */
+void bf_os_lose_cpu(uint32_t cpu);
+
 /* Between these, nobody reads what the status tells of the CPUs. */
 void bf_os_hide_status(void);
 void bf_os_show_status(void);

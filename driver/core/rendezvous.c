@@ -128,12 +128,19 @@ static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t coun
 	if (pp && pp->inside)
 		bf_leave(pp);
 	add(&r->left);
-	while (load(&r->left) != count) {
+	while (load(&r->left) < count) {
 		for (i = 0; i < r->loader->nr_pps; i++)
 			if (r->loader->pps[i].inside)
 				bf_watchdog_look(&r->loader->pps[i]);
 		bf_hw_pause();
 	}
+}
+
+/* Others go on, whatever becomes of this one. */
+static void stand_alone(struct bf_pp *pp)
+{
+	pp->together = false;
+	pp->status->together = 0;
 }
 
 static void enter_one(void *arg, uint32_t cpu, uint32_t count)
@@ -143,6 +150,7 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 	uint64_t began = bf_os_now_ns();
 
 	if (expected(r, pp, cpu, count)) {
+		pp->together = true;
 		add(&r->arrived);
 		await(r, &r->arrived, count, cpu);
 		launch_in_turn(r, pp, cpu);
@@ -153,6 +161,8 @@ static void enter_one(void *arg, uint32_t cpu, uint32_t count)
 	}
 	if (load(&r->verdict) == FAILED)
 		leave_together(r, pp, count);
+	if (pp)
+		stand_alone(pp);
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 
@@ -183,17 +193,43 @@ static void leave_one(void *arg, uint32_t cpu, uint32_t count)
 	uint64_t began = bf_os_now_ns();
 
 	__atomic_store_n(&r->loader->entered, false, __ATOMIC_RELAXED);
+	if (pp)
+		pp->together = count > 1;
 	leave_together(r, pp, count);
+	if (pp)
+		stand_alone(pp);
 	store_max(&r->paused_ns, bf_os_now_ns() - began);
 }
 
+/* The others leave without them. */
+static void lose_halted(struct bf_loader *loader)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		struct bf_pp *pp = &loader->pps[i];
+
+		if (!pp->inside || !bf_pp_halted(pp))
+			continue;
+		pp->inside = false;
+		loader->halted = true;
+		bf_os_lose_cpu(pp->cpu);
+	}
+}
+
+/*
+ * Where Linux flushes TLBs by broadcast, it does not reach those that are still inside while others
+ * have left. That matters only if a CPU has halted, for the moment in which each leaves by itself.
+ */
 enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
 			   uint64_t *paused_ns)
 {
 	struct rendezvous r = { .loader = loader };
-	enum bf_error error = on_all(&r, leave_one);
+	enum bf_error error;
 	uint32_t i;
 
+	lose_halted(loader);
+	error = on_all(&r, leave_one);
 	*paused_ns = r.paused_ns;
 	*failure = r.failure;
 	for (i = 0; i < loader->nr_pps && !error; i++) {

@@ -82,15 +82,17 @@ static struct bf_pp *next_of(const struct bf_loader *loader, const struct bf_pp 
 	return NULL;
 }
 
-void bf_watchdog_tick(struct bf_loader *loader, uint32_t cpu)
+bool bf_watchdog_tick(struct bf_loader *loader, uint32_t cpu)
 {
 	struct bf_pp *me = bf_find_pp(loader, cpu);
 	struct bf_pp *next;
 
 	if (!me)
-		return;
+		return false;
 	me->beats++;
 	next = next_of(loader, me);
-	if (next)
-		bf_watchdog_look(next);
+	if (!next)
+		return false;
+	bf_watchdog_look(next);
+	return bf_pp_halted(next);
 }

@@ -17,9 +17,10 @@ uint64_t bf_watchdog_period(const struct bf_loader *loader);
 
 /*
  * Records that this CPU makes progress, and checks the next one. Any context, interrupts off. Only
- * while loader->state is RUNNING or a start or stop is on its way.
+ * while loader->state is RUNNING or a start or stop is on its way. Returns whether the next one has
+ * halted, which bf_loader_poll is to see.
  */
-void bf_watchdog_tick(struct bf_loader *loader, uint32_t cpu);
+bool bf_watchdog_tick(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * Called repeatedly while waiting for a PP that is entering or leaving: sends it NMIs while it

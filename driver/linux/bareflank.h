@@ -46,6 +46,9 @@ void bf_shut_down(void);
 /* Whether the CPUs must stay bare for now. With the lock held, or in a hotplug callback. */
 bool bf_suspended(void);
 
+/* Has the poll look at once. Any context. */
+void bf_poll_now(void);
+
 void bf_run_fini(void);
 
 /* Errno and sentence of an error. */
@@ -55,6 +58,9 @@ const char *bf_strerror(enum bf_error error);
 /* --- platform.c ------------------------------------------------------------------------------- */
 
 void bf_platform_init(void);
+
+/* Whether this CPU never answers again. */
+bool bf_cpu_is_lost(unsigned int cpu);
 
 /* Waits until no CPU is to execute anything of ours any more. */
 void bf_platform_fini(void);

@@ -91,7 +91,18 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
  * wanted have to answer first. With bf_lock() held.
  */
 static struct cpumask unanswered;
+static struct cpumask lost; /* those that never will */
 static DECLARE_COMPLETION(answered); /* of which even PREEMPT_RT's interrupts may wake the waiter */
+
+void bf_os_lose_cpu(uint32_t cpu)
+{
+	cpumask_set_cpu(cpu, &lost);
+}
+
+bool bf_cpu_is_lost(unsigned int cpu)
+{
+	return cpumask_test_cpu((int)cpu, &lost);
+}
 
 static void answer(void *unused)
 {
@@ -127,11 +138,13 @@ static enum bf_error await_answers(const struct cpumask *cpus, u64 patience_ns, 
 		return BF_ERR_CPU_STUCK;
 	}
 	reinit_completion(&answered);
-	cpumask_copy(&unanswered, cpus);
+	cpumask_andnot(&unanswered, cpus, &lost);
 	/* Busy: it is to answer an earlier question, and to find itself in the mask then. */
 	smp_mb();
-	for_each_cpu(cpu, cpus)
-		smp_call_function_single_async((int)cpu, per_cpu_ptr(&question, cpu));
+	for_each_cpu(cpu, cpus) {
+		if (!bf_cpu_is_lost(cpu))
+			smp_call_function_single_async((int)cpu, per_cpu_ptr(&question, cpu));
+	}
 	wait_for_answers(nsecs_to_jiffies(patience_ns));
 	cpu = cpumask_first(&unanswered);
 	if (cpu >= nr_cpu_ids)
@@ -164,6 +177,8 @@ static enum bf_error call(u32 cpu, void (*fn)(void *), void *arg)
 
 	if (!cpu_online(cpu))
 		return BF_ERR_HOTPLUG;
+	if (bf_cpu_is_lost(cpu))
+		return BF_ERR_CPU_STUCK;
 	error = await_answers(cpumask_of(cpu), PATIENCE_NS, &stuck);
 	if (!error && smp_call_function_single((int)cpu, fn, arg, 1))
 		error = BF_ERR_HOTPLUG;
@@ -199,6 +214,22 @@ static int run_here(void *data)
 	return 0;
 }
 
+static void run_alone(void *data)
+{
+	const struct job *job = data;
+
+	job->fn(job->arg, raw_smp_processor_id(), 1);
+}
+
+/* stop_machine waits for every CPU. */
+static void run_without_lost(struct job *job)
+{
+	static struct cpumask others;
+
+	cpumask_andnot(&others, cpu_online_mask, &lost);
+	on_each_cpu_mask(&others, run_alone, job, true);
+}
+
 /*
  * stop_machine takes the lock on CPU hotplug itself, and the variant that does not is not exported.
  * Taken twice, the lock would deadlock if a writer came in between.
@@ -211,6 +242,10 @@ enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), 
 
 	if (error)
 		return error;
+	if (!cpumask_empty(&lost)) {
+		run_without_lost(&job);
+		return BF_ERR_OK;
+	}
 	cpus_read_unlock();
 	stop_machine(run_here, &job, cpu_online_mask);
 	cpus_read_lock();

@@ -157,15 +157,20 @@ static void began(void)
 	pinned = true;
 }
 
-/* After whatever may have ended the hypervisor; if CPUs are still inside, the watchdog goes on. */
+/*
+ * After whatever may have ended the hypervisor; if CPUs are still inside, the watchdog goes on. The
+ * removal would wait for one that has halted, too.
+ */
 static void ended(void)
 {
 	if (bf_loader.state == BF_STATE_RUNNING)
 		return;
 	bf_watchdog_end();
-	if (pinned)
+	if (bf_loader.halted && !pinned)
+		__module_get(THIS_MODULE);
+	if (!bf_loader.halted && pinned)
 		module_put(THIS_MODULE);
-	pinned = false;
+	pinned = bf_loader.halted;
 }
 
 /* --- the poll for failed PPs: queues itself until the hypervisor has ended -------------------- */
@@ -192,12 +197,18 @@ static void poll(struct work_struct *work)
 		log_failure("failed, but a CPU does not answer");
 	else if (error && error != BF_ERR_CPU_STUCK)
 		log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
-								  "failed, stopped on all CPUs");
+			    bf_loader.halted ? "halted, stopped on all other CPUs, reboot soon" :
+					       "failed, stopped on all CPUs");
 	retrying = error == BF_ERR_CPU_STUCK;
 	again = (!error || retrying) && bf_loader.state == BF_STATE_RUNNING;
 	bf_unlock();
 	if (again)
 		queue_poll();
+}
+
+void bf_poll_now(void)
+{
+	mod_delayed_work(system_freezable_wq, &poll_work, 0);
 }
 
 /* --- start and stop --------------------------------------------------------------------------- */
@@ -210,7 +221,7 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	if (suspended)
 		return BF_ERR_HOTPLUG;
 	error = bf_loader_start(&bf_loader, start);
-	if (error == BF_ERR_RUNNING)
+	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
 		return error;
 	if (error) {
 		bf_watchdog_end();

@@ -72,7 +72,9 @@ static enum hrtimer_restart tick(struct hrtimer *t)
 	if (!loader)
 		return HRTIMER_NORESTART;
 	forget_old_nmis();
-	bf_watchdog_tick(loader, smp_processor_id());
+	/* The poll may have been due on the very CPU that has halted. */
+	if (bf_watchdog_tick(loader, smp_processor_id()))
+		bf_poll_now();
 	hrtimer_forward_now(t, ns_to_ktime(bf_watchdog_period(loader)));
 	return HRTIMER_RESTART;
 }
@@ -99,6 +101,8 @@ void bf_watchdog_end(void)
 
 	WRITE_ONCE(watched, NULL);
 	for_each_possible_cpu(cpu) {
+		if (bf_cpu_is_lost(cpu)) /* which may have halted in the timer's function */
+			continue;
 		hrtimer_cancel(per_cpu_ptr(&timer, cpu));
 		/* All have come, or become one with another; the next one is none of ours. */
 		per_cpu(nmis_seen, cpu) = atomic_read(&per_cpu(nmis_sent, cpu));

@@ -54,7 +54,7 @@ static inline bool bf_fault_point(enum bf_fault_kind kind)
  * On a CPU that is in fallback nothing happens.
  */
 #define BF_HYPERCALL_FAULT 0x746C756146426B6D
-#define BF_PROVOCATIONS(X) X(page) X(gp) X(stack) X(assert) X(divide) X(insn) X(ud) X(lock)
+#define BF_PROVOCATIONS(X) X(page) X(gp) X(stack) X(assert) X(divide) X(insn) X(ud) X(lock) X(halt)
 #define BF_PROVOKE_ENUM(name) BF_PROVOKE_##name,
 enum bf_provocation { BF_PROVOCATIONS(BF_PROVOKE_ENUM) BF_NR_PROVOCATIONS };
 

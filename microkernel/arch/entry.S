@@ -157,6 +157,13 @@ save_registers:
 	ret
 	.size save_registers, . - save_registers
 
+	.globl halt
+	.type halt, @function
+halt:
+	hlt
+	jmp	halt
+	.size halt, . - halt
+
 /* --- exceptions and interrupts: 256 stubs of 16 bytes ----------------------------------------- */
 
 	.balign 16

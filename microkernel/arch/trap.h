@@ -48,6 +48,9 @@ __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags,
 /* The caller's registers as they are when this returns; cs and ss stay. */
 void save_registers(struct trap_frame *frame);
 
+/* The CPU stands still, but for what NMIs and machine checks do. */
+__noreturn void halt(void);
+
 /* What entry.S calls. */
 __noreturn void mk_main(void);
 void trap_dispatch(struct trap_frame *frame);

@@ -71,7 +71,7 @@ static __noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip,
 		pp->reporting = false;
 	}
 	if (pp->fallback)
-		reset_machine(pp, "nothing is left to run");
+		halt_cpu(pp);
 	if (pp->launched && pp->root_vs)
 		enter_fallback(pp);
 	pp->status->fallback = 0;

@@ -5,6 +5,7 @@
 
 #include "arch/intrinsics.h"
 #include "arch/restore.h"
+#include "arch/trap.h"
 #include "debug.h"
 #include "mem/tlb.h"
 #include "mk.h"
@@ -102,10 +103,8 @@ void return_to_loader(struct pp *pp, enum bf_error error)
 }
 
 /*
- * The state that Linux was launched with is long past: on a stack that others use by now, Linux
- * would destroy more than it has lost. A machine that stands still helps nobody either. So it is
- * reset, by the chipset, or else by a triple fault, as Linux itself does it. INIT, to which
- * chipsets may turn that, waits for VMXOFF or GIF.
+ * By the chipset, or else by a triple fault, as Linux itself does it. INIT, to which chipsets may
+ * turn that, waits for VMXOFF or GIF.
  */
 void reset_machine(struct pp *pp, const char *why)
 {
@@ -120,4 +119,24 @@ void reset_machine(struct pp *pp, const char *why)
 	outb(RESET_PORT, RESET_HARD);
 	outb(RESET_PORT, RESET_HARD | RESET_CPU);
 	__builtin_trap();
+}
+
+/*
+ * The state that Linux was launched with is long past: on a stack that others use by now, Linux
+ * would destroy more than it has lost.
+ */
+void halt_cpu(struct pp *pp)
+{
+	if (pp->status->together)
+		reset_machine(pp, "nothing is left to run, and all CPUs wait for it");
+	if (!pp->reporting) {
+		pp->reporting = true;
+		mk_print("pp %u: nothing is left to run: CPU %u is halted\n", pp->handoff.ppid,
+			 pp->handoff.cpu);
+	}
+	pp->phase = PHASE_IDLE;
+	pp->fallback = true;
+	__atomic_store_n(&pp->status->state, BF_PP_HALTED, __ATOMIC_RELEASE);
+	tlb_part(pp);
+	halt();
 }

@@ -16,10 +16,14 @@ __noreturn void promote(struct vs *vs);
 /* The launch failed: Linux finds itself where it called, with the error as result. */
 __noreturn void return_to_loader(struct pp *pp, enum bf_error error);
 
-/*
- * Linux's CPU has no state any more that it could run, as after a triple fault: the machine begins
- * anew, as a bare one does. why goes to whoever reads the serial port.
- */
+/* What resets a bare machine, such as a triple fault. why goes to whoever reads the serial port. */
 __noreturn void reset_machine(struct pp *pp, const char *why);
+
+/*
+ * There is nothing that this PP could run any more. It stands still, and the driver takes the other
+ * CPUs back without it. Where that is no help, because all of them wait for it with interrupts off,
+ * the machine is reset.
+ */
+__noreturn void halt_cpu(struct pp *pp);
 
 #endif

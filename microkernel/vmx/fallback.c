@@ -6,6 +6,7 @@
 #include "mk.h"
 #include "run/fail.h"
 #include "run/exit.h"
+#include "run/leave.h"
 #include "vmx/advance.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
@@ -146,6 +147,8 @@ void vmx_fallback_exit(struct vs *vs, uint64_t reason)
 	case VMX_EXIT_CPUID:
 		do_cpuid();
 		break;
+	case VMX_EXIT_TRIPLE_FAULT:
+		reset_machine(this_pp(), "triple fault");
 	case VMX_EXIT_INVD: /* skipped: it would throw away what other CPUs wrote */
 		done = is_kernel(vs);
 		break;

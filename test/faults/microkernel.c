@@ -129,6 +129,17 @@ static void provoke_lock(struct vs *vs)
 	touch(NO_PAGE);
 }
 
+/* As a second fault, in fallback: the CPU halts. */
+static void provoke_halt(struct vs *vs)
+{
+	struct pp *pp = this_pp();
+
+	(void)vs;
+	pp->status->error = BF_ERR_MK_FAULT;
+	pp->fallback = true;
+	touch(NO_PAGE);
+}
+
 bool fault_hypercall(struct vs *vs)
 {
 #define PROVOKE(name) provoke_##name,

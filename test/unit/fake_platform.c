@@ -244,6 +244,17 @@ static bool take_turns(bool late)
 	return any;
 }
 
+/* One after the other, as they come to it. */
+static void run_without_lost(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg)
+{
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
+		if (!fake.cpus[i].online || fake.cpus[i].lost)
+			continue;
+		fake_stand_on(&fake.cpus[i]);
+		fn(arg, fake.cpus[i].number, 1);
+	}
+}
+
 enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
 			   uint64_t patience_ns, uint32_t *stuck)
 {
@@ -251,10 +262,15 @@ enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), 
 
 	ck_assert_uint_ge(patience_ns, 1000000000);
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
-		if (fake.cpus[i].silent) {
+		if (fake.cpus[i].silent && !fake.cpus[i].lost) {
 			*stuck = fake.cpus[i].number;
 			return BF_ERR_CPU_STUCK;
 		}
+	}
+	if (fake.any_lost) {
+		run_without_lost(fn, arg);
+		fake_stand_on(before);
+		return BF_ERR_OK;
 	}
 	if (fake.before_all)
 		fake.before_all();
@@ -285,6 +301,12 @@ enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), 
 		fake.after_all();
 	fake_stand_on(before);
 	return BF_ERR_OK;
+}
+
+void bf_os_lose_cpu(uint32_t cpu)
+{
+	fake_cpu(cpu)->lost = true;
+	fake.any_lost = true;
 }
 
 void bf_os_hide_status(void)

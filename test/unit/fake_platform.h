@@ -47,6 +47,7 @@ struct fake_cpu {
 	} cpuid[10]; /* set in what CPUID says otherwise */
 	bool marked; /* bf_os_mark_virt */
 	bool silent; /* does not answer */
+	bool lost; /* bf_os_lose_cpu */
 	bool late; /* comes to a rendezvous when all others have given up */
 	uint32_t ext_ebx; /* CPUID 8000_0008 */
 	unsigned int nmis; /* of the watchdog's, since it went astray */
@@ -60,6 +61,7 @@ struct fake {
 	struct fake_cpu cpus[FAKE_MAX_CPUS];
 	unsigned int nr_cpus;
 	struct fake_cpu *here; /* the CPU that runs the code */
+	bool any_lost;
 	bool locked_down;
 	bool status_hidden;
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */

@@ -243,6 +243,56 @@ START_TEST(waits_for_no_stuck_cpu)
 }
 END_TEST
 
+static void halt(struct fake_cpu *cpu)
+{
+	cpu->status->error = BF_ERR_MK_FAULT;
+	cpu->status->state = BF_PP_HALTED;
+	cpu->silent = true;
+}
+
+/* All others are bare and nobody waits, but the memory stays, and nothing starts any more. */
+static void assert_left_behind(const struct fake_cpu *cpu, enum bf_state state)
+{
+	uint64_t bytes = loader.memory.bytes;
+
+	ck_assert(loader.halted);
+	ck_assert_int_eq(loader.state, state);
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
+		ck_assert_int_eq(fake.cpus[i].guest, &fake.cpus[i] == cpu);
+	ck_assert_uint_gt(bytes, 0);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_CPU_HALTED);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+	ck_assert_uint_eq(loader.memory.bytes, bytes);
+	bf_memory_release(&loader.memory); /* the reboot */
+}
+
+/* Found by the poll, by a stop, or by a suspend. */
+START_TEST(leaves_a_halted_cpu_behind)
+{
+	struct fake_cpu *cpu = &fake.cpus[_i / 3];
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(cpu->status->together, 0);
+	halt(cpu);
+	switch (_i % 3) {
+	case 0:
+		ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_MK_FAULT);
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+		break;
+	case 1:
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
+		ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+		break;
+	case 2:
+		ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_CPU_HALTED);
+		ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_CPU_HALTED);
+		break;
+	}
+	assert_left_behind(cpu, BF_STATE_FAILED);
+}
+END_TEST
+
 /* A CPU that was reset behind our back is bare, whether its hypercall faults or KVM answers it. */
 START_TEST(finds_a_bare_cpu)
 {
@@ -270,6 +320,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, keeps_the_report);
 	tcase_add_test(tc, follows_a_failure);
 	tcase_add_loop_test(tc, waits_for_no_stuck_cpu, 0, FAKE_CPUS);
+	tcase_add_loop_test(tc, leaves_a_halted_cpu_behind, 0, 3 * FAKE_CPUS);
 	tcase_add_test(tc, finds_a_bare_cpu);
 	return tc;
 }

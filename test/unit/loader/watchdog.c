@@ -69,7 +69,7 @@ static void pass(unsigned int periods, unsigned int silent, bool exits, bool tic
 				continue;
 			fake.here = &fake.cpus[i];
 			if (i != silent || ticks)
-				bf_watchdog_tick(&loader, fake.cpus[i].number);
+				ck_assert(!bf_watchdog_tick(&loader, fake.cpus[i].number));
 		}
 		fake.cpus[silent].status->exits += exits;
 	}
@@ -93,7 +93,11 @@ START_TEST(ends_who_gets_nowhere)
 	pass(40, (unsigned int)_i, false, false);
 	ck_assert_uint_ge(silent->nmis, 5);
 	/* a CPU that nobody knows of has nobody to look after */
-	bf_watchdog_tick(&loader, 4711);
+	ck_assert(!bf_watchdog_tick(&loader, 4711));
+	/* one that has halted is reported */
+	silent->status->state = BF_PP_HALTED;
+	ck_assert(bf_watchdog_tick(&loader, fake.cpus[(_i + 2) % fake.nr_cpus].number));
+	silent->status->state = BF_PP_GUEST;
 	fake.cpus[(_i + 3) % fake.nr_cpus].online = true;
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }

@@ -94,6 +94,11 @@ __noreturn void cpu_shutdown(void)
 	out(END_RESET);
 }
 
+__noreturn void halt(void)
+{
+	out(END_HALTED);
+}
+
 void mk_syscall(void)
 {
 }

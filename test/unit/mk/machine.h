@@ -57,7 +57,7 @@
 #define EXT_TLS_SIZE 0x20
 
 /* How a run of microkernel code ended. */
-enum end { END_RETURNED, END_RING3, END_RESUMED, END_GUEST, END_LEFT, END_RESET };
+enum end { END_RETURNED, END_RING3, END_RESUMED, END_GUEST, END_LEFT, END_RESET, END_HALTED };
 
 struct ended {
 	enum end end;

@@ -89,7 +89,7 @@ START_TEST(fault_in_start)
 }
 END_TEST
 
-/* A failure while alone: there is nothing left to run. */
+/* A failure while alone: there is nothing left to run. The other CPUs go on without this one. */
 START_TEST(failing_twice)
 {
 	struct trap_frame f = user_fault(VECTOR_UD);
@@ -98,6 +98,30 @@ START_TEST(failing_twice)
 	SYS(control_exit);
 	expect_failed(BF_ERR_EXT_EXIT);
 	f.cs = BF_SEL_KERNEL_CS;
+	for (unsigned int round = 0; round < 2; round++) {
+		(void)printed();
+		RUN(trap_dispatch(&f));
+		ck_assert_int_eq(ended.end, END_HALTED);
+		ck_assert_uint_eq(status_of(0)->state, BF_PP_HALTED);
+		ck_assert(!host_pp->tlb->present);
+		ck_assert_uint_eq(strstr(printed(), "CPU 0 is halted") != NULL, !round);
+	}
+	ck_assert_uint_eq(status_of(0)->error, BF_ERR_EXT_EXIT); /* the first one */
+	f.vector = VECTOR_NMI;
+	RUN(trap_dispatch(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+}
+END_TEST
+
+/* The same while all CPUs wait for this one. */
+START_TEST(failing_twice_in_a_rendezvous)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	in_vmexit(_i);
+	status_of(0)->together = 1;
+	SYS(control_exit);
+	f.cs = BF_SEL_KERNEL_CS;
 	RUN(trap_dispatch(&f));
 	ck_assert_int_eq(ended.end, END_RESET);
 	ck_assert_uint_eq(cpu->arg[INSN_OUT][0], 0xCF9);
@@ -105,8 +129,7 @@ START_TEST(failing_twice)
 	/* INIT is not held any more */
 	ck_assert_uint_eq(cpu->vmxon, false);
 	ck_assert_uint_eq(cpu->gif, true);
-	ck_assert_uint_eq(status_of(0)->error, BF_ERR_EXT_EXIT); /* the first one */
-	expect_printed("microkernel: exception 6");
+	expect_printed("nothing is left to run, and all CPUs wait for it: the machine is reset");
 }
 END_TEST
 
@@ -208,6 +231,7 @@ TCase *run_fail_tests(void)
 	tcase_add_loop_test(tc, fault_without_a_fail_callback, 0, 2);
 	tcase_add_loop_test(tc, fault_in_start, 0, 2);
 	tcase_add_loop_test(tc, failing_twice, 0, 2);
+	tcase_add_loop_test(tc, failing_twice_in_a_rendezvous, 0, 2);
 	tcase_add_loop_test(tc, alone_without_a_vpid, 0, 2);
 	tcase_add_loop_test(tc, nothing_runs_in_start, 0, 4);
 	tcase_add_loop_test(tc, the_fail_callback_of_bootstrap_may_run, 0, 2);
