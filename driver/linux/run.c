@@ -261,6 +261,7 @@ void bf_resume(void)
 	suspended = false;
 	if (bf_loader_resume(&bf_loader))
 		log_failure("stopped after a suspend");
+	ended();
 	bf_watchdog_begin(&bf_loader);
 }
 
