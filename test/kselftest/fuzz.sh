@@ -7,7 +7,10 @@ seed=${FUZZ_SEED:-1}
 calls=20000
 is_slow && calls=2000
 
-plan 9
+plan 13
+t "warm up" cycles 1
+set -- $(memory)
+free=$1 slab=$2 vmalloc=$3
 t "$calls bad requests while stopped" "$bin/fuzz" "$seed" $calls
 t "start" start
 t "$calls bad requests, some of which stop it" "$bin/fuzz" $((seed + 1)) $calls
@@ -18,4 +21,8 @@ done
 bfm stop >/dev/null 2>&1
 t "start again" start
 t "stop" stop
+set -- $(memory)
+t "free memory is as it was" less_than $((free - $1)) 4096
+t "slab memory is as it was" less_than $(($2 - slab)) 2048
+t "vmalloc memory is as it was" less_than $(($3 - vmalloc)) 256
 t "no complaint of the kernel" dmesg_clean

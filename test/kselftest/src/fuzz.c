@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fuzz SEED CALLS [nobody|powerless|namespace]: malformed requests for /dev/bareflank, by several
- * threads, each with a device of its own, while another one changes the requests and takes their
- * memory away. Any answer will do, but a start must not succeed (no valid image is ever given),
- * nothing outside the buffer may be written, and the kernel must survive. Ends with 0, and 1 if one
- * of that is not so.
+ * threads, each with a device of its own, while another one changes the requests, takes their
+ * memory away and closes the devices. Any answer will do, but a start must not succeed (no valid
+ * image is ever given), nothing outside the buffer may be written, and the kernel must survive.
+ * Ends with 0, and 1 if one of that is not so.
  *
  * With a third argument the process gives up its rights once it has the device: the user, its
  * capabilities, or those outside a user namespace of its own. Then every request must be refused.
@@ -39,7 +39,7 @@ static uint64_t pick(const uint64_t *values, size_t count)
  */
 static __thread uint8_t *memory, *target;
 static uint8_t *targets[THREADS], *memories[THREADS];
-static int files[THREADS];
+static int files[THREADS], devices[THREADS];
 static volatile bool done;
 static bool powerless, has_compat;
 
@@ -178,6 +178,29 @@ static int other_calls(int fd)
 	return 0;
 }
 
+/* Opens the device many times at once, and uses one of these files. */
+static int open_many(void)
+{
+	struct bf_ioctl_status status = { .size = sizeof(status) };
+	size_t count = 0, nr = next() % 32 + 1;
+	int fds[32], bad = 0;
+
+	while (count < nr && (fds[count] = open("/dev/" BF_DEVICE, O_RDWR | O_CLOEXEC)) >= 0)
+		count++;
+	if (count < nr && !powerless) {
+		perror("one of many devices");
+		bad = 1;
+	}
+	if (count && !ioctl(fds[next() % count], BF_IOC_STATUS, &status) == powerless) {
+		fprintf(stderr, "the status by one of many devices: %s\n",
+			powerless ? "done" : strerror(errno));
+		bad = 1;
+	}
+	while (count)
+		close(fds[--count]);
+	return bad;
+}
+
 static int call_once(int fd)
 {
 	size_t i = next() % (sizeof(known) / sizeof(known[0]));
@@ -188,6 +211,8 @@ static int call_once(int fd)
 
 	if (next() % 64 == 0)
 		return other_calls(fd);
+	if (next() % 256 == 0)
+		return open_many();
 	/* Against the end of what is mapped: an access beyond it fails. */
 	if (next() % 4 == 0)
 		at = 2 * PAGE - known[i].size;
@@ -215,14 +240,23 @@ static int call_once(int fd)
 	return 0;
 }
 
-/* Takes the memory of requests away, gives it back, and changes them, all while they are read. */
-static void *disturb(void *unused)
+/* Closes a device that may be in use, in favour of another one. */
+static void replace_device(int device, int spare)
 {
-	(void)unused;
+	int other = open("/dev/" BF_DEVICE, O_RDWR | O_CLOEXEC);
+
+	dup2(other >= 0 ? other : spare, device);
+	if (other >= 0)
+		close(other);
+}
+
+/* Takes the memory of requests away, gives it back, and changes them, all while they are read. */
+static void *disturb(void *spare)
+{
 	while (!done) {
 		size_t i = next() % THREADS, at = next() % 2 * PAGE;
 
-		switch (next() % 6) {
+		switch (next() % 7) {
 		case 0:
 			mprotect(targets[i] + at, PAGE, PROT_NONE);
 			break;
@@ -235,6 +269,9 @@ static void *disturb(void *unused)
 			break;
 		case 3:
 			memories[i][next() % (2 * PAGE)] = (uint8_t)next();
+			break;
+		case 4:
+			replace_device(devices[i], *(int *)spare);
 			break;
 		default:
 			mmap(targets[i] + at, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
@@ -250,25 +287,21 @@ struct job {
 	size_t number;
 	uint64_t seed;
 	unsigned long calls;
-	int fd; /* of somebody who could not open the device any more; else -1 */
 };
 
 static void *work(void *argument)
 {
 	const struct job *job = argument;
-	int fd = job->fd >= 0 ? job->fd : open_device();
 	uintptr_t failed = 0;
 
 	seed = job->seed + job->number;
 	memory = memories[job->number];
 	target = targets[job->number];
 	for (unsigned long i = 0; !failed && i < job->calls; i++) {
-		failed = (uintptr_t)call_once(fd);
+		failed = (uintptr_t)call_once(devices[job->number]);
 		if (failed)
 			fprintf(stderr, "in call %lu of thread %zu\n", i, job->number);
 	}
-	if (fd != job->fd)
-		close(fd);
 	return (void *)failed;
 }
 
@@ -309,8 +342,8 @@ int main(int argc, char **argv)
 		return 2;
 	fd = open_device();
 	for (size_t i = 0; i < THREADS; i++) {
-		jobs[i] = (struct job){ i, strtoull(argv[1], NULL, 0) * THREADS, calls / THREADS,
-					argc == 4 ? fd : -1 };
+		jobs[i] = (struct job){ i, strtoull(argv[1], NULL, 0) * THREADS, calls / THREADS };
+		devices[i] = open_device();
 		files[i] = memfd_create("request", 0);
 		if (files[i] < 0 || ftruncate(files[i], 2 * PAGE)) {
 			perror("memfd");
@@ -325,7 +358,7 @@ int main(int argc, char **argv)
 		perror(argv[3]);
 		return 1;
 	}
-	pthread_create(&disturber, NULL, disturb, NULL);
+	pthread_create(&disturber, NULL, disturb, &fd);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, work, &jobs[i]);
 	for (size_t i = 0; i < THREADS; i++) {

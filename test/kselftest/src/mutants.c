@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants SEED COUNT MICROKERNEL EXTENSION FUTILE: spoils images in random places and has the
- * module start them. Each is refused for the reason that its own parser, which is linked in here,
- * gives; or it runs and stops, or fails and the start is undone. Ends with 1 if one does not.
+ * mutants SEED COUNT MICROKERNEL EXTENSION FUTILE: spoils images and has the module start them.
+ * Each is refused for the reason that its own parser, which is linked in here, gives; or it runs
+ * and stops, or fails and the start is undone. Ends with 1 if one does not. The first mutants have
+ * one bit of the headers flipped, each bit of each image in turn, all others are spoilt in random
+ * places; if COUNT is too small for all bits, it is a random choice of both.
  *
  * What is started depends on what may come of it. The microkernel is the system's own code in ring
  * 0: with a bit of it flipped it may do anything, and so may Linux. What the extension's code and
@@ -18,6 +20,7 @@
 #include "hostile.h"
 
 #define MAX_GROWTH 64
+#define NR_ERRORS 128
 #define WATCHDOG_NS BF_WATCHDOG_MIN_NS
 
 enum base { MICROKERNEL, EXTENSION, FUTILE, NR_BASES };
@@ -25,6 +28,7 @@ enum base { MICROKERNEL, EXTENSION, FUTILE, NR_BASES };
 static struct bf_file bases[NR_BASES];
 static int device;
 static unsigned long refused, undone, ran, unlike;
+static unsigned long outcomes[NR_ERRORS]; /* of the starts */
 
 /* --- mutations -------------------------------------------------------------------------------- */
 
@@ -137,6 +141,30 @@ static struct bf_file mutate(enum base base)
 	return (struct bf_file){ (uintptr_t)data, size };
 }
 
+/* The mutant with this bit flipped, of all bits of the headers of all images. */
+static struct bf_file flip_header(size_t bit, enum base *base)
+{
+	uint8_t *data;
+
+	for (*base = 0; bit >= 8 * headers_of(data_of(&bases[*base])); ++*base)
+		bit -= 8 * headers_of(data_of(&bases[*base]));
+	data = malloc(bases[*base].size);
+	if (!data)
+		exit(1);
+	memcpy(data, data_of(&bases[*base]), bases[*base].size);
+	data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	return (struct bf_file){ (uintptr_t)data, bases[*base].size };
+}
+
+static size_t header_bits(void)
+{
+	size_t bits = 0;
+
+	for (int i = 0; i < NR_BASES; i++)
+		bits += 8 * headers_of(data_of(&bases[i]));
+	return bits;
+}
+
 /* --- what must come of them ------------------------------------------------------------------- */
 
 static enum bf_error open_image(const struct bf_file *file, enum base base, struct bsl_elf *elf)
@@ -203,10 +231,11 @@ static bool try_mutant(const struct bf_file *mutant, enum base base)
 	error = base == MICROKERNEL ?
 			start_images(device, *mutant, bases[EXTENSION], WATCHDOG_NS) :
 			start_images(device, bases[MICROKERNEL], *mutant, WATCHDOG_NS);
-	if (expected ? error != expected : is_of_elf(error) || error == UINT32_MAX) {
+	if (expected ? error != expected : is_of_elf(error) || error >= NR_ERRORS) {
 		fprintf(stderr, "%s, and not %s\n", error_name(error), error_name(expected));
 		return false;
 	}
+	outcomes[error]++;
 	if (expected) {
 		refused++;
 	} else if (error) {
@@ -223,32 +252,51 @@ static bool try_mutant(const struct bf_file *mutant, enum base base)
 	return false;
 }
 
+/* What it became of them. */
+static void print_outcomes(const char *name, unsigned long count, size_t bits)
+{
+	printf("seed %s: %lu mutants%s: %lu refused, %lu undone, %lu ran and stopped; "
+	       "%lu too powerful to be started\n",
+	       name, count, count < bits ? "" : ", among them one of each bit of the headers",
+	       refused, undone, ran, unlike);
+	for (uint32_t i = 0; i < NR_ERRORS; i++)
+		if (outcomes[i])
+			printf("# %5lu %s\n", outcomes[i], error_name(i));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long count;
+	size_t bits;
 
 	if (argc != 6)
 		return 2;
 	count = strtoul(argv[2], NULL, 0);
 	for (int i = 0; i < NR_BASES; i++)
 		bases[i] = read_image(argv[3 + i]);
+	bits = header_bits();
 	device = open_device();
 	for (unsigned long i = 0; i < count; i++) {
 		enum base base;
 		struct bf_file mutant;
+		size_t bit = i;
 
 		seed = strtoull(argv[1], NULL, 0) << 32 | i;
-		base = next() % 8 == 0 ? MICROKERNEL : next() % 8 < 3 ? EXTENSION : FUTILE;
-		mutant = mutate(base);
+		if (count < bits)
+			bit = next() % (2 * bits);
+		if (bit < bits) {
+			mutant = flip_header(bit, &base);
+		} else {
+			base = next() % 8 == 0 ? MICROKERNEL : next() % 8 < 3 ? EXTENSION : FUTILE;
+			mutant = mutate(base);
+		}
 		if (!try_mutant(&mutant, base)) {
 			fprintf(stderr, "mutant %lu of seed %s, of image %d\n", i, argv[1], base);
 			return 1;
 		}
 		free(data_of(&mutant));
 	}
-	printf("seed %s: %lu mutants: %lu refused, %lu undone, %lu ran and stopped; "
-	       "%lu too powerful to be started\n",
-	       argv[1], count, refused, undone, ran, unlike);
+	print_outcomes(argv[1], count, bits);
 	/* One kind that never comes would mean that the mutations are no good. */
 	return count < 100 || (refused && undone && ran) ? 0 : 1;
 }

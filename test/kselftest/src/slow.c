@@ -67,21 +67,29 @@ static void give_page(int fd, uintptr_t at, const void *content)
 		fail("UFFDIO_COPY");
 }
 
+/* Followed by a page that nobody can access. */
 static void *map_empty(size_t pages)
 {
-	void *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	uint8_t *memory = mmap(NULL, (pages + 1) * PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (memory == MAP_FAILED)
+	if (memory == MAP_FAILED || mprotect(memory + pages * PAGE, PAGE, PROT_NONE))
 		fail("mmap");
 	return memory;
 }
 
+static void unmap(void *memory, size_t pages)
+{
+	munmap(memory, (pages + 1) * PAGE);
+}
+
 /* --- requests that wait ---------------------------------------------------------------------- */
 
-static const char *const places[] = { "the request",        "an image",
-				      "the list of images", "the text's buffer",
-				      "the CPUs' buffer",   "the registers' buffer" };
+static const char *const places[] = {
+	"the request",         "an image",          "the list of images",
+	"the names of images", "the text's buffer", "the CPUs' buffer",
+	"the report's buffer", "the names' buffer", "the registers' buffer",
+};
 
 #define NR_PLACES (sizeof(places) / sizeof(places[0]))
 
@@ -96,9 +104,7 @@ static int request(size_t place, void *page)
 	struct bf_ioctl_dump dump = { .size = sizeof(dump),
 				      .data = (uintptr_t)page,
 				      .length = PAGE };
-	struct bf_ioctl_status status = { .size = sizeof(status),
-					  .cpus = (uintptr_t)page,
-					  .nr_cpus = 1 };
+	struct bf_ioctl_status status = { .size = sizeof(status), .nr_cpus = 1 };
 	struct bf_ioctl_check check = { .size = sizeof(check),
 					.values = (uintptr_t)page,
 					.nr_values = 1 };
@@ -112,9 +118,20 @@ static int request(size_t place, void *page)
 	case 2:
 		start.exts = (uintptr_t)page;
 		return ioctl(device, BF_IOC_START, &start);
-	case 3:
-		return ioctl(device, BF_IOC_DUMP, &dump);
+	case 3: /* which comes first, so there need not be images */
+		start.microkernel.size = 0;
+		start.image_ids = (uintptr_t)page;
+		return ioctl(device, BF_IOC_START, &start);
 	case 4:
+		return ioctl(device, BF_IOC_DUMP, &dump);
+	case 5:
+		status.cpus = (uintptr_t)page;
+		return ioctl(device, BF_IOC_STATUS, &status);
+	case 6:
+		status.report = (uintptr_t)page;
+		return ioctl(device, BF_IOC_STATUS, &status);
+	case 7:
+		status.image_ids = (uintptr_t)page;
 		return ioctl(device, BF_IOC_STATUS, &status);
 	default:
 		return ioctl(device, BF_IOC_CHECK, &check);
@@ -166,7 +183,7 @@ static void stuck_thread(size_t place, bool comes)
 		mmap(page, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	close(fd);
 	pthread_join(thread, NULL);
-	munmap(page, PAGE);
+	unmap(page, 1);
 }
 
 /* Its process is killed, and is gone. */
@@ -267,8 +284,8 @@ static void change_behind(const struct bf_file *image, bool good_first)
 	if (!wanted && stop_now(device))
 		fail("no stop");
 	close(fd);
-	munmap(buffer, pages * PAGE);
-	munmap(content, pages * PAGE);
+	unmap(buffer, pages);
+	unmap(content, pages);
 }
 
 static int change(void)
