@@ -76,12 +76,12 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
     return Row("qemu-svm", cpus, kernel, [*MODEL, *tests], 600, label, ["--cpu", model])
 
 
-def crash(machine, cpus, kernel, reserve):
+def crash(machine, cpus, kernel, reserve, label="crash", argument=""):
     """Three boots of one machine: by the firmware, by kexec, and of a crash kernel."""
     options = ["--boots", "3", "--allow-oops", "--mem", "1024",
-               "--append", f"crashkernel={reserve}M",
+               "--append", f"crashkernel={reserve}M {argument}",
                "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile"]
-    return Row(machine, cpus, kernel, ["crash"], 300, "crash", options)
+    return Row(machine, cpus, kernel, ["crash"], 300, label, options)
 
 
 ROWS = [
@@ -124,7 +124,7 @@ ROWS = [
     Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
-    crash("qemu-svm", 4, "6.1", 256),
+    crash("qemu-svm", 4, "6.1", 256, "crash-nmi", "PANIC=nmi"),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),
@@ -147,6 +147,7 @@ SLOW_ROWS = [
     Row("bochs-vmx", 2, "6.1", ["inject"], 3600, "inject", ["--append", "INJECT_STEP=8"]),
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
         ["--boots", "7", "--allow-oops", "--disk", "8"]),
+    crash("qemu-svm", 4, "6.1", 256),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.

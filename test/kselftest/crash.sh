@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Linux starts another Linux with the hypervisor running: by kexec, which finds bare CPUs, and after
 # a panic, which leaves the crash kernel a machine under the hypervisor. So the script runs in three
-# kernels; BOOT on the command line says in which.
+# kernels; BOOT on the command line says in which. PANIC=nmi: the panic is in an NMI handler.
 . ./tap.sh
 
 # The archive for the next kernel, but for what $1 matches (a path of find)
@@ -21,9 +21,18 @@ load_kernel()
 		"$(sed "s/ BOOT=[^ ]*//; $drop" /proc/cmdline) $*"
 }
 
+crash()
+{
+	if [ "${PANIC:-}" = nmi ]; then
+		echo 0 >$probe/panic
+	else
+		echo c >/proc/sysrq-trigger
+	fi
+}
+
 expect_crash()
 {
-	echo c >/proc/sysrq-trigger
+	crash
 	n=0
 	while [ $n -lt 60 ]; do
 		sleep 1
@@ -57,7 +66,11 @@ dump()
 log_of_the_crash()
 {
 	makedumpfile --dump-dmesg /proc/vmcore /tmp/log && tail -n 40 /tmp/log
-	grep 'Kernel panic.*sysrq triggered crash' /tmp/log
+	if [ "${PANIC:-}" = nmi ]; then
+		grep 'Kernel panic.*cpustate: in the handler of an NMI' /tmp/log
+	else
+		grep 'Kernel panic.*sysrq triggered crash' /tmp/log
+	fi
 }
 
 plan 6

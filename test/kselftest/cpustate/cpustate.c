@@ -7,6 +7,7 @@
  *        a bare CPU, too (CR2, CR3, DR6, the user's segments and FS base).
  * nmi    takes a number: so often every online CPU gets an NMI. EIO: one did not arrive.
  * cpuid  takes a number: the CPU executes this leaf of CPUID in its NMI handler.
+ * panic  takes the number of a CPU: it gets an NMI, in whose handler it panics.
  */
 #include <asm/apic.h>
 #include <asm/desc.h>
@@ -155,6 +156,7 @@ DEFINE_SHOW_ATTRIBUTE(cpustate);
 
 static DEFINE_MUTEX(nmi_lock);
 static DEFINE_PER_CPU(bool, nmi_expected);
+static DEFINE_PER_CPU(bool, panic_expected);
 
 static u32 cpuid_leaf; /* to be executed by the next NMI */
 
@@ -168,6 +170,8 @@ static void execute_cpuid(u32 leaf)
 
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
+	if (this_cpu_read(panic_expected))
+		panic("cpustate: in the handler of an NMI");
 	if (!this_cpu_read(nmi_expected))
 		return NMI_DONE;
 	if (cpuid_leaf)
@@ -239,6 +243,16 @@ static int cpuid_set(void *data, u64 leaf)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(cpuid_fops, NULL, cpuid_set, "%llu\n");
 
+static int panic_set(void *data, u64 cpu)
+{
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -EINVAL;
+	WRITE_ONCE(per_cpu(panic_expected, cpu), true);
+	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(panic_fops, NULL, panic_set, "%llu\n");
+
 static struct dentry *directory;
 
 static int __init cpustate_init(void)
@@ -251,6 +265,7 @@ static int __init cpustate_init(void)
 	debugfs_create_file("state", 0400, directory, NULL, &cpustate_fops);
 	debugfs_create_file_unsafe("nmi", 0200, directory, NULL, &nmi_fops);
 	debugfs_create_file_unsafe("cpuid", 0200, directory, NULL, &cpuid_fops);
+	debugfs_create_file_unsafe("panic", 0200, directory, NULL, &panic_fops);
 	return 0;
 }
 
