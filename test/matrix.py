@@ -116,7 +116,7 @@ ROWS = [
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
     # with UEFI firmware that has our key
-    Row("qemu-svm", 2, "6.1", ["lockdown"], 100, "lockdown",
+    Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
     # 5-level paging
     Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",

@@ -100,9 +100,12 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
 	@touch $@
 
+$(O)/6.1/bareflank.ko: Kbuild $(shell find abi lib driver -name '*.[chS]')
+	test/vm/kbuild 6.1
+
 # Signed with a key that a machine with --uefi-db trusts, and with one that it does not.
-$(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM)
-	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $@
+$(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/6.1/bareflank.ko
+	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $(O)/6.1/bareflank.ko $@
 
 .PHONY: kselftest test-modules faults test-products check check-slow check-debug-kernel \
 	check-unit coverage format soak demo shell bench guest-products
