@@ -243,11 +243,13 @@ kvm_module()
 # KVM gets a virtual machine, which the process $kvm_holder keeps. Not to be called through t.
 kvm_holds()
 {
+	: >/tmp/kvmhold
 	"$bin/kvmhold" 1000 >/tmp/kvmhold &
 	kvm_holder=$!
-	for n in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q ready /tmp/kvmhold && return
+	n=0
+	until grep -q ready /tmp/kvmhold || ! kill -0 $kvm_holder 2>/dev/null || [ $n -ge 200 ]; do
 		sleep 0.3
+		n=$((n + 1))
 	done
 }
 
