@@ -33,6 +33,9 @@ FAULT_COPIES = (
     ("build/faults/stripped", "/kselftest/faults/microkernel"),
 )
 
+# Modules that single tests load.
+MODULES = {"sleep": "acpitimer"}
+
 
 @dataclasses.dataclass
 class Row:
@@ -175,6 +178,9 @@ def command_of(row):
         if name in os.environ:
             command += ["--append", f"{name}={os.environ[name]}"]
     copies = COPIES + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else COPIES
+    copies += tuple((f"build/{{kernel}}/test/kselftest/{module}/{module}.ko",
+                     f"/lib/modules/{module}.ko")
+                    for test, module in MODULES.items() if test in row.tests)
     for source, guest in copies:
         command += ["-a", f"{source.format(kernel=row.kernel)}:{guest}"]
     if row.end:

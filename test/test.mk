@@ -113,14 +113,15 @@ kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/imag
 	$(KSELFTEST)/signed
 
 # The module, a copy of it under another name, the one that the tests look at the CPUs with, one
-# that calls an extension, and those with the names of other hypervisors, for every kernel of the
-# machines.
+# that calls an extension, and those with the names of other hypervisors, for every
+# kernel of the machines.
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
 		test/vm/kbuild $$kernel && \
 		test/kselftest/make-twin $(O)/$$kernel/bareflank.ko $(O)/$$kernel/twinflank.ko && \
 		KBUILD_DIR=test/kselftest/neighbours test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
+		KBUILD_DIR=test/kselftest/acpitimer test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
 
 # The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.

@@ -13,6 +13,12 @@ to_ram()
 		[ -z "$(cat $alarm)" ]
 }
 
+# to_idle: until the ACPI timer wakes it
+to_idle()
+{
+	insmod /lib/modules/acpitimer.ko && echo freeze >/sys/power/state && rmmod acpitimer
+}
+
 # slept TIMES: since the test began
 slept()
 {
@@ -28,11 +34,11 @@ load_begins
 t "suspend to RAM" to_ram
 t "it slept" slept 1
 t "every CPU is a guest" all_guests
-t "suspend to idle" "$bin/s2idle"
+t "suspend to idle" to_idle
 t "it slept again" slept 2
 t "every CPU is a guest still" all_guests
 load_ends
 t "the load never computed wrongly" load_verdict
 t "the same state on every CPU" same_state /tmp/state.before
 t "stop" stop
-t "no complaint of the kernel but of the event that woke it" dmesg_clean
+t "no complaint of the kernel" dmesg_clean
