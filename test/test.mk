@@ -112,8 +112,8 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/signed
 
-# The module, a copy of it under another name, the one that the tests look at the CPUs with, one
-# that calls an extension, and those with the names of other hypervisors, for every
+# The module, a copy of it under another name, the one that the tests look at the CPUs with, a live
+# patch, one that calls an extension, and those with the names of other hypervisors, for every
 # kernel of the machines.
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
@@ -121,6 +121,7 @@ test-modules: deps
 		test/kselftest/make-twin $(O)/$$kernel/bareflank.ko $(O)/$$kernel/twinflank.ko && \
 		KBUILD_DIR=test/kselftest/neighbours test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
+		KBUILD_DIR=test/kselftest/livepatch test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/acpitimer test/vm/kbuild $$kernel && \
 		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
 
