@@ -151,6 +151,10 @@ SLOW_ROWS = [
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
         ["--boots", "7", "--allow-oops", "--disk", "8"]),
     crash("qemu-svm", 4, "6.1", 256),
+    Row("qemu-svm", 4, "6.1-amd64", ["hibernate"], 300, "hibernate",
+        ["--boots", "2", "--disk", "512"]),
+    Row("qemu-svm", 4, "6.12-amd64", ["hibernate"], 300, "hibernate",
+        ["--boots", "2", "--disk", "512"]),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.
