@@ -155,6 +155,12 @@ SLOW_ROWS = [
         ["--boots", "2", "--disk", "512"]),
     Row("qemu-svm", 4, "6.12-amd64", ["hibernate"], 300, "hibernate",
         ["--boots", "2", "--disk", "512"]),
+    Row("qemu-svm", 4, "6.1", ["end-halt"], 30, "halt", end="halt"),
+    Row("bochs-vmx", 2, "6.1", ["end-halt"], 100, "halt", end="halt"),
+    Row("bochs-vmx", 2, "6.1", ["end-poweroff"], 100, "poweroff", end="poweroff"),
+    Row("bochs-vmx", 2, "6.1", ["end-reboot"], 100, "reboot", end="reboot"),
+    Row("bochs-vmx", 2, "6.1", ["end-triple"], 100, "triple", end="reboot"),
+    Row("bochs-vmx", 2, "6.1", ["end-reset"], 100, "pci", ["--append", "RESET=pci"], "reboot"),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.

@@ -23,6 +23,8 @@ BOCHS_ARGS = (
     "clearcpuid=aperfmperf,mwaitx,xsavec,xsaves"
 )
 BOCHS_IPS = 20_000_000
+# In Bochs' log, a reset that is not the power-on, at tick 0; its BIOS does not survive one.
+LATE_RESET = re.compile(r"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILINE)
 
 # Of a machine in a machine.
 OUTER_KERNEL = "6.1"
@@ -344,7 +346,7 @@ plugin_ctrl: speaker=0
 log: {self.log}
 panic: action=fatal
 error: action=report
-info: action=ignore{cpus_report}
+info: action=ignore{cpus_report}, pc_system=report
 debug: action=ignore
 """
             + "".join(line + "\n" for line in options.machine_args),
@@ -405,9 +407,11 @@ debug: action=ignore
         )
 
     def ended(self):
+        log = read_tail(self.log, 200_000)
+        if "::Reset(" in log and LATE_RESET.search(log):
+            return "reboot"
         if self.process.poll() is None:
             return ""
-        log = read_tail(self.log, 200_000)
         if "3rd (" in log and "exception with no resolution" in log:
             return "triple fault"
         if "Shutdown port: shutdown requested" in log or "ACPI control: soft power off" in log:
