@@ -97,8 +97,7 @@ struct bf_ioctl_status {
 	uint64_t stop_paused_ns; /* out: of the last stop */
 	uint64_t watchdog_ns; /* out: of the last start; 0: off */
 	uint64_t repeats; /* out: of the last start; 0: off */
-	uint64_t
-		report; /* struct bf_report, of the last failure, kept until the next start; or 0 */
+	uint64_t report; /* struct bf_report: of the last failure, until the next start; or 0 */
 	uint64_t image_ids; /* struct bf_image_id [1 + BF_MAX_EXTS], of the last start; or 0 */
 	uint32_t nr_image_ids; /* out: how many of them there are */
 	uint32_t pad;

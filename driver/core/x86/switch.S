@@ -212,8 +212,8 @@ NO_STACK_FRAME(bf_switch_leave)
 
 /*
  * The NMI handler of the switch page's IDT: records the NMI for the side that gets the CPU, be it
- * the microkernel or, when Linux runs again, the loader. The
- * switch page is found by the IDT, which lies in it; RSP may already be the microkernel's.
+ * the microkernel or, when Linux runs again, the loader. The switch page is found by the IDT, which
+ * lies in it; RSP may already be the microkernel's.
  */
 	.globl bf_switch_nmi
 	TYPE(bf_switch_nmi, function)
