@@ -42,7 +42,7 @@ long_callback()
 }
 
 # Pulls the trigger, and waits until the extension has the CPU.
-loop_begins()
+callback_begins()
 {
 	n=0
 	pull >/dev/null &
@@ -55,20 +55,18 @@ loop_begins()
 }
 
 # A stop waits until the watchdog has ended the callback, and is done then, if it is the first.
-stop_of_a_loop()
+stop_of_a_callback()
 {
-	image later loop && start /tmp/bad || return 1
-	pull >/dev/null &
+	image later "long $((60 * khz))" && start --watchdog 3s /tmp/bad && callback_begins || return 1
 	bfm stop
-	wait $!
-	bfm status
+	wait $puller
 	says EXT_OVERDUE && no_guests && good_again
 }
 
 # Without the watchdog it says which CPU does not answer, and nothing changes until that does.
 stop_of_a_cpu_that_is_kept()
 {
-	image later "long $((6 * khz))" && start --watchdog off /tmp/bad && loop_begins &&
+	image later "long $((6 * khz))" && start --watchdog off /tmp/bad && callback_begins &&
 		gives 1 "$stuck (CPU $last)" bfm stop && state_is running && all_guests &&
 		! rmmod bareflank 2>/dev/null && bfm dump >/dev/null
 	result=$?
@@ -139,7 +137,7 @@ t "a loop of faults that are not mended" contained fail-later loop_again
 t "a loop in place of the stop" fails_stop loop "$overdue"
 t "a lock whose owner has failed" lock_left_behind
 t "a long callback that has asked for time, and one that has not" long_callback
-t "a stop during a loop" stop_of_a_loop
+t "a stop during a callback" stop_of_a_callback
 t "a stop without a watchdog" stop_of_a_cpu_that_is_kept
 t "a failure within the first second" reported_by_the_start
 t "a loop in an exit of the NMI handler" in_the_nmi_handler
