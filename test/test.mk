@@ -112,18 +112,20 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/signed
 
-# The module, a copy of it under another name, the one that the tests look at the CPUs with, a live
-# patch, one that calls an extension, and those with the names of other hypervisors, for every
-# kernel of the machines.
+# modules_for KERNEL,DIRECTORIES: the module, a copy of it under another name, and those of tests.
+define modules_for
+test/vm/kbuild $(1) && \
+	test/kselftest/make-twin $(O)/$(1)/bareflank.ko $(O)/$(1)/twinflank.ko && \
+	for module in $(2); do \
+		KBUILD_DIR=test/kselftest/$$module test/vm/kbuild $(1) || exit 1; done
+endef
+
+# What is loaded beside ours everywhere: to look at the CPUs with, one that calls an extension, and
+# two with the names of other hypervisors.
+COMMON_MODULES := cpustate caller neighbours
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
-		test/vm/kbuild $$kernel && \
-		test/kselftest/make-twin $(O)/$$kernel/bareflank.ko $(O)/$$kernel/twinflank.ko && \
-		KBUILD_DIR=test/kselftest/neighbours test/vm/kbuild $$kernel && \
-		KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild $$kernel && \
-		KBUILD_DIR=test/kselftest/livepatch test/vm/kbuild $$kernel && \
-		KBUILD_DIR=test/kselftest/acpitimer test/vm/kbuild $$kernel && \
-		KBUILD_DIR=test/kselftest/caller test/vm/kbuild $$kernel || exit 1; done
+		$(call modules_for,$$kernel,$(COMMON_MODULES) livepatch acpitimer) || exit 1; done
 
 # The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.
 FAULTS_O := $(O)/faults
@@ -147,9 +149,7 @@ check-slow: test-products
 # A kernel with KASAN, UBSAN, lockdep and kmemleak, built here, has to find nothing.
 check-debug-kernel: test-products
 	test/vm/debug-kernel
-	test/vm/kbuild debug
-	KBUILD_DIR=test/kselftest/cpustate test/vm/kbuild debug
-	KBUILD_DIR=test/kselftest/caller test/vm/kbuild debug
+	$(call modules_for,debug,$(COMMON_MODULES))
 	test/run debug
 check-unit: deps-build
 	test/run unit

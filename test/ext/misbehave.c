@@ -205,6 +205,11 @@ static void set_active_and_return(void)
 	call_return();
 }
 
+static uint64_t event_register(void)
+{
+	return is_svm ? MK1_AMD_eventinj : MK1_INTEL_vmentry_interrupt_information_field;
+}
+
 /* CR0.NW without CR0.CD, which VMRUN refuses; CR0 = 0, which VM entry refuses in 64-bit mode. */
 static void spoil(uint64_t vsid)
 {
@@ -214,11 +219,16 @@ static void spoil(uint64_t vsid)
 		vs_set(vsid, MK1_INTEL_cr0, 0);
 }
 
+/*
+ * It is about to take an event, a #UD: else an NMI that waits for Linux would be a reason to leave
+ * it at once.
+ */
 static void run_another(void)
 {
 	uint64_t vpid, vsid = another_vs(&vpid);
 
 	spoil(vsid);
+	vs_set(vsid, event_register(), 0x80000306);
 	expect(mk1_vs_run(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid), MK1_SUCCESS);
 }
 
@@ -325,8 +335,7 @@ static void bad_state(void)
 /* An event of type 1, which is reserved. */
 static void bad_event(void)
 {
-	run_with(is_svm ? MK1_AMD_eventinj : MK1_INTEL_vmentry_interrupt_information_field,
-		 0x80000100);
+	run_with(event_register(), 0x80000100);
 }
 
 /* VMX only: an activity state that does not exist. */
