@@ -128,9 +128,11 @@ struct pp {
 			 */
 			bool guest_active;
 			bool entry_watched; /* stall.h; VMX sets entry_dirty as well */
+			bool nmis_blocked; /* SVM: Linux is to run with NMIs blocked: svm/nmi.h */
 		};
-		uint32_t before_entry; /* any of them */
+		uint64_t before_entry; /* any of them */
 	};
+	void (*on_nmi)(struct pp *pp); /* does what an NMI was sent for, and does not come back */
 	struct mk_lock *locks[8]; /* that it holds: lock.h */
 	unsigned int nr_locks;
 	bool virt_on; /* VMXON or EFER.SVME is in force */

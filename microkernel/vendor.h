@@ -13,6 +13,7 @@
  * svm/decode: how long that instruction is
  * svm/insns: which instructions exit with which code
  * svm/gp: SVM's instructions raise #GP where VMX's raise #UD, as on a bare CPU
+ * svm/nmi: no NMI in the first instructions of the NMI handler; VMX has virtual NMIs
  * vmx/vmcs: a VMCS is reached by instructions, which work on the current one
  * vmx/controls: bits that the CPU insists on, or lacks
  * vmx/cr: the same for CR0 and CR4

@@ -91,6 +91,8 @@ void trap_dispatch(struct trap_frame *frame)
 	struct pp *pp = this_pp();
 
 	if (frame->vector == VECTOR_NMI) {
+		if (pp->on_nmi)
+			pp->on_nmi(pp);
 		if (tlb_kicked(pp))
 			return;
 		/* Linux knows whether it is its own or the driver's. */

@@ -47,7 +47,8 @@ void svm_reinject(struct vmcb *vmcb)
 
 /*
  * The CPU took the NMI from the guest, so it gets another one for it, which waits for GIF, and then
- * for the end of the NMI handler that the guest may be in, unless that has had an exit. A machine
+ * for the end of the NMI handler that the guest may be in, unless that has had an exit: then only
+ * for the end of the handler's first instructions (nmi.h). A machine
  * check goes in at once, but not instead of another event: then it waits for the next entry.
  */
 void svm_take_owed(struct pp *pp, const struct vs *vs)

@@ -17,6 +17,7 @@
 #include "svm/event.h"
 #include "svm/fallback.h"
 #include "svm/gp.h"
+#include "svm/nmi.h"
 #include "svm/run.h"
 #include "svm/stall.h"
 #include "svm/svm.h"
@@ -218,11 +219,10 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	exit_count(pp, vs, svm_exit_slot(code), code, vmcb->rip);
 	/*
 	 * In an NMI handler of Linux's, NMIs are blocked, and an exit leaves them so: nothing would
-	 * reach a callback that does not end. Linux is prepared for NMIs within its handler, as its
-	 * own exceptions there unblock them, too.
+	 * reach a callback that does not end.
 	 */
 	if (unlikely(!(vmcb->rflags & RFLAGS_IF)))
-		unblock_nmis();
+		svm_unblock_nmis(pp, vs);
 	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->exit_slow || !pp->launched))
 		handle_internal_exit(pp, vs, code);
 	exit_to_ext(pp, vs, code);

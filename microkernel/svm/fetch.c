@@ -176,6 +176,21 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 	return have;
 }
 
+bool svm_read_guest(const struct vmcb *vmcb, uint64_t la, uint64_t *value)
+{
+	const void *at;
+	uint64_t gpa;
+
+	svm_forget_code(this_pp()); /* whose slots these are */
+	if ((la & BF_PAGE_MASK) > BF_PAGE_SIZE - sizeof(*value) ||
+	    !translate(vmcb, la, &gpa, &this_pp()->svm.code))
+		return false;
+	at = guest_page(vmcb, gpa, SLOT_CODE);
+	if (at)
+		bsl_memcpy(value, at, sizeof(*value));
+	return at;
+}
+
 enum decode_mode svm_decode_mode(const struct vmcb *vmcb)
 {
 	if (is_long_mode(vmcb))

@@ -7,6 +7,7 @@
 #include "run/exit.h"
 #include "svm/entry.h"
 #include "svm/event.h"
+#include "svm/nmi.h"
 #include "svm/run.h"
 #include "svm/stall.h"
 #include "svm/svm.h"
@@ -70,10 +71,13 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 {
 	if (pp->entry_watched)
 		svm_watch_entry(pp, vs);
-	if (vs->root)
-		svm_take_owed(pp, vs);
-	else
+	if (!vs->root) {
 		prepare_guest(pp, vs);
+		return;
+	}
+	if (pp->nmis_blocked)
+		svm_enter_nmi_handler(pp);
+	svm_take_owed(pp, vs);
 }
 
 void svm_run_kicked(struct pp *pp, struct vs *vs)

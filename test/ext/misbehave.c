@@ -15,6 +15,7 @@
  */
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
+#include <bsl/paging.h>
 
 #include "test/ext/insn_cases.h"
 #include "test/ext/lib/hooks.h"
@@ -203,6 +204,11 @@ static void set_active_and_return(void)
 {
 	call_set_active();
 	call_return();
+}
+
+static uint64_t table_register(void)
+{
+	return is_svm ? MK1_AMD_n_cr3 : MK1_INTEL_ept_pointer;
 }
 
 static uint64_t event_register(void)
@@ -417,7 +423,7 @@ static void stall_in_nested_faults(void)
 	uint64_t table, spa;
 
 	expect(mk1_mem_alloc_page(MK1_HANDLE, &table, &spa), MK1_SUCCESS);
-	vs_set(mk1_tls_vsid(), is_svm ? MK1_AMD_n_cr3 : MK1_INTEL_ept_pointer,
+	vs_set(mk1_tls_vsid(), table_register(),
 	       is_svm ? spa : spa | VMX_EPTP_WB | VMX_EPTP_4_LEVELS);
 	stall();
 }
@@ -476,6 +482,56 @@ static void take_long_and_say_so(void)
 	take_long();
 }
 
+/* --- in Linux's NMI handler ------------------------------------------------------------------- */
+
+#define GIB_COUNT 4
+#define LEAF (is_svm ? BSL_PTE_P | BSL_PTE_W | BSL_PTE_U | BSL_PTE_PS | BSL_PTE_NX : 0xB3ULL)
+#define TABLE (is_svm ? BSL_PTE_P | BSL_PTE_W | BSL_PTE_U : 7ULL)
+
+static uint64_t linux_table; /* while a table is in force with which nothing executes; else 0 */
+
+static uint64_t *new_table(uint64_t *spa)
+{
+	uint64_t va;
+
+	expect(mk1_mem_alloc_page(MK1_HANDLE, &va, spa), MK1_SUCCESS);
+	return (uint64_t *)va;
+}
+
+/*
+ * From now on Linux reads and writes as before, but each instruction is an exit. This callback goes
+ * on until an NMI waits, which is then delivered first: the exit is that of its handler.
+ */
+static void exit_in_the_nmi_handler(void)
+{
+	uint64_t vsid = mk1_tls_vsid(), top_spa, middle_spa, spa;
+	uint64_t *top = new_table(&top_spa), *middle = new_table(&middle_spa);
+
+	top[0] = middle_spa | TABLE;
+	for (uint64_t gib = 0; gib < GIB_COUNT; gib++) {
+		uint64_t *bottom = new_table(&spa);
+
+		middle[gib] = spa | TABLE;
+		for (uint64_t i = 0; i < 512; i++)
+			bottom[i] = gib << 30 | i << 21 | LEAF;
+	}
+	linux_table = vs_get(vsid, table_register());
+	vs_set(vsid, table_register(),
+	       is_svm ? top_spa : top_spa | VMX_EPTP_WB | VMX_EPTP_4_LEVELS);
+	take_long();
+	call_run_current();
+}
+
+/* Another NMI comes meanwhile. */
+static void in_the_nmi_handler(uint64_t vsid)
+{
+	VERIFY(vs_get(vsid, is_svm ? MK1_AMD_rip : MK1_INTEL_rip) >> 63);
+	take_long();
+	vs_set(vsid, table_register(), linux_table);
+	linux_table = 0;
+	call_run_current();
+}
+
 static const struct {
 	const char *name;
 	void (*execute)(void);
@@ -507,6 +563,7 @@ static const struct {
 	{ "loop_again", loop_again },
 	{ "long", take_long },
 	{ "more", take_long_and_say_so },
+	{ "exit_in_the_nmi_handler", exit_in_the_nmi_handler },
 	{ "stall", stall },
 	{ "stall_with_results", stall_with_results },
 	{ "stall_in_nested_faults", stall_in_nested_faults },
@@ -571,13 +628,14 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 			(uint32_t)mk1_rcx() == MK1_CPUID_STOP;
 	bool trigger = (uint32_t)mk1_rax() == TRIGGER;
 
-	(void)vsid;
 	/* The entry of another VS that the CPU refused: it is as it was. */
 	if (reason ==
 	    (is_svm ? SVM_EXIT_INVALID : VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE))
 		mk1_vs_run_current(MK1_HANDLE);
 	if (mk1_tls_ppid() == stalled_pp)
 		stall_again();
+	if (linux_table && reason == (is_svm ? SVM_EXIT_NPF : VMX_EXIT_EPT_VIOLATION))
+		in_the_nmi_handler(vsid);
 	verify_answer();
 	if (place_is("first") || (place_is("later") && trigger) || (place_is("stop") && stopping))
 		misbehave();

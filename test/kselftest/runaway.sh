@@ -57,7 +57,8 @@ callback_begins()
 # A stop waits until the watchdog has ended the callback, and is done then, if it is the first.
 stop_of_a_callback()
 {
-	image later "long $((60 * khz))" && start --watchdog 3s /tmp/bad && callback_begins || return 1
+	image later "long $((60 * khz))" && start --watchdog 3s /tmp/bad &&
+		callback_begins || return 1
 	bfm stop
 	wait $puller
 	says EXT_OVERDUE && no_guests && good_again
@@ -101,6 +102,34 @@ everywhere_at_once()
 	wait_for failed && shows failed "$overdue" && good_again
 }
 
+# How many in this run.
+count_long_ones()
+{
+	bfm dump | awk '/^microkernel: / { n = 0 }
+			/^misbehave: this takes long/ { n++ }
+			END { print n }'
+}
+
+all_checks_held()
+{
+	set -- $("$bin/cpuid" 0x4000f00d 0 "$last")
+	[ $((0x$2)) = 0 ]
+}
+
+# NMIs arrive in an exit of the first instruction of Linux's NMI handler: it does not get another
+# one before it is prepared for that.
+first_of_the_nmi_handler()
+{
+	image later "exit_in_the_nmi_handler $((12 * khz / 10))" &&
+		start --watchdog 2s /tmp/bad || return 1
+	pull >/dev/null && [ "$(count_long_ones)" = 2 ] && all_checks_held && all_guests && stop &&
+		good_again && return
+	bfm status
+	bfm dump | tail -n 20
+	bfm stop
+	return 1
+}
+
 # In an exit of Linux's NMI handler.
 in_the_nmi_handler()
 {
@@ -119,7 +148,7 @@ shown()
 		stop
 }
 
-plan 22
+plan 23
 snapshot /tmp/state.before
 t "the time is shown" shown
 t "wrong times are refused" gives 2 "not a time: 1ms" bfm start --watchdog 1ms
@@ -141,6 +170,7 @@ t "a stop during a callback" stop_of_a_callback
 t "a stop without a watchdog" stop_of_a_cpu_that_is_kept
 t "a failure within the first second" reported_by_the_start
 t "a loop in an exit of the NMI handler" in_the_nmi_handler
+t "an exit in the first instructions of the NMI handler" first_of_the_nmi_handler
 case $VM_MACHINE in
 qemu-*) t "a loop on all CPUs at once" everywhere_at_once ;;
 *) skip "a loop on all CPUs at once" "no NMIs from outside here" ;;

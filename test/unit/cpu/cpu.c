@@ -348,6 +348,8 @@ static uint64_t do_svm(struct decoded *d, enum insn insn)
 		return UD;
 	if (insn == INSN_CLGI || insn == INSN_STGI)
 		cpu->gif = insn == INSN_STGI;
+	if (insn == INSN_STGI && cpu->on_stgi)
+		cpu->on_stgi();
 	else if (insn == INSN_VMSAVE)
 		(void)phys_at((uint64_t)d->gregs[REG_RAX]);
 	return DONE;

@@ -59,6 +59,7 @@ struct cpu {
 	uint16_t ldtr, tr, ss;
 	bool ac; /* RFLAGS.AC, as STAC and CLAC see it */
 	bool gif;
+	void (*on_stgi)(void); /* what has waited for it; NULL: nothing */
 	bool vmxon;
 	struct vmcs *current;
 	struct {

@@ -43,6 +43,7 @@ TCase *svm_fetch_tests(void);
 TCase *svm_gp_tests(void);
 TCase *svm_insns_tests(void);
 TCase *svm_nested_tests(void);
+TCase *svm_nmi_tests(void);
 TCase *svm_regs_tests(void);
 TCase *svm_run_tests(void);
 TCase *svm_vs_tests(void);
@@ -75,13 +76,13 @@ static TCase *(*const suites[])(void) = {
 	vendor_exit_tests,    svm_advance_tests,    svm_checks_tests,
 	svm_cpu_tests,        svm_event_tests,      svm_exit_tests,
 	svm_fallback_tests,   svm_fetch_tests,      svm_gp_tests,
-	svm_insns_tests,      svm_nested_tests,     svm_regs_tests,
-	svm_run_tests,        svm_vs_tests,         vmx_advance_tests,
-	vmx_checks_tests,     vmx_controls_tests,   vmx_cpu_tests,
-	vmx_cr_tests,         vmx_cr8_tests,        vmx_event_tests,
-	vmx_exchange_tests,   vmx_exit_tests,       vmx_fallback_tests,
-	vmx_nested_tests,     vmx_regs_tests,       vmx_run_tests,
-	vmx_vmcs_tests,       vmx_vs_tests,
+	svm_insns_tests,      svm_nested_tests,     svm_nmi_tests,
+	svm_regs_tests,       svm_run_tests,        svm_vs_tests,
+	vmx_advance_tests,    vmx_checks_tests,     vmx_controls_tests,
+	vmx_cpu_tests,        vmx_cr_tests,         vmx_cr8_tests,
+	vmx_event_tests,      vmx_exchange_tests,   vmx_exit_tests,
+	vmx_fallback_tests,   vmx_nested_tests,     vmx_regs_tests,
+	vmx_run_tests,        vmx_vmcs_tests,       vmx_vs_tests,
 };
 
 #endif

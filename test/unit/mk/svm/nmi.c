@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* svm/nmi.c: no NMI hits the first instructions of Linux's NMI handler. */
+#include "svm.h"
+#include "../suites.h"
+
+#define IDT linux_page(6)
+#define TSS linux_page(7)
+#define STACK 0xFFFFFE0000012000ULL
+#define IST 2
+
+static unsigned int sent; /* NMIs to this CPU itself */
+
+static void to_guest(uint64_t base, uint64_t offset, uint64_t value)
+{
+	memcpy((uint8_t *)phys_at(base) + offset, &value, sizeof(value));
+}
+
+/* An exit, in the handler of an NMI that has a stack of its own. */
+static void in_the_handler(void)
+{
+	running();
+	memset(phys_at(IDT), 0, PAGE);
+	memset(phys_at(TSS), 0, PAGE);
+	to_guest(IDT, VECTOR_NMI * 16, (uint64_t)IST << 32);
+	to_guest(TSS, 36 + (IST - 1) * 8, STACK);
+	vmcb()->cr0 = CR0_PE;
+	vmcb()->efer = EFER_SVME | EFER_LMA;
+	vmcb()->idtr.base = IDT;
+	vmcb()->tr.base = TSS;
+	vmcb()->rflags = RFLAGS_FIXED;
+	vmcb()->rsp = STACK - 40;
+	sent = 0;
+}
+
+/* The NMI that has been sent arrives as soon as it can. */
+static void nmi_arrives(void)
+{
+	struct trap_frame frame = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
+
+	if (!msr_get(cpu, MSR_X2APIC_ICR))
+		return;
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	sent++;
+	trap_dispatch(&frame);
+	ck_abort_msg("it went on");
+}
+
+static void exit_and_enter(void)
+{
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_int_eq(ended.end, END_RING3);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	cpu->on_stgi = nmi_arrives;
+	SYS(vs_run_current, HANDLE);
+	cpu->on_stgi = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!cpu->gif);
+}
+
+/* The CPU is in the handler of another one when it enters the guest, and a third one waits. */
+START_TEST(linux_gets_none_in_its_first_instructions)
+{
+	in_the_handler();
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 1);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	guest_exit(SVM_EXIT_IOIO);
+	host_pp->nmi_pending = true;
+	cpu->on_stgi = nmi_arrives;
+	SYS(vs_run_current, HANDLE);
+	cpu->on_stgi = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(sent, 2);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x100ULL << 32 | 0x4400);
+	/* and when it has left the handler, none is blocked */
+	vmcb()->rflags |= RFLAGS_IF;
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 2);
+}
+END_TEST
+
+START_TEST(elsewhere_it_gets_them)
+{
+	in_the_handler();
+	vmcb()->rsp = STACK - PAGE - 8;
+	exit_and_enter();
+	vmcb()->rsp = STACK + 8;
+	exit_and_enter();
+	vmcb()->rsp = STACK;
+	vmcb()->efer = EFER_SVME;
+	exit_and_enter();
+	vmcb()->efer = EFER_SVME | EFER_LMA;
+	to_guest(IDT, VECTOR_NMI * 16, 0);
+	exit_and_enter();
+	to_guest(IDT, VECTOR_NMI * 16, (uint64_t)IST << 32);
+	vmcb()->tr.base = TSS + PAGE - 44; /* on two pages */
+	exit_and_enter();
+	vmcb()->tr.base = RAM_TOP;
+	exit_and_enter();
+	vmcb()->idtr.base = RAM_TOP;
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 0);
+}
+END_TEST
+
+/* Without an APIC, or if nothing comes, it goes on all the same. */
+START_TEST(an_nmi_that_does_not_come)
+{
+	in_the_handler();
+	guest_exit(SVM_EXIT_IOIO);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	guest_exit(SVM_EXIT_IOIO);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00000);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!host_pp->nmis_blocked);
+	ck_assert(!host_pp->on_nmi);
+}
+END_TEST
+
+TCase *svm_nmi_tests(void)
+{
+	TCase *tc = tcase_create("svm_nmi");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, linux_gets_none_in_its_first_instructions);
+	tcase_add_test(tc, elsewhere_it_gets_them);
+	tcase_add_test(tc, an_nmi_that_does_not_come);
+	return tc;
+}
