@@ -223,14 +223,18 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	error = bf_loader_start(&bf_loader, start);
 	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
 		return error;
-	if (error) {
-		bf_watchdog_end();
-		log_failure("not started");
+	ended();
+	if (error)
+		log_failure(bf_loader.state == BF_STATE_RUNNING ? "not started, cannot stop" :
+								  "not started");
+	else
+		pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
+			bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
+			div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC),
+			bf_loader.memory.bytes >> 20);
+	/* Also after a start that has failed, if a CPU did not come back. */
+	if (bf_loader.state != BF_STATE_RUNNING)
 		return error;
-	}
-	pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
-		bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
-		div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC), bf_loader.memory.bytes >> 20);
 	began();
 	bf_watchdog_begin(&bf_loader);
 	queue_poll();
