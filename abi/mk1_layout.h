@@ -60,6 +60,9 @@ enum bf_gpr {
 	BF_R9, BF_R10, BF_R11, BF_R12, BF_R13, BF_R14, BF_R15,
 	BF_NR_GPRS
 };
+#define BF_GPR_NAMES { \
+	"rax", "rbx", "rcx", "rdx", "rbp", "rsi", "rdi", "r8", \
+	"r9", "r10", "r11", "r12", "r13", "r14", "r15" }
 // clang-format on
 #endif
 

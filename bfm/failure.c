@@ -87,12 +87,7 @@ bool failure_is_known(const struct status *status)
 
 static void print_registers(FILE *file, const struct bf_report *r)
 {
-	static const char names[BF_NR_GPRS][4] = {
-		[BF_RAX] = "rax", [BF_RBX] = "rbx", [BF_RCX] = "rcx", [BF_RDX] = "rdx",
-		[BF_RBP] = "rbp", [BF_RSI] = "rsi", [BF_RDI] = "rdi", [BF_R8] = "r8",
-		[BF_R9] = "r9",   [BF_R10] = "r10", [BF_R11] = "r11", [BF_R12] = "r12",
-		[BF_R13] = "r13", [BF_R14] = "r14", [BF_R15] = "r15"
-	};
+	static const char names[BF_NR_GPRS][4] = BF_GPR_NAMES;
 
 	fprintf(file, "  rip %016" PRIx64 "  rsp %016" PRIx64 "  rflags %" PRIx64 "\n", r->rip,
 		r->rsp, r->rflags);

@@ -94,12 +94,7 @@ void report_save(struct pp *pp, enum bf_error error, const struct place *place)
 
 static void print_registers(const struct pp *pp, const struct trap_frame *f)
 {
-	static const char names[BF_NR_GPRS][4] = {
-		[BF_RAX] = "rax", [BF_RBX] = "rbx", [BF_RCX] = "rcx", [BF_RDX] = "rdx",
-		[BF_RBP] = "rbp", [BF_RSI] = "rsi", [BF_RDI] = "rdi", [BF_R8] = "r8",
-		[BF_R9] = "r9",   [BF_R10] = "r10", [BF_R11] = "r11", [BF_R12] = "r12",
-		[BF_R13] = "r13", [BF_R14] = "r14", [BF_R15] = "r15"
-	};
+	static const char names[BF_NR_GPRS][4] = BF_GPR_NAMES;
 	uint32_t ppid = pp->handoff.ppid;
 
 	mk_print("pp %u: rip 0x%llx, cs 0x%llx, rsp 0x%llx, rflags 0x%llx\n", ppid,
