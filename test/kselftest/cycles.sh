@@ -5,22 +5,6 @@
 count=100
 is_slow && count=25
 
-sleepers_begin()
-{
-	sleepers=
-	for n in 1 2 3 4 5 6 7 8; do
-		sleep 100000 &
-		sleepers="$sleepers $!"
-	done
-}
-
-sleepers_live()
-{
-	for pid in $sleepers; do
-		grep -q sleep "/proc/$pid/cmdline" || return 1
-	done
-}
-
 # Hashes one file over and over; every sum must be the first one's.
 hasher()
 {

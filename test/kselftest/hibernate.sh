@@ -3,14 +3,7 @@
 # hypervisor there as well, and goes on with what the disk has.
 . ./tap.sh
 
-disk=/dev/sda
-modprobe ata_piix
-modprobe sd_mod
-n=0
-until [ -b $disk ] || [ $n = 100 ]; do
-	n=$((n + 1))
-	sleep 0.1
-done
+disk_begins
 
 if [ "$(dd if=$disk bs=1 skip=4086 count=9 2>/dev/null)" = S1SUSPEND ]; then
 	start && all_guests && cat /sys/block/sda/dev >/sys/power/resume

@@ -3,14 +3,7 @@
 # script runs again; the disk has how often it did.
 . ./tap.sh
 
-disk=/dev/sda
-modprobe ata_piix
-modprobe sd_mod
-n=0
-until [ -b $disk ] || [ $n = 100 ]; do
-	n=$((n + 1))
-	sleep 0.1
-done
+disk_begins
 
 # reset TYPE: with interrupts off and the other CPUs wherever they are
 reset()

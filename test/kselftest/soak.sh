@@ -98,22 +98,6 @@ all_were_run()
 	[ "$(grep -c ^cycle /tmp/soak.log)" = "$total" ] && ! grep ^surprise /tmp/soak.log
 }
 
-sleepers_begin()
-{
-	sleepers=
-	for n in 1 2 3 4 5 6 7 8; do
-		sleep 100000 &
-		sleepers="$sleepers $!"
-	done
-}
-
-sleepers_live()
-{
-	for pid in $sleepers; do
-		grep -q sleep "/proc/$pid/cmdline" || return 1
-	done
-}
-
 # grown COLUMN: by how much since the second sample, when Linux has got what it wants for hotplug
 grown()
 {

@@ -228,6 +228,37 @@ verified()
 	[ $((0x$1)) != 0 ] && [ $((0x$2)) = 0 ] || { bfm dump | tail -n 60; return 1; }
 }
 
+# Processes that nothing but a test may end.
+sleepers_begin()
+{
+	sleepers=
+	for n in 1 2 3 4 5 6 7 8; do
+		sleep 100000 &
+		sleepers="$sleepers $!"
+	done
+}
+
+sleepers_live()
+{
+	for pid in $sleepers; do
+		grep -q sleep "/proc/$pid/cmdline" || return 1
+	done
+}
+
+# The disk of a machine that keeps something from boot to boot; here once it has answered.
+disk=/dev/sda
+disk_begins()
+{
+	modprobe ata_piix
+	modprobe sd_mod
+	n=0
+	until [ -b $disk ]; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || return 1
+		sleep 0.1
+	done
+}
+
 # Machines on which a start takes many times as long as on the others.
 is_slow()
 {
