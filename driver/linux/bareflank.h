@@ -49,6 +49,7 @@ bool bf_suspended(void);
 /* Has the poll look at once. Any context. */
 void bf_poll_now(void);
 
+int bf_run_init(void);
 void bf_run_fini(void);
 
 /* Errno and sentence of an error. */

@@ -53,6 +53,9 @@ static int __init bf_init(void)
 	if (result)
 		goto no_loader;
 	bf_platform_init();
+	result = bf_run_init();
+	if (result)
+		goto no_run;
 	result = bf_watchdog_init();
 	if (result)
 		goto no_watchdog;
@@ -70,6 +73,8 @@ no_device:
 no_lifecycle:
 	bf_watchdog_fini();
 no_watchdog:
+	bf_run_fini();
+no_run:
 	bf_loader_fini(&bf_loader);
 no_loader:
 	platform_driver_unregister(&claim);

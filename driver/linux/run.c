@@ -177,12 +177,12 @@ static void ended(void)
 
 static void poll(struct work_struct *work);
 static DECLARE_DELAYED_WORK(poll_work, poll);
+static struct workqueue_struct *poll_queue; /* before what else Linux has to do */
 static bool retrying; /* a failure is known, but a CPU did not answer */
 
 static void queue_poll(void)
 {
-	queue_delayed_work(system_freezable_wq, &poll_work,
-			   msecs_to_jiffies(retrying ? RETRY_MS : POLL_MS));
+	queue_delayed_work(poll_queue, &poll_work, msecs_to_jiffies(retrying ? RETRY_MS : POLL_MS));
 }
 
 static void poll(struct work_struct *work)
@@ -208,7 +208,7 @@ static void poll(struct work_struct *work)
 
 void bf_poll_now(void)
 {
-	mod_delayed_work(system_freezable_wq, &poll_work, 0);
+	mod_delayed_work(poll_queue, &poll_work, 0);
 }
 
 /* --- start and stop --------------------------------------------------------------------------- */
@@ -292,7 +292,14 @@ void bf_shut_down(void)
 	bf_stop_and_log();
 }
 
+int bf_run_init(void)
+{
+	poll_queue = alloc_workqueue("bareflank", WQ_FREEZABLE | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	return poll_queue ? 0 : -ENOMEM;
+}
+
 void bf_run_fini(void)
 {
 	cancel_delayed_work_sync(&poll_work);
+	destroy_workqueue(poll_queue);
 }
