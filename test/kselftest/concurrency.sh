@@ -74,10 +74,7 @@ do_hotplug()
 
 do_suspend()
 {
-	[ -e /sys/power/pm_test ] || return
-	echo core >/sys/power/pm_test
-	echo mem >/sys/power/state
-	echo none >/sys/power/pm_test
+	can_suspend && suspend
 }
 
 # While somebody has it open, it stays.

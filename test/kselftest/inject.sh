@@ -11,7 +11,7 @@ kinds=${INJECT_KINDS:-vmcs,off,read,write,entry,pool,alloc,table,launch,call,nmi
 operations="start stop"
 [ -z "$others" ] || { is_slow && [ -z "${INJECT_STEP:-}" ]; } ||
 	operations="$operations offline online"
-[ ! -e /sys/power/pm_test ] || ! grep -q mem /sys/power/state || operations="$operations resume"
+! can_suspend || operations="$operations resume"
 operations=${INJECT_OPERATIONS:-$operations}
 [ -n "${INJECT_SEED:-}" ] || INJECT_SEED=$(($(date +%s) % 100000))
 
@@ -25,14 +25,6 @@ set_others()
 	for file in $others; do
 		[ "$(cat "$file")" = "$1" ] || echo "$1" >"$file" || return 1
 	done
-}
-
-suspend()
-{
-	echo core >/sys/power/pm_test && echo mem >/sys/power/state
-	result=$?
-	echo none >/sys/power/pm_test
-	return $result
 }
 
 # What comes before the operation, without faults.

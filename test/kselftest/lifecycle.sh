@@ -21,15 +21,6 @@ off_and_on()
 	done
 }
 
-# suspend STATE: as far as the firmware and back
-suspend()
-{
-	echo core >/sys/power/pm_test && echo "$1" >/sys/power/state
-	result=$?
-	echo none >/sys/power/pm_test
-	return $result
-}
-
 unload()
 {
 	rmmod bareflank && [ ! -e /dev/bareflank ]
@@ -60,8 +51,8 @@ t "start with one CPU" start
 hotplug "CPUs that were offline at the start come" set_all 1
 t "every CPU is a guest now" all_guests
 t "the same state on every CPU again" same_state /tmp/state.before
-if [ -e /sys/power/pm_test ] && grep -q mem /sys/power/state; then
-	t "suspend to RAM, as far as the firmware" suspend mem
+if can_suspend; then
+	t "suspend to RAM, as far as the firmware" suspend
 	t "every CPU is a guest after it" all_guests
 	t "the same state on every CPU after it" same_state /tmp/state.before
 else

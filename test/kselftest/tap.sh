@@ -190,6 +190,22 @@ cycles()
 	done
 }
 
+# Whether this kernel and this machine can suspend to RAM.
+can_suspend()
+{
+	[ -e /sys/power/pm_test ] && grep -q '\[deep\]' /sys/power/mem_sleep
+}
+
+# Suspends to RAM, as far as the firmware, and resumes at once.
+suspend()
+{
+	echo 0 >/sys/module/suspend/parameters/pm_test_delay
+	echo core >/sys/power/pm_test && echo mem >/sys/power/state
+	suspend_result=$?
+	echo none >/sys/power/pm_test
+	return $suspend_result
+}
+
 # What is free, the slabs that cannot be reclaimed, and vmalloc memory, in KiB.
 # The lists of free pages that every CPU keeps are not in MemFree: each may hold 2 MiB and more.
 memory()
