@@ -2,6 +2,7 @@
 # What Linux does with its CPUs, the hypervisor follows: offline and online, suspend, unloading.
 . ./tap.sh
 
+first=/sys/devices/system/cpu/cpu0/online
 others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
 
 set_all()
@@ -21,6 +22,12 @@ off_and_on()
 	done
 }
 
+# Where Linux allows it: up to kernel 6.4, with cpu0_hotplug on the command line.
+first_off_and_on()
+{
+	echo 0 >$first && all_guests && stop && start && all_guests && echo 1 >$first && all_guests
+}
+
 unload()
 {
 	rmmod bareflank && [ ! -e /dev/bareflank ]
@@ -36,7 +43,7 @@ hotplug()
 	fi
 }
 
-plan 19
+plan 20
 snapshot /tmp/state.before
 t "start" start
 load_begins
@@ -45,6 +52,11 @@ load_ends
 t "the load never computed wrongly" load_verdict
 t "every CPU is a guest" all_guests
 t "the same state on every CPU" same_state /tmp/state.before
+if [ -e $first ]; then
+	t "the first CPU goes and comes back" first_off_and_on
+else
+	skip "the first CPU goes and comes back" "this kernel keeps it"
+fi
 hotplug "CPUs go" set_all 0
 t "stop with one CPU" stop
 t "start with one CPU" start
