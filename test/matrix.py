@@ -162,6 +162,7 @@ SLOW_ROWS = [
     Row("bochs-vmx", 2, "6.1", ["end-reboot"], 100, "reboot", end="reboot"),
     Row("bochs-vmx", 2, "6.1", ["end-triple"], 100, "triple", end="reboot"),
     Row("bochs-vmx", 2, "6.1", ["end-reset"], 100, "pci", ["--append", "RESET=pci"], "reboot"),
+    Row("bochs-vmx", 2, "6.1", ["end-reset"], 100, "kbd", ["--append", "RESET=kbd"], "reboot"),
 ]
 
 # Hours of starts and stops: build/soak/ keeps what they measure.

@@ -24,7 +24,7 @@ BOCHS_ARGS = (
 )
 BOCHS_IPS = 20_000_000
 # In Bochs' log, a reset that is not the power-on, at tick 0; its BIOS does not survive one.
-LATE_RESET = re.compile(r"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILINE)
+LATE_RESET = re.compile(rb"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILINE)
 
 # Of a machine in a machine.
 OUTER_KERNEL = "6.1"
@@ -294,6 +294,8 @@ class Bochs:
         self.directory = directory
         self.cpus = 0
         self.log = os.path.join(directory, "bochs.log")
+        self.log_seen = 0
+        self.reset = False
         self.errors = os.path.join(directory, "bochs.out")
         self.process = None
         self.serial = None
@@ -407,16 +409,28 @@ debug: action=ignore
         )
 
     def ended(self):
-        log = read_tail(self.log, 200_000)
-        if "::Reset(" in log and LATE_RESET.search(log):
+        if self.was_reset():
             return "reboot"
         if self.process.poll() is None:
             return ""
+        log = read_tail(self.log, 200_000)
         if "3rd (" in log and "exception with no resolution" in log:
             return "triple fault"
         if "Shutdown port: shutdown requested" in log or "ACPI control: soft power off" in log:
             return "poweroff"
         return "Bochs stopped"
+
+    def was_reset(self):
+        """Looks only at what is new in the log, but at all of it: a BIOS that has gone astray may
+        log a lot."""
+        if os.path.exists(self.log):
+            with open(self.log, "rb") as log:
+                log.seek(self.log_seen)
+                lines = log.read()
+            lines = lines[: lines.rfind(b"\n") + 1]
+            self.log_seen += len(lines)
+            self.reset = self.reset or LATE_RESET.search(lines) is not None
+        return self.reset
 
     def evidence(self):
         if self.process.poll() is None:
