@@ -49,6 +49,7 @@ class Row:
     label: str = ""
     options: list = dataclasses.field(default_factory=list)
     end: str = ""  # how the one test ends the machine
+    copies: tuple = COPIES
 
     @property
     def name(self):
@@ -79,12 +80,19 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
     return Row("qemu-svm", cpus, kernel, [*MODEL, *tests], 600, label, ["--cpu", model])
 
 
-def crash(machine, cpus, kernel, reserve, label="crash", argument=""):
-    """Three boots of one machine: by the firmware, by kexec, and of a crash kernel."""
+def crash(machine, cpus, kernel, reserve, label="crash", argument="", timeout=300):
+    """Three boots of one machine: by the firmware, by kexec, and of a crash kernel. The archive
+    that they pass on is hashed several times, so it has only what they need."""
+    copies = (
+        ("test/kselftest", "/kselftest"),
+        *((f"build/kselftest/bin/{name}", f"/kselftest/bin/{name}")
+          for name in ("kexec", "rawctl", "vmcore")),
+        ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
+    )
     options = ["--boots", "3", "--allow-oops", "--mem", "1024",
                "--append", f"crashkernel={reserve}M {argument}",
                "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile"]
-    return Row(machine, cpus, kernel, ["crash"], 300, label, options)
+    return Row(machine, cpus, kernel, ["crash"], timeout, label, options, copies=copies)
 
 
 ROWS = [
@@ -152,6 +160,7 @@ SLOW_ROWS = [
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
         ["--boots", "7", "--allow-oops", "--disk", "8"]),
     crash("qemu-svm", 4, "6.1", 256),
+    crash("bochs-vmx", 2, "6.1", 256, "crash-nmi", "PANIC=nmi", 900),
     Row("qemu-svm", 4, "6.1-amd64", ["hibernate"], 300, "hibernate",
         ["--boots", "2", "--disk", "512"]),
     Row("qemu-svm", 4, "6.12-amd64", ["hibernate"], 300, "hibernate",
@@ -189,7 +198,7 @@ def command_of(row):
     for name in ("FUZZ_SEED", "MUTANTS"):
         if name in os.environ:
             command += ["--append", f"{name}={os.environ[name]}"]
-    copies = COPIES + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else COPIES
+    copies = row.copies + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else row.copies
     copies += tuple((f"build/{{kernel}}/test/kselftest/{module}/{module}.ko",
                      f"/lib/modules/{module}.ko")
                     for test, module in MODULES.items() if test in row.tests)

@@ -7,8 +7,7 @@
 # The archive for the next kernel, but for what $1 matches (a path of find)
 pack()
 {
-	(cd / && find . -xdev ! -path '*/stress-ng' ! -path "${1:-}" | cpio -o -H newc) \
-		2>/dev/null >/tmp/initrd
+	(cd / && find . -xdev ! -path "${1:-}" | cpio -o -H newc) 2>/dev/null >/tmp/initrd
 }
 
 # load_kernel load|crash ARGUMENT...: with these kernel arguments instead of BOOT and of what the
