@@ -124,7 +124,8 @@ ROWS = [
     on_bochs("bochs-vmx", "arrow_lake", "sid", 2, CR4_CET | CR4_LASS),
     on_bochs("bochs-svm", "ryzen", "6.12", 2),
     on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
-    on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan", ["lifecycle", "sleep", "trace"]),
+    on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan",
+            ["lifecycle", "sleep", "trace", "concurrency"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
     # with UEFI firmware that has our key
