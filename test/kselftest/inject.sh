@@ -2,7 +2,7 @@
 # The Nth instruction, allocation, page table, launch, call or NMI fails, while the hypervisor
 # starts, stops, and follows CPUs and a suspend: each time everything is taken back, one sentence
 # says why, and it works the next time. A few of each kind are tried, from a random one on, or with
-# INJECT_STEP=N every Nth.
+# INJECT_STEP=N every Nth, and one at least.
 . ./faults.sh
 
 few=2 # of each kind and operation
@@ -94,6 +94,7 @@ one()
 every()
 {
 	step=${INJECT_STEP:-$((($3 + few - 1) / few))}
+	[ $step -le "$3" ] || step=$3
 	next_random
 	nth=$((INJECT_SEED / 65536 % step + 1)) reached=0
 	while [ $nth -le "$3" ]; do
