@@ -115,7 +115,7 @@ ROWS = [
         [*ESSENTIAL, "lifecycle", "busy", "kvm-idle", "runaway", "stall", "neighbours"], 450),
     Row("qemu-svm", 2, "6.1",
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
-    Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "misbehave", "languages"], 600),
+    Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "languages"], 300),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
