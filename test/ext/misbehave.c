@@ -22,6 +22,7 @@
 #include "test/ext/lib/verify.h"
 
 #define TRIGGER 0x4000DEAD
+#define RELEASE (TRIGGER + 1)
 
 /* Not static: insn_cases.h names them. The plan is writable: the compiler cannot know it. */
 extern volatile char misbehave_plan[64];
@@ -472,6 +473,15 @@ static void take_long(void)
 		;
 }
 
+static bool released; /* by an exit with RELEASE on another PP */
+
+static void hold(void)
+{
+	ext_print("misbehave: this takes long\n");
+	while (!__atomic_load_n(&released, __ATOMIC_RELAXED))
+		__asm__ volatile("pause");
+}
+
 #define SECOND 1000000000
 
 static void take_long_and_say_so(void)
@@ -562,6 +572,7 @@ static const struct {
 	{ "loop_syscalls", loop_syscalls },
 	{ "loop_again", loop_again },
 	{ "long", take_long },
+	{ "hold", hold },
 	{ "more", take_long_and_say_so },
 	{ "exit_in_the_nmi_handler", exit_in_the_nmi_handler },
 	{ "stall", stall },
@@ -632,6 +643,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	if (reason ==
 	    (is_svm ? SVM_EXIT_INVALID : VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_GUEST_STATE))
 		mk1_vs_run_current(MK1_HANDLE);
+	if ((uint32_t)mk1_rax() == RELEASE)
+		__atomic_store_n(&released, true, __ATOMIC_RELAXED);
 	if (mk1_tls_ppid() == stalled_pp)
 		stall_again();
 	if (linux_table && reason == (is_svm ? SVM_EXIT_NPF : VMX_EXIT_EPT_VIOLATION))

@@ -67,10 +67,11 @@ stop_of_a_callback()
 # Without the watchdog it says which CPU does not answer, and nothing changes until that does.
 stop_of_a_cpu_that_is_kept()
 {
-	image later "long $((6 * khz))" && start --watchdog off /tmp/bad && callback_begins &&
+	image later hold && start --watchdog off /tmp/bad && callback_begins &&
 		gives 1 "$stuck (CPU $last)" bfm stop && state_is running && all_guests &&
 		! rmmod bareflank 2>/dev/null && bfm dump >/dev/null
 	result=$?
+	"$bin/cpuid" $((trigger + 1)) 0 0 >/dev/null
 	wait $puller
 	[ $result = 0 ] && stop && no_guests && good_again && return
 	bfm stop
