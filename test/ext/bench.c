@@ -3,6 +3,9 @@
  * The default extension, which measures what each call of Mk#1 costs: TSC ticks from SYSCALL until
  * ring 3 goes on, least of many. test/bench/cost.c asks for it with BENCH_LEAF in EAX.
  */
+#include <abi/hw/svm.h>
+#include <abi/hw/vmx.h>
+
 #include "test/ext/lib/hooks.h"
 
 #define BENCH_LEAF 0x4000BE7C
@@ -10,17 +13,31 @@
 #define SOME_SPA 0x1000 /* RAM that Linux leaves to the firmware */
 
 #define CALL(op, idx, name, in, out, args, results, errors) CALL_##name,
-enum call { MK1_SYSCALLS(CALL) CALL_null, CALL_vs_write_first, NR_CALLS };
+enum call {
+	MK1_SYSCALLS(CALL) CALL_null,
+	CALL_vs_write_first,
+	CALL_switches,
+	CALL_guest_exit,
+	CALL_guest_round,
+	NR_CALLS
+};
 #undef CALL
 
 #define NAME(op, idx, name, in, out, args, results, errors) #name,
-static const char names[NR_CALLS][32] = { MK1_SYSCALLS(NAME) "null", "vs_write_first" };
+static const char names[NR_CALLS][32] = { MK1_SYSCALLS(NAME) "null", "vs_write_first", "switches",
+					  "guest_exit", "guest_round" };
 #undef NAME
 
 static uint64_t least[NR_CALLS]; /* 0: not measured */
 static uint64_t empty = UINT64_MAX;
 static uint64_t began; /* of a call that ends elsewhere */
 static unsigned int stage;
+static struct {
+	uint64_t vmid, vpid, vsid;
+	uint64_t root_vm, root_vp, root; /* Linux's */
+	uint64_t began;
+	unsigned int exits;
+} guest = { .vsid = MK1_INVALID_ID };
 
 static uint64_t rdtsc(void)
 {
@@ -67,6 +84,10 @@ static void objects(uint64_t ppid)
 
 		TIMED(vs_set_active, MK1_HANDLE, vmid, vpid, vsid);
 		TIMED(vs_set_active, MK1_HANDLE, root_vm, root_vp, root);
+		began = rdtsc();
+		mk1_vs_set_active(MK1_HANDLE, vmid, vpid, vsid);
+		mk1_vs_set_active(MK1_HANDLE, root_vm, root_vp, root);
+		record(CALL_switches, rdtsc() - began);
 	} else {
 		TIMED(vs_init_as_root, MK1_HANDLE, vsid);
 	}
@@ -156,6 +177,47 @@ static void print_all(void)
 	}
 }
 
+/* A second VS, which is where Linux is: at a CPUID. Its tag in the TLB is its own. */
+static void copy_linux(uint64_t vmid, uint64_t vpid, uint64_t vsid)
+{
+	const uint64_t count = is_svm ? MK1_AMD_NR_REGS : MK1_INTEL_NR_REGS;
+	uint64_t value;
+
+	if (guest.vsid == MK1_INVALID_ID &&
+	    (mk1_vm_create_vm(MK1_HANDLE, &guest.vmid) != MK1_SUCCESS ||
+	     mk1_vp_create_vp(MK1_HANDLE, guest.vmid, &guest.vpid) != MK1_SUCCESS ||
+	     mk1_vs_create_vs(MK1_HANDLE, guest.vpid, mk1_tls_ppid(), &guest.vsid) != MK1_SUCCESS))
+		ext_exit();
+	guest.root_vm = vmid;
+	guest.root_vp = vpid;
+	guest.root = vsid;
+	guest.exits = 0;
+	for (uint64_t reg = 0; reg < count; reg++) {
+		if (mk1_vs_read(MK1_HANDLE, vsid, reg, &value) == MK1_SUCCESS)
+			mk1_vs_write(MK1_HANDLE, guest.vsid, reg, value);
+	}
+	mk1_vs_write(MK1_HANDLE, guest.vsid,
+		     is_svm ? MK1_AMD_guest_asid : MK1_INTEL_virtual_processor_identifier, 2);
+}
+
+/*
+ * Of its three exits the second comes after it ran again, and the third, like the second, ends in
+ * one of Linux's. When Linux has an interrupt to take, all of it starts again.
+ */
+static void in_guest_exit(uint64_t reason, uint64_t now)
+{
+	if (reason != (is_svm ? SVM_EXIT_CPUID : VMX_EXIT_CPUID)) {
+		guest.exits = 0;
+	} else if (++guest.exits == 1) {
+		guest.began = rdtsc();
+		mk1_vs_run_current(MK1_HANDLE);
+	} else if (guest.exits == 2) {
+		record(CALL_guest_exit, now - guest.began);
+	}
+	mk1_vs_run(MK1_HANDLE, guest.root_vm, guest.root_vp, guest.root);
+	ext_exit();
+}
+
 /*
  * The guest executes CPUID three times: the calls that run it end in the next exit, so that what
  * they cost contains the way into the guest, one CPUID, and the way back here.
@@ -164,6 +226,8 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 {
 	uint64_t now = rdtsc(), vmid = mk1_tls_vmid(), vpid = mk1_tls_vpid();
 
+	if (vsid == guest.vsid)
+		in_guest_exit(reason, now);
 	if ((uint32_t)mk1_rax() != BENCH_LEAF) {
 		default_vmexit()(vsid, reason);
 		return;
@@ -172,24 +236,35 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	switch (stage++) {
 	case 0:
 		vs_access(vsid);
+		objects(mk1_tls_ppid()); /* before there are direct maps */
 		memory();
-		objects(mk1_tls_ppid());
 		handles();
 		again();
+		copy_linux(vmid, vpid, vsid);
+		mk1_vs_run(MK1_HANDLE, guest.vmid, guest.vpid, guest.vsid);
+		break;
+	case 1:
+		if (guest.exits != 3) {
+			stage = 1;
+			began = rdtsc();
+			mk1_vs_run(MK1_HANDLE, guest.vmid, guest.vpid, guest.vsid);
+			break;
+		}
+		record(CALL_guest_round, now - began);
 		began = rdtsc();
 		mk1_vs_run(MK1_HANDLE, vmid, vpid, vsid);
 		break;
-	case 1:
+	case 2:
 		record(CALL_vs_run, now - began);
 		began = rdtsc();
 		mk1_vs_run_current(MK1_HANDLE);
 		break;
-	case 2:
+	case 3:
 		record(CALL_vs_run_current, now - began);
 		began = rdtsc();
 		mk1_vs_advance_ip_and_run(MK1_HANDLE, vmid, vpid, vsid);
 		break;
-	case 3:
+	case 4:
 		record(CALL_vs_advance_ip_and_run, now - began);
 		began = rdtsc();
 		mk1_vs_advance_ip_and_run_current(MK1_HANDLE);
