@@ -2,11 +2,15 @@
 /* Copying and filling by string instructions, which leave all extended state alone. */
 #include <bsl/string.h>
 
+/* Both: eight bytes at a time, also fast on CPUs and emulators without fast short REP. */
 void *bsl_memcpy(void *dst, const void *src, size_t n)
 {
+	size_t words = n / 8;
+	size_t rest = n % 8;
 	void *d = dst;
 
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	__asm__ volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(rest) : : "memory");
 	return dst;
 }
 
@@ -26,7 +30,6 @@ void *bsl_memmove(void *dst, const void *src, size_t n)
 
 void *bsl_memset(void *dst, int c, size_t n)
 {
-	/* Eight bytes at a time: fast also on CPUs and emulators without fast short REP STOSB. */
 	uint64_t word = (uint8_t)c * 0x0101010101010101U;
 	size_t words = n / 8;
 	size_t rest = n % 8;
