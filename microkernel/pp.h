@@ -164,6 +164,7 @@ struct pp {
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];
 	uint64_t ext_abi_page[BF_MAX_EXTS];
+	uint8_t ext_direct[BF_MAX_EXTS]; /* slots of the direct map in that PML4: direct_map.h */
 	struct idt_gate idt[MK_IDT_ENTRIES] __attribute__((aligned(16)));
 };
 

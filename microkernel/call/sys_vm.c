@@ -3,6 +3,7 @@
 #include <abi/layout.h>
 #include <bsl/bits.h>
 
+#include "arch/intrinsics.h"
 #include "call/syscall.h"
 #include "mem/mem.h"
 #include "mem/tlb.h"
@@ -73,7 +74,7 @@ uint64_t sys_vm_tlb_flush(struct syscall_frame *f)
 	if (!vm_find(arg_id(f, 1)))
 		return MK1_INVALID_INPUT_REG(1);
 	mk.vendor->tlb_flush_all(pp->vs);
-	ext_load_direct_map(pp);
+	write_cr3(read_cr3());
 	return MK1_SUCCESS;
 }
 

@@ -42,15 +42,18 @@ static uint64_t *leaf_entry(uint64_t *slots, uint64_t va, bool alloc)
 bool direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa)
 {
 	uint64_t *entry = NULL;
+	uint64_t va = MK1_DIRECT_MAP_BASE + spa;
 	bool done = false;
 
 	mk_lock(&lock);
 	if (maps->open)
-		entry = leaf_entry(maps->slots[extid], MK1_DIRECT_MAP_BASE + spa, true);
+		entry = leaf_entry(maps->slots[extid], va, true);
 	if (entry && !*entry) {
 		*entry = spa | USER_RW;
 		done = true;
 	}
+	if (entry && maps->used[extid] <= slot_of(va))
+		__atomic_store_n(&maps->used[extid], (uint8_t)(slot_of(va) + 1), __ATOMIC_RELEASE);
 	mk_unlock(&lock);
 	return done;
 }
@@ -95,27 +98,41 @@ void direct_maps_close(struct direct_maps *maps)
 				free_tables(maps->slots[e][i], 3);
 			maps->slots[e][i] = 0;
 		}
+		maps->used[e] = 0;
 	}
 	mk_unlock(&lock);
 }
 
-void direct_map_load(uint64_t *pml4, const uint64_t *slots)
+void direct_map_load(uint64_t *pml4, uint8_t *loaded, const struct direct_maps *maps,
+		     uint16_t extid)
 {
-	for (unsigned int i = 0; i < DIRECT_MAP_SLOTS; i++)
-		pml4[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4) + i] = slots ? slots[i] : 0;
-	write_cr3(read_cr3());
+	uint64_t *entry = &pml4[bsl_pt_index(MK1_DIRECT_MAP_BASE, 4)];
+	uint8_t used = maps ? __atomic_load_n(&maps->used[extid], __ATOMIC_ACQUIRE) : 0;
+	uint8_t old = *loaded;
+
+	*loaded = used;
+	for (unsigned int i = 0; i < used; i++)
+		entry[i] = maps->slots[extid][i];
+	for (unsigned int i = used; i < old; i++)
+		entry[i] = 0;
+	/* What appears needs no flush. */
+	if (old)
+		write_cr3(read_cr3());
 }
 
-bool direct_map_fault(uint64_t *pml4, const uint64_t *slots, uint64_t va)
+bool direct_map_fault(uint64_t *pml4, uint8_t *loaded, const struct direct_maps *maps,
+		      uint16_t extid, uint64_t va)
 {
 	uint64_t *entry, table;
 
-	if (!slots || !in_direct_map(va))
+	if (!maps || !in_direct_map(va))
 		return false;
 	entry = &pml4[bsl_pt_index(va, 4)];
-	table = slots[slot_of(va)]; /* once: another PP may be making it */
+	table = maps->slots[extid][slot_of(va)]; /* once: another PP may be making it */
 	if (*entry || !table)
 		return false;
 	*entry = table;
+	if (*loaded <= slot_of(va))
+		*loaded = (uint8_t)(slot_of(va) + 1);
 	return true;
 }

@@ -14,6 +14,7 @@
 
 struct direct_maps {
 	bool open; /* the VM exists */
+	uint8_t used[BF_MAX_EXTS]; /* by extension: all slots from this one on are empty */
 	uint64_t slots[BF_MAX_EXTS][DIRECT_MAP_SLOTS]; /* PML4 entries, by extension */
 };
 
@@ -24,13 +25,18 @@ bool direct_unmap_page(struct direct_maps *maps, uint16_t extid, uint64_t va);
 /* The VM goes, and with it all its direct maps. */
 void direct_maps_close(struct direct_maps *maps);
 
-/* Puts the direct map with these slots into a PML4; NULL: none. */
-void direct_map_load(uint64_t *pml4, const uint64_t *slots);
+/*
+ * Puts the direct map of an extension into a PML4 in place of another one; NULL: none. loaded is
+ * kept for the PML4: its slots from this one on are empty.
+ */
+void direct_map_load(uint64_t *pml4, uint8_t *loaded, const struct direct_maps *maps,
+		     uint16_t extid);
 
 /*
  * A fault at va. Returns true if this PML4 lacked a table that the direct map has by now: it is
  * there, try again.
  */
-bool direct_map_fault(uint64_t *pml4, const uint64_t *slots, uint64_t va);
+bool direct_map_fault(uint64_t *pml4, uint8_t *loaded, const struct direct_maps *maps,
+		      uint16_t extid, uint64_t va);
 
 #endif

@@ -217,22 +217,27 @@ void ext_publish_ids(struct pp *pp)
 	*(uint16_t *)(abi + MK1_TLS_ONLINE_PPS) = (uint16_t)mk.handoff->nr_online;
 }
 
-/* The slots of the direct map that the active extension has for the active VM; NULL: no VM. */
-static const uint64_t *direct_slots(const struct pp *pp)
+/* The direct maps of the active VM; NULL: no VM. */
+static const struct direct_maps *active_maps(const struct pp *pp)
 {
 	const struct vm *vm = vm_find(pp->vmid);
 
-	return vm ? vm->direct.slots[pp->ext->id] : NULL;
+	return vm ? &vm->direct : NULL;
 }
 
 void ext_load_direct_map(struct pp *pp)
 {
-	direct_map_load(pml4_of(pp->ext_cr3[pp->ext->id]), direct_slots(pp));
+	uint16_t id = pp->ext->id;
+
+	direct_map_load(pml4_of(pp->ext_cr3[id]), &pp->ext_direct[id], active_maps(pp), id);
 }
 
 bool ext_direct_map_fault(struct pp *pp, uint64_t va)
 {
-	return direct_map_fault(pml4_of(pp->ext_cr3[pp->ext->id]), direct_slots(pp), va);
+	uint16_t id = pp->ext->id;
+
+	return direct_map_fault(pml4_of(pp->ext_cr3[id]), &pp->ext_direct[id], active_maps(pp), id,
+				va);
 }
 
 void ext_switch(struct pp *pp, struct ext *ext)

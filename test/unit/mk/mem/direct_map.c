@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mem/direct_map.c: direct maps, and the faults by which a PP gets their tables. */
 #include "../machine.h"
+#include "../obj/obj.h"
 #include "../suites.h"
 
 START_TEST(direct_map_of_the_root_vm)
@@ -71,6 +72,61 @@ START_TEST(direct_map_of_another_vm)
 	ck_assert_uint_ne(pool_alloc(), used);
 	ck_assert_uint_ne(pool_alloc(), used);
 	ck_assert_uint_eq(pool_alloc(), used);
+}
+END_TEST
+
+/* A switch of VMs writes no CR3 unless one of them has a direct map in the PML4. */
+START_TEST(direct_map_of_nobody)
+{
+	uint64_t va = MK1_DIRECT_MAP_BASE + linux_page(3), high = 3ULL << 39;
+	unsigned int before;
+
+	machine_amd_runs();
+	second_vs();
+	before = cpu->count[INSN_WRITE_CR];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before);
+	/* what appears is there without */
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, vm2, linux_page(3)), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, vm2, high), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before);
+	ck_assert(ext_is_mapped(host_pp, va, PAGE));
+	ck_assert(ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + high, PAGE));
+	/* what disappears takes one */
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before + 1);
+	ck_assert(!ext_is_mapped(host_pp, va, PAGE));
+	ck_assert(!ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + high, PAGE));
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before + 1);
+}
+END_TEST
+
+/* A table that another PP made goes, too, and with it what was found through it. */
+START_TEST(direct_map_by_a_fault)
+{
+	uint64_t va = MK1_DIRECT_MAP_BASE + linux_page(3);
+	unsigned int before;
+
+	machine_amd_runs();
+	second_vs();
+	enter(1);
+	(void)launch();
+	on_pp(0);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, vm2, linux_page(3)), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	on_pp(1);
+	ck_assert_uint_eq(SYS(vm_map_direct, HANDLE, vm2, 1ULL << 39), MK1_SUCCESS);
+	on_pp(0);
+	ck_assert(ext_direct_map_fault(host_pp, MK1_DIRECT_MAP_BASE + (1ULL << 39)));
+	ck_assert(ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + (1ULL << 39), PAGE));
+	before = cpu->count[INSN_WRITE_CR];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRITE_CR], before + 1);
+	ck_assert(!ext_is_mapped(host_pp, va, PAGE));
+	ck_assert(!ext_is_mapped(host_pp, MK1_DIRECT_MAP_BASE + (1ULL << 39), PAGE));
 }
 END_TEST
 
@@ -171,6 +227,8 @@ TCase *mem_direct_map_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, direct_map_of_the_root_vm);
 	tcase_add_test(tc, direct_map_of_another_vm);
+	tcase_add_test(tc, direct_map_of_nobody);
+	tcase_add_test(tc, direct_map_by_a_fault);
 	tcase_add_loop_test(tc, direct_map_without_memory, 0, 4);
 	tcase_add_test(tc, direct_map_fault_is_mended);
 	tcase_add_test(tc, direct_map_not_seen_yet);
