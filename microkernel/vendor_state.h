@@ -21,6 +21,7 @@ struct svm_vs_state {
 
 struct vmx_vs_state {
 	bool launched; /* VMRESUME, not VMLAUNCH */
+	bool new_here; /* it has not been active since it was cleared */
 	bool nmi_window; /* the extension itself asked for the exit */
 	bool acknowledge; /* it asked for interrupts to be acknowledged by exits */
 	bool own_ept; /* the EPT is the one that mem/nested.c built */

@@ -69,6 +69,7 @@ bool vmx_try_clear(struct vs *vs)
 		__atomic_store_n(&pp->vmx.vmcs, NULL, __ATOMIC_RELAXED);
 	}
 	vs->vmx.launched = false;
+	vs->vmx.new_here = true;
 	cleared = vmclear(vs->block_spa);
 	/* From here on another PP may destroy it. */
 	__atomic_store_n(&vs->loaded, !cleared, __ATOMIC_RELEASE);

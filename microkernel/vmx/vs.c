@@ -269,16 +269,18 @@ void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 
 bool vmx_vs_load(struct vs *vs)
 {
-	bool fresh = !vs->loaded;
-
 	if (!vmx_try_current(vs))
 		return false;
 	/* Each of the two was in a CPU before, or sanitized when it was written. */
 	wrmsr(MSR_CSTAR, vs->vmx.cstar);
 	wrmsr(MSR_KERNEL_GS_BASE, vs->vmx.kernel_gs_base);
-	/* On a PP that has not run it yet, its tags may stand for somebody else's translations. */
-	if (fresh)
+	/*
+	 * On a PP that it comes to, its tags may stand for translations of somebody else's, or of
+	 * its own that it has changed elsewhere since (SDM vol. 3 §31.4.3.3).
+	 */
+	if (vs->vmx.new_here)
 		vmx_tlb_flush_all(vs);
+	vs->vmx.new_here = false;
 	return true;
 }
 

@@ -123,6 +123,33 @@ START_TEST(init_as_root_of_the_active_vs)
 }
 END_TEST
 
+/*
+ * What the TLB holds under its tags is older than what it did elsewhere. That it was looked at
+ * before it runs again, for which its VMCS is current, changes nothing.
+ */
+START_TEST(a_vs_that_comes_back)
+{
+	unsigned int flushes;
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_virtual_processor_identifier, 2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	flushes = cpu->count[INSN_INVVPID];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_INVVPID], flushes);
+	for (uint64_t pp = 2; pp-- > 0;)
+		ck_assert_uint_eq(SYS(vs_migrate, HANDLE, 1, pp), MK1_SUCCESS);
+	if (_i)
+		(void)reg_read(1, MK1_INTEL_rip);
+	ck_assert_uint_eq(cpu->count[INSN_INVVPID], flushes);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_INVVPID], flushes + 1);
+}
+END_TEST
+
 START_TEST(dump_skips_what_is_not_there)
 {
 	in_vmexit();
@@ -148,6 +175,7 @@ TCase *vmx_vs_tests(void)
 	tcase_add_test(tc, segments);
 	tcase_add_test(tc, msrs_of_an_inactive_vs);
 	tcase_add_test(tc, init_as_root_of_the_active_vs);
+	tcase_add_loop_test(tc, a_vs_that_comes_back, 0, 2);
 	tcase_add_test(tc, dump_skips_what_is_not_there);
 	return tc;
 }
