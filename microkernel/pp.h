@@ -9,7 +9,7 @@
 #include <abi/layout.h>
 
 #define PP_HOST_VMCB 0x50
-#define PP_EXIT_GPRS 0x150
+#define PP_EXIT_GPRS 0x1D0
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
@@ -128,6 +128,7 @@ struct pp {
 			 */
 			bool guest_active;
 			bool entry_watched; /* stall.h; VMX sets entry_dirty as well */
+			bool flush_due; /* SVM: the next entry drops all translations: svm/asid.h */
 			bool nmis_blocked; /* SVM: Linux is to run with NMIs blocked: svm/nmi.h */
 		};
 		uint64_t before_entry; /* any of them */

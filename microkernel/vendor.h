@@ -9,6 +9,7 @@
  *
  * What has no counterpart (test/run vendors holds the folders against this list):
  *
+ * svm/asid: when to flush; on Intel, extensions choose VPIDs, and a write of one flushes
  * svm/fetch: not every CPU tells where the next instruction is: it is read
  * svm/decode: how long that instruction is
  * svm/insns: which instructions exit with which code

@@ -14,6 +14,8 @@ struct svm_vs_state {
 	bool vmmcall_exiting;
 	bool invlpgb;
 	uint64_t interrupted; /* EXITINTINFO when the state was captured */
+	uint64_t cr3; /* when it was active last */
+	uint64_t tag; /* of its translations; those under its former tags are not to be used */
 	uint64_t nested_top; /* with 5 levels: SPA of a table above the extension's; 0: none yet */
 };
 
@@ -50,6 +52,8 @@ struct code_window {
 	uint64_t value[5];
 };
 
+#define SVM_NR_ASID_OWNERS 16
+
 struct svm_pp_state {
 	uint64_t host_vmcb; /* SPA */
 	uint64_t entry_page; /* SPA */
@@ -57,6 +61,8 @@ struct svm_pp_state {
 	uint64_t hsave; /* SPA of the host save area */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	struct code_window code;
+	/* By ASID, modulo their number: the tag of the translations that the TLB has there. */
+	uint64_t asid_owners[SVM_NR_ASID_OWNERS];
 };
 
 struct vmx_pp_state {

@@ -6,6 +6,7 @@
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "obj/outer.h"
+#include "svm/asid.h"
 #include "svm/cpu.h"
 #include "svm/fetch.h"
 #include "svm/svm.h"
@@ -41,16 +42,6 @@ static uint64_t known_cr4_bits(void)
 	       (leaf7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
 	       (leaf7.ecx & CPUID_7_ECX_PKU ? CR4_PKE : 0) |
 	       (leaf7.ecx & CPUID_7_ECX_CET_SS ? CR4_CET : 0);
-}
-
-bool svm_claim_root_asid(uint32_t asid)
-{
-	uint32_t chosen = 0;
-
-	return !svm.has_invlpgb ||
-	       __atomic_compare_exchange_n(&svm.root_asid, &chosen, asid, false, __ATOMIC_RELAXED,
-					   __ATOMIC_RELAXED) ||
-	       chosen == asid;
 }
 
 /*
@@ -172,6 +163,7 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 	FAULT_OF_SVM();
 	wrmsr(MSR_VM_HSAVE_PA, pp->svm.hsave);
 	svm_forget_code(pp);
+	svm_disown_asids(pp); /* what ran here meanwhile may have used any, and any VMCB */
 	vmsave(pp->svm.host_vmcb);
 	return BF_ERR_OK;
 }

@@ -13,10 +13,4 @@ enum bf_error svm_cpu_enable(struct pp *pp);
 void svm_cpu_disable(struct pp *pp);
 void svm_set_host(struct pp *pp, uint64_t cr3, uint64_t fs_base);
 
-/*
- * Whether Linux may have this ASID. INVLPGB reaches the translations of one ASID on all CPUs (APM
- * vol. 3), so Linux must have the same one everywhere. The first to ask decides.
- */
-bool svm_claim_root_asid(uint32_t asid);
-
 #endif

@@ -140,6 +140,7 @@ static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp,
 		pp_fail(BF_ERR_VS_INVALID, code, 0, 0);
 	}
 	vs->refused = true;
+	pp->flush_due = true; /* perhaps it was, and has not been done */
 	vmcb->exitcode = SVM_EXIT_INVALID;
 	vmcb->exitinfo1 = 0;
 	vmcb->exitinfo2 = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Nested paging (APM vol. 2 §15.25), and the TLB. */
 #include "mk.h"
+#include "svm/asid.h"
 #include "svm/nested.h"
 #include "svm/svm.h"
 
@@ -29,6 +30,10 @@ void svm_tlb_flush_gla(struct vs *vs, uint64_t gla)
 
 void svm_tlb_flush_all(struct vs *vs)
 {
-	if (vs)
+	/* The other VSs see to it when they become active. */
+	svm_disown_asids(this_pp());
+	if (vs) {
+		svm_own_asid(this_pp(), vs);
 		vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
 }

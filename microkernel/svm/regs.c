@@ -9,7 +9,7 @@
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "mk.h"
-#include "svm/cpu.h"
+#include "svm/asid.h"
 #include "svm/fetch.h"
 #include "svm/nested.h"
 #include "svm/regs.h"
@@ -164,6 +164,13 @@ static bool drop_all_but(uint64_t *value, uint64_t kept, uint64_t refused)
 	return true;
 }
 
+/* What translations depend on; CR3 is seen to when the VS becomes active (vs.c). */
+static bool is_of_translations(uint64_t number)
+{
+	return number == MK1_AMD_guest_asid || number == MK1_AMD_n_cr3 || number == MK1_AMD_ctls1 ||
+	       number == MK1_AMD_cr0 || number == MK1_AMD_cr4 || number == MK1_AMD_efer;
+}
+
 /* The root VS stays behind the table that hides the hypervisor, as on VMX. */
 static bool sanitize_ctls1(struct vs *vs, uint64_t *value)
 {
@@ -287,6 +294,8 @@ static __cold noinline uint64_t write_other(struct vs *vs, uint64_t number, uint
 			break;
 		bsl_memcpy((uint8_t *)vs->block + reg->offset, &value, reg->bytes);
 		vmcb_of(vs)->clean = 0;
+		if (is_of_translations(number))
+			svm_drop_translations(vs);
 		done = true;
 		break;
 	}

@@ -71,10 +71,14 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 {
 	if (pp->entry_watched)
 		svm_watch_entry(pp, vs);
-	if (!vs->root) {
+	if (!vs->root)
 		prepare_guest(pp, vs);
+	/* Behind the copy: the extension has not asked for it. */
+	if (pp->flush_due)
+		vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+	pp->flush_due = false;
+	if (!vs->root)
 		return;
-	}
 	if (pp->nmis_blocked)
 		svm_enter_nmi_handler(pp);
 	svm_take_owed(pp, vs);

@@ -6,7 +6,7 @@
 #include "debug.h"
 #include "mem/mem.h"
 #include "mk.h"
-#include "svm/cpu.h"
+#include "svm/asid.h"
 #include "svm/fetch.h"
 #include "svm/nested.h"
 #include "svm/svm.h"
@@ -33,6 +33,7 @@ bool svm_vs_init(struct vs *vs)
 	vmcb->pat = PAT_RESET;
 	vs->block = vmcb;
 	vs->block_spa = spa;
+	svm_drop_translations(vs);
 	return true;
 }
 
@@ -52,8 +53,7 @@ static void take_root_asid(struct vs *vs)
 	if (svm_claim_root_asid(vmcb->asid))
 		return;
 	vmcb->asid = svm.root_asid;
-	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
-	vmcb->clean = 0;
+	svm_drop_translations(vs);
 }
 
 /* Members that struct vmcb and struct bf_cpu_state both have, and alike. */
@@ -95,6 +95,7 @@ enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *stat
 	vmcb->clean = 0;
 	if (svm.root_asid || this_pp()->vs == vs)
 		take_root_asid(vs);
+	svm_drop_translations(vs);
 	return BF_ERR_OK;
 }
 
@@ -117,21 +118,26 @@ void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 void svm_vs_clear(struct vs *vs)
 {
 	vmcb_of(vs)->clean = 0;
+	svm_drop_translations(vs);
 }
 
 bool svm_vs_load(struct vs *vs)
 {
+	struct pp *pp = this_pp();
+
 	if (vs->root)
 		take_root_asid(vs);
-	this_pp()->guest_active = !vs->root;
+	/* Written while it was not active, CR3 leaves nothing older behind, as by MOV to CR3. */
+	if (vmcb_of(vs)->cr3 != vs->svm.cr3)
+		svm_drop_translations(vs);
+	svm_own_asid(pp, vs);
+	pp->guest_active = !vs->root;
 	return true;
 }
 
 void svm_vs_unload(struct vs *vs)
 {
-	/* The next VS to use this ASID on this PP must not meet our translations. */
-	vmcb_of(vs)->clean = 0;
-	vmcb_of(vs)->tlb_control = SVM_TLB_FLUSH_ALL;
+	vs->svm.cr3 = vmcb_of(vs)->cr3;
 	svm_forget_code(this_pp());
 }
 

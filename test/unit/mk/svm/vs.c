@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* svm/vs.c: the VMCB of a VS, with what newer CPUs exchange or withhold. */
 #include "svm.h"
+#include "svm/cpu.h"
 #include "../suites.h"
 
 #define HAS_INVLPGB 1
@@ -172,6 +173,167 @@ START_TEST(asid_of_linux_that_is_active)
 }
 END_TEST
 
+/* Runs the VS until it exits; whether that began with a flush. Its VMCB is loaded anew then. */
+static bool flushes(uint64_t vsid)
+{
+	bool flush;
+
+	SYS(vs_run, HANDLE, 0, 0, vsid);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	flush = vmcb()->tlb_control == SVM_TLB_FLUSH_ALL;
+	if (flush)
+		ck_assert_uint_eq(vmcb()->clean, 0);
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_uint_eq(vmcb()->tlb_control, 0);
+	return flush;
+}
+
+/* Linux, which has ASID 1, and two VSs more. All of them have run. */
+static void three_vss(uint64_t asid1, uint64_t asid2)
+{
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 64, 0, 9);
+	start_and_launch();
+	guest_exit(SVM_EXIT_CPUID);
+	for (uint64_t id = 1; id <= 2; id++) {
+		ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+		ck_assert_uint_eq(regs.reg[0], id);
+		ck_assert_uint_eq(reg_write(id, MK1_AMD_guest_asid, id == 1 ? asid1 : asid2),
+				  MK1_SUCCESS);
+		ck_assert(flushes(id));
+	}
+	(void)flushes(0);
+}
+
+/* A VS with an ASID of its own keeps its translations, and its VMCB in the CPU. */
+START_TEST(asids_of_their_own)
+{
+	three_vss(2, 3);
+	for (uint64_t id = 0; id < 9; id++) {
+		ck_assert(!flushes(id % 3));
+		ck_assert_uint_eq(vmcb()->clean, SVM_CLEAN_ALL);
+	}
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 2), MK1_SUCCESS);
+	ck_assert_uint_eq(vmcb()->clean, SVM_CLEAN_ALL);
+	ck_assert(!flushes(1));
+}
+END_TEST
+
+/* The same one, and such as share what is kept of them. */
+START_TEST(asids_that_change_hands)
+{
+	three_vss(_i ? 3 + SVM_NR_ASID_OWNERS : 3, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert(flushes(1));
+		ck_assert(!flushes(0));
+		ck_assert(!flushes(1));
+		ck_assert(flushes(2));
+	}
+	/* one that was active between two runs, but did not run: too often does no harm */
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert(flushes(2));
+	/* a flush stays due until it runs */
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	/* whatever the extension wants, and sees */
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 2), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(2, MK1_AMD_tlb_control, 0), MK1_SUCCESS);
+	ck_assert(flushes(2));
+	/* and until it has run */
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_cr4, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	refuse();
+	ck_assert_uint_eq(reg_read(1, MK1_AMD_tlb_control), 0);
+	ck_assert(flushes(1));
+}
+END_TEST
+
+/* An ASID that it had before holds what was true then. */
+START_TEST(asids_that_are_written)
+{
+	three_vss(2, 3);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 4), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	ck_assert(!flushes(1));
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, _i ? 1 : 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 2), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 3), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	ck_assert(flushes(2));
+}
+END_TEST
+
+START_TEST(translations_that_a_write_drops)
+{
+	static const struct {
+		uint64_t number, value;
+	} writes[] = { { MK1_AMD_cr0, CR0_PE },   { MK1_AMD_cr3, 0x5000 },
+		       { MK1_AMD_cr4, CR4_PAE },  { MK1_AMD_efer, 0x100 },
+		       { MK1_AMD_n_cr3, 0x7000 }, { MK1_AMD_ctls1, SVM_NP_ENABLE } };
+
+	three_vss(2, 3);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_rip, 0x1234), MK1_SUCCESS);
+	ck_assert(!flushes(1));
+	(void)flushes(0);
+	ck_assert_uint_eq(reg_write(1, writes[_i].number, writes[_i].value), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	ck_assert(!flushes(0));
+	ck_assert(!flushes(1));
+	/* nested paging also where it is active; for its own tables it flushes as it sees fit */
+	ck_assert_uint_eq(reg_write(1, writes[_i].number, writes[_i].value), MK1_SUCCESS);
+	ck_assert_uint_eq(flushes(1), writes[_i].number != MK1_AMD_cr3);
+}
+END_TEST
+
+/* Of a VS that is not active, too: it has them no more when it is. */
+START_TEST(translations_that_a_flush_drops)
+{
+	three_vss(2, 3);
+	ck_assert_uint_eq(SYS(vm_tlb_flush, HANDLE, 0), MK1_SUCCESS);
+	ck_assert(flushes(0));
+	ck_assert(!flushes(0));
+	ck_assert(flushes(1));
+	ck_assert(flushes(2));
+	ck_assert(!flushes(0));
+	ck_assert(!flushes(1));
+}
+END_TEST
+
+/* What it did on another PP left nothing here. */
+START_TEST(translations_of_a_vs_that_comes_back)
+{
+	three_vss(2, 3);
+	for (uint64_t pp = 2; pp-- > 0;)
+		ck_assert_uint_eq(SYS(vs_migrate, HANDLE, 1, pp), MK1_SUCCESS);
+	ck_assert(flushes(1));
+	ck_assert(!flushes(0));
+	ck_assert(!flushes(1));
+	(void)flushes(0);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_AMD_guest_asid, 2), MK1_SUCCESS);
+	ck_assert(flushes(1));
+}
+END_TEST
+
+/* Who had SVM meanwhile may have used each ASID. */
+START_TEST(translations_of_somebody_else)
+{
+	three_vss(2, 3);
+	svm_cpu_disable(host_pp);
+	ck_assert_int_eq(svm_cpu_enable(host_pp), BF_ERR_OK);
+	for (uint64_t id = 1; id <= 2; id++) {
+		ck_assert(flushes(id));
+		ck_assert(!flushes(id));
+	}
+	ck_assert(flushes(0));
+}
+END_TEST
+
 /* The instruction without a control for it in the VMCB. */
 START_TEST(invlpgb_of_the_host_only)
 {
@@ -203,6 +365,13 @@ TCase *svm_vs_tests(void)
 	tcase_add_loop_test(tc, asid_of_linux, 0, 2);
 	tcase_add_loop_test(tc, asid_of_linux_that_ran, 0, 2);
 	tcase_add_test(tc, asid_of_linux_that_is_active);
+	tcase_add_test(tc, asids_of_their_own);
+	tcase_add_loop_test(tc, asids_that_change_hands, 0, 2);
+	tcase_add_loop_test(tc, asids_that_are_written, 0, 2);
+	tcase_add_loop_test(tc, translations_that_a_write_drops, 0, 6);
+	tcase_add_test(tc, translations_that_a_flush_drops);
+	tcase_add_test(tc, translations_of_a_vs_that_comes_back);
+	tcase_add_test(tc, translations_of_somebody_else);
 	tcase_add_test(tc, invlpgb_of_the_host_only);
 	tcase_add_test(tc, dump);
 	return tc;
