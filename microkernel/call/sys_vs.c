@@ -113,14 +113,21 @@ uint64_t sys_vs_write(struct syscall_frame *f)
 	return mk.vendor->vs_write(vs, f->reg[2], f->reg[3]);
 }
 
+/* What was claimed is not run after all. */
+static void vs_release(struct vs *vs)
+{
+	if (vs != this_pp()->vs)
+		vs_unclaim(vs);
+}
+
 /*
  * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when
  * they do not fit together, or it holds what the CPU does not take.
  */
 static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
-	/* First the VS: while it is held, its VP and VM stay what they are. */
-	struct vs *vs = vs_lock(arg_id(f, 3));
+	/* First the VS: while it is claimed, its VP and VM stay what they are. */
+	struct vs *vs = vs_claim(arg_id(f, 3));
 	const struct vp *vp = vp_find(arg_id(f, 2));
 
 	*status = MK1_SUCCESS;
@@ -133,17 +140,10 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	else if (vs->unfit)
 		*status = MK1_FAILURE_UNKNOWN;
 	else
-		vs_claim(vs);
+		return vs;
 	if (vs)
-		vs_unlock(vs);
-	return *status == MK1_SUCCESS ? vs : NULL;
-}
-
-/* What named_vs claimed is not run after all. */
-static void vs_release(struct vs *vs)
-{
-	if (vs != this_pp()->vs)
-		vs_unclaim(vs);
+		vs_release(vs);
+	return NULL;
 }
 
 /* Whether this is the callback, or a fail callback out of it. */

@@ -143,9 +143,8 @@ static void deactivate(struct pp *pp, struct vs *vs)
 /* old: the VS that was active before, whose registers are in the CPU still; or NULL. */
 static bool activate(struct pp *pp, struct vs *vs, const struct vs *old)
 {
-	objects_lock();
-	vs_claim(vs);
-	objects_unlock();
+	/* The root VS, which nobody destroys or migrates, need not be claimed. */
+	__atomic_store_n(&vs->claim, vs->ppid, __ATOMIC_RELAXED);
 	pp->vs = vs;
 	pp->vsid = vs->id;
 	pp->vpid = vs->vpid;

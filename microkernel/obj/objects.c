@@ -111,7 +111,7 @@ bool vm_destroy(uint16_t id)
 
 	objects_lock();
 	vm = vm_find(id);
-	if (vm && id != MK1_ROOT_VMID && !vm->vps && !vm->active) {
+	if (vm && id != MK1_ROOT_VMID && !vm->vps) {
 		direct_maps_close(&vm->direct);
 		vm->state = SLOT_FREE;
 		done = true;
@@ -147,7 +147,7 @@ bool vp_destroy(uint16_t id)
 
 	objects_lock();
 	vp = vp_find(id);
-	if (vp && !vp->vss && !vp->active) {
+	if (vp && !vp->vss) {
 		vms[vp->vmid].vps--;
 		vp->state = SLOT_FREE;
 		done = true;
@@ -172,13 +172,14 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 
 		bsl_memset(vs, 0, sizeof(*vs));
 		vs->id = id;
+		vs->claim = VS_RESERVED;
 		vs->vpid = vpid;
 		vs->ppid = ppid;
-		vs->active_ppid = MK1_INVALID_ID;
 		vs->unswitched[UNSWITCHED_XCR0] = XCR0_X87;
 		if (mk.vendor->vs_init(vs)) {
 			vs->state = SLOT_USED;
 			vp->vss++;
+			vs_unclaim(vs);
 		} else {
 			vs = NULL;
 		}
@@ -187,20 +188,32 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 	return vs;
 }
 
-/*
- * Whether the VS may go: it is active nowhere, no other PP caches it, and it is not what Linux runs
- * in or is about to be launched in on another PP.
- */
-static bool vs_is_idle(const struct vs *vs)
+static bool take_claim(struct vs *vs, uint16_t from, uint16_t to)
+{
+	return __atomic_compare_exchange_n(&vs->claim, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Whether no other PP caches it, and it is not what Linux runs in or is about to be launched in. */
+static bool may_go(const struct vs *vs)
 {
 	const struct pp *pp = this_pp();
 
-	ASSERT_LOCKED(&pool_lock);
-	if (vs->active_ppid != MK1_INVALID_ID)
-		return false;
 	if (vs->ppid == pp->handoff.ppid)
 		return vs != pp->root_vs || !pp->launched;
 	return !vs->loaded && !vs->root;
+}
+
+/* Whether the VS may go, and then it does: it is active nowhere, and nobody can claim it. */
+static bool vs_reserve(struct vs *vs)
+{
+	ASSERT_LOCKED(&pool_lock);
+	if (!take_claim(vs, MK1_INVALID_ID, VS_RESERVED))
+		return false;
+	if (may_go(vs))
+		return true;
+	(void)take_claim(vs, VS_RESERVED, MK1_INVALID_ID); /* or activate has it by now */
+	return false;
 }
 
 bool vs_destroy(uint16_t id)
@@ -210,7 +223,7 @@ bool vs_destroy(uint16_t id)
 
 	objects_lock();
 	vs = vs_find(id);
-	if (vs && vs_is_idle(vs)) {
+	if (vs && vs_reserve(vs)) {
 		if (vs == this_pp()->root_vs)
 			this_pp()->root_vs = NULL;
 		mk.vendor->vs_fini(vs);
@@ -229,48 +242,93 @@ uint64_t vs_migrate(uint16_t id, uint16_t ppid)
 
 	objects_lock();
 	vs = vs_find(id);
-	if (!vs || !vs_is_idle(vs) || vs->root) {
+	if (!vs || vs->root || !vs_reserve(vs)) {
 		status = MK1_INVALID_INPUT_REG(1);
-	} else if (ppid >= mk.handoff->nr_pps) {
-		status = MK1_INVALID_INPUT_REG(2);
 	} else {
-		mk.vendor->vs_clear(vs);
-		vs->ppid = ppid;
+		if (ppid >= mk.handoff->nr_pps) {
+			status = MK1_INVALID_INPUT_REG(2);
+		} else {
+			mk.vendor->vs_clear(vs);
+			vs->ppid = ppid;
+		}
+		vs_unclaim(vs);
 	}
 	objects_unlock();
 	return status;
 }
 
+static struct vs *find_here(uint16_t id)
+{
+	struct vs *vs = vs_find(id);
+
+	return vs && vs->ppid == this_pp()->handoff.ppid ? vs : NULL;
+}
+
 struct vs *vs_lock_idle(uint16_t id)
 {
-	const struct pp *pp = this_pp();
 	struct vs *vs;
 
 	objects_lock();
-	vs = vs_find(id);
-	if (vs && vs->ppid == pp->handoff.ppid)
-		return vs;
-	objects_unlock();
-	return NULL;
+	vs = find_here(id);
+	if (!vs)
+		objects_unlock();
+	return vs;
 }
 
-void vs_claim(struct vs *vs)
+bool vs_try_claim(struct vs *vs)
 {
-	if (vs->active_ppid != MK1_INVALID_ID)
-		return;
-	ASSERT_LOCKED(&pool_lock);
-	vs->active_ppid = vs->ppid;
-	vps[vs->vpid].active++;
-	vms[vps[vs->vpid].vmid].active++;
+	const uint16_t ppid = (uint16_t)this_pp()->handoff.ppid;
+
+	if (!take_claim(vs, MK1_INVALID_ID, ppid))
+		return false;
+	/* Until then it could be destroyed, or migrated. */
+	if (likely(vs->state == SLOT_USED && vs->ppid == ppid))
+		return true;
+	vs_unclaim(vs);
+	return false;
+}
+
+/* Another PP may have claimed it for a moment, only to find that it is not there any more. */
+static __cold noinline struct vs *claim_locked(uint16_t id)
+{
+	struct vs *vs = vs_lock_idle(id);
+
+	if (!vs)
+		return NULL;
+	while (vs && !vs_try_claim(vs))
+		vs = vs->claim == vs->ppid ? NULL : vs;
+	objects_unlock();
+	return vs;
+}
+
+struct vs *vs_claim(uint16_t id)
+{
+	struct vs *vs = this_pp()->vs;
+
+	if (vs && vs->id == id)
+		return vs;
+	vs = find_here(id);
+	/* With the lock nobody destroys it, or looks whether to do so. */
+	return likely(vs && vs_try_claim(vs)) ? vs : claim_locked(id);
 }
 
 void vs_unclaim(struct vs *vs)
 {
-	objects_lock();
-	vs->active_ppid = MK1_INVALID_ID;
-	vps[vs->vpid].active--;
-	vms[vps[vs->vpid].vmid].active--;
-	objects_unlock();
+	__atomic_store_n(&vs->claim, MK1_INVALID_ID, __ATOMIC_RELEASE);
+}
+
+/* On how many PPs a VS of this VM, or of this VP, is active. */
+static unsigned int count_active(uint16_t vmid, uint16_t vpid)
+{
+	unsigned int n = 0;
+
+	for (uint16_t id = 0; id < objects_nr_vss(); id++) {
+		const struct vs *vs = vs_find(id);
+
+		n += vs && vs->claim < VS_RESERVED &&
+		     (vpid == MK1_INVALID_ID ? vps[vs->vpid].vmid == vmid : vs->vpid == vpid);
+	}
+	return n;
 }
 
 void vm_dump(uint16_t id)
@@ -280,7 +338,8 @@ void vm_dump(uint16_t id)
 	if (!vm)
 		mk_print("vm %u: not allocated\n", id);
 	else
-		mk_print("vm %u: %u VPs, active on %u PPs\n", id, vm->vps, vm->active);
+		mk_print("vm %u: %u VPs, active on %u PPs\n", id, vm->vps,
+			 count_active(id, MK1_INVALID_ID));
 }
 
 void vp_dump(uint16_t id)
@@ -291,7 +350,7 @@ void vp_dump(uint16_t id)
 		mk_print("vp %u: not allocated\n", id);
 	else
 		mk_print("vp %u: vm %u, %u VSs, active on %u PPs\n", id, vp->vmid, vp->vss,
-			 vp->active);
+			 count_active(vp->vmid, id));
 }
 
 void vs_dump(uint16_t id)

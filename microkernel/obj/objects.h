@@ -2,9 +2,10 @@
 /*
  * VMs, VPs and VSs: three pools of slots whose index is the id of Mk#1.
  *
- * Locking: there is one lock for all three pools, taken to create and destroy, and to use a VS that
- * is not active: another PP could destroy it. A VS is used only by the PP it is assigned to, and an
- * active one is not destroyed, so its use needs no lock.
+ * Locking: there is one lock for all three pools, taken to create, destroy and migrate, and to use
+ * a VS that is not active: another PP could destroy it. A VS is used only by the PP it is assigned
+ * to, and one that this PP has claimed is neither destroyed nor migrated, nor are its VP and VM
+ * destroyed, so its use needs no lock. Nor does claiming it: vs->claim.
  */
 #ifndef MK_OBJECTS_H
 #define MK_OBJECTS_H
@@ -36,7 +37,6 @@ struct vm {
 	uint16_t id;
 	uint8_t state; /* enum slot_state */
 	uint16_t vps; /* VPs that belong to it */
-	uint16_t active; /* PPs on which it is the active VM */
 	struct direct_maps direct;
 };
 
@@ -45,7 +45,6 @@ struct vp {
 	uint8_t state;
 	uint16_t vmid;
 	uint16_t vss; /* VSs that belong to it */
-	uint16_t active; /* PPs on which it is the active VP */
 };
 
 /* In the order of their Mk#1 numbers, which are consecutive on both vendors. */
@@ -59,6 +58,8 @@ enum unswitched_reg {
 	NR_UNSWITCHED_REGS
 };
 
+#define VS_RESERVED (MK1_INVALID_ID - 1)
+
 struct vs {
 	uint16_t id;
 	uint8_t state;
@@ -71,7 +72,11 @@ struct vs {
 	uint8_t unfit; /* bits by enum unswitched_reg: of unswitched[], what no CPU would take */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
-	uint16_t active_ppid; /* the PP it is active on, or MK1_INVALID_ID */
+	/*
+	 * Whose it is: that of the PP that it is active on, or about to be; VS_RESERVED while it is
+	 * created, destroyed or migrated, or is free; else MK1_INVALID_ID.
+	 */
+	uint16_t claim;
 	void *block; /* VMCB or VMCS, in the window */
 	uint64_t block_spa;
 	uint64_t gpr[BF_NR_GPRS]; /* while not active; else they are in the ABI page */
@@ -121,7 +126,7 @@ uint64_t vs_migrate(uint16_t id, uint16_t ppid);
 
 /*
  * The VS with this id, if it is assigned to this PP, else NULL. Until vs_unlock nobody destroys it;
- * in between, nothing is created, destroyed or activated.
+ * in between, nothing is created, destroyed or migrated.
  */
 struct vs *vs_lock_idle(uint16_t id); /* one that is not active here */
 
@@ -139,11 +144,13 @@ static __always_inline void vs_unlock(const struct vs *vs)
 }
 
 /*
- * Between vs_lock and vs_unlock: from now on vs counts as active. vs_activate (active.h) or
- * vs_unclaim must follow.
+ * The VS with this id, if it is assigned to this PP, else NULL: from now on it counts as active.
+ * vs_activate (active.h) or, unless it is active already, vs_unclaim must follow.
  */
-void vs_claim(struct vs *vs);
+struct vs *vs_claim(uint16_t id);
 void vs_unclaim(struct vs *vs);
+/* The same for one that was found here a moment ago; false: it has gone since. */
+bool vs_try_claim(struct vs *vs);
 
 void vm_dump(uint16_t id);
 void vp_dump(uint16_t id);

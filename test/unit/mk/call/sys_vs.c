@@ -68,8 +68,12 @@ START_TEST(run_another_vs)
 	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0x2222);
 	ck_assert_uint_eq(cpu->dr[0], 0x3333);
 	ck_assert_uint_eq(host_pp->vmid, vm2);
-	ck_assert_uint_eq(vp_find((uint16_t)vp2)->active, 1);
-	ck_assert_uint_eq(vm_find(0)->active, 0);
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vp, vp2), MK1_SUCCESS);
+	expect_printed("active on 1 PPs");
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vm, 0), MK1_SUCCESS);
+	expect_printed("active on 0 PPs");
 	guest_exit(_i ? VMX_EXIT_CPUID : 0x72);
 	ck_assert_uint_eq(ended.arg0, vs2);
 	/* what is active is not destroyed, nor is what something belongs to, nor Linux */

@@ -190,6 +190,63 @@ START_TEST(no_map_in_a_vm_that_goes)
 }
 END_TEST
 
+/* Between a PP's look at the VS and its claim, another PP migrates it. */
+START_TEST(no_claim_of_a_vs_that_goes)
+{
+	struct vs *vs;
+
+	in_vmexit(_i);
+	vs = vs_find((uint16_t)vs2);
+	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, 1), MK1_SUCCESS);
+	ck_assert(!vs_try_claim(vs));
+	ck_assert_uint_eq(vs->claim, MK1_INVALID_ID);
+	enter(1);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	on_pp(0);
+	ck_assert(!vs_try_claim(vs));
+	ck_assert_uint_eq(vs->claim, 1);
+}
+END_TEST
+
+/* A call that fails leaves the VS to others, as does one that moves or destroys it. */
+START_TEST(no_claim_is_left)
+{
+	struct vs *vs;
+
+	in_vmexit(_i);
+	vs = vs_find((uint16_t)vs2);
+	ck_assert_uint_eq(vs->claim, MK1_INVALID_ID);
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, vm2, 0, vs2), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(vs->claim, MK1_INVALID_ID);
+	ck_assert_uint_eq(SYS(vs_migrate, HANDLE, vs2, MK1_INVALID_ID), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(vs->claim, MK1_INVALID_ID);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(vs->claim, 0);
+	/* once more changes nothing */
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, 0, vs2), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(vs->claim, 0);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(vs->claim, MK1_INVALID_ID);
+	/* one that has been left behind is refused, and waited for in vain */
+	vs->claim = 0;
+	ck_assert_uint_eq(SYS(vs_run, HANDLE, vm2, vp2, vs2), MK1_INVALID_INPUT_REG(3));
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
+	vs_unclaim(vs);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(vs->claim, VS_RESERVED);
+	/* Linux's is not reserved for long by another PP, which may not destroy it */
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, regs.reg[0]), MK1_SUCCESS);
+	enter(1);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
+	on_pp(0);
+	ck_assert_uint_eq(vs_find(0)->claim, MK1_INVALID_ID);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+}
+END_TEST
+
 TCase *obj_objects_tests(void)
 {
 	TCase *tc = tcase_create("obj_objects");
@@ -205,5 +262,7 @@ TCase *obj_objects_tests(void)
 	tcase_add_loop_test(tc, a_faulting_pp_lets_go, 0, 2);
 	tcase_add_loop_test_raise_signal(tc, locks_are_asserted, SIGILL, 0, 3);
 	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
+	tcase_add_loop_test(tc, no_claim_of_a_vs_that_goes, 0, 2);
+	tcase_add_loop_test(tc, no_claim_is_left, 0, 2);
 	return tc;
 }
