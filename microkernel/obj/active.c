@@ -19,12 +19,17 @@ uint64_t *gpr_of(struct vs *vs, uint64_t offset)
 	return &gprs[offset / sizeof(uint64_t)];
 }
 
+/* Unrolled, each of them becomes the instructions for that register. */
+#define FOR_UNSWITCHED(i) \
+	_Pragma("GCC unroll 8") for (enum unswitched_reg i = UNSWITCHED_CR8; \
+				     i < NR_UNSWITCHED_REGS; i++)
+
 static bool has_xcr0(void)
 {
 	return mk.host_cr4 & CR4_OSXSAVE;
 }
 
-static uint64_t cpu_unswitched_read(enum unswitched_reg reg)
+static __always_inline uint64_t cpu_unswitched_read(enum unswitched_reg reg)
 {
 	switch (reg) {
 	case UNSWITCHED_CR8:
@@ -70,7 +75,7 @@ static bool cpu_unswitched_write(enum unswitched_reg reg, uint64_t value)
 }
 
 /* The CR8 in the CPU is Linux's in every VS. */
-static bool stays_in_cpu(const struct vs *vs, enum unswitched_reg reg)
+static __always_inline bool stays_in_cpu(const struct vs *vs, enum unswitched_reg reg)
 {
 	return reg != UNSWITCHED_CR8 || vs->root;
 }
@@ -129,9 +134,10 @@ bool exit_was_last(const struct pp *pp, const struct vs *vs)
 static void deactivate(struct pp *pp, struct vs *vs)
 {
 	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
-	for (unsigned int i = 0; i < NR_UNSWITCHED_REGS; i++) {
-		if (stays_in_cpu(vs, (enum unswitched_reg)i))
-			vs->unswitched[i] = cpu_unswitched_read((enum unswitched_reg)i);
+	FOR_UNSWITCHED(i)
+	{
+		if (stays_in_cpu(vs, i))
+			vs->unswitched[i] = cpu_unswitched_read(i);
 	}
 	mk.vendor->vs_unload(vs);
 	pp->vs = NULL;
@@ -154,11 +160,12 @@ static bool activate(struct pp *pp, struct vs *vs, const struct vs *old)
 	 * A CPU has had, or tried, each of these values, so none can be refused. Most are the same
 	 * in all VSs, and writing them takes long.
 	 */
-	for (unsigned int i = 0; i < NR_UNSWITCHED_REGS; i++) {
-		if (!stays_in_cpu(vs, (enum unswitched_reg)i))
+	FOR_UNSWITCHED(i)
+	{
+		if (!stays_in_cpu(vs, i))
 			continue;
 		if (!old || i == UNSWITCHED_CR8 || vs->unswitched[i] != old->unswitched[i])
-			(void)cpu_unswitched_write((enum unswitched_reg)i, vs->unswitched[i]);
+			(void)cpu_unswitched_write(i, vs->unswitched[i]);
 	}
 	return mk.vendor->vs_load(vs);
 }
