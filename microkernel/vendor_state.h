@@ -68,6 +68,7 @@ struct svm_pp_state {
 struct vmx_pp_state {
 	struct vs *vmcs; /* the VS whose VMCS is current, or NULL */
 	uint64_t host_cr3, host_fs_base; /* what exits load */
+	uint64_t cstar, kernel_gs_base; /* in the CPU, while no VS is active */
 	uint64_t vmxon_region; /* SPA */
 };
 

@@ -11,6 +11,7 @@
 #include "vmx/exchange.h"
 #include "vmx/nested.h"
 #include "vmx/vmx.h"
+#include "vmx/vs.h"
 
 struct vmx vmx;
 
@@ -109,6 +110,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 		return BF_ERR_MK_VMXON;
 	}
 	pp->virt_on = true;
+	vmx_note_msrs(pp);
 	vmx_exchange_enable();
 	/* What an earlier start left in the TLB carries the same tags as what comes now. */
 	vmx_flush_everything();

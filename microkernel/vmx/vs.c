@@ -267,13 +267,23 @@ void vmx_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	state->cr2 = vs->vmx.cr2;
 }
 
+void vmx_note_msrs(struct pp *pp)
+{
+	pp->vmx.cstar = rdmsr(MSR_CSTAR);
+	pp->vmx.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
 bool vmx_vs_load(struct vs *vs)
 {
+	const struct pp *pp = this_pp();
+
 	if (!vmx_try_current(vs))
 		return false;
 	/* Each of the two was in a CPU before, or sanitized when it was written. */
-	wrmsr(MSR_CSTAR, vs->vmx.cstar);
-	wrmsr(MSR_KERNEL_GS_BASE, vs->vmx.kernel_gs_base);
+	if (pp->vmx.cstar != vs->vmx.cstar)
+		wrmsr(MSR_CSTAR, vs->vmx.cstar);
+	if (pp->vmx.kernel_gs_base != vs->vmx.kernel_gs_base)
+		wrmsr(MSR_KERNEL_GS_BASE, vs->vmx.kernel_gs_base);
 	/*
 	 * On a PP that it comes to, its tags may stand for translations of somebody else's, or of
 	 * its own that it has changed elsewhere since (SDM vol. 3 §31.4.3.3).
@@ -286,8 +296,11 @@ bool vmx_vs_load(struct vs *vs)
 
 void vmx_vs_unload(struct vs *vs)
 {
-	vs->vmx.cstar = rdmsr(MSR_CSTAR);
-	vs->vmx.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	struct pp *pp = this_pp();
+
+	vmx_note_msrs(pp);
+	vs->vmx.cstar = pp->vmx.cstar;
+	vs->vmx.kernel_gs_base = pp->vmx.kernel_gs_base;
 }
 
 unsigned int vmx_vs_cpl(const struct vs *vs)

@@ -109,6 +109,25 @@ START_TEST(msrs_of_an_inactive_vs)
 }
 END_TEST
 
+/* Those that are the same in both stay in the CPU. */
+START_TEST(msrs_that_are_the_same)
+{
+	unsigned int writes;
+
+	in_vmexit();
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(1, MK1_INTEL_cstar, msr_get(cpu, MSR_CSTAR)), MK1_SUCCESS);
+	ck_assert_uint_eq(
+		reg_write(1, MK1_INTEL_kernel_gs_base, msr_get(cpu, MSR_KERNEL_GS_BASE) + _i),
+		MK1_SUCCESS);
+	writes = cpu->count[INSN_WRMSR];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRMSR], writes + _i);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	ck_assert_uint_eq(cpu->count[INSN_WRMSR], writes + 2 * _i);
+}
+END_TEST
+
 /* A VS that is active when it becomes Linux. */
 START_TEST(init_as_root_of_the_active_vs)
 {
@@ -174,6 +193,7 @@ TCase *vmx_vs_tests(void)
 	tcase_add_test(tc, host_state);
 	tcase_add_test(tc, segments);
 	tcase_add_test(tc, msrs_of_an_inactive_vs);
+	tcase_add_loop_test(tc, msrs_that_are_the_same, 0, 2);
 	tcase_add_test(tc, init_as_root_of_the_active_vs);
 	tcase_add_loop_test(tc, a_vs_that_comes_back, 0, 2);
 	tcase_add_test(tc, dump_skips_what_is_not_there);
