@@ -134,6 +134,12 @@ static inline void sgdt(struct bf_table *t)
 	__asm__ volatile("sgdt (%1)" : "=m"(*t) : "r"(&t->limit));
 }
 
+/* Inline, a copy of few words costs half as much as bsl_memcpy. */
+static inline void copy_words(uint64_t *to, const uint64_t *from, size_t n)
+{
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
 static inline void invlpg(uint64_t va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");

@@ -120,6 +120,18 @@ static void vs_release(struct vs *vs)
 		vs_unclaim(vs);
 }
 
+/* The first of REG1..REG3, a vmid, vpid and vsid, that does not fit to those before it. */
+static __cold noinline uint64_t what_is_wrong(const struct syscall_frame *f)
+{
+	const struct vp *vp = vp_find(arg_id(f, 2));
+
+	if (!vm_find(arg_id(f, 1)))
+		return MK1_INVALID_INPUT_REG(1);
+	if (!vp || vp->vmid != arg_id(f, 1))
+		return MK1_INVALID_INPUT_REG(2);
+	return MK1_INVALID_INPUT_REG(3);
+}
+
 /*
  * The VS that REG1..REG3 name as (vmid, vpid, vsid), claimed for this PP; NULL and the status when
  * they do not fit together, or it holds what the CPU does not take.
@@ -128,19 +140,13 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 {
 	/* First the VS: while it is claimed, its VP and VM stay what they are. */
 	struct vs *vs = vs_claim(arg_id(f, 3));
-	const struct vp *vp = vp_find(arg_id(f, 2));
+	bool fits = vs && vs->vpid == arg_id(f, 2) && vs->vmid == arg_id(f, 1);
 
-	*status = MK1_SUCCESS;
-	if (!vm_find(arg_id(f, 1)))
-		*status = MK1_INVALID_INPUT_REG(1);
-	else if (!vp || vp->vmid != arg_id(f, 1))
-		*status = MK1_INVALID_INPUT_REG(2);
-	else if (!vs || vs->vpid != vp->id)
-		*status = MK1_INVALID_INPUT_REG(3);
-	else if (vs->unfit)
-		*status = MK1_FAILURE_UNKNOWN;
-	else
+	if (likely(fits && !vs->unfit)) {
+		*status = MK1_SUCCESS;
 		return vs;
+	}
+	*status = fits ? MK1_FAILURE_UNKNOWN : what_is_wrong(f);
 	if (vs)
 		vs_release(vs);
 	return NULL;

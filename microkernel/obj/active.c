@@ -133,7 +133,7 @@ bool exit_was_last(const struct pp *pp, const struct vs *vs)
 
 static void deactivate(struct pp *pp, struct vs *vs)
 {
-	bsl_memcpy(vs->gpr, abi_gprs(), sizeof(vs->gpr));
+	copy_words(vs->gpr, abi_gprs(), BF_NR_GPRS);
 	FOR_UNSWITCHED(i)
 	{
 		if (stays_in_cpu(vs, i))
@@ -154,8 +154,8 @@ static bool activate(struct pp *pp, struct vs *vs, const struct vs *old)
 	pp->vs = vs;
 	pp->vsid = vs->id;
 	pp->vpid = vs->vpid;
-	pp->vmid = vp_find(vs->vpid)->vmid;
-	bsl_memcpy(abi_gprs(), vs->gpr, sizeof(vs->gpr));
+	pp->vmid = vs->vmid;
+	copy_words(abi_gprs(), vs->gpr, BF_NR_GPRS);
 	/*
 	 * A CPU has had, or tried, each of these values, so none can be refused. Most are the same
 	 * in all VSs, and writing them takes long.
@@ -184,7 +184,7 @@ bool vs_activate(struct vs *vs)
 		pp->exits_before = pp->exits;
 		pp->exited_before = old;
 		if (old == pp->root_vs)
-			bsl_memcpy(pp->backup.gpr, pp->exit_gpr, sizeof(pp->backup.gpr));
+			copy_words(pp->backup.gpr, pp->exit_gpr, BF_NR_GPRS);
 	}
 	if (old)
 		deactivate(pp, old);

@@ -173,6 +173,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 		bsl_memset(vs, 0, sizeof(*vs));
 		vs->id = id;
 		vs->claim = VS_RESERVED;
+		vs->vmid = vp->vmid;
 		vs->vpid = vpid;
 		vs->ppid = ppid;
 		vs->unswitched[UNSWITCHED_XCR0] = XCR0_X87;
@@ -325,8 +326,8 @@ static unsigned int count_active(uint16_t vmid, uint16_t vpid)
 	for (uint16_t id = 0; id < objects_nr_vss(); id++) {
 		const struct vs *vs = vs_find(id);
 
-		n += vs && vs->claim < VS_RESERVED &&
-		     (vpid == MK1_INVALID_ID ? vps[vs->vpid].vmid == vmid : vs->vpid == vpid);
+		n += vs && vs->claim < VS_RESERVED && vs->vmid == vmid &&
+		     (vpid == MK1_INVALID_ID || vs->vpid == vpid);
 	}
 	return n;
 }

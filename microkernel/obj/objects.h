@@ -70,6 +70,7 @@ struct vs {
 	bool intr_exiting; /* the extension itself asked for exits by physical interrupts */
 	bool mc_exiting; /* the extension itself asked for #MC exits */
 	uint8_t unfit; /* bits by enum unswitched_reg: of unswitched[], what no CPU would take */
+	uint16_t vmid; /* of its VP */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
 	/*
