@@ -157,7 +157,7 @@ SLOW_ROWS = [
     Row("qemu-svm", 4, "6.1", ["inject"], 1800, "inject", ["--append", "INJECT_STEP=1"]),
     Row("qemu-svm", 2, "6.1-amd64", ["inject"], 900, "resume",
         ["--append", "INJECT_STEP=1 INJECT_OPERATIONS=resume"]),
-    Row("bochs-vmx", 2, "6.1", ["inject"], 3600, "inject", ["--append", "INJECT_STEP=8"]),
+    Row("bochs-vmx", 2, "6.1", ["inject"], 3600, "inject", ["--append", "INJECT_STEP=16"]),
     Row("bochs-vmx", 2, "6.1-amd64", ["inject"], 3600, "resume",
         ["--append", "INJECT_STEP=8 INJECT_OPERATIONS=resume"]),
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
