@@ -131,6 +131,7 @@ static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp,
 	bool hand_back = !vs->root && !vs->refused && pp->svm.entry_kept;
 	uint64_t code = vmcb->exitcode;
 
+	pp->flush_due = true; /* perhaps it was, and has not been done */
 	if (hand_back)
 		svm_copy_vmcb(vmcb, phys_to_virt(pp->svm.entry_page));
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
@@ -140,7 +141,6 @@ static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp,
 		pp_fail(BF_ERR_VS_INVALID, code, 0, 0);
 	}
 	vs->refused = true;
-	pp->flush_due = true; /* perhaps it was, and has not been done */
 	vmcb->exitcode = SVM_EXIT_INVALID;
 	vmcb->exitinfo1 = 0;
 	vmcb->exitinfo2 = 0;
