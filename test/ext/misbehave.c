@@ -475,10 +475,13 @@ static void take_long(void)
 
 static bool released; /* by an exit with RELEASE on another PP */
 
+/* Not for ever: who is to release it may be waiting for this CPU, too. */
 static void hold(void)
 {
+	uint64_t began = tsc();
+
 	ext_print("misbehave: this takes long\n");
-	while (!__atomic_load_n(&released, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(&released, __ATOMIC_RELAXED) && tsc() - began < ticks())
 		__asm__ volatile("pause");
 }
 

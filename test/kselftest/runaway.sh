@@ -67,7 +67,7 @@ stop_of_a_callback()
 # Without the watchdog it says which CPU does not answer, and nothing changes until that does.
 stop_of_a_cpu_that_is_kept()
 {
-	image later hold && start --watchdog off /tmp/bad && callback_begins &&
+	image later "hold $((12 * khz))" && start --watchdog off /tmp/bad && callback_begins &&
 		gives 1 "$stuck (CPU $last)" bfm stop && state_is running && all_guests &&
 		! rmmod bareflank 2>/dev/null && bfm dump >/dev/null
 	result=$?
