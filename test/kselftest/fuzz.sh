@@ -15,6 +15,10 @@ t "$calls bad requests while stopped" "$bin/fuzz" "$seed" $calls
 t "start" start
 t "$calls bad requests, some of which stop it" "$bin/fuzz" $((seed + 1)) $calls
 for user in nobody powerless namespace; do
+	if [ $user = namespace ] && [ ! -e /proc/self/ns/user ]; then
+		skip "$user" "this kernel has no namespaces of users"
+		continue
+	fi
 	t "$((calls / 10)) by a process that has the device and became $user" \
 		"$bin/fuzz" $((seed + 2)) $((calls / 10)) $user
 done
@@ -22,7 +26,7 @@ bfm stop >/dev/null 2>&1
 t "start again" start
 t "stop" stop
 set -- $(memory)
-t "free memory is as it was" less_than $((free - $1)) 4096
-t "slab memory is as it was" less_than $(($2 - slab)) 2048
+t "free memory is as it was" less_than $((free - $1)) $((4096 + quarantine))
+t "slab memory is as it was" less_than $(($2 - slab)) $((2048 + quarantine))
 t "vmalloc memory is as it was" less_than $(($3 - vmalloc)) 256
 t "no complaint of the kernel" dmesg_clean

@@ -206,6 +206,11 @@ suspend()
 	return $suspend_result
 }
 
+# KASAN keeps what was freed for a while, a thirty-second of all memory. Of leaks there, kmemleak
+# tells: debug.sh.
+quarantine=0
+[ ! -e /sys/kernel/debug/kmemleak ] || quarantine=65536
+
 # What is free, the slabs that cannot be reclaimed, and vmalloc memory, in KiB.
 # The lists of free pages that every CPU keeps are not in MemFree: each may hold 2 MiB and more.
 memory()
