@@ -92,9 +92,9 @@ static void __exit bf_exit(void)
 		;
 	bare = bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted;
 	bf_unlock();
-	bf_run_fini();
 	bf_lifecycle_fini();
 	bf_watchdog_fini();
+	bf_run_fini(); /* only now: a tick of the watchdog may queue the poll */
 	bf_platform_fini();
 	/* A CPU that did not come back still runs in this memory: better lost than reused. */
 	if (bare)

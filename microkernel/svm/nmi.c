@@ -39,7 +39,9 @@ static bool on_nmi_stack(const struct vmcb *vmcb)
 void svm_unblock_nmis(struct pp *pp, const struct vs *vs)
 {
 	unblock_nmis();
-	pp->nmis_blocked = vs->root && on_nmi_stack(vmcb_of(vs));
+	/* What is true of Linux stays so while another VS runs. */
+	if (vs->root)
+		pp->nmis_blocked = on_nmi_stack(vmcb_of(vs));
 }
 
 /* In the handler of an NMI, which has them blocked until the next IRET. That is left to Linux. */

@@ -81,6 +81,26 @@ START_TEST(linux_gets_none_in_its_first_instructions)
 }
 END_TEST
 
+/* Another VS runs in between, and exits with interrupts off as well. */
+START_TEST(another_vs_runs_in_between)
+{
+	in_the_handler();
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	vmcb()->rflags = RFLAGS_FIXED;
+	guest_exit(SVM_EXIT_IOIO);
+	ck_assert_int_eq(ended.end, END_RING3);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	cpu->on_stgi = nmi_arrives;
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	cpu->on_stgi = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(sent, 1);
+}
+END_TEST
+
 START_TEST(elsewhere_it_gets_them)
 {
 	in_the_handler();
@@ -127,6 +147,7 @@ TCase *svm_nmi_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, linux_gets_none_in_its_first_instructions);
+	tcase_add_test(tc, another_vs_runs_in_between);
 	tcase_add_test(tc, elsewhere_it_gets_them);
 	tcase_add_test(tc, an_nmi_that_does_not_come);
 	return tc;
