@@ -52,6 +52,9 @@ UNIT_SRCS_microkernel := $(wildcard microkernel/*.c microkernel/*/*.c) \
 	microkernel/arch/hypercall.S lib/bsl/format.c lib/bsl/paging.c $(BSL_STRING) \
 	$(wildcard test/unit/cpu/*.c test/unit/mk/*.c test/unit/mk/*/*.c)
 UNIT_FLAGS_microkernel := -include test/unit/cpu/host.h -mno-red-zone -fno-strict-aliasing -fno-pie
+# Of these two instructions, a host's hypervisor may answer those of a process.
+$(O)/unit/%/microkernel/microkernel/arch/hypercall.S.o: \
+	UNIT_FLAGS_microkernel += -include test/unit/cpu/hypercall.inc
 UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/extable.ld
 
 # RDMSR faults in a process: nothing but a CPU without MTRRs is read here.
@@ -82,7 +85,7 @@ $(O)/unit/$1/test_$2: $(patsubst %,$(O)/unit/$1/$2/%.o,test/unit/test_$2.c $(UNI
 	$$(CC) $(UNIT_CFLAGS_$1) $(UNIT_LDFLAGS_$2) -o $$@ $$^ $(UNIT_LIBS_$2) $$(UNIT_CHECK_LIBS)
 $(O)/unit/$1/$2/%.o: % test/unit/unit.mk
 	@mkdir -p $$(@D)
-	$$(CC) $(UNIT_CFLAGS) $(UNIT_CFLAGS_$1) $(UNIT_FLAGS_$2) $$(UNIT_CHECK_CFLAGS) -c -o $$@ $$<
+	$$(CC) $(UNIT_CFLAGS) $(UNIT_CFLAGS_$1) $$(UNIT_FLAGS_$2) $$(UNIT_CHECK_CFLAGS) -c -o $$@ $$<
 -include $(patsubst %,$(O)/unit/$1/$2/%.d,test/unit/test_$2.c $(UNIT_SRCS_$2))
 endef
 $(foreach variant,plain sanitize coverage,$(foreach name,$(UNIT_NAMES),\

@@ -572,7 +572,7 @@ static uint64_t execute(struct decoded *d)
 			d->operand_size = true;
 		else if (*d->at == 0xF2 || *d->at == 0xF3)
 			d->repeat = *d->at;
-		else
+		else if (*d->at != 0xF0 || d->at[1] != 0x0F || d->at[2] != 0x01) /* hypercall.inc */
 			break;
 	}
 	if ((*d->at & 0xF0) == 0x40)
