@@ -85,7 +85,8 @@ $(O)/unit/$1/test_$2: $(patsubst %,$(O)/unit/$1/$2/%.o,test/unit/test_$2.c $(UNI
 	$$(CC) $(UNIT_CFLAGS_$1) $(UNIT_LDFLAGS_$2) -o $$@ $$^ $(UNIT_LIBS_$2) $$(UNIT_CHECK_LIBS)
 $(O)/unit/$1/$2/%.o: % test/unit/unit.mk
 	@mkdir -p $$(@D)
-	$$(CC) $(UNIT_CFLAGS) $(UNIT_CFLAGS_$1) $$(UNIT_FLAGS_$2) $$(UNIT_CHECK_CFLAGS) -c -o $$@ $$<
+	$$(CC) $(UNIT_CFLAGS) $(UNIT_CFLAGS_$1) $$(UNIT_FLAGS_$2) $$(UNIT_CHECK_CFLAGS) \
+		-c -o $$@ $$<
 -include $(patsubst %,$(O)/unit/$1/$2/%.d,test/unit/test_$2.c $(UNIT_SRCS_$2))
 endef
 $(foreach variant,plain sanitize coverage,$(foreach name,$(UNIT_NAMES),\
