@@ -4,6 +4,7 @@
  * how long the instruction was that exited.
  */
 #include <bsl/bits.h>
+#include <bsl/guest_paging.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
 
@@ -70,48 +71,11 @@ static const void *guest_page(const struct vmcb *vmcb, uint64_t gpa, unsigned in
 	return page ? page + (spa & BF_PAGE_MASK) : NULL;
 }
 
-/* The shape of the guest's paging (APM vol. 2 §5): levels, entry size and index width. */
-struct guest_paging {
-	unsigned int levels;
-	unsigned int entry_size;
-	unsigned int index_bits;
-};
-
-static struct guest_paging paging_of(const struct vmcb *vmcb)
-{
-	if (!(vmcb->cr0 & CR0_PG))
-		return (struct guest_paging){ 0, 0, 0 };
-	if (vmcb->efer & EFER_LMA)
-		return (struct guest_paging){ vmcb->cr4 & CR4_LA57 ? 5 : 4, 8, 9 };
-	if (vmcb->cr4 & CR4_PAE)
-		return (struct guest_paging){ 3, 8, 9 };
-	return (struct guest_paging){ 2, 4, 10 };
-}
-
-/*
- * Whether entry, of the given level, maps memory: its base is *base then. The PS bit is reserved in
- * the uppermost level, but for the page directory of 32-bit paging without PAE, where CR4.PSE
- * enables 4 MiB pages with bits 39:32 of their address in bits 20:13 (APM vol. 2 §5.2.2).
- */
-static bool is_leaf(const struct vmcb *vmcb, unsigned int levels, unsigned int level,
-		    uint64_t entry, uint64_t *base)
-{
-	*base = entry & BSL_PTE_SPA;
-	if (level == 1)
-		return true;
-	if (!(entry & BSL_PTE_PS))
-		return false;
-	if (levels > 2)
-		return level <= 3 && level != levels;
-	*base = (entry & 0xFFC00000) | bsl_field_get(entry, 13, 8) << 32;
-	return vmcb->cr4 & CR4_PSE;
-}
-
 /* Walks the guest's tables for la; each table stays mapped in the slot of its level. */
 static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struct code_window *w)
 {
-	struct guest_paging p = paging_of(vmcb);
-	uint64_t table = vmcb->cr3 & (p.levels == 3 ? 0xFFFFFFE0 : BSL_PTE_SPA);
+	struct bsl_guest_paging p = bsl_guest_paging_of(vmcb->cr0, vmcb->cr4, vmcb->efer);
+	uint64_t table = bsl_guest_root(&p, vmcb->cr3);
 
 	w->levels = 0;
 	if (!p.levels) {
@@ -119,9 +83,8 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 		return true;
 	}
 	for (unsigned int level = p.levels;; level--) {
-		unsigned int shift = 12 + p.index_bits * (level - 1);
-		uint64_t index = bsl_field_get(la, shift, p.index_bits), entry = 0, base;
-		const void *at = guest_page(vmcb, table + index * p.entry_size, level);
+		uint64_t entry = 0, base;
+		const void *at = guest_page(vmcb, bsl_guest_entry(&p, table, level, la), level);
 
 		if (!at)
 			return false;
@@ -132,8 +95,8 @@ static bool translate(const struct vmcb *vmcb, uint64_t la, uint64_t *gpa, struc
 			w->entry[w->levels] = at;
 			w->value[w->levels++] = entry;
 		}
-		if (is_leaf(vmcb, p.levels, level, entry, &base)) {
-			*gpa = (base & ~bsl_mask(shift)) | (la & bsl_mask(shift));
+		if (bsl_guest_leaf(&p, level, entry, &base)) {
+			*gpa = base | (la & bsl_mask(bsl_guest_shift(&p, level)));
 			return true;
 		}
 		table = entry & BSL_PTE_SPA;
