@@ -5,6 +5,7 @@
 #
 #   ext/NAME/*.c or *.cc, ext/NAME.c
 #                               an extension: $(O)/ext/NAME
+#   ext/guests/*.c              parts of an extension that runs guests: objects, linked by none yet
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
 #   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
 #                               the Rust API
@@ -44,7 +45,7 @@ LIBEXT_SRCS := $(wildcard ext/libext/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/,\
+EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/ ext/guests/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
@@ -56,18 +57,20 @@ EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c) $(CALL_TEST
 EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example
 
+GUESTS_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard ext/guests/*.c))
+
 CARGO ?= $(shell command -v cargo)
 RUST_EXTS := $(O)/ext/rust-example
 
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(EXT_CRT0) $(EXT_LINK)
 ifeq ($(CARGO),)
-ext: $(CALL_TESTS) $(EXTS) no-rust
+ext: $(CALL_TESTS) $(EXTS) $(EXT_O)/guests.a no-rust
 no-rust:
 	@echo "ext: no cargo here: the extensions in Rust are not built (Debian: apt install cargo)"
 else
 EXTS += $(RUST_EXTS)
-ext: $(CALL_TESTS) $(EXTS)
+ext: $(CALL_TESTS) $(EXTS) $(EXT_O)/guests.a
 endif
 
 $(CALL_TESTS):
@@ -111,6 +114,14 @@ $(foreach n,$(EXT_DIR_NAMES),\
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
 	test/ext/$(n).c $(wildcard test/ext/$(n)_cxx.cc))))
+
+# An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
+$(GUESTS_OBJS): EXT_CFLAGS += -Wframe-larger-than=1024
+$(EXT_O)/guests.a: $(GUESTS_OBJS) ext/check-sse
+	@ext/check-sse $(GUESTS_OBJS)
+	@rm -f $@
+	$(AR) rcsD $@ $(GUESTS_OBJS)
+-include $(GUESTS_OBJS:.o=.d)
 
 # What the test extensions share; its ext_start takes the place of the default extension's.
 TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a

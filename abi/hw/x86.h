@@ -93,6 +93,7 @@
 #define VECTOR_NM 7
 #define VECTOR_DF 8
 #define VECTOR_TS 10
+#define VECTOR_SS 12
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define VECTOR_AC 17
@@ -320,6 +321,9 @@
 #define LAR_P 0x8000 /* present, in what LAR returns */
 
 /* Attributes as the VMCB and struct bf_segment pack them: APM vol. 2 §15.5.1. */
+#define SEG_ATTRIB_RW 0x2 /* data can be written, code can be read */
+#define SEG_ATTRIB_EXPAND_DOWN 0x4 /* data only */
+#define SEG_ATTRIB_CODE 0x8
 #define SEG_ATTRIB_P 0x80
 #define SEG_ATTRIB_L 0x200 /* 64-bit code */
 #define SEG_ATTRIB_DB 0x400 /* 32-bit code or stack */
