@@ -111,6 +111,14 @@
 	((v) == VECTOR_DF || ((v) >= VECTOR_TS && (v) <= VECTOR_PF) || (v) == VECTOR_AC || \
 	 (v) == VECTOR_CP || (v) == VECTOR_VC || (v) == VECTOR_SX)
 
+/* The error code of a #PF: APM vol. 2 §8.4.2, SDM vol. 3, "Page-Fault Exceptions". */
+#define PF_ERROR_P 0x1 /* a violation of rights; else nothing is mapped */
+#define PF_ERROR_W 0x2 /* a write */
+#define PF_ERROR_U 0x4 /* from CPL 3 */
+#define PF_ERROR_RSV 0x8 /* a reserved bit is set in the page tables */
+#define PF_ERROR_I 0x10 /* an instruction fetch */
+#define PF_ERROR_PK 0x20 /* forbidden by a protection key */
+
 /* An error code that names a selector or a gate: APM vol. 2 §8.4.1. */
 #define ERROR_CODE_EXT 0x1 /* of an event's delivery, not of an instruction's own */
 #define ERROR_CODE_IDT 0x2 /* the index is a vector */
