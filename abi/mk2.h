@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mk#2, a second specification beside Mk#1: what an extension needs in addition to run guests. The
+ * list is the one source: the microkernel's dispatch table, libext's stubs and the documentation
+ * (docs/abi/mk2.md) come from it. Its calls have a magic and a handle of their own; the status
+ * values of Mk#1 mean the same here.
+ */
+#ifndef BF_ABI_MK2_H
+#define BF_ABI_MK2_H
+
+#include <abi/mk1.h>
+#include <abi/types.h>
+
+#define MK2_MAGIC 0x6662 /* "bf": RAX[63:48] of every call; abi/ext_calls.h has opcode 0 of it */
+#define MK2_SPEC_ID 0x32236642 /* "Bf#2": what handle_open_handle of Mk#1 takes */
+#define MK2_SPEC_MASK 0x4 /* the bit of Mk#2 in the mask that _start receives */
+#define MK2_HANDLE 0x2 /* what that call returns for it */
+
+/* --- RAX after a call, in addition to the values of Mk#1 -------------------------------------- */
+#define MK2_FAILURE_NO_MEMORY 0xDEAD000000080001 /* the page pool is exhausted */
+#define MK2_FAILURE_EXISTS 0xDEAD000000100001 /* something is mapped there, or unflushed */
+#define MK2_FAILURE_LIST 0xDEAD000000200001 /* an entry of a list; REG0 is its index */
+
+/* --- flags of guest-physical memory ----------------------------------------------------------- */
+#define MK2_NESTED_R 0x1 /* always; W and X only with it */
+#define MK2_NESTED_W 0x2
+#define MK2_NESTED_X 0x4
+#define MK2_NESTED_RWX 0x7
+#define MK2_NESTED_SHARED 0x8 /* other VMs may map it as well, if all of them say so */
+#define MK2_NESTED_TYPE 0x30 /* the memory type, one of: */
+#define MK2_NESTED_WB 0x00
+#define MK2_NESTED_UC 0x10
+#define MK2_NESTED_WT 0x20
+#define MK2_NESTED_SIZE 0x300 /* the size of each page, one of: */
+#define MK2_NESTED_4K 0x000
+#define MK2_NESTED_2M 0x100
+#define MK2_NESTED_1G 0x200
+/* What vm_nested_query tells in addition. */
+#define MK2_NESTED_ACCESSED 0x1000
+#define MK2_NESTED_DIRTY 0x2000
+
+#define MK2_NESTED_GPA_BITS 48 /* of a guest-physical address */
+#define MK2_NESTED_MAX_PAGES 512 /* of one map, of whatever size */
+#define MK2_NESTED_MAX_BYTES 0x40000000 /* of one unmap or protect */
+#define MK2_DIRTY_MAX_BYTES 0x8000000 /* of one dirty: its bitmap is a page at most */
+
+/* --- lists of registers ----------------------------------------------------------------------- */
+#define MK2_LIST_MAX 48
+
+struct mk2_list_entry {
+	uint64_t reg; /* its number in Mk#1: abi/mk1_regs_amd.h, abi/mk1_regs_intel.h */
+	uint64_t value;
+};
+
+/* Groups that Mk#1 has, too, have its numbers. */
+#define MK2_OP_VM 4
+#define MK2_OP_VS 6
+#define MK2_OP_PP 9
+#define MK2_NR_OPS 10
+
+/*
+ * X(opcode, index, name, inputs, outputs, arguments, results, errors), as in abi/mk1.h. Errors
+ * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST (MK2_FAILURE_...).
+ */
+#define MK2_SYSCALLS(X) \
+	X(VM, 0, vm_nested_map, 6, 0, "h:64 vmid:16 gpa:64 spa:64 size:64 flags:64", "", \
+	  "HANDLE REG1 REG2 REG3 REG4 REG5 DENIED UNSUPPORTED EXISTS NO_MEMORY") \
+	X(VM, 1, vm_nested_unmap, 4, 1, "h:64 vmid:16 gpa:64 size:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3") \
+	X(VM, 2, vm_nested_protect, 5, 1, "h:64 vmid:16 gpa:64 size:64 flags:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3 REG4") \
+	X(VM, 3, vm_nested_query, 3, 2, "h:64 vmid:16 gpa:64", "spa:64 flags:64", \
+	  "HANDLE REG1 REG2") \
+	X(VM, 4, vm_nested_dirty, 5, 1, "h:64 vmid:16 gpa:64 size:64 va:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3 REG4 UNSUPPORTED") \
+	X(VM, 5, vm_nested_flush, 3, 1, "h:64 vmid:16 generation:64", "generation:64", \
+	  "HANDLE REG1 REG2 UNKNOWN") \
+	X(VS, 0, vs_nested_attach, 2, 0, "h:64 vsid:16", "", "HANDLE REG1 UNSUPPORTED NO_MEMORY") \
+	X(VS, 1, vs_read_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
+	  "HANDLE REG1 REG2 REG3 LIST") \
+	X(VS, 2, vs_write_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
+	  "HANDLE REG1 REG2 REG3 LIST") \
+	X(PP, 0, pp_kick, 2, 0, "h:64 ppid:16", "", "HANDLE REG1 UNKNOWN")
+
+#define MK2_RAX(op, idx) (((uint64_t)MK2_MAGIC << 48) | ((uint64_t)(op) << 16) | (uint64_t)(idx))
+
+/* MK2_vm_nested_map and so on: RAX of each call. */
+#define MK2_ENUM(op, idx, name, in, out, args, results, errors) \
+	static const uint64_t MK2_##name = MK2_RAX(MK2_OP_##op, idx);
+#ifdef MK2_WANT_NUMBERS
+MK2_SYSCALLS(MK2_ENUM)
+#endif
+
+#endif
