@@ -14,6 +14,7 @@
 enum lock_rank {
 	LOCK_OBJECTS, /* VMs, VPs and VSs */
 	LOCK_TABLES, /* of an extension, of the direct maps, of nested paging */
+	LOCK_OWNERS, /* who maps what of Linux's memory */
 	LOCK_POOL, /* the page pool, the huge pool */
 	LOCK_DEBUG /* printing */
 };

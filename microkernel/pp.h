@@ -112,15 +112,24 @@ struct pp {
 	};
 	bool reporting; /* a failure; one that comes meanwhile is not reported */
 	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
-	/* What arrived in root mode and is owed to the root VS: two flags, and either of them. */
+	/*
+	 * What arrived in root mode and is owed to the root VS: two flags, and either of them. What
+	 * ends the run of another VS: the former, or a request, which Linux's run ends.
+	 */
 	union {
 		struct {
 			union {
 				struct {
-					bool nmi_pending;
-					bool mc_pending;
+					union {
+						struct {
+							bool nmi_pending;
+							bool mc_pending;
+						};
+						uint16_t owed;
+					};
+					bool end_run; /* tlb.h */
 				};
-				uint16_t owed;
+				uint32_t no_guest;
 			};
 			/*
 			 * SVM: the active VS is none that holds Linux, see svm_run; VMX has

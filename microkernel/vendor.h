@@ -39,6 +39,15 @@ struct vs;
  */
 enum advance { ADVANCE_DONE, ADVANCE_AGAIN, ADVANCE_FAILED };
 
+/* Bits of a leaf of a guest's nested table. A right is there if its bits are set. */
+struct guest_bits {
+	uint64_t always;
+	uint64_t write;
+	uint64_t execute;
+	uint64_t no_execute; /* set where that is not allowed */
+	uint64_t accessed, dirty;
+};
+
 struct vendor_ops {
 	const char *name;
 	uint16_t cr3, cr4; /* numbers of these registers, for vs_read */
@@ -104,6 +113,22 @@ struct vendor_ops {
 	 */
 	bool (*nested_types_changed)(void);
 	void (*nested_flush)(void);
+
+	/*
+	 * The tables of other VMs, by Mk#2. The attributes of a leaf but for the rights, with the
+	 * memory type that the flags of Mk#2 name; false: the CPU has no page of this size there.
+	 */
+	bool (*guest_leaf)(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr);
+	const struct guest_bits *guest_bits;
+	/* Whether the CPUs set the dirty bit. */
+	bool (*guest_has_dirty)(void);
+	/*
+	 * The VS uses the table at root from now on, vs->nested is set already. false: the CPU
+	 * lacks what that needs.
+	 */
+	bool (*guest_attach)(struct vs *vs, uint64_t root);
+	/* This PP uses no translation of theirs any more that it has by now; NMIs come here. */
+	void (*guest_forget)(struct pp *pp);
 };
 
 extern const struct vendor_ops svm_ops;

@@ -51,6 +51,7 @@
 
 /* 090h */
 #define SVM_NP_ENABLE 0x1
+#define SVM_NPT_WT 0x8 /* PWT of a nested leaf: index 1 of the PAT */
 #define SVM_SEV_ENABLE 0x2
 #define SVM_SEV_ES_ENABLE 0x4
 #define SVM_GMET_ENABLE 0x8

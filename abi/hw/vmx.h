@@ -41,6 +41,7 @@
 #define VMX_CAP_EPT_2M 0x10000
 #define VMX_CAP_EPT_1G 0x20000
 #define VMX_CAP_INVEPT 0x100000
+#define VMX_CAP_EPT_AD 0x200000 /* accessed and dirty flags */
 #define VMX_CAP_INVEPT_SINGLE 0x2000000
 #define VMX_CAP_INVEPT_ALL 0x4000000
 #define VMX_CAP_INVVPID 0x100000000
@@ -154,7 +155,13 @@
 /* The EPT pointer (§27.6.11) and EPT entries (§31.3.2) */
 #define VMX_EPTP_WB 0x6
 #define VMX_EPTP_4_LEVELS 0x18
+#define VMX_EPTP_AD 0x40
 #define VMX_EPT_RWX 0x7
+#define VMX_EPT_R 0x1
+#define VMX_EPT_W 0x2
+#define VMX_EPT_X 0x4
+#define VMX_EPT_A 0x100
+#define VMX_EPT_D 0x200
 #define VMX_EPT_TYPE_SHIFT 3 /* of the memory type: MTRR_WB */
 #define VMX_EPT_WB 0x30
 

@@ -167,6 +167,17 @@ static inline bool copy_from_ring3(void *to, uint64_t va, uint64_t n)
 	return n == 0;
 }
 
+/* The reverse; false also if it is not to be written to. */
+static inline bool copy_to_ring3(uint64_t va, const void *from, uint64_t n)
+{
+	__asm__ volatile("1: rep movsb\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+D"(va), "+S"(from), "+c"(n)
+			 :
+			 : "memory");
+	return n == 0;
+}
+
 static inline void outb(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));

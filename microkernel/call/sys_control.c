@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Syscalls: control, handle, callback. */
+#include <abi/mk2.h>
+
 #include "call/syscall.h"
 #include "mk.h"
 #include "obj/ext.h"
@@ -43,13 +45,15 @@ uint64_t sys_control_again(struct syscall_frame *f)
 uint64_t sys_handle_open_handle(struct syscall_frame *f)
 {
 	struct ext *ext = this_pp()->ext;
+	bool mk2 = (uint32_t)f->reg[0] == MK2_SPEC_ID;
+	bool *open = mk2 ? &ext->mk2_open : &ext->handle_open;
 
-	if ((uint32_t)f->reg[0] != MK1_SPEC_ID)
+	if ((uint32_t)f->reg[0] != MK1_SPEC_ID && !mk2)
 		return MK1_FAILURE_UNSUPPORTED;
-	if (ext->handle_open)
+	if (*open)
 		return MK1_FAILURE_UNKNOWN;
-	ext->handle_open = true;
-	f->reg[0] = MK1_HANDLE;
+	*open = true;
+	f->reg[0] = mk2 ? MK2_HANDLE : MK1_HANDLE;
 	return MK1_SUCCESS;
 }
 
@@ -57,9 +61,12 @@ uint64_t sys_handle_close_handle(struct syscall_frame *f)
 {
 	struct ext *ext = this_pp()->ext;
 
-	if (f->reg[0] != MK1_HANDLE || !ext->handle_open)
+	bool mk2 = f->reg[0] == MK2_HANDLE;
+	bool *open = mk2 ? &ext->mk2_open : &ext->handle_open;
+
+	if ((f->reg[0] != MK1_HANDLE && !mk2) || !*open)
 		return MK1_FAILURE_INVALID_HANDLE;
-	ext->handle_open = false;
+	*open = false;
 	return MK1_SUCCESS;
 }
 

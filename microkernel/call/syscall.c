@@ -17,10 +17,10 @@
 static const syscall_fn calls[MAX_OPS * MAX_CALLS] = { MK1_SYSCALLS(MK1_ENTRY) };
 
 /* What Mk#1 does not have. */
-static uint64_t other_call(const struct syscall_frame *frame, uint64_t rax)
+static uint64_t other_call(struct syscall_frame *frame, uint64_t rax)
 {
 	if (rax != BF_CALL_MORE_TIME)
-		return MK1_FAILURE_UNSUPPORTED;
+		return mk2_dispatch(frame, rax);
 	return watchdog_more_time(this_pp(), frame->reg[0]) ? MK1_SUCCESS :
 							      MK1_INVALID_INPUT_REG(0);
 }

@@ -63,4 +63,7 @@ bool mem_is_ram(uint64_t spa);
 /* Whether one of the sorted regions overlaps [spa, spa + size). */
 bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size);
 
+/* Whether they cover all of it; size is not 0, and there is no overflow. */
+bool region_covers(const struct bf_list *list, uint64_t spa, uint64_t size);
+
 #endif

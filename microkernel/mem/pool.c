@@ -218,8 +218,11 @@ void huge_dump(void)
 			 (unsigned long long)huge.slots[i].spa);
 }
 
-/* The lists are ascending and may have thousands of entries: binary search. */
-bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size)
+/*
+ * The first of the regions that ends behind spa, or count. The lists are ascending and may have
+ * thousands of entries: binary search.
+ */
+static uint64_t first_behind(const struct bf_list *list, uint64_t spa)
 {
 	const struct bf_region *r = phys_to_virt(list->spa);
 	uint64_t low = 0, high = list->count;
@@ -232,7 +235,28 @@ bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size)
 		else
 			high = mid;
 	}
-	return low < list->count && r[low].spa < spa + size;
+	return low;
+}
+
+bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size)
+{
+	const struct bf_region *r = phys_to_virt(list->spa);
+	uint64_t i = first_behind(list, spa);
+
+	return i < list->count && r[i].spa < spa + size;
+}
+
+bool region_covers(const struct bf_list *list, uint64_t spa, uint64_t size)
+{
+	const struct bf_region *r = phys_to_virt(list->spa);
+	uint64_t end = spa + size;
+
+	for (uint64_t i = first_behind(list, spa); i < list->count && r[i].spa <= spa; i++) {
+		spa = r[i].spa + r[i].size;
+		if (spa >= end)
+			return true;
+	}
+	return false;
 }
 
 bool mem_is_owned(uint64_t spa)

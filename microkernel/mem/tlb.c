@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "mem/tlb.h"
 
+#include <abi/mk1.h>
+
 #include "arch/apic.h"
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "vendor.h"
 
 /* TSC ticks. A PP is given time to leave its extension by itself before it gets an NMI. */
 #define KICK_DELAY_TSC 20000ULL
@@ -12,6 +15,14 @@
 #define FLUSH_TIMEOUT_TSC 4000000000ULL
 
 uint64_t tlb_generation;
+static uint64_t guests_generation; /* moves on before tlb_generation does */
+
+/* What a PP has to have done, or not to be doing, until others may go on. */
+struct wanted {
+	uint64_t generation;
+	bool (*runs)(uint16_t vmid, uint32_t ppid); /* NULL: what is in guests does not matter */
+	uint16_t vmid;
+};
 
 #define PER_PAGE (BF_PAGE_SIZE / sizeof(struct tlb_state))
 
@@ -38,6 +49,7 @@ void tlb_init(struct pp *pp)
 {
 	pp->tlb = state_of(pp->handoff.ppid);
 	pp->tlb->kick = KICK_NONE;
+	pp->tlb->end_run = 0;
 }
 
 void tlb_join(struct pp *pp)
@@ -82,6 +94,8 @@ bool tlb_kicked(struct pp *pp)
 					 __ATOMIC_RELAXED))
 		return false;
 	tlb_catch_up(pp);
+	if (__atomic_exchange_n(&pp->tlb->end_run, 0, __ATOMIC_ACQ_REL))
+		pp->end_run = true;
 	return true;
 }
 
@@ -93,7 +107,7 @@ void tlb_part(struct pp *pp)
 
 void tlb_catch_up(struct pp *pp)
 {
-	uint64_t generation;
+	uint64_t generation, guests;
 
 	/*
 	 * The generation is read first: what changes after it is flushed for the next one. An NMI
@@ -102,50 +116,74 @@ void tlb_catch_up(struct pp *pp)
 	do {
 		generation = __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE);
 		write_cr3(read_cr3());
+		guests = __atomic_load_n(&guests_generation, __ATOMIC_ACQUIRE);
+		if (pp->tlb->seen_guests != guests) {
+			mk.vendor->guest_forget(pp);
+			pp->tlb->seen_guests = guests;
+		}
 		__atomic_store_n(&pp->tlb->seen, generation, __ATOMIC_RELEASE);
 	} while (generation != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE));
 }
 
-static bool has_flushed(uint32_t ppid, uint64_t generation)
+static bool is_in_guest(uint32_t ppid)
+{
+	return __atomic_load_n(&state_of(ppid)->in_guest, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Whether there is nothing to wait for. A guest that is not one of the VM's stays so until the PP
+ * comes back, and then it flushes.
+ */
+static bool has_flushed(uint32_t ppid, const struct wanted *w)
 {
 	const struct tlb_state *tlb = state_of(ppid);
 
 	return !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&tlb->in_guest, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
+	       (is_in_guest(ppid) && !(w->runs && w->runs(w->vmid, ppid))) ||
+	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= w->generation;
+}
+
+/* false: somebody else has. */
+static bool reserve_kick(struct tlb_state *tlb)
+{
+	uint32_t none = KICK_NONE;
+
+	return __atomic_compare_exchange_n(&tlb->kick, &none, KICK_RESERVED, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static void send_kick(struct tlb_state *tlb, bool needed)
+{
+	__atomic_store_n(&tlb->kick, needed ? KICK_SENT : KICK_NONE, __ATOMIC_RELEASE);
+	if (needed)
+		apic_send_nmi(tlb->apic_id);
 }
 
 /*
  * Whoever reserves it sends the NMI, unless the PP has seen to it meanwhile. false: somebody else
  * does.
  */
-static bool kick(uint32_t ppid, uint64_t generation)
+static bool kick(uint32_t ppid, const struct wanted *w)
 {
 	struct tlb_state *tlb = state_of(ppid);
-	uint32_t none = KICK_NONE;
-	bool needed;
 
-	if (!__atomic_compare_exchange_n(&tlb->kick, &none, KICK_RESERVED, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
+	if (!reserve_kick(tlb))
 		return false;
-	needed = !has_flushed(ppid, generation);
-	__atomic_store_n(&tlb->kick, needed ? KICK_SENT : KICK_NONE, __ATOMIC_RELEASE);
-	if (needed)
-		apic_send_nmi(tlb->apic_id);
+	send_kick(tlb, !has_flushed(ppid, w));
 	return true;
 }
 
-static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
+static bool await_flush(struct pp *pp, uint32_t ppid, const struct wanted *w)
 {
 	uint64_t began = rdtsc(), passed;
 	bool kicked = false;
 
-	while (!has_flushed(ppid, generation)) {
+	while (!has_flushed(ppid, w)) {
 		passed = rdtsc() - began;
 		if (passed > FLUSH_TIMEOUT_TSC)
 			return false;
-		if (passed > KICK_DELAY_TSC && !kicked)
-			kicked = kick(ppid, generation);
+		if (!kicked && (passed > KICK_DELAY_TSC || is_in_guest(ppid)))
+			kicked = kick(ppid, w);
 		/* Another PP may be waiting for us in the same way. */
 		if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))
 			tlb_catch_up(pp);
@@ -154,14 +192,58 @@ static bool await_flush(struct pp *pp, uint32_t ppid, uint64_t generation)
 	return true;
 }
 
-bool tlb_shootdown(struct pp *pp)
+static bool await_all(struct pp *pp, struct wanted *w)
 {
-	uint64_t generation = __atomic_add_fetch(&tlb_generation, 1, __ATOMIC_SEQ_CST);
-
+	w->generation = __atomic_add_fetch(&tlb_generation, 1, __ATOMIC_SEQ_CST);
 	tlb_catch_up(pp);
 	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps; ppid++) {
-		if (!await_flush(pp, ppid, generation))
+		if (!await_flush(pp, ppid, w))
 			return false;
 	}
 	return true;
+}
+
+bool tlb_shootdown(struct pp *pp)
+{
+	struct wanted w = { .runs = NULL };
+
+	return await_all(pp, &w);
+}
+
+bool tlb_flush_guests(struct pp *pp, bool (*runs)(uint16_t vmid, uint32_t ppid), uint16_t vmid)
+{
+	struct wanted w = { .runs = runs, .vmid = vmid };
+
+	(void)__atomic_add_fetch(&guests_generation, 1, __ATOMIC_SEQ_CST);
+	return await_all(pp, &w);
+}
+
+bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
+{
+	struct tlb_state *tlb = state_of(ppid);
+	uint64_t began = rdtsc();
+	bool needed;
+
+	/* Not with an NMI that is on its way: whoever sends that may find that it need not. */
+	while (!reserve_kick(tlb)) {
+		if (rdtsc() - began > FLUSH_TIMEOUT_TSC)
+			return false;
+		__asm__ volatile("pause");
+	}
+	needed = __atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) &&
+		 (!is_in_guest(ppid) || runs(MK1_INVALID_ID, ppid));
+	if (needed)
+		__atomic_store_n(&tlb->end_run, 1, __ATOMIC_RELAXED);
+	send_kick(tlb, needed);
+	return true;
+}
+
+void tlb_end_own_run(struct pp *pp)
+{
+	/* If another PP has reserved it, the run ends with whatever exit is next. */
+	if (!reserve_kick(pp->tlb))
+		return;
+	__atomic_store_n(&pp->tlb->kick, KICK_SENT, __ATOMIC_RELEASE);
+	if (!apic_send_nmi(pp->tlb->apic_id))
+		__atomic_store_n(&pp->tlb->kick, KICK_NONE, __ATOMIC_RELEASE);
 }

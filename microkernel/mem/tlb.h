@@ -10,8 +10,12 @@
  *
  * Store-buffering pattern: each side has a full barrier between its own store and its load of the
  * other's word, so that at least one of them sees the other. in_guest pairs with tlb_generation and
- * with kick. An NMI sent so is never taken by the guest: a PP with kick set neither enters it nor
- * leaves the hypervisor before the NMI has come.
+ * with kick. An NMI sent so is never taken by Linux: a PP with kick set neither enters a guest nor
+ * leaves the hypervisor before the NMI has come. Another guest exits with it.
+ *
+ * The nested tables of guests (guest_nested.h) have a generation of their own: a PP that flushes
+ * drops what it knows of them as well, if that has moved on. One that is in such a guest uses the
+ * table: it gets the NMI at once.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -32,6 +36,8 @@ struct tlb_state {
 	uint32_t kick; /* enum tlb_kick */
 	uint32_t apic_id;
 	bool present; /* the PP is in the hypervisor */
+	uint32_t end_run; /* another PP wants the guest here to exit, or the next one at once */
+	uint64_t seen_guests; /* as seen, of the nested tables of guests */
 } __attribute__((aligned(64)));
 
 extern uint64_t tlb_generation;
@@ -87,5 +93,21 @@ static __always_inline bool tlb_leave_guest(struct pp *pp)
  * else.
  */
 bool tlb_shootdown(struct pp *pp);
+
+/*
+ * The same for what was taken out of the nested table of a VM: no PP uses it any more. runs:
+ * whether a PP that is in a guest is in one of this VM.
+ */
+bool tlb_flush_guests(struct pp *pp, bool (*runs)(uint16_t vmid, uint32_t ppid), uint16_t vmid);
+
+/*
+ * Ends the run of a guest on another PP, but Linux's: runs tells whether it is in one. If it is in
+ * root mode, the next such run ends as it begins, unless Linux runs before. false: the PP has not
+ * taken an earlier NMI for a second.
+ */
+bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid));
+
+/* The same with the next entry of this PP, which has an event to deliver first. */
+void tlb_end_own_run(struct pp *pp);
 
 #endif

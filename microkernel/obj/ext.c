@@ -319,6 +319,21 @@ bool ext_read(struct pp *pp, void *to, uint64_t va, uint64_t size)
 	return ok;
 }
 
+/* CR0.WP holds for ring 0, too. */
+bool ext_write(struct pp *pp, uint64_t va, const void *from, uint64_t size)
+{
+	bool ok;
+
+	if (!ext_is_mapped(pp, va, size))
+		return false;
+	if (mk.has_smap)
+		stac();
+	ok = copy_to_ring3(va, from, size);
+	if (mk.has_smap)
+		clac();
+	return ok;
+}
+
 bool ext_has_page(struct pp *pp, uint64_t spa)
 {
 	return bsl_is_aligned(spa, BF_PAGE_SIZE) && spa < MK1_SPA_LIMIT &&

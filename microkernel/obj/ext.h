@@ -18,6 +18,7 @@
 struct ext {
 	uint16_t id;
 	bool handle_open;
+	bool mk2_open; /* the same for Mk#2 */
 	const struct bf_image *image;
 	struct mk_lock lock;
 	uint64_t root; /* SPA of the PML4 with what all PPs share */
@@ -52,6 +53,9 @@ bool ext_is_mapped(struct pp *pp, uint64_t va, uint64_t size);
 
 /* Copies size bytes at va of ring 3's memory; false: part of it is not mapped for ring 3. */
 bool ext_read(struct pp *pp, void *to, uint64_t va, uint64_t size);
+
+/* The reverse; false: part of it is not mapped for ring 3, or not to be written to. */
+bool ext_write(struct pp *pp, uint64_t va, const void *from, uint64_t size);
 
 /* Whether spa is that of a page of the pools that the active extension was given. */
 bool ext_has_page(struct pp *pp, uint64_t spa);

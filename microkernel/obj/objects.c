@@ -53,8 +53,10 @@ static struct vs *vs_slot(uint16_t id)
 
 bool objects_init(void)
 {
-	for (uint16_t i = 0; i < MK_MAX_VMS; i++)
+	for (uint16_t i = 0; i < MK_MAX_VMS; i++) {
 		vms[i].id = i;
+		guest_nested_init(&vms[i].nested, i);
+	}
 	for (uint16_t i = 0; i < objects_nr_vps(); i++)
 		vps[i].id = i;
 	for (uint16_t i = 0; i < objects_nr_vss(); i++) {
@@ -98,6 +100,7 @@ struct vm *vm_create(void)
 	}
 	if (vm) {
 		vm->direct.open = true;
+		guest_nested_open(&vm->nested);
 		vm->state = SLOT_USED;
 	}
 	objects_unlock();
@@ -111,7 +114,7 @@ bool vm_destroy(uint16_t id)
 
 	objects_lock();
 	vm = vm_find(id);
-	if (vm && id != MK1_ROOT_VMID && !vm->vps) {
+	if (vm && id != MK1_ROOT_VMID && !vm->vps && guest_nested_close(&vm->nested)) {
 		direct_maps_close(&vm->direct);
 		vm->state = SLOT_FREE;
 		done = true;
@@ -316,6 +319,19 @@ struct vs *vs_claim(uint16_t id)
 void vs_unclaim(struct vs *vs)
 {
 	__atomic_store_n(&vs->claim, MK1_INVALID_ID, __ATOMIC_RELEASE);
+}
+
+bool guest_is_active(uint16_t vmid, uint32_t ppid)
+{
+	bool found = false;
+
+	for (uint16_t id = 0; !found && id < objects_nr_vss(); id++) {
+		const struct vs *vs = vs_find(id);
+
+		found = vs && !vs->root && __atomic_load_n(&vs->claim, __ATOMIC_ACQUIRE) == ppid &&
+			(vmid == MK1_INVALID_ID || vs->vmid == vmid);
+	}
+	return found;
 }
 
 /* On how many PPs a VS of this VM, or of this VP, is active. */

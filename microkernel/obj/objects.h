@@ -16,6 +16,7 @@
 #include <bsl/compiler.h>
 
 #include "mem/direct_map.h"
+#include "mem/guest_nested.h"
 #include "pp.h"
 #include "vendor_state.h"
 
@@ -38,6 +39,7 @@ struct vm {
 	uint8_t state; /* enum slot_state */
 	uint16_t vps; /* VPs that belong to it */
 	struct direct_maps direct;
+	struct guest_nested nested; /* not the root VM's: mem/nested.h */
 };
 
 struct vp {
@@ -64,6 +66,7 @@ struct vs {
 	uint16_t id;
 	uint8_t state;
 	bool root; /* init_as_root was called: it holds Linux */
+	bool nested; /* vs_nested_attach was called: its nested table is that of its VM */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
 	bool refused; /* the CPU refused to enter it, and nothing has been written to it since */
 	bool nmi_exiting; /* the extension itself asked for NMI exits */
@@ -152,6 +155,9 @@ struct vs *vs_claim(uint16_t id);
 void vs_unclaim(struct vs *vs);
 /* The same for one that was found here a moment ago; false: it has gone since. */
 bool vs_try_claim(struct vs *vs);
+
+/* Whether a VS of this VM, or with MK1_INVALID_ID of any, is active on the PP, but Linux's. */
+bool guest_is_active(uint16_t vmid, uint32_t ppid);
 
 void vm_dump(uint16_t id);
 void vp_dump(uint16_t id);

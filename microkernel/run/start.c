@@ -2,6 +2,7 @@
 #include "run/start.h"
 
 #include <abi/mk1.h>
+#include <abi/mk2.h>
 
 #include "mk.h"
 #include "obj/ext.h"
@@ -30,5 +31,5 @@ __noreturn void start_ext(struct pp *pp, uint16_t extid)
 
 	if (!ext)
 		pp_bootstrap(pp);
-	ext_call(pp, ext, PHASE_START, ext->image->entry, MK1_SPEC_MASK, 0);
+	ext_call(pp, ext, PHASE_START, ext->image->entry, MK1_SPEC_MASK | MK2_SPEC_MASK, 0);
 }

@@ -93,8 +93,11 @@ void trap_dispatch(struct trap_frame *frame)
 	if (frame->vector == VECTOR_NMI) {
 		if (pp->on_nmi)
 			pp->on_nmi(pp);
-		if (tlb_kicked(pp))
+		if (tlb_kicked(pp)) {
+			if (pp->end_run)
+				mk.vendor->owe(pp);
 			return;
+		}
 		/* Linux knows whether it is its own or the driver's. */
 		pp->nmi_pending = true;
 		mk.vendor->owe(pp);

@@ -30,18 +30,26 @@
  */
 
 /*
- * The NMI that made the guest exit has been noted since. If it is the extension's, this exit was
- * its delivery, but out of another VS than Linux's, which Linux is still owed it.
+ * The NMI that made the guest exit has been noted since, unless it was a kick, which Linux gets
+ * none of. If it is the extension's, this exit was its delivery, but out of another VS than
+ * Linux's, which Linux is still owed it.
  */
 static bool handle_nmi(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
+	if (!vs->root && !pp->nmi_pending) {
+		if (!pp->end_run)
+			return true;
+		pp->end_run = false;
+		svm_tell_interrupt(vmcb_of(vs));
+		return false;
+	}
 	if (vs->nmi_exiting && vs->root)
 		pp->nmi_pending = false;
 	if (vs->nmi_exiting)
 		return false;
-	if (vs->root || !pp->nmi_pending)
+	if (vs->root)
 		return true;
 	svm_tell_interrupt(vmcb_of(vs));
 	return false;

@@ -11,6 +11,7 @@
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "obj/objects.h"
 #include "obj/peek.h"
 #include "svm/fetch.h"
 #include "svm/insns.h"
@@ -24,10 +25,11 @@ BF_STATIC_ASSERT(MK_TEMP_TABLE > 5 && MK_TEMP_APIC > MK_TEMP_TABLE &&
 
 /*
  * The nested table is walked in the window when it is the microkernel's own; where an extension's
- * leads is not known.
+ * leads is not known. That of another VM than Linux's changes meanwhile.
  */
 static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 {
+	const struct vs *vs = this_pp()->vs;
 	bool own = vmcb->n_cr3 == mk.root_npt;
 	uint64_t table = vmcb->n_cr3 & BSL_PTE_SPA;
 	unsigned int level = own ? mk.nested_levels : 4;
@@ -36,6 +38,8 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		*spa = gpa;
 		return true;
 	}
+	if (vs && vs->block == vmcb && vs->nested)
+		return guest_nested_walk(&vm_find(vs->vmid)->nested, gpa, spa);
 	if (gpa >> (12 + 9 * level))
 		return false;
 	if (!own && mk.nested_levels == 5) {

@@ -5,12 +5,20 @@
 
 #include <abi/types.h>
 
+struct guest_bits;
+struct pp;
 struct vs;
 
 bool svm_has_nested(void);
 bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
 /* 090h for a VS that holds Linux: what Linux uses is there, and the hypervisor is not. */
 uint64_t svm_root_np_control(void);
+
+extern const struct guest_bits svm_guest_bits;
+bool svm_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr);
+bool svm_guest_has_dirty(void);
+bool svm_guest_attach(struct vs *vs, uint64_t root);
+void svm_guest_forget(struct pp *pp);
 
 void svm_tlb_flush_gla(struct vs *vs, uint64_t gla);
 void svm_tlb_flush_all(struct vs *vs);

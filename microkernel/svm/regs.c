@@ -103,7 +103,9 @@ static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint6
 	}
 	*value = 0;
 	bsl_memcpy(value, (const uint8_t *)vs->block + reg->offset, reg->bytes);
-	if (number == MK1_AMD_n_cr3 && vs->svm.nested_top && *value == vs->svm.nested_top)
+	if (number == MK1_AMD_n_cr3 && vs->nested) /* the table is the microkernel's */
+		*value = 0;
+	else if (number == MK1_AMD_n_cr3 && vs->svm.nested_top && *value == vs->svm.nested_top)
 		*value = *(const uint64_t *)phys_to_virt(vs->svm.nested_top) & BSL_PTE_SPA;
 	/* What exits only for the microkernel's own purposes is not shown. */
 	if (number == MK1_AMD_intercept_exception && !vs->svm.gp_exiting)
@@ -171,7 +173,10 @@ static bool is_of_translations(uint64_t number)
 	       number == MK1_AMD_cr0 || number == MK1_AMD_cr4 || number == MK1_AMD_efer;
 }
 
-/* The root VS stays behind the table that hides the hypervisor, as on VMX. */
+/*
+ * The root VS stays behind the table that hides the hypervisor, as on VMX, and a VS that was
+ * attached to its VM's table behind that.
+ */
 static bool sanitize_ctls1(struct vs *vs, uint64_t *value)
 {
 	uint64_t known = (svm.has_np ? SVM_NP_ENABLE : 0) |
@@ -182,6 +187,8 @@ static bool sanitize_ctls1(struct vs *vs, uint64_t *value)
 	vs->svm.invlpgb = *value & SVM_INVLPGB_ENABLE;
 	if (vs->root)
 		*value |= svm_root_np_control();
+	if (vs->nested)
+		*value |= SVM_NP_ENABLE;
 	svm_forget_code(this_pp());
 	return true;
 }
@@ -193,7 +200,7 @@ static bool sanitize_ctls1(struct vs *vs, uint64_t *value)
 static bool sanitize_nested_root(struct vs *vs, uint64_t *value)
 {
 	svm_forget_code(this_pp());
-	if (!bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
+	if (vs->nested || !bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
 		return false;
 	if (mk.nested_levels < 5 || !*value || *value == mk.root_npt)
 		return true;

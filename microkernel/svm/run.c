@@ -17,6 +17,7 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
+	pp->end_run = false;
 	stgi();
 	if (!tlb_leave_guest(pp))
 		tlb_catch_up(pp);
@@ -30,17 +31,19 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 }
 
 /*
- * What Linux is owed does not wait for another guest. Should that be about to take an event, it
- * takes it first: an NMI ends its run then, and a machine check, for which there is no such thing,
- * waits for the next exit.
+ * What Linux is owed does not wait for another guest, nor does who wants that to exit. Should it be
+ * about to take an event, it takes it first: an NMI ends its run then, and a machine check, for
+ * which there is no such thing, waits for the next exit.
  */
-static void leave_to_linux(struct pp *pp, struct vs *vs)
+static void do_not_run(struct pp *pp, struct vs *vs)
 {
 	if (!(vmcb_of(vs)->eventinj & SVM_EVENT_VALID))
 		exit_at_once(pp, vs);
 	/* It is owed again as soon as it arrives. */
 	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
 		pp->nmi_pending = false;
+	else if (pp->end_run)
+		tlb_end_own_run(pp);
 }
 
 /*
@@ -60,8 +63,8 @@ void svm_copy_vmcb(void *to, const void *from)
 /* The CPU does not refuse what it has run before, so a copy is due after writes only. */
 static void prepare_guest(struct pp *pp, struct vs *vs)
 {
-	if (pp->owed)
-		leave_to_linux(pp, vs);
+	if (pp->no_guest)
+		do_not_run(pp, vs);
 	pp->svm.entry_kept = vmcb_of(vs)->clean != SVM_CLEAN_ALL;
 	if (pp->svm.entry_kept)
 		svm_copy_vmcb(phys_to_virt(pp->svm.entry_page), vs->block);
@@ -79,6 +82,7 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 	pp->flush_due = false;
 	if (!vs->root)
 		return;
+	pp->end_run = false;
 	if (pp->nmis_blocked)
 		svm_enter_nmi_handler(pp);
 	svm_take_owed(pp, vs);

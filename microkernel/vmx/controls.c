@@ -72,9 +72,14 @@ bool vmx_controls_offered(void)
 	       offers(vmx.entry, ENTRY_NEEDED | VMX_ENTRY_CTL_IA32E_GUEST);
 }
 
-/* The root VS stays behind the table that hides the hypervisor, in whatever mode it runs. */
+/*
+ * The root VS stays behind the table that hides the hypervisor, in whatever mode it runs, and a VS
+ * that was attached to its VM's table behind that.
+ */
 static uint32_t secondary_needed(const struct vs *vs)
 {
+	if (vs->nested)
+		return VMX_SECONDARY_EPT;
 	if (!vs->root || !mk.root_npt)
 		return 0;
 	return VMX_SECONDARY_EPT | (vmx.secondary.may & VMX_SECONDARY_UNRESTRICTED);

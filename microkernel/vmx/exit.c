@@ -127,6 +127,13 @@ static bool handle_exception_or_nmi(struct vs *vs)
 	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return false;
 	unblock_nmis(); /* the exit leaves them blocked: §30.2.3 */
+	if (!vs->root && tlb_kicked(pp)) {
+		if (!pp->end_run)
+			return true;
+		pp->end_run = false;
+		vmx_tell_interrupt(pp, vs);
+		return false;
+	}
 	if (vs->nmi_exiting)
 		return false;
 	pp->nmi_pending = true;
@@ -152,8 +159,9 @@ static bool handle_nmi_window(struct vs *vs)
 	}
 	if (!vs->vmx.nmi_window)
 		vmx_set_nmi_window(false);
-	if (!pp->owed || vs->root)
+	if (!pp->no_guest || vs->root)
 		return true;
+	pp->end_run = false;
 	vmx_tell_interrupt(pp, vs);
 	return false;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory types for EPT (SDM vol. 3 §31.3), and the TLB (§31.4). */
+#include <abi/mk2.h>
 #include <bsl/bits.h>
 #include <bsl/fault.h>
 #include <bsl/paging.h>
@@ -9,6 +10,8 @@
 #include "debug.h"
 #include "mk.h"
 #include "run/fail.h"
+#include "vendor.h"
+#include "vmx/controls.h"
 #include "vmx/nested.h"
 #include "vmx/vmx.h"
 
@@ -142,6 +145,63 @@ void vmx_tlb_flush_gla(struct vs *vs, uint64_t gla)
 
 	if (vpid)
 		flush_gla(vpid, gla);
+}
+
+const struct guest_bits vmx_guest_bits = {
+	.always = VMX_EPT_R,
+	.write = VMX_EPT_W,
+	.execute = VMX_EPT_X,
+	.accessed = VMX_EPT_A,
+	.dirty = VMX_EPT_D,
+};
+
+/* The guest's PAT is combined with it (§31.3.7.2). */
+bool vmx_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr)
+{
+	uint64_t type = flags & MK2_NESTED_TYPE;
+
+	if (!vmx_nested_leaf(spa, size, attr))
+		return false;
+	if (type == MK2_NESTED_UC)
+		*attr = (uint64_t)MTRR_UC << VMX_EPT_TYPE_SHIFT;
+	else if (type == MK2_NESTED_WT)
+		*attr = (uint64_t)MTRR_WT << VMX_EPT_TYPE_SHIFT;
+	return true;
+}
+
+bool vmx_guest_has_dirty(void)
+{
+	return vmx.ept_vpid & VMX_CAP_EPT_AD;
+}
+
+static void complete_control(const struct vs *vs, uint64_t field)
+{
+	uint64_t value = vmcs_read(field);
+
+	if (vmx_sanitize_controls(vs, field, &value))
+		vmcs_write(field, value);
+}
+
+/* A PP that is to forget a table of another VM's has nothing but INVEPT of all. */
+bool vmx_guest_attach(struct vs *vs, uint64_t root)
+{
+	if (!(vmx.ept_vpid & VMX_CAP_INVEPT_ALL))
+		return false;
+	vmx_current(vs);
+	complete_control(vs, VMCS_primary_proc_based_vm_execution_ctls);
+	complete_control(vs, VMCS_secondary_proc_based_vm_execution_ctls);
+	vmcs_write(VMCS_ept_pointer, root | VMX_EPTP_4_LEVELS | VMX_EPTP_WB |
+					     (vmx_guest_has_dirty() ? VMX_EPTP_AD : 0));
+	vs->vmx.own_ept = false;
+	vmx_flush_everything();
+	return true;
+}
+
+/* By INVEPT all that depends on a nested table goes (§31.4.3.1). */
+void vmx_guest_forget(struct pp *pp)
+{
+	if (pp->virt_on && vmx.ept_vpid & VMX_CAP_INVEPT_ALL)
+		invept(FLUSH_ALL, 0);
 }
 
 void vmx_tlb_flush_all(struct vs *vs)

@@ -5,12 +5,20 @@
 
 #include <abi/types.h>
 
+struct guest_bits;
+struct pp;
 struct vs;
 
 bool vmx_has_nested(void);
 bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
 bool vmx_nested_types_changed(void);
 uint64_t vmx_root_eptp(void);
+
+extern const struct guest_bits vmx_guest_bits;
+bool vmx_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr);
+bool vmx_guest_has_dirty(void);
+bool vmx_guest_attach(struct vs *vs, uint64_t root);
+void vmx_guest_forget(struct pp *pp);
 
 void vmx_flush_everything(void); /* all EPTs and VPIDs on this PP */
 void vmx_flush_ept(uint64_t eptp);

@@ -143,6 +143,8 @@ static uint64_t as_asked(const struct vs *vs, uint64_t number, uint64_t content)
 		return vs->vmx.acknowledge ? content | VMX_EXIT_CTL_ACKNOWLEDGE : content;
 	case MK1_INTEL_exception_bitmap:
 		return vs->mc_exiting ? content : content & ~(uint64_t)EXCEPTION_BIT(VECTOR_MC);
+	case MK1_INTEL_ept_pointer: /* the table is the microkernel's */
+		return vs->nested ? 0 : content;
 	case MK1_INTEL_exit_reason:
 		return vs->vmx.told ? vs->vmx.told : content;
 	case MK1_INTEL_exit_qualification:
@@ -209,7 +211,7 @@ static bool sanitize(struct vs *vs, uint64_t number, uint64_t field, uint64_t *v
 	case MK1_INTEL_vmcs_link_pointer:
 		return *value == ~(uint64_t)0;
 	case MK1_INTEL_ept_pointer:
-		return *value < MK1_SPA_LIMIT;
+		return !vs->nested && *value < MK1_SPA_LIMIT;
 	case MK1_INTEL_executive_vmcs_pointer:
 	case MK1_INTEL_pml_address:
 	case MK1_INTEL_virtual_apic_address:

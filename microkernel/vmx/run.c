@@ -21,16 +21,17 @@
 #include "vmx/vmx.h"
 
 /*
- * What Linux is owed does not wait for another guest. Should that be about to take an event, it
- * takes it first: the NMI window ends its run then.
+ * What Linux is owed does not wait for another guest, nor does who wants that to exit. Should it be
+ * about to take an event, it takes it first: the NMI window ends its run then.
  */
-static void leave_to_linux(struct pp *pp, struct vs *vs)
+static void do_not_run(struct pp *pp, struct vs *vs)
 {
 	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
 		pp->entry_dirty = true;
 		vmx_set_nmi_window(true);
 		return;
 	}
+	pp->end_run = false;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
 	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
 		   vmcs_read(VMCS_rip));
@@ -62,8 +63,10 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 		write_dr6(vs->vmx.dr6);
 	if (pp->mc_pending && vs->root)
 		vmx_take_machine_check(pp);
-	if (pp->owed && !vs->root)
-		leave_to_linux(pp, vs);
+	if (vs->root)
+		pp->end_run = false;
+	else if (pp->no_guest)
+		do_not_run(pp, vs);
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		vmx_set_nmi_window(true);

@@ -264,7 +264,7 @@ static int call_unopened(uint64_t specs)
 {
 	uint64_t handle;
 
-	VERIFY(specs == MK1_SPEC_MASK);
+	VERIFY(specs == (MK1_SPEC_MASK | MK2_SPEC_MASK));
 	test_all_calls();
 	if (has_word(tested.errors, "HANDLE"))
 		GIVES(MK1_FAILURE_INVALID_HANDLE, MK1_HANDLE, NOTHING);

@@ -14,6 +14,7 @@
 #define TEST_EXT_CALL_H
 
 #include <abi/layout.h>
+#include <abi/mk2.h>
 #include <bsl/string.h>
 
 #include "test/ext/lib/hooks.h"

@@ -9,6 +9,7 @@
 
 /* The tests name syscalls by their RAX. */
 #define MK1_WANT_NUMBERS
+#define MK2_WANT_NUMBERS
 
 #include <check.h>
 

@@ -66,7 +66,7 @@ START_TEST(the_extension_sees_its_address_space)
 	machine_of(_i);
 	enter(0);
 	ck_assert_uint_eq(ended.rsp, MK1_EXT_STACK_BASE + MK1_EXT_STACK_SIZE);
-	ck_assert_uint_eq(ended.arg0, MK1_SPEC_MASK);
+	ck_assert_uint_eq(ended.arg0, MK1_SPEC_MASK | MK2_SPEC_MASK);
 	ck_assert_uint_eq(msr_get(cpu, MSR_FS_BASE), fs_base);
 	/* W^X, and a guard page on either side of a stack */
 	ck_assert(mmu_user(EXT_ENTRY, false, true) && !mmu_user(EXT_ENTRY, true, false));

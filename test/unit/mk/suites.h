@@ -10,7 +10,9 @@ TCase *debug_tests(void);
 TCase *arch_desc_tests(void);
 TCase *arch_restore_tests(void);
 TCase *mem_direct_map_tests(void);
+TCase *mem_guest_nested_tests(void);
 TCase *mem_nested_tests(void);
+TCase *mem_owner_tests(void);
 TCase *mem_pool_tests(void);
 TCase *mem_tlb_tests(void);
 TCase *obj_active_tests(void);
@@ -28,6 +30,7 @@ TCase *run_watchdog_tests(void);
 TCase *call_sys_control_tests(void);
 TCase *call_sys_debug_tests(void);
 TCase *call_sys_mem_tests(void);
+TCase *call_sys_mk2_tests(void);
 TCase *call_sys_vm_tests(void);
 TCase *call_sys_vs_tests(void);
 TCase *call_syscall_tests(void);
@@ -64,25 +67,66 @@ TCase *vmx_vmcs_tests(void);
 TCase *vmx_vs_tests(void);
 
 static TCase *(*const suites[])(void) = {
-	main_tests,           debug_tests,          arch_desc_tests,
-	arch_restore_tests,   mem_direct_map_tests, mem_nested_tests,
-	mem_pool_tests,       mem_tlb_tests,        obj_active_tests,
-	obj_backup_tests,     obj_ext_tests,        obj_objects_tests,
-	obj_outer_tests,      obj_peek_tests,       run_fail_tests,
-	run_leave_tests,      run_report_tests,     run_stall_tests,
-	run_trap_tests,       run_watchdog_tests,   call_sys_control_tests,
-	call_sys_debug_tests, call_sys_mem_tests,   call_sys_vm_tests,
-	call_sys_vs_tests,    call_syscall_tests,   vendor_event_tests,
-	vendor_exit_tests,    svm_advance_tests,    svm_checks_tests,
-	svm_cpu_tests,        svm_event_tests,      svm_exit_tests,
-	svm_fallback_tests,   svm_fetch_tests,      svm_gp_tests,
-	svm_insns_tests,      svm_nested_tests,     svm_nmi_tests,
-	svm_regs_tests,       svm_run_tests,        svm_vs_tests,
-	vmx_advance_tests,    vmx_checks_tests,     vmx_controls_tests,
-	vmx_cpu_tests,        vmx_cr_tests,         vmx_cr8_tests,
-	vmx_event_tests,      vmx_exchange_tests,   vmx_exit_tests,
-	vmx_fallback_tests,   vmx_nested_tests,     vmx_regs_tests,
-	vmx_run_tests,        vmx_vmcs_tests,       vmx_vs_tests,
+	main_tests,
+	debug_tests,
+	arch_desc_tests,
+	arch_restore_tests,
+	mem_direct_map_tests,
+	mem_guest_nested_tests,
+	mem_nested_tests,
+	mem_owner_tests,
+	mem_pool_tests,
+	mem_tlb_tests,
+	obj_active_tests,
+	obj_backup_tests,
+	obj_ext_tests,
+	obj_objects_tests,
+	obj_outer_tests,
+	obj_peek_tests,
+	run_fail_tests,
+	run_leave_tests,
+	run_report_tests,
+	run_stall_tests,
+	run_trap_tests,
+	run_watchdog_tests,
+	call_sys_control_tests,
+	call_sys_debug_tests,
+	call_sys_mem_tests,
+	call_sys_mk2_tests,
+	call_sys_vm_tests,
+	call_sys_vs_tests,
+	call_syscall_tests,
+	vendor_event_tests,
+	vendor_exit_tests,
+	svm_advance_tests,
+	svm_checks_tests,
+	svm_cpu_tests,
+	svm_event_tests,
+	svm_exit_tests,
+	svm_fallback_tests,
+	svm_fetch_tests,
+	svm_gp_tests,
+	svm_insns_tests,
+	svm_nested_tests,
+	svm_nmi_tests,
+	svm_regs_tests,
+	svm_run_tests,
+	svm_vs_tests,
+	vmx_advance_tests,
+	vmx_checks_tests,
+	vmx_controls_tests,
+	vmx_cpu_tests,
+	vmx_cr_tests,
+	vmx_cr8_tests,
+	vmx_event_tests,
+	vmx_exchange_tests,
+	vmx_exit_tests,
+	vmx_fallback_tests,
+	vmx_nested_tests,
+	vmx_regs_tests,
+	vmx_run_tests,
+	vmx_vmcs_tests,
+	vmx_vs_tests,
 };
 
 #endif

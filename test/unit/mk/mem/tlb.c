@@ -220,6 +220,29 @@ START_TEST(no_apic)
 }
 END_TEST
 
+/* To itself, behind an event; somebody else has reserved it, or there is no APIC. */
+START_TEST(nmi_to_itself)
+{
+	machine_of(0);
+	start_and_launch();
+	guest_exit(SVM_EXIT_CPUID);
+	tlb_end_own_run(host_pp);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x100ULL << 32 | 0x4400);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_SENT);
+	ck_assert(tlb_kicked(host_pp));
+	ck_assert(!host_pp->end_run);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	host_pp->tlb->kick = KICK_RESERVED;
+	tlb_end_own_run(host_pp);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_RESERVED);
+	host_pp->tlb->kick = KICK_NONE;
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00000);
+	tlb_end_own_run(host_pp);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+}
+END_TEST
+
 /* It never answers: the page is lost rather than reused. */
 START_TEST(shootdown_gives_up)
 {
@@ -261,6 +284,7 @@ TCase *mem_tlb_tests(void)
 	tcase_add_test(tc, nmi_by_xapic);
 	tcase_add_test(tc, the_nmi_never_comes);
 	tcase_add_test(tc, no_apic);
+	tcase_add_test(tc, nmi_to_itself);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);

@@ -48,6 +48,31 @@ START_TEST(the_mapping_of_nothing)
 }
 END_TEST
 
+/* Where ring 3 can write to, and nowhere else; with SMAP and without. */
+START_TEST(writing_to_ring3)
+{
+	static const uint64_t bad[] = { 0,          EXT_ENTRY,     EXT_RODATA, EXT_DATA + PAGE - 4,
+					BF_PP_DATA, 0x7FFFFFFFFFFC };
+	uint64_t value = 0x1122334455667788;
+	uint64_t *data;
+
+	machine_of(0);
+	if (!_i)
+		machine_without_cr4(CR4_SMAP);
+	start_and_launch();
+	guest_exit(SVM_EXIT_CPUID);
+	data = mmu_user(EXT_DATA, true, false);
+	ck_assert(ext_write(host_pp, EXT_DATA + 8, &value, sizeof(value)));
+	ck_assert_uint_eq(data[0], 0);
+	ck_assert_uint_eq(data[1], value);
+	ck_assert_uint_eq(data[2], 0);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert(!ext_write(host_pp, bad[i], &value, sizeof(value)));
+	ck_assert(ext_write(host_pp, EXT_DATA + PAGE - 8, &value, sizeof(value)));
+	ck_assert(!cpu->ac);
+}
+END_TEST
+
 TCase *obj_ext_tests(void)
 {
 	TCase *tc = tcase_create("obj_ext");
@@ -55,5 +80,6 @@ TCase *obj_ext_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, each_extension_has_its_own_memory);
 	tcase_add_test(tc, the_mapping_of_nothing);
+	tcase_add_loop_test(tc, writing_to_ring3, 0, 2);
 	return tc;
 }
