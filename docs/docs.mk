@@ -3,8 +3,8 @@
 # The tables of the ABI as Markdown files, made from the lists in abi/. Included by the Makefile at
 # the root; run from there.
 
-DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status registers-amd registers-intel msrs \
-	features capabilities)
+DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 registers-amd \
+	registers-intel msrs features capabilities)
 DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -I.
 
 .PHONY: docs

@@ -8,6 +8,7 @@
 #include <abi/mk1_msrs.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
+#include <abi/mk2.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,20 +39,49 @@ static const struct status {
 
 static const size_t nr_statuses = sizeof(statuses) / sizeof(statuses[0]);
 
-static void print_status(void)
+/* What MK2_SYSCALLS has in addition. */
+static const struct status statuses_mk2[] = {
+	{ "NO_MEMORY", "FAILURE_NO_MEMORY", MK2_FAILURE_NO_MEMORY },
+	{ "EXISTS", "FAILURE_EXISTS", MK2_FAILURE_EXISTS },
+	{ "LIST", "FAILURE_LIST", MK2_FAILURE_LIST },
+};
+
+static const size_t nr_statuses_mk2 = sizeof(statuses_mk2) / sizeof(statuses_mk2[0]);
+
+static void print_statuses(const struct status *list, size_t count)
 {
 	puts("| status | value |\n| --- | --- |");
-	for (size_t i = 0; i < nr_statuses; i++)
-		printf("| %s | 0x%016" PRIX64 " |\n", statuses[i].name, statuses[i].value);
+	for (size_t i = 0; i < count; i++)
+		printf("| %s | 0x%016" PRIX64 " |\n", list[i].name, list[i].value);
+}
+
+static void print_status(void)
+{
+	print_statuses(statuses, nr_statuses);
+}
+
+static void print_status_mk2(void)
+{
+	print_statuses(statuses_mk2, nr_statuses_mk2);
+}
+
+static const char *find_status(const struct status *list, size_t count, const char *word,
+			       size_t length)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(list[i].word) == length && !strncmp(list[i].word, word, length))
+			return list[i].name;
+	}
+	return NULL;
 }
 
 static const char *status_name(const char *word, size_t length)
 {
-	for (size_t i = 0; i < nr_statuses; i++) {
-		if (strlen(statuses[i].word) == length && !strncmp(statuses[i].word, word, length))
-			return statuses[i].name;
-	}
-	return "?";
+	const char *name = find_status(statuses, nr_statuses, word, length);
+
+	if (!name)
+		name = find_status(statuses_mk2, nr_statuses_mk2, word, length);
+	return name ? name : "?";
 }
 
 /* A cell: the words of a list, each with its register, or as the status that it stands for. */
@@ -71,22 +101,35 @@ static void print_words(const char *words, bool are_errors)
 	}
 }
 
-static void print_call(unsigned int op, unsigned int idx, const char *name, const char *args,
-		       const char *results, const char *errors)
+static void print_call(unsigned int op, unsigned int idx, const char *name, uint64_t rax,
+		       const char *args, const char *results, const char *errors)
 {
-	printf("| %u.%u | %s | 0x%016" PRIX64, op, idx, name, MK1_RAX(op, idx));
+	printf("| %u.%u | %s | 0x%016" PRIX64, op, idx, name, rax);
 	print_words(args, false);
 	print_words(results, false);
 	print_words(errors, true);
 	puts(" |");
 }
 
-static void print_calls(void)
+static void print_calls_head(void)
 {
 	puts("| number | call | RAX | in | out | errors |\n| --- | --- | --- | --- | --- | --- |");
+}
+
+static void print_calls(void)
+{
+	print_calls_head();
 #define CALL(op, idx, name, in, out, args, results, errors) \
-	print_call(MK1_OP_##op, idx, #name, args, results, errors);
+	print_call(MK1_OP_##op, idx, #name, MK1_RAX(MK1_OP_##op, idx), args, results, errors);
 	MK1_SYSCALLS(CALL)
+}
+
+static void print_calls_mk2(void)
+{
+	print_calls_head();
+#define CALL_MK2(op, idx, name, in, out, args, results, errors) \
+	print_call(MK2_OP_##op, idx, #name, MK2_RAX(MK2_OP_##op, idx), args, results, errors);
+	MK2_SYSCALLS(CALL_MK2)
 }
 
 #define REGISTER(number, name, where, bytes, access) \
@@ -176,6 +219,8 @@ int main(int argc, char **argv)
 	} tables[] = {
 		{ "calls", print_calls },
 		{ "status", print_status },
+		{ "calls-mk2", print_calls_mk2 },
+		{ "status-mk2", print_status_mk2 },
 		{ "registers-amd", print_registers_amd },
 		{ "registers-intel", print_registers_intel },
 		{ "msrs", print_msrs },
