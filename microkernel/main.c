@@ -3,6 +3,7 @@
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 
+#include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
 #include "debug.h"
@@ -113,6 +114,7 @@ static void init_pp(struct pp *pp)
 	pp->phase = PHASE_IDLE;
 	pp->launched = false;
 	pp->exit_slow = 0;
+	pp->last_guest = MK1_INVALID_ID;
 	pp->stall.vs = NULL;
 	pp->before_entry = 0;
 	pp->watch.exits = 0;
@@ -146,6 +148,7 @@ __noreturn void mk_main(void)
 	}
 	init_pp(pp);
 	init_cpu(pp);
+	pp->needs_barriers = barrier_probe(mk.handoff->vendor == BF_VENDOR_INTEL);
 	tlb_join(pp);
 	/* NMIs go to our own handler by now: what the switch page holds is complete. */
 	if (pp->switch_page->nmi_pending)

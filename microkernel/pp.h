@@ -107,8 +107,9 @@ struct pp {
 		struct {
 			bool fallback; /* no extension is asked any more: see fail.c */
 			bool watched; /* an exit that is looked at: stall.h */
+			uint8_t barriers; /* what the active VS is kept behind: barrier.h */
 		};
-		uint16_t exit_slow; /* any of them */
+		uint32_t exit_slow; /* any of them */
 	};
 	bool reporting; /* a failure; one that comes meanwhile is not reported */
 	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
@@ -149,6 +150,8 @@ struct pp {
 	uint16_t vmid; /* active ids */
 	uint16_t vpid;
 	uint16_t vsid;
+	uint8_t needs_barriers; /* this CPU, around guests */
+	uint16_t last_guest; /* the VM of the one that ran here last */
 	uint64_t linux_gdt[MK_LINUX_GDT_ENTRIES]; /* for LTR on the way back: restore.c */
 	/*
 	 * The root VS as it exited, before the extension changed it. Its general registers are

@@ -8,6 +8,7 @@
 #include "mem/guest_nested.h"
 #include "mem/tlb.h"
 #include "mk.h"
+#include "obj/active.h"
 #include "obj/backup.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
@@ -207,6 +208,7 @@ static uint64_t attach(struct vs *vs)
 		vs->nested = false;
 		status = MK1_FAILURE_UNSUPPORTED;
 	}
+	vs_keep_apart(this_pp());
 	return status;
 }
 

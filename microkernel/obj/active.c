@@ -131,6 +131,13 @@ bool exit_was_last(const struct pp *pp, const struct vs *vs)
 	return vs == (pp->exits == pp->exits_before ? pp->exited_before : pp->vs);
 }
 
+void vs_keep_apart(struct pp *pp)
+{
+	pp->barriers = pp->vs && pp->vs->nested ? pp->needs_barriers : 0;
+	if (pp->barriers)
+		pp->entry_dirty = true;
+}
+
 static void deactivate(struct pp *pp, struct vs *vs)
 {
 	copy_words(vs->gpr, abi_gprs(), BF_NR_GPRS);
@@ -192,6 +199,7 @@ bool vs_activate(struct vs *vs)
 		ok = activate(pp, vs, old);
 	if (pp->vmid != old_vmid)
 		ext_load_direct_map(pp);
+	vs_keep_apart(pp);
 	/* Now that nothing here leads to its direct map, its VM may go. */
 	if (old)
 		vs_unclaim(old);

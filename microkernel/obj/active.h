@@ -31,6 +31,9 @@ void unswitched_restore(const struct bf_cpu_state *state);
  */
 bool vs_activate(struct vs *vs);
 
+/* The barriers of this PP become those of the active VS: arch/barrier.h. */
+void vs_keep_apart(struct pp *pp);
+
 /* Whether the last exit on this PP was one of vs. */
 bool exit_was_last(const struct pp *pp, const struct vs *vs);
 

@@ -3,6 +3,7 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
+#include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "debug.h"
 #include "mem/mem.h"
@@ -196,6 +197,8 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
+	if (pp->barriers)
+		barrier_from_guest(pp);
 	if (!pp->launched)
 		exit_first(pp);
 	if (pp->fallback)
@@ -239,6 +242,8 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 
 static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
+	if (pp->barriers)
+		barrier_from_guest(pp);
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }

@@ -3,6 +3,7 @@
 #include <bsl/string.h>
 
 #include "arch/apic.h"
+#include "arch/barrier.h"
 #include "mem/mem.h"
 #include "run/exit.h"
 #include "svm/entry.h"
@@ -68,6 +69,8 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 	pp->svm.entry_kept = vmcb_of(vs)->clean != SVM_CLEAN_ALL;
 	if (pp->svm.entry_kept)
 		svm_copy_vmcb(phys_to_virt(pp->svm.entry_page), vs->block);
+	if (pp->barriers)
+		barrier_to_guest(pp, vs->vmid);
 }
 
 void svm_before_entry(struct pp *pp, struct vs *vs)

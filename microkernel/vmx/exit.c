@@ -3,6 +3,7 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
+#include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
 #include "debug.h"
@@ -285,6 +286,10 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 {
 	uint64_t basic = reason & VMX_EXIT_BASIC;
 
+	if (pp->barriers) {
+		barrier_from_guest(pp);
+		pp->entry_dirty = true; /* there is one before the next entry, too */
+	}
 	if (!pp->launched)
 		exit_first(pp);
 	if (!dispatch(vs, basic)) {
@@ -320,6 +325,8 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 
 static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
+	if (pp->barriers)
+		barrier_from_guest(pp);
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }

@@ -11,6 +11,7 @@
  */
 #include <bsl/string.h>
 
+#include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "run/exit.h"
 #include "vmx/cr.h"
@@ -72,6 +73,8 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 		vmx_set_nmi_window(true);
 	while (!tlb_enter_guest(pp))
 		tlb_await_kick(pp);
+	if (pp->barriers)
+		barrier_to_guest(pp, vs->vmid);
 	/* Only now: whoever fails before the entry still has a VMCS to launch. */
 	vs->vmx.launched = true; /* or vm_entry_fatal takes it back */
 	vmx_enter(launched);
