@@ -226,36 +226,46 @@ START_TEST(events)
 }
 END_TEST
 
+static const uint64_t waits_svm[] = {
+	SVM_EXIT_INTR,     SVM_EXIT_SMI,      SVM_EXIT_INIT,  SVM_EXIT_VINTR,
+	SVM_EXIT_PAUSE,    SVM_EXIT_HLT,      SVM_EXIT_MWAIT, SVM_EXIT_MWAIT_ARMED,
+	SVM_EXIT_IDLE_HLT, SVM_EXIT_BUS_LOCK, SVM_EXIT_NMI,   SVM_EXIT_EXCEPTION + VECTOR_DB
+};
+static const uint64_t waits_vmx[] = { VMX_EXIT_EXTERNAL_INTERRUPT,
+				      VMX_EXIT_INIT,
+				      VMX_EXIT_SIPI,
+				      VMX_EXIT_IO_SMI,
+				      VMX_EXIT_OTHER_SMI,
+				      VMX_EXIT_INTERRUPT_WINDOW,
+				      VMX_EXIT_HLT,
+				      VMX_EXIT_MWAIT,
+				      VMX_EXIT_PAUSE,
+				      VMX_EXIT_MONITOR_TRAP_FLAG,
+				      VMX_EXIT_TPAUSE,
+				      VMX_EXIT_UMWAIT,
+				      VMX_EXIT_PREEMPTION_TIMER,
+				      VMX_EXIT_BUS_LOCK,
+				      VMX_EXIT_EXCEPTION_NMI };
+
+static size_t nr_waits(void)
+{
+	return intel() ? sizeof(waits_vmx) / 8 : sizeof(waits_svm) / 8;
+}
+
+static const uint64_t *waits(void)
+{
+	return intel() ? waits_vmx : waits_svm;
+}
+
 START_TEST(waiting)
 {
-	static const uint64_t amd[] = {
-		SVM_EXIT_INTR,     SVM_EXIT_SMI,      SVM_EXIT_INIT,  SVM_EXIT_VINTR,
-		SVM_EXIT_PAUSE,    SVM_EXIT_HLT,      SVM_EXIT_MWAIT, SVM_EXIT_MWAIT_ARMED,
-		SVM_EXIT_IDLE_HLT, SVM_EXIT_BUS_LOCK, SVM_EXIT_NMI,   SVM_EXIT_EXCEPTION + VECTOR_DB
-	};
-	static const uint64_t vmx_reasons[] = { VMX_EXIT_EXTERNAL_INTERRUPT,
-						VMX_EXIT_SIPI,
-						VMX_EXIT_IO_SMI,
-						VMX_EXIT_OTHER_SMI,
-						VMX_EXIT_INTERRUPT_WINDOW,
-						VMX_EXIT_HLT,
-						VMX_EXIT_MWAIT,
-						VMX_EXIT_PAUSE,
-						VMX_EXIT_MONITOR_TRAP_FLAG,
-						VMX_EXIT_TPAUSE,
-						VMX_EXIT_UMWAIT,
-						VMX_EXIT_PREEMPTION_TIMER,
-						VMX_EXIT_BUS_LOCK,
-						VMX_EXIT_EXCEPTION_NMI };
-	uint64_t n = _i ? sizeof(vmx_reasons) / 8 : sizeof(amd) / 8;
-
 	running(_i);
 	if (_i)
 		put_field(VMCS_vmexit_interruption_information, EVENT(3, VECTOR_DB));
 	else
 		host_pp->vs->nmi_exiting = true;
-	for (uint64_t i = 0; i < n; i++)
-		ck_assert_uint_eq(fails_after(_i ? vmx_reasons[i] : amd[i], NULL, NULL), 0);
+	for (size_t i = 0; i < nr_waits(); i++)
+		ck_assert_uint_eq(fails_after(waits()[i], NULL, NULL), 0);
 }
 END_TEST
 
@@ -302,6 +312,37 @@ START_TEST(names)
 	running(_i == 3);
 	ck_assert_uint_ne(fails_after(cases[_i].reason, NULL, NULL), 0);
 	expect_printed(cases[_i].name);
+}
+END_TEST
+
+#define NAMED(reason, name) { reason, "exit " #name " (" },
+#define NUMBER(reason, name) reason,
+
+static const struct {
+	uint64_t reason;
+	const char *name;
+} named[] = { SVM_EXITS(NAMED) VMX_EXITS(NAMED) };
+static const uint64_t named_svm[] = { SVM_EXITS(NUMBER) };
+
+#define NR_NAMED ((int)(sizeof(named) / sizeof(named[0])))
+#define NR_NAMED_SVM ((int)(sizeof(named_svm) / sizeof(named_svm[0])))
+
+/* All of them but those that no extension gets to see, and those with which a guest waits. */
+START_TEST(each_name)
+{
+	bool waiting = false;
+
+	running(_i >= NR_NAMED_SVM);
+	for (size_t i = 0; i < nr_waits(); i++)
+		waiting |= waits()[i] == named[_i].reason;
+	guest_exit(named[_i].reason);
+	if (ended.end == END_GUEST)
+		return;
+	SYS(vs_run_current, HANDLE);
+	if (fails_after(named[_i].reason, NULL, NULL))
+		expect_printed(named[_i].name);
+	else
+		ck_assert(waiting);
 }
 END_TEST
 
@@ -417,6 +458,7 @@ TCase *run_stall_tests(void)
 	tcase_add_loop_test(tc, waiting, 0, 2);
 	tcase_add_loop_test(tc, exceptions, 0, 2);
 	tcase_add_loop_test(tc, names, 0, 4);
+	tcase_add_loop_test(tc, each_name, 0, NR_NAMED);
 	tcase_add_loop_test(tc, another_guest, 0, 4);
 	tcase_add_loop_test(tc, two_guests, 0, 2);
 	tcase_add_loop_test(tc, off, 0, 2);
