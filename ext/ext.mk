@@ -6,11 +6,13 @@
 #   ext/NAME/*.c or *.cc, ext/NAME.c
 #                               an extension: $(O)/ext/NAME
 #   ext/guests/*.c              parts of an extension that runs guests: objects, linked by none yet
+#   ext/linux/*.c               what treats Linux as the root VM: linked with those of the above
+#                               that call it
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
 #   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
 #                               the Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
-#                               with test/ext/lib/*.c and the default extension, and with
+#                               with test/ext/lib/*.c and ext/linux, and with
 #                               test/ext/NAME_cxx.cc if there is one
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
@@ -45,7 +47,7 @@ LIBEXT_SRCS := $(wildcard ext/libext/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/ ext/cxx/ ext/rust/ ext/guests/,\
+EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/guests/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
@@ -92,6 +94,13 @@ $(LIBEXT): $(LIBEXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
+LINUX_LIB := $(EXT_O)/ext/linux.a
+LINUX_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard ext/linux/*.c))
+$(LINUX_LIB): $(LINUX_OBJS)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+-include $(LINUX_OBJS:.o=.d)
+
 # The link address comes from abi/mk1_layout.h, its only source.
 $(EXT_LINK): ext/libext/link.ld abi/mk1_layout.h
 	@mkdir -p $(@D)
@@ -112,6 +121,8 @@ endef
 $(foreach n,$(EXT_DIR_NAMES),\
 	$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c ext/$(n)/*.cc))))
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
+$(EXT_DIR_NAMES:%=$(O)/ext/%): EXT_PARTS := $(LINUX_LIB)
+$(EXT_DIR_NAMES:%=$(O)/ext/%): $(LINUX_LIB)
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
 	test/ext/$(n).c $(wildcard test/ext/$(n)_cxx.cc))))
 
@@ -123,10 +134,10 @@ $(EXT_O)/guests.a: $(GUESTS_OBJS) ext/check-sse
 	$(AR) rcsD $@ $(GUESTS_OBJS)
 -include $(GUESTS_OBJS:.o=.d)
 
-# What the test extensions share; its ext_start takes the place of the default extension's.
+# What the test extensions share.
 TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a
 TEST_EXT_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard test/ext/lib/*.c) \
-	$(filter-out %/start.c,$(wildcard ext/default/*.c)))
+	$(wildcard ext/linux/*.c))
 $(TEST_EXT_LIB): $(TEST_EXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^

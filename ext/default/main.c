@@ -1,73 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* The callbacks, for either vendor. */
-#include <ext/default/cpuid.h>
-#include <ext/default/default.h>
-#include <ext/default/vendor.h>
+/* The default extension: Linux as the root VM, and nothing else (ext/linux). */
+#include <ext/linux/linux.h>
 
-static bool is_svm; /* written by default_start only */
+const char ext_name[] = "default";
 
-/*
- * Once a PP at the start, and again for a PP that comes back (CPU hotplug, resume): the microkernel
- * has then destroyed what this PP had before.
- */
-void default_bootstrap(uint64_t ppid)
+int ext_start(uint64_t specs)
 {
-	uint64_t vpid;
-	uint64_t vsid;
-	uint64_t status;
-
-	status = mk1_vp_create_vp(MK1_HANDLE, MK1_ROOT_VMID, &vpid);
-	if (status != MK1_SUCCESS)
-		give_up("create_vp failed", MK1_INVALID_ID, status);
-	status = mk1_vs_create_vs(MK1_HANDLE, vpid, ppid, &vsid);
-	if (status != MK1_SUCCESS)
-		give_up("create_vs failed", MK1_INVALID_ID, status);
-	status = mk1_vs_init_as_root(MK1_HANDLE, vsid);
-	if (status != MK1_SUCCESS)
-		give_up("init_as_root failed", vsid, status);
-	if (!(is_svm ? svm_setup(vsid) : vmx_setup(vsid)))
-		ext_exit();
-	status = mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vpid, vsid);
-	if (status != MK1_SUCCESS)
-		give_up("set_active failed", vsid, status);
-	/* What an earlier run left in the TLB under the ASID or VPID that every PP uses. */
-	flush_tlb(vsid);
-	resume(vsid);
-}
-
-/* A bug in this extension: the microkernel takes the PP, Linux goes on. */
-void default_fail(uint64_t error_and_vector, uint64_t address)
-{
-	ext_print("default: PP %u: fault: vector %u, error code 0x%x, address 0x%llx\n",
-		  (unsigned int)mk1_tls_ppid(), (unsigned int)(uint32_t)error_and_vector,
-		  (unsigned int)(error_and_vector >> 32), (unsigned long long)address);
-	ext_exit();
-}
-
-bool cpu_is_amd(void)
-{
-	struct cpuid_regs id = cpuid(0, 0);
-
-	return (id.ebx == CPUID_0_EBX_AMD && id.edx == CPUID_0_EDX_AMD &&
-		id.ecx == CPUID_0_ECX_AMD) ||
-	       (id.ebx == CPUID_0_EBX_HYGON && id.edx == CPUID_0_EDX_HYGON &&
-		id.ecx == CPUID_0_ECX_HYGON);
-}
-
-bool default_start(uint64_t specs)
-{
-	uint64_t handle;
-
-	if (!(specs & MK1_SPEC_MASK) ||
-	    mk1_handle_open_handle(MK1_SPEC_ID, &handle) != MK1_SUCCESS || handle != MK1_HANDLE) {
-		ext_print("default: the microkernel does not speak Mk#1\n");
-		return false;
+	if (!linux_start(specs))
+		return 1;
+	if (mk1_register_bootstrap(MK1_HANDLE, linux_bootstrap) != MK1_SUCCESS ||
+	    mk1_register_vmexit(MK1_HANDLE, linux_vmexit()) != MK1_SUCCESS ||
+	    mk1_register_fail(MK1_HANDLE, linux_fail) != MK1_SUCCESS) {
+		ext_print("%s: the microkernel refuses the callbacks\n", ext_name);
+		return 1;
 	}
-	is_svm = cpu_is_amd();
-	return is_svm ? svm_start() : vmx_start();
-}
-
-mk1_vmexit_fn *default_vmexit(void)
-{
-	return is_svm ? svm_vmexit : vmx_vmexit;
+	return 0;
 }

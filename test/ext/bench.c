@@ -229,7 +229,7 @@ static void in_vmexit(uint64_t vsid, uint64_t reason)
 	if (vsid == guest.vsid)
 		in_guest_exit(reason, now);
 	if ((uint32_t)mk1_rax() != BENCH_LEAF) {
-		default_vmexit()(vsid, reason);
+		linux_vmexit()(vsid, reason);
 		return;
 	}
 	mk1_set_rax(BENCH_LEAF);
@@ -304,7 +304,7 @@ static void in_bootstrap(uint64_t ppid)
 		for (unsigned int i = 0; i < ROUNDS; i++)
 			objects(ppid);
 	}
-	default_bootstrap(ppid);
+	linux_bootstrap(ppid);
 }
 
 static void measure_nothing(void)

@@ -3,7 +3,7 @@
 #ifndef TEST_EXT_EXPECT_INTEL_H
 #define TEST_EXT_EXPECT_INTEL_H
 
-#include <ext/default/vmx.h>
+#include <ext/linux/vmx.h>
 
 #include "registers.h"
 

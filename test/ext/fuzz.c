@@ -816,7 +816,7 @@ static void sow(uint64_t ppid)
 	pps[ppid].random = seed << 8 | ppid;
 }
 
-/* The handle is not open yet, and closed again for default_start. */
+/* The handle is not open yet, and closed again for linux_start. */
 static int in_start(uint64_t specs)
 {
 	uint64_t handle;
@@ -828,7 +828,7 @@ static int in_start(uint64_t specs)
 	EXPECT(mk1_handle_open_handle(MK1_SPEC_ID, &handle) == MK1_SUCCESS);
 	fuzz(CALLS_AT_START, IN_START);
 	clean();
-	nr_handed_out = 0; /* what default_start allocates is not to be given back */
+	nr_handed_out = 0; /* what linux_start allocates is not to be given back */
 	EXPECT(mk1_handle_close_handle(MK1_HANDLE) == MK1_SUCCESS);
 	return 0;
 }

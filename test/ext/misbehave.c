@@ -289,7 +289,7 @@ static void launch_silently(void)
 
 static void launch(void)
 {
-	default_bootstrap(mk1_tls_ppid());
+	linux_bootstrap(mk1_tls_ppid());
 }
 
 /* Bad calls are answered with an error and change nothing. */

@@ -4,7 +4,7 @@
  * of a CPUID with EAX = OBJECTS_LEAF. The answer is how many checks failed in EAX, how many held in
  * EBX.
  */
-#include <ext/default/cpuid.h>
+#include <ext/linux/cpuid.h>
 
 #include "test/ext/lib/hooks.h"
 #include "test/ext/lib/pools.h"

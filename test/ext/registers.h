@@ -6,7 +6,7 @@
 #ifndef TEST_EXT_REGISTERS_H
 #define TEST_EXT_REGISTERS_H
 
-#include <ext/default/cpuid.h>
+#include <ext/linux/cpuid.h>
 
 #include "test/ext/lib/call.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <abi/hw/x86.h>
-#include <ext/default/cpuid.h>
+#include <ext/linux/cpuid.h>
 
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint64_t cr4, uint32_t fill)
 {

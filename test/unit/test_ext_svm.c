@@ -2,10 +2,12 @@
 /* The default extension on AMD, exit by exit, with the microkernel of fake_mk1.h. */
 #include "fake_mk1.h"
 
-#include <ext/default/cpuid.c>
-#include <ext/default/exit.c>
-#include <ext/default/main.c>
-#include <ext/default/svm.c>
+#include <ext/linux/cpuid.c>
+#include <ext/linux/exit.c>
+#include <ext/linux/main.c>
+#include <ext/linux/svm.c>
+
+const char ext_name[] = "default";
 
 /* The other vendor's side is not in this program. */
 bool vmx_start(void)
@@ -292,14 +294,14 @@ START_TEST(the_rest_ends_the_run)
 	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit 0x400"));
 	ck_assert_int_eq(exit_with(SVM_EXIT_INVALID), EXITED);
 	fake.text[0] = 0;
-	ck_assert_int_eq(fake_run(default_fail, 0x20000000E, 0x1234), EXITED);
+	ck_assert_int_eq(fake_run(linux_fail, 0x20000000E, 0x1234), EXITED);
 	ck_assert_ptr_nonnull(strstr(fake.text, "vector 14, error code 0x2, address 0x1234"));
 }
 END_TEST
 
 static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
 {
-	default_bootstrap(ppid);
+	linux_bootstrap(ppid);
 }
 
 /* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */

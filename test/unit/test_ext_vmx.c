@@ -2,13 +2,15 @@
 /* The default extension on Intel, exit by exit, with the microkernel of fake_mk1.h. */
 #include "fake_mk1.h"
 
-#include <ext/default/cpuid.c>
-#include <ext/default/exit.c>
-#include <ext/default/main.c>
-#include <ext/default/vmx.c>
-#include <ext/default/vmx_cr.c>
-#include <ext/default/vmx_init.c>
-#include <ext/default/vmx_setup.c>
+#include <ext/linux/cpuid.c>
+#include <ext/linux/exit.c>
+#include <ext/linux/main.c>
+#include <ext/linux/vmx.c>
+#include <ext/linux/vmx_cr.c>
+#include <ext/linux/vmx_init.c>
+#include <ext/linux/vmx_setup.c>
+
+const char ext_name[] = "default";
 
 /* The other vendor's side is not in this program. */
 bool svm_start(void)
@@ -420,7 +422,7 @@ END_TEST
 
 static void run_bootstrap(uint64_t ppid, UNUSED uint64_t unused)
 {
-	default_bootstrap(ppid);
+	linux_bootstrap(ppid);
 }
 
 /* Every call of a bootstrap may fail: it ends with exit and a message, never with a run. */

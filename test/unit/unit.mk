@@ -25,7 +25,7 @@ UNIT_LIBS_bfm_image := -lelf
 
 UNIT_SRCS_bsl := $(BSL_STRING)
 
-UNIT_SRCS_cpuid := ext/default/cpuid.c
+UNIT_SRCS_cpuid := ext/linux/cpuid.c
 
 UNIT_SRCS_decode := microkernel/svm/decode.c
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "test/ext/lib/hooks.h"
 
+const char ext_name[] = "default"; /* whose work is hooked */
+
 bool is_svm;
 
 static mk1_vmexit_fn *default_handler;
@@ -9,7 +11,7 @@ void hooked_bootstrap(uint64_t ppid)
 {
 	if (ext_hooks.bootstrap)
 		ext_hooks.bootstrap(ppid);
-	default_bootstrap(ppid);
+	linux_bootstrap(ppid);
 }
 
 void hooked_vmexit(uint64_t vsid, uint64_t reason)
@@ -39,9 +41,9 @@ int ext_start(uint64_t specs)
 	is_svm = cpu_is_amd();
 	if (ext_hooks.start && ext_hooks.start(specs))
 		return 1;
-	if (!default_start(specs))
+	if (!linux_start(specs))
 		return 1;
-	default_handler = default_vmexit();
+	default_handler = linux_vmexit();
 	if (!register_callbacks()) {
 		ext_print("hooks: the microkernel refuses the callbacks\n");
 		return 1;

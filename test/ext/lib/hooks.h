@@ -8,7 +8,7 @@
 
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
-#include <ext/default/default.h>
+#include <ext/linux/linux.h>
 
 struct ext_hooks {
 	int (*start)(uint64_t specs); /* first of all; anything but 0 ends the start */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* What the answers to exits have in common on both vendors. */
-#include <ext/default/cpuid.h>
-#include <ext/default/default.h>
+#include <ext/linux/cpuid.h>
+#include <ext/linux/linux.h>
 
 bool report;
 
 void give_up(const char *what, uint64_t vsid, uint64_t detail)
 {
-	ext_print("default: PP %u: %s (0x%llx)\n", (unsigned int)mk1_tls_ppid(), what,
+	ext_print("%s: PP %u: %s (0x%llx)\n", ext_name, (unsigned int)mk1_tls_ppid(), what,
 		  (unsigned long long)detail);
 	if ((uint16_t)vsid != MK1_INVALID_ID)
 		mk1_debug_dump_vs(vsid);
@@ -16,7 +16,7 @@ void give_up(const char *what, uint64_t vsid, uint64_t detail)
 
 void unexpected_exit(uint64_t vsid, uint64_t reason, uint64_t rip)
 {
-	ext_print("default: PP %u: unexpected exit 0x%llx at RIP 0x%llx\n",
+	ext_print("%s: PP %u: unexpected exit 0x%llx at RIP 0x%llx\n", ext_name,
 		  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
 		  (unsigned long long)rip);
 	mk1_debug_dump_vs(vsid);
@@ -72,7 +72,7 @@ static __noreturn void stop(uint64_t vsid)
 		resume_next(vsid);
 	}
 	status = mk1_vs_promote(MK1_HANDLE, vsid);
-	ext_print("default: promote failed (0x%llx)\n", (unsigned long long)status);
+	ext_print("%s: promote failed (0x%llx)\n", ext_name, (unsigned long long)status);
 	mk1_set_rax(1);
 	resume(vsid);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the VMX side share. */
-#ifndef EXT_DEFAULT_VMX_H
-#define EXT_DEFAULT_VMX_H
+#ifndef EXT_LINUX_VMX_H
+#define EXT_LINUX_VMX_H
 
 #include <abi/hw/vmx.h>
 #include <abi/mk1_regs_intel.h>
-#include <ext/default/default.h>
+#include <ext/linux/linux.h>
 
 /* --- vmx_cr.c --------------------------------------------------------------------------------- */
 

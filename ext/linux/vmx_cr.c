@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Intel: control registers, of which the CPU or the hypervisor forces bits. */
 #include <abi/features.h>
-#include <ext/default/vmx.h>
+#include <ext/linux/vmx.h>
 
 /* A change of these flushes the TLB (SDM vol. 3 §5.10.4.1). */
 #define FLUSH_CR0 (CR0_PE | CR0_WP | CR0_PG)
@@ -96,9 +96,9 @@ static bool is_known(uint64_t value)
 {
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if (value & ~BF_CR4_KNOWN & 1ull << bit) {
-			ext_print("default: PP %u: Linux sets bit %u of CR4, which this version "
+			ext_print("%s: PP %u: Linux sets bit %u of CR4, which this version "
 				  "does not carry: refused\n",
-				  (unsigned int)mk1_tls_ppid(), bit);
+				  ext_name, (unsigned int)mk1_tls_ppid(), bit);
 			return false;
 		}
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The path of nearly every exit: no call, no memory but the ABI page, one syscall. */
-#ifndef EXT_DEFAULT_FAST_H
-#define EXT_DEFAULT_FAST_H
+#ifndef EXT_LINUX_FAST_H
+#define EXT_LINUX_FAST_H
 
 #include <bsl/compiler.h>
-#include <ext/default/cpuid.h>
+#include <ext/linux/cpuid.h>
 #include <ext/libext/libext.h>
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What CPUID shows to the guest: the CPU's own answer without the virtualisation that we use. */
-#ifndef EXT_DEFAULT_CPUID_H
-#define EXT_DEFAULT_CPUID_H
+#ifndef EXT_LINUX_CPUID_H
+#define EXT_LINUX_CPUID_H
 
 #include <abi/mk1.h>
 

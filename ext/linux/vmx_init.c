@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Intel: INIT and start-up IPIs. Linux resets a running CPU only when it crashes (kdump). */
-#include <ext/default/cpuid.h>
-#include <ext/default/vmx.h>
+#include <ext/linux/cpuid.h>
+#include <ext/linux/vmx.h>
 
 struct reg_value {
 	uint8_t reg;

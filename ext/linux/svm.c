@@ -2,9 +2,9 @@
 /* AMD: what exits from the root VM and what the guest gets to see (APM vol. 2, chapter 15). */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
-#include <ext/default/default.h>
-#include <ext/default/fast.h>
-#include <ext/default/vendor.h>
+#include <ext/linux/linux.h>
+#include <ext/linux/fast.h>
+#include <ext/linux/vendor.h>
 
 #define INTERCEPTS1 \
 	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \
@@ -37,7 +37,7 @@ bool svm_start(void)
 	uint64_t status = mk1_mem_alloc_huge(MK1_HANDLE, SVM_MSRPM_SIZE, &va, &msrpm_spa);
 
 	if (status != MK1_SUCCESS) {
-		ext_print("default: no memory for the MSR permission map (0x%llx)\n",
+		ext_print("%s: no memory for the MSR permission map (0x%llx)\n", ext_name,
 			  (unsigned long long)status);
 		return false;
 	}
@@ -175,7 +175,7 @@ static __noreturn void answer_msr(uint64_t vsid)
 static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
-		ext_print("default: PP %u: exit 0x%llx at RIP 0x%llx\n",
+		ext_print("%s: PP %u: exit 0x%llx at RIP 0x%llx\n", ext_name,
 			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
 			  (unsigned long long)vs_get(vsid, MK1_AMD_rip));
 

@@ -4,8 +4,8 @@
  * VS that has Linux's state already; both return false, after a message, when this machine cannot
  * do it.
  */
-#ifndef EXT_DEFAULT_VENDOR_H
-#define EXT_DEFAULT_VENDOR_H
+#ifndef EXT_LINUX_VENDOR_H
+#define EXT_LINUX_VENDOR_H
 
 #include <ext/libext/libext.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
-#include <ext/default/fast.h>
-#include <ext/default/vendor.h>
-#include <ext/default/vmx.h>
+#include <ext/linux/fast.h>
+#include <ext/linux/vendor.h>
+#include <ext/linux/vmx.h>
 
 /* Inside and outside of SMX. */
 #define VMXON_ALLOWED (FEATURE_CONTROL_VMXON_IN_SMX | FEATURE_CONTROL_VMXON)
@@ -78,8 +78,8 @@ static bool write_msr(uint32_t msr, uint64_t value)
 static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
-		ext_print("default: PP %u: exit %llu at RIP 0x%llx\n", (unsigned int)mk1_tls_ppid(),
-			  (unsigned long long)reason,
+		ext_print("%s: PP %u: exit %llu at RIP 0x%llx\n", ext_name,
+			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
 			  (unsigned long long)vs_get(vsid, MK1_INTEL_rip));
 
 	switch (reason) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What CPUID shows to the guest: see cpuid.h. */
-#include <ext/default/cpuid.h>
-#include <ext/default/default.h>
+#include <ext/linux/cpuid.h>
+#include <ext/linux/linux.h>
 
 bool cpuid_shows_cr4(uint32_t leaf, uint32_t subleaf)
 {

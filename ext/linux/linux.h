@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The default extension: Linux runs on as the root VM, and everything passes through to the CPU. */
-#ifndef EXT_DEFAULT_H
-#define EXT_DEFAULT_H
+/*
+ * What treats Linux as the root VM: it runs on, and everything passes through to the CPU. The
+ * default extension is nothing but this; others add to it.
+ */
+#ifndef EXT_LINUX_H
+#define EXT_LINUX_H
 
 #include <abi/hw/x86.h>
 #include <bsl/compiler.h>
 #include <ext/libext/libext.h>
+
+/* The extension's name, with which its messages begin: the extension defines it. */
+extern const char ext_name[];
 
 /* --- exit.c ---------------------------------------------------------------------------------- */
 
@@ -54,14 +60,20 @@ static inline void set_guest_edx_eax(uint64_t value)
 /* --- main.c ---------------------------------------------------------------------------------- */
 
 /*
- * What start.c calls and registers, as do the extensions that test the ABI. default_start opens the
- * handle and returns false, after a message, when it cannot go on; default_vmexit is the callback
+ * What ext_start calls and registers, as do the extensions that test the ABI. linux_start opens the
+ * handle and returns false, after a message, when it cannot go on; linux_vmexit is the callback
  * for this vendor, once that has been called.
  */
-bool default_start(uint64_t specs);
-__noreturn mk1_bootstrap_fn default_bootstrap;
-mk1_vmexit_fn *default_vmexit(void);
-__noreturn mk1_fail_fn default_fail;
+bool linux_start(uint64_t specs);
+__noreturn mk1_bootstrap_fn linux_bootstrap;
+mk1_vmexit_fn *linux_vmexit(void);
+__noreturn mk1_fail_fn linux_fail;
+
+/*
+ * In the bootstrap callback: makes the root VS of this PP and returns it, active and ready to run.
+ * An extension that wants more of it than linux_bootstrap sets that and runs it.
+ */
+uint64_t linux_prepare(uint64_t ppid);
 
 bool cpu_is_amd(void);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the controls of the root VS (SDM vol. 3, chapter 25). */
 #include <abi/features.h>
-#include <ext/default/vendor.h>
-#include <ext/default/vmx.h>
+#include <ext/linux/vendor.h>
+#include <ext/linux/vmx.h>
 
 /* Instructions that are #UD in a guest without the control. */
 #define SECONDARY_WANTED \
@@ -38,7 +38,7 @@ bool vmx_start(void)
 	uint8_t *bitmap = (uint8_t *)va;
 
 	if (status != MK1_SUCCESS) {
-		ext_print("default: no memory for the MSR bitmap (0x%llx)\n",
+		ext_print("%s: no memory for the MSR bitmap (0x%llx)\n", ext_name,
 			  (unsigned long long)status);
 		return false;
 	}
@@ -86,11 +86,11 @@ static bool setup_execution(uint64_t vsid, uint32_t offset)
 			       vmx_capability(vsid, MSR_VMX_PROCBASED_CTLS + offset),
 			       VMX_PRIMARY_MSR_BITMAPS | VMX_PRIMARY_SECONDARY);
 	if (!(primary & VMX_PRIMARY_MSR_BITMAPS)) {
-		ext_print("default: this CPU has no MSR bitmaps\n");
+		ext_print("%s: this CPU has no MSR bitmaps\n", ext_name);
 		return false;
 	}
 	if (primary & (VMX_PRIMARY_CR3_LOAD | VMX_PRIMARY_CR3_STORE)) {
-		ext_print("default: this CPU insists on exits for CR3\n");
+		ext_print("%s: this CPU insists on exits for CR3\n", ext_name);
 		return false;
 	}
 	if (!(primary & VMX_PRIMARY_SECONDARY))
@@ -122,7 +122,8 @@ static bool setup_transitions(uint64_t vsid, uint32_t offset)
 				  vmx_capability(vsid, MSR_VMX_ENTRY_CTLS + offset), entry_wanted);
 	if ((exit_ctls & EXIT_WANTED) != EXIT_WANTED ||
 	    (entry_ctls & entry_wanted) != entry_wanted) {
-		ext_print("default: this CPU does not switch EFER, PAT or the debug registers\n");
+		ext_print("%s: this CPU does not switch EFER, PAT or the debug registers\n",
+			  ext_name);
 		return false;
 	}
 	return true;
