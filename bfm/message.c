@@ -158,6 +158,12 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	case BF_ERR_CPU_STUCK:
 		snprintf(buf, size, "CPU %llu", value);
 		break;
+	case BF_ERR_GUESTS:
+		if (detail)
+			snprintf(buf, size, "process %llu", value);
+		else
+			*buf = '\0';
+		break;
 	case BF_ERR_TOO_MANY_CPUS:
 		snprintf(buf, size, "%llu CPUs", value);
 		break;

@@ -4,6 +4,7 @@
 #define BF_LINUX_BAREFLANK_H
 
 #include <linux/mutex.h>
+#include <linux/types.h>
 
 #include "../core/loader.h"
 
@@ -35,7 +36,7 @@ enum bf_error bf_stop_and_log(void);
 
 /*
  * With the lock held: takes the CPUs out of the hypervisor for a suspend, and back in. An error:
- * they are back in, or the hypervisor has stopped.
+ * they are back in, or the hypervisor has stopped. While somebody has guests: GUESTS.
  */
 enum bf_error bf_suspend(void);
 void bf_resume(void);
@@ -82,6 +83,17 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
 
 int bf_lifecycle_init(void);
 void bf_lifecycle_fini(void);
+
+/* --- guests.c --------------------------------------------------------------------------------- */
+
+/* Guests of an earlier start are none of this one. With the lock held, before the start. */
+void bf_guests_start(void);
+
+/*
+ * A process that has guests, or 0. The log names all of them. With the lock held, which keeps
+ * others from beginning.
+ */
+pid_t bf_guests_owner(void);
 
 /* --- watchdog.c ------------------------------------------------------------------------------- */
 

@@ -238,15 +238,19 @@ static long ioctl_stop(void __user *user)
 {
 	struct bf_ioctl_stop argument;
 	enum bf_error error;
+	pid_t owner;
 	int result = get_argument(&argument, sizeof(argument), user);
 
 	if (result)
 		return result;
 	if (!bf_lock_killable())
 		return -EINTR;
-	error = bf_stop_and_log();
+	owner = bf_loader.state == BF_STATE_RUNNING ? bf_guests_owner() : 0;
+	error = owner ? BF_ERR_GUESTS : bf_stop_and_log();
 	argument.error = error;
-	argument.detail = error == BF_ERR_NOT_RUNNING ? 0 : bf_loader.failure.detail;
+	argument.detail = owner                       ? (u64)owner :
+			  error == BF_ERR_NOT_RUNNING ? 0 :
+							bf_loader.failure.detail;
 	bf_unlock();
 	/* It has stopped; argument.error says that this took force. */
 	if (error == BF_ERR_EXT_STOP_REFUSED)

@@ -220,6 +220,8 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	bf_assert_locked();
 	if (suspended)
 		return BF_ERR_HOTPLUG;
+	if (bf_loader.state != BF_STATE_RUNNING)
+		bf_guests_start();
 	error = bf_loader_start(&bf_loader, start);
 	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
 		return error;
@@ -274,6 +276,8 @@ enum bf_error bf_suspend(void)
 	enum bf_error error;
 
 	bf_assert_locked();
+	if (bf_loader.state == BF_STATE_RUNNING && bf_guests_owner())
+		return BF_ERR_GUESTS;
 	error = bf_loader_suspend(&bf_loader);
 	if (error == BF_ERR_CPU_STUCK)
 		return error;
