@@ -47,4 +47,14 @@ static inline void bf_compat_mark_vmx(bool in_use)
 #endif
 }
 
+/*
+ * The member of struct kvm_run that user space may change at any time: since 6.11 the kernel has it
+ * under a name that reminds of that.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define bf_compat_immediate_exit immediate_exit__unsafe
+#else
+#define bf_compat_immediate_exit immediate_exit
+#endif
+
 #endif

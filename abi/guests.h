@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests beside Linux: what a Linux module (driver/kvm) and the extension that runs guests
+ * (ext/guests) say to each other. The module calls with VMCALL or VMMCALL at CPL 0, interrupts off:
+ *
+ *   RAX  GUESTS_CALL | operation    RDX  the instance, which INFO returns (INFO: 0)
+ *   RSI, RDI, R8, R9                arguments
+ *
+ * The answer is GUESTS_CALL | status in RAX, and values in RDX, RSI and RDI. An answer that does
+ * not begin with GUESTS_CALL is of somebody else, or of nobody (abi/linux_hypercall.h). The
+ * registers of a vCPU and its exits are in a page of the module's, one for each vCPU, which the
+ * extension copies before it looks at it. Neither side trusts what the other one says of a guest.
+ */
+#ifndef BF_ABI_GUESTS_H
+#define BF_ABI_GUESTS_H
+
+#include <abi/types.h>
+
+#define GUESTS_CALL 0x4266477500000000 /* "BfGu" */
+#define GUESTS_CALL_MASK 0xFFFFFFFF00000000
+#define GUESTS_VERSION 1
+
+/*
+ * Operations: arguments -> results. Ids are those that the extension has returned; the module may
+ * use any, and a wrong one is refused.
+ */
+enum guests_op {
+	GUESTS_INFO, /* -> RDX instance, never the one of an earlier start; RSI version */
+	GUESTS_CPUID, /* RSI leaf, RDI subleaf -> RDX EBX:EAX, RSI EDX:ECX: what a guest may have */
+	GUESTS_VM_CREATE, /* -> RDX VM */
+	GUESTS_VM_DESTROY, /* RSI VM, which has no vCPU any more */
+	/* RSI VM, RDI guest-physical and R8 physical address of a page, R9 GUESTS_MAP_ */
+	GUESTS_MAP,
+	/*
+	 * RSI VM, RDI guest-physical address, R8 number of pages. GUESTS_OK: no CPU can access them
+	 * any more. GUESTS_BUSY: a CPU does not answer, and may.
+	 */
+	GUESTS_UNMAP,
+	GUESTS_VCPU_CREATE, /* RSI VM, RDI physical address of its page -> RDX vCPU */
+	GUESTS_VCPU_DESTROY, /* RSI vCPU */
+	/* RSI vCPU: this CPU gives up what it caches of it, so that another one can have it. */
+	GUESTS_VCPU_RELEASE,
+	GUESTS_STATE_GET, /* RSI vCPU -> regs and sregs of the page */
+	GUESTS_STATE_SET, /* RSI vCPU, RDI GUESTS_STATE_: those parts of the page */
+	GUESTS_CPUID_SET, /* RSI vCPU, RDI how many of the page's cpuid: what the guest gets */
+	GUESTS_RUN, /* RSI vCPU: enters the guest; what ended that is in the page's exit */
+	GUESTS_NR_OPS
+};
+
+enum guests_status {
+	GUESTS_OK,
+	GUESTS_BAD_CALL, /* no such operation, or the instance of another start */
+	GUESTS_BAD_ID, /* no such VM or vCPU */
+	GUESTS_BAD_VALUE, /* an argument, or something in the page */
+	GUESTS_BUSY, /* the vCPU or the VM is still in use */
+	GUESTS_ELSEWHERE, /* RDX: the PP that has to release the vCPU first */
+	GUESTS_FULL, /* no id, or no memory of the hypervisor's, is left */
+	GUESTS_DENIED, /* this page is not for guests: the hypervisor's, or another guest's */
+	GUESTS_UNSUPPORTED /* this CPU cannot run guests; INFO says it, the log why */
+};
+
+#define GUESTS_MAP_WRITE 0x1
+#define GUESTS_MAX_UNMAP 512 /* pages */
+
+#define GUESTS_STATE_REGS 0x1
+#define GUESTS_STATE_SREGS 0x2
+
+#define GUESTS_GPA_BITS 46 /* guest-physical addresses are below 2^46 */
+#define GUESTS_MAX_CPUID 80
+
+struct guests_regs {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rip, rflags;
+};
+
+/* Bits 7:0 as in a descriptor: type, S, DPL, P; then AVL, L, D/B, G (APM vol. 2 §15.5.1). */
+#define GUESTS_SEG_ATTRIB 0x0FFF
+#define GUESTS_SEG_UNUSABLE 0x8000
+
+struct guests_segment {
+	uint64_t base;
+	uint32_t limit;
+	uint16_t selector;
+	uint16_t attrib;
+};
+
+struct guests_table {
+	uint64_t base;
+	uint64_t limit; /* 16 bits */
+};
+
+struct guests_sregs {
+	struct guests_segment cs, ds, es, fs, gs, ss, tr, ldt;
+	struct guests_table gdt, idt;
+	uint64_t cr0, cr2, cr3, cr4, cr8, efer;
+};
+
+#define GUESTS_CPUID_SUBLEAF 0x1 /* the entry is for one subleaf */
+
+struct guests_cpuid {
+	uint32_t leaf, subleaf, flags;
+	uint32_t eax, ebx, ecx, edx;
+};
+
+/* What RUN is asked for. */
+#define GUESTS_RUN_EMULATE 0x1 /* no page comes for the last FAULT: it is an access to a device */
+#define GUESTS_RUN_NMI 0x2 /* an NMI is to be delivered */
+#define GUESTS_RUN_IRQ 0x4 /* an interrupt is to be delivered, of this vector */
+#define GUESTS_RUN_WINDOW 0x8 /* exit as soon as the guest can take an interrupt */
+#define GUESTS_RUN_COMPLETE 0x10 /* do not enter: end only what data is for, and exit as by INTR */
+
+struct guests_entry {
+	uint32_t flags;
+	uint32_t vector;
+	uint64_t data; /* what the last IO or MMIO has read */
+	uint64_t cr8; /* 0 to 15 */
+};
+
+enum guests_exit_reason {
+	GUESTS_EXIT_INTR, /* Linux has an interrupt to take */
+	GUESTS_EXIT_IO, /* address: port; size, write, data */
+	GUESTS_EXIT_FAULT, /* address: guest-physical, of no page, or none to write to; write */
+	GUESTS_EXIT_MMIO, /* address: guest-physical; size, write, data */
+	GUESTS_EXIT_HLT,
+	GUESTS_EXIT_WINDOW,
+	GUESTS_EXIT_SHUTDOWN, /* a triple fault */
+	GUESTS_EXIT_FAIL_ENTRY, /* the CPU refuses the guest's state; data: its reason */
+	GUESTS_EXIT_INTERNAL /* detail: enum guests_internal; address, data: more of it */
+};
+
+/* Why the extension cannot go on with a guest. */
+enum guests_internal {
+	GUESTS_INTERNAL_EMULATE = 1, /* an instruction that is not emulated, at RIP address */
+	GUESTS_INTERNAL_FETCH, /* the instruction at RIP address cannot be read */
+	GUESTS_INTERNAL_STRING_IO, /* INS or OUTS, at RIP address */
+	GUESTS_INTERNAL_TASK_SWITCH, /* a task switch, at RIP address */
+	GUESTS_INTERNAL_EXIT, /* an exit that should not happen; data: its reason */
+	GUESTS_INTERNAL_REFUSED /* the microkernel does not run the guest; data: its status */
+};
+
+struct guests_exit {
+	uint32_t reason; /* enum guests_exit_reason */
+	uint32_t detail;
+	uint64_t address;
+	uint64_t data;
+	uint32_t size; /* bytes: 1, 2, 4 or 8 */
+	uint32_t write;
+	uint32_t interrupt_flag; /* the guest's RFLAGS.IF */
+	uint32_t ready; /* an interrupt would be delivered at once */
+	uint32_t taken; /* GUESTS_RUN_NMI, GUESTS_RUN_IRQ: what the guest has got of these */
+	uint32_t pad;
+	uint64_t cr8;
+};
+
+struct guests_page {
+	struct guests_regs regs;
+	struct guests_sregs sregs;
+	struct guests_entry entry;
+	struct guests_exit exit;
+	struct guests_cpuid cpuid[GUESTS_MAX_CPUID];
+};
+
+BF_STATIC_ASSERT(sizeof(struct guests_regs) == 144, "guests_regs");
+BF_STATIC_ASSERT(sizeof(struct guests_sregs) == 208, "guests_sregs");
+BF_STATIC_ASSERT(sizeof(struct guests_exit) == 56, "guests_exit");
+BF_STATIC_ASSERT(sizeof(struct guests_page) <= 4096, "guests_page");
+
+#endif

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of guests: regions of a process's memory, of which a guest gets a page when it first
+ * accesses it. Such a page stays pinned, and counts against RLIMIT_MEMLOCK, until its region goes.
+ */
+#include <linux/errno.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "kvm.h"
+
+struct bk_slot {
+	u64 gfn, pages; /* guest frame number, and how many */
+	u64 hva;
+	bool readonly;
+};
+
+/* In bk_vm.pages: what the guest may write to was pinned for that. */
+#define WRITABLE XA_MARK_0
+
+static void give_back(struct bk_vm *vm, u64 gfn, struct page *page)
+{
+	bool dirty = xa_get_mark(&vm->pages, gfn, WRITABLE);
+
+	xa_erase(&vm->pages, gfn);
+	unpin_user_pages_dirty_lock(&page, 1, dirty);
+	account_locked_vm(vm->mm, 1, false);
+}
+
+static int unmap(struct bk_vm *vm, u64 gfn, u64 pages)
+{
+	struct bk_call call = { .rsi = vm->id, .rdi = gfn << PAGE_SHIFT, .r8 = pages };
+
+	return bk_call(vm, GUESTS_UNMAP, &call);
+}
+
+/*
+ * The guest loses the pages of a slot. They are given back only when no CPU can access them any
+ * more: the extension says so, or there is no hypervisor any more. 0 or an errno.
+ */
+static int unmap_slot(struct bk_vm *vm, const struct bk_slot *slot)
+{
+	unsigned long gfn, last = slot->gfn + slot->pages - 1;
+	struct page *page;
+	int result = 0;
+
+	xa_for_each_range(&vm->pages, gfn, page, slot->gfn, last)
+	{
+		u64 pages = min_t(u64, last - gfn + 1, GUESTS_MAX_UNMAP);
+
+		result = unmap(vm, gfn, pages);
+		if (result)
+			break;
+		gfn += pages - 1;
+	}
+	if (result && result != -EIO)
+		return result;
+	xa_for_each_range(&vm->pages, gfn, page, slot->gfn, last)
+	{
+		give_back(vm, gfn, page);
+		cond_resched();
+	}
+	return 0;
+}
+
+void bk_release_memory(struct bk_vm *vm)
+{
+	struct bk_slot *slot;
+	unsigned long i;
+	struct page *page;
+
+	xa_for_each(&vm->pages, i, page)
+	{
+		give_back(vm, i, page);
+		cond_resched();
+	}
+	xa_destroy(&vm->pages);
+	xa_for_each(&vm->slots, i, slot) kfree(slot);
+	xa_destroy(&vm->slots);
+}
+
+static bool is_valid(const struct kvm_userspace_memory_region *region)
+{
+	u64 end;
+
+	if (region->slot >= BK_MAX_SLOTS || (region->flags & ~KVM_MEM_READONLY))
+		return false;
+	if (!PAGE_ALIGNED(region->guest_phys_addr) || !PAGE_ALIGNED(region->memory_size) ||
+	    !PAGE_ALIGNED(region->userspace_addr))
+		return false;
+	if (check_add_overflow(region->guest_phys_addr, region->memory_size, &end) ||
+	    end > 1ull << GUESTS_GPA_BITS)
+		return false;
+	return access_ok((const void __user *)(uintptr_t)region->userspace_addr,
+			 region->memory_size);
+}
+
+/* Whether a slot other than this one has some of these guest frames. */
+static bool overlaps(struct bk_vm *vm, const struct bk_slot *new, unsigned long number)
+{
+	struct bk_slot *slot;
+	unsigned long i;
+
+	xa_for_each(&vm->slots, i,
+		    slot) if (i != number && slot->gfn < new->gfn + new->pages &&new->gfn <
+						     slot->gfn + slot->pages) return true;
+	return false;
+}
+
+static int delete(struct bk_vm *vm, unsigned long number)
+{
+	struct bk_slot *slot = xa_load(&vm->slots, number);
+	int result;
+
+	if (!slot)
+		return -EINVAL;
+	result = unmap_slot(vm, slot);
+	if (result)
+		return result;
+	xa_erase(&vm->slots, number);
+	kfree(slot);
+	return 0;
+}
+
+/* A slot that is there may move in the guest, and change nothing else. */
+static int change(struct bk_vm *vm, struct bk_slot *slot, const struct bk_slot *new)
+{
+	int result;
+
+	if (slot->pages != new->pages || slot->hva != new->hva || slot->readonly != new->readonly)
+		return -EINVAL;
+	if (slot->gfn == new->gfn)
+		return 0;
+	result = unmap_slot(vm, slot);
+	if (!result)
+		slot->gfn = new->gfn;
+	return result;
+}
+
+static int add(struct bk_vm *vm, unsigned long number, const struct bk_slot *new)
+{
+	struct bk_slot *slot = kmemdup(new, sizeof(*new), GFP_KERNEL_ACCOUNT);
+	int result;
+
+	if (!slot)
+		return -ENOMEM;
+	result = xa_err(xa_store(&vm->slots, number, slot, GFP_KERNEL_ACCOUNT));
+	if (result)
+		kfree(slot);
+	return result;
+}
+
+int bk_set_region(struct bk_vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	const struct bk_slot new = {
+		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
+		.pages = region->memory_size >> PAGE_SHIFT,
+		.hva = region->userspace_addr,
+		.readonly = region->flags & KVM_MEM_READONLY,
+	};
+	struct bk_slot *slot;
+	int result;
+
+	if (!is_valid(region))
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	slot = xa_load(&vm->slots, region->slot);
+	if (!new.pages)
+		result = delete (vm, region->slot);
+	else if (overlaps(vm, &new, region->slot))
+		result = -EEXIST;
+	else
+		result = slot ? change(vm, slot, &new) : add(vm, region->slot, &new);
+	mutex_unlock(&vm->lock);
+	return result;
+}
+
+static struct bk_slot *find_slot(struct bk_vm *vm, u64 gfn)
+{
+	struct bk_slot *slot;
+	unsigned long i;
+
+	xa_for_each(&vm->slots, i,
+		    slot) if (gfn >= slot->gfn && gfn - slot->gfn < slot->pages) return slot;
+	return NULL;
+}
+
+/*
+ * The page is pinned to be written to even where the guest only reads, if the process may: it is
+ * then the process's own, which sees in it what it writes later.
+ */
+static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct page **page)
+{
+	unsigned long hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	bool writable = true;
+	int result;
+
+	result = account_locked_vm(vm->mm, 1, true);
+	if (result)
+		return result;
+	if (pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, page) != 1) {
+		writable = false;
+		if (!slot->readonly || pin_user_pages_fast(hva, 1, FOLL_LONGTERM, page) != 1) {
+			account_locked_vm(vm->mm, 1, false);
+			return -EFAULT;
+		}
+	}
+	result = xa_err(xa_store(&vm->pages, gfn, *page, GFP_KERNEL_ACCOUNT));
+	if (!result) {
+		if (writable && !slot->readonly)
+			xa_set_mark(&vm->pages, gfn, WRITABLE);
+		return 0;
+	}
+	unpin_user_page(*page);
+	account_locked_vm(vm->mm, 1, false);
+	return result;
+}
+
+static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
+{
+	struct page *page = xa_load(&vm->pages, gfn);
+	struct bk_call call;
+	bool is_new = !page;
+	int result;
+
+	if (is_new) {
+		result = pin(vm, slot, gfn, &page);
+		if (result)
+			return result;
+	}
+	/* Again if another vCPU has just done it: that changes nothing. */
+	call = (struct bk_call){ .rsi = vm->id,
+				 .rdi = gfn << PAGE_SHIFT,
+				 .r8 = page_to_phys(page),
+				 .r9 = slot->readonly ? 0 : GUESTS_MAP_WRITE };
+	result = bk_call(vm, GUESTS_MAP, &call);
+	if (result && is_new)
+		give_back(vm, gfn, page);
+	return result;
+}
+
+int bk_fault(struct bk_vm *vm, u64 gpa, bool write)
+{
+	u64 gfn = gpa >> PAGE_SHIFT;
+	struct bk_slot *slot;
+	int result = 0;
+
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	slot = find_slot(vm, gfn);
+	if (slot && !(write && slot->readonly))
+		result = map(vm, slot, gfn) ?: 1;
+	mutex_unlock(&vm->lock);
+	return result;
+}

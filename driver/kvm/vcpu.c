@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Virtual CPUs: their files, and KVM_RUN. */
+#include <linux/anon_inodes.h>
+#include <linux/errno.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <linux/preempt.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "../linux/compat.h"
+#include "kvm.h"
+
+#define MMAP_PAGES 2 /* struct kvm_run, data of IO */
+#define MAX_NMIS 2 /* one that is being handled, one that waits */
+#define RESET_APIC_BASE 0xFEE00800
+#define BOOTSTRAP_BIT 0x100
+
+/* --- calls for a vCPU ------------------------------------------------------------------------- */
+
+struct release {
+	struct bk_vcpu *vcpu;
+	u64 instance;
+};
+
+/* On the CPU where it was. If that answers nothing, it has nothing any more, either. */
+static void release_here(void *argument)
+{
+	struct release *release = argument;
+	struct bk_call call = { .rsi = release->vcpu->id };
+
+	bk_call_here(release->instance, GUESTS_VCPU_RELEASE, &call);
+}
+
+static void release(struct bk_vcpu *vcpu)
+{
+	struct release argument = { .vcpu = vcpu, .instance = vcpu->vm->instance };
+
+	if (vcpu->cpu >= 0)
+		smp_call_function_single(vcpu->cpu, release_here, &argument, 1);
+}
+
+/*
+ * One call, interrupts off, which takes the vCPU along if the caller has moved to another CPU.
+ * Returns -EAGAIN if nobody answers on this CPU, but somebody will elsewhere, or later.
+ */
+static int try_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *call)
+{
+	int status = bk_call_here(vcpu->vm->instance, op, call);
+
+	if (status == BK_NOBODY)
+		return bareflank_guests_running(&vcpu->vm->guests) ? -EAGAIN : -EIO;
+	if (status == GUESTS_ELSEWHERE)
+		return -EXDEV;
+	vcpu->cpu = smp_processor_id();
+	return bk_errno(status);
+}
+
+/* What else than interrupts off is in the way of a call: -EAGAIN, -EXDEV. */
+static bool has_to_repeat(struct bk_vcpu *vcpu, int result)
+{
+	if (result == -EXDEV)
+		release(vcpu);
+	else if (result == -EAGAIN)
+		schedule_timeout_uninterruptible(1);
+	else
+		return false;
+	return true;
+}
+
+int bk_vcpu_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *call)
+{
+	struct bk_call copy;
+	unsigned long flags;
+	int result;
+
+	do {
+		copy = *call;
+		copy.rsi = vcpu->id;
+		local_irq_save(flags);
+		result = try_call(vcpu, op, &copy);
+		local_irq_restore(flags);
+	} while (has_to_repeat(vcpu, result));
+	*call = copy;
+	return result;
+}
+
+/* --- KVM_RUN ---------------------------------------------------------------------------------- */
+
+static void activate_sigmask(struct bk_vcpu *vcpu)
+{
+	if (vcpu->has_sigmask)
+		sigprocmask(SIG_SETMASK, &vcpu->sigmask, &current->real_blocked);
+}
+
+static void deactivate_sigmask(struct bk_vcpu *vcpu)
+{
+	if (!vcpu->has_sigmask)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
+/* What user space has to say before the guest goes on. */
+static void take_data(struct bk_vcpu *vcpu)
+{
+	u64 data = 0;
+
+	if (!vcpu->data_size)
+		return;
+	memcpy(&data, vcpu->data_is_io ? vcpu->pio : vcpu->run->mmio.data, vcpu->data_size);
+	vcpu->page->entry.data = data;
+	vcpu->data_size = 0;
+}
+
+static void prepare_entry(struct bk_vcpu *vcpu, bool enter)
+{
+	struct guests_entry *entry = &vcpu->page->entry;
+
+	entry->flags = (enter ? 0 : GUESTS_RUN_COMPLETE) |
+		       (vcpu->emulate ? GUESTS_RUN_EMULATE : 0) |
+		       (vcpu->nmis ? GUESTS_RUN_NMI : 0) | (vcpu->has_irq ? GUESTS_RUN_IRQ : 0) |
+		       (READ_ONCE(vcpu->run->request_interrupt_window) ? GUESTS_RUN_WINDOW : 0);
+	entry->vector = vcpu->irq;
+	entry->cr8 = READ_ONCE(vcpu->run->cr8);
+}
+
+/* With interrupts off no signal comes between the last look for one and the guest. */
+static int enter(struct bk_vcpu *vcpu, bool may_enter)
+{
+	struct bk_call call = { .rsi = vcpu->id };
+	int result;
+
+	local_irq_disable();
+	if (may_enter && (need_resched() || signal_pending(current))) {
+		local_irq_enable();
+		return -ERESTART;
+	}
+	result = try_call(vcpu, GUESTS_RUN, &call);
+	local_irq_enable();
+	return result;
+}
+
+static void give_io(struct bk_vcpu *vcpu, const struct guests_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = exit->write ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
+	run->io.size = exit->size;
+	run->io.port = exit->address;
+	run->io.count = 1;
+	run->io.data_offset = PAGE_SIZE;
+	if (exit->write)
+		memcpy(vcpu->pio, &exit->data, exit->size);
+	else
+		vcpu->data_size = exit->size;
+	vcpu->data_is_io = true;
+}
+
+static void give_mmio(struct bk_vcpu *vcpu, const struct guests_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = exit->address;
+	run->mmio.len = exit->size;
+	run->mmio.is_write = exit->write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (exit->write)
+		memcpy(run->mmio.data, &exit->data, exit->size);
+	else
+		vcpu->data_size = exit->size;
+	vcpu->data_is_io = false;
+}
+
+static void give_internal_error(struct bk_vcpu *vcpu, const struct guests_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = exit->detail == GUESTS_INTERNAL_EXIT ?
+					 KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON :
+					 KVM_INTERNAL_ERROR_EMULATION;
+	run->internal.ndata = 3;
+	run->internal.data[0] = exit->detail; /* enum guests_internal */
+	run->internal.data[1] = exit->address;
+	run->internal.data[2] = exit->data;
+}
+
+/* What has ended the guest's run. 1: it goes on; 0: user space looks at it; or an error. */
+static int handle_exit(struct bk_vcpu *vcpu, const struct guests_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+	int result;
+
+	switch (exit->reason) {
+	case GUESTS_EXIT_INTR:
+		return 1;
+	case GUESTS_EXIT_FAULT:
+		result = bk_fault(vcpu->vm, exit->address, exit->write);
+		vcpu->emulate = result == 0;
+		return result < 0 ? result : 1;
+	case GUESTS_EXIT_IO:
+		give_io(vcpu, exit);
+		return 0;
+	case GUESTS_EXIT_MMIO:
+		give_mmio(vcpu, exit);
+		return 0;
+	case GUESTS_EXIT_HLT:
+		run->exit_reason = KVM_EXIT_HLT;
+		return 0;
+	case GUESTS_EXIT_WINDOW:
+		run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return 0;
+	case GUESTS_EXIT_SHUTDOWN:
+		run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	case GUESTS_EXIT_FAIL_ENTRY:
+		run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+		run->fail_entry.hardware_entry_failure_reason = exit->data;
+		run->fail_entry.cpu = vcpu->cpu;
+		return 0;
+	default:
+		give_internal_error(vcpu, exit);
+		return 0;
+	}
+}
+
+/* The extension's word, of which nothing may lead out of what it is copied to. */
+static bool is_sane(const struct guests_exit *exit)
+{
+	return is_power_of_2(exit->size) && exit->size <= 8 &&
+	       (exit->reason != GUESTS_EXIT_IO || exit->address <= U16_MAX);
+}
+
+static int run_once(struct bk_vcpu *vcpu, bool may_enter)
+{
+	struct guests_exit exit;
+	int result;
+
+	prepare_entry(vcpu, may_enter);
+	result = enter(vcpu, may_enter);
+	if (result == -ERESTART || has_to_repeat(vcpu, result))
+		return 1;
+	if (result)
+		return result;
+	exit = vcpu->page->exit;
+	vcpu->emulate = false;
+	if (exit.taken & GUESTS_RUN_IRQ)
+		vcpu->has_irq = false;
+	if ((exit.taken & GUESTS_RUN_NMI) && vcpu->nmis)
+		vcpu->nmis--;
+	vcpu->run->if_flag = !!exit.interrupt_flag;
+	vcpu->run->cr8 = exit.cr8;
+	vcpu->run->ready_for_interrupt_injection = exit.ready && !vcpu->has_irq;
+	if ((exit.reason == GUESTS_EXIT_IO || exit.reason == GUESTS_EXIT_MMIO) && !is_sane(&exit))
+		return -EIO;
+	if (!may_enter && exit.reason == GUESTS_EXIT_INTR)
+		return -EINTR;
+	return handle_exit(vcpu, &exit);
+}
+
+/* What the guest waits for is completed in any case: all of its state is in its registers then. */
+static int run_loop(struct bk_vcpu *vcpu)
+{
+	int result;
+
+	take_data(vcpu);
+	do {
+		bool may_enter = !READ_ONCE(vcpu->run->bf_compat_immediate_exit) &&
+				 !signal_pending(current);
+
+		cond_resched();
+		result = run_once(vcpu, may_enter);
+	} while (result > 0);
+	return result;
+}
+
+static int run(struct bk_vcpu *vcpu, unsigned long argument)
+{
+	struct kvm_run *run = vcpu->run;
+	int result;
+
+	if (argument)
+		return -EINVAL;
+	if (READ_ONCE(run->cr8) > 15)
+		return -EINVAL;
+	activate_sigmask(vcpu);
+	run->exit_reason = KVM_EXIT_UNKNOWN;
+	run->flags = 0;
+	result = run_loop(vcpu);
+	if (result == -EINTR)
+		run->exit_reason = KVM_EXIT_INTR;
+	run->apic_base = vcpu->apic_base;
+	deactivate_sigmask(vcpu);
+	return result;
+}
+
+/* --- the other ioctls ------------------------------------------------------------------------- */
+
+static int get_state(struct bk_vcpu *vcpu)
+{
+	struct bk_call call = {};
+
+	return bk_vcpu_call(vcpu, GUESTS_STATE_GET, &call);
+}
+
+static int set_state(struct bk_vcpu *vcpu, u64 parts)
+{
+	struct bk_call call = { .rdi = parts };
+
+	return bk_vcpu_call(vcpu, GUESTS_STATE_SET, &call);
+}
+
+static int get_regs(struct bk_vcpu *vcpu, void __user *user)
+{
+	struct kvm_regs regs = {};
+	int result = get_state(vcpu);
+
+	if (result)
+		return result;
+	bk_regs_to_kvm(&vcpu->page->regs, &regs);
+	return copy_to_user(user, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+static int set_regs(struct bk_vcpu *vcpu, const void __user *user)
+{
+	struct kvm_regs regs;
+
+	if (copy_from_user(&regs, user, sizeof(regs)))
+		return -EFAULT;
+	bk_regs_from_kvm(&regs, &vcpu->page->regs);
+	return set_state(vcpu, GUESTS_STATE_REGS);
+}
+
+static int get_sregs(struct bk_vcpu *vcpu, void __user *user)
+{
+	struct kvm_sregs sregs = {};
+	int result = get_state(vcpu);
+
+	if (result)
+		return result;
+	bk_sregs_to_kvm(&vcpu->page->sregs, &sregs);
+	sregs.apic_base = vcpu->apic_base;
+	if (vcpu->has_irq)
+		sregs.interrupt_bitmap[vcpu->irq / 64] |= 1ull << (vcpu->irq % 64);
+	return copy_to_user(user, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+}
+
+static int set_sregs(struct bk_vcpu *vcpu, const void __user *user)
+{
+	struct kvm_sregs sregs;
+	unsigned int vector;
+	int result;
+
+	if (copy_from_user(&sregs, user, sizeof(sregs)))
+		return -EFAULT;
+	bk_sregs_from_kvm(&sregs, &vcpu->page->sregs);
+	result = set_state(vcpu, GUESTS_STATE_SREGS);
+	if (result)
+		return result;
+	vcpu->apic_base = sregs.apic_base;
+	vcpu->run->cr8 = sregs.cr8;
+	for (vector = 0; vector < KVM_NR_INTERRUPTS; vector++) {
+		if (!(sregs.interrupt_bitmap[vector / 64] >> (vector % 64) & 1))
+			continue;
+		vcpu->has_irq = true;
+		vcpu->irq = vector;
+		break;
+	}
+	return 0;
+}
+
+static int inject_irq(struct bk_vcpu *vcpu, const void __user *user)
+{
+	struct kvm_interrupt irq;
+
+	if (copy_from_user(&irq, user, sizeof(irq)))
+		return -EFAULT;
+	if (irq.irq >= KVM_NR_INTERRUPTS)
+		return -EINVAL;
+	vcpu->has_irq = true;
+	vcpu->irq = irq.irq;
+	return 0;
+}
+
+static int set_sigmask(struct bk_vcpu *vcpu, const struct kvm_signal_mask __user *user)
+{
+	struct kvm_signal_mask head;
+
+	if (!user) {
+		vcpu->has_sigmask = false;
+		return 0;
+	}
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len != sizeof(vcpu->sigmask))
+		return -EINVAL;
+	if (copy_from_user(&vcpu->sigmask, user->sigset, sizeof(vcpu->sigmask)))
+		return -EFAULT;
+	sigdelsetmask(&vcpu->sigmask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->has_sigmask = true;
+	return 0;
+}
+
+/* Without an interrupt controller in the kernel a vCPU is never anything but runnable. */
+static int get_mp_state(void __user *user)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	return copy_to_user(user, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+static int set_mp_state(const void __user *user)
+{
+	struct kvm_mp_state state;
+
+	if (copy_from_user(&state, user, sizeof(state)))
+		return -EFAULT;
+	return state.mp_state == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL;
+}
+
+static int do_ioctl(struct bk_vcpu *vcpu, unsigned int command, unsigned long argument)
+{
+	void __user *user = (void __user *)argument;
+
+	switch (command) {
+	case KVM_RUN:
+		return run(vcpu, argument);
+	case KVM_GET_REGS:
+		return get_regs(vcpu, user);
+	case KVM_SET_REGS:
+		return set_regs(vcpu, user);
+	case KVM_GET_SREGS:
+		return get_sregs(vcpu, user);
+	case KVM_SET_SREGS:
+		return set_sregs(vcpu, user);
+	case KVM_SET_CPUID2:
+		return bk_set_cpuid(vcpu, user);
+	case KVM_INTERRUPT:
+		return inject_irq(vcpu, user);
+	case KVM_NMI:
+		vcpu->nmis = min(vcpu->nmis + 1, MAX_NMIS);
+		return 0;
+	case KVM_SET_SIGNAL_MASK:
+		return set_sigmask(vcpu, user);
+	case KVM_GET_MP_STATE:
+		return get_mp_state(user);
+	case KVM_SET_MP_STATE:
+		return set_mp_state(user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct bk_vcpu *vcpu = file->private_data;
+	long result;
+
+	if (vcpu->vm->mm != current->mm)
+		return -EIO;
+	if (_IOC_TYPE(command) != KVMIO)
+		return -EINVAL;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	result = do_ioctl(vcpu, command, argument);
+	mutex_unlock(&vcpu->mutex);
+	return result;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static vm_fault_t vcpu_fault(struct vm_fault *fault)
+{
+	struct bk_vcpu *vcpu = fault->vma->vm_file->private_data;
+
+	if (fault->pgoff >= MMAP_PAGES)
+		return VM_FAULT_SIGBUS;
+	fault->page = virt_to_page((u8 *)vcpu->run + fault->pgoff * PAGE_SIZE);
+	get_page(fault->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_operations = { .fault = vcpu_fault };
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_operations;
+	return 0;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct bk_vcpu *vcpu = file->private_data;
+
+	bk_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_operations = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+static void free_vcpu(struct bk_vcpu *vcpu)
+{
+	unsigned int i;
+
+	/* Each by itself: one that is mapped still lives until it is not. */
+	for (i = 0; vcpu->run && i < MMAP_PAGES; i++)
+		put_page(virt_to_page((u8 *)vcpu->run + i * PAGE_SIZE));
+	free_page((unsigned long)vcpu->page);
+	kfree(vcpu);
+}
+
+void bk_vcpu_destroy(struct bk_vcpu *vcpu)
+{
+	struct bk_call call = {};
+
+	bk_vcpu_call(vcpu, GUESTS_VCPU_DESTROY, &call);
+	free_vcpu(vcpu);
+}
+
+static struct bk_vcpu *allocate(struct bk_vm *vm, u32 number)
+{
+	struct bk_vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	unsigned long run;
+
+	if (!vcpu)
+		return NULL;
+	vcpu->vm = vm;
+	vcpu->number = number;
+	vcpu->cpu = -1;
+	vcpu->apic_base = RESET_APIC_BASE | (number ? 0 : BOOTSTRAP_BIT);
+	mutex_init(&vcpu->mutex);
+	vcpu->page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	run = __get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, get_order(MMAP_PAGES * PAGE_SIZE));
+	if (run) {
+		split_page(virt_to_page((void *)run), get_order(MMAP_PAGES * PAGE_SIZE));
+		vcpu->run = (void *)run;
+		vcpu->pio = (u8 *)run + PAGE_SIZE;
+	}
+	if (vcpu->page && vcpu->run)
+		return vcpu;
+	free_vcpu(vcpu);
+	return NULL;
+}
+
+/* With the VM's lock held. */
+static int make(struct bk_vm *vm, struct bk_vcpu *vcpu)
+{
+	struct bk_call call = { .rsi = vm->id, .rdi = virt_to_phys(vcpu->page) };
+	int result = xa_insert(&vm->vcpus, vcpu->number, vcpu, GFP_KERNEL_ACCOUNT);
+
+	if (result)
+		return result == -EBUSY ? -EEXIST : result;
+	result = bk_call(vm, GUESTS_VCPU_CREATE, &call);
+	vcpu->id = call.rdx;
+	if (result)
+		xa_erase(&vm->vcpus, vcpu->number);
+	return result;
+}
+
+int bk_vcpu_create(struct bk_vm *vm, unsigned long number)
+{
+	struct bk_vcpu *vcpu;
+	char name[24];
+	int result;
+
+	if (number >= BK_MAX_VCPUS)
+		return -EINVAL;
+	vcpu = allocate(vm, number);
+	if (!vcpu)
+		return -ENOMEM;
+	mutex_lock(&vm->lock);
+	result = make(vm, vcpu);
+	if (result) {
+		free_vcpu(vcpu);
+		goto out;
+	}
+	snprintf(name, sizeof(name), "kvm-vcpu:%lu", number);
+	kref_get(&vm->ref);
+	result = anon_inode_getfd(name, &vcpu_operations, vcpu, O_RDWR | O_CLOEXEC);
+	if (result < 0) {
+		bk_vm_put(vm); /* never the last one: the caller has the file of the VM */
+		xa_erase(&vm->vcpus, number);
+		bk_vcpu_destroy(vcpu);
+	}
+out:
+	mutex_unlock(&vm->lock);
+	return result;
+}

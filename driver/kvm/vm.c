@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Virtual machines: their files, and what they are made of. */
+#include <linux/anon_inodes.h>
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "kvm.h"
+
+/*
+ * Capabilities: those that are kept. No SYNC_MMU: what a process does to its mappings does not
+ * reach a page that the guest has.
+ */
+int bk_check_extension(unsigned long extension)
+{
+	switch (extension) {
+	case KVM_CAP_USER_MEMORY:
+	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
+	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
+	case KVM_CAP_READONLY_MEM:
+	case KVM_CAP_SET_TSS_ADDR:
+	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
+	case KVM_CAP_EXT_CPUID:
+	case KVM_CAP_USER_NMI:
+	case KVM_CAP_MP_STATE:
+	case KVM_CAP_IMMEDIATE_EXIT:
+	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_INTERNAL_ERROR_DATA:
+		return 1;
+	case KVM_CAP_NR_MEMSLOTS:
+		return BK_MAX_SLOTS;
+	case KVM_CAP_NR_VCPUS:
+		return min_t(unsigned int, num_online_cpus(), BK_MAX_VCPUS);
+	case KVM_CAP_MAX_VCPUS:
+	case KVM_CAP_MAX_VCPU_ID:
+		return BK_MAX_VCPUS;
+	default:
+		return 0;
+	}
+}
+
+/* Nobody has a file of it any more, so nobody runs it. */
+static void destroy(struct kref *ref)
+{
+	struct bk_vm *vm = container_of(ref, struct bk_vm, ref);
+	struct bk_call call = { .rsi = vm->id };
+	struct bk_vcpu *vcpu;
+	unsigned long i;
+
+	xa_for_each(&vm->vcpus, i, vcpu) bk_vcpu_destroy(vcpu);
+	xa_destroy(&vm->vcpus);
+	bk_call(vm, GUESTS_VM_DESTROY, &call);
+	bk_release_memory(vm);
+	bareflank_guests_end(&vm->guests);
+	mmdrop(vm->mm);
+	kfree(vm);
+}
+
+void bk_vm_put(struct bk_vm *vm)
+{
+	kref_put(&vm->ref, destroy);
+}
+
+static int set_region(struct bk_vm *vm, const void __user *user)
+{
+	struct kvm_userspace_memory_region region;
+
+	if (copy_from_user(&region, user, sizeof(region)))
+		return -EFAULT;
+	return bk_set_region(vm, &region);
+}
+
+/* For VMX without real mode, which does not run here: nothing is to be put there. */
+static int check_identity_map(const void __user *user)
+{
+	u64 address;
+
+	return copy_from_user(&address, user, sizeof(address)) ? -EFAULT : 0;
+}
+
+static long vm_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct bk_vm *vm = file->private_data;
+	void __user *user = (void __user *)argument;
+
+	if (vm->mm != current->mm)
+		return -EIO;
+	switch (command) {
+	case KVM_CREATE_VCPU:
+		return bk_vcpu_create(vm, argument);
+	case KVM_SET_USER_MEMORY_REGION:
+		return set_region(vm, user);
+	case KVM_SET_TSS_ADDR:
+		return argument > U32_MAX - 3 * PAGE_SIZE ? -EINVAL : 0;
+	case KVM_SET_IDENTITY_MAP_ADDR:
+		return check_identity_map(user);
+	case KVM_CHECK_EXTENSION:
+		return bk_check_extension(argument);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	bk_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vm_operations = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* The extension's part of a new VM. */
+static int make(struct bk_vm *vm)
+{
+	struct bk_call call = {};
+	int result = bk_info(&vm->instance);
+
+	if (result)
+		return result == -ENOENT ? -ENODEV : result;
+	result = bk_call(vm, GUESTS_VM_CREATE, &call);
+	vm->id = call.rdx;
+	return result;
+}
+
+int bk_vm_create(void)
+{
+	struct bk_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int result;
+
+	if (!vm)
+		return -ENOMEM;
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	xa_init(&vm->slots);
+	xa_init(&vm->pages);
+	result = bareflank_guests_begin(&vm->guests);
+	if (result)
+		goto no_guests;
+	result = make(vm);
+	if (result)
+		goto no_vm;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	result = anon_inode_getfd("kvm-vm", &vm_operations, vm, O_RDWR | O_CLOEXEC);
+	if (result < 0)
+		bk_vm_put(vm);
+	return result;
+
+no_vm:
+	bareflank_guests_end(&vm->guests);
+no_guests:
+	kfree(vm);
+	return result;
+}
