@@ -49,6 +49,7 @@ module:
 		fetch those of Linux 6.1 (make deps))
 else
 MODULE := $(O)/module/bareflank.ko
+MODULE_KVM := $(O)/module/bareflank_kvm.ko
 module:
 	KDIR=$(KDIR) test/vm/kbuild module
 	@[ "$(origin KDIR)" != file ] || [ -n "$(RUNNING_KDIR)" ] || \
@@ -58,12 +59,12 @@ endif
 
 install: all install-bfm install-headers install-languages
 	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
-	install -D -m 0644 $(O)/ext/default $(DESTDIR)$(PREFIX)/lib/bareflank/default
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
-	install -D -m 0644 $(MODULE) $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
-		cut -d' ' -f1)/extra/bareflank.ko
+	install -D -m 0644 -t $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
+		cut -d' ' -f1)/extra $(MODULE) $(MODULE_KVM)
 
 clean:
 	rm -rf $(O)

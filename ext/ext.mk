@@ -5,7 +5,6 @@
 #
 #   ext/NAME/*.c or *.cc, ext/NAME.c
 #                               an extension: $(O)/ext/NAME
-#   ext/guests/*.c              parts of an extension that runs guests: objects, linked by none yet
 #   ext/linux/*.c               what treats Linux as the root VM: linked with those of the above
 #                               that call it
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
@@ -47,7 +46,7 @@ LIBEXT_SRCS := $(wildcard ext/libext/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/guests/,\
+EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
@@ -59,20 +58,18 @@ EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c) $(CALL_TEST
 EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example
 
-GUESTS_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard ext/guests/*.c))
-
 CARGO ?= $(shell command -v cargo)
 RUST_EXTS := $(O)/ext/rust-example
 
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(EXT_CRT0) $(EXT_LINK)
 ifeq ($(CARGO),)
-ext: $(CALL_TESTS) $(EXTS) $(EXT_O)/guests.a no-rust
+ext: $(CALL_TESTS) $(EXTS) no-rust
 no-rust:
 	@echo "ext: no cargo here: the extensions in Rust are not built (Debian: apt install cargo)"
 else
 EXTS += $(RUST_EXTS)
-ext: $(CALL_TESTS) $(EXTS) $(EXT_O)/guests.a
+ext: $(CALL_TESTS) $(EXTS)
 endif
 
 $(CALL_TESTS):
@@ -123,16 +120,10 @@ $(foreach n,$(EXT_DIR_NAMES),\
 $(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
 $(EXT_DIR_NAMES:%=$(O)/ext/%): EXT_PARTS := $(LINUX_LIB)
 $(EXT_DIR_NAMES:%=$(O)/ext/%): $(LINUX_LIB)
+# An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
+$(EXT_O)/ext/guests/%.o: EXT_CFLAGS += -Wframe-larger-than=1024
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
 	test/ext/$(n).c $(wildcard test/ext/$(n)_cxx.cc))))
-
-# An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
-$(GUESTS_OBJS): EXT_CFLAGS += -Wframe-larger-than=1024
-$(EXT_O)/guests.a: $(GUESTS_OBJS) ext/check-sse
-	@ext/check-sse $(GUESTS_OBJS)
-	@rm -f $@
-	$(AR) rcsD $@ $(GUESTS_OBJS)
--include $(GUESTS_OBJS:.o=.d)
 
 # What the test extensions share.
 TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a

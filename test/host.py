@@ -199,6 +199,7 @@ MAY_INCLUDE = {
     "lib/bsl": BASE,
     "driver/core": (*BASE, "driver/core"),
     "driver/linux": (*BASE, "driver/core", "driver/linux"),
+    "driver/kvm": ("abi", "driver/linux", "driver/kvm"),
     "ext": (*BASE, "ext"),
     "bfm": (*BASE, "bfm"),
     "docs": ("abi",),

@@ -21,11 +21,16 @@
 /* 00Ch */
 #define SVM_INSTR1_INTR 0x1
 #define SVM_INSTR1_NMI 0x2
+#define SVM_INSTR1_VINTR 0x10
+#define SVM_INSTR1_RDPMC 0x8000
 #define SVM_INSTR1_CPUID 0x40000
+#define SVM_INSTR1_IRET 0x100000
 #define SVM_INSTR1_INVD 0x400000
 #define SVM_INSTR1_HLT 0x1000000
 #define SVM_INSTR1_INVLPGA 0x4000000
+#define SVM_INSTR1_IOIO 0x8000000
 #define SVM_INSTR1_MSR 0x10000000
+#define SVM_INSTR1_TASK_SWITCH 0x20000000
 #define SVM_INSTR1_SHUTDOWN 0x80000000
 
 /* 010h */
@@ -36,18 +41,38 @@
 #define SVM_INSTR2_STGI 0x10
 #define SVM_INSTR2_CLGI 0x20
 #define SVM_INSTR2_SKINIT 0x40
+#define SVM_INSTR2_RDTSCP 0x80
+#define SVM_INSTR2_WBINVD 0x200
+#define SVM_INSTR2_MONITOR 0x400
+#define SVM_INSTR2_MWAIT 0x800
+#define SVM_INSTR2_MWAIT_ARMED 0x1000
+#define SVM_INSTR2_XSETBV 0x2000
+#define SVM_INSTR2_RDPRU 0x4000
+
+#define SVM_INSTR3_INVPCID 0x4 /* 014h */
 
 #define SVM_TLB_FLUSH_ALL 0x1 /* 05Ch */
 
 /* 060h */
 #define SVM_V_IRQ 0x100 /* a virtual interrupt is pending */
 #define SVM_V_TPR 0xF /* a CR8 of the guest's own, with V_INTR_MASKING */
+#define SVM_V_IGN_TPR 0x100000 /* it does not wait for the guest's CR8 */
 #define SVM_V_INTR_MASKING 0x1000000 /* the guest's IF and CR8 are not for physical interrupts */
 #define SVM_AVIC_ENABLE 0x80000000
 
 #define SVM_INTERRUPT_SHADOW 0x1 /* 068h */
 
 #define SVM_EXITINFO1_WRITE 0x1 /* 078h, of an MSR exit: WRMSR */
+/* Of an I/O exit, §15.10.2 */
+#define SVM_IOIO_IN 0x1
+#define SVM_IOIO_STRING 0x4
+#define SVM_IOIO_SIZE(info) ((info) >> 4 & 0x7) /* bytes */
+#define SVM_IOIO_PORT(info) ((info) >> 16 & 0xFFFF)
+/* Of a nested page fault, §15.25.6 */
+#define SVM_NPF_WRITE 0x2
+/* Of an access to a control register, where the CPU tells it, §15.8.1 */
+#define SVM_CR_DECODED 0x8000000000000000
+#define SVM_CR_GPR(info) ((info) & 0xF)
 
 /* 090h */
 #define SVM_NP_ENABLE 0x1
@@ -73,8 +98,11 @@
 #define SVM_EVENT_TYPE_INTR 0x000
 #define SVM_EVENT_TYPE_NMI 0x200
 #define SVM_EVENT_TYPE_EXCEPTION 0x300
+#define SVM_EVENT_TYPE_SOFTWARE 0x400
 #define SVM_EVENT_ERROR_CODE 0x800
 #define SVM_EVENT_VALID 0x80000000
+
+#define SVM_IOPM_SIZE 0x3000 /* a bit a port: §15.10.1 */
 
 /* Two bits an MSR in the permission map, a range of 0x2000 MSRs each 2 KiB: §15.11 */
 #define SVM_MSRPM_SIZE 0x2000
@@ -144,6 +172,7 @@
 	X(0x8D, XSETBV) \
 	X(0x8E, RDPRU) \
 	X(0x8F, EFER_WRITE_TRAP) \
+	X(0xA2, INVPCID) \
 	X(0x400, NPF) \
 	X(0x401, AVIC_INCOMPLETE_IPI) \
 	X(0x402, AVIC_NOACCEL) \

@@ -59,7 +59,11 @@
 #define VMX_PIN_POSTED_INTERRUPTS 0x80
 
 /* Processor-based execution controls, primary and secondary: §27.6.2 */
+#define VMX_PRIMARY_INTERRUPT_WINDOW 0x4
+#define VMX_PRIMARY_TSC_OFFSET 0x8
 #define VMX_PRIMARY_HLT 0x80
+#define VMX_PRIMARY_MWAIT 0x400
+#define VMX_PRIMARY_RDPMC 0x800
 #define VMX_PRIMARY_CR3_LOAD 0x8000
 #define VMX_PRIMARY_CR3_STORE 0x10000
 #define VMX_PRIMARY_TERTIARY 0x20000
@@ -67,7 +71,9 @@
 #define VMX_PRIMARY_CR8_STORE 0x100000
 #define VMX_PRIMARY_TPR_SHADOW 0x200000
 #define VMX_PRIMARY_NMI_WINDOW 0x400000
-#define VMX_PRIMARY_MSR_BITMAPS 0x10000000
+#define VMX_PRIMARY_IO 0x1000000 /* all ports exit */
+#define VMX_PRIMARY_MSR_BITMAPS 0x10000000 /* without it all MSRs exit */
+#define VMX_PRIMARY_MONITOR 0x20000000
 #define VMX_PRIMARY_SECONDARY 0x80000000
 
 #define VMX_SECONDARY_APIC_ACCESS 0x1
@@ -75,12 +81,14 @@
 #define VMX_SECONDARY_RDTSCP 0x8
 #define VMX_SECONDARY_X2APIC 0x10
 #define VMX_SECONDARY_VPID 0x20
+#define VMX_SECONDARY_WBINVD 0x40
 #define VMX_SECONDARY_UNRESTRICTED 0x80
 #define VMX_SECONDARY_APIC_REGISTERS 0x100
 #define VMX_SECONDARY_VIRTUAL_INTERRUPTS 0x200
 #define VMX_SECONDARY_INVPCID 0x1000
 #define VMX_SECONDARY_VMFUNC 0x2000
 #define VMX_SECONDARY_SHADOW_VMCS 0x4000
+#define VMX_SECONDARY_ENCLS 0x8000
 #define VMX_SECONDARY_PML 0x20000
 #define VMX_SECONDARY_EPT_VE 0x40000
 #define VMX_SECONDARY_XSAVES 0x100000
@@ -179,7 +187,13 @@
 #define VMX_QUAL_CR_TO 0x00
 #define VMX_QUAL_CR_FROM 0x10
 #define VMX_QUAL_CR_GPR(qualification) ((qualification) >> 8 & 0xF) /* as instructions have it */
+#define VMX_QUAL_EPT_WRITE 0x2
 #define VMX_QUAL_EPT_IRET 0x1000 /* IRET had unblocked NMIs */
+/* Of an I/O exit, table 30-5 */
+#define VMX_QUAL_IO_SIZE(qualification) (((qualification) & 0x7) + 1) /* bytes */
+#define VMX_QUAL_IO_IN 0x8
+#define VMX_QUAL_IO_STRING 0x10
+#define VMX_QUAL_IO_PORT(qualification) ((qualification) >> 16 & 0xFFFF)
 
 /* Basic exit reasons, appendix C: X(number, name) */
 #define VMX_EXITS(X) \

@@ -78,8 +78,11 @@
 #define RFLAGS_ID 0x200000
 
 #define DR6_NO_BUS_LOCK 0x800 /* 0 for a bus lock, alone of all bits */
+#define DR6_CAUSES 0xF /* which breakpoints */
+#define DR6_BD 0x2000
 #define DR6_BS 0x4000
 #define DR6_RESET 0xFFFF0FF0 /* the value after reset */
+#define DR7_GD 0x2000
 #define DR7_RESET 0x400 /* the value after reset: a bit that is always 1 */
 
 /* --- vectors: SDM vol. 3, "Interrupt and Exception Handling"; APM vol. 2 §8.2 ------------- */
@@ -362,6 +365,8 @@
 #define SEG_ATTRIB_RW 0x2 /* data can be written, code can be read */
 #define SEG_ATTRIB_EXPAND_DOWN 0x4 /* data only */
 #define SEG_ATTRIB_CODE 0x8
+#define SEG_ATTRIB_DPL 0x60
+#define SEG_ATTRIB_DPL_SHIFT 5
 #define SEG_ATTRIB_P 0x80
 #define SEG_ATTRIB_L 0x200 /* 64-bit code */
 #define SEG_ATTRIB_DB 0x400 /* 32-bit code or stack */

@@ -45,6 +45,8 @@ UNIT_SRCS_format := lib/bsl/format.c $(BSL_STRING)
 
 UNIT_SRCS_guest_paging := ext/guests/paging.c
 
+UNIT_SRCS_guest_rules := ext/guests/rules.c
+
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \
 		watchdog.c) \

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/* The calls of the module: abi/guests.h. */
+#include <bsl/string.h>
+#include <ext/guests/call.h>
+#include <ext/linux/cpuid.h>
+
+#define EXTENDED 0x80000000
+#define WAIT_NS 1000000000 /* for other PPs, where they are slow */
+
+static struct vm vms[MAX_VMS];
+static struct bsl_spinlock objects; /* of VMs and vCPUs that come and go */
+static uint64_t instance;
+
+/* A call: what it says, and what it is answered. */
+struct call {
+	uint64_t rsi, rdi, r8, r9;
+	uint64_t out[3]; /* RDX, RSI, RDI */
+};
+
+void calls_begin(void)
+{
+	uint32_t low, high;
+
+	/* No two starts of a machine see the same time. */
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	instance = ((uint64_t)high << 32 | low) | 1;
+}
+
+static struct vm *find_vm(uint64_t id)
+{
+	return id < MAX_VMS && vms[id].in_use ? &vms[id] : NULL;
+}
+
+/* A VM that stays until vm_put; NULL: there is none. */
+static struct vm *vm_get(uint64_t id)
+{
+	struct vm *vm;
+
+	bsl_spin_lock(&objects);
+	vm = find_vm(id);
+	if (vm)
+		vm->users++;
+	bsl_spin_unlock(&objects);
+	return vm;
+}
+
+static void vm_put(struct vm *vm)
+{
+	bsl_spin_lock(&objects);
+	vm->users--;
+	bsl_spin_unlock(&objects);
+}
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+static uint32_t op_info(struct call *call)
+{
+	call->out[0] = instance;
+	call->out[1] = GUESTS_VERSION;
+	return vendor ? GUESTS_OK : GUESTS_UNSUPPORTED;
+}
+
+static uint32_t op_cpuid(struct call *call)
+{
+	uint32_t leaf = (uint32_t)call->rsi;
+	uint32_t subleaf = (uint32_t)call->rdi;
+	struct cpuid_regs cpu = { 0, 0, 0, 0 };
+	struct guests_cpuid regs;
+
+	if (leaf <= cpuid(leaf & EXTENDED, 0).eax)
+		cpu = cpuid(leaf, subleaf);
+	regs = (struct guests_cpuid){
+		.leaf = leaf, .eax = cpu.eax, .ebx = cpu.ebx, .ecx = cpu.ecx, .edx = cpu.edx
+	};
+	rules_cpuid(leaf, subleaf, &regs);
+	call->out[0] = (uint64_t)regs.ebx << 32 | regs.eax;
+	call->out[1] = (uint64_t)regs.edx << 32 | regs.ecx;
+	return GUESTS_OK;
+}
+
+/* --- VMs -------------------------------------------------------------------------------------- */
+
+static uint32_t create_vm(struct vm *vm)
+{
+	if (mk1_vm_create_vm(MK1_HANDLE, &vm->vmid) != MK1_SUCCESS)
+		return GUESTS_FULL;
+	vm->users = 0;
+	vm->in_use = true;
+	return GUESTS_OK;
+}
+
+static uint32_t op_vm_create(struct call *call)
+{
+	uint32_t status = GUESTS_FULL;
+
+	bsl_spin_lock(&objects);
+	for (uint64_t id = 0; id < MAX_VMS; id++) {
+		if (vms[id].in_use)
+			continue;
+		status = create_vm(&vms[id]);
+		call->out[0] = id;
+		break;
+	}
+	bsl_spin_unlock(&objects);
+	return status;
+}
+
+static uint32_t op_vm_destroy(struct call *call)
+{
+	uint32_t status = GUESTS_BAD_ID;
+	struct vm *vm;
+
+	bsl_spin_lock(&objects);
+	vm = find_vm(call->rsi);
+	if (vm && vm->users) {
+		status = GUESTS_BUSY;
+	} else if (vm) {
+		ext_more_time(WAIT_NS);
+		/* It fails if a CPU does not answer, which may still have pages of it. */
+		vm->in_use = mk1_vm_destroy_vm(MK1_HANDLE, vm->vmid) != MK1_SUCCESS;
+		status = vm->in_use ? GUESTS_BUSY : GUESTS_OK;
+	}
+	bsl_spin_unlock(&objects);
+	return status;
+}
+
+static bool is_page(uint64_t address, unsigned int bits)
+{
+	return !(address & BF_PAGE_MASK) && !(address >> bits);
+}
+
+static uint32_t op_map(struct call *call)
+{
+	struct vm *vm;
+	uint32_t status;
+
+	if (!is_page(call->rdi, GUESTS_GPA_BITS) || (call->r9 & ~(uint64_t)GUESTS_MAP_WRITE))
+		return GUESTS_BAD_VALUE;
+	if (!call->r8 || (call->r8 & BF_PAGE_MASK) || call->r8 >= MK1_SPA_LIMIT)
+		return GUESTS_BAD_VALUE;
+	vm = vm_get(call->rsi);
+	if (!vm)
+		return GUESTS_BAD_ID;
+	status = nested_map(vm->vmid, call->rdi, call->r8, call->r9 & GUESTS_MAP_WRITE);
+	vm_put(vm);
+	return status;
+}
+
+static uint32_t op_unmap(struct call *call)
+{
+	struct vm *vm;
+	uint32_t status;
+
+	if (!is_page(call->rdi, GUESTS_GPA_BITS) || !call->r8 || call->r8 > GUESTS_MAX_UNMAP)
+		return GUESTS_BAD_VALUE;
+	vm = vm_get(call->rsi);
+	if (!vm)
+		return GUESTS_BAD_ID;
+	ext_more_time(WAIT_NS);
+	status = nested_unmap(vm->vmid, call->rdi, call->r8);
+	vm_put(vm);
+	return status;
+}
+
+/* --- vCPUs ------------------------------------------------------------------------------------ */
+
+static uint32_t op_vcpu_create(struct call *call)
+{
+	struct vm *vm;
+	uint32_t status;
+
+	if (!call->rdi || (call->rdi & BF_PAGE_MASK) || call->rdi >= MK1_SPA_LIMIT)
+		return GUESTS_BAD_VALUE;
+	vm = vm_get(call->rsi);
+	if (!vm)
+		return GUESTS_BAD_ID;
+	status = vcpu_make(vm, call->rdi, &call->out[0]);
+	if (status != GUESTS_OK)
+		vm_put(vm); /* otherwise when the vCPU goes */
+	return status;
+}
+
+static uint32_t op_vcpu_destroy(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+	struct vm *vm;
+
+	if (!v)
+		return status;
+	vm = v->vm;
+	status = vcpu_unmake(v);
+	vcpu_unclaim(v);
+	if (status == GUESTS_OK)
+		vm_put(vm);
+	return status;
+}
+
+static uint32_t op_vcpu_release(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim_anywhere(call->rsi, &status);
+
+	if (!v)
+		return status;
+	if (v->ppid == mk1_tls_ppid())
+		mk1_vs_clear(MK1_HANDLE, v->vsid);
+	vcpu_unclaim(v);
+	return GUESTS_OK;
+}
+
+static uint32_t op_state_get(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	status = vcpu_get_state(v);
+	vcpu_unclaim(v);
+	return status;
+}
+
+static uint32_t op_state_set(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	status = vcpu_set_state(v, call->rdi);
+	vcpu_unclaim(v);
+	return status;
+}
+
+static uint32_t op_cpuid_set(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	status = vcpu_set_cpuid(v, call->rdi);
+	vcpu_unclaim(v);
+	return status;
+}
+
+/* Comes back only if there is nothing to enter. */
+static uint32_t op_run(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	bsl_memcpy(&v->entry, (const void *)&v->page->entry, sizeof(v->entry));
+	status = run_guest(v);
+	vcpu_unclaim(v);
+	return status;
+}
+
+static uint32_t (*const ops[GUESTS_NR_OPS])(struct call *call) = {
+	[GUESTS_INFO] = op_info,
+	[GUESTS_CPUID] = op_cpuid,
+	[GUESTS_VM_CREATE] = op_vm_create,
+	[GUESTS_VM_DESTROY] = op_vm_destroy,
+	[GUESTS_MAP] = op_map,
+	[GUESTS_UNMAP] = op_unmap,
+	[GUESTS_VCPU_CREATE] = op_vcpu_create,
+	[GUESTS_VCPU_DESTROY] = op_vcpu_destroy,
+	[GUESTS_VCPU_RELEASE] = op_vcpu_release,
+	[GUESTS_STATE_GET] = op_state_get,
+	[GUESTS_STATE_SET] = op_state_set,
+	[GUESTS_CPUID_SET] = op_cpuid_set,
+	[GUESTS_RUN] = op_run,
+};
+
+void answer_call(uint64_t vsid)
+{
+	uint64_t op = mk1_rax() & ~GUESTS_CALL_MASK;
+	struct call call = { mk1_rsi(), mk1_rdi(), mk1_r8(), mk1_r9(), { 0, 0, 0 } };
+	uint32_t status = GUESTS_BAD_CALL;
+
+	if (op == GUESTS_INFO || (op < GUESTS_NR_OPS && mk1_rdx() == instance && vendor))
+		status = ops[op](&call);
+	mk1_set_rax(GUESTS_CALL | status);
+	mk1_set_rdx(call.out[0]);
+	mk1_set_rsi(call.out[1]);
+	mk1_set_rdi(call.out[2]);
+	resume_next(vsid);
+}

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: MIT
+/* Exits of guests, as far as both vendors' have something in common. */
+#include <bsl/paging.h>
+#include <bsl/string.h>
+#include <ext/guests/guests.h>
+#include <ext/linux/cpuid.h>
+
+#define NO_PAGE (~0ull)
+#define ITERATIONS 64 /* of a string instruction, before the guest goes on by itself */
+#define LINEAR_LEVELS 4
+
+/* --- exceptions ------------------------------------------------------------------------------- */
+
+void give_exception(struct vcpu *v, uint8_t vector)
+{
+	v->event = (struct event){ .kind = EVENT_EXCEPTION, .vector = vector };
+	go_on(v);
+}
+
+/* Exceptions push no error code in real mode, and VM entry refuses one. */
+void give_error(struct vcpu *v, uint8_t vector, uint32_t error)
+{
+	v->event = (struct event){ .kind = EVENT_EXCEPTION,
+				   .vector = vector,
+				   .has_error = vendor->get_cr0(v) & CR0_PE,
+				   .error = error };
+	go_on(v);
+}
+
+static __noreturn void done(struct vcpu *v)
+{
+	advance(v);
+	go_on(v);
+}
+
+void exit_nothing(struct vcpu *v)
+{
+	if (vendor->get_cpl(v))
+		give_error(v, VECTOR_GP, 0);
+	done(v);
+}
+
+/* --- CPUID ------------------------------------------------------------------------------------ */
+
+void exit_cpuid(struct vcpu *v)
+{
+	uint32_t leaf = (uint32_t)mk1_rax();
+	struct guests_cpuid regs =
+		rules_find_cpuid(v->cpuid, v->nr_cpuid, leaf, (uint32_t)mk1_rcx());
+
+	mk1_set_rax(regs.eax);
+	mk1_set_rbx(regs.ebx);
+	mk1_set_rcx(regs.ecx);
+	mk1_set_rdx(regs.edx);
+	done(v);
+}
+
+/* --- MSRs ------------------------------------------------------------------------------------- */
+
+enum msr_kind { MSR_ANY, MSR_CANONICAL, MSR_LOW };
+
+/* Those that are registers of the VS as they are. */
+static const struct {
+	uint32_t msr;
+	uint8_t amd, intel;
+	uint8_t kind;
+} plain_msrs[] = {
+	{ MSR_SYSENTER_CS, MK1_AMD_sysenter_cs, MK1_INTEL_sysenter_cs, MSR_LOW },
+	{ MSR_SYSENTER_ESP, MK1_AMD_sysenter_esp, MK1_INTEL_sysenter_esp, MSR_CANONICAL },
+	{ MSR_SYSENTER_EIP, MK1_AMD_sysenter_eip, MK1_INTEL_sysenter_eip, MSR_CANONICAL },
+	{ MSR_STAR, MK1_AMD_star, MK1_INTEL_star, MSR_ANY },
+	{ MSR_LSTAR, MK1_AMD_lstar, MK1_INTEL_lstar, MSR_CANONICAL },
+	{ MSR_CSTAR, MK1_AMD_cstar, MK1_INTEL_cstar, MSR_CANONICAL },
+	{ MSR_FMASK, MK1_AMD_fmask, MK1_INTEL_fmask, MSR_LOW },
+	{ MSR_FS_BASE, MK1_AMD_fs_base, MK1_INTEL_fs_base, MSR_CANONICAL },
+	{ MSR_GS_BASE, MK1_AMD_gs_base, MK1_INTEL_gs_base, MSR_CANONICAL },
+	{ MSR_KERNEL_GS_BASE, MK1_AMD_kernel_gs_base, MK1_INTEL_kernel_gs_base, MSR_CANONICAL },
+};
+#define NR_PLAIN_MSRS (sizeof(plain_msrs) / sizeof(plain_msrs[0]))
+
+static bool plain_msr(struct vcpu *v, uint32_t msr, bool write, uint64_t *value)
+{
+	for (size_t i = 0; i < NR_PLAIN_MSRS; i++) {
+		uint64_t reg = is_svm ? plain_msrs[i].amd : plain_msrs[i].intel;
+
+		if (plain_msrs[i].msr != msr)
+			continue;
+		if (!write) {
+			*value = vs_get(v->vsid, reg);
+			return true;
+		}
+		if (plain_msrs[i].kind == MSR_CANONICAL && !bsl_is_canonical(*value, LINEAR_LEVELS))
+			return false;
+		if (plain_msrs[i].kind == MSR_LOW)
+			*value = (uint32_t)*value;
+		return mk1_vs_write(MK1_HANDLE, v->vsid, reg, *value) == MK1_SUCCESS;
+	}
+	return false;
+}
+
+static uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static bool write_efer(struct vcpu *v, uint64_t value)
+{
+	const struct rules_state now = {
+		.cr0 = vendor->get_cr0(v), .efer = vs_get(v->vsid, REG(efer)) & ~(uint64_t)EFER_SVME
+	};
+
+	if (!rules_write_efer(&now, value))
+		return false;
+	value = (value & ~(uint64_t)EFER_LMA) | (now.efer & EFER_LMA);
+	vs_set(v->vsid, REG(efer), value | (is_svm ? EFER_SVME : 0));
+	return true;
+}
+
+static bool write_tsc_aux(uint64_t value)
+{
+	return has_tsc_aux() && !(value >> 32) &&
+	       mk1_intrinsic_wrmsr(MK1_HANDLE, MSR_TSC_AUX, value) == MK1_SUCCESS;
+}
+
+static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	switch (msr) {
+	case MSR_EFER:
+		*value = vs_get(v->vsid, REG(efer)) & ~(uint64_t)EFER_SVME;
+		return true;
+	case MSR_PAT:
+		*value = vs_get(v->vsid, REG(pat));
+		return true;
+	case MSR_TSC:
+		*value = read_tsc() + vs_get(v->vsid, REG(tsc_offset));
+		return true;
+	case MSR_TSC_AUX:
+		return has_tsc_aux() &&
+		       mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_TSC_AUX, value) == MK1_SUCCESS;
+	default:
+		return plain_msr(v, msr, false, value);
+	}
+}
+
+static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case MSR_EFER:
+		return write_efer(v, value);
+	case MSR_PAT:
+		return rules_pat(value) &&
+		       mk1_vs_write(MK1_HANDLE, v->vsid, REG(pat), value) == MK1_SUCCESS;
+	case MSR_TSC:
+		vs_set(v->vsid, REG(tsc_offset), value - read_tsc());
+		return true;
+	case MSR_TSC_AUX:
+		return write_tsc_aux(value);
+	default:
+		return plain_msr(v, msr, true, &value);
+	}
+}
+
+void exit_msr(struct vcpu *v, bool write)
+{
+	uint32_t msr = (uint32_t)mk1_rcx();
+	uint64_t value = 0;
+	bool good;
+
+	if (vendor->get_cpl(v))
+		give_error(v, VECTOR_GP, 0);
+	good = write ? write_msr(v, msr, guest_edx_eax()) : read_msr(v, msr, &value);
+	if (!good)
+		give_error(v, VECTOR_GP, 0);
+	if (!write)
+		set_guest_edx_eax(value);
+	done(v);
+}
+
+/* --- control registers ------------------------------------------------------------------------ */
+
+uint64_t allowed_cr4(struct vcpu *v)
+{
+	struct cpuid_regs cpu = { 0, 0, 0, 0 };
+	struct guests_cpuid own = { .leaf = 7 };
+
+	if (cpuid(0, 0).eax >= 7)
+		cpu = cpuid(7, 0);
+	own.ebx = cpu.ebx;
+	own.ecx = cpu.ecx;
+	rules_cpuid(7, 0, &own);
+	return rules_cr4(v->cpuid, v->nr_cpuid) & rules_cr4(&own, 1);
+}
+
+bool write_cr4(struct vcpu *v, uint64_t value)
+{
+	const struct rules_state now = { .cr0 = vendor->get_cr0(v),
+					 .cr4 = vendor->get_cr4(v),
+					 .efer = vs_get(v->vsid, REG(efer)) };
+
+	if (!rules_write_cr4(&now, value, allowed_cr4(v)))
+		return false;
+	vendor->set_cr4(v, value);
+	flush_tlb(v->vsid);
+	if (!is_svm)
+		v->pdptes_due = (now.cr0 & CR0_PG) && (value & CR4_PAE) && !(now.efer & EFER_LMA);
+	return true;
+}
+
+/* --- HLT, ports ------------------------------------------------------------------------------- */
+
+void exit_hlt(struct vcpu *v)
+{
+	if (vendor->get_cpl(v))
+		give_error(v, VECTOR_GP, 0);
+	advance(v);
+	leave(v, GUESTS_EXIT_HLT);
+}
+
+void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
+	     uint64_t next_rip)
+{
+	if (string)
+		leave_internal(v, GUESTS_INTERNAL_STRING_IO, port);
+	v->io = (struct pending_io){ .active = true,
+				     .is_in = is_in,
+				     .size = (uint8_t)size,
+				     .rip = vs_get(v->vsid, REG(rip)),
+				     .next_rip = next_rip };
+	v->exit.address = port;
+	v->exit.size = size;
+	v->exit.write = !is_in;
+	v->exit.data = is_in ? 0 : (uint32_t)mk1_rax() & (uint32_t)(~0ull >> (64 - 8 * size));
+	leave(v, GUESTS_EXIT_IO);
+}
+
+/* --- accesses to what is no memory ------------------------------------------------------------ */
+
+static bool is_device(const struct vcpu *v, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < NR_DEVICE_PAGES; i++) {
+		if (v->device[i] == (gpa & ~(uint64_t)BF_PAGE_MASK))
+			return true;
+	}
+	return false;
+}
+
+static void forget_devices(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < NR_DEVICE_PAGES; i++)
+		v->device[i] = NO_PAGE;
+	v->next_device = 0;
+}
+
+void exit_nested_fault(struct vcpu *v, uint64_t gpa, bool write)
+{
+	forget_devices(v);
+	v->emulating = false;
+	if (memory_is_there(v, gpa, write))
+		go_on(v); /* by now */
+	leave_fault(v, gpa, write);
+}
+
+/*
+ * A page that the extension knows nothing of, in the middle of an instruction: the module has to be
+ * asked, and then the instruction begins anew. Nothing has been accessed yet.
+ */
+static enum emulate_access ask(struct vcpu *v, bool write)
+{
+	v->unknown = true;
+	v->unknown_write = write;
+	return EMULATE_ACCESS_UNSUPPORTED;
+}
+
+static enum emulate_access translate_operand(void *ctx, uint64_t la, bool write, uint64_t *gpa,
+					     uint32_t *error)
+{
+	struct vcpu *v = ctx;
+
+	switch (translate(v, &v->emulated, la, write ? PAGING_WRITE : 0, gpa, error)) {
+	case PAGING_OK:
+		break;
+	case PAGING_FAULT:
+		return EMULATE_ACCESS_FAULT;
+	case PAGING_UNREACHABLE:
+		return ask(v, true);
+	case PAGING_CHANGED:
+		return EMULATE_ACCESS_CHANGED;
+	}
+	if (!is_device(v, *gpa) && !memory_is_there(v, *gpa, write))
+		return ask(v, write);
+	return EMULATE_ACCESS_DONE;
+}
+
+static enum emulate_access read_operand(void *ctx, uint64_t gpa, void *data, unsigned int bytes)
+{
+	struct vcpu *v = ctx;
+
+	if (memory_read(v, gpa, data, bytes))
+		return EMULATE_ACCESS_DONE;
+	return is_device(v, gpa) ? EMULATE_ACCESS_PENDING : EMULATE_ACCESS_UNSUPPORTED;
+}
+
+static enum emulate_access write_operand(void *ctx, uint64_t gpa, const void *data,
+					 unsigned int bytes, const void *expected)
+{
+	struct vcpu *v = ctx;
+	bool changed = false;
+
+	if (expected ? memory_exchange(v, gpa, data, expected, bytes, &changed) :
+		       memory_write(v, gpa, data, bytes))
+		return changed ? EMULATE_ACCESS_CHANGED : EMULATE_ACCESS_DONE;
+	return is_device(v, gpa) ? EMULATE_ACCESS_PENDING : EMULATE_ACCESS_UNSUPPORTED;
+}
+
+/* SSE registers are in the CPU. */
+static void read_xmm(void *ctx, unsigned int reg, void *data)
+{
+	struct vcpu *v = ctx;
+
+	fpu_save_guest(&v->fpu);
+	bsl_memcpy(data, fpu_xmm(&v->fpu, reg), FPU_XMM_SIZE);
+}
+
+static void write_xmm(void *ctx, unsigned int reg, const void *data)
+{
+	struct vcpu *v = ctx;
+
+	fpu_save_guest(&v->fpu);
+	bsl_memcpy(fpu_xmm(&v->fpu, reg), data, FPU_XMM_SIZE);
+	fpu_restore_guest(&v->fpu);
+}
+
+static const struct emulate_ops ops = {
+	.read_xmm = read_xmm,
+	.write_xmm = write_xmm,
+	.translate = translate_operand,
+	.read = read_operand,
+	.write = write_operand,
+};
+
+/* Register numbers by enum insn_reg. */
+static uint64_t gpr_reg(unsigned int n)
+{
+	static const uint8_t amd[16] = { MK1_AMD_rax, MK1_AMD_rcx, MK1_AMD_rdx, MK1_AMD_rbx,
+					 MK1_AMD_rsp, MK1_AMD_rbp, MK1_AMD_rsi, MK1_AMD_rdi,
+					 MK1_AMD_r8,  MK1_AMD_r9,  MK1_AMD_r10, MK1_AMD_r11,
+					 MK1_AMD_r12, MK1_AMD_r13, MK1_AMD_r14, MK1_AMD_r15 };
+	static const uint8_t intel[16] = { MK1_INTEL_rax, MK1_INTEL_rcx, MK1_INTEL_rdx,
+					   MK1_INTEL_rbx, MK1_INTEL_rsp, MK1_INTEL_rbp,
+					   MK1_INTEL_rsi, MK1_INTEL_rdi, MK1_INTEL_r8,
+					   MK1_INTEL_r9,  MK1_INTEL_r10, MK1_INTEL_r11,
+					   MK1_INTEL_r12, MK1_INTEL_r13, MK1_INTEL_r14,
+					   MK1_INTEL_r15 };
+
+	return is_svm ? amd[n] : intel[n];
+}
+
+static struct bf_segment segment_of(const struct guests_segment *from)
+{
+	uint16_t attrib = from->attrib & GUESTS_SEG_ATTRIB;
+
+	if (from->attrib & GUESTS_SEG_UNUSABLE)
+		attrib &= (uint16_t)~SEG_ATTRIB_P;
+	return (struct bf_segment){ from->selector, attrib, from->limit, from->base };
+}
+
+void get_emulated(struct vcpu *v, struct emulate_regs *regs)
+{
+	struct guests_sregs sregs;
+
+	vendor->get_sregs(v, &sregs);
+	for (unsigned int i = 0; i < 16; i++)
+		regs->gpr[i] = vs_get(v->vsid, gpr_reg(i));
+	regs->rip = vs_get(v->vsid, REG(rip));
+	regs->rflags = vs_get(v->vsid, REG(rflags));
+	regs->cr0 = sregs.cr0;
+	regs->cr4 = sregs.cr4;
+	regs->efer = sregs.efer;
+	regs->cpl = vendor->get_cpl(v);
+	regs->segment[INSN_ES] = segment_of(&sregs.es);
+	regs->segment[INSN_CS] = segment_of(&sregs.cs);
+	regs->segment[INSN_SS] = segment_of(&sregs.ss);
+	regs->segment[INSN_DS] = segment_of(&sregs.ds);
+	regs->segment[INSN_FS] = segment_of(&sregs.fs);
+	regs->segment[INSN_GS] = segment_of(&sregs.gs);
+}
+
+/* What an instruction changes, RIP left out. */
+static void put_emulated(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < 16; i++)
+		vs_set(v->vsid, gpr_reg(i), v->emulated.gpr[i]);
+	vs_set(v->vsid, REG(rflags), v->emulated.rflags);
+}
+
+static __noreturn void give_mmio(struct vcpu *v)
+{
+	v->emulating = true;
+	v->exit.address = v->emulate.mmio.gpa;
+	v->exit.size = v->emulate.mmio.bytes;
+	v->exit.write = v->emulate.mmio.write;
+	v->exit.data = v->emulate.mmio.write ? v->emulate.mmio.data : 0;
+	leave(v, GUESTS_EXIT_MMIO);
+}
+
+static __noreturn void fault(struct vcpu *v)
+{
+	uint8_t vector = v->emulate.fault.vector;
+
+	if (vector == VECTOR_PF)
+		vs_set(v->vsid, REG(cr2), v->emulate.fault.cr2);
+	if (VECTOR_HAS_ERROR_CODE(vector))
+		give_error(v, vector, v->emulate.fault.error);
+	give_exception(v, vector);
+}
+
+static __noreturn void end_emulation(struct vcpu *v, enum emulate_status status)
+{
+	v->emulating = false;
+	if (v->unknown) {
+		v->unknown = false;
+		/* It cannot be what has just been said to be no memory: a page table, say. */
+		if (is_device(v, v->fault_gpa))
+			leave_internal(v, GUESTS_INTERNAL_EMULATE, v->fault_gpa);
+		leave_fault(v, v->fault_gpa, v->unknown_write);
+	}
+	switch (status) {
+	case EMULATE_PENDING:
+		give_mmio(v);
+	case EMULATE_DONE:
+		put_emulated(v);
+		vendor->skip_to(v, v->emulated.rip);
+		break;
+	case EMULATE_MORE:
+		put_emulated(v);
+		vs_set(v->vsid, REG(rip), v->emulated.rip);
+		break;
+	case EMULATE_RETRY:
+		break;
+	case EMULATE_FAULT:
+		forget_devices(v);
+		fault(v);
+	default:
+		leave_internal(v, GUESTS_INTERNAL_EMULATE, 0);
+	}
+	forget_devices(v);
+	if (v->entry.flags & GUESTS_RUN_COMPLETE)
+		leave(v, GUESTS_EXIT_INTR);
+	go_on(v);
+}
+
+void emulate_go_on(struct vcpu *v)
+{
+	end_emulation(v, emulate_run(&v->emulate, ITERATIONS));
+}
+
+void emulate_instruction(struct vcpu *v)
+{
+	uint8_t bytes[INSN_MAX_LENGTH];
+	enum paging_status fetched;
+	enum emulate_status status;
+	uint32_t error;
+	size_t avail;
+
+	/* A stack or a descriptor table in what is no memory. */
+	if (v->event.kind != EVENT_NONE)
+		leave_internal(v, GUESTS_INTERNAL_EMULATE, v->fault_gpa);
+	v->device[v->next_device] = v->fault_gpa;
+	v->next_device = (v->next_device + 1) % NR_DEVICE_PAGES;
+	get_emulated(v, &v->emulated);
+	avail = fetch(v, &v->emulated, bytes, &fetched, &error);
+	if (!avail)
+		leave_internal(v, GUESTS_INTERNAL_FETCH, v->fault_gpa);
+	v->unknown = false;
+	status = emulate_begin(&v->emulate, &v->emulated, &ops, v, bytes, avail);
+	if (status == EMULATE_SHORT)
+		leave_internal(v, GUESTS_INTERNAL_FETCH, v->fault_gpa);
+	if (status == EMULATE_MORE)
+		status = emulate_run(&v->emulate, ITERATIONS);
+	end_emulation(v, status);
+}

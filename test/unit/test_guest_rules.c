@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What values the registers of guests may have: ext/guests/rules.c. */
+#include <check.h>
+#include <string.h>
+
+#include <abi/hw/x86.h>
+#include <ext/guests/rules.h>
+
+bool is_svm;
+
+#define LONG_CR0 (CR0_PE | CR0_ET | CR0_PG)
+#define LONG_EFER (EFER_LME | EFER_LMA)
+
+static struct guests_cpuid filtered(uint32_t leaf, uint32_t subleaf)
+{
+	struct guests_cpuid regs = { .leaf = leaf, .eax = ~0u, .ebx = ~0u, .ecx = ~0u, .edx = ~0u };
+
+	rules_cpuid(leaf, subleaf, &regs);
+	return regs;
+}
+
+/* Each of these has registers that would be Linux's, or an MSR that does not exist in a guest. */
+START_TEST(cpuid_has_only_what_is_kept)
+{
+	const uint32_t leaf1_ecx = CPUID_1_ECX_VMX | CPUID_1_ECX_SMX | CPUID_1_ECX_PCID |
+				   CPUID_1_ECX_XSAVE | CPUID_1_ECX_OSXSAVE | 1u << 28 /* AVX */ |
+				   1u << 3 /* MONITOR */ | 1u << 21 /* x2APIC */ | 1u << 24;
+
+	ck_assert_uint_eq(filtered(1, 0).ecx & leaf1_ecx, 0);
+	ck_assert_uint_eq(filtered(1, 0).ecx & CPUID_1_ECX_HYPERVISOR, CPUID_1_ECX_HYPERVISOR);
+	ck_assert_uint_eq(filtered(1, 0).edx & (1u << 9 | CPUID_1_EDX_MTRR | CPUID_1_EDX_DS), 0);
+	ck_assert_uint_eq(filtered(1, 0).ebx, 0xFF00);
+	ck_assert_uint_eq(filtered(7, 0).ebx & (CPUID_7_EBX_INVPCID | CPUID_7_EBX_PT | 1u << 5), 0);
+	ck_assert_uint_eq(filtered(7, 0).ecx, CPUID_7_ECX_UMIP | CPUID_7_ECX_RDPID);
+	ck_assert_uint_eq(filtered(7, 0).edx, 0);
+	ck_assert_uint_eq(filtered(7, 1).eax | filtered(7, 1).ebx | filtered(7, 1).ecx, 0);
+	ck_assert_uint_eq(filtered(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM, 0);
+	ck_assert_uint_eq(filtered(0x8000000A, 0).eax | filtered(0x8000000A, 0).edx, 0);
+	ck_assert_uint_eq(filtered(0x80000008, 0).eax, 48 << 8 | GUESTS_GPA_BITS);
+	ck_assert_uint_eq(filtered(0, 0).eax, 7);
+	ck_assert_uint_eq(filtered(0x80000000, 0).eax, 0x80000008);
+	ck_assert_uint_eq(filtered(0xD, 0).eax | filtered(0x40000000, 0).eax, 0);
+}
+END_TEST
+
+START_TEST(cpuid_finds_leaves_and_subleaves)
+{
+	const struct guests_cpuid table[] = {
+		{ .leaf = 0, .eax = 7, .ebx = 0x100 },
+		{ .leaf = 1, .eax = 0x101 },
+		{ .leaf = 7, .subleaf = 1, .flags = GUESTS_CPUID_SUBLEAF, .eax = 0x701 },
+		{ .leaf = 7, .subleaf = 0, .flags = GUESTS_CPUID_SUBLEAF, .eax = 0x700 },
+		{ .leaf = 0x80000000, .eax = 0x80000001 },
+	};
+
+	for (int vendor = 0; vendor < 2; vendor++) {
+		is_svm = vendor;
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 1, 99).eax, 0x101);
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 7, 0).eax, 0x700);
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 7, 1).eax, 0x701);
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 7, 2).eax, 0);
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 0x40000000, 0).eax, 0);
+		ck_assert_uint_eq(rules_find_cpuid(table, 0, 1, 0).eax, 0);
+		/* Beyond the last leaf: zeroes on AMD, the last basic leaf on Intel. */
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 0x30, 1).eax, vendor ? 0 : 0x701);
+		ck_assert_uint_eq(rules_find_cpuid(table, 5, 0x80000008, 0).eax,
+				  vendor ? 0 : 0x700);
+	}
+}
+END_TEST
+
+START_TEST(cr4_follows_cpuid)
+{
+	struct guests_cpuid table[] = { { .leaf = 7 } };
+	const struct rules_state real = { .cr0 = CR0_ET };
+	const struct rules_state in_long = { .cr0 = LONG_CR0, .cr4 = CR4_PAE, .efer = LONG_EFER };
+	uint64_t least = rules_cr4(NULL, 0), most;
+
+	table[0].ebx = CPUID_7_EBX_SMEP | CPUID_7_EBX_SMAP | CPUID_7_EBX_FSGSBASE;
+	table[0].ecx = CPUID_7_ECX_UMIP;
+	most = rules_cr4(table, 1);
+	ck_assert_uint_eq(most ^ least, CR4_SMEP | CR4_SMAP | CR4_FSGSBASE | CR4_UMIP);
+	ck_assert_uint_eq(most & (CR4_OSXSAVE | CR4_PCIDE | CR4_PKE | CR4_CET | CR4_LA57 |
+				  CR4_VMXE | CR4_SMXE | CR4_PKS | CR4_FRED),
+			  0);
+	ck_assert(rules_write_cr4(&real, 0, least));
+	ck_assert(rules_write_cr4(&in_long, CR4_PAE | CR4_PGE, least));
+	ck_assert(!rules_write_cr4(&in_long, CR4_PGE, least));
+	ck_assert(!rules_write_cr4(&real, CR4_SMEP, least));
+	ck_assert(rules_write_cr4(&real, CR4_SMEP, most));
+	ck_assert(!rules_write_cr4(&real, 1ull << 40, most));
+}
+END_TEST
+
+START_TEST(cr0_and_paging)
+{
+	struct rules_state now = { .cr0 = CR0_PE | CR0_ET };
+
+	ck_assert(rules_write_cr0(&now, CR0_PE | CR0_PG));
+	ck_assert(!rules_write_cr0(&now, CR0_PG));
+	ck_assert(!rules_write_cr0(&now, CR0_NW));
+	ck_assert(rules_write_cr0(&now, CR0_NW | CR0_CD));
+	ck_assert(!rules_write_cr0(&now, 1ull << 32));
+	ck_assert(rules_write_cr0(&now, 0x40 | CR0_PE)); /* reserved, and ignored */
+	now.efer = EFER_LME;
+	ck_assert(!rules_write_cr0(&now, CR0_PE | CR0_PG));
+	now.cr4 = CR4_PAE;
+	ck_assert(rules_write_cr0(&now, CR0_PE | CR0_PG));
+	now.code_64 = true;
+	ck_assert(!rules_write_cr0(&now, CR0_PE | CR0_PG));
+	now.cr0 = LONG_CR0;
+	ck_assert(!rules_write_cr0(&now, CR0_PE));
+	now.code_64 = false;
+	ck_assert(rules_write_cr0(&now, CR0_PE));
+}
+END_TEST
+
+START_TEST(efer_and_long_mode)
+{
+	const struct rules_state off = { .cr0 = CR0_PE };
+	const struct rules_state on = { .cr0 = LONG_CR0, .efer = LONG_EFER };
+
+	ck_assert(rules_write_efer(&off, EFER_LME | EFER_NXE | EFER_SCE));
+	ck_assert(!rules_write_efer(&off, EFER_SVME));
+	ck_assert(!rules_write_efer(&off, EFER_FFXSR));
+	ck_assert(rules_write_efer(&on, EFER_LME | EFER_SCE));
+	ck_assert(!rules_write_efer(&on, EFER_SCE));
+	ck_assert_uint_eq(rules_lma(CR0_PE, LONG_EFER), EFER_LME);
+	ck_assert_uint_eq(rules_lma(LONG_CR0, EFER_LME), LONG_EFER);
+	ck_assert_uint_eq(rules_lma(LONG_CR0, EFER_NXE), EFER_NXE);
+}
+END_TEST
+
+START_TEST(registers_of_the_module)
+{
+	const uint64_t allowed = rules_cr4(NULL, 0);
+	const struct guests_sregs good = { .cs = { .attrib = SEG_ATTRIB_L },
+					   .cr0 = LONG_CR0,
+					   .cr3 = 0x10000,
+					   .cr4 = CR4_PAE,
+					   .efer = LONG_EFER };
+	struct guests_sregs bad;
+
+#define REFUSED(change) \
+	do { \
+		bad = good; \
+		bad.change; \
+		ck_assert_msg(!rules_sregs(&bad, allowed), #change); \
+	} while (0)
+
+	ck_assert(rules_sregs(&good, allowed));
+	REFUSED(cr0 = CR0_PG);
+	REFUSED(cr0 = LONG_CR0 | 1ull << 40);
+	REFUSED(cr4 = 0);
+	REFUSED(cr4 |= CR4_OSXSAVE);
+	REFUSED(efer = EFER_LME);
+	REFUSED(efer |= EFER_SVME);
+	REFUSED(cr8 = 16);
+	REFUSED(cr3 = 1ull << GUESTS_GPA_BITS);
+	REFUSED(gdt.limit = 0x10000);
+	REFUSED(idt.limit = 0x10000);
+	REFUSED(cr0 = CR0_PE);
+	bad = good;
+	bad.cr0 = CR0_PE;
+	bad.efer = EFER_LME;
+	ck_assert(!rules_sregs(&bad, allowed)); /* CS.L without long mode */
+	bad.cs.attrib = 0;
+	ck_assert(rules_sregs(&bad, allowed));
+	bad.cr3 = 1ull << 32;
+	ck_assert(!rules_sregs(&bad, allowed));
+}
+END_TEST
+
+START_TEST(pat_types)
+{
+	ck_assert(rules_pat(PAT_RESET));
+	ck_assert(rules_pat(0x0706050401000706));
+	for (unsigned int i = 0; i < 8; i++) {
+		ck_assert(!rules_pat(2ull << (8 * i)));
+		ck_assert(!rules_pat(3ull << (8 * i)));
+		ck_assert(!rules_pat(8ull << (8 * i)));
+	}
+}
+END_TEST
+
+START_TEST(mov_cr_is_decoded)
+{
+	static const struct {
+		uint8_t bytes[8];
+		size_t avail;
+		bool code_64;
+		unsigned int length, gpr;
+	} cases[] = {
+		{ { 0x0F, 0x22, 0xE0 }, 3, false, 3, 0 },
+		{ { 0x0F, 0x20, 0xE3 }, 3, true, 3, 3 },
+		{ { 0x41, 0x0F, 0x22, 0xE7 }, 4, true, 4, 15 },
+		{ { 0x66, 0xF2, 0x0F, 0x20, 0xE1 }, 5, false, 5, 1 },
+		{ { 0x41, 0x0F, 0x22, 0xE7 }, 4, false, 0, 0 }, /* INC ECX */
+		{ { 0x0F, 0x22 }, 2, true, 0, 0 },
+		{ { 0x0F, 0x21, 0xE0 }, 3, true, 0, 0 }, /* a debug register */
+		{ { 0x90 }, 1, true, 0, 0 },
+		{ { 0x66, 0x66 }, 2, true, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned int gpr = 99;
+
+		ck_assert_uint_eq(
+			rules_decode_mov_cr(cases[i].bytes, cases[i].avail, cases[i].code_64, &gpr),
+			cases[i].length);
+		if (cases[i].length)
+			ck_assert_uint_eq(gpr, cases[i].gpr);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("guest_rules");
+	TCase *tc = tcase_create("guest_rules");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tc, cpuid_has_only_what_is_kept);
+	tcase_add_test(tc, cpuid_finds_leaves_and_subleaves);
+	tcase_add_test(tc, cr4_follows_cpuid);
+	tcase_add_test(tc, cr0_and_paging);
+	tcase_add_test(tc, efer_and_long_mode);
+	tcase_add_test(tc, registers_of_the_module);
+	tcase_add_test(tc, pat_types);
+	tcase_add_test(tc, mov_cr_is_decoded);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
