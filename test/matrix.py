@@ -117,6 +117,10 @@ ROWS = [
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "languages"], 300),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
+    # guests through KVM's interface
+    Row("qemu-svm", 4, "6.1", ["kvm"], 600, "kvm"),
+    Row("bochs-svm", 1, "6.1", ["kvm"], 600, "kvm"),
+    Row("bochs-vmx", 2, "6.1", ["kvm"], 600, "kvm"),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),
@@ -190,7 +194,7 @@ DEBUG_ROWS = [
     Row("qemu-svm", 4, "debug",
         ["smoke", "state", "commands", "fuzz", "hostile", "mutants", "lifecycle", "misbehave",
          "errors", "leak", "cycles", "debug"], 3600, options=["--mem", "1024"]),
-    Row("qemu-svm", 2, "debug", ["smoke", "lifecycle", "runaway", "debug"], 1800,
+    Row("qemu-svm", 2, "debug", ["smoke", "lifecycle", "kvm", "runaway", "debug"], 1800,
         options=["--mem", "1024"]),
 ]
 

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Guests through KVM's interface: a client that knows nothing of us, its guests beside a Linux that
+# goes on, and what is left of them. Its transcript is the one that is written down, and where KVM
+# itself runs in the emulator, KVM's.
+. ./tap.sh
+
+cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
+	long_mode sse migration two_cpus delete"
+device=/dev/kvm
+spin=spin_cli
+
+# What Bochs cannot do: docs/testing.md.
+case $VM_MACHINE in
+bochs-*) spin=spin_sti ;;
+*) cases="$cases cli" ;;
+esac
+[ "$VM_MACHINE" = bochs-svm ] || cases="$cases triple"
+
+# transcript CASE DIRECTORY: what the client prints, into a file of that name
+transcript()
+{
+	timeout -s KILL 60 "$bin/kvm_client" $device "$1" >"$2/$1" 2>&1
+}
+
+# written CASE: what the client is to print
+written()
+{
+	awk -v name="$1:" '/^[a-z0-9_]+:/ { on = $1 == name } on' kvm.expected
+}
+
+# What KVM makes of it, on the bare machine. In QEMU's SVM it does not end every case.
+ask_kvm()
+{
+	mkdir /tmp/kvm
+	modprobe "$(kvm_module)" || return 1
+	for case in $cases; do
+		timeout -s KILL 20 "$bin/kvm_client" $device "$case" >/tmp/kvm/"$case" 2>&1 ||
+			rm /tmp/kvm/"$case"
+	done
+	rmmod "$(kvm_module)" kvm
+}
+
+# as_written CASE: it ends well, as it is written down, and as KVM has it
+as_written()
+{
+	transcript "$1" /tmp || { cat "/tmp/$1"; bfm dump | tail -n 20; return 1; }
+	written "$1" >/tmp/written
+	diff -u /tmp/written "/tmp/$1" || return 1
+	[ ! -e "/tmp/kvm/$1" ] || diff -u "/tmp/kvm/$1" "/tmp/$1"
+}
+
+# KVM has answered for most of them.
+kvm_answered()
+{
+	ls /tmp/kvm
+	[ "$(ls /tmp/kvm | wc -l)" -ge 10 ]
+}
+
+no_device()
+{
+	gives 1 "No such device" "$bin/kvm_client" $device reset
+}
+
+spin_begins()
+{
+	: >/tmp/spin
+	"$bin/kvm_client" $device $spin >/tmp/spin &
+	spinner=$!
+	n=0
+	until grep -q spinning /tmp/spin || [ $n -ge 600 ]; do
+		n=$((n + 1))
+		sleep 0.1
+	done
+}
+
+spin_ends()
+{
+	kill -KILL $spinner
+	wait $spinner
+}
+
+# Linux gets its ticks, and its processes their turns, on every CPU.
+linux_goes_on()
+{
+	kill -0 $spinner || { cat /tmp/spin; return 1; }
+	timeout 120 stress-ng --cpu "$(cpus)" --cpu-ops 20 --verify --temp-path /tmp
+}
+
+# A CPU goes offline while its thread is in the guest, and comes back.
+cpu_goes_and_comes()
+{
+	echo 0 >/sys/devices/system/cpu/cpu1/online && linux_goes_on &&
+		echo 1 >/sys/devices/system/cpu/cpu1/online && linux_goes_on && all_guests
+}
+
+suspend_refused()
+{
+	! suspend && state_is running && all_guests && kill -0 $spinner
+}
+
+stop_refused()
+{
+	gives 1 "process $spinner" bfm stop && state_is running && all_guests &&
+		dmesg | tail -n 3 | grep -F "process $spinner (kvm_client) has guests"
+}
+
+# Guests that are killed at any moment, again and again.
+killed_clients()
+{
+	for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+		"$bin/kvm_client" $device $spin >/dev/null &
+		client=$!
+		"$bin/kvm_client" $device long_mode regions >/dev/null &
+		other=$!
+		sleep "$(printf "0.%03d" $((round * 7)))"
+		kill -KILL $client $other
+		wait $client $other
+	done
+	transcript real_io /tmp
+}
+
+# Twice as much killing as before takes no more memory, but for what a kernel keeps by itself.
+nothing_left()
+{
+	killed_clients || return 1
+	before=$(memory)
+	killed_clients && killed_clients || return 1
+	after=$(memory)
+	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
+}
+
+plan $((15 + $(echo $cases | wc -w)))
+# Bochs is too slow for KVM on top of it.
+if [ "$VM_MACHINE" != qemu-svm ]; then
+	skip "KVM's own transcript" "this machine is too slow"
+elif ! find /lib/modules -name 'kvm*' | grep -q .; then
+	skip "KVM's own transcript" "this kernel has no KVM"
+else
+	ask_kvm
+	t "KVM's own transcript" kvm_answered
+fi
+t "the module" insmod /lib/modules/bareflank_kvm.ko
+t "without the hypervisor: no device" no_device
+start
+t "with another extension: no device" no_device
+stop
+t "start" start guests
+for case in $cases; do
+	t "a guest: $case" as_written "$case"
+done
+spin_begins
+t "guests that loop on every CPU: Linux goes on" linux_goes_on
+if [ "$(cpus)" -gt 1 ]; then
+	t "a CPU goes and comes" cpu_goes_and_comes
+else
+	skip "a CPU goes and comes" "there is one CPU"
+fi
+if can_suspend; then
+	t "a suspend is refused" suspend_refused
+else
+	skip "a suspend is refused" "this kernel cannot suspend"
+fi
+t "a stop is refused, and names who has guests" stop_refused
+t "the module is in use" gives 1 "can't unload" rmmod bareflank_kvm
+spin_ends
+t "clients are killed: nothing is left" nothing_left
+t "every CPU is still a guest" all_guests
+t "stop" stop
+t "the module goes" rmmod bareflank_kvm
+t "no complaint of the kernel" dmesg_clean

@@ -1,0 +1,909 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm_client DEVICE [CASE...]: guests through KVM's interface, with nothing but its ioctls. Prints
+ * what each guest does and what the interface answers; that is the same on every implementation of
+ * it, so that two transcripts can be compared. Without a case, all of them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RAM_SIZE 0x100000ul
+#define RAM2_GPA 0x400000ul /* a second region */
+#define RAM2_SIZE 0x4000ul
+#define DEVICE_GPA 0xC0000000ul /* where nothing is */
+#define CODE 0x1000ul
+#define STACK 0x8000ul
+#define MAX_EXITS 200
+
+static int device, vm, vcpu;
+static struct kvm_run *run;
+static uint8_t *ram, *ram2;
+static size_t run_size;
+
+static void die(const char *what)
+{
+	printf("cannot go on: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static const char *outcome(int result)
+{
+	return result < 0 ? strerror(errno) : "ok";
+}
+
+/* --- code of guests: each between its labels -------------------------------------------------- */
+
+#define GUEST(name, mode, text) \
+	__asm__(".pushsection .rodata\n" mode "\n" #name "_begin:\n" text "\n" #name \
+		"_end:\n.code64\n.popsection"); \
+	extern const uint8_t name##_begin[], name##_end[]
+
+GUEST(real_io, ".code16",
+      "mov $0x3F8, %dx\n mov $0x41, %al\n out %al, %dx\n"
+      "mov $0x1234, %ax\n mov $0x80, %dx\n out %ax, %dx\n"
+      "mov $0x89ABCDEF, %eax\n out %eax, $0x84\n"
+      "mov $0xFFFFFFFF, %eax\n in $0x60, %al\n mov %eax, %ebx\n"
+      "mov $0xFFFFFFFF, %eax\n in $0x62, %ax\n mov %eax, %ecx\n"
+      "in $0x64, %eax\n mov %eax, %esi\n"
+      "hlt\n mov $0x77, %al\n out %al, $0x80\n hlt\n");
+
+/* FS is at 3000:0, which the client has put at DEVICE_GPA; DS is at RAM. */
+GUEST(real_mmio, ".code16",
+      "mov %fs:0x10, %al\n mov %al, 0x2000\n"
+      "mov %fs:0x20, %eax\n mov %eax, %ebx\n"
+      "movzbl %fs:0x30, %ecx\n movsbl %fs:0x31, %edx\n"
+      "movw $0xBEEF, %fs:0x40\n"
+      "addl $5, %fs:0x50\n pushf\n pop %si\n and $0x8D5, %si\n"
+      "mov %ebx, %fs:0x60\n"
+      "lock orb $0x80, %fs:0x70\n"
+      "xchg %cx, %fs:0x80\n"
+      "mov $0x2100, %di\n mov $0x90, %bx\n movb $0x5A, 0x2100\n"
+      "hlt\n");
+
+GUEST(real_memory, ".code16", "1: mov %gs:0, %eax\n mov %eax, %ebx\n incl %gs:4\n hlt\n jmp 1b\n");
+
+GUEST(loop_sti, ".code16", "sti\n 1: inc %ax\n jmp 1b\n");
+GUEST(loop_cli, ".code16", "cli\n 1: inc %ax\n jmp 1b\n");
+
+/* IVT entry 0x20 and 2 point to the handlers. */
+GUEST(real_irq, ".code16",
+      "mov $0, %ax\n mov %ax, %ds\n mov %ax, %ss\n mov $0x8000, %sp\n"
+      "movw $0x1100, 0x80\n movw $0, 0x82\n"
+      "movw $0x1180, 0x08\n movw $0, 0x0A\n"
+      "cli\n mov $1, %al\n out %al, $0x10\n"
+      "sti\n nop\n nop\n cli\n mov $2, %al\n out %al, $0x10\n hlt\n"
+      "mov $3, %al\n out %al, $0x10\n hlt\n"
+      ".org real_irq_begin + 0x100\n"
+      "mov $0x20, %al\n out %al, $0x11\n iret\n"
+      ".org real_irq_begin + 0x180\n"
+      "mov $0x02, %al\n out %al, $0x12\n iret\n");
+
+GUEST(real_triple, ".code16",
+      "lidtw 0x1000 + idtr - real_triple_begin\n ud2\n idtr: .word 0, 0, 0\n");
+
+/* From real mode into 64-bit mode by itself: tables at 0x10000, GDT below. */
+GUEST(mode_switch, ".code16",
+      "cli\n xor %ax, %ax\n mov %ax, %ds\n"
+      "lgdtl 0x1000 + gdtr - mode_switch_begin\n"
+      "mov $0x20, %eax\n mov %eax, %cr4\n"
+      "mov $0x10000, %eax\n mov %eax, %cr3\n"
+      "mov $0xC0000080, %ecx\n rdmsr\n or $0x100, %eax\n wrmsr\n"
+      "mov $0x80000011, %eax\n mov %eax, %cr0\n"
+      "ljmpl $8, $(0x1000 + in_64 - mode_switch_begin)\n"
+      ".code64\n"
+      "in_64: mov $0x123456789ABCDEF0, %rax\n mov %rax, 0x3000\n"
+      "mov $0xC0000080, %ecx\n rdmsr\n out %eax, $0x20\n"
+      "mov %cr4, %rax\n and $~0x40, %eax\n out %eax, $0x21\n"
+      "mov %cr0, %rax\n and $0xDFFFFFFF, %eax\n out %eax, $0x22\n"
+      "hlt\n"
+      ".balign 8\n"
+      "gdt: .quad 0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF\n"
+      "gdtr: .word 23\n .long 0x1000 + gdt - mode_switch_begin\n");
+
+/* Protected mode without paging, then PAE paging. */
+GUEST(protected, ".code32",
+      "mov $0x2000, %esp\n push $0x1234\n pop %eax\n out %eax, $0x30\n"
+      "mov $0x20, %eax\n mov %eax, %cr4\n mov $0x10000, %eax\n mov %eax, %cr3\n"
+      "mov %cr0, %eax\n or $0x80000000, %eax\n mov %eax, %cr0\n"
+      "mov 0x3000, %eax\n out %eax, $0x31\n"
+      "mov %cr0, %eax\n and $0x7FFFFFFF, %eax\n mov %eax, %cr0\n"
+      "mov %cr4, %eax\n and $~0x40, %eax\n out %eax, $0x32\n hlt\n");
+
+/* 64-bit mode from the start. IDT at 0x6000, with #UD, #GP and #PF at 0x1400. */
+GUEST(long_mode, ".code64",
+      "mov $0x1000000000000001, %rax\n add %rax, %rax\n mov %rax, 0x3000\n"
+      "mov $0xC0000000, %ebx\n mov (%rbx), %rcx\n mov %rcx, 0x3008\n"
+      "mov %eax, 8(%rbx)\n movb $0x7E, 16(%rbx)\n"
+      "mov $0x3100, %edi\n lea 0x20(%rbx), %rsi\n mov $3, %ecx\n rep movsl\n"
+      "mov $0x40000111, %eax\n cpuid\n out %eax, $0x40\n mov %ebx, %eax\n out %eax, $0x41\n"
+      "mov $0xC0000102, %ecx\n mov $0x55667788, %eax\n mov $0x1122, %edx\n wrmsr\n"
+      "swapgs\n mov $0xC0000101, %ecx\n rdmsr\n out %eax, $0x42\n mov %edx, %eax\n"
+      "out %eax, $0x43\n swapgs\n"
+      "mov $0xDEAD, %ecx\n rdmsr\n" /* #GP */
+      "ud2\n"
+      "mov $0x800000, %rax\n mov (%rax), %rax\n" /* #PF */
+      "mov %cr4, %rax\n or $0x40000, %rax\n mov %rax, %cr4\n" /* OSXSAVE: #GP */
+      "hlt\n"
+      ".org long_mode_begin + 0x400\n"
+      "push $0\n push $6\n jmp 3f\n" /* #UD */
+      ".org long_mode_begin + 0x420\n"
+      "push $13\n jmp 3f\n" /* #GP */
+      ".org long_mode_begin + 0x440\n"
+      "push $14\n" /* #PF */
+      "3: push %rax\n push %rbx\n"
+      "mov 16(%rsp), %rax\n out %eax, $0x48\n mov 24(%rsp), %rax\n out %eax, $0x49\n"
+      "mov 32(%rsp), %rbx\n movzbl (%rbx), %eax\n"
+      "cmp $0x48, %al\n jne 4f\n add $3, %rbx\n jmp 5f\n" /* a load by RAX */
+      "4: cmpw $0x220F, (%rbx)\n jne 6f\n add $3, %rbx\n jmp 5f\n" /* MOV to CR4 */
+      "6: add $2, %rbx\n" /* RDMSR, UD2 */
+      "5: mov %rbx, 32(%rsp)\n pop %rbx\n pop %rax\n add $16, %rsp\n iretq\n");
+
+GUEST(sse, ".code64",
+      "mov %cr4, %rax\n or $0x600, %rax\n mov %rax, %cr4\n"
+      "mov $0x1111222233334444, %rax\n movq %rax, %xmm0\n movq %rax, %xmm7\n"
+      "fninit\n fld1\n"
+      "1: hlt\n"
+      "movq %xmm0, %rax\n out %eax, $0x50\n movq %xmm7, %rbx\n cmp %rax, %rbx\n jne 2f\n"
+      "fld %st(0)\n fistpl 0x3000\n mov 0x3000, %eax\n out %eax, $0x51\n"
+      "paddd %xmm0, %xmm0\n movq %xmm0, %xmm7\n jmp 1b\n"
+      "2: ud2\n");
+
+/* Two CPUs count, and then say so. */
+GUEST(count, ".code64", "mov $20000, %ecx\n 1: lock incl 0x3000\n loop 1b\n hlt\n");
+
+/* Until what is there has gone. */
+GUEST(poll, ".code16", "sti\n 1: mov %gs:0, %al\n cmp $0x66, %al\n je 1b\n hlt\n");
+
+/* --- a VM ------------------------------------------------------------------------------------- */
+
+static int set_region(unsigned int slot, unsigned int flags, uint64_t gpa, uint64_t size,
+		      const void *at)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)at,
+	};
+
+	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void *allocate(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	return at;
+}
+
+static void make_vm(void)
+{
+	vm = ioctl(device, KVM_CREATE_VM, 0);
+	if (vm < 0)
+		die("KVM_CREATE_VM");
+	ram = allocate(RAM_SIZE);
+	ram2 = allocate(RAM2_SIZE);
+	if (set_region(0, 0, 0, RAM_SIZE, ram))
+		die("KVM_SET_USER_MEMORY_REGION");
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	if (vcpu < 0)
+		die("KVM_CREATE_VCPU");
+	run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		die("mmap of the vCPU");
+}
+
+static void end_vm(void)
+{
+	munmap(run, run_size);
+	close(vcpu);
+	close(vm);
+	munmap(ram, RAM_SIZE);
+	munmap(ram2, RAM2_SIZE);
+}
+
+static void get_sregs(struct kvm_sregs *sregs)
+{
+	if (ioctl(vcpu, KVM_GET_SREGS, sregs))
+		die("KVM_GET_SREGS");
+}
+
+static void set_sregs(const struct kvm_sregs *sregs)
+{
+	if (ioctl(vcpu, KVM_SET_SREGS, sregs))
+		die("KVM_SET_SREGS");
+}
+
+static struct kvm_regs get_regs(void)
+{
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu, KVM_GET_REGS, &regs))
+		die("KVM_GET_REGS");
+	return regs;
+}
+
+static void set_regs(uint64_t rip)
+{
+	struct kvm_regs regs = { .rip = rip, .rsp = STACK, .rflags = 2 };
+
+	if (ioctl(vcpu, KVM_SET_REGS, &regs))
+		die("KVM_SET_REGS");
+}
+
+static void load(const uint8_t *begin, const uint8_t *end)
+{
+	memcpy(ram + CODE, begin, (size_t)(end - begin));
+}
+
+#define LOAD(name) load(name##_begin, name##_end)
+
+static void begin_real(void)
+{
+	struct kvm_sregs sregs;
+
+	get_sregs(&sregs);
+	sregs.cs.selector = 0;
+	sregs.cs.base = 0;
+	sregs.fs.base = DEVICE_GPA;
+	sregs.gs.base = RAM2_GPA;
+	set_sregs(&sregs);
+	set_regs(CODE);
+}
+
+static struct kvm_segment flat(unsigned int selector, unsigned int type, bool code_64)
+{
+	return (struct kvm_segment){
+		.limit = 0xFFFFFFFF,
+		.selector = (uint16_t)selector,
+		.type = (uint8_t)type,
+		.present = 1,
+		.db = !code_64,
+		.s = 1,
+		.l = code_64,
+		.g = 1,
+	};
+}
+
+static void put(uint64_t gpa, uint64_t value)
+{
+	memcpy(ram + gpa, &value, sizeof(value));
+}
+
+/* The first 2 MiB, and the 2 MiB of the device, one to one. */
+static void make_tables(void)
+{
+	put(0x10000, 0x11003);
+	put(0x11000, 0x12003);
+	put(0x11000 + 3 * 8, 0x13003);
+	put(0x12000, 0x83);
+	put(0x13000, DEVICE_GPA | 0x83);
+}
+
+/* The same for PAE paging, whose highest level has no rights. */
+static void make_pae_tables(void)
+{
+	put(0x10000, 0x12001);
+	put(0x12000, 0x83);
+}
+
+static void put_gate(unsigned int vector, uint64_t handler)
+{
+	put(0x6000 + vector * 16,
+	    (handler & 0xFFFF) | 8 << 16 | 0x8E0000000000ull | (handler >> 16 & 0xFFFF) << 48);
+	put(0x6000 + vector * 16 + 8, 0);
+}
+
+static void begin_long(void)
+{
+	struct kvm_sregs sregs;
+
+	make_tables();
+	put(0x5008, 0x00AF9B000000FFFF);
+	put(0x5010, 0x00CF93000000FFFF);
+	put_gate(6, CODE + 0x400);
+	put_gate(13, CODE + 0x420);
+	put_gate(14, CODE + 0x440);
+	get_sregs(&sregs);
+	sregs.cs = flat(8, 11, true);
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat(16, 3, false);
+	sregs.gdt.base = 0x5000;
+	sregs.gdt.limit = 23;
+	sregs.idt.base = 0x6000;
+	sregs.idt.limit = 0xFFF;
+	sregs.cr3 = 0x10000;
+	sregs.cr4 = 0x20;
+	sregs.cr0 = 0x80000031;
+	sregs.efer = 0x500;
+	set_sregs(&sregs);
+	set_regs(CODE);
+}
+
+static void begin_protected(void)
+{
+	struct kvm_sregs sregs;
+
+	make_pae_tables();
+	get_sregs(&sregs);
+	sregs.cs = flat(8, 11, false);
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat(16, 3, false);
+	sregs.cr0 = 0x31;
+	set_sregs(&sregs);
+	set_regs(CODE);
+}
+
+/* --- exits ------------------------------------------------------------------------------------ */
+
+/* What the devices answer: something of their own for each address. */
+static uint64_t answer_of(uint64_t address, unsigned int size)
+{
+	uint64_t value = 0x8877665544332211ull ^ address * 0x0101;
+
+	return size < 8 ? value & ((1ull << (8 * size)) - 1) : value;
+}
+
+static void on_io(void)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	uint64_t value = 0;
+
+	if (run->io.direction == KVM_EXIT_IO_OUT) {
+		memcpy(&value, data, run->io.size);
+		printf("  out 0x%x, %u: 0x%llx\n", run->io.port, run->io.size,
+		       (unsigned long long)value);
+	} else {
+		value = answer_of(run->io.port, run->io.size);
+		memcpy(data, &value, run->io.size);
+		printf("  in 0x%x, %u\n", run->io.port, run->io.size);
+	}
+}
+
+static void on_mmio(void)
+{
+	uint64_t value = 0;
+
+	if (run->mmio.is_write) {
+		memcpy(&value, run->mmio.data, run->mmio.len);
+		printf("  write 0x%llx, %u: 0x%llx\n", (unsigned long long)run->mmio.phys_addr,
+		       run->mmio.len, (unsigned long long)value);
+	} else {
+		value = answer_of(run->mmio.phys_addr, run->mmio.len);
+		memcpy(run->mmio.data, &value, run->mmio.len);
+		printf("  read 0x%llx, %u\n", (unsigned long long)run->mmio.phys_addr,
+		       run->mmio.len);
+	}
+}
+
+/* Runs until something else than a device is wanted; prints and returns what. */
+static uint32_t go(void)
+{
+	for (unsigned int i = 0; i < MAX_EXITS; i++) {
+		if (ioctl(vcpu, KVM_RUN, 0)) {
+			int error = errno;
+
+			printf("  KVM_RUN: %s, exit reason %u\n", strerror(error),
+			       run->exit_reason);
+			return run->exit_reason;
+		}
+		switch (run->exit_reason) {
+		case KVM_EXIT_IO:
+			on_io();
+			break;
+		case KVM_EXIT_MMIO:
+			on_mmio();
+			break;
+		case KVM_EXIT_HLT:
+			printf("  hlt, RIP 0x%llx\n", (unsigned long long)get_regs().rip);
+			return KVM_EXIT_HLT;
+		case KVM_EXIT_INTERNAL_ERROR:
+			printf("  internal error %u: %llx %llx %llx\n", run->internal.suberror,
+			       (unsigned long long)run->internal.data[0],
+			       (unsigned long long)run->internal.data[1],
+			       (unsigned long long)run->internal.data[2]);
+			return KVM_EXIT_INTERNAL_ERROR;
+		case KVM_EXIT_FAIL_ENTRY:
+			printf("  fail entry 0x%llx\n",
+			       (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+			return KVM_EXIT_FAIL_ENTRY;
+		default:
+			printf("  exit reason %u\n", run->exit_reason);
+			return run->exit_reason;
+		}
+	}
+	printf("  too many exits\n");
+	return 0;
+}
+
+static void print_regs(void)
+{
+	struct kvm_regs r = get_regs();
+
+	printf("  rax %llx rbx %llx rcx %llx rdx %llx rsi %llx rdi %llx\n",
+	       (unsigned long long)r.rax, (unsigned long long)r.rbx, (unsigned long long)r.rcx,
+	       (unsigned long long)r.rdx, (unsigned long long)r.rsi, (unsigned long long)r.rdi);
+}
+
+static void print_memory(uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, ram + gpa, sizeof(value));
+	printf("  [0x%llx] = 0x%llx\n", (unsigned long long)gpa, (unsigned long long)value);
+}
+
+/* --- cases ------------------------------------------------------------------------------------ */
+
+/* What the interface refuses, and how. */
+static void case_refusals(void)
+{
+	struct kvm_sregs sregs;
+	struct kvm_interrupt irq = { .irq = 256 };
+	struct kvm_mp_state state = { .mp_state = 99 };
+	const void *at = ram2;
+
+#define SAY(what) printf("  %s: %s\n", #what, outcome(what))
+	SAY(ioctl(device, KVM_GET_API_VERSION, 1));
+	SAY(ioctl(device, _IO(KVMIO, 0xFE), 0));
+	SAY(ioctl(vm, _IO(KVMIO, 0xFE), 0));
+	SAY(ioctl(vcpu, KVM_RUN, 1));
+	SAY(ioctl(vm, KVM_CREATE_VCPU, 0));
+	SAY(set_region(1, 0, 0x800, 0x1000, at));
+	SAY(set_region(1, 0, RAM2_GPA, 0x800, at));
+	SAY(set_region(1, 0, RAM2_GPA, 0x1000, (const char *)at + 8));
+	SAY(set_region(1, 0x80, RAM2_GPA, 0x1000, at));
+	SAY(set_region(1, 0, 0x1000, 0x1000, at));
+	SAY(set_region(1, 0, RAM2_GPA, 0, at));
+	SAY(set_region(1, 0, RAM2_GPA, 0x2000, at));
+	SAY(set_region(1, 0, RAM2_GPA, 0x1000, at));
+	SAY(set_region(1, 0, RAM2_GPA + 0x10000, 0x2000, at));
+	SAY(set_region(1, 0, 0, 0, at));
+	SAY(ioctl(vcpu, KVM_INTERRUPT, &irq));
+	SAY(ioctl(vcpu, KVM_SET_MP_STATE, &state));
+	get_sregs(&sregs);
+	sregs.cr0 = 0x80000000;
+	SAY(ioctl(vcpu, KVM_SET_SREGS, &sregs));
+	sregs.cr0 = 0x60000010;
+	sregs.cr4 = 1ull << 40;
+	SAY(ioctl(vcpu, KVM_SET_SREGS, &sregs));
+	sregs.cr4 = 0;
+	sregs.efer = 0x400;
+	SAY(ioctl(vcpu, KVM_SET_SREGS, &sregs));
+}
+
+static void case_reset(void)
+{
+	struct kvm_sregs s;
+	struct kvm_regs r = get_regs();
+	struct kvm_mp_state state = { .mp_state = 99 };
+
+	get_sregs(&s);
+	/* Types are left out, of which the vendors have ideas of their own. */
+	printf("  cs %x %llx %x %x%x%x, ds %x %llx %x\n", s.cs.selector,
+	       (unsigned long long)s.cs.base, s.cs.limit, s.cs.s, s.cs.dpl, s.cs.present,
+	       s.ds.selector, (unsigned long long)s.ds.base, s.ds.limit);
+	printf("  cr0 %llx cr3 %llx cr4 %llx cr8 %llx efer %llx apic %llx\n",
+	       (unsigned long long)s.cr0, (unsigned long long)s.cr3, (unsigned long long)s.cr4,
+	       (unsigned long long)s.cr8, (unsigned long long)s.efer,
+	       (unsigned long long)s.apic_base);
+	printf("  rip %llx rflags %llx rax %llx rdx %llx\n", (unsigned long long)r.rip,
+	       (unsigned long long)r.rflags, (unsigned long long)r.rax, (unsigned long long)r.rdx);
+	printf("  KVM_GET_MP_STATE: %s", outcome(ioctl(vcpu, KVM_GET_MP_STATE, &state)));
+	printf(", %u\n", state.mp_state);
+}
+
+static void case_real_io(void)
+{
+	LOAD(real_io);
+	begin_real();
+	go();
+	print_regs();
+	go();
+}
+
+static void case_real_mmio(void)
+{
+	LOAD(real_mmio);
+	begin_real();
+	go();
+	print_regs();
+	print_memory(0x2000);
+}
+
+static void case_regions(void)
+{
+	LOAD(real_memory);
+	begin_real();
+	ram2[0] = 0x44;
+	printf("  no memory there\n");
+	go();
+	printf("  add: %s\n", outcome(set_region(1, 0, RAM2_GPA, RAM2_SIZE, ram2)));
+	go();
+	print_regs();
+	ram2[0] = 0x55;
+	go();
+	print_regs();
+	printf("  counted: %u\n", ram2[4]);
+	printf("  delete: %s\n", outcome(set_region(1, 0, RAM2_GPA, 0, ram2)));
+	go();
+	printf("  add, read-only: %s\n",
+	       outcome(set_region(1, KVM_MEM_READONLY, RAM2_GPA, RAM2_SIZE, ram2)));
+	go();
+	print_regs();
+	printf("  counted: %u\n", ram2[4]);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void alarm_in(unsigned int ms)
+{
+	struct itimerval timer = { .it_value = { .tv_usec = (suseconds_t)ms * 1000 } };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void run_loop(void)
+{
+	uint64_t rip;
+
+	begin_real();
+	alarm_in(100);
+	go();
+	rip = get_regs().rip;
+	printf("  in the loop: %d, IF %u\n", rip > CODE && rip < CODE + 4, run->if_flag);
+}
+
+static void case_loop(void)
+{
+	LOAD(loop_sti);
+	run_loop();
+	run->immediate_exit = 1;
+	go();
+	run->immediate_exit = 0;
+}
+
+/* The same with the guest's interrupts off: that does not keep Linux's away. */
+static void case_cli(void)
+{
+	LOAD(loop_cli);
+	run_loop();
+}
+
+/* SIGALRM is blocked but for the guest's time. */
+static void case_sigmask(void)
+{
+	struct {
+		struct kvm_signal_mask head;
+		uint64_t set;
+	} mask = { .head = { .len = 8 } };
+	sigset_t set, pending;
+
+	LOAD(loop_sti);
+	begin_real();
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	printf("  KVM_SET_SIGNAL_MASK: %s\n", outcome(ioctl(vcpu, KVM_SET_SIGNAL_MASK, &mask)));
+	alarm_in(50);
+	go();
+	sigpending(&pending);
+	printf("  SIGALRM pending: %d\n", sigismember(&pending, SIGALRM));
+	ioctl(vcpu, KVM_SET_SIGNAL_MASK, NULL);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void case_irq(void)
+{
+	struct kvm_interrupt irq = { .irq = 0x20 };
+
+	LOAD(real_irq);
+	begin_real();
+	/* The first OUT exits with interrupts off. */
+	if (ioctl(vcpu, KVM_RUN, 0) || run->exit_reason != KVM_EXIT_IO)
+		printf("  KVM_RUN: exit reason %u\n", run->exit_reason);
+	else
+		on_io();
+	printf("  ready %u, IF %u\n", run->ready_for_interrupt_injection, run->if_flag);
+	run->request_interrupt_window = 1;
+	go();
+	printf("  ready %u, IF %u\n", run->ready_for_interrupt_injection, run->if_flag);
+	run->request_interrupt_window = 0;
+	printf("  KVM_INTERRUPT: %s\n", outcome(ioctl(vcpu, KVM_INTERRUPT, &irq)));
+	go();
+	printf("  KVM_NMI: %s\n", outcome(ioctl(vcpu, KVM_NMI)));
+	go();
+}
+
+static void case_triple(void)
+{
+	LOAD(real_triple);
+	begin_real();
+	go();
+}
+
+static void case_mode_switch(void)
+{
+	LOAD(mode_switch);
+	make_tables();
+	begin_real();
+	go();
+	print_memory(0x3000);
+}
+
+static void case_protected(void)
+{
+	LOAD(protected);
+	put(0x3000, 0xCAFE1234);
+	begin_protected();
+	go();
+}
+
+static void set_cpuid(void)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[100];
+	} table = { .head = { .nent = 100 } };
+
+	if (ioctl(device, KVM_GET_SUPPORTED_CPUID, &table))
+		die("KVM_GET_SUPPORTED_CPUID");
+	table.entries[table.head.nent++] = (struct kvm_cpuid_entry2){
+		.function = 0x40000111, .eax = 0xAAAA, .ebx = 0xBBBB, .ecx = 0xCCCC, .edx = 0xDDDD
+	};
+	/* No XSAVE, whoever offers it. */
+	for (unsigned int i = 0; i < table.head.nent; i++) {
+		if (table.entries[i].function == 1)
+			table.entries[i].ecx &= ~(1u << 26);
+	}
+	printf("  KVM_SET_CPUID2: %s\n", outcome(ioctl(vcpu, KVM_SET_CPUID2, &table)));
+}
+
+static void case_long_mode(void)
+{
+	set_cpuid();
+	LOAD(long_mode);
+	begin_long();
+	go();
+	print_memory(0x3000);
+	print_memory(0x3008);
+	print_memory(0x3100);
+	print_memory(0x3108);
+}
+
+/* KVM_RUN with a pattern in the registers of SSE and x87 that must survive. */
+static bool run_keeping(uint64_t pattern)
+{
+	uint64_t low = 0, high = 0;
+	long result;
+	long nr = 16; /* ioctl */
+
+	__asm__ volatile("movq %[pattern], %%xmm3\n\tmovq %[pattern], %%xmm15\n\t"
+			 "fninit\n\tfldpi\n\t"
+			 "syscall\n\t"
+			 "movq %%xmm3, %[low]\n\tmovq %%xmm15, %[high]\n\t"
+			 "fldpi\n\tfcomip %%st(1), %%st\n\tfstp %%st(0)\n\t"
+			 "je 1f\n\txor %[low], %[low]\n\t1:"
+			 : "=a"(result), [low] "=&r"(low), [high] "=&r"(high)
+			 : "0"(nr), "D"((long)vcpu), "S"(KVM_RUN), "d"(0L), [pattern] "r"(pattern)
+			 : "rcx", "r11", "memory", "cc", "xmm3", "xmm15");
+	return result == 0 && low == pattern && high == pattern;
+}
+
+static void case_sse(void)
+{
+	bool kept = true;
+
+	LOAD(sse);
+	begin_long();
+	for (unsigned int i = 0; i < 8; i++) {
+		do {
+			kept = run_keeping(0x5A5A000000000000 + i) && kept;
+			if (run->exit_reason == KVM_EXIT_IO)
+				on_io();
+		} while (run->exit_reason == KVM_EXIT_IO);
+		printf("  exit reason %u\n", run->exit_reason);
+	}
+	printf("  the client's registers: %s\n", kept ? "kept" : "lost");
+}
+
+/* The same guest on one CPU after the other. */
+static void case_migration(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	LOAD(sse);
+	begin_long();
+	for (long i = 0; i < 12; i++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET((size_t)(i % cpus), &set);
+		sched_setaffinity(0, sizeof(set), &set);
+		go();
+	}
+}
+
+static int second; /* a vCPU, with its own kvm_run */
+static struct kvm_run *second_run;
+
+static void *run_second(void *argument)
+{
+	(void)argument;
+	while (ioctl(second, KVM_RUN, 0) && errno == EINTR)
+		;
+	return NULL;
+}
+
+static void case_two_cpus(void)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	pthread_t thread;
+	uint32_t sum;
+
+	LOAD(count);
+	begin_long();
+	second = ioctl(vm, KVM_CREATE_VCPU, 1);
+	if (second < 0)
+		die("KVM_CREATE_VCPU");
+	second_run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, second, 0);
+	get_sregs(&sregs);
+	regs = get_regs();
+	if (second_run == MAP_FAILED || ioctl(second, KVM_SET_SREGS, &sregs) ||
+	    ioctl(second, KVM_SET_REGS, &regs))
+		die("the second vCPU");
+	if (pthread_create(&thread, NULL, run_second, NULL))
+		die("pthread_create");
+	go();
+	pthread_join(thread, NULL);
+	memcpy(&sum, ram + 0x3000, sizeof(sum));
+	printf("  second: exit reason %u; counted %u\n", second_run->exit_reason, sum);
+	munmap(second_run, run_size);
+	close(second);
+}
+
+static void *delete_region(void *argument)
+{
+	struct timespec time = { .tv_nsec = 50000000 };
+
+	(void)argument;
+	nanosleep(&time, NULL);
+	if (set_region(1, 0, RAM2_GPA, 0, ram2))
+		printf("  delete: %s\n", strerror(errno));
+	return NULL;
+}
+
+/* The region goes while the guest reads it without an end. */
+static void case_delete(void)
+{
+	pthread_t thread;
+
+	LOAD(poll);
+	begin_real();
+	ram2[0] = 0x66;
+	if (set_region(1, 0, RAM2_GPA, RAM2_SIZE, ram2) ||
+	    pthread_create(&thread, NULL, delete_region, NULL))
+		die("the region");
+	go();
+	pthread_join(thread, NULL);
+}
+
+/* For whoever kills this process: guests that only loop, one for each CPU, in threads. */
+static void *spin(void *argument)
+{
+	int fd = (int)(intptr_t)argument;
+
+	while (ioctl(fd, KVM_RUN, 0) && errno == EINTR)
+		;
+	return NULL;
+}
+
+static void spin_everywhere(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	begin_real();
+	get_sregs(&sregs);
+	regs = get_regs();
+	for (long i = 1; i < cpus; i++) {
+		int fd = ioctl(vm, KVM_CREATE_VCPU, i);
+		pthread_t thread;
+
+		if (fd < 0 || ioctl(fd, KVM_SET_SREGS, &sregs) || ioctl(fd, KVM_SET_REGS, &regs) ||
+		    pthread_create(&thread, NULL, spin, (void *)(intptr_t)fd))
+			die("another vCPU");
+	}
+	printf("  spinning\n");
+	spin((void *)(intptr_t)vcpu);
+}
+
+static void case_spin_sti(void)
+{
+	LOAD(loop_sti);
+	spin_everywhere();
+}
+
+static void case_spin_cli(void)
+{
+	LOAD(loop_cli);
+	spin_everywhere();
+}
+
+static const struct {
+	const char *name;
+	void (*function)(void);
+	bool alone; /* only if it is asked for */
+} cases[] = {
+	{ "reset", case_reset, false },
+	{ "refusals", case_refusals, false },
+	{ "real_io", case_real_io, false },
+	{ "real_mmio", case_real_mmio, false },
+	{ "regions", case_regions, false },
+	{ "loop", case_loop, false },
+	{ "sigmask", case_sigmask, false },
+	{ "irq", case_irq, false },
+	{ "triple", case_triple, false },
+	{ "protected", case_protected, false },
+	{ "mode_switch", case_mode_switch, false },
+	{ "long_mode", case_long_mode, false },
+	{ "sse", case_sse, false },
+	{ "migration", case_migration, false },
+	{ "two_cpus", case_two_cpus, false },
+	{ "delete", case_delete, false },
+	{ "cli", case_cli, true },
+	{ "spin_sti", case_spin_sti, true },
+	{ "spin_cli", case_spin_cli, true },
+};
+
+static bool is_asked_for(int argc, char **argv, size_t i)
+{
+	for (int n = 2; n < argc; n++) {
+		if (!strcmp(argv[n], cases[i].name))
+			return true;
+	}
+	return argc == 2 && !cases[i].alone;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	device = open(argv[1], O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		die(argv[1]);
+	run_size = (size_t)ioctl(device, KVM_GET_VCPU_MMAP_SIZE, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (!is_asked_for(argc, argv, i))
+			continue;
+		printf("%s: API version %d\n", cases[i].name,
+		       ioctl(device, KVM_GET_API_VERSION, 0));
+		make_vm();
+		cases[i].function();
+		end_vm();
+	}
+	return 0;
+}
