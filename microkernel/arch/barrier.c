@@ -6,7 +6,6 @@
 
 #include "arch/desc.h"
 #include "arch/intrinsics.h"
-#include "pp.h"
 
 /* MSRs that are commands: what they name happens, and nothing is kept. */
 static bool can(uint32_t msr, uint64_t command)
@@ -131,21 +130,21 @@ static void fill_returns(void)
 			 : "memory", "cc");
 }
 
-void barrier_to_guest(struct pp *pp, uint16_t vmid)
+void barrier_to_guest(uint8_t kinds, uint16_t *last, uint16_t vmid)
 {
-	if (pp->barriers & BARRIER_IBPB && pp->last_guest != vmid)
+	if (kinds & BARRIER_IBPB && *last != vmid)
 		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-	pp->last_guest = vmid;
-	if (pp->barriers & BARRIER_L1D)
+	*last = vmid;
+	if (kinds & BARRIER_L1D)
 		wrmsr(MSR_FLUSH_CMD, FLUSH_CMD_L1D);
-	if (pp->barriers & BARRIER_BUFFERS)
+	if (kinds & BARRIER_BUFFERS)
 		clear_buffers();
 }
 
-void barrier_from_guest(const struct pp *pp)
+void barrier_from_guest(uint8_t kinds)
 {
-	if (pp->barriers & BARRIER_IBPB_BACK)
+	if (kinds & BARRIER_IBPB_BACK)
 		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-	if (pp->barriers & BARRIER_RETURNS)
+	if (kinds & BARRIER_RETURNS)
 		fill_returns();
 }

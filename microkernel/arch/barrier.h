@@ -10,8 +10,6 @@
 
 #include <abi/types.h>
 
-struct pp;
-
 /* From one VM to another, nothing that the former has trained predicts branches of the latter. */
 #define BARRIER_IBPB 0x1
 /* Before a guest: the CPU's buffers hold no data of others any more; nor does the L1 data cache. */
@@ -27,10 +25,13 @@ struct pp;
  */
 uint8_t barrier_probe(bool intel);
 
-/* Last of all before a guest of that VM is entered. */
-void barrier_to_guest(struct pp *pp, uint16_t vmid);
+/*
+ * Last of all before a guest of that VM is entered. *last is the VM whose guest ran here last, and
+ * becomes this one.
+ */
+void barrier_to_guest(uint8_t kinds, uint16_t *last, uint16_t vmid);
 
 /* First of all after its exit, before any indirect branch, and before a return from the caller. */
-void barrier_from_guest(const struct pp *pp);
+void barrier_from_guest(uint8_t kinds);
 
 #endif

@@ -198,7 +198,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	struct vmcb *vmcb = vmcb_of(vs);
 
 	if (pp->barriers)
-		barrier_from_guest(pp);
+		barrier_from_guest(pp->barriers);
 	if (!pp->launched)
 		exit_first(pp);
 	if (pp->fallback)
@@ -243,7 +243,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
 	if (pp->barriers)
-		barrier_from_guest(pp);
+		barrier_from_guest(pp->barriers);
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }

@@ -70,7 +70,7 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 	if (pp->svm.entry_kept)
 		svm_copy_vmcb(phys_to_virt(pp->svm.entry_page), vs->block);
 	if (pp->barriers)
-		barrier_to_guest(pp, vs->vmid);
+		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);
 }
 
 void svm_before_entry(struct pp *pp, struct vs *vs)

@@ -287,7 +287,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	uint64_t basic = reason & VMX_EXIT_BASIC;
 
 	if (pp->barriers) {
-		barrier_from_guest(pp);
+		barrier_from_guest(pp->barriers);
 		pp->entry_dirty = true; /* there is one before the next entry, too */
 	}
 	if (!pp->launched)
@@ -326,7 +326,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 {
 	if (pp->barriers)
-		barrier_from_guest(pp);
+		barrier_from_guest(pp->barriers);
 	tlb_catch_up(pp);
 	handle_exit(pp);
 }

@@ -74,7 +74,7 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	while (!tlb_enter_guest(pp))
 		tlb_await_kick(pp);
 	if (pp->barriers)
-		barrier_to_guest(pp, vs->vmid);
+		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);
 	/* Only now: whoever fails before the entry still has a VMCS to launch. */
 	vs->vmx.launched = true; /* or vm_entry_fatal takes it back */
 	vmx_enter(launched);

@@ -5,7 +5,6 @@
 
 #include "microkernel/arch/barrier.h"
 
-#define EFER_LINUX (EFER_SCE | EFER_NXE)
 #define ALL_INTEL (CPUID_7_EDX_IBRS_IBPB | CPUID_7_EDX_L1D_FLUSH | CPUID_7_EDX_ARCH_CAPABILITIES)
 #define MMIO_NO (ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO)
 #define EIBRS (ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_PBRSB_NO)
@@ -100,7 +99,7 @@ START_TEST(what_amd_needs)
 	on_pp(0);
 	give_msrs(0, 0);
 	be_amd(amd_cpus[_i].leaf1, amd_cpus[_i].eax, amd_cpus[_i].ecx);
-	msr_set(&m.cpus[0], MSR_EFER, EFER_LINUX | amd_cpus[_i].efer);
+	msr_set(&m.cpus[0], MSR_EFER, EFER_SCE | EFER_NXE | amd_cpus[_i].efer);
 	ck_assert_uint_eq(barrier_probe(false), amd_cpus[_i].needs);
 }
 END_TEST
