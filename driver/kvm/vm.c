@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Virtual machines: their files, and what they are made of. */
+#define pr_fmt(fmt) "bareflank_kvm: " fmt
+
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/printk.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -43,18 +46,25 @@ int bk_check_extension(unsigned long extension)
 	}
 }
 
-/* Nobody has a file of it any more, so nobody runs it. */
+/*
+ * Nobody has a file of it any more, so nobody runs it. Should a CPU not answer when its memory is
+ * taken away, that stays pinned: the CPU may yet access it.
+ */
 static void destroy(struct kref *ref)
 {
 	struct bk_vm *vm = container_of(ref, struct bk_vm, ref);
 	struct bk_call call = { .rsi = vm->id };
 	struct bk_vcpu *vcpu;
 	unsigned long i;
+	int result;
 
 	xa_for_each(&vm->vcpus, i, vcpu) bk_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
-	bk_call(vm, GUESTS_VM_DESTROY, &call);
-	bk_release_memory(vm);
+	result = bk_call(vm, GUESTS_VM_DESTROY, &call);
+	if (!result || result == -EIO)
+		bk_release_memory(vm);
+	else
+		pr_err("a guest's memory stays pinned: its VM cannot be ended (%d)\n", result);
 	bareflank_guests_end(&vm->guests);
 	mmdrop(vm->mm);
 	kfree(vm);
