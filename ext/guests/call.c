@@ -5,7 +5,12 @@
 #include <ext/linux/cpuid.h>
 
 #define EXTENDED 0x80000000
-#define WAIT_NS 1000000000 /* for other PPs, where they are slow */
+
+/*
+ * What a call may take in addition to the watchdog's limit. Each of its many syscalls may wait for
+ * a lock, and for other PPs: in a virtual machine, these do not always run.
+ */
+#define CALL_NS 3000000000
 
 static struct vm vms[MAX_VMS];
 static struct bsl_spinlock objects; /* of VMs and vCPUs that come and go */
@@ -115,7 +120,6 @@ static uint32_t op_vm_destroy(struct call *call)
 	if (vm && vm->users) {
 		status = GUESTS_BUSY;
 	} else if (vm) {
-		ext_more_time(WAIT_NS);
 		/* It fails if a CPU does not answer, which may still have pages of it. */
 		vm->in_use = mk1_vm_destroy_vm(MK1_HANDLE, vm->vmid) != MK1_SUCCESS;
 		status = vm->in_use ? GUESTS_BUSY : GUESTS_OK;
@@ -156,7 +160,6 @@ static uint32_t op_unmap(struct call *call)
 	vm = vm_get(call->rsi);
 	if (!vm)
 		return GUESTS_BAD_ID;
-	ext_more_time(WAIT_NS);
 	status = nested_unmap(vm->vmid, call->rdi, call->r8);
 	vm_put(vm);
 	return status;
@@ -281,6 +284,8 @@ void answer_call(uint64_t vsid)
 	struct call call = { mk1_rsi(), mk1_rdi(), mk1_r8(), mk1_r9(), { 0, 0, 0 } };
 	uint32_t status = GUESTS_BAD_CALL;
 
+	if (op != GUESTS_RUN)
+		ext_more_time(CALL_NS);
 	if (op == GUESTS_INFO || (op < GUESTS_NR_OPS && mk1_rdx() == instance && vendor))
 		status = ops[op](&call);
 	mk1_set_rax(GUESTS_CALL | status);

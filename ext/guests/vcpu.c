@@ -7,7 +7,6 @@
 #include <ext/linux/cpuid.h>
 
 #define NO_PAGE (~0ull)
-#define WAIT_NS 1000000000 /* for other PPs, where they are slow */
 #define RDX_AT_RESET 0x600 /* family 6, if the module does not say it */
 
 static struct vcpu *vcpus[MAX_VCPUS]; /* each stays once it is there */
@@ -212,7 +211,6 @@ static uint32_t map_page(struct vcpu *v, uint64_t spa)
 
 static void unmap_page(struct vcpu *v)
 {
-	ext_more_time(WAIT_NS);
 	mk1_vm_unmap_direct_broadcast(MK1_HANDLE, MK1_ROOT_VMID, (uint64_t)v->page);
 }
 
