@@ -20,6 +20,7 @@
 #define MK2_FAILURE_NO_MEMORY 0xDEAD000000080001 /* the page pool is exhausted */
 #define MK2_FAILURE_EXISTS 0xDEAD000000100001 /* something is mapped there, or unflushed */
 #define MK2_FAILURE_LIST 0xDEAD000000200001 /* an entry of a list; REG0 is its index */
+#define MK2_FAILURE_BUSY 0xDEAD000000400001 /* a page of the donation is in use */
 
 /* --- flags of guest-physical memory ----------------------------------------------------------- */
 #define MK2_NESTED_R 0x1 /* always; W and X only with it */
@@ -52,15 +53,20 @@ struct mk2_list_entry {
 	uint64_t value;
 };
 
+/* --- memory that Linux gives ------------------------------------------------------------------ */
+#define MK2_DONATION_MAX_BYTES 0x4000000ULL /* of one donation */
+#define MK2_MAX_DONATIONS 64
+
 /* Groups that Mk#1 has, too, have its numbers. */
 #define MK2_OP_VM 4
 #define MK2_OP_VS 6
+#define MK2_OP_MEM 8
 #define MK2_OP_PP 9
 #define MK2_NR_OPS 10
 
 /*
  * X(opcode, index, name, inputs, outputs, arguments, results, errors), as in abi/mk1.h. Errors
- * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST (MK2_FAILURE_...).
+ * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST, BUSY (MK2_FAILURE_...).
  */
 #define MK2_SYSCALLS(X) \
 	X(VM, 0, vm_nested_map, 6, 0, "h:64 vmid:16 gpa:64 spa:64 size:64 flags:64", "", \
@@ -80,6 +86,10 @@ struct mk2_list_entry {
 	  "HANDLE REG1 REG2 REG3 LIST") \
 	X(VS, 2, vs_write_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
 	  "HANDLE REG1 REG2 REG3 LIST") \
+	X(MEM, 0, mem_donate, 3, 0, "h:64 spa:64 size:64", "", \
+	  "HANDLE REG1 REG2 DENIED UNSUPPORTED NO_MEMORY") \
+	X(MEM, 1, mem_return, 2, 1, "h:64 spa:64", "size:64", \
+	  "HANDLE REG1 BUSY NO_MEMORY UNKNOWN") \
 	X(PP, 0, pp_kick, 2, 0, "h:64 ppid:16", "", "HANDLE REG1 UNKNOWN")
 
 #define MK2_RAX(op, idx) (((uint64_t)MK2_MAGIC << 48) | ((uint64_t)(op) << 16) | (uint64_t)(idx))

@@ -44,6 +44,7 @@ static const struct status statuses_mk2[] = {
 	{ "NO_MEMORY", "FAILURE_NO_MEMORY", MK2_FAILURE_NO_MEMORY },
 	{ "EXISTS", "FAILURE_EXISTS", MK2_FAILURE_EXISTS },
 	{ "LIST", "FAILURE_LIST", MK2_FAILURE_LIST },
+	{ "BUSY", "FAILURE_BUSY", MK2_FAILURE_BUSY },
 };
 
 static const size_t nr_statuses_mk2 = sizeof(statuses_mk2) / sizeof(statuses_mk2[0]);

@@ -127,7 +127,10 @@ struct vendor_ops {
 	 * lacks what that needs.
 	 */
 	bool (*guest_attach)(struct vs *vs, uint64_t root);
-	/* This PP uses no translation of theirs any more that it has by now; NMIs come here. */
+	/*
+	 * This PP uses no translation of theirs, nor of Linux's nested table, any more that it has
+	 * by now; NMIs come here.
+	 */
 	void (*guest_forget)(struct pp *pp);
 };
 

@@ -24,6 +24,17 @@
 		return status; \
 	}
 
+#define MK2_STUB_3_0(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2) \
+	{ \
+		uint64_t status = rax; \
+		__asm__ volatile("syscall" \
+				 : "+a"(status) \
+				 : "D"(reg0), "S"(reg1), "d"(reg2) \
+				 : MK2_CLOBBERS); \
+		return status; \
+	}
+
 #define MK2_STUB_6_0(name, rax) \
 	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
 					  uint64_t reg3, uint64_t reg4, uint64_t reg5) \
@@ -36,6 +47,15 @@
 				 : "+a"(status) \
 				 : "D"(reg0), "S"(reg1), "d"(reg2), "r"(r10), "r"(r8), "r"(r9) \
 				 : MK2_CLOBBERS); \
+		return status; \
+	}
+
+#define MK2_STUB_2_1(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t *out0) \
+	{ \
+		uint64_t status = rax; \
+		__asm__ volatile("syscall" : "+a"(status), "+D"(reg0) : "S"(reg1) : MK2_CLOBBERS); \
+		*out0 = reg0; \
 		return status; \
 	}
 

@@ -31,15 +31,15 @@ uint64_t sys_vm_destroy_vm(struct syscall_frame *f)
 uint64_t sys_vm_map_direct(struct syscall_frame *f)
 {
 	struct vm *vm = vm_find(arg_id(f, 1));
-	uint64_t spa = f->reg[2];
+	uint64_t spa = f->reg[2], status;
 
 	if (!vm)
 		return MK1_INVALID_INPUT_REG(1);
-	if (!spa || !bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE ||
-	    mem_is_owned(spa))
+	if (!spa || !bsl_is_aligned(spa, BF_PAGE_SIZE) || spa >= MK1_DIRECT_MAP_SIZE)
 		return MK1_INVALID_INPUT_REG(2);
-	if (!direct_map_page(&vm->direct, this_pp()->ext->id, spa))
-		return MK1_FAILURE_UNKNOWN;
+	status = direct_map_page(&vm->direct, this_pp()->ext->id, spa);
+	if (status != MK1_SUCCESS)
+		return status;
 	if (vm->id == this_pp()->vmid)
 		ext_load_direct_map(this_pp());
 	f->reg[0] = MK1_DIRECT_MAP_BASE + spa;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "mem/direct_map.h"
 
+#include <abi/mk1.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 
 #include "arch/intrinsics.h"
 #include "lock.h"
 #include "mem/mem.h"
+#include "mk.h"
 
 static struct mk_lock lock = MK_LOCK(LOCK_TABLES);
 
@@ -39,23 +41,45 @@ static uint64_t *leaf_entry(uint64_t *slots, uint64_t va, bool alloc)
 	return entry;
 }
 
-bool direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa)
+uint64_t direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa)
 {
 	uint64_t *entry = NULL;
 	uint64_t va = MK1_DIRECT_MAP_BASE + spa;
-	bool done = false;
+	uint64_t status = MK1_FAILURE_UNKNOWN;
 
 	mk_lock(&lock);
-	if (maps->open)
+	if (mem_is_owned(spa))
+		status = MK1_INVALID_INPUT_REG(2);
+	else if (maps->open)
 		entry = leaf_entry(maps->slots[extid], va, true);
 	if (entry && !*entry) {
 		*entry = spa | USER_RW;
-		done = true;
+		status = MK1_SUCCESS;
 	}
 	if (entry && maps->used[extid] <= slot_of(va))
 		__atomic_store_n(&maps->used[extid], (uint8_t)(slot_of(va) + 1), __ATOMIC_RELEASE);
 	mk_unlock(&lock);
-	return done;
+	return status;
+}
+
+bool direct_maps_show(struct direct_maps *maps, uint64_t spa, uint64_t size)
+{
+	bool shown = false;
+
+	mk_lock(&lock);
+	for (unsigned int e = 0; e < mk.handoff->nr_exts; e++) {
+		for (uint64_t at = spa; !shown && at < spa + size;) {
+			const uint64_t *entry =
+				leaf_entry(maps->slots[e], MK1_DIRECT_MAP_BASE + at, false);
+
+			shown = entry && *entry;
+			/* Where there is no table, there is none for all that it would span. */
+			at = entry ? at + BF_PAGE_SIZE :
+				     bsl_align_down(at, BSL_LEVEL_SIZE(2)) + BSL_LEVEL_SIZE(2);
+		}
+	}
+	mk_unlock(&lock);
+	return shown;
 }
 
 bool direct_unmap_page(struct direct_maps *maps, uint16_t extid, uint64_t va)

@@ -18,9 +18,18 @@ struct direct_maps {
 	uint64_t slots[BF_MAX_EXTS][DIRECT_MAP_SLOTS]; /* PML4 entries, by extension */
 };
 
-/* false: the VM is gone, no memory for a table, or the page is there already */
-bool direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa);
+/*
+ * The status of vm_map_direct: MK1_SUCCESS; MK1_INVALID_INPUT_REG(2): the page is the hypervisor's;
+ * MK1_FAILURE_UNKNOWN: the VM is gone, no memory for a table, or the page is there already.
+ */
+uint64_t direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa);
 bool direct_unmap_page(struct direct_maps *maps, uint16_t extid, uint64_t va);
+
+/*
+ * Whether any extension has mapped a page of [spa, spa + size). What becomes the hypervisor's
+ * before this is asked is not mapped from then on.
+ */
+bool direct_maps_show(struct direct_maps *maps, uint64_t spa, uint64_t size);
 
 /* The VM goes, and with it all its direct maps. */
 void direct_maps_close(struct direct_maps *maps);

@@ -27,6 +27,28 @@ uint64_t pool_alloc(void);
 /* Gives a page back; it must come from pool_alloc. */
 void pool_free(uint64_t spa);
 
+/*
+ * Parts of the pool that Linux gives while the hypervisor runs (donation.h). From pool_add on its
+ * pages count as the hypervisor's; false: there are too many. Nothing is allocated of it until it
+ * is open, and no PP that is in the hypervisor knows anything older than generation (tlb.h).
+ */
+bool pool_add(uint64_t spa, uint64_t size);
+void pool_open(uint64_t spa, uint64_t generation);
+
+/*
+ * false: a page of it is in use. Else nothing is allocated of it any more, and *generation is as in
+ * pool_open.
+ */
+bool pool_close(uint64_t spa, uint64_t *generation);
+/* It is closed, or has not been opened. */
+void pool_remove(uint64_t spa);
+
+/* Bytes of the part that begins at spa; 0: there is none. */
+uint64_t pool_part_size(uint64_t spa);
+
+/* Whether any of them has a page of [spa, spa + size). */
+bool pool_overlaps(uint64_t spa, uint64_t size);
+
 /* For struct bsl_tables: page tables in pages of the pool. */
 uint64_t pool_table_alloc(void *ctx);
 uint64_t *pool_table_at(void *ctx, uint64_t spa);
@@ -54,7 +76,7 @@ bool huge_owns(uint64_t spa);
 void pool_dump(void);
 void huge_dump(void);
 
-/* Whether any byte of the page at spa belongs to the hypervisor (handoff.owned). */
+/* Whether any byte of the page at spa belongs to the hypervisor: handoff.owned, or given. */
 bool mem_is_owned(uint64_t spa);
 
 /* Whether the page at spa is RAM (handoff.ram), so that reading it has no side effect. */

@@ -3,6 +3,7 @@
 
 #include <bsl/bits.h>
 #include <bsl/paging.h>
+#include <bsl/string.h>
 
 #include "arch/intrinsics.h"
 #include "debug.h"
@@ -125,7 +126,7 @@ bool nested_fault(uint64_t gpa)
 
 static bool retype(uint64_t table, unsigned int level);
 
-/* A leaf that is of more than one type now becomes a table of leaves that are as it was. */
+/* A leaf becomes a table of leaves that are as it was; false: no memory. */
 static bool split_leaf(uint64_t *entry, unsigned int level)
 {
 	uint64_t first = *entry, spa = pool_alloc();
@@ -139,7 +140,7 @@ static bool split_leaf(uint64_t *entry, unsigned int level)
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		child[i] = first + i * BSL_LEVEL_SIZE(level - 1);
 	__atomic_store_n(entry, spa | ALL_RIGHTS, __ATOMIC_RELEASE);
-	return retype(spa, level - 1);
+	return true;
 }
 
 /* Other PPs use the table meanwhile: each entry is right at any time, but for its type. */
@@ -148,7 +149,7 @@ static bool retype_leaf(uint64_t *entry, unsigned int level)
 	uint64_t spa = *entry & BSL_PTE_SPA, attr;
 
 	if (!mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
-		return split_leaf(entry, level);
+		return split_leaf(entry, level) && retype(*entry & BSL_PTE_SPA, level - 1);
 	__atomic_store_n(entry, spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0),
 			 __ATOMIC_RELAXED);
 	return true;
@@ -188,4 +189,167 @@ void nested_follow_mtrrs(void)
 	if (changed)
 		mk_print("pp %u: MTRRs have changed%s\n", this_pp()->handoff.ppid,
 			 ok ? "" : ", and no memory is left to follow them everywhere");
+}
+
+/* --- what Linux gives, and gets back ---------------------------------------------------------- */
+
+#define SIZE_2M BSL_LEVEL_SIZE(2)
+
+static uint64_t *table_of(uint64_t entry)
+{
+	return phys_to_virt(entry & BSL_PTE_SPA);
+}
+
+static void set(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+/* The entry for spa, which is RAM: down to level 3 it has been there since the start. */
+static uint64_t *gib_entry(uint64_t spa)
+{
+	ASSERT_LOCKED(&lock);
+	return bsl_pt_entry(&tables, mk.root_npt, spa, 3, false);
+}
+
+/* The same of level 2, where the GiB has been split. */
+static uint64_t *block_entry(uint64_t spa)
+{
+	return &table_of(*gib_entry(spa))[bsl_pt_index(spa, 2)];
+}
+
+/* The part of [spa, end) that one entry of level 2 spans ends there. */
+static uint64_t block_end(uint64_t spa, uint64_t end)
+{
+	uint64_t next = bsl_align_down(spa, SIZE_2M) + SIZE_2M;
+
+	return next < end ? next : end;
+}
+
+static uint64_t leaf(uint64_t spa, unsigned int level)
+{
+	uint64_t attr = 0;
+
+	/* A page of 4 KiB always has one type. */
+	(void)mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr);
+	return spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0);
+}
+
+static bool is_decoys(uint64_t entry)
+{
+	return (entry & BSL_PTE_SPA) == decoy_table;
+}
+
+/* A table of leaves that a larger one can be instead of is that, if there is room for it. */
+static void merge(uint64_t *entry, uint64_t spa, unsigned int level, struct nested_spare *spare)
+{
+	const uint64_t ignored = mk.vendor->guest_bits->accessed | mk.vendor->guest_bits->dirty;
+	uint64_t attr, step = BSL_LEVEL_SIZE(level - 1), old = *entry & BSL_PTE_SPA;
+	const uint64_t *table;
+
+	if (*entry & BSL_PTE_PS || spare->count == spare->room ||
+	    !mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
+		return;
+	attr |= ALL_RIGHTS | (level > 2 ? BSL_PTE_PS : 0);
+	table = phys_to_virt(old);
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
+		if ((table[i] & ~ignored) != (spa + i * step) + attr)
+			return;
+	}
+	set(entry, leaf(spa, level));
+	spare->spa[spare->count++] = old;
+}
+
+static void merge_all(uint64_t spa, uint64_t end, struct nested_spare *spare)
+{
+	uint64_t gib = bsl_align_down(spa, SIZE_1G);
+
+	for (uint64_t at = bsl_align_down(spa, SIZE_2M); at < end; at += SIZE_2M) {
+		if (!(*gib_entry(at) & BSL_PTE_PS))
+			merge(block_entry(at), at, 2, spare);
+	}
+	for (; gib < end; gib += SIZE_1G)
+		merge(gib_entry(gib), gib, 3, spare);
+}
+
+/* All that can lack memory: whatever is to be an entry of its own is one. */
+static bool split_for(uint64_t spa, uint64_t end)
+{
+	for (uint64_t at = spa, next; at < end; at = next) {
+		uint64_t *gib = gib_entry(at), *entry;
+
+		next = block_end(at, end);
+		if (*gib & BSL_PTE_PS && !split_leaf(gib, 3))
+			return false;
+		entry = block_entry(at);
+		if (next - at < SIZE_2M && *entry & BSL_PTE_PS && !split_leaf(entry, 2))
+			return false;
+	}
+	return true;
+}
+
+bool nested_hide(uint64_t spa, uint64_t size, struct nested_spare *spare)
+{
+	uint64_t end = spa + size, next;
+	bool ok;
+
+	mk_lock(&lock);
+	ok = split_for(spa, end);
+	if (!ok)
+		merge_all(spa, end, spare);
+	for (uint64_t at = spa; ok && at < end; at = next) {
+		uint64_t *entry = block_entry(at);
+
+		next = block_end(at, end);
+		if (*entry & BSL_PTE_PS) {
+			set(entry, decoy_table | ALL_RIGHTS);
+			continue;
+		}
+		for (uint64_t page = at; page < next; page += BF_PAGE_SIZE)
+			set(&table_of(*entry)[bsl_pt_index(page, 1)], leaf(decoy, 1));
+	}
+	mk_unlock(&lock);
+	return ok;
+}
+
+/* Where a block of decoys cannot be one leaf any more, it gets a table of its own. */
+static bool own_tables_for(uint64_t spa, uint64_t end)
+{
+	for (uint64_t at = spa; at < end; at = block_end(at, end)) {
+		uint64_t *entry = block_entry(at);
+		uint64_t attr, table;
+
+		if (!is_decoys(*entry) || mk.vendor->nested_leaf(at, SIZE_2M, &attr))
+			continue;
+		table = pool_alloc();
+		if (table == MK_NO_PAGE)
+			return false;
+		bsl_memcpy(phys_to_virt(table), table_of(*entry), BF_PAGE_SIZE);
+		set(entry, table | ALL_RIGHTS);
+	}
+	return true;
+}
+
+bool nested_show(uint64_t spa, uint64_t size, struct nested_spare *spare)
+{
+	uint64_t end = spa + size, next;
+	bool ok;
+
+	mk_lock(&lock);
+	ok = own_tables_for(spa, end);
+	for (uint64_t at = spa; ok && at < end; at = next) {
+		uint64_t *entry = block_entry(at);
+
+		next = block_end(at, end);
+		if (is_decoys(*entry)) {
+			set(entry, leaf(at, 2));
+			continue;
+		}
+		for (uint64_t page = at; page < next; page += BF_PAGE_SIZE)
+			set(&table_of(*entry)[bsl_pt_index(page, 1)], leaf(page, 1));
+	}
+	if (ok)
+		merge_all(spa, end, spare);
+	mk_unlock(&lock);
+	return ok;
 }

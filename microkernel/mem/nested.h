@@ -18,6 +18,23 @@ enum bf_error nested_init(void);
  */
 bool nested_fault(uint64_t gpa);
 
+/* Tables that are not used any more, but that CPUs which are in Linux may still look into. */
+#define NESTED_MAX_SPARE 4
+
+struct nested_spare {
+	uint64_t spa[NESTED_MAX_SPARE];
+	unsigned int count;
+	unsigned int room; /* at most so many: what would be one more stays in use */
+};
+
+/*
+ * Linux finds the decoy in place of [spa, spa + size) from now on, which is RAM that it has found
+ * as it is, or the reverse, in pages as large as possible. false: no memory, and nothing has
+ * changed for Linux. CPUs may know what was there, until they forget it (tlb_move_on).
+ */
+bool nested_hide(uint64_t spa, uint64_t size, struct nested_spare *spare);
+bool nested_show(uint64_t spa, uint64_t size, struct nested_spare *spare);
+
 /* An MTRR of this PP was written: the table follows, and this PP forgets what it knew of it. */
 void nested_follow_mtrrs(void);
 

@@ -218,6 +218,29 @@ bool tlb_flush_guests(struct pp *pp, bool (*runs)(uint16_t vmid, uint32_t ppid),
 	return await_all(pp, &w);
 }
 
+uint64_t tlb_move_on(struct pp *pp)
+{
+	uint64_t generation;
+
+	(void)__atomic_add_fetch(&guests_generation, 1, __ATOMIC_SEQ_CST);
+	generation = __atomic_add_fetch(&tlb_generation, 1, __ATOMIC_SEQ_CST);
+	tlb_catch_up(pp);
+	return generation;
+}
+
+bool tlb_have_seen(uint64_t generation)
+{
+	bool seen = true;
+
+	for (uint32_t ppid = 0; seen && ppid < mk.handoff->nr_pps; ppid++) {
+		const struct tlb_state *tlb = state_of(ppid);
+
+		seen = !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
+		       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
+	}
+	return seen;
+}
+
 bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
 {
 	struct tlb_state *tlb = state_of(ppid);

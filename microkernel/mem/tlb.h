@@ -101,6 +101,14 @@ bool tlb_shootdown(struct pp *pp);
 bool tlb_flush_guests(struct pp *pp, bool (*runs)(uint16_t vmid, uint32_t ppid), uint16_t vmid);
 
 /*
+ * The nested table of Linux has changed, which nobody is waited or sent an NMI for: each PP forgets
+ * what it knew of it, and of all mappings, when it comes in next; this one does now. Returns the
+ * generation, and tells whether every PP has seen it.
+ */
+uint64_t tlb_move_on(struct pp *pp);
+bool tlb_have_seen(uint64_t generation);
+
+/*
  * Ends the run of a guest on another PP, but Linux's: runs tells whether it is in one. If it is in
  * root mode, the next such run ends as it begins, unless Linux runs before. false: the PP has not
  * taken an earlier NMI for a second.

@@ -12,6 +12,8 @@
 #include "lock.h"
 #include "mem/direct_map.h"
 #include "mem/mem.h"
+#include "mem/prune.h"
+#include "mem/window.h"
 #include "mk.h"
 #include "obj/objects.h"
 #include "vendor.h"
@@ -62,18 +64,14 @@ static bool make_slot(struct ext *ext, uint64_t va)
 	return bsl_pt_entry(&tables, ext->root, va, 3, true) != NULL;
 }
 
+/* The pools have pages only where the window reaches, whatever Linux will give. */
 static bool make_slots(struct ext *ext)
 {
-	const struct bf_region *r = phys_to_virt(mk.handoff->page_pool.spa);
 	bool ok = make_slot(ext, MK1_EXT_STACK_BASE) && make_slot(ext, MK1_EXT_FAIL_STACK_BASE) &&
-		  make_slot(ext, MK1_EXT_TLS_BASE) &&
-		  make_slot(ext, MK1_PAGE_POOL_BASE + mk.handoff->huge_pool.spa) &&
-		  make_slot(ext, MK1_PAGE_POOL_BASE + mk.handoff->huge_pool.spa +
-					 mk.handoff->huge_pool.size);
+		  make_slot(ext, MK1_EXT_TLS_BASE);
 
-	for (uint64_t i = 0; ok && i < mk.handoff->page_pool.count; i++)
-		ok = make_slot(ext, MK1_PAGE_POOL_BASE + r[i].spa) &&
-		     make_slot(ext, MK1_PAGE_POOL_BASE + r[i].spa + r[i].size - 1);
+	for (uint64_t spa = 0; ok && spa < MK1_SPA_LIMIT; spa += BSL_LEVEL_SIZE(4))
+		ok = !window_reaches(spa, BF_PAGE_SIZE) || make_slot(ext, MK1_PAGE_POOL_BASE + spa);
 	return ok;
 }
 
@@ -380,6 +378,29 @@ bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size)
 	mapped = unmap_pool(ext, spa, size);
 	mk_unlock(&ext->lock);
 	return mapped;
+}
+
+bool exts_make_tables(uint64_t spa, uint64_t size)
+{
+	bool ok = true;
+
+	for (uint16_t i = 0; ok && i < mk.handoff->nr_exts; i++) {
+		mk_lock(&exts[i].lock);
+		for (uint64_t at = bsl_align_down(spa, BSL_LEVEL_SIZE(2)); ok && at < spa + size;
+		     at += BSL_LEVEL_SIZE(2))
+			ok = bsl_pt_entry(&tables, exts[i].root, MK1_PAGE_POOL_BASE + at, 1, true);
+		mk_unlock(&exts[i].lock);
+	}
+	return ok;
+}
+
+void exts_prune(uint64_t spa, uint64_t size, uint64_t *pruned)
+{
+	for (uint16_t i = 0; i < mk.handoff->nr_exts; i++) {
+		mk_lock(&exts[i].lock);
+		prune(&tables, exts[i].root, MK1_PAGE_POOL_BASE + spa, size, pruned);
+		mk_unlock(&exts[i].lock);
+	}
 }
 
 void ext_dump(uint16_t id)

@@ -65,6 +65,13 @@ bool ext_map_pool(struct ext *ext, uint64_t spa, uint64_t size);
 /* It disappears again; false: it was not all there. Of two PPs that try, one succeeds. */
 bool ext_unmap_pool(struct ext *ext, uint64_t spa, uint64_t size);
 
+/*
+ * Tables for pages of [spa, spa + size) in the windows of all extensions. false: no memory, and
+ * some are there. And those that are empty go, for prune_free.
+ */
+bool exts_make_tables(uint64_t spa, uint64_t size);
+void exts_prune(uint64_t spa, uint64_t size, uint64_t *pruned);
+
 /* Gives this PP the direct map of its active VM. */
 void ext_load_direct_map(struct pp *pp);
 

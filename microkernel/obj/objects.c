@@ -107,6 +107,15 @@ struct vm *vm_create(void)
 	return vm;
 }
 
+bool vms_show(uint64_t spa, uint64_t size)
+{
+	bool shown = false;
+
+	for (unsigned int i = 0; !shown && i < MK_MAX_VMS; i++)
+		shown = direct_maps_show(&vms[i].direct, spa, size);
+	return shown;
+}
+
 bool vm_destroy(uint16_t id)
 {
 	struct vm *vm;

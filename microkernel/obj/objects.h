@@ -159,6 +159,9 @@ bool vs_try_claim(struct vs *vs);
 /* Whether a VS of this VM, or with MK1_INVALID_ID of any, is active on the PP, but Linux's. */
 bool guest_is_active(uint16_t vmid, uint32_t ppid);
 
+/* Whether a direct map of any VM shows a page of [spa, spa + size): direct_maps_show. */
+bool vms_show(uint64_t spa, uint64_t size);
+
 void vm_dump(uint16_t id);
 void vp_dump(uint16_t id);
 void vs_dump(uint16_t id);

@@ -70,6 +70,7 @@ bool svm_guest_attach(struct vs *vs, uint64_t root)
 
 void svm_guest_forget(struct pp *pp)
 {
+	svm_forget_code(pp);
 	pp->flush_due = true;
 }
 

@@ -197,11 +197,16 @@ bool vmx_guest_attach(struct vs *vs, uint64_t root)
 	return true;
 }
 
-/* By INVEPT all that depends on a nested table goes (§31.4.3.1). */
+/*
+ * By INVEPT all that depends on a nested table goes (§31.4.3.1). Where it cannot name all of them
+ * there is Linux's only.
+ */
 void vmx_guest_forget(struct pp *pp)
 {
 	if (pp->virt_on && vmx.ept_vpid & VMX_CAP_INVEPT_ALL)
 		invept(FLUSH_ALL, 0);
+	else if (pp->virt_on && mk.root_npt)
+		vmx_flush_ept(vmx_root_eptp());
 }
 
 void vmx_tlb_flush_all(struct vs *vs)

@@ -391,6 +391,25 @@ static struct bf_switch_page *make_switch_page(uint32_t ppid)
 	return (struct bf_switch_page *)(pages + ppid * PAGE);
 }
 
+/* The window on all that is the hypervisor's: the tables of PP 0 serve all. */
+static void make_window(uint32_t ppid, uint64_t pml4)
+{
+	static uint64_t entry;
+	uint64_t *own = (uint64_t *)phys_at(pml4) + bsl_pt_index(BF_WINDOW_BASE, 4);
+
+	if (ppid) {
+		*own = entry;
+		return;
+	}
+	ck_assert_int_eq(bsl_pt_map_range(&paging, pml4, BF_WINDOW_BASE + PHYS_BASE, PHYS_BASE,
+					  OWNED_SIZE, BSL_PTE_W | BSL_PTE_NX),
+			 BF_ERR_OK);
+	ck_assert_int_eq(bsl_pt_map_range(&paging, pml4, BF_WINDOW_BASE + ODD_OWNED, ODD_OWNED,
+					  PAGE, BSL_PTE_W | BSL_PTE_NX),
+			 BF_ERR_OK);
+	entry = *own;
+}
+
 static void make_pp(uint32_t ppid)
 {
 	struct pp *pp = (struct pp *)pp_pages[ppid];
@@ -419,6 +438,7 @@ static void make_pp(uint32_t ppid)
 		sp->host_cr4 |= CR4_LA57;
 		sp->cpu.cr4 |= CR4_LA57;
 	}
+	make_window(ppid, pml4);
 	ck_assert(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, true) != NULL);
 	pp->handoff.area_pt = virt_to_phys(bsl_pt_entry(&paging, pml4, BF_PP_ABI, 1, false)) &
 			      ~(uint64_t)BF_PAGE_MASK;
