@@ -273,9 +273,10 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	loader->state = BF_STATE_STOPPED;
 	/* Taking more than is free would have Linux kill others for it, before it fails. */
 	cpus = bf_os_cpus(NULL, 0, &online);
-	error = bf_check_machine(&loader->features, NULL,
-				 bf_loader_memory_needed(cpus, start->pool_size, start->huge_size),
-				 &loader->failure.detail, &loader->failure.cpu);
+	error = bf_check_machine(
+		&loader->features, NULL,
+		bf_loader_memory_needed(cpus, start->nr_exts, start->pool_size, start->huge_size),
+		&loader->failure.detail, &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
 	loader->repeats = repeats_of(start);

@@ -20,8 +20,10 @@
 #define BF_RING_BYTES 0x10000
 #define BF_RING_DATA 0x8000
 
-#define BF_POOL_DEFAULT 0x800000
-#define BF_POOL_PER_PP 0x40000
+/* The page pool: what there is once, of each PP, and of each extension on each PP. */
+#define BF_POOL_DEFAULT 0x380000
+#define BF_POOL_PER_PP 0xB000
+#define BF_POOL_PER_EXT 0x15000
 #define BF_POOL_MAX 0x40000000
 #define BF_HUGE_DEFAULT 0x200000
 #define BF_HUGE_MAX 0x400000 /* the largest contiguous block there is: BF_OS_MAX_ORDER */
@@ -150,7 +152,8 @@ enum bf_error bf_loader_suspend(struct bf_loader *loader);
 enum bf_error bf_loader_resume(struct bf_loader *loader);
 
 /* Bytes that a start takes, about; 0: the default size of a pool. */
-uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size);
+uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
+				 uint64_t huge_size);
 
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);

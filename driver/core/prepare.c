@@ -12,10 +12,14 @@
 /* About what tables and lists take, and a PP in addition to its part of the pool. */
 #define TABLES_SIZE 0x200000
 #define PP_SIZE 0x20000
+/* By default the pool is filled with such blocks: smaller ones cost a nested table each. */
+#define WHOLE_BLOCK 0x200000
 
-static uint64_t pool_size_of(uint32_t nr_pps, uint64_t requested)
+static uint64_t pool_size_of(uint32_t nr_pps, uint32_t nr_exts, uint64_t requested)
 {
-	return requested ? requested : BF_POOL_DEFAULT + nr_pps * (uint64_t)BF_POOL_PER_PP;
+	uint64_t per_pp = BF_POOL_PER_PP + nr_exts * (uint64_t)BF_POOL_PER_EXT;
+
+	return requested ? requested : BF_POOL_DEFAULT + nr_pps * per_pp;
 }
 
 static uint64_t huge_size_of(uint64_t requested)
@@ -23,9 +27,10 @@ static uint64_t huge_size_of(uint64_t requested)
 	return requested ? requested : BF_HUGE_DEFAULT;
 }
 
-uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
+uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
+				 uint64_t huge_size)
 {
-	return pool_size_of(nr_pps, pool_size) + huge_size_of(huge_size) + TABLES_SIZE +
+	return pool_size_of(nr_pps, nr_exts, pool_size) + huge_size_of(huge_size) + TABLES_SIZE +
 	       nr_pps * (uint64_t)PP_SIZE;
 }
 
@@ -163,7 +168,7 @@ static enum bf_error list_memory(struct bf_loader *loader)
 static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start *start)
 {
 	struct bf_memory *memory = &loader->memory;
-	uint64_t size = pool_size_of(loader->nr_pps, start->pool_size);
+	uint64_t size = pool_size_of(loader->nr_pps, start->nr_exts, start->pool_size);
 	uint64_t huge = huge_size_of(start->huge_size);
 	enum bf_error error;
 	uint64_t spa;
@@ -174,7 +179,10 @@ static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start 
 	error = bf_memory_alloc_region(memory, BF_MEMORY_HUGE, huge, &loader->handoff->huge_pool);
 	if (error || size <= rest)
 		return error;
-	return bf_memory_fill_pool(memory, size - rest);
+	size -= rest;
+	if (!start->pool_size)
+		size = (size + WHOLE_BLOCK - 1) & ~(uint64_t)(WHOLE_BLOCK - 1);
+	return bf_memory_fill_pool(memory, size);
 }
 
 /* --- PPs and images --------------------------------------------------------------------------- */

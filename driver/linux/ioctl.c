@@ -424,8 +424,8 @@ static long ioctl_check(void __user *user)
 			memset(argument->results, 0, sizeof(argument->results));
 		} else {
 			bf_check_machine(features, argument->results,
-					 bf_loader_memory_needed(num_present_cpus(), 0, 0), &detail,
-					 &cpu);
+					 bf_loader_memory_needed(num_present_cpus(), 1, 0, 0),
+					 &detail, &cpu);
 		}
 		bf_unlock();
 		argument->vendor = features->vendor;

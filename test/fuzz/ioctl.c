@@ -203,9 +203,10 @@ enum bf_error bf_stop_and_log(void)
 	return outcome;
 }
 
-uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint64_t pool_size, uint64_t huge_size)
+uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
+				 uint64_t huge_size)
 {
-	return nr_pps + pool_size + huge_size;
+	return nr_pps + nr_exts + pool_size + huge_size;
 }
 
 enum bf_error bf_check_machine(struct bf_cpu_features *features, struct bf_check_result *results,

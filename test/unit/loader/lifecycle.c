@@ -49,6 +49,24 @@ START_TEST(starts_in_fragments)
 }
 END_TEST
 
+/* By default, with one extension; and images take more than the fake ones. */
+START_TEST(takes_little_memory)
+{
+	static const unsigned int counts[] = { 1, 2, 3, 4, 7, 8, 16, 33, 64, 128, BF_MAX_PPS };
+	const uint64_t n = counts[_i];
+	uint64_t taken;
+
+	fake_set_cpus((unsigned int)n);
+	fake.free_memory = ~0ULL;
+	start.pool_size = 0;
+	start.huge_size = 0;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	taken = loader.memory.bytes + loader.ring.size + loader.status.size;
+	ck_assert_uint_le(taken + 0x40000, 0x800000 + n * 0x40000);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+}
+END_TEST
+
 /* For every N: whatever its Nth call that can fail is, the loader undoes everything. */
 START_TEST(survives_every_failure)
 {
@@ -313,6 +331,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, starts_and_stops);
 	tcase_add_test(tc, starts_with_5_levels);
 	tcase_add_test(tc, starts_in_fragments);
+	tcase_add_loop_test(tc, takes_little_memory, 0, 11);
 	tcase_add_test(tc, survives_every_failure);
 	tcase_add_test(tc, undoes_a_failed_launch);
 	tcase_add_test(tc, stops_without_the_extension);

@@ -36,7 +36,7 @@ START_TEST(refuses_machines)
 	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
 	start.nr_exts = 1;
 	start.pool_size = BF_POOL_MAX + 1;
-	assert_fails(BF_ERR_NO_MEMORY, 0, bf_loader_memory_needed(4, start.pool_size, 0));
+	assert_fails(BF_ERR_NO_MEMORY, 0, bf_loader_memory_needed(4, 1, start.pool_size, 0));
 	fake.free_memory *= 100;
 	assert_fails(BF_ERR_NO_MEMORY, 0, 0);
 	start.pool_size = 0;

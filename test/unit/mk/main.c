@@ -2,6 +2,7 @@
 /* main.c, run/start.c: a PP starts, up to the guest, or fails on the way. */
 #include <string.h>
 
+#include "driver/core/loader.h"
 #include "machine.h"
 #include "suites.h"
 
@@ -219,6 +220,40 @@ START_TEST(second_pp_without_memory)
 }
 END_TEST
 
+static unsigned int pages_left(void)
+{
+	uint64_t pages[2000];
+	unsigned int n = 0, i;
+
+	while ((pages[n] = pool_alloc()) != MK_NO_PAGE)
+		n++;
+	for (i = n; i > 0; i--)
+		pool_free(pages[i - 1]);
+	return n;
+}
+
+/* The default size of the pool has what each PP takes, and each extension on it. */
+START_TEST(what_a_pp_takes)
+{
+	unsigned int before, taken;
+
+	machine_defaults(_i & 1 ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	m.la57 = _i & 2;
+	m.nr_exts = _i & 4 ? BF_MAX_EXTS : 1;
+	m.pool_pages = 1200;
+	machine_init();
+	if (_i == 3 || _i == 7)
+		msr_set(cpu, MSR_VMX_CR4_FIXED1, msr_get(cpu, MSR_VMX_CR4_FIXED1) | CR4_LA57);
+	start_and_launch();
+	before = pages_left();
+	enter(1);
+	(void)launch();
+	taken = before - pages_left();
+	ck_assert_uint_gt(taken, 0);
+	ck_assert_uint_le(taken * PAGE, BF_POOL_PER_PP + m.nr_exts * BF_POOL_PER_EXT);
+}
+END_TEST
+
 START_TEST(a_huge_pool_without_room_for_the_maps)
 {
 	machine_defaults(BF_VENDOR_AMD);
@@ -330,6 +365,7 @@ TCase *main_tests(void)
 	tcase_add_loop_test(tc, start_with_too_few_pages, 0, ENOUGH_PAGES);
 	tcase_add_loop_test(tc, start_with_too_few_pages_vmx, 0, ENOUGH_PAGES);
 	tcase_add_loop_test(tc, second_pp_without_memory, 0, 2 * 26);
+	tcase_add_loop_test(tc, what_a_pp_takes, 0, 8);
 	tcase_add_test(tc, a_huge_pool_without_room_for_the_maps);
 	tcase_add_test(tc, an_old_cpu);
 	tcase_add_loop_test(tc, a_linux_without_xsave, 0, 2);
