@@ -161,6 +161,13 @@ bool bf_suspended(void)
 	return outcome == BF_ERR_HOTPLUG;
 }
 
+pid_t bf_guests_owner(void)
+{
+	bf_assert_locked();
+	FUZZ_CHECK(bf_loader.state == BF_STATE_RUNNING, "guests of no hypervisor");
+	return outcome == BF_ERR_GUESTS ? 1000 : 0;
+}
+
 bool bf_os_locked_down(void)
 {
 	return locked_down;
