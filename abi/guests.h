@@ -43,6 +43,11 @@ enum guests_op {
 	GUESTS_STATE_GET, /* RSI vCPU -> regs and sregs of the page */
 	GUESTS_STATE_SET, /* RSI vCPU, RDI GUESTS_STATE_: those parts of the page */
 	GUESTS_CPUID_SET, /* RSI vCPU, RDI how many of the page's cpuid: what the guest gets */
+	/*
+	 * RSI physical address, RDI bytes: memory of Linux's becomes the page pool's, until the
+	 * stop. It is used once each CPU has made a call.
+	 */
+	GUESTS_DONATE,
 	GUESTS_RUN, /* RSI vCPU: enters the guest; what ended that is in the page's exit */
 	GUESTS_NR_OPS
 };

@@ -141,6 +141,22 @@ enum bf_error bf_memory_alloc_region(struct bf_memory *memory, enum bf_memory_ki
 	return BF_ERR_OK;
 }
 
+void bf_memory_take_back(struct bf_memory *memory, uint64_t spa)
+{
+	struct bf_block **at = &memory->first;
+	struct bf_block *block;
+
+	while ((*at)->spa != spa)
+		at = &(*at)->next;
+	block = *at;
+	*at = block->next;
+	if (!*at)
+		memory->end = at;
+	memory->bytes -= block->size;
+	bf_os_free_pages(block->va, block->order);
+	bf_os_free(block);
+}
+
 uint64_t bf_memory_arena_tail(const struct bf_memory *memory, uint64_t *spa)
 {
 	const struct bf_block *block = memory->arena[BF_MEMORY_DATA];

@@ -53,6 +53,9 @@ enum bf_error bf_memory_fill_pool(struct bf_memory *memory, uint64_t size);
 enum bf_error bf_memory_alloc_region(struct bf_memory *memory, enum bf_memory_kind kind,
 				     uint64_t size, struct bf_region *region);
 
+/* Gives the block at spa back, whose memory has not been put to use. */
+void bf_memory_take_back(struct bf_memory *memory, uint64_t spa);
+
 /* The unused rest of the block that DATA is cut from, until the next allocation. */
 uint64_t bf_memory_arena_tail(const struct bf_memory *memory, uint64_t *spa);
 

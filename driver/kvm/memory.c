@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
 
 #include "kvm.h"
@@ -219,11 +220,43 @@ static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct pag
 	return result;
 }
 
+static int give(void *arg, u64 spa, u64 size)
+{
+	const struct bk_vm *vm = arg;
+	struct bk_call call = { .rsi = spa, .rdi = size };
+	unsigned long flags;
+	int status;
+
+	local_irq_save(flags);
+	status = bk_call_here(vm->instance, GUESTS_DONATE, &call);
+	local_irq_restore(flags);
+	return bk_errno(status);
+}
+
+/* Any call is an exit: with it, this CPU has forgotten the memory. */
+static void exit_once(void *unused)
+{
+	struct bk_call call = {};
+
+	bk_call_here(0, GUESTS_INFO, &call);
+}
+
+/* More memory for the tables of guests: 0, or an errno. */
+static int grow(struct bk_vm *vm)
+{
+	int result = bareflank_guests_grow(&vm->guests, give, vm);
+
+	if (!result)
+		on_each_cpu(exit_once, NULL, 1);
+	return result;
+}
+
 static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
 {
 	struct page *page = xa_load(&vm->pages, gfn);
 	struct bk_call call;
 	bool is_new = !page;
+	bool has_grown = false;
 	int result;
 
 	if (is_new) {
@@ -231,12 +264,18 @@ static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
 		if (result)
 			return result;
 	}
-	/* Again if another vCPU has just done it: that changes nothing. */
-	call = (struct bk_call){ .rsi = vm->id,
-				 .rdi = gfn << PAGE_SHIFT,
-				 .r8 = page_to_phys(page),
-				 .r9 = slot->readonly ? 0 : GUESTS_MAP_WRITE };
-	result = bk_call(vm, GUESTS_MAP, &call);
+	do {
+		/* Again if another vCPU has just done it: that changes nothing. */
+		call = (struct bk_call){ .rsi = vm->id,
+					 .rdi = gfn << PAGE_SHIFT,
+					 .r8 = page_to_phys(page),
+					 .r9 = slot->readonly ? 0 : GUESTS_MAP_WRITE };
+		result = bk_call(vm, GUESTS_MAP, &call);
+		if (result != -ENOMEM || has_grown)
+			break;
+		has_grown = true;
+		result = grow(vm);
+	} while (!result);
 	if (result && is_new)
 		give_back(vm, gfn, page);
 	return result;

@@ -57,6 +57,31 @@ void bf_guests_start(void)
 	WRITE_ONCE(run, run + 1);
 }
 
+/* In blocks as a CPU has large pages: hiding one takes no table of its own. */
+#define GROW_SIZE 0x200000
+
+int bareflank_guests_grow(const struct bareflank_guests *guests,
+			  int (*give)(void *arg, u64 spa, u64 size), void *arg)
+{
+	struct bf_memory *memory = &bf_loader.memory;
+	struct bf_region region;
+	int result = -EIO;
+
+	if (!bf_lock_killable())
+		return -EINTR;
+	if (bareflank_guests_running(guests) && !bf_suspended()) {
+		result = -ENOMEM;
+		if (!bf_memory_alloc_region(memory, BF_MEMORY_POOL, GROW_SIZE, &region)) {
+			result = give(arg, region.spa, region.size);
+			if (result && result != -EIO)
+				bf_memory_take_back(memory, region.spa);
+		}
+	}
+	bf_unlock();
+	return result;
+}
+EXPORT_SYMBOL_GPL(bareflank_guests_grow);
+
 pid_t bf_guests_owner(void)
 {
 	struct bareflank_guests *guests;

@@ -23,6 +23,15 @@ int bareflank_guests_begin(struct bareflank_guests *guests);
 void bareflank_guests_end(struct bareflank_guests *guests);
 
 /*
+ * Makes the hypervisor's memory larger, until it stops: give hands the size bytes at spa over. It
+ * must not wait for the hypervisor's end. It returns 0; -EIO if it cannot say what has become of
+ * them; or another errno, and they go back to Linux. Returns that, -EINTR, -ENOMEM or -EIO: the run
+ * of these guests is over. May sleep.
+ */
+int bareflank_guests_grow(const struct bareflank_guests *guests,
+			  int (*give)(void *arg, u64 spa, u64 size), void *arg);
+
+/*
  * Whether the hypervisor runs, and has not been stopped or failed since these guests began (NULL:
  * any time), as far as Linux knows: it may have failed a moment ago. Any context.
  */

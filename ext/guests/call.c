@@ -2,6 +2,7 @@
 /* The calls of the module: abi/guests.h. */
 #include <bsl/string.h>
 #include <ext/guests/call.h>
+#include <ext/libext/mk2_sys.h>
 #include <ext/linux/cpuid.h>
 
 #define EXTENDED 0x80000000
@@ -22,6 +23,36 @@ struct call {
 	uint64_t out[3]; /* RDX, RSI, RDI */
 };
 
+/* --- memory of the hypervisor ----------------------------------------------------------------- */
+
+/*
+ * Pages for the tables that a donation takes, which cannot come from it: kept for when the pool has
+ * no others left.
+ */
+#define NR_RESERVED 16
+
+static struct bsl_spinlock reserve_lock;
+static uint64_t reserve[NR_RESERVED]; /* 0: none */
+
+static void fill_reserve(void)
+{
+	uint64_t spa;
+
+	for (unsigned int i = 0; i < NR_RESERVED; i++) {
+		if (!reserve[i] && mk1_mem_alloc_page(MK1_HANDLE, &reserve[i], &spa) != MK1_SUCCESS)
+			reserve[i] = 0;
+	}
+}
+
+static void empty_reserve(void)
+{
+	for (unsigned int i = 0; i < NR_RESERVED; i++) {
+		if (reserve[i])
+			mk1_mem_free_page(MK1_HANDLE, reserve[i]);
+		reserve[i] = 0;
+	}
+}
+
 void calls_begin(void)
 {
 	uint32_t low, high;
@@ -29,6 +60,7 @@ void calls_begin(void)
 	/* No two starts of a machine see the same time. */
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
 	instance = ((uint64_t)high << 32 | low) | 1;
+	fill_reserve();
 }
 
 static struct vm *find_vm(uint64_t id)
@@ -165,6 +197,29 @@ static uint32_t op_unmap(struct call *call)
 	return status;
 }
 
+static uint32_t op_donate(struct call *call)
+{
+	uint64_t status;
+
+	bsl_spin_lock(&reserve_lock);
+	empty_reserve();
+	status = mk2_mem_donate(MK2_HANDLE, call->rsi, call->rdi);
+	fill_reserve();
+	bsl_spin_unlock(&reserve_lock);
+	switch (status) {
+	case MK1_SUCCESS:
+		return GUESTS_OK;
+	case MK2_FAILURE_NO_MEMORY:
+		return GUESTS_FULL;
+	case MK1_FAILURE_UNSUPPORTED:
+		return GUESTS_UNSUPPORTED;
+	case MK1_INVALID_PERM_DENIED:
+		return GUESTS_DENIED;
+	default:
+		return GUESTS_BAD_VALUE;
+	}
+}
+
 /* --- vCPUs ------------------------------------------------------------------------------------ */
 
 static uint32_t op_vcpu_create(struct call *call)
@@ -275,6 +330,7 @@ static uint32_t (*const ops[GUESTS_NR_OPS])(struct call *call) = {
 	[GUESTS_STATE_GET] = op_state_get,
 	[GUESTS_STATE_SET] = op_state_set,
 	[GUESTS_CPUID_SET] = op_cpuid_set,
+	[GUESTS_DONATE] = op_donate,
 	[GUESTS_RUN] = op_run,
 };
 

@@ -5,7 +5,7 @@
 . ./tap.sh
 
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
-	long_mode sse migration two_cpus delete"
+	long_mode sse migration two_cpus delete sparse"
 device=/dev/kvm
 spin=spin_cli
 
@@ -59,6 +59,19 @@ kvm_answered()
 no_device()
 {
 	gives 1 "No such device" "$bin/kvm_client" $device reset
+}
+
+# What the hypervisor holds, in bytes.
+held()
+{
+	bfm status --json | sed -n 's/.*"memory": \([0-9]*\).*/\1/p'
+}
+
+has_grown()
+{
+	now=$(held)
+	echo "$began_with bytes, then $now"
+	[ "$now" -gt "$began_with" ]
 }
 
 spin_begins()
@@ -129,7 +142,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((15 + $(echo $cases | wc -w)))
+plan $((16 + $(echo $cases | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -145,9 +158,11 @@ start
 t "with another extension: no device" no_device
 stop
 t "start" start guests
+began_with=$(held)
 for case in $cases; do
 	t "a guest: $case" as_written "$case"
 done
+t "the hypervisor has got more memory for tables" has_grown
 spin_begins
 t "guests that loop on every CPU: Linux goes on" linux_goes_on
 if [ "$(cpus)" -gt 1 ]; then

@@ -24,6 +24,7 @@
 #define RAM_SIZE 0x100000ul
 #define RAM2_GPA 0x400000ul /* a second region */
 #define RAM2_SIZE 0x4000ul
+#define SPARSE_GPA 0x100000000ull
 #define DEVICE_GPA 0xC0000000ul /* where nothing is */
 #define CODE 0x1000ul
 #define STACK 0x8000ul
@@ -164,6 +165,14 @@ GUEST(sse, ".code64",
 
 /* Two CPUs count, and then say so. */
 GUEST(count, ".code64", "mov $20000, %ecx\n 1: lock incl 0x3000\n loop 1b\n hlt\n");
+
+/* A word every 2 MiB, and their sum. */
+GUEST(sparse, ".code64",
+      "mov $0x100000000, %rbx\n mov $1536, %ecx\n"
+      "1: mov %rcx, (%rbx)\n add $0x200000, %rbx\n loop 1b\n"
+      "xor %edx, %edx\n mov $1536, %ecx\n"
+      "2: sub $0x200000, %rbx\n add (%rbx), %rdx\n loop 2b\n"
+      "mov %edx, %eax\n out %eax, $0x60\n hlt\n");
 
 /* Until what is there has gone. */
 GUEST(poll, ".code16", "sti\n 1: mov %gs:0, %al\n cmp $0x66, %al\n je 1b\n hlt\n");
@@ -809,6 +818,29 @@ static void case_delete(void)
 	pthread_join(thread, NULL);
 }
 
+/* Little memory, but in so many places that the tables take more than that. */
+static void case_sparse(void)
+{
+	const uint64_t size = 3ull << 30;
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED || madvise(at, size, MADV_NOHUGEPAGE) ||
+	    set_region(1, 0, SPARSE_GPA, size, at))
+		die("the region");
+	LOAD(sparse);
+	begin_long();
+	for (uint64_t i = 0; i < 3; i++) {
+		put(0x11000 + (4 + i) * 8, (0x14000 + i * 0x1000) | 3);
+		for (uint64_t n = 0; n < 512; n++)
+			put(0x14000 + i * 0x1000 + n * 8,
+			    (SPARSE_GPA + (i << 30) + (n << 21)) | 0x83);
+	}
+	go();
+	printf("  delete: %s\n", outcome(set_region(1, 0, SPARSE_GPA, 0, NULL)));
+	munmap(at, size);
+}
+
 /* For whoever kills this process: guests that only loop, one for each CPU, in threads. */
 static void *spin(void *argument)
 {
@@ -873,6 +905,7 @@ static const struct {
 	{ "migration", case_migration, false },
 	{ "two_cpus", case_two_cpus, false },
 	{ "delete", case_delete, false },
+	{ "sparse", case_sparse, false },
 	{ "cli", case_cli, true },
 	{ "spin_sti", case_spin_sti, true },
 	{ "spin_cli", case_spin_cli, true },

@@ -67,6 +67,37 @@ START_TEST(takes_little_memory)
 }
 END_TEST
 
+/* Memory that comes while it runs is freed with the stop, or given back before. */
+START_TEST(grows)
+{
+	struct bf_region region[3];
+	uint64_t bytes;
+	uint32_t count;
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	bytes = loader.memory.bytes;
+	count = bf_memory_count(&loader.memory);
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_int_eq(bf_memory_alloc_region(&loader.memory, BF_MEMORY_POOL, 0x200000,
+							&region[i]),
+				 BF_ERR_OK);
+		ck_assert_uint_eq(region[i].size, 0x200000);
+	}
+	bf_memory_take_back(&loader.memory, region[_i].spa);
+	bf_memory_take_back(&loader.memory, region[(_i + 2) % 3].spa);
+	ck_assert_uint_eq(loader.memory.bytes, bytes + 0x200000);
+	ck_assert_uint_eq(bf_memory_count(&loader.memory), count + 1);
+	/* The next one still finds its place. */
+	ck_assert_int_eq(
+		bf_memory_alloc_region(&loader.memory, BF_MEMORY_POOL, 0x200000, &region[_i]),
+		BF_ERR_OK);
+	ck_assert_uint_eq(bf_memory_count(&loader.memory), count + 2);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	assert_all_bare();
+	ck_assert_uint_eq(loader.memory.bytes, 0);
+}
+END_TEST
+
 /* For every N: whatever its Nth call that can fail is, the loader undoes everything. */
 START_TEST(survives_every_failure)
 {
@@ -332,6 +363,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, starts_with_5_levels);
 	tcase_add_test(tc, starts_in_fragments);
 	tcase_add_loop_test(tc, takes_little_memory, 0, 11);
+	tcase_add_loop_test(tc, grows, 0, 3);
 	tcase_add_test(tc, survives_every_failure);
 	tcase_add_test(tc, undoes_a_failed_launch);
 	tcase_add_test(tc, stops_without_the_extension);
