@@ -300,6 +300,7 @@
 #define CPUID_7_1_EBX_PBNDKB 0x2
 #define CPUID_7_1_ECX_MSR_IMM 0x20
 #define CPUID_7_1_EDX_USER_MSR 0x8000
+#define CPUID_7_2_EDX_BHI_CTRL 0x10 /* SPEC_CTRL.BHI_DIS_S */
 #define CPUID_A_EAX_VERSION_2 0xFE /* one of these: performance monitoring of version 2 or later */
 #define CPUID_D_1_EAX_XSAVES 0x8
 #define CPUID_21_EBX_TDX 0x65746E49 /* "Inte", of "IntelTDX    " */

@@ -36,14 +36,14 @@ static bool intel_buffers_leak(uint32_t edx, uint64_t caps)
 /*
  * With enhanced IBRS, a guest cannot choose where root mode's branches are predicted to go, but for
  * two ways: by the history of branches (BHI), and on some CPUs by aliases (ITS). Those that can
- * keep the history out do not have the latter.
+ * keep the history out do not have the latter; only another hypervisor says so of others.
  */
 static bool intel_is_apart(uint64_t caps, uint64_t spec_ctrl)
 {
-	const uint64_t neither = ARCH_CAP_BHI_NO | ARCH_CAP_ITS_NO;
+	bool no_its = caps & ARCH_CAP_ITS_NO || cpuid(7, 2).edx & CPUID_7_2_EDX_BHI_CTRL;
+	bool no_bhi = caps & ARCH_CAP_BHI_NO || spec_ctrl & SPEC_CTRL_BHI_DIS_S;
 
-	return caps & ARCH_CAP_IBRS_ALL && spec_ctrl & SPEC_CTRL_IBRS &&
-	       ((caps & neither) == neither || spec_ctrl & SPEC_CTRL_BHI_DIS_S);
+	return caps & ARCH_CAP_IBRS_ALL && spec_ctrl & SPEC_CTRL_IBRS && no_bhi && no_its;
 }
 
 static uint8_t probe_intel(void)

@@ -31,7 +31,6 @@ static const struct {
 	{ ALL_INTEL, ARCH_CAP_SKIP_L1DFL_VMENTRY, 0,
 	  BARRIER_IBPB | BARRIER_IBPB_BACK | BARRIER_RETURNS },
 	{ ALL_INTEL, APART, SPEC_CTRL_IBRS, BARRIER_IBPB },
-	{ ALL_INTEL, EIBRS, SPEC_CTRL_IBRS | SPEC_CTRL_BHI_DIS_S, BARRIER_IBPB },
 	/* of what it takes to be apart, something is missing */
 	{ ALL_INTEL, APART, 0, BARRIER_IBPB | BARRIER_IBPB_BACK },
 	{ ALL_INTEL, APART & ~ARCH_CAP_BHI_NO, SPEC_CTRL_IBRS, BARRIER_IBPB | BARRIER_IBPB_BACK },
@@ -58,6 +57,28 @@ START_TEST(what_intel_needs)
 	give_msrs(intel_cpus[_i].caps, intel_cpus[_i].spec_ctrl);
 	cpuid_set(7, 0, 0, 0, 0, intel_cpus[_i].edx);
 	ck_assert_uint_eq(barrier_probe(true), intel_cpus[_i].needs);
+}
+END_TEST
+
+/* CPUs that can keep the history of branches out are not subject to ITS, and do not say so. */
+START_TEST(what_intel_needs_with_bhi_ctrl)
+{
+	static const struct {
+		uint64_t caps, spec_ctrl;
+		uint8_t needs;
+	} cases[] = {
+		{ EIBRS, SPEC_CTRL_IBRS | SPEC_CTRL_BHI_DIS_S, BARRIER_IBPB },
+		{ EIBRS | ARCH_CAP_BHI_NO, SPEC_CTRL_IBRS, BARRIER_IBPB },
+		{ EIBRS, SPEC_CTRL_IBRS, BARRIER_IBPB | BARRIER_IBPB_BACK },
+		{ EIBRS | ARCH_CAP_BHI_NO, 0, BARRIER_IBPB | BARRIER_IBPB_BACK },
+	};
+
+	machine_of(1);
+	on_pp(0);
+	give_msrs(cases[_i].caps, cases[_i].spec_ctrl);
+	cpuid_set(7, 0, 0, 0, 0, ALL_INTEL);
+	cpuid_set(7, 2, 0, 0, 0, CPUID_7_2_EDX_BHI_CTRL);
+	ck_assert_uint_eq(barrier_probe(true), cases[_i].needs);
 }
 END_TEST
 
@@ -275,6 +296,7 @@ TCase *arch_barrier_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, what_intel_needs, 0, sizeof(intel_cpus) / sizeof(*intel_cpus));
+	tcase_add_loop_test(tc, what_intel_needs_with_bhi_ctrl, 0, 4);
 	tcase_add_loop_test(tc, what_amd_needs, 0, sizeof(amd_cpus) / sizeof(*amd_cpus));
 	tcase_add_loop_test(tc, a_command_that_is_refused, 0, 2);
 	tcase_add_test(tc, an_old_cpu_of_amd);
