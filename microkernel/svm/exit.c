@@ -197,8 +197,12 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
-	if (pp->barriers)
+	if (pp->barriers) {
 		barrier_from_guest(pp->barriers);
+		/* Only now: it returns, and how could be the guest's choice. */
+		if (!(vmcb->rflags & RFLAGS_IF))
+			svm_unblock_nmis(pp, vs);
+	}
 	if (!pp->launched)
 		exit_first(pp);
 	if (pp->fallback)
@@ -233,7 +237,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	 * In an NMI handler of Linux's, NMIs are blocked, and an exit leaves them so: nothing would
 	 * reach a callback that does not end.
 	 */
-	if (unlikely(!(vmcb->rflags & RFLAGS_IF)))
+	if (unlikely(!(vmcb->rflags & RFLAGS_IF)) && !pp->barriers)
 		svm_unblock_nmis(pp, vs);
 	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->exit_slow || !pp->launched))
 		handle_internal_exit(pp, vs, code);

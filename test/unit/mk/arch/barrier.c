@@ -227,6 +227,7 @@ static void run_linux(void)
 /* Only Intel has an L1D that leaks. That buffers are cleared shows nowhere. */
 START_TEST(around_guests)
 {
+	unsigned int irets;
 	uint16_t vs[2];
 
 	with_guests(_i, vs);
@@ -236,9 +237,12 @@ START_TEST(around_guests)
 	/* The first one may find what Linux's user left, or whatever. */
 	run(vs[0]);
 	expect_commands(1, _i);
+	irets = cpu->count[INSN_IRET];
 	guest_exit(cpuid_reason());
 	ck_assert_int_eq(ended.end, END_RING3);
 	expect_commands(1, 0);
+	/* With interrupts off, NMIs reach root mode all the same. */
+	ck_assert_uint_eq(cpu->count[INSN_IRET], irets + !_i);
 	/* The same VM again, with Linux in between: that is the affair of Linux. */
 	run_linux();
 	expect_commands(0, 0);
