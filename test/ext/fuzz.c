@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The default extension, which makes random system calls: some in _start and in each bootstrap,
- * and a batch in every exit of a CPUID with EAX = FUZZ_LEAF and ECX = BATCH. The seed is written
- * into the image after the word FUZZ-SEED, in eight digits, by test/kselftest/syscalls.sh.
+ * The default extension, which makes random system calls of Mk#1 and Mk#2: some in _start and in
+ * each bootstrap, and a batch in every exit of a CPUID with EAX = FUZZ_LEAF and ECX = BATCH. The
+ * seed is written into the image after the word FUZZ-SEED, in eight digits, by
+ * test/kselftest/syscalls.sh.
  *
- * After each call: the status is one of the call's (abi/mk1.h), what is no output has kept its
- * value, and outputs have too if it failed. MEASURE counts what the pools hold, and compares with
- * the first time; before that, CLEAN on every CPU gives back all that there is.
+ * After each call: the status is one of the call's (abi/mk1.h, abi/mk2.h), what is no output has
+ * kept its value, and outputs have too if it failed. MEASURE counts what the pools hold, and
+ * compares with the first time; before that, CLEAN on every CPU gives back all that there is.
  *
  * Left out is what ends a callback, and what an extension must not do to Linux: see is_harmful.
  */
 #include <abi/layout.h>
 #include <abi/mk1_msrs.h>
+#include <abi/mk2.h>
 
 #include "test/ext/lib/hooks.h"
 #include "test/ext/lib/pools.h"
@@ -31,6 +33,8 @@
 #define MAX_OBJECTS 1024
 #define MAX_PAGES 65536
 #define PRIVATE_PAGES 8
+#define OWN_VSS 8
+#define MAX_DIRTY 0x2000000 /* bytes, of which the bitmap takes 1 KiB */
 
 /* The root VM's tables stay: this much of its direct map is used, and has them from MEASURE on. */
 #define ROOT_DIRECT_SIZE 0x2000000
@@ -44,7 +48,7 @@ static const volatile char plan[] = "FUZZ-SEED:00000001";
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-/* What an argument is, by its name in abi/mk1.h. */
+/* What an argument is, by its name in abi/mk1.h and abi/mk2.h. */
 enum kind {
 	KIND_VALUE,
 	KIND_HANDLE,
@@ -60,15 +64,22 @@ enum kind {
 	KIND_SPEC,
 	KIND_CODE,
 	KIND_TEXT,
+	KIND_GPA,
+	KIND_SIZE,
+	KIND_FLAGS,
+	KIND_GENERATION,
+	KIND_COUNT,
 	NR_KINDS
 };
 
 static const char *const kind_names[NR_KINDS] = {
-	[KIND_VALUE] = "value", [KIND_HANDLE] = "h",  [KIND_VMID] = "vmid",
-	[KIND_VPID] = "vpid",   [KIND_VSID] = "vsid", [KIND_PPID] = "ppid",
-	[KIND_REG] = "reg",     [KIND_SPA] = "spa",   [KIND_VA] = "va",
-	[KIND_BYTES] = "bytes", [KIND_MSR] = "msr",   [KIND_SPEC] = "spec_id",
-	[KIND_CODE] = "fn",     [KIND_TEXT] = "str"
+	[KIND_VALUE] = "value", [KIND_HANDLE] = "h",    [KIND_VMID] = "vmid",
+	[KIND_VPID] = "vpid",   [KIND_VSID] = "vsid",   [KIND_PPID] = "ppid",
+	[KIND_REG] = "reg",     [KIND_SPA] = "spa",     [KIND_VA] = "va",
+	[KIND_BYTES] = "bytes", [KIND_MSR] = "msr",     [KIND_SPEC] = "spec_id",
+	[KIND_CODE] = "fn",     [KIND_TEXT] = "str",    [KIND_GPA] = "gpa",
+	[KIND_SIZE] = "size",   [KIND_FLAGS] = "flags", [KIND_GENERATION] = "generation",
+	[KIND_COUNT] = "count"
 };
 
 /* The tokens of a call's errors, and the status that each stands for. */
@@ -76,10 +87,20 @@ static const struct {
 	const char *token;
 	uint64_t status;
 } error_names[] = {
-	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },         { "HANDLE", MK1_FAILURE_INVALID_HANDLE },
-	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED }, { "DENIED", MK1_INVALID_PERM_DENIED },
-	{ "REG0", MK1_INVALID_INPUT_REG(0) },       { "REG1", MK1_INVALID_INPUT_REG(1) },
-	{ "REG2", MK1_INVALID_INPUT_REG(2) },       { "REG3", MK1_INVALID_INPUT_REG(3) },
+	{ "UNKNOWN", MK1_FAILURE_UNKNOWN },
+	{ "HANDLE", MK1_FAILURE_INVALID_HANDLE },
+	{ "UNSUPPORTED", MK1_FAILURE_UNSUPPORTED },
+	{ "DENIED", MK1_INVALID_PERM_DENIED },
+	{ "REG0", MK1_INVALID_INPUT_REG(0) },
+	{ "REG1", MK1_INVALID_INPUT_REG(1) },
+	{ "REG2", MK1_INVALID_INPUT_REG(2) },
+	{ "REG3", MK1_INVALID_INPUT_REG(3) },
+	{ "REG4", MK1_INVALID_INPUT_REG(4) },
+	{ "REG5", MK1_INVALID_INPUT_REG(5) },
+	{ "NO_MEMORY", MK2_FAILURE_NO_MEMORY },
+	{ "EXISTS", MK2_FAILURE_EXISTS },
+	{ "LIST", MK2_FAILURE_LIST },
+	{ "BUSY", MK2_FAILURE_BUSY },
 };
 #define NR_ERROR_NAMES (sizeof(error_names) / sizeof(error_names[0]))
 
@@ -89,15 +110,27 @@ struct call {
 	const char *name, *arguments, *errors;
 };
 
-#define CALL(op, idx, name, in, out, args, results, errors) \
+#define CALL1(op, idx, name, in, out, args, results, errors) \
 	{ MK1_RAX(MK1_OP_##op, idx), in, out, #name, args, errors },
-static const struct call calls[] = { MK1_SYSCALLS(CALL) };
+#define CALL2(op, idx, name, in, out, args, results, errors) \
+	{ MK2_RAX(MK2_OP_##op, idx), in, out, #name, args, errors },
+static const struct call calls[] = { MK1_SYSCALLS(CALL1) MK2_SYSCALLS(CALL2) };
 #define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
 
 enum call_number {
 #define NUMBER(op, idx, name, in, out, args, results, errors) CALL_##name,
-	MK1_SYSCALLS(NUMBER)
+	MK1_SYSCALLS(NUMBER) MK2_SYSCALLS(NUMBER)
 };
+
+static bool is_mk2(const struct call *call)
+{
+	return call->rax >> 48 == MK2_MAGIC;
+}
+
+static uint64_t handle_of(const struct call *call)
+{
+	return is_mk2(call) ? MK2_HANDLE : MK1_HANDLE;
+}
 
 /* Whether the word that text begins with, up to end, is this one. */
 static bool word_is(const char *text, char end, const char *word)
@@ -222,6 +255,9 @@ static struct pp_state {
 	uint16_t root_vpid, root_vsid; /* valid from the first exit on */
 	bool launched;
 	struct private_page pages[PRIVATE_PAGES];
+	uint16_t vss[OWN_VSS]; /* some of those that were created for it */
+	/* Written to by calls: a list of registers, or a bitmap. */
+	struct mk2_list_entry list[2 * MK2_LIST_MAX];
 } __attribute__((aligned(64))) pps[MAX_PPS];
 
 /* Every address that was handed out and may have been given back since, by whichever PP. */
@@ -403,18 +439,67 @@ static uint64_t an_msr(void)
 	return below(4) ? msr : msr | next_random() << 32;
 }
 
-static uint64_t value_of(enum kind kind)
+/* Few pages, so that calls meet each other's: some of each size. */
+static uint64_t a_gpa(void)
+{
+	static const unsigned int shifts[] = { 12, 12, 21, 30 };
+
+	return below(4) << shifts[below(4)];
+}
+
+static uint64_t a_size(void)
+{
+	static const unsigned int shifts[] = { 12, 12, 12, 21, 30 };
+
+	return (1 + below(8)) << shifts[below(5)];
+}
+
+static uint64_t some_flags(void)
+{
+	static const uint64_t sizes[] = { MK2_NESTED_4K, MK2_NESTED_4K, MK2_NESTED_2M,
+					  MK2_NESTED_1G };
+	static const uint64_t types[] = { MK2_NESTED_WB, MK2_NESTED_WB, MK2_NESTED_UC,
+					  MK2_NESTED_WT };
+
+	return (MK2_NESTED_R | below(16)) | types[below(4)] | sizes[below(4)];
+}
+
+/* Entries for a list; in one of four, none that there is not. */
+static void fill_list(void)
+{
+	struct mk2_list_entry *list = this_pp()->list;
+	bool all_good = !below(4);
+
+	for (unsigned int i = 0; i < MK2_LIST_MAX; i++) {
+		list[i].reg = all_good ? below(16) : below(170);
+		list[i].value = any_value();
+	}
+}
+
+static uint64_t value_of(const struct call *call, enum kind kind)
 {
 	if (!below(6) && kind != KIND_HANDLE)
 		return any_value();
 	switch (kind) {
 	case KIND_HANDLE:
-		return below(40) ? MK1_HANDLE : any_value();
+		return below(40) ? handle_of(call) : any_value();
+	case KIND_GPA:
+		return a_gpa();
+	case KIND_SIZE:
+		return a_size();
+	case KIND_FLAGS:
+		return some_flags();
+	case KIND_GENERATION:
+		return below(16);
+	case KIND_COUNT:
+		return below(MK2_LIST_MAX + 3);
 	case KIND_VMID:
 		return an_id(mk1_tls_vmid(), 20, 0x10000);
 	case KIND_VPID:
 		return an_id(mk1_tls_vpid(), 40, 0x10000);
 	case KIND_VSID:
+		if (below(2))
+			return this_pp()->vss[below(OWN_VSS)];
 		return an_id(mk1_tls_vsid(), 40, 0x10000);
 	case KIND_PPID:
 		return an_id(mk1_tls_ppid(), MAX_PPS, 0x10000);
@@ -423,6 +508,9 @@ static uint64_t value_of(enum kind kind)
 	case KIND_SPA:
 		return below(ROOT_DIRECT_SIZE * 2) & ~(uint64_t)BF_PAGE_MASK;
 	case KIND_VA:
+		if (is_mk2(call) && below(4))
+			return (uint64_t)this_pp()->list + (below(16) ? 0 : below(16));
+		return an_address();
 	case KIND_TEXT:
 		return an_address();
 	case KIND_BYTES:
@@ -430,7 +518,7 @@ static uint64_t value_of(enum kind kind)
 	case KIND_MSR:
 		return an_msr();
 	case KIND_SPEC:
-		return MK1_SPEC_ID;
+		return below(2) ? MK1_SPEC_ID : MK2_SPEC_ID;
 	case KIND_CODE:
 		return MK1_EXT_CODE_BASE + below(0x10000);
 	default:
@@ -466,13 +554,27 @@ static bool is_written(uint64_t msr)
 	return false MK1_MSRS(IS_WRITTEN);
 }
 
+/* A call would write to memory that is not there for it: of others, or of Linux. */
+static bool is_others(uint64_t va)
+{
+	const struct pp_state *pp = this_pp();
+
+	return va < (uint64_t)1 << 47 && !(va % 8) && va != (uint64_t)pp->list &&
+	       va != (uint64_t)pp->list + 8;
+}
+
+static bool may_be_given(uint64_t spa, uint64_t size)
+{
+	return size && size <= MK2_DONATION_MAX_BYTES && !((spa | size) & BF_PAGE_MASK);
+}
+
 /*
  * Ends a callback, changes Linux, or takes from it what it needs. Root VSs are destroyed by nobody
  * but their own PP, where they are active; another VS is active for a while only here.
  */
 static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase phase)
 {
-	bool handle_is_good = reg[0] == MK1_HANDLE;
+	bool handle_is_good = reg[0] == handle_of(&calls[number]);
 
 	switch (number) {
 	case CALL_control_exit:
@@ -480,6 +582,7 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 	case CALL_control_again:
 		return true;
 	case CALL_handle_close_handle:
+		return reg[0] == MK1_HANDLE || reg[0] == MK2_HANDLE;
 	case CALL_vs_run_current:
 	case CALL_vs_advance_ip_and_run_current:
 		return handle_is_good;
@@ -503,6 +606,14 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 		return handle_is_good && !(uint16_t)reg[1] && reg[2] >= ROOT_DIRECT_SIZE;
 	case CALL_intrinsic_wrmsr:
 		return handle_is_good && is_written(reg[1]);
+	case CALL_vs_write_list:
+		return handle_is_good && is_root_vs(reg[1]);
+	case CALL_vs_read_list:
+		return handle_is_good && is_others(reg[2]);
+	case CALL_vm_nested_dirty:
+		return handle_is_good && (is_others(reg[4]) || reg[3] > MAX_DIRTY);
+	case CALL_mem_donate:
+		return handle_is_good && may_be_given(reg[1], reg[2]);
 	default:
 		return false;
 	}
@@ -598,6 +709,10 @@ static void take_notice(enum call_number number, const struct registers *before,
 		if (after->rax == MK1_FAILURE_UNKNOWN)
 			__atomic_add_fetch(&pages_lost, 1, __ATOMIC_RELAXED);
 		break;
+	case CALL_vs_create_vs:
+		if (done && (uint16_t)before->kept[RDX] == mk1_tls_ppid())
+			this_pp()->vss[below(OWN_VSS)] = (uint16_t)after->kept[RDI];
+		break;
 	case CALL_vm_map_direct:
 		if (done)
 			check(after->kept[RDI] == MK1_DIRECT_MAP_BASE + before->kept[RDX],
@@ -607,8 +722,29 @@ static void take_notice(enum call_number number, const struct registers *before,
 	default:
 		break;
 	}
-	if (after->rax == MK1_FAILURE_UNKNOWN && !below(16))
+	if ((after->rax == MK1_FAILURE_UNKNOWN || after->rax == MK2_FAILURE_NO_MEMORY) &&
+	    !below(16))
 		make_room();
+}
+
+/* Most ranges are to be mapped in pages of the size that the flags say. */
+static void fit_range(uint64_t *reg)
+{
+	uint64_t page = (uint64_t)BF_PAGE_SIZE << 9 * (reg[5] / MK2_NESTED_2M & 3);
+
+	reg[2] &= ~(page - 1);
+	reg[3] &= ~(page - 1);
+	reg[4] = page * (1 + reg[4] % 4);
+}
+
+static void choose(const struct call *call, enum call_number number, uint64_t *reg)
+{
+	for (unsigned int i = 0; i < NR_KEPT; i++)
+		reg[i] = i < call->inputs ? value_of(call, kind_of(call, i)) : next_random();
+	if (number == CALL_vm_nested_map && below(4))
+		fit_range(reg);
+	if (number == CALL_vs_read_list || number == CALL_vs_write_list)
+		fill_list();
 }
 
 static void make_call(enum phase phase)
@@ -617,14 +753,14 @@ static void make_call(enum phase phase)
 	const struct call *call = &calls[number];
 	struct registers before, after;
 	unsigned int written;
+	bool has_output;
 
 	/* Printing is slow, and the ring holds only so much. */
 	if (number >= CALL_debug_out && number <= CALL_debug_dump_huge_pool && below(20))
 		return;
 	before.rax = call->rax;
 	before.rflags = RFLAGS_FIXED | (next_random() & FLAGS_TRIED);
-	for (unsigned int i = 0; i < NR_KEPT; i++)
-		before.kept[i] = i < call->inputs ? value_of(kind_of(call, i)) : next_random();
+	choose(call, number, before.kept);
 	if (is_harmful(number, before.kept, phase))
 		return;
 	after = before;
@@ -633,9 +769,11 @@ static void make_call(enum phase phase)
 	check(may_answer(call, after.rax), "a status that it does not have", call->name, &before,
 	      &after);
 	if (after.rax != MK1_FAILURE_INVALID_HANDLE)
-		check(number < CALL_callback_register_bootstrap || before.kept[RDI] == MK1_HANDLE,
+		check(number < CALL_callback_register_bootstrap ||
+			      before.kept[RDI] == handle_of(call),
 		      "a bad handle", call->name, &before, &after);
-	written = after.rax == MK1_SUCCESS ? call->outputs : 0;
+	has_output = after.rax == MK1_SUCCESS || after.rax == MK2_FAILURE_LIST;
+	written = has_output ? call->outputs : 0;
 	for (unsigned int i = written; i < NR_KEPT; i++)
 		check(after.kept[i] == before.kept[i], "a register has changed", call->name,
 		      &before, &after);
@@ -648,21 +786,25 @@ static void make_call(enum phase phase)
 /* No such call: a bad opcode, index, magic, or flags. */
 static void make_bad_call(void)
 {
+	const struct call *call = &calls[below(NR_CALLS)];
 	struct registers before, after;
 
-	before.rax = calls[below(NR_CALLS)].rax;
+	before.rax = call->rax;
 	switch (below(4)) {
-	case 0:
-		before.rax ^= (1 + below(0xFFFF)) << 48;
+	case 0: /* bits of which neither Mk#1 nor Mk#2 has any */
+		before.rax ^= (1 + below(0xF)) << 60;
 		break;
 	case 1:
 		before.rax ^= (1 + below(0xFFFF)) << 32;
 		break;
 	case 2:
-		before.rax = MK1_RAX(MK1_NR_OPS + below(0x10000 - MK1_NR_OPS), below(0x10000));
+		before.rax = is_mk2(call) ? MK2_RAX(MK2_NR_OPS + below(0x10000 - MK2_NR_OPS), 0) :
+					    MK1_RAX(MK1_NR_OPS + below(0x10000 - MK1_NR_OPS), 0);
+		before.rax |= below(0x10000);
 		break;
 	default:
-		before.rax = MK1_RAX(below(MK1_NR_OPS), 15 + below(0x10000 - 15));
+		before.rax &= ~(uint64_t)0xFFFF;
+		before.rax |= 15 + below(0x10000 - 15);
 		break;
 	}
 	before.rflags = RFLAGS_FIXED;
@@ -816,16 +958,23 @@ static void sow(uint64_t ppid)
 	pps[ppid].random = seed << 8 | ppid;
 }
 
-/* The handle is not open yet, and closed again for linux_start. */
+static void open_handle(uint64_t spec, uint64_t handle)
+{
+	uint64_t opened = MK1_INVALID_HANDLE;
+
+	mk1_handle_close_handle(handle); /* one of the calls may have opened it */
+	EXPECT(mk1_handle_open_handle(spec, &opened) == MK1_SUCCESS);
+	EXPECT(opened == handle);
+}
+
+/* No handle is open yet; that of Mk#1 is closed again for linux_start. */
 static int in_start(uint64_t specs)
 {
-	uint64_t handle;
-
 	(void)specs;
 	sow(MK1_BOOTSTRAP_PPID);
 	fuzz(CALLS_AT_START / 4, IN_START);
-	mk1_handle_close_handle(MK1_HANDLE); /* one of those calls may have opened it */
-	EXPECT(mk1_handle_open_handle(MK1_SPEC_ID, &handle) == MK1_SUCCESS);
+	open_handle(MK1_SPEC_ID, MK1_HANDLE);
+	open_handle(MK2_SPEC_ID, MK2_HANDLE);
 	fuzz(CALLS_AT_START, IN_START);
 	clean();
 	nr_handed_out = 0; /* what linux_start allocates is not to be given back */
