@@ -137,6 +137,7 @@ def add_to_list(header, name, entry):
 
 
 NEW_CALL = 'X(MEM, 9, mem_new, 1, 1, "", "", "")'
+SPECIFICATIONS = (("abi/mk1.h", "MK1_SYSCALLS"), ("abi/mk2.h", "MK2_SYSCALLS"))
 NEW_REGISTER = "X(200, new_one, 0, 8, RW)"
 
 
@@ -150,14 +151,16 @@ def run_languages(log):
     with tempfile.TemporaryDirectory(prefix="bareflank-abi.") as work:
         if check_crate(os.getcwd(), work, log)[0]:
             failures.append("ext/rust does not compile")
-        shutil.copytree("abi", f"{work}/abi")
-        add_to_list(f"{work}/abi/mk1.h", "MK1_SYSCALLS", NEW_CALL)
-        for name, (status, output) in (
-            ("C++", compile_cxx("g++", work, "ext/cxx/mk1.hpp", log)),
-            ("Rust", check_crate(work, work, log)),
-        ):
-            if not status or "mem_new" not in output:
-                failures.append(f"the {name} API compiles without a call that the list has")
+        for header, calls in SPECIFICATIONS:
+            shutil.copytree("abi", f"{work}/abi")
+            add_to_list(f"{work}/{header}", calls, NEW_CALL)
+            for name, (status, output) in (
+                ("C++", compile_cxx("g++", work, "ext/cxx/mk2.hpp", log)),
+                ("Rust", check_crate(work, work, log)),
+            ):
+                if not status or "mem_new" not in output:
+                    failures.append(f"the {name} API compiles without a call that {header} has")
+            shutil.rmtree(f"{work}/abi")
     return (0 if failures else 1), failures
 
 

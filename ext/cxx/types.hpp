@@ -9,6 +9,7 @@
 #include <abi/mk1.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
+#include <abi/mk2.h>
 
 namespace bareflank::mk1 {
 
@@ -60,6 +61,7 @@ class Specs {
 public:
 	constexpr explicit Specs(uint64_t mask) : mask_(mask) {}
 	constexpr bool has_mk1() const { return (mask_ & MK1_SPEC_MASK) != 0; }
+	constexpr bool has_mk2() const { return (mask_ & MK2_SPEC_MASK) != 0; }
 
 private:
 	uint64_t mask_;

@@ -7,7 +7,7 @@
 #define EXT_CXX_EXAMPLE_HPP
 
 #include <abi/hw/x86.h>
-#include <ext/cxx/mk1.hpp>
+#include <ext/cxx/mk2.hpp>
 
 namespace example {
 
@@ -15,6 +15,7 @@ using namespace bareflank;
 using mk1::VsId;
 
 inline constexpr mk1::Handle handle = mk1::promised_handle;
+inline constexpr mk2::Handle handle2 = mk2::promised_handle;
 
 /* What differs between the vendors, chosen when the extension starts. */
 struct Vendor {
@@ -51,6 +52,25 @@ void set(VsId vs, Reg reg, uint64_t value)
 {
 	if (!mk1::ok(mk1::vs_write(handle, vs, reg, value)))
 		give_up("register not writable", vs, static_cast<uint64_t>(reg));
+}
+
+/* The same for a list of them, in one call of Mk#2. */
+template <unsigned int n>
+void get_list(VsId vs, mk2::ListEntry (&list)[n])
+{
+	const auto result = mk2::vs_read_list(handle2, vs, list, n);
+
+	if (!result)
+		give_up("list not readable", vs, result.done);
+}
+
+template <unsigned int n>
+void set_list(VsId vs, const mk2::ListEntry (&list)[n])
+{
+	const auto result = mk2::vs_write_list(handle2, vs, list, n);
+
+	if (!result)
+		give_up("list not writable", vs, result.done);
 }
 
 /* EDX:EAX of the guest. */

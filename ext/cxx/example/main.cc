@@ -80,6 +80,10 @@ int ext_start(uint64_t specs)
 		ext_print("cxx-example: the microkernel does not speak Mk#1\n");
 		return 1;
 	}
+	if (!mk1::Specs{specs}.has_mk2() || !mk2::handle_open_handle()) {
+		ext_print("cxx-example: the microkernel does not speak Mk#2\n");
+		return 1;
+	}
 	vendor = cpu_is_amd() ? &svm : &vmx;
 	if (!vendor->prepare())
 		return 1;

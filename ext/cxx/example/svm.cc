@@ -52,12 +52,17 @@ bool prepare()
 
 void set_up(VsId vs)
 {
+	mk2::ListEntry list[] = {Reg::intercept_instruction1, Reg::intercept_instruction2,
+				 Reg::efer};
+
+	get_list(vs, list);
+	list[0].value |= intercepts1;
+	list[1].value |= intercepts2;
+	/* VMRUN insists on it (§15.5.1); the guest does not see it. */
+	list[2].value |= EFER_SVME;
+	set_list(vs, list);
 	set(vs, Reg::guest_asid, 1);
 	set(vs, Reg::msrpm_base_pa, static_cast<uint64_t>(msrpm));
-	set(vs, Reg::intercept_instruction1, get(vs, Reg::intercept_instruction1) | intercepts1);
-	set(vs, Reg::intercept_instruction2, get(vs, Reg::intercept_instruction2) | intercepts2);
-	/* VMRUN insists on it (§15.5.1); the guest does not see it. */
-	set(vs, Reg::efer, get(vs, Reg::efer) | EFER_SVME);
 }
 
 uint64_t guest_cr4(VsId vs) { return get(vs, Reg::cr4); }

@@ -85,9 +85,9 @@ uint64_t add_controls(VsId vs, Reg field, uint32_t capability, uint32_t wanted)
 /* init_as_root has set what the CPU and the microkernel insist on. */
 void set_up(VsId vs)
 {
-	set(vs, Reg::vmcs_link_pointer, VMX_NO_LINKED_VMCS);
-	set(vs, Reg::address_of_msr_bitmaps, static_cast<uint64_t>(bitmap));
-	set(vs, Reg::cr4_guest_host_mask, get(vs, Reg::cr4_guest_host_mask) | ~cr4_known);
+	set_list(vs, {{Reg::vmcs_link_pointer, VMX_NO_LINKED_VMCS},
+		      {Reg::address_of_msr_bitmaps, static_cast<uint64_t>(bitmap)},
+		      {Reg::cr4_guest_host_mask, get(vs, Reg::cr4_guest_host_mask) | ~cr4_known}});
 
 	const uint64_t primary =
 		add_controls(vs, Reg::primary_proc_based_vm_execution_ctls, MSR_VMX_PROCBASED_CTLS,

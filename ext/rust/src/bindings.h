@@ -11,9 +11,13 @@
 #include <abi/mk1_layout.h>
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
+#include <abi/mk2.h>
 
 #define SYSCALL(op, idx, name, in, out, args, results, errors) \
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
+
+#define SYSCALL2(op, idx, name, in, out, args, results, errors) \
+	stub!(name, MK2_RAX(MK2_OP_##op, idx), in, out);
 
 #define REG(number, name, where, bytes, access) name = number,
 
@@ -48,7 +52,31 @@ pub const CPUID_STOP: u32 = MK1_CPUID_STOP;
 pub const CPUID_REPORT_ON: u32 = MK1_CPUID_REPORT_ON;
 pub const CPUID_REPORT_OFF: u32 = MK1_CPUID_REPORT_OFF;
 
+pub const MK2_ID: u32 = MK2_SPEC_ID;
+pub const MK2_MASK: u64 = MK2_SPEC_MASK;
+pub const HANDLE2: u64 = MK2_HANDLE;
+
+pub const FAILURE_NO_MEMORY: u64 = MK2_FAILURE_NO_MEMORY;
+pub const FAILURE_EXISTS: u64 = MK2_FAILURE_EXISTS;
+pub const FAILURE_LIST: u64 = MK2_FAILURE_LIST;
+pub const FAILURE_BUSY: u64 = MK2_FAILURE_BUSY;
+
+pub const NESTED_R: u64 = MK2_NESTED_R;
+pub const NESTED_W: u64 = MK2_NESTED_W;
+pub const NESTED_X: u64 = MK2_NESTED_X;
+pub const NESTED_SHARED: u64 = MK2_NESTED_SHARED;
+pub const NESTED_WB: u64 = MK2_NESTED_WB;
+pub const NESTED_UC: u64 = MK2_NESTED_UC;
+pub const NESTED_WT: u64 = MK2_NESTED_WT;
+pub const NESTED_4K: u64 = MK2_NESTED_4K;
+pub const NESTED_2M: u64 = MK2_NESTED_2M;
+pub const NESTED_1G: u64 = MK2_NESTED_1G;
+pub const NESTED_ACCESSED: u64 = MK2_NESTED_ACCESSED;
+pub const NESTED_DIRTY: u64 = MK2_NESTED_DIRTY;
+pub const LIST_MAX: usize = MK2_LIST_MAX;
+
 MK1_SYSCALLS(SYSCALL)
+MK2_SYSCALLS(SYSCALL2)
 stub!(more_time, BF_CALL_MORE_TIME, 1, 0);
 
 registers! { AmdReg, MK1_AMD_REGS(REG) }

@@ -7,7 +7,7 @@
 use crate::sys;
 use crate::types::*;
 
-fn check(status: u64) -> Result<()> {
+pub(crate) fn check(status: u64) -> Result<()> {
     if status == sys::SUCCESS {
         Ok(())
     } else {
@@ -15,7 +15,7 @@ fn check(status: u64) -> Result<()> {
     }
 }
 
-fn value((status, out): (u64, u64)) -> Result<u64> {
+pub(crate) fn value((status, out): (u64, u64)) -> Result<u64> {
     check(status).map(|()| out)
 }
 

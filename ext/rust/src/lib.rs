@@ -4,6 +4,7 @@
 #![deny(warnings, missing_docs)]
 
 mod calls;
+pub mod mk2;
 #[doc(hidden)]
 pub mod print;
 // Names and constants are as the contracts write them.

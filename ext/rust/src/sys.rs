@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-//! Mk#1 as it is: numbers, and one function for each call and for each field of the ABI page. They
-//! are made from the lists in abi/ by the macros below.
+//! Mk#1 and Mk#2 as they are: numbers, and one function for each call and for each field of the ABI
+//! page. They are made from the lists in abi/ by the macros below.
 //!
 //! `SYSCALL` loses RCX and R11; every register that is not an output keeps its value, and the
 //! operands say exactly that. Nothing promises that memory stays as it was: a call may change the
-//! ABI page. A call in the list that [`crate::calls`] makes no use of does not compile.
+//! ABI page. A call in the lists that [`crate::calls`] and [`crate::mk2`] make no use of does not
+//! compile.
 
 use core::arch::asm;
 
@@ -19,11 +20,19 @@ macro_rules! stub {
     ($name:ident, $rax:expr, 4, 0) => {
         stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d);
     };
+    ($name:ident, $rax:expr, 6, 0) => {
+        stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d, "r8" e, "r9" f);
+    };
     ($name:ident, $rax:expr, 1, 1) => { stub!(@one $name, $rax); };
     ($name:ident, $rax:expr, 2, 1) => { stub!(@one $name, $rax, "rsi" b); };
     ($name:ident, $rax:expr, 3, 1) => { stub!(@one $name, $rax, "rsi" b, "rdx" c); };
-    ($name:ident, $rax:expr, 1, 2) => { stub!(@two $name, $rax, 0u64); };
-    ($name:ident, $rax:expr, 2, 2) => { stub!(@two $name, $rax, b, b); };
+    ($name:ident, $rax:expr, 4, 1) => { stub!(@one $name, $rax, "rsi" b, "rdx" c, "r10" d); };
+    ($name:ident, $rax:expr, 5, 1) => {
+        stub!(@one $name, $rax, "rsi" b, "rdx" c, "r10" d, "r8" e);
+    };
+    ($name:ident, $rax:expr, 1, 2) => { stub!(@two $name, $rax, 0u64, ,); };
+    ($name:ident, $rax:expr, 2, 2) => { stub!(@two $name, $rax, b, b,); };
+    ($name:ident, $rax:expr, 3, 2) => { stub!(@two $name, $rax, b, b, "rdx" c); };
 
     (@plain $name:ident, $rax:expr $(, $reg:tt $arg:ident)*) => {
         #[inline(always)]
@@ -45,13 +54,13 @@ macro_rules! stub {
             (status, out)
         }
     };
-    (@two $name:ident, $rax:expr, $second:tt $(, $arg:ident)?) => {
+    (@two $name:ident, $rax:expr, $second:tt, $($arg:ident)?, $($reg:tt $more:ident)?) => {
         #[inline(always)]
-        pub unsafe fn $name(a: u64 $(, $arg: u64)?) -> (u64, u64, u64) {
+        pub unsafe fn $name(a: u64 $(, $arg: u64)? $(, $more: u64)?) -> (u64, u64, u64) {
             const RAX: u64 = $rax;
             let (status, first, second): (u64, u64, u64);
             asm!("syscall", inlateout("rax") RAX => status, inlateout("rdi") a => first,
-                 inlateout("rsi") $second => second,
+                 inlateout("rsi") $second => second, $(in($reg) $more,)?
                  lateout("rcx") _, lateout("r11") _, options(nostack));
             (status, first, second)
         }

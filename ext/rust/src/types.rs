@@ -74,6 +74,11 @@ impl Specs {
     pub const fn has_mk1(self) -> bool {
         self.0 & sys::SPEC_MASK != 0
     }
+
+    /// Whether Mk#2 is among them.
+    pub const fn has_mk2(self) -> bool {
+        self.0 & sys::MK2_MASK != 0
+    }
 }
 
 /// The status of a call that failed.

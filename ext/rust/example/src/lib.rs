@@ -9,10 +9,11 @@ mod svm;
 mod vmx;
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use mk1::{print, tls, Fault, Handle, PpId, Register, Specs, VmId, VsId};
+use mk1::{mk2, print, tls, Fault, Handle, PpId, Register, Specs, VmId, VsId};
 
 /// Open as soon as `start` has been through.
 const HANDLE: Handle = Handle::PROMISED;
+const HANDLE2: mk2::Handle = mk2::Handle::PROMISED;
 
 /// Which vendor's VSs these are: written by `start`, then only read.
 static IS_SVM: AtomicBool = AtomicBool::new(false);
@@ -24,7 +25,12 @@ fn start(specs: Specs) -> mk1::Result<()> {
         print!("rust-example: the microkernel does not speak Mk#1\n");
         return Err(mk1::Error::UNSUPPORTED);
     }
+    if !specs.has_mk2() {
+        print!("rust-example: the microkernel does not speak Mk#2\n");
+        return Err(mk1::Error::UNSUPPORTED);
+    }
     let handle = mk1::handle_open_handle()?;
+    mk2::handle_open_handle()?;
     let is_svm = cpuid::cpu_is_amd();
     IS_SVM.store(is_svm, Ordering::Relaxed);
     if is_svm {

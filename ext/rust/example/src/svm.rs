@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! AMD: what exits and what the answer is (APM vol. 2, chapter 15).
 
-use crate::{cpuid, edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE};
+use crate::{cpuid, edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE, HANDLE2};
 use core::sync::atomic::{AtomicU64, Ordering};
-use mk1::{svm_exit as exit, tls, AmdReg as Reg, VsId};
+use mk1::{mk2::ListEntry, svm_exit as exit, tls, AmdReg as Reg, VsId};
 
 /// CPUID, INVD, INVLPGA, MSR_PROT, SHUTDOWN
 const INTERCEPTS1: u64 = 1 << 18 | 1 << 22 | 1 << 26 | 1 << 28 | 1 << 31;
@@ -57,15 +57,19 @@ pub fn prepare() -> mk1::Result<()> {
 
 /// For each PP: the controls of a VS that has Linux's state already.
 pub fn set_up(vs: VsId) -> mk1::Result<()> {
-    let intercepts1 = HANDLE.vs_read(vs, Reg::intercept_instruction1)? | INTERCEPTS1;
-    let intercepts2 = HANDLE.vs_read(vs, Reg::intercept_instruction2)? | INTERCEPTS2;
-    // VMRUN insists on SVME (§15.5.1).
-    let efer = HANDLE.vs_read(vs, Reg::efer)? | EFER_SVME;
+    let mut list = [
+        ListEntry::of(Reg::intercept_instruction1),
+        ListEntry::of(Reg::intercept_instruction2),
+        ListEntry::of(Reg::efer),
+    ];
+    HANDLE2.vs_read_list(vs, &mut list)?;
+    list[0].value |= INTERCEPTS1;
+    list[1].value |= INTERCEPTS2;
+    // VMRUN insists on it (§15.5.1).
+    list[2].value |= EFER_SVME;
+    HANDLE2.vs_write_list(vs, &list)?;
     HANDLE.vs_write(vs, Reg::guest_asid, 1)?;
-    HANDLE.vs_write(vs, Reg::msrpm_base_pa, MSRPM.load(Ordering::Relaxed))?;
-    HANDLE.vs_write(vs, Reg::intercept_instruction1, intercepts1)?;
-    HANDLE.vs_write(vs, Reg::intercept_instruction2, intercepts2)?;
-    HANDLE.vs_write(vs, Reg::efer, efer)
+    HANDLE.vs_write(vs, Reg::msrpm_base_pa, MSRPM.load(Ordering::Relaxed))
 }
 
 fn inject(vs: VsId, event: u64) -> ! {

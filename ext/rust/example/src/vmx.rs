@@ -2,9 +2,9 @@
 //! Intel: what exits and what the answer is (SDM vol. 3, chapters 25 to 28).
 
 use crate::cpuid::{self, CR4_OSXSAVE};
-use crate::{edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE};
+use crate::{edx_eax, get, give_up, resume, resume_next, set, set_edx_eax, HANDLE, HANDLE2};
 use core::sync::atomic::{AtomicU64, Ordering};
-use mk1::{tls, vmx_exit as exit, IntelReg as Reg, Msr, VsId};
+use mk1::{mk2::ListEntry, tls, vmx_exit as exit, IntelReg as Reg, Msr, VsId};
 
 const PRIMARY_MSR_BITMAPS: u64 = 1 << 28;
 const PRIMARY_SECONDARY: u64 = 1 << 31;
@@ -81,14 +81,16 @@ fn add_controls(vs: VsId, field: Reg, capability: u32, wanted: u64) -> mk1::Resu
 
 /// For each PP. init_as_root has set what the CPU and the microkernel insist on.
 pub fn set_up(vs: VsId) -> mk1::Result<()> {
-    HANDLE.vs_write(vs, Reg::vmcs_link_pointer, u64::MAX)?;
-    HANDLE.vs_write(
-        vs,
-        Reg::address_of_msr_bitmaps,
-        BITMAP.load(Ordering::Relaxed),
-    )?;
+    let bitmap = BITMAP.load(Ordering::Relaxed);
     let mask = HANDLE.vs_read(vs, Reg::cr4_guest_host_mask)? | !CR4_KNOWN;
-    HANDLE.vs_write(vs, Reg::cr4_guest_host_mask, mask)?;
+    HANDLE2.vs_write_list(
+        vs,
+        &[
+            ListEntry::new(Reg::vmcs_link_pointer, u64::MAX),
+            ListEntry::new(Reg::address_of_msr_bitmaps, bitmap),
+            ListEntry::new(Reg::cr4_guest_host_mask, mask),
+        ],
+    )?;
     let primary = add_controls(
         vs,
         Reg::primary_proc_based_vm_execution_ctls,

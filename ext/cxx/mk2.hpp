@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mk#2 for extensions in C++17: every call of abi/mk2.h under its own name, with the types of
+ * Mk#1. Flags of guest-physical memory are MK2_NESTED_... of abi/mk2.h.
+ *
+ * docs/abi/mk2.md says what each call does and when it fails.
+ */
+#ifndef EXT_CXX_MK2_HPP
+#define EXT_CXX_MK2_HPP
+
+#include <ext/cxx/mk1.hpp>
+#include <ext/libext/mk2_sys.h>
+
+namespace bareflank::mk2 {
+
+using mk1::PpId;
+using mk1::Result;
+using mk1::Spa;
+using mk1::Status;
+using mk1::VmId;
+using mk1::VsId;
+using mk1::ok;
+
+/* The handle of Mk#2, which the calls of Mk#1 do not take. */
+class Handle {
+public:
+	constexpr Handle() = default;
+	constexpr explicit Handle(uint64_t value) : value_(value) {}
+	constexpr uint64_t value() const { return value_; }
+	constexpr bool valid() const { return value_ != MK1_INVALID_HANDLE; }
+
+private:
+	uint64_t value_ = MK1_INVALID_HANDLE;
+};
+
+/* The handle that Mk#2 promises to hand out. */
+inline constexpr Handle promised_handle{MK2_HANDLE};
+
+/* What calls of Mk#2 return beyond the values of mk1::Status. */
+inline constexpr Status no_memory{MK2_FAILURE_NO_MEMORY};
+inline constexpr Status exists{MK2_FAILURE_EXISTS};
+inline constexpr Status list_refused{MK2_FAILURE_LIST};
+inline constexpr Status busy{MK2_FAILURE_BUSY};
+
+/* A guest-physical address, and what is to be flushed. */
+enum class Gpa : uint64_t {};
+enum class Generation : uint64_t {};
+
+/* The page that a guest-physical address is in. */
+struct NestedPage {
+	Spa spa;
+	uint64_t flags;
+};
+
+/* An entry of a list of registers. */
+struct ListEntry : mk2_list_entry {
+	constexpr ListEntry() : mk2_list_entry{0, 0} {}
+	constexpr ListEntry(mk1::amd::Reg r, uint64_t v = 0)
+		: mk2_list_entry{static_cast<uint64_t>(r), v}
+	{
+	}
+	constexpr ListEntry(mk1::intel::Reg r, uint64_t v = 0)
+		: mk2_list_entry{static_cast<uint64_t>(r), v}
+	{
+	}
+};
+
+static_assert(sizeof(ListEntry) == sizeof(mk2_list_entry), "a list of the ABI's");
+
+/* The outcome of a list: with list_refused, done is the index of the entry that was refused. */
+struct [[nodiscard]] ListResult {
+	Status status;
+	uint64_t done;
+
+	constexpr explicit operator bool() const { return ok(status); }
+};
+
+namespace detail {
+
+inline Result<Generation> generation(uint64_t status, uint64_t value)
+{
+	return {Status{status}, ok(Status{status}) ? Generation{value} : Generation{0}};
+}
+
+} // namespace detail
+
+/* --- handle: calls of Mk#1 -------------------------------------------------------------------- */
+
+inline Result<Handle> handle_open_handle()
+{
+	uint64_t value;
+	const Status status{mk1_handle_open_handle(MK2_SPEC_ID, &value)};
+
+	return {status, ok(status) ? Handle{value} : Handle{}};
+}
+
+inline Status handle_close_handle(Handle h) { return Status{mk1_handle_close_handle(h.value())}; }
+
+/* --- VM --------------------------------------------------------------------------------------- */
+
+/* size in bytes */
+inline Status vm_nested_map(Handle h, VmId vm, Gpa gpa, Spa spa, uint64_t size, uint64_t flags)
+{
+	return Status{mk2_vm_nested_map(h.value(), vm.value(), static_cast<uint64_t>(gpa),
+					static_cast<uint64_t>(spa), size, flags)};
+}
+
+inline Result<Generation> vm_nested_unmap(Handle h, VmId vm, Gpa gpa, uint64_t size)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_nested_unmap(h.value(), vm.value(),
+						    static_cast<uint64_t>(gpa), size, &value);
+
+	return detail::generation(status, value);
+}
+
+inline Result<Generation> vm_nested_protect(Handle h, VmId vm, Gpa gpa, uint64_t size,
+					    uint64_t flags)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_nested_protect(
+		h.value(), vm.value(), static_cast<uint64_t>(gpa), size, flags, &value);
+
+	return detail::generation(status, value);
+}
+
+inline Result<NestedPage> vm_nested_query(Handle h, VmId vm, Gpa gpa)
+{
+	uint64_t spa, flags;
+	const Status status{mk2_vm_nested_query(h.value(), vm.value(), static_cast<uint64_t>(gpa),
+						&spa, &flags)};
+
+	return {status, ok(status) ? NestedPage{Spa{spa}, flags} : NestedPage{Spa{0}, 0}};
+}
+
+/* bitmap has a bit for each 4 KiB of the range, in whole words of 64 bits. */
+inline Result<Generation> vm_nested_dirty(Handle h, VmId vm, Gpa gpa, uint64_t size,
+					  uint64_t *bitmap)
+{
+	uint64_t value;
+	const uint64_t status =
+		mk2_vm_nested_dirty(h.value(), vm.value(), static_cast<uint64_t>(gpa), size,
+				    mk1::detail::address(bitmap), &value);
+
+	return detail::generation(status, value);
+}
+
+/* The generation up to which it is certain now. */
+inline Result<Generation> vm_nested_flush(Handle h, VmId vm, Generation generation)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_nested_flush(h.value(), vm.value(),
+						    static_cast<uint64_t>(generation), &value);
+
+	return detail::generation(status, value);
+}
+
+/* --- VS --------------------------------------------------------------------------------------- */
+
+inline Status vs_nested_attach(Handle h, VsId vs)
+{
+	return Status{mk2_vs_nested_attach(h.value(), vs.value())};
+}
+
+inline ListResult vs_read_list(Handle h, VsId vs, ListEntry *list, uint64_t count)
+{
+	uint64_t done;
+	const Status status{mk2_vs_read_list(h.value(), vs.value(), mk1::detail::address(list),
+					     count, &done)};
+
+	return {status, ok(status) || status == list_refused ? done : 0};
+}
+
+inline ListResult vs_write_list(Handle h, VsId vs, const ListEntry *list, uint64_t count)
+{
+	uint64_t done;
+	const Status status{mk2_vs_write_list(h.value(), vs.value(), mk1::detail::address(list),
+					      count, &done)};
+
+	return {status, ok(status) || status == list_refused ? done : 0};
+}
+
+/* --- mem -------------------------------------------------------------------------------------- */
+
+/* size in bytes */
+inline Status mem_donate(Handle h, Spa spa, uint64_t size)
+{
+	return Status{mk2_mem_donate(h.value(), static_cast<uint64_t>(spa), size)};
+}
+
+/* How many bytes Linux has again. */
+inline Result<uint64_t> mem_return(Handle h, Spa spa)
+{
+	uint64_t size;
+	const uint64_t status = mk2_mem_return(h.value(), static_cast<uint64_t>(spa), &size);
+
+	return mk1::detail::number(status, size);
+}
+
+/* --- PP --------------------------------------------------------------------------------------- */
+
+inline Status pp_kick(Handle h, PpId pp) { return Status{mk2_pp_kick(h.value(), pp.value())}; }
+
+/* A call in the list of abi/mk2.h that has no function above does not compile. */
+namespace complete {
+#define BAREFLANK_COMPLETE(op, idx, name, in, out, args, results, errors) using mk2::name;
+MK2_SYSCALLS(BAREFLANK_COMPLETE)
+#undef BAREFLANK_COMPLETE
+} // namespace complete
+
+} // namespace bareflank::mk2
+
+#endif
