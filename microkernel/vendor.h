@@ -104,11 +104,13 @@ struct vendor_ops {
 	/* Whether the CPUs have nested paging as we use it. */
 	bool (*has_nested)(void);
 	bool nested_like_host; /* nested tables have as many levels as those of root mode; else 4 */
-	/* Attribute bits of a nested leaf entry for [spa, spa + size); false: split it further. */
-	bool (*nested_leaf)(uint64_t spa, uint64_t size, uint64_t *attr);
+	/* Whether there are nested pages of this size. */
+	bool (*nested_has_page)(uint64_t size);
+	/* Attribute bits of nested leaves for [spa, spa + size); false: not all have the same. */
+	bool (*nested_type)(uint64_t spa, uint64_t size, uint64_t *attr);
 	/*
 	 * Where these carry memory types (else NULL), after an MTRR was written: whether
-	 * nested_leaf says something else from now on. And what drops this PP's translations of the
+	 * nested_type says something else from now on. And what drops this PP's translations of the
 	 * nested table.
 	 */
 	bool (*nested_types_changed)(void);

@@ -19,6 +19,7 @@
 
 static struct mk_lock lock = MK_LOCK(LOCK_TABLES);
 static uint64_t decoy; /* SPA of the decoy page */
+static uint64_t decoy_leaf; /* of 4 KiB, with this page */
 static uint64_t decoy_table; /* SPA of a page table full of it */
 
 static struct bsl_tables tables = {
@@ -27,62 +28,90 @@ static struct bsl_tables tables = {
 	.branch = ALL_RIGHTS,
 };
 
-static bool wholly_owned(uint64_t spa, uint64_t size)
+/* Attribute bits of a leaf for [spa, spa + size); false: it has to be split further. */
+static bool can_be_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
 {
-	for (uint64_t off = 0; off < size; off += BF_PAGE_SIZE) {
-		if (!mem_is_owned(spa + off))
-			return false;
-	}
-	return true;
+	return mk.vendor->nested_has_page(size) && mk.vendor->nested_type(spa, size, attr);
 }
 
-static bool map_range(uint64_t spa, unsigned int level);
-
-static bool split(uint64_t spa, unsigned int level)
+static uint64_t leaf_of(uint64_t spa, unsigned int level, uint64_t attr)
 {
-	uint64_t size = BSL_LEVEL_SIZE(level - 1);
-
-	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
-		if (!map_range(spa + i * size, level - 1))
-			return false;
-	}
-	return true;
+	return spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0);
 }
 
-/* Maps the naturally aligned range of one entry at level, one to one or with the decoy. */
-static bool map_range(uint64_t spa, unsigned int level)
+static bool is_table(uint64_t entry, unsigned int level)
 {
-	uint64_t size = BSL_LEVEL_SIZE(level);
+	return level > 1 && entry && !(entry & BSL_PTE_PS) && (entry & BSL_PTE_SPA) != decoy_table;
+}
+
+/* The table below an entry that is empty or has one; NULL: no memory. */
+static uint64_t *table_below(uint64_t *entry)
+{
+	uint64_t spa = *entry & BSL_PTE_SPA;
+
+	if (!*entry)
+		spa = pool_alloc();
+	if (spa == MK_NO_PAGE)
+		return NULL;
+	__atomic_store_n(entry, spa | ALL_RIGHTS, __ATOMIC_RELEASE);
+	return phys_to_virt(spa);
+}
+
+/*
+ * Maps the naturally aligned range of one entry, one to one or with the decoy; what is mapped there
+ * already stays. If all of a larger range that it is in has one type, attr has its bits, and
+ * typed is true: to ask for each page again would be most of a start.
+ */
+static bool map_entry(uint64_t *entry, uint64_t spa, unsigned int level, bool typed, uint64_t attr)
+{
+	uint64_t size = BSL_LEVEL_SIZE(level), step = BSL_LEVEL_SIZE(level - 1);
 	bool owned = region_overlaps(&mk.handoff->owned, spa, size);
-	uint64_t attr;
+	uint64_t *table;
 
-	if (owned && level == 2 && wholly_owned(spa, size)) {
-		uint64_t *entry = bsl_pt_entry(&tables, mk.root_npt, spa, 2, true);
-
-		if (!entry)
-			return false;
+	if (*entry && !is_table(*entry, level))
+		return true;
+	if (owned && level == 1) {
+		*entry = decoy_leaf;
+		return true;
+	}
+	if (owned && level == 2 && region_covers(&mk.handoff->owned, spa, size)) {
 		*entry = decoy_table | ALL_RIGHTS;
 		return true;
 	}
-	if (owned && level > 1)
-		return split(spa, level);
-	if (!mk.vendor->nested_leaf(spa, size, &attr))
-		return split(spa, level);
-	return bsl_pt_map(&tables, mk.root_npt, spa, owned ? decoy : spa, attr | ALL_RIGHTS, level);
+	if (!typed)
+		typed = mk.vendor->nested_type(spa, size, &attr);
+	if (!*entry && !owned && typed && mk.vendor->nested_has_page(size)) {
+		*entry = leaf_of(spa, level, attr);
+		return true;
+	}
+	table = table_below(entry);
+	for (unsigned int i = 0; table && i < BSL_PT_ENTRIES; i++) {
+		if (!map_entry(&table[i], spa + i * step, level - 1, typed, attr))
+			return false;
+	}
+	return table;
+}
+
+static bool map_gib(uint64_t spa)
+{
+	uint64_t *entry = bsl_pt_entry(&tables, mk.root_npt, spa, 3, true);
+
+	return entry && map_entry(entry, spa, 3, false, 0);
 }
 
 static bool make_decoy(void)
 {
-	uint64_t *pt, attr;
+	uint64_t *pt, attr = 0;
 
 	decoy = pool_alloc();
 	decoy_table = pool_alloc();
 	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE ||
-	    !mk.vendor->nested_leaf(decoy, BF_PAGE_SIZE, &attr))
+	    !can_be_leaf(decoy, BF_PAGE_SIZE, &attr))
 		return false;
+	decoy_leaf = leaf_of(decoy, 1, attr);
 	pt = phys_to_virt(decoy_table);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
-		pt[i] = decoy | attr | ALL_RIGHTS;
+		pt[i] = decoy_leaf;
 	return true;
 }
 
@@ -103,7 +132,7 @@ enum bf_error nested_init(void)
 	if (mk.root_npt == MK_NO_PAGE || !make_decoy())
 		return BF_ERR_MK_POOL;
 	for (uint64_t spa = 0; spa < top; spa += SIZE_1G) {
-		if (!map_range(spa, 3))
+		if (!map_gib(spa))
 			return BF_ERR_MK_POOL;
 	}
 	return BF_ERR_OK;
@@ -119,7 +148,7 @@ bool nested_fault(uint64_t gpa)
 	mk_lock(&lock);
 	/* Another PP may have been faster. */
 	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
-	     map_range(bsl_align_down(gpa, SIZE_1G), 3);
+	     map_gib(bsl_align_down(gpa, SIZE_1G));
 	mk_unlock(&lock);
 	return ok;
 }
@@ -148,10 +177,9 @@ static bool retype_leaf(uint64_t *entry, unsigned int level)
 {
 	uint64_t spa = *entry & BSL_PTE_SPA, attr;
 
-	if (!mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
+	if (!can_be_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
 		return split_leaf(entry, level) && retype(*entry & BSL_PTE_SPA, level - 1);
-	__atomic_store_n(entry, spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0),
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(entry, leaf_of(spa, level, attr), __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -231,8 +259,8 @@ static uint64_t leaf(uint64_t spa, unsigned int level)
 	uint64_t attr = 0;
 
 	/* A page of 4 KiB always has one type. */
-	(void)mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr);
-	return spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0);
+	(void)mk.vendor->nested_type(spa, BSL_LEVEL_SIZE(level), &attr);
+	return leaf_of(spa, level, attr);
 }
 
 static bool is_decoys(uint64_t entry)
@@ -248,7 +276,7 @@ static void merge(uint64_t *entry, uint64_t spa, unsigned int level, struct nest
 	const uint64_t *table;
 
 	if (*entry & BSL_PTE_PS || spare->count == spare->room ||
-	    !mk.vendor->nested_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
+	    !can_be_leaf(spa, BSL_LEVEL_SIZE(level), &attr))
 		return;
 	attr |= ALL_RIGHTS | (level > 2 ? BSL_PTE_PS : 0);
 	table = phys_to_virt(old);
@@ -319,7 +347,7 @@ static bool own_tables_for(uint64_t spa, uint64_t end)
 		uint64_t *entry = block_entry(at);
 		uint64_t attr, table;
 
-		if (!is_decoys(*entry) || mk.vendor->nested_leaf(at, SIZE_2M, &attr))
+		if (!is_decoys(*entry) || can_be_leaf(at, SIZE_2M, &attr))
 			continue;
 		table = pool_alloc();
 		if (table == MK_NO_PAGE)

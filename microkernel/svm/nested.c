@@ -20,12 +20,18 @@ bool svm_has_nested(void)
 	return svm.has_np;
 }
 
+bool svm_nested_has_page(uint64_t size)
+{
+	return size < (1ULL << 30) || svm.has_1g_pages;
+}
+
 /* Memory types need nothing here: the CPU combines the guest's PAT with the MTRRs (§15.25.8). */
-bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
+bool svm_nested_type(uint64_t spa, uint64_t size, uint64_t *attr)
 {
 	(void)spa;
+	(void)size;
 	*attr = 0;
-	return size < (1ULL << 30) || svm.has_1g_pages;
+	return true;
 }
 
 /* To a nested table every access is one of user mode (§15.25.5). */
@@ -42,7 +48,7 @@ bool svm_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr)
 {
 	uint64_t type = flags & MK2_NESTED_TYPE;
 
-	if (!svm_nested_leaf(spa, size, attr))
+	if (!svm_nested_has_page(size) || !svm_nested_type(spa, size, attr))
 		return false;
 	if (type == MK2_NESTED_UC)
 		*attr |= BSL_PTE_UC;

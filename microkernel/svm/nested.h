@@ -10,7 +10,8 @@ struct pp;
 struct vs;
 
 bool svm_has_nested(void);
-bool svm_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+bool svm_nested_has_page(uint64_t size);
+bool svm_nested_type(uint64_t spa, uint64_t size, uint64_t *attr);
 /* 090h for a VS that holds Linux: what Linux uses is there, and the hypervisor is not. */
 uint64_t svm_root_np_control(void);
 

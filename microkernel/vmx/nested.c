@@ -42,15 +42,18 @@ bool vmx_has_nested(void)
 	       vmx.ept_vpid & (VMX_CAP_INVEPT_SINGLE | VMX_CAP_INVEPT_ALL);
 }
 
+bool vmx_nested_has_page(uint64_t size)
+{
+	if (size >= (1ULL << 30) && !(vmx.ept_vpid & VMX_CAP_EPT_1G))
+		return false;
+	return size < (1ULL << 21) || vmx.ept_vpid & VMX_CAP_EPT_2M;
+}
+
 /* The MTRRs have no say under EPT (§31.3.7.2): its entries carry the types they give. */
-bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
+bool vmx_nested_type(uint64_t spa, uint64_t size, uint64_t *attr)
 {
 	uint8_t type;
 
-	if (size >= (1ULL << 30) && !(vmx.ept_vpid & VMX_CAP_EPT_1G))
-		return false;
-	if (size >= (1ULL << 21) && !(vmx.ept_vpid & VMX_CAP_EPT_2M))
-		return false;
 	if (!mtrr_type(&vmx.mtrrs, spa, size, &type))
 		return false;
 	*attr = (uint64_t)type << VMX_EPT_TYPE_SHIFT;
@@ -160,7 +163,7 @@ bool vmx_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr)
 {
 	uint64_t type = flags & MK2_NESTED_TYPE;
 
-	if (!vmx_nested_leaf(spa, size, attr))
+	if (!vmx_nested_has_page(size) || !vmx_nested_type(spa, size, attr))
 		return false;
 	if (type == MK2_NESTED_UC)
 		*attr = (uint64_t)MTRR_UC << VMX_EPT_TYPE_SHIFT;

@@ -10,7 +10,8 @@ struct pp;
 struct vs;
 
 bool vmx_has_nested(void);
-bool vmx_nested_leaf(uint64_t spa, uint64_t size, uint64_t *attr);
+bool vmx_nested_has_page(uint64_t size);
+bool vmx_nested_type(uint64_t spa, uint64_t size, uint64_t *attr);
 bool vmx_nested_types_changed(void);
 uint64_t vmx_root_eptp(void);
 

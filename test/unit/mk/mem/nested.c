@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mem/nested.c: the nested table of the root VM. */
 #include "microkernel/mem/nested.h"
+
+#include <bsl/paging.h>
+
 #include "../machine.h"
 #include "../suites.h"
 
@@ -63,6 +66,39 @@ START_TEST(nested_table_of_smaller_pages)
 }
 END_TEST
 
+/* The pool was exhausted amidst a GiB of devices: the rest appears once it has memory again. */
+START_TEST(mapped_in_part)
+{
+	static uint64_t pages[0x1000];
+	const uint64_t first = RAM_TOP, last = first + BSL_LEVEL_SIZE(3) - PAGE;
+	unsigned int n = 0;
+	uint64_t entry;
+
+	machine_defaults(BF_VENDOR_INTEL);
+	m.pool_pages = 3600;
+	machine_init();
+	m.handoff->ram.count = 2; /* up to 3 GiB */
+	msr_set(cpu, MSR_VMX_EPT_VPID_CAP,
+		msr_get(cpu, MSR_VMX_EPT_VPID_CAP) & ~(uint64_t)(3U << 16));
+	start_and_launch();
+	while ((pages[n] = pool_alloc()) != MK_NO_PAGE)
+		n++;
+	ck_assert_uint_gt(n, 520);
+	for (unsigned int i = 0; i < 10; i++)
+		pool_free(pages[--n]);
+	ck_assert(!nested_fault(last));
+	ck_assert_uint_eq(nested_walk(first, &entry), 1);
+	ck_assert_uint_eq(nested_walk(last, &entry), 0);
+	while (n)
+		pool_free(pages[--n]);
+	ck_assert(nested_fault(last));
+	ck_assert_uint_eq(nested_walk(last, &entry), 1);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, last);
+	ck_assert_uint_eq(nested_walk(first, &entry), 1);
+	ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, first);
+}
+END_TEST
+
 START_TEST(no_nested_paging)
 {
 	machine_of(_i);
@@ -83,6 +119,7 @@ TCase *mem_nested_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, nested_table, 0, 2);
 	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
+	tcase_add_test(tc, mapped_in_part);
 	tcase_add_loop_test(tc, no_nested_paging, 0, 2);
 	return tc;
 }
