@@ -154,7 +154,7 @@ struct guests_exit {
 	uint32_t interrupt_flag; /* the guest's RFLAGS.IF */
 	uint32_t ready; /* an interrupt would be delivered at once */
 	uint32_t taken; /* GUESTS_RUN_NMI, GUESTS_RUN_IRQ: what the guest has got of these */
-	uint32_t pad;
+	uint32_t exits; /* how often the guest has left the CPU since RUN */
 	uint64_t cr8;
 };
 

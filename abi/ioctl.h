@@ -101,12 +101,38 @@ struct bf_ioctl_status {
 	uint64_t image_ids; /* struct bf_image_id [1 + BF_MAX_EXTS], of the last start; or 0 */
 	uint32_t nr_image_ids; /* out: how many of them there are */
 	uint32_t pad;
+	uint64_t guests; /* struct bf_guest_status [nr_guests] or 0 */
+	uint32_t nr_guests; /* in: room; out: entries there are */
+	uint32_t pad2;
 };
 
 struct bf_cpu_status {
 	uint32_t cpu; /* Linux's number */
 	uint32_t ppid;
 	struct bf_pp_status pp;
+};
+
+/* Exits of guests, by who went on with the guest. */
+enum bf_guest_exit {
+	BF_GUEST_EXIT_EXTENSION, /* nobody else had to know */
+	BF_GUEST_EXIT_INTERRUPT, /* Linux, which had an interrupt to take */
+	BF_GUEST_EXIT_MODULE, /* the module: the guest lacked a page */
+	BF_GUEST_EXIT_USER, /* the process that runs it */
+	BF_NR_GUEST_EXITS
+};
+
+#define BF_GUEST_ENDED 0x1 /* the hypervisor that it ran under does not run it any more */
+#define BF_MAX_GUESTS 64 /* of which entries are to be had; those that have ended come last */
+
+/* A virtual machine beside Linux. */
+struct bf_guest_status {
+	uint32_t pid; /* of the process that has made it */
+	uint32_t flags; /* BF_GUEST_ */
+	char name[16]; /* that process's then; ends with a NUL */
+	uint32_t nr_vcpus;
+	uint32_t pad;
+	uint64_t pinned; /* bytes of the process's memory */
+	uint64_t exits[BF_NR_GUEST_EXITS];
 };
 
 struct bf_ioctl_check {

@@ -186,6 +186,8 @@ struct explanation {
 struct status {
 	struct bf_ioctl_status machine;
 	struct bf_cpu_status *cpus; /* machine.nr_cpus entries */
+	struct bf_guest_status *guests; /* machine.nr_guests entries */
+	uint32_t more_guests; /* of which there are no entries */
 	struct explanation *explanation;
 };
 

@@ -141,6 +141,44 @@ static void print_repeats(FILE *file, uint64_t repeats)
 		fprintf(file, "%-11s off\n", "repeats");
 }
 
+/* A process may give itself any name. */
+static const char *process_name(const struct bf_guest_status *g, char *buf, size_t size)
+{
+	size_t length = 0;
+
+	while (length + 1 < size && length < sizeof(g->name) && g->name[length]) {
+		unsigned char c = (unsigned char)g->name[length];
+
+		buf[length++] = c < ' ' || c > '~' ? '?' : (char)c;
+	}
+	buf[length] = '\0';
+	return buf;
+}
+
+static void print_guests(FILE *file, const struct status *status)
+{
+	char name[sizeof(status->guests->name) + 1];
+
+	if (!status->machine.nr_guests)
+		return;
+	fputs("\nguests of process         vCPUs     pinned    answered  interrupts      module"
+	      "        user\n",
+	      file);
+	for (uint32_t i = 0; i < status->machine.nr_guests; i++) {
+		const struct bf_guest_status *g = &status->guests[i];
+
+		fprintf(file,
+			"  %-15s %7" PRIu32 " %5" PRIu32 " %6.1f MiB %11" PRIu64 " %11" PRIu64
+			" %11" PRIu64 " %11" PRIu64 "%s\n",
+			process_name(g, name, sizeof(name)), g->pid, g->nr_vcpus,
+			(double)g->pinned / (1 << 20), g->exits[BF_GUEST_EXIT_EXTENSION],
+			g->exits[BF_GUEST_EXIT_INTERRUPT], g->exits[BF_GUEST_EXIT_MODULE],
+			g->exits[BF_GUEST_EXIT_USER], g->flags & BF_GUEST_ENDED ? "  ended" : "");
+	}
+	if (status->more_guests)
+		fprintf(file, "  and %" PRIu32 " more\n", status->more_guests);
+}
+
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -173,6 +211,7 @@ void report_text(FILE *file, const struct status *status)
 			cpu_state_name(&c->pp), c->pp.exits);
 		print_cpu_error(file, &c->pp);
 	}
+	print_guests(file, status);
 	print_exits(file, status);
 	if (failure_is_known(status))
 		failure_text(file, status);
@@ -269,6 +308,22 @@ static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
 	fputc('}', file);
 }
 
+static void json_guest(FILE *file, const struct bf_guest_status *g)
+{
+	char name[sizeof(g->name) + 1] = "";
+
+	memcpy(name, g->name, sizeof(g->name));
+	fprintf(file, "    {\"pid\": %" PRIu32 ", \"process\": ", g->pid);
+	json_string(file, name);
+	fprintf(file,
+		", \"ended\": %s, \"vcpus\": %" PRIu32 ", \"pinned\": %" PRIu64
+		", \"exits\": {\"answered\": %" PRIu64 ", \"interrupts\": %" PRIu64
+		", \"module\": %" PRIu64 ", \"user\": %" PRIu64 "}}",
+		g->flags & BF_GUEST_ENDED ? "true" : "false", g->nr_vcpus, g->pinned,
+		g->exits[BF_GUEST_EXIT_EXTENSION], g->exits[BF_GUEST_EXIT_INTERRUPT],
+		g->exits[BF_GUEST_EXIT_MODULE], g->exits[BF_GUEST_EXIT_USER]);
+}
+
 void report_json(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -306,5 +361,11 @@ void report_json(FILE *file, const struct status *status)
 		fputs(i ? ",\n" : "\n", file);
 		json_cpu(file, &status->cpus[i], m->vendor);
 	}
-	fputs(m->nr_cpus ? "\n  ]\n}\n" : "]\n}\n", file);
+	fputs(m->nr_cpus ? "\n  ],\n" : "],\n", file);
+	fputs("  \"guests\": [", file);
+	for (uint32_t i = 0; i < m->nr_guests; i++) {
+		fputs(i ? ",\n" : "\n", file);
+		json_guest(file, &status->guests[i]);
+	}
+	fputs(m->nr_guests ? "\n  ]\n}\n" : "]\n}\n", file);
 }

@@ -15,26 +15,32 @@ bool status_read(int fd, struct status *status)
 	*status = (struct status){ 0 };
 	status->cpus = calloc(BF_MAX_PPS, sizeof(*status->cpus));
 	status->explanation = calloc(1, sizeof(*status->explanation));
-	if (!status->cpus || !status->explanation) {
+	status->guests = calloc(BF_MAX_GUESTS, sizeof(*status->guests));
+	if (!status->cpus || !status->explanation || !status->guests) {
 		errno = ENOMEM;
 		return false;
 	}
 	m->size = sizeof(*m);
 	m->cpus = (uintptr_t)status->cpus;
 	m->nr_cpus = BF_MAX_PPS;
+	m->guests = (uintptr_t)status->guests;
+	m->nr_guests = BF_MAX_GUESTS;
 	m->report = (uintptr_t)&status->explanation->report;
 	m->image_ids = (uintptr_t)status->explanation->ids;
 	if (device_call(fd, BF_IOC_STATUS, m) < 0)
 		return false;
-	/* There may be more CPUs than there was room for. */
+	/* There may be more of them than there was room for. */
 	if (m->nr_cpus > BF_MAX_PPS)
 		m->nr_cpus = BF_MAX_PPS;
+	status->more_guests = m->nr_guests > BF_MAX_GUESTS ? m->nr_guests - BF_MAX_GUESTS : 0;
+	m->nr_guests -= status->more_guests;
 	return true;
 }
 
 void status_free(struct status *status)
 {
 	free(status->cpus);
+	free(status->guests);
 	free(status->explanation);
 	*status = (struct status){ 0 };
 }
@@ -84,7 +90,7 @@ static int run(int argc, char **argv)
 
 const struct command status_command = {
 	.name = "status",
-	.summary = "Show the state of the hypervisor and of every CPU",
+	.summary = "Show the state of the hypervisor, of every CPU and of guests",
 	.arguments = "[--json]",
 	.help = "Exit codes: 0 running, 5 not running, 1 failed.\n\n"
 		"The last failure is shown until the next start, with a backtrace: with functions\n"

@@ -27,6 +27,7 @@ static void give_back(struct bk_vm *vm, u64 gfn, struct page *page)
 	bool dirty = xa_get_mark(&vm->pages, gfn, WRITABLE);
 
 	xa_erase(&vm->pages, gfn);
+	WRITE_ONCE(vm->guests.pinned, vm->guests.pinned - PAGE_SIZE);
 	unpin_user_pages_dirty_lock(&page, 1, dirty);
 	account_locked_vm(vm->mm, 1, false);
 }
@@ -211,6 +212,7 @@ static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct pag
 	}
 	result = xa_err(xa_store(&vm->pages, gfn, *page, GFP_KERNEL_ACCOUNT));
 	if (!result) {
+		WRITE_ONCE(vm->guests.pinned, vm->guests.pinned + PAGE_SIZE);
 		if (writable && !slot->readonly)
 			xa_set_mark(&vm->pages, gfn, WRITABLE);
 		return 0;

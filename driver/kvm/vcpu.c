@@ -240,6 +240,20 @@ static bool is_sane(const struct guests_exit *exit)
 	       (exit->reason != GUESTS_EXIT_IO || exit->address <= U16_MAX);
 }
 
+/* All but the last one were answered in the extension. */
+static void count_exits(struct bk_vcpu *vcpu, const struct guests_exit *exit)
+{
+	const struct bareflank_guests *guests = &vcpu->vm->guests;
+	enum bf_guest_exit kind = exit->reason == GUESTS_EXIT_INTR  ? BF_GUEST_EXIT_INTERRUPT :
+				  exit->reason == GUESTS_EXIT_FAULT ? BF_GUEST_EXIT_MODULE :
+								      BF_GUEST_EXIT_USER;
+
+	if (!exit->exits)
+		return;
+	bareflank_guests_exit(guests, BF_GUEST_EXIT_EXTENSION, exit->exits - 1);
+	bareflank_guests_exit(guests, kind, 1);
+}
+
 static int run_once(struct bk_vcpu *vcpu, bool may_enter)
 {
 	struct guests_exit exit;
@@ -252,6 +266,7 @@ static int run_once(struct bk_vcpu *vcpu, bool may_enter)
 	if (result)
 		return result;
 	exit = vcpu->page->exit;
+	count_exits(vcpu, &exit);
 	vcpu->emulate = false;
 	if (exit.taken & GUESTS_RUN_IRQ)
 		vcpu->has_irq = false;
@@ -569,6 +584,8 @@ static int make(struct bk_vm *vm, struct bk_vcpu *vcpu)
 	vcpu->id = call.rdx;
 	if (result)
 		xa_erase(&vm->vcpus, vcpu->number);
+	else
+		WRITE_ONCE(vm->guests.nr_vcpus, vm->guests.nr_vcpus + 1);
 	return result;
 }
 
@@ -595,6 +612,7 @@ int bk_vcpu_create(struct bk_vm *vm, unsigned long number)
 	if (result < 0) {
 		bk_vm_put(vm); /* never the last one: the caller has the file of the VM */
 		xa_erase(&vm->vcpus, number);
+		WRITE_ONCE(vm->guests.nr_vcpus, vm->guests.nr_vcpus - 1);
 		bk_vcpu_destroy(vcpu);
 	}
 out:

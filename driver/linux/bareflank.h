@@ -6,6 +6,8 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+#include <abi/ioctl.h>
+
 #include "../core/loader.h"
 
 /* --- run.c: the one hypervisor ---------------------------------------------------------------- */
@@ -94,6 +96,12 @@ void bf_guests_start(void);
  * others from beginning.
  */
 pid_t bf_guests_owner(void);
+
+/*
+ * Of all VMs that somebody has, as many as there is room for, into zeroed memory; returns how many
+ * there are. Any lock may be held, but none of a VM's.
+ */
+u32 bf_guests_status(struct bf_guest_status *status, u32 room);
 
 /* --- watchdog.c ------------------------------------------------------------------------------- */
 

@@ -2,8 +2,10 @@
 /* Who has guests: see guests.h. */
 #define pr_fmt(fmt) "bareflank: " fmt
 
+#include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
@@ -14,24 +16,42 @@
 static LIST_HEAD(owners);
 static DEFINE_MUTEX(owners_lock);
 
+static u32 nr_owners;
+
 static u64 run; /* counts starts; with bf_lock() held */
+
+/* The run that is under way, 0: none. */
+static u64 current_run(void)
+{
+	return READ_ONCE(bf_loader.state) == BF_STATE_RUNNING ? READ_ONCE(run) : 0;
+}
 
 int bareflank_guests_begin(struct bareflank_guests *guests)
 {
 	int result = -ENODEV;
 
-	if (!bf_lock_killable())
+	guests->nr_vcpus = 0;
+	guests->pinned = 0;
+	guests->counts = alloc_percpu(struct bareflank_guests_counts);
+	if (!guests->counts)
+		return -ENOMEM;
+	if (!bf_lock_killable()) {
+		free_percpu(guests->counts);
 		return -EINTR;
+	}
 	if (bf_loader.state == BF_STATE_RUNNING && !bf_suspended()) {
 		guests->run = run;
 		guests->pid = current->tgid;
 		strscpy(guests->comm, current->comm, sizeof(guests->comm));
 		mutex_lock(&owners_lock);
 		list_add_tail(&guests->node, &owners);
+		nr_owners++;
 		mutex_unlock(&owners_lock);
 		result = 0;
 	}
 	bf_unlock();
+	if (result)
+		free_percpu(guests->counts);
 	return result;
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_begin);
@@ -40,14 +60,17 @@ void bareflank_guests_end(struct bareflank_guests *guests)
 {
 	mutex_lock(&owners_lock);
 	list_del(&guests->node);
+	nr_owners--;
 	mutex_unlock(&owners_lock);
+	free_percpu(guests->counts);
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_end);
 
 bool bareflank_guests_running(const struct bareflank_guests *guests)
 {
-	return READ_ONCE(bf_loader.state) == BF_STATE_RUNNING &&
-	       (!guests || guests->run == READ_ONCE(run));
+	u64 now = current_run();
+
+	return guests ? guests->run == now : now;
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_running);
 
@@ -97,4 +120,46 @@ pid_t bf_guests_owner(void)
 	}
 	mutex_unlock(&owners_lock);
 	return first;
+}
+
+static void get_status(const struct bareflank_guests *guests, bool ended,
+		       struct bf_guest_status *status)
+{
+	unsigned int cpu, kind;
+
+	status->pid = (u32)guests->pid;
+	status->flags = ended ? BF_GUEST_ENDED : 0;
+	strscpy(status->name, guests->comm, sizeof(status->name));
+	status->nr_vcpus = READ_ONCE(guests->nr_vcpus);
+	status->pinned = READ_ONCE(guests->pinned);
+	for_each_possible_cpu(cpu)
+		for (kind = 0; kind < BF_NR_GUEST_EXITS; kind++)
+			status->exits[kind] +=
+				READ_ONCE(per_cpu_ptr(guests->counts, cpu)->exits[kind]);
+}
+
+/* Those that have ended, or the others; returns how many entries are written then. */
+static u32 list(struct bf_guest_status *status, u32 count, u32 room, u64 now, bool ended)
+{
+	const struct bareflank_guests *guests;
+
+	list_for_each_entry(guests, &owners, node)
+	{
+		if (count < room && (guests->run != now) == ended)
+			get_status(guests, ended, &status[count++]);
+	}
+	return count;
+}
+
+u32 bf_guests_status(struct bf_guest_status *status, u32 room)
+{
+	u64 now = current_run();
+	u32 count;
+
+	mutex_lock(&owners_lock);
+	count = list(status, 0, room, now, false);
+	list(status, count, room, now, true);
+	count = nr_owners;
+	mutex_unlock(&owners_lock);
+	return count;
 }

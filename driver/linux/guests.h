@@ -4,20 +4,40 @@
 #define BF_LINUX_GUESTS_H
 
 #include <linux/list.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 
-/* The memory is the caller's from begin to end, its content this module's. */
+#include <abi/ioctl.h>
+
+struct bareflank_guests_counts {
+	u64 exits[BF_NR_GUEST_EXITS];
+};
+
+/*
+ * A virtual machine. The memory is the caller's from begin to end, its content this module's, but
+ * for what the caller counts: nr_vcpus and pinned with WRITE_ONCE, exits by bareflank_guests_exit.
+ */
 struct bareflank_guests {
 	struct list_head node;
 	u64 run; /* which of the hypervisor's */
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
+	struct bareflank_guests_counts __percpu *counts;
+	u32 nr_vcpus;
+	u64 pinned; /* bytes */
 };
 
+/* So many more exits. Any context. */
+static inline void bareflank_guests_exit(const struct bareflank_guests *guests,
+					 enum bf_guest_exit kind, u64 exits)
+{
+	this_cpu_add(guests->counts->exits[kind], exits);
+}
+
 /*
- * The calling process has guests from now on: a stop and a suspend are refused, and name it.
- * 0; -ENODEV: the hypervisor does not run; -EINTR: the caller is to die. May sleep.
+ * The calling process has guests from now on: a stop and a suspend are refused, and name it. 0;
+ * -ENODEV: the hypervisor does not run; -EINTR: the caller is to die; -ENOMEM. May sleep.
  */
 int bareflank_guests_begin(struct bareflank_guests *guests);
 void bareflank_guests_end(struct bareflank_guests *guests);

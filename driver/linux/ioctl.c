@@ -304,6 +304,19 @@ static struct bf_cpu_status *get_cpus(u32 *count)
 	return cpus;
 }
 
+/* As many VMs as there is room for; NULL: no memory. */
+static struct bf_guest_status *get_guests(struct bf_ioctl_status *argument, u32 *count)
+{
+	u32 room = argument->guests ? min_t(u32, argument->nr_guests, BF_MAX_GUESTS) : 0;
+	struct bf_guest_status *guests = kvcalloc(room + 1, sizeof(*guests), GFP_KERNEL);
+
+	if (!guests)
+		return NULL;
+	argument->nr_guests = bf_guests_status(guests, room);
+	*count = min(room, argument->nr_guests);
+	return guests;
+}
+
 static void get_status(struct bf_ioctl_status *argument)
 {
 	argument->version = BF_IOCTL_VERSION;
@@ -354,13 +367,14 @@ static long ioctl_status(void __user *user)
 {
 	struct bf_ioctl_status argument;
 	struct bf_cpu_status *cpus = NULL;
+	struct bf_guest_status *guests;
 	struct explanation *explanation;
 	int result = get_argument(&argument, sizeof(argument), user);
-	u32 count;
+	u32 count, nr_guests = 0;
 
 	if (result)
 		return result;
-	if (argument.pad)
+	if (argument.pad || argument.pad2)
 		return -EINVAL;
 	count = argument.cpus ? argument.nr_cpus : 0;
 	bf_status_lock();
@@ -368,12 +382,15 @@ static long ioctl_status(void __user *user)
 	cpus = get_cpus(&count);
 	explanation = get_explanation();
 	bf_status_unlock();
+	guests = get_guests(&argument, &nr_guests);
 	/* User space may block this for any time, so without the lock. */
-	if (!cpus || !explanation)
+	if (!cpus || !explanation || !guests)
 		result = -ENOMEM;
 	else if (copy_to_user(user_pointer(argument.cpus), cpus, count * sizeof(*cpus)) ||
+		 copy_to_user(user_pointer(argument.guests), guests, nr_guests * sizeof(*guests)) ||
 		 !put_explanation(&argument, explanation))
 		result = -EFAULT;
+	kvfree(guests);
 	kvfree(explanation);
 	kvfree(cpus);
 	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);

@@ -35,8 +35,10 @@ static void on_vmexit(uint64_t vsid, uint64_t reason)
 {
 	struct vcpu *v = current_vcpu();
 
-	if (v)
+	if (v) {
+		v->exit.exits++;
 		vendor->exit(v, reason);
+	}
 	if (is_call(vsid, reason))
 		answer_call(vsid);
 	if (is_svm && (uint32_t)reason == SVM_EXIT_VMMCALL)

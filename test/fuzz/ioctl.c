@@ -134,6 +134,18 @@ void bf_status_lock(void)
 	status_locked = true;
 }
 
+/* Some VMs. */
+u32 bf_guests_status(struct bf_guest_status *status, u32 room)
+{
+	u32 count = changes % (2 * BF_MAX_GUESTS);
+
+	FUZZ_CHECK(room <= BF_MAX_GUESTS, "more VMs than there can be");
+	FUZZ_CHECK(!status_locked, "VMs are asked for with the status locked");
+	for (u32 i = 0; i < room && i < count; i++)
+		status[i].pid = i;
+	return count;
+}
+
 void bf_status_unlock(void)
 {
 	FUZZ_CHECK(status_locked, "the status is not locked");

@@ -99,6 +99,28 @@ linux_goes_on()
 	timeout 120 stress-ng --cpu "$(cpus)" --cpu-ops 20 --verify --temp-path /tmp
 }
 
+# The status names who has them, and what they do.
+guests_are_shown()
+{
+	bfm status --json | grep "\"pid\": $spinner, " >/tmp/guests
+	bfm status | sed -n '/^guests of process/,/^$/p' | tee /tmp/table
+	cat /tmp/guests
+	[ "$(wc -l </tmp/guests)" = 1 ] || return 1
+	for what in '"process": "kvm_client", "ended": false, ' \
+		"\"vcpus\": $(cpus), \"pinned\": [1-9][0-9]*, " \
+		'"interrupts": [1-9][0-9]*, "module": [1-9][0-9]*, "user": 0}'; do
+		grep -q "$what" /tmp/guests || return 1
+	done
+	grep -q "^  kvm_client  *$spinner  *$(cpus) " /tmp/table
+}
+
+no_guests_are_shown()
+{
+	bfm status --json >/tmp/guests
+	cat /tmp/guests
+	grep -q '"guests": \[\]' /tmp/guests
+}
+
 # A CPU goes offline while its thread is in the guest, and comes back.
 cpu_goes_and_comes()
 {
@@ -142,7 +164,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((16 + $(echo $cases | wc -w)))
+plan $((18 + $(echo $cases | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -165,6 +187,7 @@ done
 t "the hypervisor has got more memory for tables" has_grown
 spin_begins
 t "guests that loop on every CPU: Linux goes on" linux_goes_on
+t "the status shows them" guests_are_shown
 if [ "$(cpus)" -gt 1 ]; then
 	t "a CPU goes and comes" cpu_goes_and_comes
 else
@@ -179,6 +202,7 @@ t "a stop is refused, and names who has guests" stop_refused
 t "the module is in use" gives 1 "can't unload" rmmod bareflank_kvm
 spin_ends
 t "clients are killed: nothing is left" nothing_left
+t "the status shows none any more" no_guests_are_shown
 t "every CPU is still a guest" all_guests
 t "stop" stop
 t "the module goes" rmmod bareflank_kvm

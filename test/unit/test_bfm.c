@@ -34,6 +34,11 @@ static int answer_status(struct bf_ioctl_status *call)
 	call->size = in.size;
 	if (in.cpus)
 		memcpy((void *)(uintptr_t)in.cpus, device.cpus, room * sizeof(*device.cpus));
+	if (in.guests)
+		memcpy((void *)(uintptr_t)in.guests, device.guests,
+		       (in.nr_guests < device.status.nr_guests ? in.nr_guests :
+								 device.status.nr_guests) *
+			       sizeof(*device.guests));
 	if (in.report)
 		memcpy((void *)(uintptr_t)in.report, &device.report, sizeof(device.report));
 	if (in.image_ids)

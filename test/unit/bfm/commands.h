@@ -17,6 +17,7 @@ struct device {
 	uint64_t detail;
 	struct bf_ioctl_status status;
 	struct bf_cpu_status *cpus;
+	struct bf_guest_status guests[BF_MAX_GUESTS];
 	struct bf_report report;
 	struct bf_image_id ids[1 + BF_MAX_EXTS];
 	struct bf_ioctl_check check;

@@ -187,6 +187,46 @@ START_TEST(status_of_a_stopped_machine)
 }
 END_TEST
 
+/* Names are what processes say of themselves. */
+START_TEST(status_of_guests)
+{
+	static const struct bf_guest_status guests[] = {
+		{ .pid = 1234,
+		  .name = "vmm",
+		  .nr_vcpus = 2,
+		  .pinned = 5 << 19,
+		  .exits = { 100, 20, 3, 4000000000 } },
+		{ .pid = 7, .flags = BF_GUEST_ENDED, .name = "a\033[1m\"\303", .pinned = 4096 },
+		{ .pid = 4194304, .name = "fifteen letters" },
+	};
+
+	set_running(BF_VENDOR_AMD);
+	memcpy(device.guests, guests, sizeof(guests));
+	device.status.nr_guests = 3;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	assert_has(out,
+		   "\nguests of process         vCPUs     pinned    answered  interrupts"
+		   "      module        user\n"
+		   "  vmm                1234     2    2.5 MiB         100          20           3"
+		   "  4000000000\n"
+		   "  a?[1m\"?               7     0    0.0 MiB           0           0           0"
+		   "           0  ended\n"
+		   "  fifteen letters 4194304     0    0.0 MiB           0           0           0"
+		   "           0\n\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+	assert_has(out, "{\"pid\": 1234, \"process\": \"vmm\", \"ended\": false, \"vcpus\": 2, "
+			"\"pinned\": 2621440, \"exits\": {\"answered\": 100, \"interrupts\": 20, "
+			"\"module\": 3, \"user\": 4000000000}}");
+	assert_has(out, "\"process\": \"a\\u001b[1m\\\"\\ufffd\", \"ended\": true");
+	device.status.nr_guests = BF_MAX_GUESTS + 3;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	assert_has(out, "  and 3 more\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+}
+END_TEST
+
 START_TEST(every_exit_has_one_name)
 {
 	char names[BF_NR_EXIT_SLOTS][32];
@@ -216,6 +256,7 @@ TCase *status_tests(void)
 	tcase_add_test(tc, status_of_a_running_machine);
 	tcase_add_test(tc, status_of_a_failed_machine);
 	tcase_add_test(tc, status_of_a_stopped_machine);
+	tcase_add_test(tc, status_of_guests);
 	tcase_add_test(tc, every_exit_has_one_name);
 	return tc;
 }
