@@ -61,7 +61,7 @@
 	X(25, CPU_HALTED, EIO, "a CPU has halted in the hypervisor, and does not come back", \
 	  "save your work and reboot; bfm status names the CPU and why") \
 	X(26, GUESTS, EBUSY, "there are guests, which would end with the hypervisor", \
-	  "end the processes that run them: the kernel log names all of them") \
+	  "end the processes that run them, which the kernel log names; or bfm stop --force") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

@@ -60,11 +60,15 @@ struct bf_ioctl_start {
 	uint64_t image_ids; /* struct bf_image_id [1 + nr_exts], the microkernel's first; or 0 */
 };
 
+#define BF_STOP_FORCE 0x1 /* guests do not prevent it: they end */
+
 /* Succeeds with error EXT_STOP_REFUSED when the extension had to be forced. */
 struct bf_ioctl_stop {
 	uint32_t size;
 	uint32_t error; /* out */
 	uint64_t detail; /* out */
+	uint32_t flags; /* BF_STOP_ */
+	uint32_t pad;
 };
 
 /*

@@ -5,18 +5,19 @@
 
 #include "bfm.h"
 
-static const struct option long_options[] = { COMMON_OPTIONS };
+static const struct option long_options[] = { { "force", no_argument, NULL, 'f' }, COMMON_OPTIONS };
 
 static int run(int argc, char **argv)
 {
 	struct bf_ioctl_stop call = { .size = sizeof(call) };
 	struct bf_ioctl_status status = { .size = sizeof(status) };
-	int c = next_option(argc, argv, &stop_command, long_options);
-	int code = EXIT_OK;
-	int fd;
+	int c, code, fd;
 
-	if (c != -1)
-		return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+	while ((c = next_option(argc, argv, &stop_command, long_options)) != -1) {
+		if (c != 'f')
+			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+		call.flags |= BF_STOP_FORCE;
+	}
 	code = finish_options(argc, argv, &stop_command);
 	if (code >= 0)
 		return code;
@@ -42,7 +43,8 @@ static int run(int argc, char **argv)
 const struct command stop_command = {
 	.name = "stop",
 	.summary = "Stop the hypervisor; Linux gets the bare CPUs back",
-	.arguments = "",
-	.help = "  --help  show this text\n",
+	.arguments = "[--force]",
+	.help = "  --force  also if there are guests: they end, and their processes get an error\n"
+		"  --help   show this text\n",
 	.run = run,
 };

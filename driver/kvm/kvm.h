@@ -70,6 +70,9 @@ int bk_vm_create(void);
 
 void bk_vm_put(struct bk_vm *vm);
 
+/* Whether the caller may use it: it belongs to its process, and has not ended. */
+bool bk_vm_is_usable(const struct bk_vm *vm);
+
 /* What KVM_CHECK_EXTENSION answers. */
 int bk_check_extension(unsigned long extension);
 

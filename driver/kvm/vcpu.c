@@ -131,7 +131,7 @@ static void prepare_entry(struct bk_vcpu *vcpu, bool enter)
 	entry->cr8 = READ_ONCE(vcpu->run->cr8);
 }
 
-/* With interrupts off no signal comes between the last look for one and the guest. */
+/* With interrupts off nothing comes between the last look for a signal or the end and the guest. */
 static int enter(struct bk_vcpu *vcpu, bool may_enter)
 {
 	struct bk_call call = { .rsi = vcpu->id };
@@ -142,7 +142,8 @@ static int enter(struct bk_vcpu *vcpu, bool may_enter)
 		local_irq_enable();
 		return -ERESTART;
 	}
-	result = try_call(vcpu, GUESTS_RUN, &call);
+	result = bareflank_guests_ended(&vcpu->vm->guests) ? -EIO :
+							     try_call(vcpu, GUESTS_RUN, &call);
 	local_irq_enable();
 	return result;
 }
@@ -480,7 +481,7 @@ static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 	struct bk_vcpu *vcpu = file->private_data;
 	long result;
 
-	if (vcpu->vm->mm != current->mm)
+	if (!bk_vm_is_usable(vcpu->vm))
 		return -EIO;
 	if (_IOC_TYPE(command) != KVMIO)
 		return -EINVAL;

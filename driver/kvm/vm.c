@@ -75,6 +75,11 @@ void bk_vm_put(struct bk_vm *vm)
 	kref_put(&vm->ref, destroy);
 }
 
+bool bk_vm_is_usable(const struct bk_vm *vm)
+{
+	return vm->mm == current->mm && !bareflank_guests_ended(&vm->guests);
+}
+
 static int set_region(struct bk_vm *vm, const void __user *user)
 {
 	struct kvm_userspace_memory_region region;
@@ -97,7 +102,7 @@ static long vm_ioctl(struct file *file, unsigned int command, unsigned long argu
 	struct bk_vm *vm = file->private_data;
 	void __user *user = (void __user *)argument;
 
-	if (vm->mm != current->mm)
+	if (!bk_vm_is_usable(vm))
 		return -EIO;
 	switch (command) {
 	case KVM_CREATE_VCPU:

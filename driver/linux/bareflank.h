@@ -92,10 +92,16 @@ void bf_lifecycle_fini(void);
 void bf_guests_start(void);
 
 /*
- * A process that has guests, or 0. The log names all of them. With the lock held, which keeps
- * others from beginning.
+ * A process that has guests, or 0; ended_too: or has something in the extension yet. The log names
+ * all of them. With the lock held, which keeps others from beginning.
  */
-pid_t bf_guests_owner(void);
+pid_t bf_guests_owner(bool ended_too);
+
+/*
+ * All guests end: none is entered any more, and each leaves its CPU with the next interrupt, which
+ * the stop has for it (bf_os_on_all). With the lock held.
+ */
+void bf_guests_end(void);
 
 /*
  * Of all VMs that somebody has, as many as there is room for, into zeroed memory; returns how many

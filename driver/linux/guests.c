@@ -18,12 +18,16 @@ static DEFINE_MUTEX(owners_lock);
 
 static u32 nr_owners;
 
-static u64 run; /* counts starts; with bf_lock() held */
+/*
+ * Of guests: a start begins a new age, and so does whatever ends all of them. Of the hypervisor: a
+ * new run with each start. Both grow with bf_lock() held, and are not 0 while the hypervisor runs.
+ */
+static u64 age, run;
 
-/* The run that is under way, 0: none. */
-static u64 current_run(void)
+/* The value of one of these at the moment; 0: the hypervisor does not run. */
+static u64 now(const u64 *counter)
 {
-	return READ_ONCE(bf_loader.state) == BF_STATE_RUNNING ? READ_ONCE(run) : 0;
+	return READ_ONCE(bf_loader.state) == BF_STATE_RUNNING ? READ_ONCE(*counter) : 0;
 }
 
 int bareflank_guests_begin(struct bareflank_guests *guests)
@@ -41,6 +45,7 @@ int bareflank_guests_begin(struct bareflank_guests *guests)
 	}
 	if (bf_loader.state == BF_STATE_RUNNING && !bf_suspended()) {
 		guests->run = run;
+		guests->age = age;
 		guests->pid = current->tgid;
 		strscpy(guests->comm, current->comm, sizeof(guests->comm));
 		mutex_lock(&owners_lock);
@@ -68,16 +73,27 @@ EXPORT_SYMBOL_GPL(bareflank_guests_end);
 
 bool bareflank_guests_running(const struct bareflank_guests *guests)
 {
-	u64 now = current_run();
-
-	return guests ? guests->run == now : now;
+	return guests ? guests->run == now(&run) : now(&run);
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_running);
+
+bool bareflank_guests_ended(const struct bareflank_guests *guests)
+{
+	return guests->age != now(&age);
+}
+EXPORT_SYMBOL_GPL(bareflank_guests_ended);
 
 void bf_guests_start(void)
 {
 	bf_assert_locked();
 	WRITE_ONCE(run, run + 1);
+	WRITE_ONCE(age, age + 1);
+}
+
+void bf_guests_end(void)
+{
+	bf_assert_locked();
+	WRITE_ONCE(age, age + 1);
 }
 
 /* In blocks as a CPU has large pages: hiding one takes no table of its own. */
@@ -105,7 +121,13 @@ int bareflank_guests_grow(const struct bareflank_guests *guests,
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_grow);
 
-pid_t bf_guests_owner(void)
+/* Whether their VM may still be in the extension; or, in addition, may run. */
+static bool is_there(const struct bareflank_guests *guests, bool ended_too)
+{
+	return ended_too ? bareflank_guests_running(guests) : !bareflank_guests_ended(guests);
+}
+
+pid_t bf_guests_owner(bool ended_too)
 {
 	struct bareflank_guests *guests;
 	pid_t first = 0;
@@ -114,6 +136,8 @@ pid_t bf_guests_owner(void)
 	mutex_lock(&owners_lock);
 	list_for_each_entry(guests, &owners, node)
 	{
+		if (!is_there(guests, ended_too))
+			continue;
 		if (!first)
 			first = guests->pid;
 		pr_info("process %d (%s) has guests\n", guests->pid, guests->comm);
@@ -139,13 +163,13 @@ static void get_status(const struct bareflank_guests *guests, bool ended,
 }
 
 /* Those that have ended, or the others; returns how many entries are written then. */
-static u32 list(struct bf_guest_status *status, u32 count, u32 room, u64 now, bool ended)
+static u32 list(struct bf_guest_status *status, u32 count, u32 room, u64 now_age, bool ended)
 {
 	const struct bareflank_guests *guests;
 
 	list_for_each_entry(guests, &owners, node)
 	{
-		if (count < room && (guests->run != now) == ended)
+		if (count < room && (guests->age != now_age) == ended)
 			get_status(guests, ended, &status[count++]);
 	}
 	return count;
@@ -153,12 +177,12 @@ static u32 list(struct bf_guest_status *status, u32 count, u32 room, u64 now, bo
 
 u32 bf_guests_status(struct bf_guest_status *status, u32 room)
 {
-	u64 now = current_run();
+	u64 now_age = now(&age);
 	u32 count;
 
 	mutex_lock(&owners_lock);
-	count = list(status, 0, room, now, false);
-	list(status, count, room, now, true);
+	count = list(status, 0, room, now_age, false);
+	list(status, count, room, now_age, true);
 	count = nr_owners;
 	mutex_unlock(&owners_lock);
 	return count;

@@ -21,6 +21,7 @@ struct bareflank_guests_counts {
 struct bareflank_guests {
 	struct list_head node;
 	u64 run; /* which of the hypervisor's */
+	u64 age; /* of guests, of which there may be several in a run */
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	struct bareflank_guests_counts __percpu *counts;
@@ -36,7 +37,8 @@ static inline void bareflank_guests_exit(const struct bareflank_guests *guests,
 }
 
 /*
- * The calling process has guests from now on: a stop and a suspend are refused, and name it. 0;
+ * The calling process has guests from now on: a suspend is refused, and so is a stop that is not to
+ * end them; both name it. 0;
  * -ENODEV: the hypervisor does not run; -EINTR: the caller is to die; -ENOMEM. May sleep.
  */
 int bareflank_guests_begin(struct bareflank_guests *guests);
@@ -56,5 +58,13 @@ int bareflank_guests_grow(const struct bareflank_guests *guests,
  * any time), as far as Linux knows: it may have failed a moment ago. Any context.
  */
 bool bareflank_guests_running(const struct bareflank_guests *guests);
+
+/*
+ * Whether these guests must not be entered any more. Once this is true it stays so. The hypervisor
+ * may run on for a moment, or for longer if it cannot be stopped: what they have in it is there
+ * until bareflank_guests_running says otherwise. Asked with interrupts off, right before a guest is
+ * entered: a stop begins with an interrupt for each CPU. Any context.
+ */
+bool bareflank_guests_ended(const struct bareflank_guests *guests);
 
 #endif

@@ -243,9 +243,15 @@ static long ioctl_stop(void __user *user)
 
 	if (result)
 		return result;
+	if ((argument.flags & ~BF_STOP_FORCE) || argument.pad) {
+		argument.error = BF_ERR_BAD_REQUEST;
+		return put_argument(&argument, sizeof(argument), argument.size, user) ?: -EINVAL;
+	}
 	if (!bf_lock_killable())
 		return -EINTR;
-	owner = bf_loader.state == BF_STATE_RUNNING ? bf_guests_owner() : 0;
+	if (argument.flags & BF_STOP_FORCE)
+		bf_guests_end();
+	owner = bf_loader.state == BF_STATE_RUNNING ? bf_guests_owner(false) : 0;
 	error = owner ? BF_ERR_GUESTS : bf_stop_and_log();
 	argument.error = error;
 	argument.detail = owner                       ? (u64)owner :

@@ -276,7 +276,7 @@ enum bf_error bf_suspend(void)
 	enum bf_error error;
 
 	bf_assert_locked();
-	if (bf_loader.state == BF_STATE_RUNNING && bf_guests_owner())
+	if (bf_loader.state == BF_STATE_RUNNING && bf_guests_owner(true))
 		return BF_ERR_GUESTS;
 	error = bf_loader_suspend(&bf_loader);
 	if (error == BF_ERR_CPU_STUCK)
@@ -293,6 +293,7 @@ void bf_shut_down(void)
 {
 	bf_assert_locked();
 	suspended = true;
+	bf_guests_end();
 	bf_stop_and_log();
 }
 

@@ -19,6 +19,7 @@ static uint8_t user[USER_SIZE];
 static size_t user_size;
 static unsigned int allocated, left_to_allocate, changes;
 static bool locked, status_locked, killed, privileged, locked_down, started;
+static bool guests_ended;
 static enum bf_error outcome;
 
 /* --- Linux ------------------------------------------------------------------------------------ */
@@ -173,11 +174,17 @@ bool bf_suspended(void)
 	return outcome == BF_ERR_HOTPLUG;
 }
 
-pid_t bf_guests_owner(void)
+pid_t bf_guests_owner(bool ended_too)
 {
 	bf_assert_locked();
 	FUZZ_CHECK(bf_loader.state == BF_STATE_RUNNING, "guests of no hypervisor");
-	return outcome == BF_ERR_GUESTS ? 1000 : 0;
+	return outcome == BF_ERR_GUESTS && !guests_ended ? 1000 : 0;
+}
+
+void bf_guests_end(void)
+{
+	bf_assert_locked();
+	guests_ended = true;
 }
 
 bool bf_os_locked_down(void)
@@ -289,6 +296,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	killed = options & 128;
 	locked_down = options & 16;
 	started = false;
+	guests_ended = false;
 	ring.written = options;
 	begin_reading = size;
 	for (unsigned int i = 0; i < MAX_CPUS; i++)
@@ -305,6 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(result <= 0 && result > -4096, "%ld", result);
 	FUZZ_CHECK(privileged || result == -EPERM, "without privileges: %ld", result);
 	FUZZ_CHECK(!locked && !status_locked, "still locked");
+	FUZZ_CHECK(!guests_ended || command == BF_IOC_STOP, "guests end for nothing");
 	FUZZ_CHECK(!allocated, "%u allocations are left", allocated);
 	FUZZ_CHECK(command != BF_IOC_START || result || (started && !outcome),
 		   "a start that did not take place");

@@ -139,6 +139,109 @@ stop_refused()
 		dmesg | tail -n 3 | grep -F "process $spinner (kvm_client) has guests"
 }
 
+# ended_clients N: the client has said N times that each of its ioctls fails now, and nothing else
+ended_clients()
+{
+	eio="Input/output error"
+	n=0
+	until [ "$(grep -c 'another VM:' /tmp/spin)" = "$1" ] || [ $n -ge 600 ]; do
+		n=$((n + 1))
+		sleep 0.1
+	done
+	cat /tmp/spin
+	[ "$(grep -c "^  vCPU [0-9]*: $eio\$" /tmp/spin)" = "$(cpus)" ] &&
+		for what in run registers "a region" "another vCPU"; do
+			[ "$(grep -c "^  $what: $eio\$" /tmp/spin)" = "$1" ] || return 1
+		done && kill -0 $spinner
+}
+
+hundredths()
+{
+	read -r up _ </proc/uptime
+	echo "${up%.*}${up#*.}"
+}
+
+# Guests that loop on every CPU, and a stop by force: in time at least once, should something else
+# have the host's CPUs. Not to be called through t.
+stop_by_force()
+{
+	for attempt in 1 2 3; do
+		[ $attempt = 1 ] || spin_ends
+		start guests >/tmp/stopped 2>&1 && spin_begins
+		began=$(hundredths)
+		stop --force >>/tmp/stopped 2>&1
+		stop_status=$?
+		took=$(($(hundredths) - began))
+		[ $took -ge 100 ] || break
+	done
+}
+
+stopped_in_time()
+{
+	cat /tmp/stopped
+	echo "status $stop_status, $took hundredths of a second"
+	[ $stop_status = 0 ] && [ $took -lt 100 ] && state_is stopped && no_guests &&
+		ended_clients 1
+}
+
+# What has ended is shown as such, with what it still holds.
+ended_are_shown()
+{
+	bfm status --json | grep "\"pid\": $spinner, " | tee /tmp/guests
+	grep -q '"ended": true' /tmp/guests && grep -q '"pinned": [1-9]' /tmp/guests
+}
+
+# Other guests run under the next start; of those that have ended, nothing does.
+next_start()
+{
+	start guests || return 1
+	kill -USR1 $spinner
+	ended_clients 2 && grep '^  another VM: ok$' /tmp/spin && as_written real_io &&
+		ended_are_shown
+}
+
+# No guest is left that could end with it.
+next_stop()
+{
+	stop && ended_are_shown && kill -0 $spinner
+}
+
+# Whatever comes at the same time as such a stop: clients that begin, a start, another stop.
+forced_races()
+{
+	for round in 1 2 3 4 5 6; do
+		start guests || return 1
+		"$bin/kvm_client" $device $spin >/tmp/spin &
+		client=$!
+		"$bin/kvm_client" $device real_io regions real_io >/tmp/other 2>&1 &
+		other=$!
+		sleep "$(printf "0.%03d" $((round * 13)))"
+		bfm stop --force >/tmp/one 2>&1 &
+		one=$!
+		bfm start --no-wait guests >/tmp/two 2>&1 &
+		two=$!
+		bfm stop --force >/tmp/three 2>&1
+		wait $one
+		wait $two
+		kill -KILL $client $other 2>/dev/null
+		wait $client $other
+		bfm stop --force >/tmp/four 2>&1
+		state_is stopped && no_guests && continue
+		cat /tmp/one /tmp/two /tmp/three /tmp/four
+		return 1
+	done
+	bfm status --json | grep -q '"guests": \[\]'
+}
+
+forced_and_nothing_left()
+{
+	forced_races || return 1
+	before=$(memory)
+	forced_races || return 1
+	after=$(memory)
+	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
+}
+
 # Guests that are killed at any moment, again and again.
 killed_clients()
 {
@@ -164,7 +267,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((18 + $(echo $cases | wc -w)))
+plan $((23 + $(echo $cases | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -205,5 +308,12 @@ t "clients are killed: nothing is left" nothing_left
 t "the status shows none any more" no_guests_are_shown
 t "every CPU is still a guest" all_guests
 t "stop" stop
+stop_by_force
+t "a stop by force ends guests that loop on every CPU, in time" stopped_in_time
+t "the status shows them as ended" ended_are_shown
+t "start: other guests run" next_start
+t "stop: those that have ended are none" next_stop
+spin_ends
+t "stops by force at any moment: nothing is left" forced_and_nothing_left
 t "the module goes" rmmod bareflank_kvm
 t "no complaint of the kernel" dmesg_clean

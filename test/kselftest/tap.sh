@@ -63,7 +63,7 @@ start()
 
 stop()
 {
-	bfm stop
+	bfm stop "$@"
 }
 
 # state_is running|stopped|failed

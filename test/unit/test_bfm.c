@@ -78,6 +78,7 @@ int device_call(int fd, unsigned long request, void *argument)
 		start->image = device.image;
 		start->detail = device.detail;
 	} else if (request == BF_IOC_STOP) {
+		device.stopped = *stop;
 		stop->error = device.error;
 		stop->detail = device.detail;
 	} else if (request == BF_IOC_DUMP && !device.call_errno) {

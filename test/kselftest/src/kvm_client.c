@@ -841,35 +841,69 @@ static void case_sparse(void)
 	munmap(at, size);
 }
 
-/* For whoever kills this process: guests that only loop, one for each CPU, in threads. */
+/* Guests that only loop, one for each CPU, in threads. Returns how KVM_RUN has ended. */
 static void *spin(void *argument)
 {
 	int fd = (int)(intptr_t)argument;
+	int result;
 
-	while (ioctl(fd, KVM_RUN, 0) && errno == EINTR)
-		;
-	return NULL;
+	do
+		result = ioctl(fd, KVM_RUN, 0);
+	while (result && errno == EINTR);
+	return (void *)(intptr_t)(result ? errno : 0);
 }
 
+/* What is left of the VM once somebody else has ended it. */
+static void say_what_is_left(void)
+{
+	struct kvm_regs regs;
+	int fd = ioctl(device, KVM_CREATE_VM, 0);
+
+	printf("  run: %s\n", outcome(ioctl(vcpu, KVM_RUN, 0)));
+	printf("  registers: %s\n", outcome(ioctl(vcpu, KVM_GET_REGS, &regs)));
+	printf("  a region: %s\n", outcome(set_region(0, 0, 0, 0, ram)));
+	printf("  another vCPU: %s\n", outcome(ioctl(vm, KVM_CREATE_VCPU, 60)));
+	printf("  another VM: %s\n", outcome(fd));
+	if (fd >= 0)
+		close(fd);
+}
+
+#define MAX_SPINNERS 64
+
+/* Until this process is killed, or the VM is ended; then once more at each SIGUSR1. */
 static void spin_everywhere(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_t threads[MAX_SPINNERS];
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
+	sigset_t usr1;
+	void *end;
+	int signal;
 
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
 	begin_real();
 	get_sregs(&sregs);
 	regs = get_regs();
-	for (long i = 1; i < cpus; i++) {
+	for (long i = 1; i < cpus && i < MAX_SPINNERS; i++) {
 		int fd = ioctl(vm, KVM_CREATE_VCPU, i);
-		pthread_t thread;
 
 		if (fd < 0 || ioctl(fd, KVM_SET_SREGS, &sregs) || ioctl(fd, KVM_SET_REGS, &regs) ||
-		    pthread_create(&thread, NULL, spin, (void *)(intptr_t)fd))
+		    pthread_create(&threads[i], NULL, spin, (void *)(intptr_t)fd))
 			die("another vCPU");
 	}
 	printf("  spinning\n");
-	spin((void *)(intptr_t)vcpu);
+	end = spin((void *)(intptr_t)vcpu);
+	printf("  vCPU 0: %s\n", strerror((int)(intptr_t)end));
+	for (long i = 1; i < cpus && i < MAX_SPINNERS; i++) {
+		pthread_join(threads[i], &end);
+		printf("  vCPU %ld: %s\n", i, strerror((int)(intptr_t)end));
+	}
+	do
+		say_what_is_left();
+	while (!sigwait(&usr1, &signal));
 }
 
 static void case_spin_sti(void)

@@ -23,6 +23,7 @@ struct device {
 	struct bf_ioctl_check check;
 	struct bf_register_value values[2];
 	struct bf_ioctl_start started; /* what start was given */
+	struct bf_ioctl_stop stopped; /* what stop was given */
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */
 	unsigned int polls_to_run; /* status answers "running" so often */

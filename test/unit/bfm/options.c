@@ -152,6 +152,7 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
 		      { &stop_command, "stop now" },
 		      { &stop_command, "stop --now" },
+		      { &stop_command, "stop --force now" },
 		      { &status_command, "status --jason" },
 		      { &status_command, "status x" },
 		      { &dump_command, "dump --follow x" },

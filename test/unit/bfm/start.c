@@ -163,7 +163,10 @@ END_TEST
 START_TEST(stopping)
 {
 	device.status.stop_ns = 2500000;
+	ck_assert_int_eq(run(&stop_command, "stop --force"), EXIT_OK);
+	ck_assert_uint_eq(device.stopped.flags, BF_STOP_FORCE);
 	ck_assert_int_eq(run(&stop_command, "stop"), EXIT_OK);
+	ck_assert_uint_eq(device.stopped.flags, 0);
 	ck_assert_str_eq(out, "stopped in 2.5 ms\n");
 	device.error = BF_ERR_EXT_STOP_REFUSED;
 	ck_assert_int_eq(run(&stop_command, "stop"), EXIT_OK);
