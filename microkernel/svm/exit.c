@@ -192,13 +192,15 @@ static bool dispatch(struct vs *vs, uint64_t code)
 	}
 }
 
+/* apart: the barrier behind the guest has been. */
 static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struct vs *vs,
-							    uint64_t code)
+							    uint64_t code, bool apart)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
 	if (pp->barriers) {
-		barrier_from_guest(pp->barriers);
+		if (!apart)
+			barrier_from_guest(pp->barriers);
 		/* Only now: it returns, and how could be the guest's choice. */
 		if (!(vmcb->rflags & RFLAGS_IF))
 			svm_unblock_nmis(pp, vs);
@@ -219,7 +221,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	svm_run(pp, vs);
 }
 
-static __always_inline __noreturn void handle_exit(struct pp *pp)
+static __always_inline __noreturn void handle_exit(struct pp *pp, bool apart)
 {
 	struct vs *vs = pp->vs;
 	struct vmcb *vmcb = vmcb_of(vs);
@@ -240,7 +242,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	if (unlikely(!(vmcb->rflags & RFLAGS_IF)) && !pp->barriers)
 		svm_unblock_nmis(pp, vs);
 	if (unlikely(may_be_internal(code) || exit_has_leaf() || pp->exit_slow || !pp->launched))
-		handle_internal_exit(pp, vs, code);
+		handle_internal_exit(pp, vs, code, apart);
 	exit_to_ext(pp, vs, code);
 }
 
@@ -249,7 +251,7 @@ static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 	if (pp->barriers)
 		barrier_from_guest(pp->barriers);
 	tlb_catch_up(pp);
-	handle_exit(pp);
+	handle_exit(pp, true);
 }
 
 __noreturn void svm_exit(void)
@@ -258,5 +260,5 @@ __noreturn void svm_exit(void)
 
 	if (unlikely(!tlb_leave_guest(pp)))
 		handle_exit_flushed(pp);
-	handle_exit(pp);
+	handle_exit(pp, false);
 }

@@ -281,13 +281,15 @@ static bool dispatch(struct vs *vs, uint64_t basic)
 	}
 }
 
+/* apart: the barrier behind the guest has been. */
 static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struct vs *vs,
-							    uint64_t reason)
+							    uint64_t reason, bool apart)
 {
 	uint64_t basic = reason & VMX_EXIT_BASIC;
 
 	if (pp->barriers) {
-		barrier_from_guest(pp->barriers);
+		if (!apart)
+			barrier_from_guest(pp->barriers);
 		pp->entry_dirty = true; /* there is one before the next entry, too */
 	}
 	if (!pp->launched)
@@ -306,7 +308,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	vmx_run(pp, vs);
 }
 
-static __always_inline __noreturn void handle_exit(struct pp *pp)
+static __always_inline __noreturn void handle_exit(struct pp *pp, bool apart)
 {
 	struct vs *vs = pp->vs;
 	uint64_t reason, basic;
@@ -319,7 +321,7 @@ static __always_inline __noreturn void handle_exit(struct pp *pp)
 	basic = reason & VMX_EXIT_BASIC;
 	exit_count(pp, vs, basic % BF_NR_EXIT_SLOTS, reason, vmcs_read(VMCS_rip));
 	if (unlikely(may_be_internal(basic) || exit_has_leaf() || pp->exit_slow || !pp->launched))
-		handle_internal_exit(pp, vs, reason);
+		handle_internal_exit(pp, vs, reason, apart);
 	exit_to_ext(pp, vs, reason);
 }
 
@@ -328,7 +330,7 @@ static __cold noinline __noreturn void handle_exit_flushed(struct pp *pp)
 	if (pp->barriers)
 		barrier_from_guest(pp->barriers);
 	tlb_catch_up(pp);
-	handle_exit(pp);
+	handle_exit(pp, true);
 }
 
 __noreturn void vmx_exit(void)
@@ -337,5 +339,5 @@ __noreturn void vmx_exit(void)
 
 	if (unlikely(!tlb_leave_guest(pp)))
 		handle_exit_flushed(pp);
-	handle_exit(pp);
+	handle_exit(pp, false);
 }
