@@ -200,8 +200,9 @@ struct bf_pp_status {
 	uint64_t image; /* which extension error is about, from 1 on; 0: none of them */
 	uint64_t leaving; /* written by the driver: all CPUs wait until this one has left */
 	uint64_t together; /* written by the driver: all CPUs are in a rendezvous */
+	uint64_t exit_ibpb; /* 1: each exit of a guest behind a nested table has an IBPB */
 	struct bf_report report; /* kept until the next start */
-	uint64_t pad[503 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t pad[502 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

@@ -149,6 +149,7 @@ __noreturn void mk_main(void)
 	init_pp(pp);
 	init_cpu(pp);
 	pp->needs_barriers = barrier_probe(mk.handoff->vendor == BF_VENDOR_INTEL);
+	pp->status->exit_ibpb = !!(pp->needs_barriers & BARRIER_IBPB_BACK);
 	tlb_join(pp);
 	/* NMIs go to our own handler by now: what the switch page holds is complete. */
 	if (pp->switch_page->nmi_pending)

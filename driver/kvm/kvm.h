@@ -98,6 +98,8 @@ struct bk_vcpu {
 	u32 number; /* user space's */
 	struct mutex mutex; /* of one ioctl at a time, and of all that follows */
 	int cpu; /* where it was last, -1: nowhere yet */
+	int barrier_cpu; /* where its guest was last, -1: nowhere yet */
+	bool needs_barrier; /* there, before the process goes on */
 	struct guests_page *page; /* shared with the extension */
 	struct kvm_run *run; /* shared with user space */
 	u8 *pio; /* the page after it: data of IO */

@@ -131,6 +131,22 @@ static void prepare_entry(struct bk_vcpu *vcpu, bool enter)
 	entry->cr8 = READ_ONCE(vcpu->run->cr8);
 }
 
+/*
+ * The guest has been on this CPU. What it has trained to predict branches is not for the process:
+ * Linux sees to that on the way there.
+ */
+static void keep_predictions_from_user(struct bk_vcpu *vcpu)
+{
+	if (!bf_compat_has_ibpb_to_user())
+		return;
+	if (vcpu->barrier_cpu != vcpu->cpu) {
+		vcpu->barrier_cpu = vcpu->cpu;
+		vcpu->needs_barrier = bareflank_guests_leave_predictions();
+	}
+	if (vcpu->needs_barrier)
+		bf_compat_ibpb_to_user();
+}
+
 /* With interrupts off nothing comes between the last look for a signal or the end and the guest. */
 static int enter(struct bk_vcpu *vcpu, bool may_enter)
 {
@@ -144,6 +160,8 @@ static int enter(struct bk_vcpu *vcpu, bool may_enter)
 	}
 	result = bareflank_guests_ended(&vcpu->vm->guests) ? -EIO :
 							     try_call(vcpu, GUESTS_RUN, &call);
+	if (!result)
+		keep_predictions_from_user(vcpu);
 	local_irq_enable();
 	return result;
 }
@@ -558,6 +576,7 @@ static struct bk_vcpu *allocate(struct bk_vm *vm, u32 number)
 	vcpu->vm = vm;
 	vcpu->number = number;
 	vcpu->cpu = -1;
+	vcpu->barrier_cpu = -1;
 	vcpu->apic_base = RESET_APIC_BASE | (number ? 0 : BOOTSTRAP_BIT);
 	mutex_init(&vcpu->mutex);
 	vcpu->page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);

@@ -3,7 +3,9 @@
 #ifndef BF_LINUX_COMPAT_H
 #define BF_LINUX_COMPAT_H
 
+#include <asm/cpufeature.h>
 #include <asm/msr.h>
+#include <asm/nospec-branch.h>
 #include <asm/tlbflush.h>
 #include <linux/hrtimer.h>
 #include <linux/version.h>
@@ -44,6 +46,27 @@ static inline void bf_compat_mark_vmx(bool in_use)
 		cr4_set_bits_irqsoff(X86_CR4_VMXE);
 	else
 		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+#endif
+}
+
+/*
+ * The kernel's mitigation of VMSCAPE, where the CPU needs it and nobody has switched it off: an
+ * IBPB before this CPU returns to user space the next time. Stable kernels have it since 6.1.152,
+ * 6.6.106 and 6.12.47, all since 6.17.
+ */
+static inline bool bf_compat_has_ibpb_to_user(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	return cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER);
+#else
+	return false;
+#endif
+}
+
+static inline void bf_compat_ibpb_to_user(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	this_cpu_write(x86_ibpb_exit_to_user, true);
 #endif
 }
 

@@ -7,6 +7,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "bareflank.h"
@@ -82,6 +83,15 @@ bool bareflank_guests_ended(const struct bareflank_guests *guests)
 	return guests->age != now(&age);
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_ended);
+
+/* With interrupts off no CPU leaves the hypervisor, so that the list of PPs stays. */
+bool bareflank_guests_leave_predictions(void)
+{
+	const struct bf_pp *pp = bf_find_pp(&bf_loader, smp_processor_id());
+
+	return !pp || !READ_ONCE(pp->status->exit_ibpb);
+}
+EXPORT_SYMBOL_GPL(bareflank_guests_leave_predictions);
 
 void bf_guests_start(void)
 {

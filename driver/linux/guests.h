@@ -45,6 +45,12 @@ int bareflank_guests_begin(struct bareflank_guests *guests);
 void bareflank_guests_end(struct bareflank_guests *guests);
 
 /*
+ * Whether what a guest has trained to predict branches outlives its exit on this CPU: where root
+ * mode is safe from it, the microkernel leaves it. Interrupts off, right after a guest's run here.
+ */
+bool bareflank_guests_leave_predictions(void);
+
+/*
  * Makes the hypervisor's memory larger, until it stops: give hands the size bytes at spa over. It
  * must not wait for the hypervisor's end. It returns 0; -EIO if it cannot say what has become of
  * them; or another errno, and they go back to Linux. Returns that, -EINTR, -ENOMEM or -EIO: the run

@@ -232,6 +232,7 @@ START_TEST(around_guests)
 
 	with_guests(_i, vs);
 	ck_assert(host_pp->needs_barriers & BARRIER_BUFFERS);
+	ck_assert_uint_eq(host_pp->status->exit_ibpb, 1);
 	run_linux();
 	expect_commands(0, 0);
 	/* The first one may find what Linux's user left, or whatever. */
@@ -257,6 +258,25 @@ START_TEST(around_guests)
 	nmi_exit();
 	ck_assert_int_eq(ended.end, END_GUEST);
 	expect_commands(1, _i);
+}
+END_TEST
+
+/* Linux is told so: it sees to the process that runs the guest. */
+START_TEST(no_ibpb_behind_exits)
+{
+	machine_of(_i);
+	give_msrs(APART, SPEC_CTRL_IBRS);
+	if (_i) {
+		cpuid_set(7, 0, 0, 1U | 1U << 7 | 1U << 20, 1U << 2, ALL_INTEL);
+	} else {
+		be_amd(ZEN5, AIBRS, 0);
+		msr_set(&m.cpus[0], MSR_EFER,
+			EFER_SCE | EFER_NXE | EFER_LME | EFER_LMA | EFER_AIBRSE);
+	}
+	open_and_launch();
+	ck_assert_uint_eq(host_pp->needs_barriers & (BARRIER_IBPB | BARRIER_IBPB_BACK),
+			  BARRIER_IBPB);
+	ck_assert_uint_eq(host_pp->status->exit_ibpb, 0);
 }
 END_TEST
 
@@ -310,6 +330,7 @@ TCase *arch_barrier_tests(void)
 	tcase_add_loop_test(tc, a_command_that_is_refused, 0, 2);
 	tcase_add_test(tc, an_old_cpu_of_amd);
 	tcase_add_loop_test(tc, around_guests, 0, 2);
+	tcase_add_loop_test(tc, no_ibpb_behind_exits, 0, 2);
 	tcase_add_loop_test(tc, behind_a_shootdown, 0, 2);
 	tcase_add_loop_test(tc, guests_of_mk1, 0, 2);
 	return tc;
