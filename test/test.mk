@@ -184,7 +184,7 @@ shell: guest-products
 	@echo "insmod /lib/modules/bareflank.ko, then bfm --help. Ctrl-A x ends the machine."
 	test/vm/vm -m qemu-svm -c 4 -a $(STRESS) --interactive
 
-$(O)/bench/cost: test/bench/cost.c $(wildcard abi/*.h)
+$(O)/bench/cost $(O)/bench/guest_cost: $(O)/bench/%: test/bench/%.c $(wildcard abi/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(KSELFTEST_CFLAGS) -o $@ $<
 
@@ -197,5 +197,5 @@ $(O)/bench/default: $(O)/ext/default
 	strip -o $@ $<
 
 bench: guest-products
-	$(MAKE) --no-print-directory $(addprefix $(O)/bench/,cost microkernel default)
+	$(MAKE) --no-print-directory $(addprefix $(O)/bench/,cost guest_cost microkernel default)
 	test/bench/run

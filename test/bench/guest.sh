@@ -35,6 +35,20 @@ exits_during()
 		done
 }
 
+# guests PREFIX: what exits of guests cost through /dev/kvm
+guests()
+{
+	timeout 120 /bench/guest_cost /dev/kvm | while read -r line; do
+		tell "$1_$line"
+	done
+}
+
+# KVM on the bare machine, if it is there and works in this emulator.
+grep -qw svm /proc/cpuinfo && kvm=kvm-amd || kvm=kvm-intel
+if modprobe $kvm; then
+	guests kvm
+	rmmod $kvm kvm
+fi
 insmod /lib/modules/bareflank.ko || exit 1
 tell "bare_cpuid $(/bench/cost cpuid)"
 for n in 1 2 3; do
@@ -56,4 +70,8 @@ bfm start --no-wait /bench/calls >/dev/null || exit 1
 bfm dump | sed -n 's/.*bench: //p' | while read -r line; do
 	tell "$line"
 done
+bfm stop >/dev/null || exit 1
+bfm start --no-wait guests >/dev/null || exit 1
+insmod /lib/modules/bareflank_kvm.ko || exit 1
+guests vm
 bfm stop >/dev/null
