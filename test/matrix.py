@@ -118,7 +118,7 @@ ROWS = [
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "languages"], 300),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
     # guests through KVM's interface
-    Row("qemu-svm", 4, "6.1", ["kvm"], 600, "kvm"),
+    Row("qemu-svm", 4, "6.1", ["kvm", "kvm-fuzz"], 600, "kvm"),
     Row("bochs-svm", 1, "6.1", ["kvm"], 600, "kvm"),
     Row("bochs-vmx", 2, "6.1", ["kvm"], 600, "kvm"),
     Row("nested-svm", 2, "6.1", MODEL, 900),
@@ -158,6 +158,8 @@ SLOW_ROWS = [
     Row("nested-vmx", 1, "6.1", MODEL, 600),
     Row("qemu-svm", 4, "6.1", ["mutants"], 3600, "mutants", ["--append", "MUTANTS=10000"]),
     Row("bochs-vmx", 2, "6.1", ["fuzz", "hostile", "mutants"], 900, "hostile"),
+    Row("qemu-svm", 4, "6.1", ["kvm-fuzz"], 3600, "kvm-fuzz",
+        ["--append", "KVM_FUZZ_SECONDS=600"]),
     Row("qemu-svm", 4, "6.1", ["inject"], 1800, "inject", ["--append", "INJECT_STEP=1"]),
     Row("qemu-svm", 2, "6.1-amd64", ["inject"], 900, "resume",
         ["--append", "INJECT_STEP=1 INJECT_OPERATIONS=resume"]),
