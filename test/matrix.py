@@ -34,7 +34,7 @@ FAULT_COPIES = (
 )
 
 # Modules that single tests load.
-MODULES = {"sleep": "acpitimer", "trace": "livepatch"}
+MODULES = {"predictions": "predictions", "sleep": "acpitimer", "trace": "livepatch"}
 
 
 @dataclasses.dataclass
@@ -132,6 +132,9 @@ ROWS = [
             ["lifecycle", "sleep", "trace", "concurrency"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
+    # with Linux's mitigation of VMSCAPE
+    Row("qemu-svm", 2, "sid", ["predictions"], 100, "predictions",
+        ["--append", "setcpuid=686"]),
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),

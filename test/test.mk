@@ -123,9 +123,10 @@ endef
 # What is loaded beside ours everywhere: to look at the CPUs with, one that calls an extension, and
 # two with the names of other hypervisors.
 COMMON_MODULES := cpustate caller neighbours
+TEST_MODULES := acpitimer livepatch predictions
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
-		$(call modules_for,$$kernel,$(COMMON_MODULES) livepatch acpitimer) || exit 1; done
+		$(call modules_for,$$kernel,$(COMMON_MODULES) $(TEST_MODULES)) || exit 1; done
 
 # The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.
 FAULTS_O := $(O)/faults
