@@ -99,6 +99,53 @@ linux_goes_on()
 	timeout 120 stress-ng --cpu "$(cpus)" --cpu-ops 20 --verify --temp-path /tmp
 }
 
+hundredths()
+{
+	read -r up _ </proc/uptime
+	echo "${up%.*}${up#*.}"
+}
+
+loc()
+{
+	awk -v cpus="$(cpus)" '$1 == "LOC:" { for (i = 2; i < 2 + cpus; i++) print $i }' \
+		/proc/interrupts
+}
+
+# Timer interrupts per second, of the CPU that gets the fewest.
+least_ticks()
+{
+	loc >/tmp/loc
+	began=$(hundredths)
+	sleep 2
+	took=$(($(hundredths) - began))
+	loc | awk -v took=$took 'NR == FNR { before[FNR] = $1; next }
+		{ n = ($1 - before[FNR]) * 100 / took; if (FNR == 1 || n < least) least = n }
+		END { print int(least) }' /tmp/loc -
+}
+
+# As many as when only Linux keeps the CPUs busy, but for what the host loses of either.
+ticks_come()
+{
+	for attempt in 1 2 3 4 5; do
+		ticks=$(least_ticks)
+		echo "$busy_ticks ticks a second without guests, $ticks with them"
+		[ $((4 * ticks)) -lt $((3 * busy_ticks)) ] || return 0
+	done
+	return 1
+}
+
+# interrupts_arrive SECONDS: every CPU answers calls and NMIs, and all of them in that time
+interrupts_arrive()
+{
+	began=$(hundredths)
+	for round in 1 2 3 4 5 6 7 8; do
+		cat $probe/state >/dev/null && echo 50 >$probe/nmi || return 1
+	done
+	took=$(($(hundredths) - began))
+	echo "took $took hundredths of a second"
+	[ $took -lt $(($1 * 100)) ]
+}
+
 # The status names who has them, and what they do.
 guests_are_shown()
 {
@@ -153,12 +200,6 @@ ended_clients()
 		for what in run registers "a region" "another vCPU"; do
 			[ "$(grep -c "^  $what: $eio\$" /tmp/spin)" = "$1" ] || return 1
 		done && kill -0 $spinner
-}
-
-hundredths()
-{
-	read -r up _ </proc/uptime
-	echo "${up%.*}${up#*.}"
 }
 
 # Guests that loop on every CPU, and a stop by force: in time at least once, should something else
@@ -267,7 +308,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((23 + $(echo $cases | wc -w)))
+plan $((25 + $(echo $cases | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -288,8 +329,14 @@ for case in $cases; do
 	t "a guest: $case" as_written "$case"
 done
 t "the hypervisor has got more memory for tables" has_grown
+snapshot /tmp/state
+load_begins --cpu "$(cpus)"
+busy_ticks=$(least_ticks)
+load_ends
 spin_begins
 t "guests that loop on every CPU: Linux goes on" linux_goes_on
+t "it gets its ticks" ticks_come
+t "its IPIs and NMIs arrive" interrupts_arrive 10
 t "the status shows them" guests_are_shown
 if [ "$(cpus)" -gt 1 ]; then
 	t "a CPU goes and comes" cpu_goes_and_comes
