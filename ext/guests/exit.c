@@ -8,6 +8,7 @@
 #define NO_PAGE (~0ull)
 #define ITERATIONS 64 /* of a string instruction, before the guest goes on by itself */
 #define LINEAR_LEVELS 4
+#define EMULATION_NS 3000000000 /* what that may take in addition to the watchdog's limit */
 
 /* --- exceptions ------------------------------------------------------------------------------- */
 
@@ -452,9 +453,19 @@ static __noreturn void end_emulation(struct vcpu *v, enum emulate_status status)
 	go_on(v);
 }
 
+/*
+ * Each iteration reads registers and tables of the guest's by many syscalls, and a virtual
+ * machine may have little of its host's CPU time for them.
+ */
+static enum emulate_status run_emulation(struct vcpu *v)
+{
+	ext_more_time(EMULATION_NS);
+	return emulate_run(&v->emulate, ITERATIONS);
+}
+
 void emulate_go_on(struct vcpu *v)
 {
-	end_emulation(v, emulate_run(&v->emulate, ITERATIONS));
+	end_emulation(v, run_emulation(v));
 }
 
 void emulate_instruction(struct vcpu *v)
@@ -479,6 +490,6 @@ void emulate_instruction(struct vcpu *v)
 	if (status == EMULATE_SHORT)
 		leave_internal(v, GUESTS_INTERNAL_FETCH, v->fault_gpa);
 	if (status == EMULATE_MORE)
-		status = emulate_run(&v->emulate, ITERATIONS);
+		status = run_emulation(v);
 	end_emulation(v, status);
 }
