@@ -3,55 +3,17 @@
  * donate CASE: memory of this process becomes the hypervisor's, and comes back, by the extension
  * test/ext/donate.c. Says what did not hold. Ends with 4 if there is no memory of the kind.
  */
-#include <fcntl.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <abi/mk2.h>
 
+#include "memory.h"
 #include "test/ext/donate.h"
 
-#define PAGE 0x1000ULL
-#define SIZE_2M 0x200000ULL
 #define NO_MEMORY_OF_THE_KIND 4
 #define PATTERN 0xA5
 #define MAX_PIECES 8
-
-static int failures;
-
-#define EXPECT(condition) expect(condition, __LINE__, #condition)
-#define EXPECT_EQ(value, wanted) expect_eq(value, wanted, __LINE__, #value)
-
-static bool expect(bool ok, int line, const char *what)
-{
-	if (!ok) {
-		printf("line %d: %s\n", line, what);
-		failures++;
-	}
-	return ok;
-}
-
-static bool expect_eq(uint64_t value, uint64_t wanted, int line, const char *what)
-{
-	if (value != wanted) {
-		printf("line %d: %s: 0x%llx instead of 0x%llx\n", line, what,
-		       (unsigned long long)value, (unsigned long long)wanted);
-		failures++;
-	}
-	return value == wanted;
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 /* --- the extension ---------------------------------------------------------------------------- */
 
@@ -67,21 +29,6 @@ static uint64_t ask(uint32_t command, uint64_t rdx, uint64_t rsi)
 			 : "S"(rsi)
 			 : "memory");
 	return rax;
-}
-
-static unsigned int nr_cpus(void)
-{
-	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-static void on_cpu(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("sched_setaffinity");
 }
 
 /* Each CPU leaves Linux once. */
@@ -100,18 +47,6 @@ struct piece {
 	uint64_t spa;
 	uint64_t size;
 };
-
-static uint64_t spa_of(const void *at)
-{
-	uint64_t entry;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry),
-			    (off_t)((uintptr_t)at / PAGE * sizeof(entry))) != sizeof(entry))
-		fail("/proc/self/pagemap");
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
-}
 
 static uint8_t *allocate(uint64_t size, int flags)
 {
@@ -142,38 +77,17 @@ static unsigned int allocate_pieces(struct piece *pieces, bool large)
 	return count;
 }
 
-static uint64_t bytes_other_than(const struct piece *p, uint8_t byte)
-{
-	uint64_t n = 0;
-
-	for (uint64_t i = 0; i < p->size; i++)
-		n += ((const volatile uint8_t *)p->at)[i] != byte;
-	return n;
-}
-
 /* On every CPU, the pieces are full of the byte. */
 static void expect_full_of(const struct piece *pieces, unsigned int count, uint8_t byte)
 {
-	for (unsigned int cpu = 0; cpu < nr_cpus(); cpu++) {
-		on_cpu(cpu);
-		for (unsigned int i = 0; i < count; i++)
-			EXPECT_EQ(bytes_other_than(&pieces[i], byte), 0);
-	}
+	for (unsigned int i = 0; i < count; i++)
+		expect_bytes(pieces[i].at, pieces[i].size, byte);
 }
 
 /* Every page of them is the same one, on every CPU. */
 static void expect_decoy(const struct piece *pieces, unsigned int count)
 {
-	volatile uint64_t *first = (volatile uint64_t *)pieces[0].at;
-	const volatile uint64_t *last =
-		(volatile uint64_t *)(pieces[count - 1].at + pieces[count - 1].size - PAGE);
-
-	for (unsigned int cpu = 0; cpu < nr_cpus(); cpu++) {
-		on_cpu(cpu);
-		*first = 0x1234 + cpu;
-		EXPECT_EQ(*last, 0x1234 + cpu);
-	}
-	*first = 0;
+	expect_one_page(pieces[0].at, pieces[count - 1].at + pieces[count - 1].size - PAGE);
 }
 
 static void give(const struct piece *pieces, unsigned int count)

@@ -5,16 +5,9 @@
  * maps. Says what did not hold.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define MK1_WANT_NUMBERS
 #define MK2_WANT_NUMBERS
@@ -26,42 +19,14 @@
 #include <abi/mk1_regs_intel.h>
 #include <abi/mk2.h>
 
+#include "memory.h"
 #include "test/ext/mk2.h"
 
-#define PAGE 0x1000ULL
-#define SIZE_2M 0x200000ULL
 #define NR_LARGE 2
 
-static int failures;
 static bool is_svm;
 
-#define EXPECT(condition) expect(condition, __LINE__, #condition)
-#define EXPECT_STATUS(call, wanted) expect_status(call, wanted, __LINE__, #call)
-
-static bool expect(bool ok, int line, const char *what)
-{
-	if (!ok) {
-		printf("line %d: %s\n", line, what);
-		failures++;
-	}
-	return ok;
-}
-
-static bool expect_status(uint64_t status, uint64_t wanted, int line, const char *what)
-{
-	if (status != wanted) {
-		printf("line %d: %s: 0x%llx instead of 0x%llx\n", line, what,
-		       (unsigned long long)status, (unsigned long long)wanted);
-		failures++;
-	}
-	return status == wanted;
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(2);
-}
+#define EXPECT_STATUS(call, wanted) EXPECT_EQ(call, wanted)
 
 /* --- the extension ---------------------------------------------------------------------------- */
 
@@ -115,33 +80,10 @@ static void put(uint64_t word, uint64_t value)
 	ask(MK2_TEST_PUT, &rbx, &word, value, 0, 0, 0, 0);
 }
 
-static void on_cpu(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("sched_setaffinity");
-}
-
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static uint8_t *memory; /* NR_LARGE pages of 2 MiB */
 static uint64_t large_spa[NR_LARGE];
-
-static uint64_t spa_of(const void *at)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry;
-
-	if (fd < 0 ||
-	    pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)at / PAGE * sizeof(entry))) !=
-		    (ssize_t)sizeof(entry))
-		fail("pagemap");
-	close(fd);
-	return (entry & 0x7FFFFFFFFFFFFF) * PAGE;
-}
 
 static void make_memory(void)
 {
@@ -367,7 +309,7 @@ static struct run expect_run(const struct guest *g, uint64_t reason, int line)
 
 	write_reg(g, reg(MK1_AMD_rip, MK1_INTEL_rip), AT(PAGE_CODE));
 	r = run(g);
-	expect_status(r.reason, reason, line, "the exit");
+	expect_eq(r.reason, reason, line, "the exit");
 	return r;
 }
 
@@ -376,7 +318,7 @@ static void expect_fault(const struct guest *g, uint64_t at, int line)
 {
 	struct run r = expect_run(g, not_mapped(), line);
 
-	expect_status(r.gpa & ~(PAGE - 1), at, line, "the address");
+	expect_eq(r.gpa & ~(PAGE - 1), at, line, "the address");
 }
 
 /* --- the cases -------------------------------------------------------------------------------- */
