@@ -20,7 +20,7 @@
 #define MK2_FAILURE_NO_MEMORY 0xDEAD000000080001 /* the page pool is exhausted */
 #define MK2_FAILURE_EXISTS 0xDEAD000000100001 /* something is mapped there, or unflushed */
 #define MK2_FAILURE_LIST 0xDEAD000000200001 /* an entry of a list; REG0 is its index */
-#define MK2_FAILURE_BUSY 0xDEAD000000400001 /* a page of the donation is in use */
+#define MK2_FAILURE_BUSY 0xDEAD000000400001 /* a page is in use, or still seen by a CPU */
 
 /* --- flags of guest-physical memory ----------------------------------------------------------- */
 #define MK2_NESTED_R 0x1 /* always; W and X only with it */
@@ -57,6 +57,10 @@ struct mk2_list_entry {
 #define MK2_DONATION_MAX_BYTES 0x4000000ULL /* of one donation */
 #define MK2_MAX_DONATIONS 64
 
+/* --- memory that is a VM's own ---------------------------------------------------------------- */
+#define MK2_OWN_MAX_BYTES 0x4000000 /* of one vm_own or vm_disown */
+#define MK2_OWN_MAX_TOTAL 0x40000000 /* of all VMs: a stop zeroes it */
+
 /* Groups that Mk#1 has, too, have its numbers. */
 #define MK2_OP_VM 4
 #define MK2_OP_VS 6
@@ -70,7 +74,7 @@ struct mk2_list_entry {
  */
 #define MK2_SYSCALLS(X) \
 	X(VM, 0, vm_nested_map, 6, 0, "h:64 vmid:16 gpa:64 spa:64 size:64 flags:64", "", \
-	  "HANDLE REG1 REG2 REG3 REG4 REG5 DENIED UNSUPPORTED EXISTS NO_MEMORY") \
+	  "HANDLE REG1 REG2 REG3 REG4 REG5 DENIED UNSUPPORTED EXISTS BUSY NO_MEMORY") \
 	X(VM, 1, vm_nested_unmap, 4, 1, "h:64 vmid:16 gpa:64 size:64", "generation:64", \
 	  "HANDLE REG1 REG2 REG3") \
 	X(VM, 2, vm_nested_protect, 5, 1, "h:64 vmid:16 gpa:64 size:64 flags:64", "generation:64", \
@@ -81,6 +85,10 @@ struct mk2_list_entry {
 	  "HANDLE REG1 REG2 REG3 REG4 UNSUPPORTED") \
 	X(VM, 5, vm_nested_flush, 3, 1, "h:64 vmid:16 generation:64", "generation:64", \
 	  "HANDLE REG1 REG2 UNKNOWN") \
+	X(VM, 6, vm_own, 4, 0, "h:64 vmid:16 spa:64 size:64", "", \
+	  "HANDLE REG1 REG2 REG3 DENIED UNSUPPORTED NO_MEMORY") \
+	X(VM, 7, vm_disown, 4, 0, "h:64 vmid:16 spa:64 size:64", "", \
+	  "HANDLE REG1 REG2 REG3 DENIED BUSY NO_MEMORY") \
 	X(VS, 0, vs_nested_attach, 2, 0, "h:64 vsid:16", "", "HANDLE REG1 UNSUPPORTED NO_MEMORY") \
 	X(VS, 1, vs_read_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
 	  "HANDLE REG1 REG2 REG3 LIST") \

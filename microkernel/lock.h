@@ -13,7 +13,7 @@
 /* The lock order: who holds a lock may take those of higher rank only. */
 enum lock_rank {
 	LOCK_OBJECTS, /* VMs, VPs and VSs */
-	LOCK_DONATIONS, /* of memory, that Linux gives */
+	LOCK_HIDDEN, /* what Linux finds the decoy in place of */
 	LOCK_TABLES, /* of an extension, of the direct maps, of nested paging */
 	LOCK_OWNERS, /* who maps what of Linux's memory */
 	LOCK_POOL, /* the page pool, the huge pool */

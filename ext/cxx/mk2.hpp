@@ -155,6 +155,17 @@ inline Result<Generation> vm_nested_flush(Handle h, VmId vm, Generation generati
 	return detail::generation(status, value);
 }
 
+/* size in bytes */
+inline Status vm_own(Handle h, VmId vm, Spa spa, uint64_t size)
+{
+	return Status{mk2_vm_own(h.value(), vm.value(), static_cast<uint64_t>(spa), size)};
+}
+
+inline Status vm_disown(Handle h, VmId vm, Spa spa, uint64_t size)
+{
+	return Status{mk2_vm_disown(h.value(), vm.value(), static_cast<uint64_t>(spa), size)};
+}
+
 /* --- VS --------------------------------------------------------------------------------------- */
 
 inline Status vs_nested_attach(Handle h, VsId vs)

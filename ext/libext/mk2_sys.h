@@ -35,6 +35,19 @@
 		return status; \
 	}
 
+#define MK2_STUB_4_0(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
+					  uint64_t reg3) \
+	{ \
+		uint64_t status = rax; \
+		register uint64_t r10 __asm__("r10") = reg3; \
+		__asm__ volatile("syscall" \
+				 : "+a"(status) \
+				 : "D"(reg0), "S"(reg1), "d"(reg2), "r"(r10) \
+				 : MK2_CLOBBERS); \
+		return status; \
+	}
+
 #define MK2_STUB_6_0(name, rax) \
 	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
 					  uint64_t reg3, uint64_t reg4, uint64_t reg5) \

@@ -10,7 +10,7 @@
 #include <abi/types.h>
 
 /* Of the BF_PP_TEMP slots; svm/fetch.c has those before. */
-#define MK_TEMP_TABLE 6 /* a page table that is looked at for a moment */
+#define MK_TEMP_TABLE 6 /* a page that is looked at, or zeroed, for a moment */
 #define MK_TEMP_APIC 7
 
 #if __STDC_HOSTED__

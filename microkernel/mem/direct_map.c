@@ -7,6 +7,7 @@
 
 #include "arch/intrinsics.h"
 #include "lock.h"
+#include "mem/hidden.h"
 #include "mem/mem.h"
 #include "mk.h"
 
@@ -48,7 +49,7 @@ uint64_t direct_map_page(struct direct_maps *maps, uint16_t extid, uint64_t spa)
 	uint64_t status = MK1_FAILURE_UNKNOWN;
 
 	mk_lock(&lock);
-	if (mem_is_owned(spa))
+	if (hidden_has(spa))
 		status = MK1_INVALID_INPUT_REG(2);
 	else if (maps->open)
 		entry = leaf_entry(maps->slots[extid], va, true);

@@ -190,6 +190,18 @@ void guest_nested_open(struct guest_nested *g)
 	g->open = true;
 }
 
+bool guest_nested_await(struct guest_nested *g, uint64_t generation, uint64_t *before)
+{
+	bool open;
+
+	mk_lock(&g->lock);
+	open = g->open;
+	*before = g->awaited;
+	g->awaited = generation;
+	mk_unlock(&g->lock);
+	return open;
+}
+
 /* Nobody runs in a VM that goes. */
 static bool runs_nowhere(uint16_t vmid, uint32_t ppid)
 {
@@ -236,6 +248,25 @@ uint64_t guest_nested_attach(struct guest_nested *g, uint64_t *root)
 
 /* --- map -------------------------------------------------------------------------------------- */
 
+/* Whether a PP may still find what has been hidden for the VM. */
+static bool awaits(struct guest_nested *g)
+{
+	if (g->awaited && tlb_have_seen(g->awaited))
+		g->awaited = 0;
+	return g->awaited;
+}
+
+static uint64_t count_mapping(struct guest_nested *g, uint64_t spa, unsigned int level, bool shared)
+{
+	uint64_t status = owner_add(spa, level, g->vmid, shared);
+
+	if (status == MK1_SUCCESS && awaits(g) && owner_has_taken(spa, BSL_LEVEL_SIZE(level))) {
+		owner_remove(spa, level);
+		status = MK2_FAILURE_BUSY;
+	}
+	return status;
+}
+
 /* Everything about one page of a map that can fail. */
 static uint64_t reserve(struct guest_nested *g, uint64_t gpa, uint64_t spa, uint64_t flags)
 {
@@ -250,7 +281,7 @@ static uint64_t reserve(struct guest_nested *g, uint64_t gpa, uint64_t spa, uint
 		return MK1_FAILURE_UNSUPPORTED;
 	if (!bsl_pt_entry(&tables, g->root, gpa, level, true))
 		return MK2_FAILURE_NO_MEMORY;
-	return owner_add(spa, level, g->vmid, flags & MK2_NESTED_SHARED);
+	return count_mapping(g, spa, level, flags & MK2_NESTED_SHARED);
 }
 
 static void enter_leaf(struct guest_nested *g, uint64_t gpa, uint64_t spa, uint64_t flags)

@@ -24,6 +24,8 @@ struct guest_nested {
 	uint64_t unlinked; /* SPA of a table that a flush frees, which has the next one's; or 0 */
 	uint64_t changed; /* generation: counts what has been taken away */
 	uint64_t flushed; /* the generation that no CPU knows anything older than */
+	uint64_t awaited; /* of tlb.h, until which nothing of the VM's own is mapped; or 0 */
+	uint64_t owned; /* bytes of memory that are its own: own.h */
 };
 
 /* Once for each VM's slot; when a VM is made. */
@@ -35,6 +37,13 @@ void guest_nested_open(struct guest_nested *g);
  * and may still use the table.
  */
 bool guest_nested_close(struct guest_nested *g);
+
+/*
+ * What has been hidden for the VM alone is not mapped before every PP has seen the generation
+ * (tlb.h). false: the VM is gone.
+ */
+#define GUEST_NESTED_NEVER 0xFFFFFFFFFFFFFFFF
+bool guest_nested_await(struct guest_nested *g, uint64_t generation, uint64_t *before);
 
 /*
  * The status of making a VS use the table, *root: MK1_SUCCESS, MK1_INVALID_INPUT_REG(1) (the VM is

@@ -340,14 +340,18 @@ bool nested_hide(uint64_t spa, uint64_t size, struct nested_spare *spare)
 	return ok;
 }
 
-/* Where a block of decoys cannot be one leaf any more, it gets a table of its own. */
+/*
+ * Where a block of decoys cannot be one leaf any more, or is not to be as a whole, it gets a table
+ * of its own.
+ */
 static bool own_tables_for(uint64_t spa, uint64_t end)
 {
-	for (uint64_t at = spa; at < end; at = block_end(at, end)) {
+	for (uint64_t at = spa, next; at < end; at = next) {
 		uint64_t *entry = block_entry(at);
 		uint64_t attr, table;
 
-		if (!is_decoys(*entry) || can_be_leaf(at, SIZE_2M, &attr))
+		next = block_end(at, end);
+		if (!is_decoys(*entry) || (next - at == SIZE_2M && can_be_leaf(at, SIZE_2M, &attr)))
 			continue;
 		table = pool_alloc();
 		if (table == MK_NO_PAGE)

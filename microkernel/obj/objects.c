@@ -7,6 +7,7 @@
 #include "debug.h"
 #include "lock.h"
 #include "mem/mem.h"
+#include "mem/own.h"
 #include "mk.h"
 #include "pp.h"
 #include "vendor.h"
@@ -116,6 +117,17 @@ bool vms_show(uint64_t spa, uint64_t size)
 	return shown;
 }
 
+/* What is a VM's own goes back when nothing maps it any more. */
+static bool close_nested(struct vm *vm)
+{
+	if (!guest_nested_close(&vm->nested))
+		return false;
+	if (own_give_all_back(&vm->nested))
+		return true;
+	guest_nested_open(&vm->nested);
+	return false;
+}
+
 bool vm_destroy(uint16_t id)
 {
 	struct vm *vm;
@@ -123,7 +135,7 @@ bool vm_destroy(uint16_t id)
 
 	objects_lock();
 	vm = vm_find(id);
-	if (vm && id != MK1_ROOT_VMID && !vm->vps && guest_nested_close(&vm->nested)) {
+	if (vm && id != MK1_ROOT_VMID && !vm->vps && close_nested(vm)) {
 		direct_maps_close(&vm->direct);
 		vm->state = SLOT_FREE;
 		done = true;
@@ -341,6 +353,16 @@ bool guest_is_active(uint16_t vmid, uint32_t ppid)
 			(vmid == MK1_INVALID_ID || vs->vmid == vmid);
 	}
 	return found;
+}
+
+static struct guest_nested *nested_of(uint16_t n)
+{
+	return n < MK_MAX_VMS ? &vms[n].nested : NULL;
+}
+
+void vms_scrub(void)
+{
+	own_scrub(nested_of, guest_is_active);
 }
 
 /* On how many PPs a VS of this VM, or of this VP, is active. */

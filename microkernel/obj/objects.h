@@ -162,6 +162,9 @@ bool guest_is_active(uint16_t vmid, uint32_t ppid);
 /* Whether a direct map of any VM shows a page of [spa, spa + size): direct_maps_show. */
 bool vms_show(uint64_t spa, uint64_t size);
 
+/* This PP is about to leave: nothing is left of what VMs own (own_scrub). */
+void vms_scrub(void);
+
 void vm_dump(uint16_t id);
 void vp_dump(uint16_t id);
 void vs_dump(uint16_t id);

@@ -6,7 +6,7 @@
 
 #include "arch/hypercall.h"
 #include "arch/intrinsics.h"
-#include "mem/mem.h"
+#include "mem/hidden.h"
 #include "mk.h"
 #include "obj/objects.h"
 #include "pp.h"
@@ -43,10 +43,10 @@ static bool is_its(uint64_t rax, bool claimed)
 	}
 }
 
-/* Whether this address, as KVM understands it, is the hypervisor's memory. */
-static bool names_owned(uint64_t gpa)
+/* Whether this address, as KVM understands it, is memory that Linux does not see. */
+static bool names_hidden(uint64_t gpa)
 {
-	return mem_is_owned(bsl_align_down(gpa, BF_PAGE_SIZE));
+	return hidden_has(bsl_align_down(gpa, BF_PAGE_SIZE));
 }
 
 /*
@@ -62,7 +62,7 @@ static uint64_t kvm_refuses(unsigned int cpl, const uint64_t *gpr)
 	if (cpl) /* executed in root mode it would be a call of the kernel's */
 		return KVM_EPERM;
 	if (gpr[BF_RAX] == KVM_CLOCK_PAIRING &&
-	    (names_owned(gpr[BF_RBX]) || names_owned(gpr[BF_RBX] + KVM_CLOCK_PAIRING_SIZE - 1)))
+	    (names_hidden(gpr[BF_RBX]) || names_hidden(gpr[BF_RBX] + KVM_CLOCK_PAIRING_SIZE - 1)))
 		return KVM_EFAULT;
 	for (size_t i = 0; i < sizeof(known); i++) {
 		if (gpr[BF_RAX] == known[i])
@@ -110,7 +110,7 @@ bool outer_wrmsr(uint32_t msr)
 	const uint64_t *gpr = abi_gprs();
 	uint64_t value = gpr[BF_RDX] << 32 | (uint32_t)gpr[BF_RAX];
 
-	if (msr >= KVM_MSR_FIRST && msr <= KVM_MSR_LAST && names_owned(value))
+	if (msr >= KVM_MSR_FIRST && msr <= KVM_MSR_LAST && names_hidden(value))
 		return false;
 	return wrmsr_safe(msr, value);
 }

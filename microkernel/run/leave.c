@@ -11,6 +11,7 @@
 #include "mk.h"
 #include "obj/active.h"
 #include "obj/ext.h"
+#include "obj/objects.h"
 #include "pp.h"
 #include "vendor.h"
 
@@ -79,6 +80,7 @@ void promote(struct vs *vs)
 	struct bf_cpu_state *state = &pp->switch_page->cpu;
 
 	mk_print("pp %u: CPU %u leaves\n", pp->handoff.ppid, pp->handoff.cpu);
+	vms_scrub();
 	bsl_memcpy(state->gpr, abi_gprs(), sizeof(state->gpr));
 	mk.vendor->vs_capture(vs, state);
 	if (pp->status->state == BF_PP_FAILED) {
@@ -95,6 +97,7 @@ void promote(struct vs *vs)
 void return_to_loader(struct pp *pp, enum bf_error error)
 {
 	pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
+	vms_scrub();
 	if (pp->ext) {
 		pp_reset(pp);
 		/* Another VS may have been active. */

@@ -614,6 +614,8 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 		return handle_is_good && (is_others(reg[4]) || reg[3] > MAX_DIRTY);
 	case CALL_mem_donate:
 		return handle_is_good && may_be_given(reg[1], reg[2]);
+	case CALL_vm_own:
+		return handle_is_good && may_be_given(reg[2], reg[3]);
 	default:
 		return false;
 	}

@@ -51,7 +51,7 @@ kick()
 	[ "$(nmi_exits)" -gt "$before" ]
 }
 
-plan 17
+plan 19
 echo 4 >/proc/sys/vm/nr_hugepages
 snapshot /tmp/state.before
 t "start" start /kselftest/ext/mk2
@@ -64,10 +64,12 @@ t "pages of 2 MiB" mk2 large
 t "no memory of the hypervisor's, nor of another VM" mk2 refused
 t "handles, and the table that is the microkernel's" mk2 handles
 t "lists of registers" mk2 lists
+t "memory of a VM's own, which Linux does not see" mk2 own
+t "nobody else gets it, nor a VM what is others'" mk2 own-refused
 on_two "a flush reaches a guest on another CPU" mk2 flush
 on_two "a guest on another CPU is kicked" kick
 t "VMs leave nothing behind" same_pool
-t "one is there at the end" mk2 left
-t "stop" stop
+t "one is there at a stop: what it owns is zeros then" "$bin/mk2" left
+t "no guests are left" no_guests
 t "the same state on every CPU" same_state /tmp/state.before
 t "no complaint of the kernel" dmesg_clean

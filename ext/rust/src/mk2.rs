@@ -212,6 +212,20 @@ impl Handle {
         value(unsafe { sys::vm_nested_flush(self.0, vm.0.into(), generation.0) }).map(Generation)
     }
 
+    /// Makes `size` bytes of Linux's memory the VM's own, which nobody else sees.
+    ///
+    /// # Safety
+    /// Nothing in Rust refers to the memory.
+    pub unsafe fn vm_own(self, vm: VmId, spa: Spa, size: u64) -> Result<()> {
+        check(sys::vm_own(self.0, vm.0.into(), spa.0, size))
+    }
+
+    /// Gives what a VM owns back to Linux, zeroed.
+    pub fn vm_disown(self, vm: VmId, spa: Spa, size: u64) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::vm_disown(self.0, vm.0.into(), spa.0, size) })
+    }
+
     /// The VS uses its VM's table from now on.
     pub fn vs_nested_attach(self, vs: VsId) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.

@@ -645,31 +645,166 @@ static void test_kick(void)
 	}
 }
 
-/* So many VMs, one after the other, leave nothing behind; and one that stays. */
+/* --- memory of a VM's own --------------------------------------------------------------------- */
+
+#define SECRET 0x5EC3E7ULL
+
+/* Each CPU leaves Linux once. */
+static void all_come_out(void)
+{
+	for (unsigned int cpu = 0; cpu < nr_cpus(); cpu++) {
+		on_cpu(cpu);
+		get(0);
+	}
+	on_cpu(0);
+}
+
+/* Pages with a guest that finds a secret, which Linux knows as long as they are not the VM's. */
+static struct guest make_owner(void)
+{
+	struct guest g = { .vmid = make_vm() };
+
+	LOAD(PAGE_CODE, code_copy);
+	words(PAGE_TARGET)[0] = SECRET;
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, spa(0), AT(NR_PAGES)), MK1_SUCCESS);
+	all_come_out();
+	EXPECT_STATUS(map(g.vmid, 0, spa(0), AT(NR_PAGES), MK2_NESTED_RWX), MK1_SUCCESS);
+	make_vs(&g, 0);
+	return g;
+}
+
+static void expect_secret(struct guest *g)
+{
+	EXPECT_RUN(g, halted());
+	EXPECT_EQ(read_reg(g, reg(MK1_AMD_rax, MK1_INTEL_rax)), SECRET);
+}
+
+/* Linux has it again: zeros, and what it writes. */
+static void expect_given_back(uint8_t *at, uint64_t size)
+{
+	all_come_out();
+	expect_bytes(at, size, 0);
+	for (uint64_t off = 0; off < size; off += PAGE)
+		*(volatile uint64_t *)(at + off) = off + 1;
+	for (uint64_t off = 0; off < size; off += PAGE)
+		EXPECT_EQ(*(volatile uint64_t *)(at + off), off + 1);
+}
+
+static void test_own(void)
+{
+	struct guest g = make_owner();
+
+	expect_bytes(memory, AT(NR_PAGES), 0);
+	expect_one_page(memory, memory + AT(PAGE_TARGET));
+	words(PAGE_TARGET)[0] = 0x1111;
+	expect_secret(&g);
+	words(PAGE_CODE)[0] = ~0ULL;
+	expect_secret(&g);
+	words(PAGE_CODE)[0] = 0;
+	EXPECT_STATUS(CALL2(vm_disown, g.vmid, spa(0), AT(NR_PAGES)), MK2_FAILURE_BUSY);
+	destroy_vs(&g);
+	EXPECT_STATUS(CALL2(vm_nested_unmap, g.vmid, 0, AT(NR_PAGES)), MK1_SUCCESS);
+	EXPECT_STATUS(CALL2(vm_disown, g.vmid, spa(0), AT(NR_PAGES)), MK2_FAILURE_BUSY);
+	EXPECT_STATUS(CALL2(vm_nested_flush, g.vmid, 1), MK1_SUCCESS);
+	EXPECT_STATUS(CALL2(vm_disown, g.vmid, spa(PAGE_DATA), 2 * PAGE), MK1_SUCCESS);
+	expect_given_back(memory + AT(PAGE_DATA), 2 * PAGE);
+	expect_bytes(memory, AT(PAGE_DATA), 0);
+	expect_one_page(memory, memory + AT(PAGE_CODE));
+	EXPECT_STATUS(CALL2(vm_disown, g.vmid, spa(0), AT(PAGE_DATA)), MK1_SUCCESS);
+	expect_given_back(memory, AT(PAGE_DATA));
+	EXPECT_STATUS(CALL1(vm_destroy_vm, g.vmid), MK1_SUCCESS);
+	/* what it still owns when it goes */
+	g = make_owner();
+	memset(memory + SIZE_2M, 0xA5, SIZE_2M);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, large_spa[1], SIZE_2M), MK1_SUCCESS);
+	all_come_out();
+	expect_bytes(memory + SIZE_2M, SIZE_2M, 0);
+	EXPECT_STATUS(map(g.vmid, SIZE_2M, large_spa[1], SIZE_2M, MK2_NESTED_RWX | MK2_NESTED_2M),
+		      MK1_SUCCESS);
+	expect_secret(&g);
+	destroy_guest(&g);
+	expect_given_back(memory, AT(NR_PAGES));
+	expect_given_back(memory + SIZE_2M, SIZE_2M);
+}
+
+static void test_own_refused(void)
+{
+	uint64_t other = make_vm(), owned, va;
+	struct guest g = make_owner();
+
+	/* another VM, the hypervisor and extensions do not get it */
+	EXPECT_STATUS(map(other, 0, spa(1), PAGE, MK2_NESTED_R), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(vm_own, other, spa(1), PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(vm_disown, other, spa(1), PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, spa(1), PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(mem_donate, spa(1), PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL1(vm_map_direct, MK1_ROOT_VMID, spa(1)), MK1_INVALID_INPUT_REG(2));
+	EXPECT_STATUS(CALL1(vm_map_direct, g.vmid, spa(1)), MK1_INVALID_INPUT_REG(2));
+	expect_secret(&g);
+	/* nor does a VM get what others have */
+	EXPECT_STATUS(CALL1(mem_alloc_page, 0), MK1_SUCCESS);
+	va = out0;
+	owned = out1;
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, owned, PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL1(mem_free_page, va), MK1_SUCCESS);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, owned, PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, 1ULL << 43, PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, 0xFEE00000, PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(map(other, 0, spa(NR_PAGES), PAGE, MK2_NESTED_R), MK1_SUCCESS);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, spa(NR_PAGES), PAGE), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL1(vm_map_direct, MK1_ROOT_VMID, large_spa[1]), MK1_SUCCESS);
+	va = out0;
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, large_spa[1], SIZE_2M), MK1_INVALID_PERM_DENIED);
+	EXPECT_STATUS(CALL1(vm_unmap_direct, MK1_ROOT_VMID, va), MK1_SUCCESS);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, large_spa[1], SIZE_2M), MK1_SUCCESS);
+	EXPECT_STATUS(CALL1(vm_destroy_vm, other), MK1_SUCCESS);
+	destroy_guest(&g);
+}
+
+/* So many VMs, one after the other, leave nothing behind. */
 static void test_again(void)
 {
 	for (unsigned int i = 0; i < 10; i++)
 		test_large();
+	test_own();
 	test_run();
 	EXPECT_STATUS(call(MK1_debug_dump_page_pool, 0, 0, 0, 0, 0, 0), MK1_SUCCESS);
 }
 
+/* A VM that is there when the hypervisor stops: nothing of its own is left for Linux to see. */
 static void test_left(void)
 {
-	struct guest g = make_guest();
+	struct guest g = make_owner();
 
-	LOAD(PAGE_CODE, code_copy);
-	EXPECT_RUN(&g, halted());
+	memset(memory + SIZE_2M, 0xA5, SIZE_2M);
+	EXPECT_STATUS(CALL2(vm_own, g.vmid, large_spa[1], SIZE_2M), MK1_SUCCESS);
+	expect_secret(&g);
+	if (system("bfm stop"))
+		fail("bfm stop");
+	expect_bytes(memory, AT(NR_PAGES), 0);
+	expect_bytes(memory + SIZE_2M, SIZE_2M, 0);
+	memory[SIZE_2M] = 1;
+	EXPECT(!memory[0] && !memory[SIZE_2M + PAGE]);
 }
 
 static const struct {
 	const char *name;
 	void (*test)(void);
 } cases[] = {
-	{ "run", test_run },         { "unmap", test_unmap },     { "protect", test_protect },
-	{ "dirty", test_dirty },     { "query", test_query },     { "large", test_large },
-	{ "refused", test_refused }, { "handles", test_handles }, { "lists", test_lists },
-	{ "kick", test_kick },       { "again", test_again },     { "flush", test_flush },
+	{ "run", test_run },
+	{ "unmap", test_unmap },
+	{ "protect", test_protect },
+	{ "dirty", test_dirty },
+	{ "query", test_query },
+	{ "large", test_large },
+	{ "refused", test_refused },
+	{ "handles", test_handles },
+	{ "lists", test_lists },
+	{ "own", test_own },
+	{ "own-refused", test_own_refused },
+	{ "kick", test_kick },
+	{ "again", test_again },
+	{ "flush", test_flush },
 	{ "left", test_left },
 };
 

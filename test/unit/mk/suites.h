@@ -14,6 +14,7 @@ TCase *mem_direct_map_tests(void);
 TCase *mem_donation_tests(void);
 TCase *mem_guest_nested_tests(void);
 TCase *mem_nested_tests(void);
+TCase *mem_own_tests(void);
 TCase *mem_owner_tests(void);
 TCase *mem_pool_tests(void);
 TCase *mem_tlb_tests(void);
@@ -68,6 +69,7 @@ TCase *vmx_run_tests(void);
 TCase *vmx_vmcs_tests(void);
 TCase *vmx_vs_tests(void);
 
+// clang-format off: one a line, whatever their number
 static TCase *(*const suites[])(void) = {
 	main_tests,
 	debug_tests,
@@ -78,6 +80,7 @@ static TCase *(*const suites[])(void) = {
 	mem_donation_tests,
 	mem_guest_nested_tests,
 	mem_nested_tests,
+	mem_own_tests,
 	mem_owner_tests,
 	mem_pool_tests,
 	mem_tlb_tests,
@@ -132,5 +135,6 @@ static TCase *(*const suites[])(void) = {
 	vmx_vmcs_tests,
 	vmx_vs_tests,
 };
+// clang-format on
 
 #endif
