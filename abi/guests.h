@@ -29,11 +29,14 @@ enum guests_op {
 	GUESTS_CPUID, /* RSI leaf, RDI subleaf -> RDX EBX:EAX, RSI EDX:ECX: what a guest may have */
 	GUESTS_VM_CREATE, /* -> RDX VM */
 	GUESTS_VM_DESTROY, /* RSI VM, which has no vCPU any more */
-	/* RSI VM, RDI guest-physical and R8 physical address of a page, R9 GUESTS_MAP_ */
+	/*
+	 * RSI VM, RDI guest-physical and R8 physical address of a page, R9 GUESTS_MAP_. What is
+	 * there already must be the same.
+	 */
 	GUESTS_MAP,
 	/*
-	 * RSI VM, RDI guest-physical address, R8 number of pages. GUESTS_OK: no CPU can access them
-	 * any more. GUESTS_BUSY: a CPU does not answer, and may.
+	 * RSI VM, RDI guest-physical address, R8 number of pages of 4 KiB, large ones as a whole.
+	 * GUESTS_OK: no CPU can access them any more. GUESTS_BUSY: a CPU does not answer, and may.
 	 */
 	GUESTS_UNMAP,
 	GUESTS_VCPU_CREATE, /* RSI VM, RDI physical address of its page -> RDX vCPU */
@@ -65,6 +68,8 @@ enum guests_status {
 };
 
 #define GUESTS_MAP_WRITE 0x1
+#define GUESTS_MAP_LARGE 0x2 /* the page is one of 2 MiB */
+#define GUESTS_LARGE_SIZE 0x200000
 #define GUESTS_MAX_UNMAP 512 /* pages */
 
 #define GUESTS_STATE_REGS 0x1

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The memory of guests: regions of a process's memory, of which a guest gets a page when it first
- * accesses it. Such a page stays pinned, and counts against RLIMIT_MEMLOCK, until its region goes.
+ * accesses it, or 2 MiB where the process has a huge page of that. It stays pinned, and counts
+ * against RLIMIT_MEMLOCK, until its region goes.
  */
 #include <linux/errno.h>
 #include <linux/io.h>
@@ -21,15 +22,20 @@ struct bk_slot {
 
 /* In bk_vm.pages: what the guest may write to was pinned for that. */
 #define WRITABLE XA_MARK_0
+/* The same, for the first page of 2 MiB that the guest has in one piece. */
+#define LARGE XA_MARK_1
+
+#define LARGE_PAGES (GUESTS_LARGE_SIZE >> PAGE_SHIFT)
 
 static void give_back(struct bk_vm *vm, u64 gfn, struct page *page)
 {
+	unsigned long pages = xa_get_mark(&vm->pages, gfn, LARGE) ? LARGE_PAGES : 1;
 	bool dirty = xa_get_mark(&vm->pages, gfn, WRITABLE);
 
 	xa_erase(&vm->pages, gfn);
-	WRITE_ONCE(vm->guests.pinned, vm->guests.pinned - PAGE_SIZE);
-	unpin_user_pages_dirty_lock(&page, 1, dirty);
-	account_locked_vm(vm->mm, 1, false);
+	WRITE_ONCE(vm->guests.pinned, vm->guests.pinned - pages * PAGE_SIZE);
+	unpin_user_page_range_dirty_lock(page, pages, dirty);
+	account_locked_vm(vm->mm, pages, false);
 }
 
 static int unmap(struct bk_vm *vm, u64 gfn, u64 pages)
@@ -51,7 +57,8 @@ static int unmap_slot(struct bk_vm *vm, const struct bk_slot *slot)
 
 	xa_for_each_range(&vm->pages, gfn, page, slot->gfn, last)
 	{
-		u64 pages = min_t(u64, last - gfn + 1, GUESTS_MAX_UNMAP);
+		/* A large page is unmapped as a whole: the slot has all of it. */
+		u64 pages = min_t(u64, last - gfn + 1, LARGE_PAGES - gfn % LARGE_PAGES);
 
 		result = unmap(vm, gfn, pages);
 		if (result)
@@ -190,36 +197,136 @@ static struct bk_slot *find_slot(struct bk_vm *vm, u64 gfn)
 	return NULL;
 }
 
+/* All of them, or none. */
+static bool pin_all(unsigned long hva, int count, bool write, struct page **pages)
+{
+	int pinned =
+		pin_user_pages_fast(hva, count, FOLL_LONGTERM | (write ? FOLL_WRITE : 0), pages);
+
+	if (pinned == count)
+		return true;
+	if (pinned > 0)
+		unpin_user_pages(pages, pinned);
+	return false;
+}
+
+/* What the guest gets by one fault. */
+struct piece {
+	u64 gfn;
+	struct page *page; /* the first one */
+	bool writable;
+	bool large;
+};
+
 /*
  * The page is pinned to be written to even where the guest only reads, if the process may: it is
  * then the process's own, which sees in it what it writes later.
  */
-static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct page **page)
+static int pin_page(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct piece *piece)
 {
 	unsigned long hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
-	bool writable = true;
 	int result;
 
+	*piece = (struct piece){ .gfn = gfn, .writable = true };
 	result = account_locked_vm(vm->mm, 1, true);
 	if (result)
 		return result;
-	if (pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, page) != 1) {
-		writable = false;
-		if (!slot->readonly || pin_user_pages_fast(hva, 1, FOLL_LONGTERM, page) != 1) {
+	if (!pin_all(hva, 1, true, &piece->page)) {
+		piece->writable = false;
+		if (!slot->readonly || !pin_all(hva, 1, false, &piece->page)) {
 			account_locked_vm(vm->mm, 1, false);
 			return -EFAULT;
 		}
 	}
-	result = xa_err(xa_store(&vm->pages, gfn, *page, GFP_KERNEL_ACCOUNT));
-	if (!result) {
-		WRITE_ONCE(vm->guests.pinned, vm->guests.pinned + PAGE_SIZE);
-		if (writable && !slot->readonly)
-			xa_set_mark(&vm->pages, gfn, WRITABLE);
-		return 0;
+	return 0;
+}
+
+/* Whether the guest can have all of the huge page that this is one of, in one piece. */
+static bool fits(struct bk_vm *vm, const struct bk_slot *slot, const struct piece *piece)
+{
+	unsigned long first = round_down(piece->gfn, LARGE_PAGES);
+
+	return folio_nr_pages(page_folio(piece->page)) >= LARGE_PAGES &&
+	       (page_to_pfn(piece->page) - piece->gfn) % LARGE_PAGES == 0 && first >= slot->gfn &&
+	       first + LARGE_PAGES <= slot->gfn + slot->pages &&
+	       !xa_find(&vm->pages, &first, first + LARGE_PAGES - 1, XA_PRESENT);
+}
+
+/* What the process has there may be in part another page by now: copied on write, for example. */
+static bool in_one_piece(struct page **pages)
+{
+	unsigned long i = 0, pfn = page_to_pfn(pages[0]);
+
+	while (i < LARGE_PAGES && page_to_pfn(pages[i]) == pfn + i)
+		i++;
+	return i == LARGE_PAGES && pfn % LARGE_PAGES == 0;
+}
+
+/* The rest of a huge page, if that can be had. */
+static void pin_rest(struct bk_vm *vm, const struct bk_slot *slot, struct piece *piece)
+{
+	u64 first = round_down(piece->gfn, LARGE_PAGES);
+	unsigned long hva = slot->hva + ((first - slot->gfn) << PAGE_SHIFT);
+	struct page **pages;
+
+	if (!fits(vm, slot, piece) || account_locked_vm(vm->mm, LARGE_PAGES - 1, true))
+		return;
+	pages = kmalloc_array(LARGE_PAGES, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (pages && pin_all(hva, LARGE_PAGES, piece->writable, pages)) {
+		if (in_one_piece(pages)) {
+			unpin_user_page(piece->page);
+			piece->gfn = first;
+			piece->page = pages[0];
+			piece->large = true;
+		} else {
+			unpin_user_pages(pages, LARGE_PAGES);
+		}
 	}
-	unpin_user_page(*page);
-	account_locked_vm(vm->mm, 1, false);
-	return result;
+	kfree(pages);
+	if (!piece->large)
+		account_locked_vm(vm->mm, LARGE_PAGES - 1, false);
+}
+
+/* From the page at gfn on it is the guest's, before it is mapped. */
+static int enter(struct bk_vm *vm, const struct bk_slot *slot, const struct piece *piece)
+{
+	unsigned long pages = piece->large ? LARGE_PAGES : 1;
+	int result = xa_err(xa_store(&vm->pages, piece->gfn, piece->page, GFP_KERNEL_ACCOUNT));
+
+	if (result) {
+		unpin_user_page_range_dirty_lock(piece->page, pages, false);
+		account_locked_vm(vm->mm, pages, false);
+		return result;
+	}
+	WRITE_ONCE(vm->guests.pinned, vm->guests.pinned + pages * PAGE_SIZE);
+	if (piece->writable && !slot->readonly)
+		xa_set_mark(&vm->pages, piece->gfn, WRITABLE);
+	if (piece->large)
+		xa_set_mark(&vm->pages, piece->gfn, LARGE);
+	return 0;
+}
+
+static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, bool small,
+	       struct piece *piece)
+{
+	int result = pin_page(vm, slot, gfn, piece);
+
+	if (result)
+		return result;
+	if (!small)
+		pin_rest(vm, slot, piece);
+	return enter(vm, slot, piece);
+}
+
+/* Whether the guest has this page, pinned: then what it is part of. */
+static bool find_piece(struct bk_vm *vm, u64 gfn, struct piece *piece)
+{
+	u64 first = round_down(gfn, LARGE_PAGES);
+
+	piece->large = xa_get_mark(&vm->pages, first, LARGE);
+	piece->gfn = piece->large ? first : gfn;
+	piece->page = xa_load(&vm->pages, piece->gfn);
+	return piece->page;
 }
 
 static int give(void *arg, u64 spa, u64 size)
@@ -253,33 +360,50 @@ static int grow(struct bk_vm *vm)
 	return result;
 }
 
-static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
+/* Again if another vCPU has just done it: that changes nothing. */
+static int map_piece(struct bk_vm *vm, const struct bk_slot *slot, const struct piece *piece)
 {
-	struct page *page = xa_load(&vm->pages, gfn);
-	struct bk_call call;
-	bool is_new = !page;
 	bool has_grown = false;
+	struct bk_call call;
 	int result;
 
-	if (is_new) {
-		result = pin(vm, slot, gfn, &page);
-		if (result)
-			return result;
-	}
 	do {
-		/* Again if another vCPU has just done it: that changes nothing. */
 		call = (struct bk_call){ .rsi = vm->id,
-					 .rdi = gfn << PAGE_SHIFT,
-					 .r8 = page_to_phys(page),
-					 .r9 = slot->readonly ? 0 : GUESTS_MAP_WRITE };
+					 .rdi = piece->gfn << PAGE_SHIFT,
+					 .r8 = page_to_phys(piece->page),
+					 .r9 = (slot->readonly ? 0 : GUESTS_MAP_WRITE) |
+					       (piece->large ? GUESTS_MAP_LARGE : 0) };
 		result = bk_call(vm, GUESTS_MAP, &call);
 		if (result != -ENOMEM || has_grown)
 			break;
 		has_grown = true;
 		result = grow(vm);
 	} while (!result);
-	if (result && is_new)
-		give_back(vm, gfn, page);
+	return result;
+}
+
+/*
+ * Where the guest cannot have all of a huge page (the CPU has no such page there, or something in
+ * it is another VM's), it gets those pages that it accesses.
+ */
+static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
+{
+	struct piece piece;
+	bool small = false;
+	int result;
+
+	if (find_piece(vm, gfn, &piece))
+		return map_piece(vm, slot, &piece);
+	do {
+		result = pin(vm, slot, gfn, small, &piece);
+		if (result)
+			return result;
+		result = map_piece(vm, slot, &piece);
+		if (!result)
+			return 0;
+		give_back(vm, piece.gfn, piece.page);
+		small = true;
+	} while (piece.large && result != -EIO && result != -ENOMEM);
 	return result;
 }
 

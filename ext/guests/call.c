@@ -160,6 +160,11 @@ static uint32_t op_vm_destroy(struct call *call)
 	return status;
 }
 
+static bool is_large_page(uint64_t address)
+{
+	return !(address & (GUESTS_LARGE_SIZE - 1));
+}
+
 static bool is_page(uint64_t address, unsigned int bits)
 {
 	return !(address & BF_PAGE_MASK) && !(address >> bits);
@@ -167,17 +172,21 @@ static bool is_page(uint64_t address, unsigned int bits)
 
 static uint32_t op_map(struct call *call)
 {
+	bool write = call->r9 & GUESTS_MAP_WRITE, large = call->r9 & GUESTS_MAP_LARGE;
 	struct vm *vm;
 	uint32_t status;
 
-	if (!is_page(call->rdi, GUESTS_GPA_BITS) || (call->r9 & ~(uint64_t)GUESTS_MAP_WRITE))
+	if (!is_page(call->rdi, GUESTS_GPA_BITS) ||
+	    (call->r9 & ~(uint64_t)(GUESTS_MAP_WRITE | GUESTS_MAP_LARGE)))
 		return GUESTS_BAD_VALUE;
 	if (!call->r8 || (call->r8 & BF_PAGE_MASK) || call->r8 >= MK1_SPA_LIMIT)
+		return GUESTS_BAD_VALUE;
+	if (large && !(is_large_page(call->rdi) && is_large_page(call->r8)))
 		return GUESTS_BAD_VALUE;
 	vm = vm_get(call->rsi);
 	if (!vm)
 		return GUESTS_BAD_ID;
-	status = nested_map(vm->vmid, call->rdi, call->r8, call->r9 & GUESTS_MAP_WRITE);
+	status = nested_map(vm->vmid, call->rdi, call->r8, write, large);
 	vm_put(vm);
 	return status;
 }

@@ -13,29 +13,40 @@ bool nested_start(uint64_t specs)
 	       mk1_handle_open_handle(MK2_SPEC_ID, &handle) == MK1_SUCCESS && handle == MK2_HANDLE;
 }
 
-static uint64_t flags_of(bool write)
+static uint64_t flags_of(bool write, bool large)
 {
-	return MK2_NESTED_R | MK2_NESTED_X | (write ? MK2_NESTED_W : 0);
+	return MK2_NESTED_R | MK2_NESTED_X | (write ? MK2_NESTED_W : 0) |
+	       (large ? MK2_NESTED_2M : MK2_NESTED_4K);
+}
+
+static uint64_t size_of(uint64_t flags)
+{
+	return flags & MK2_NESTED_2M ? GUESTS_LARGE_SIZE : BF_PAGE_SIZE;
 }
 
 /* Another vCPU has accessed the page at the same time, and the module asks for both. */
-static bool is_mapped(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write)
+static bool is_mapped(uint64_t vmid, uint64_t gpa, uint64_t spa, uint64_t flags)
 {
-	uint64_t found;
-	bool writable;
+	const uint64_t mask = MK2_NESTED_RWX | MK2_NESTED_SIZE;
+	uint64_t found, its_flags;
 
-	return nested_query(vmid, gpa, &found, &writable) && found == spa && writable == write;
+	return mk2_vm_nested_query(MK2_HANDLE, vmid, gpa, &found, &its_flags) == MK1_SUCCESS &&
+	       found == spa && (its_flags & mask) == flags;
 }
 
-uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write)
+uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write, bool large)
 {
-	switch (mk2_vm_nested_map(MK2_HANDLE, vmid, gpa, spa, BF_PAGE_SIZE, flags_of(write))) {
+	uint64_t flags = flags_of(write, large);
+
+	switch (mk2_vm_nested_map(MK2_HANDLE, vmid, gpa, spa, size_of(flags), flags)) {
 	case MK1_SUCCESS:
 		return GUESTS_OK;
 	case MK2_FAILURE_EXISTS:
-		return is_mapped(vmid, gpa, spa, write) ? GUESTS_OK : GUESTS_BAD_VALUE;
+		return is_mapped(vmid, gpa, spa, flags) ? GUESTS_OK : GUESTS_BAD_VALUE;
 	case MK2_FAILURE_NO_MEMORY:
 		return GUESTS_FULL;
+	case MK1_FAILURE_UNSUPPORTED:
+		return GUESTS_UNSUPPORTED;
 	case MK1_INVALID_PERM_DENIED:
 		return GUESTS_DENIED;
 	default:
@@ -61,6 +72,7 @@ bool nested_query(uint64_t vmid, uint64_t gpa, uint64_t *spa, bool *write)
 
 	if (mk2_vm_nested_query(MK2_HANDLE, vmid, gpa, spa, &flags) != MK1_SUCCESS)
 		return false;
+	*spa += gpa & (size_of(flags) - 1) & ~(uint64_t)BF_PAGE_MASK;
 	*write = flags & MK2_NESTED_W;
 	return true;
 }

@@ -12,18 +12,18 @@
 bool nested_start(uint64_t specs);
 
 /*
- * Maps a page; gpa is below 2^GUESTS_GPA_BITS. Once more the same is good, too. Returns enum
- * guests_status.
+ * Maps a page of 4 KiB, or a large one of 2 MiB; gpa is below 2^GUESTS_GPA_BITS. Once more the
+ * same is good, too. Returns enum guests_status.
  */
-uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write);
+uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write, bool large);
 
 /*
- * Takes pages away, as far as they are there, 1 GiB at most. GUESTS_OK: no CPU can access them any
- * more. GUESTS_BUSY: a CPU does not answer, and may.
+ * Takes pages away, as far as they are there, large ones as a whole, 1 GiB at most. GUESTS_OK: no
+ * CPU can access them any more. GUESTS_BUSY: a CPU does not answer, and may.
  */
 uint32_t nested_unmap(uint64_t vmid, uint64_t gpa, uint64_t pages);
 
-/* Whether a page is mapped, where, and whether it may be written. */
+/* Whether the page of 4 KiB at gpa is mapped, where, and whether it may be written. */
 bool nested_query(uint64_t vmid, uint64_t gpa, uint64_t *spa, bool *write);
 
 /* Gives the table of its VM to a VS. false: the microkernel refuses. */

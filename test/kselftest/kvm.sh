@@ -5,7 +5,7 @@
 . ./tap.sh
 
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
-	long_mode sse migration two_cpus delete sparse"
+	long_mode sse migration two_cpus delete sparse pages_4k"
 device=/dev/kvm
 spin=spin_cli
 
@@ -15,6 +15,15 @@ bochs-*) spin=spin_sti ;;
 *) cases="$cases cli" ;;
 esac
 [ "$VM_MACHINE" = bochs-svm ] || cases="$cases triple"
+
+# Huge pages, if this kernel has them.
+echo 4 >/proc/sys/vm/nr_hugepages
+free_hugepages()
+{
+	awk '/^HugePages_Free/ { print $2 }' /proc/meminfo
+}
+hugepages=$(free_hugepages)
+[ "${hugepages:-0}" -lt 3 ] || cases="$cases pages_2m pages_shared"
 
 # transcript CASE DIRECTORY: what the client prints, into a file of that name
 transcript()
@@ -34,6 +43,7 @@ ask_kvm()
 	mkdir /tmp/kvm
 	modprobe "$(kvm_module)" || return 1
 	for case in $cases; do
+		[ $case != pages_shared ] || continue # VMs of KVM's can share memory
 		timeout -s KILL 20 "$bin/kvm_client" $device "$case" >/tmp/kvm/"$case" 2>&1 ||
 			rm /tmp/kvm/"$case"
 	done
@@ -72,6 +82,31 @@ has_grown()
 	now=$(held)
 	echo "$began_with bytes, then $now"
 	[ "$now" -gt "$began_with" ]
+}
+
+# How many faults there were of guests that had no page.
+faults()
+{
+	bfm status --json | grep -oE '"(NPF|EPT_VIOLATION)": [0-9]+' |
+		awk '{ n += $2 } END { print n + 0 }'
+}
+
+# faults_of CASE: by this case
+faults_of()
+{
+	now=$(faults)
+	transcript "$1" /tmp
+	echo $(($(faults) - now))
+}
+
+# 4 MiB come at two faults instead of a thousand; and no huge page stays behind.
+few_faults()
+{
+	small=$(faults_of pages_4k)
+	large=$(faults_of pages_2m)
+	echo "with pages of 4 KiB: $small faults, of 2 MiB: $large"
+	echo "huge pages: $hugepages, then $(free_hugepages)"
+	[ "$small" -ge 1024 ] && [ "$large" -lt 50 ] && [ "$(free_hugepages)" = "$hugepages" ]
 }
 
 spin_begins()
@@ -308,7 +343,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((25 + $(echo $cases | wc -w)))
+plan $((26 + $(echo $cases | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -329,6 +364,11 @@ for case in $cases; do
 	t "a guest: $case" as_written "$case"
 done
 t "the hypervisor has got more memory for tables" has_grown
+if [ "${hugepages:-0}" -ge 3 ]; then
+	t "huge pages are mapped as such" few_faults
+else
+	skip "huge pages are mapped as such" "this kernel has none"
+fi
 snapshot /tmp/state
 load_begins --cpu "$(cpus)"
 busy_ticks=$(least_ticks)

@@ -25,6 +25,7 @@
 #define RAM2_GPA 0x400000ul /* a second region */
 #define RAM2_SIZE 0x4000ul
 #define SPARSE_GPA 0x100000000ull
+#define SIZE_2M 0x200000ul
 #define DEVICE_GPA 0xC0000000ul /* where nothing is */
 #define CODE 0x1000ul
 #define STACK 0x8000ul
@@ -173,6 +174,29 @@ GUEST(sparse, ".code64",
       "xor %edx, %edx\n mov $1536, %ecx\n"
       "2: sub $0x200000, %rbx\n add (%rbx), %rdx\n loop 2b\n"
       "mov %edx, %eax\n out %eax, $0x60\n hlt\n");
+
+/*
+ * A word in each page of 4 MiB, and their sum. What a device gives goes there, too: the extension
+ * writes it. Behind it are 2 MiB that are read-only, and 2 MiB where the former can be read again.
+ */
+GUEST(pages, ".code64",
+      "mov $0x100000000, %rbx\n mov $1024, %ecx\n"
+      "1: mov %rcx, 8(%rbx)\n add $0x1000, %rbx\n loop 1b\n"
+      "xor %edx, %edx\n mov $1024, %ecx\n"
+      "2: sub $0x1000, %rbx\n add 8(%rbx), %rdx\n loop 2b\n"
+      "mov %edx, %eax\n out %eax, $0x60\n"
+      "mov $0xC0000020, %esi\n lea 0x345678(%rbx), %rdi\n mov $2, %ecx\n rep movsl\n"
+      "mov 0x34567C(%rbx), %eax\n out %eax, $0x61\n"
+      "mov 0x401238(%rbx), %eax\n out %eax, $0x62\n mov %eax, 0x402000(%rbx)\n"
+      "mov 0x600008(%rbx), %eax\n out %eax, $0x63\n movl $0x77, 0x605008(%rbx)\n"
+      "mov 0x6008(%rbx), %eax\n out %eax, $0x64\n"
+      "hlt\n");
+
+/* One page of a huge one that another VM has in part, and the page which that has. */
+GUEST(first_page, ".code64", "mov $0x100000000, %rbx\n movl $0x11, (%rbx)\n hlt\n");
+GUEST(other_page, ".code64",
+      "mov $0x100000000, %rbx\n movl $0x22, 0x5000(%rbx)\n mov 0x5000(%rbx), %eax\n"
+      "out %eax, $0x60\n movl $0x33, (%rbx)\n hlt\n");
 
 /* Until what is there has gone. */
 GUEST(poll, ".code16", "sti\n 1: mov %gs:0, %al\n cmp $0x66, %al\n je 1b\n hlt\n");
@@ -841,6 +865,85 @@ static void case_sparse(void)
 	munmap(at, size);
 }
 
+/* KiB of this process's memory that are locked. */
+static unsigned long locked(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	unsigned long value = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		(void)sscanf(line, "VmLck: %lu", &value);
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* The guest has 4 MiB, 2 MiB that are read-only, and 2 MiB that are not aligned as it sees them. */
+static void run_pages(int flags)
+{
+	const uint64_t size = 3 * SIZE_2M;
+	uint32_t *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+
+	if (at == MAP_FAILED || set_region(1, 0, SPARSE_GPA, 2 * SIZE_2M, at) ||
+	    set_region(2, KVM_MEM_READONLY, SPARSE_GPA + 2 * SIZE_2M, SIZE_2M,
+		       (uint8_t *)at + 2 * SIZE_2M) ||
+	    set_region(3, 0, SPARSE_GPA + 3 * SIZE_2M, SIZE_2M, (uint8_t *)at + 0x1000))
+		die("the regions");
+	at[(2 * SIZE_2M + 0x1238) / 4] = 0x12345;
+	LOAD(pages);
+	begin_long();
+	put(0x11000 + 4 * 8, 0x14003);
+	for (uint64_t n = 0; n < 4; n++)
+		put(0x14000 + n * 8, (SPARSE_GPA + n * SIZE_2M) | 0x83);
+	go();
+	for (unsigned int slot = 0; slot <= 3; slot++)
+		printf("  delete: %s\n", outcome(set_region(slot, 0, SPARSE_GPA, 0, NULL)));
+	printf("  locked: %s\n", locked() ? "some" : "nothing");
+	printf("  %x %x %x\n", at[0x1008 / 4], at[0x345678 / 4], at[0x6008 / 4]);
+	munmap(at, size);
+}
+
+/* Not as with KVM, where VMs can share memory. */
+static void case_pages_shared(void)
+{
+	uint32_t *at = mmap(NULL, SIZE_2M, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	int other[2];
+
+	if (at == MAP_FAILED || set_region(1, 0, SPARSE_GPA, 0x1000, at))
+		die("the region");
+	LOAD(first_page);
+	begin_long();
+	put(0x11000 + 4 * 8, 0x14003);
+	put(0x14000, SPARSE_GPA | 0x83);
+	go();
+	other[0] = vm;
+	other[1] = vcpu;
+	make_vm();
+	if (set_region(1, 0, SPARSE_GPA, SIZE_2M, at))
+		die("the region");
+	LOAD(other_page);
+	begin_long();
+	put(0x11000 + 4 * 8, 0x14003);
+	put(0x14000, SPARSE_GPA | 0x83);
+	go();
+	printf("  %x %x\n", at[0], at[0x5000 / 4]);
+	close(other[1]);
+	close(other[0]);
+	munmap(at, SIZE_2M);
+}
+
+static void case_pages_2m(void)
+{
+	run_pages(MAP_PRIVATE | MAP_HUGETLB);
+}
+
+static void case_pages_4k(void)
+{
+	run_pages(MAP_SHARED);
+}
+
 /* Guests that only loop, one for each CPU, in threads. Returns how KVM_RUN has ended. */
 static void *spin(void *argument)
 {
@@ -940,6 +1043,9 @@ static const struct {
 	{ "two_cpus", case_two_cpus, false },
 	{ "delete", case_delete, false },
 	{ "sparse", case_sparse, false },
+	{ "pages_4k", case_pages_4k, false },
+	{ "pages_2m", case_pages_2m, true },
+	{ "pages_shared", case_pages_shared, true },
 	{ "cli", case_cli, true },
 	{ "spin_sti", case_spin_sti, true },
 	{ "spin_cli", case_spin_cli, true },
