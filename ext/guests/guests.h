@@ -227,6 +227,18 @@ struct vendor {
 	void (*skip_to)(struct vcpu *v, uint64_t rip);
 };
 
+/* Of a file whose functions have the names of the members, but for on_exit. */
+// clang-format off
+#define VENDOR_OPS \
+	{ \
+		.start = start, .setup_linux = setup_linux, .setup = setup, \
+		.get_sregs = get_sregs, .set_sregs = set_sregs, .get_cr0 = get_cr0, \
+		.get_cr4 = get_cr4, .get_cpl = get_cpl, .set_cr4 = set_cr4, .exit = on_exit, \
+		.inject = inject, .can_take_irq = can_take_irq, .can_take_nmi = can_take_nmi, \
+		.set_windows = set_windows, .skip_to = skip_to \
+	}
+// clang-format on
+
 extern const struct vendor svm_vendor, vmx_vendor;
 extern const struct vendor *vendor; /* NULL: this CPU cannot run guests */
 

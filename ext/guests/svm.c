@@ -425,20 +425,4 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 	}
 }
 
-const struct vendor svm_vendor = {
-	.start = start,
-	.setup_linux = setup_linux,
-	.setup = setup,
-	.get_sregs = get_sregs,
-	.set_sregs = set_sregs,
-	.get_cr0 = get_cr0,
-	.get_cr4 = get_cr4,
-	.get_cpl = get_cpl,
-	.set_cr4 = set_cr4,
-	.exit = on_exit,
-	.inject = inject,
-	.can_take_irq = can_take_irq,
-	.can_take_nmi = can_take_nmi,
-	.set_windows = set_windows,
-	.skip_to = skip_to,
-};
+const struct vendor svm_vendor = VENDOR_OPS;

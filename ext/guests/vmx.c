@@ -438,26 +438,10 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 		exit_nothing(v);
 	case VMX_EXIT_RDPMC:
 		give_error(v, VECTOR_GP, 0);
-	case VMX_EXIT_GETSEC:
-	case VMX_EXIT_VMCALL:
-	case VMX_EXIT_VMCLEAR:
-	case VMX_EXIT_VMLAUNCH:
-	case VMX_EXIT_VMPTRLD:
-	case VMX_EXIT_VMPTRST:
-	case VMX_EXIT_VMREAD:
-	case VMX_EXIT_VMRESUME:
-	case VMX_EXIT_VMWRITE:
-	case VMX_EXIT_VMXOFF:
-	case VMX_EXIT_VMXON:
-	case VMX_EXIT_INVEPT:
-	case VMX_EXIT_INVVPID:
-	case VMX_EXIT_VMFUNC:
 	case VMX_EXIT_MWAIT:
 	case VMX_EXIT_MONITOR:
 	case VMX_EXIT_XSETBV:
 	case VMX_EXIT_ENCLS:
-	case VMX_EXIT_SEAMCALL:
-	case VMX_EXIT_TDCALL:
 		give_exception(v, VECTOR_UD);
 	case VMX_EXIT_TASK_SWITCH:
 		leave_internal(v, GUESTS_INTERNAL_TASK_SWITCH, 0);
@@ -466,24 +450,10 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 	case VMX_EXIT_INIT:
 		leave_to_linux(v, reason);
 	default:
+		if (vmx_is_insn(reason & VMX_EXIT_BASIC))
+			give_exception(v, VECTOR_UD);
 		leave_internal(v, GUESTS_INTERNAL_EXIT, reason);
 	}
 }
 
-const struct vendor vmx_vendor = {
-	.start = start,
-	.setup_linux = setup_linux,
-	.setup = setup,
-	.get_sregs = get_sregs,
-	.set_sregs = set_sregs,
-	.get_cr0 = get_cr0,
-	.get_cr4 = get_cr4,
-	.get_cpl = get_cpl,
-	.set_cr4 = set_cr4,
-	.exit = on_exit,
-	.inject = inject,
-	.can_take_irq = can_take_irq,
-	.can_take_nmi = can_take_nmi,
-	.set_windows = set_windows,
-	.skip_to = skip_to,
-};
+const struct vendor vmx_vendor = VENDOR_OPS;

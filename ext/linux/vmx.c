@@ -75,6 +75,31 @@ static bool write_msr(uint32_t msr, uint64_t value)
 	return pass_wrmsr(msr, value);
 }
 
+bool vmx_is_insn(uint64_t reason)
+{
+	switch (reason) {
+	case VMX_EXIT_GETSEC:
+	case VMX_EXIT_VMCALL:
+	case VMX_EXIT_VMCLEAR:
+	case VMX_EXIT_VMLAUNCH:
+	case VMX_EXIT_VMPTRLD:
+	case VMX_EXIT_VMPTRST:
+	case VMX_EXIT_VMREAD:
+	case VMX_EXIT_VMRESUME:
+	case VMX_EXIT_VMWRITE:
+	case VMX_EXIT_VMXOFF:
+	case VMX_EXIT_VMXON:
+	case VMX_EXIT_INVEPT:
+	case VMX_EXIT_INVVPID:
+	case VMX_EXIT_VMFUNC:
+	case VMX_EXIT_SEAMCALL:
+	case VMX_EXIT_TDCALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
@@ -102,27 +127,12 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case VMX_EXIT_SIPI:
 		vmx_startup(vsid, vs_get(vsid, MK1_INTEL_exit_qualification) & 0xFF);
 		resume(vsid);
-	case VMX_EXIT_GETSEC:
-	case VMX_EXIT_VMCALL:
-	case VMX_EXIT_VMCLEAR:
-	case VMX_EXIT_VMLAUNCH:
-	case VMX_EXIT_VMPTRLD:
-	case VMX_EXIT_VMPTRST:
-	case VMX_EXIT_VMREAD:
-	case VMX_EXIT_VMRESUME:
-	case VMX_EXIT_VMWRITE:
-	case VMX_EXIT_VMXOFF:
-	case VMX_EXIT_VMXON:
-	case VMX_EXIT_INVEPT:
-	case VMX_EXIT_INVVPID:
-	case VMX_EXIT_VMFUNC:
-	case VMX_EXIT_SEAMCALL:
-	case VMX_EXIT_TDCALL:
-		inject_fault(vsid, VECTOR_UD);
 	case VMX_EXIT_TRIPLE_FAULT:
 		give_up("the guest shut down (triple fault); RIP", vsid,
 			vs_get(vsid, MK1_INTEL_rip));
 	default:
+		if (vmx_is_insn(reason))
+			inject_fault(vsid, VECTOR_UD);
 		unexpected_exit(vsid, reason, vs_get(vsid, MK1_INTEL_rip));
 	}
 }

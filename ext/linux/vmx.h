@@ -7,6 +7,11 @@
 #include <abi/mk1_regs_intel.h>
 #include <ext/linux/linux.h>
 
+/* --- vmx.c ------------------------------------------------------------------------------------ */
+
+/* Whether this is an exit by an instruction of VMX's, SMX's or TDX's: #UD on a CPU without them. */
+bool vmx_is_insn(uint64_t reason);
+
 /* --- vmx_cr.c --------------------------------------------------------------------------------- */
 
 /* A capability MSR (SDM vol. 3, appendix A); gives up when the microkernel refuses to read it. */
