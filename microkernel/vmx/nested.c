@@ -212,12 +212,24 @@ void vmx_guest_forget(struct pp *pp)
 		vmx_flush_ept(vmx_root_eptp());
 }
 
+/*
+ * Nested tables of the extension's own change, too. Those of nested.c only grow, and what Mk#2
+ * takes out of a VM's is forgotten by every PP then: of these, what the VPID stands for is all
+ * there is.
+ */
+static bool changes_unseen(const struct vs *vs)
+{
+	const uint64_t by_vpid = VMX_CAP_INVVPID_SINGLE | VMX_CAP_INVVPID_ALL;
+
+	return !vs->vmx.own_ept &&
+	       !(vs->nested && vmx.ept_vpid & VMX_CAP_INVVPID && vmx.ept_vpid & by_vpid);
+}
+
 void vmx_tlb_flush_all(struct vs *vs)
 {
 	uint64_t vpid = vs ? vpid_of(vs) : 0;
 
-	/* Nested tables of the extension's own change, too; those of nested.c only grow. */
-	if (vs && !vs->vmx.own_ept)
+	if (vs && changes_unseen(vs))
 		vmx_flush_everything();
 	else if (vpid || !vs)
 		vmx_flush_vpid(vpid);
