@@ -3,6 +3,7 @@
 #include <abi/hw/svm.h>
 #include <bsl/string.h>
 #include <ext/guests/guests.h>
+#include <ext/guests/list.h>
 #include <ext/linux/cpuid.h>
 
 #define INTERCEPTS1 \
@@ -82,75 +83,44 @@ static bool setup(struct vcpu *v)
 		{ MK1_AMD_dr7, DR7_RESET },
 		{ MK1_AMD_pat, PAT_RESET },
 	};
+	struct list list = { .count = 0 };
 
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		if (mk1_vs_write(MK1_HANDLE, v->vsid, values[i].reg, values[i].value) !=
-		    MK1_SUCCESS)
-			return false;
-	}
-	return true;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		list_add(&list, values[i].reg, values[i].value);
+	return list_write(v, &list);
 }
 
 /* --- registers -------------------------------------------------------------------------------- */
 
-struct segment_regs {
-	uint8_t selector, attrib, limit, base;
-};
+static uint16_t pack(uint64_t rights)
+{
+	uint16_t attrib = rights & GUESTS_SEG_ATTRIB;
 
-#define SEGMENT(name) \
-	{ MK1_AMD_##name##_selector, MK1_AMD_##name##_attrib, MK1_AMD_##name##_limit, \
-	  MK1_AMD_##name##_base }
+	return attrib & SEG_ATTRIB_P ? attrib : attrib | GUESTS_SEG_UNUSABLE;
+}
 
-/* In the order of struct guests_sregs. */
-static const struct segment_regs segments[] = {
-	SEGMENT(cs), SEGMENT(ds), SEGMENT(es), SEGMENT(fs),
-	SEGMENT(gs), SEGMENT(ss), SEGMENT(tr), SEGMENT(ldtr)
-};
-#define NR_SEGMENTS (sizeof(segments) / sizeof(segments[0]))
+static uint64_t unpack(uint16_t attrib)
+{
+	return attrib & GUESTS_SEG_UNUSABLE ? attrib & GUESTS_SEG_ATTRIB & ~SEG_ATTRIB_P :
+					      attrib & GUESTS_SEG_ATTRIB;
+}
 
 static void get_sregs(struct vcpu *v, struct guests_sregs *sregs)
 {
-	struct guests_segment *segment = &sregs->cs;
+	struct list list = { .count = 0 };
+	const struct mk2_list_entry *own;
 
-	for (size_t i = 0; i < NR_SEGMENTS; i++) {
-		uint16_t attrib = (uint16_t)vs_get(v->vsid, segments[i].attrib);
-
-		segment[i] = (struct guests_segment){
-			.base = vs_get(v->vsid, segments[i].base),
-			.limit = (uint32_t)vs_get(v->vsid, segments[i].limit),
-			.selector = (uint16_t)vs_get(v->vsid, segments[i].selector),
-			.attrib = attrib & SEG_ATTRIB_P ?
-					  attrib & GUESTS_SEG_ATTRIB :
-					  (attrib & GUESTS_SEG_ATTRIB) | GUESTS_SEG_UNUSABLE,
-		};
-	}
+	list_add_sregs(&list, &reset_sregs, unpack);
+	list_add(&list, MK1_AMD_cr0, 0);
+	list_add(&list, MK1_AMD_cpl, 0);
+	list_read(v, &list);
+	own = &list.entry[list_take_sregs(&list, sregs, pack)];
+	sregs->cr0 = own[0].value;
+	sregs->cr4 = v->cr4;
+	sregs->efer &= ~(uint64_t)EFER_SVME;
 	/* The DPL of SS is not always the CPL on AMD, as it is for whoever reads this. */
 	sregs->ss.attrib &= (uint16_t)~SEG_ATTRIB_DPL;
-	sregs->ss.attrib |= (uint16_t)(vs_get(v->vsid, MK1_AMD_cpl) << SEG_ATTRIB_DPL_SHIFT);
-	sregs->gdt.base = vs_get(v->vsid, MK1_AMD_gdtr_base);
-	sregs->gdt.limit = vs_get(v->vsid, MK1_AMD_gdtr_limit);
-	sregs->idt.base = vs_get(v->vsid, MK1_AMD_idtr_base);
-	sregs->idt.limit = vs_get(v->vsid, MK1_AMD_idtr_limit);
-	sregs->cr0 = vs_get(v->vsid, MK1_AMD_cr0);
-	sregs->cr2 = vs_get(v->vsid, MK1_AMD_cr2);
-	sregs->cr3 = vs_get(v->vsid, MK1_AMD_cr3);
-	sregs->cr4 = v->cr4;
-	sregs->cr8 = vs_get(v->vsid, MK1_AMD_cr8);
-	sregs->efer = vs_get(v->vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME;
-}
-
-static bool set_segment(struct vcpu *v, const struct segment_regs *regs,
-			const struct guests_segment *segment)
-{
-	uint16_t attrib = segment->attrib & GUESTS_SEG_ATTRIB;
-
-	if (segment->attrib & GUESTS_SEG_UNUSABLE)
-		attrib &= (uint16_t)~SEG_ATTRIB_P;
-	return mk1_vs_write(MK1_HANDLE, v->vsid, regs->selector, segment->selector) ==
-		       MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->attrib, attrib) == MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->limit, segment->limit) == MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->base, segment->base) == MK1_SUCCESS;
+	sregs->ss.attrib |= (uint16_t)(own[1].value << SEG_ATTRIB_DPL_SHIFT);
 }
 
 static void set_cr4(struct vcpu *v, uint64_t value)
@@ -161,31 +131,14 @@ static void set_cr4(struct vcpu *v, uint64_t value)
 
 static bool set_sregs(struct vcpu *v, const struct guests_sregs *sregs)
 {
-	const struct guests_segment *segment = &sregs->cs;
-	const struct {
-		uint64_t reg, value;
-	} values[] = {
-		{ MK1_AMD_gdtr_base, sregs->gdt.base },
-		{ MK1_AMD_gdtr_limit, sregs->gdt.limit },
-		{ MK1_AMD_idtr_base, sregs->idt.base },
-		{ MK1_AMD_idtr_limit, sregs->idt.limit },
-		{ MK1_AMD_cpl, sregs->ss.attrib >> SEG_ATTRIB_DPL_SHIFT & 3 },
-		{ MK1_AMD_cr0, sregs->cr0 | CR0_ET },
-		{ MK1_AMD_cr2, sregs->cr2 },
-		{ MK1_AMD_cr3, sregs->cr3 },
-		{ MK1_AMD_cr8, sregs->cr8 },
-		{ MK1_AMD_efer, sregs->efer | EFER_SVME },
-	};
+	struct list list = { .count = 0 };
 
-	for (size_t i = 0; i < NR_SEGMENTS; i++) {
-		if (!set_segment(v, &segments[i], &segment[i]))
-			return false;
-	}
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		if (mk1_vs_write(MK1_HANDLE, v->vsid, values[i].reg, values[i].value) !=
-		    MK1_SUCCESS)
-			return false;
-	}
+	list_add_sregs(&list, sregs, unpack);
+	list.entry[list.count - 1].value |= EFER_SVME; /* the last one of these */
+	list_add(&list, MK1_AMD_cr0, sregs->cr0 | CR0_ET);
+	list_add(&list, MK1_AMD_cpl, sregs->ss.attrib >> SEG_ATTRIB_DPL_SHIFT & 3);
+	if (!list_write(v, &list))
+		return false;
 	set_cr4(v, sregs->cr4);
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <bsl/string.h>
 #include <ext/guests/call.h>
 #include <ext/guests/guests.h>
+#include <ext/guests/list.h>
 #include <ext/linux/cpuid.h>
 
 #define NO_PAGE (~0ull)
@@ -60,28 +61,40 @@ struct vcpu *vcpu_claim(uint64_t id, uint32_t *status, uint64_t *ppid)
 	X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15) X(rip) X(rflags)
 // clang-format on
 
-#define GPR_GET(name) regs.name = vs_get(v->vsid, REG(name));
-#define GPR_SET(name) \
-	good = good && mk1_vs_write(MK1_HANDLE, v->vsid, REG(name), regs->name) == MK1_SUCCESS;
+/* Not inline: a list takes most of a frame. */
+
+#define ADD(name) list_add(&list, REG(name), regs->name);
+#define TAKE(name) regs->name = (e++)->value;
+
+static noinline void get_regs(struct vcpu *v, struct guests_regs *regs)
+{
+	struct list list = { .count = 0 };
+	const struct mk2_list_entry *e = list.entry;
+
+	*regs = (struct guests_regs){ .rflags = RFLAGS_FIXED };
+	GPRS(ADD)
+	list_read(v, &list);
+	GPRS(TAKE)
+}
 
 uint32_t vcpu_get_state(struct vcpu *v)
 {
 	struct guests_regs regs;
 	struct guests_sregs sregs;
 
-	GPRS(GPR_GET)
+	get_regs(v, &regs);
 	vendor->get_sregs(v, &sregs);
 	bsl_memcpy((void *)&v->page->regs, &regs, sizeof(regs));
 	bsl_memcpy((void *)&v->page->sregs, &sregs, sizeof(sregs));
 	return GUESTS_OK;
 }
 
-static bool set_regs(struct vcpu *v, const struct guests_regs *regs)
+static noinline bool set_regs(struct vcpu *v, const struct guests_regs *regs)
 {
-	bool good = true;
+	struct list list = { .count = 0 };
 
-	GPRS(GPR_SET)
-	return good;
+	GPRS(ADD)
+	return list_write(v, &list);
 }
 
 /* What is written part by part and then refused is the guest's alone: it runs so, or not at all. */

@@ -2,6 +2,7 @@
 /* Intel: the VMCS of guests, and their exits (SDM vol. 3 chapters 27 to 30). */
 #include <abi/hw/vmx.h>
 #include <ext/guests/guests.h>
+#include <ext/guests/list.h>
 #include <ext/linux/vmx.h>
 
 #define PRIMARY_NEEDED \
@@ -75,29 +76,14 @@ static bool setup(struct vcpu *v)
 
 /* --- registers -------------------------------------------------------------------------------- */
 
-struct segment_regs {
-	uint8_t selector, attrib, limit, base;
-};
-
-#define SEGMENT(name) \
-	{ MK1_INTEL_##name##_selector, MK1_INTEL_##name##_attrib, MK1_INTEL_##name##_limit, \
-	  MK1_INTEL_##name##_base }
-
-/* In the order of struct guests_sregs. */
-static const struct segment_regs segments[] = {
-	SEGMENT(cs), SEGMENT(ds), SEGMENT(es), SEGMENT(fs),
-	SEGMENT(gs), SEGMENT(ss), SEGMENT(tr), SEGMENT(ldtr)
-};
-#define NR_SEGMENTS (sizeof(segments) / sizeof(segments[0]))
-
 /* A VMCS has bits 11:8 of GUESTS_SEG_ATTRIB at 15:12. */
-static uint16_t packed(uint64_t rights)
+static uint16_t pack(uint64_t rights)
 {
 	return (uint16_t)((rights & 0xFF) | (rights >> 4 & 0xF00) |
 			  (rights & VMX_AR_UNUSABLE ? GUESTS_SEG_UNUSABLE : 0));
 }
 
-static uint64_t unpacked(uint16_t attrib)
+static uint64_t unpack(uint16_t attrib)
 {
 	return (attrib & 0xFFu) | (attrib & 0xF00u) << 4 |
 	       (attrib & GUESTS_SEG_UNUSABLE ? VMX_AR_UNUSABLE : 0);
@@ -144,37 +130,13 @@ static void set_cr4(struct vcpu *v, uint64_t value)
 
 static void get_sregs(struct vcpu *v, struct guests_sregs *sregs)
 {
-	struct guests_segment *segment = &sregs->cs;
+	struct list list = { .count = 0 };
 
-	for (size_t i = 0; i < NR_SEGMENTS; i++) {
-		segment[i] = (struct guests_segment){
-			.base = vs_get(v->vsid, segments[i].base),
-			.limit = (uint32_t)vs_get(v->vsid, segments[i].limit),
-			.selector = (uint16_t)vs_get(v->vsid, segments[i].selector),
-			.attrib = packed(vs_get(v->vsid, segments[i].attrib)),
-		};
-	}
-	sregs->gdt.base = vs_get(v->vsid, MK1_INTEL_gdtr_base);
-	sregs->gdt.limit = vs_get(v->vsid, MK1_INTEL_gdtr_limit);
-	sregs->idt.base = vs_get(v->vsid, MK1_INTEL_idtr_base);
-	sregs->idt.limit = vs_get(v->vsid, MK1_INTEL_idtr_limit);
+	list_add_sregs(&list, &reset_sregs, unpack);
+	list_read(v, &list);
+	(void)list_take_sregs(&list, sregs, pack);
 	sregs->cr0 = get_cr0(v);
-	sregs->cr2 = vs_get(v->vsid, MK1_INTEL_cr2);
-	sregs->cr3 = vs_get(v->vsid, MK1_INTEL_cr3);
 	sregs->cr4 = get_cr4(v);
-	sregs->cr8 = vs_get(v->vsid, MK1_INTEL_cr8);
-	sregs->efer = vs_get(v->vsid, MK1_INTEL_efer);
-}
-
-static bool set_segment(struct vcpu *v, const struct segment_regs *regs,
-			const struct guests_segment *segment)
-{
-	return mk1_vs_write(MK1_HANDLE, v->vsid, regs->selector, segment->selector) ==
-		       MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->attrib, unpacked(segment->attrib)) ==
-		       MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->limit, segment->limit) == MK1_SUCCESS &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, regs->base, segment->base) == MK1_SUCCESS;
 }
 
 static bool has_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer)
@@ -184,29 +146,11 @@ static bool has_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer)
 
 static bool set_sregs(struct vcpu *v, const struct guests_sregs *sregs)
 {
-	const struct guests_segment *segment = &sregs->cs;
-	const struct {
-		uint64_t reg, value;
-	} values[] = {
-		{ MK1_INTEL_gdtr_base, sregs->gdt.base },
-		{ MK1_INTEL_gdtr_limit, sregs->gdt.limit },
-		{ MK1_INTEL_idtr_base, sregs->idt.base },
-		{ MK1_INTEL_idtr_limit, sregs->idt.limit },
-		{ MK1_INTEL_cr2, sregs->cr2 },
-		{ MK1_INTEL_cr3, sregs->cr3 },
-		{ MK1_INTEL_cr8, sregs->cr8 },
-		{ MK1_INTEL_efer, sregs->efer },
-	};
+	struct list list = { .count = 0 };
 
-	for (size_t i = 0; i < NR_SEGMENTS; i++) {
-		if (!set_segment(v, &segments[i], &segment[i]))
-			return false;
-	}
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		if (mk1_vs_write(MK1_HANDLE, v->vsid, values[i].reg, values[i].value) !=
-		    MK1_SUCCESS)
-			return false;
-	}
+	list_add_sregs(&list, sregs, unpack);
+	if (!list_write(v, &list))
+		return false;
 	set_cr0(v, sregs->cr0);
 	set_cr4(v, sregs->cr4);
 	v->pdptes_due = has_pdptes(sregs->cr0, sregs->cr4, sregs->efer);
