@@ -53,6 +53,11 @@ struct mk2_list_entry {
 	uint64_t value;
 };
 
+/* --- extended processor state ----------------------------------------------------------------- */
+#define MK2_XSAVE_LEGACY 512 /* bytes of x87 and SSE state, as FXSAVE64 writes it */
+#define MK2_XSAVE_TSC_AUX 464 /* where TSC_AUX is, in bytes that the CPU leaves to software */
+#define MK2_XSAVE_MAX 4032 /* bytes of any area, in the standard format of XSAVE64 */
+
 /* --- memory that Linux gives ------------------------------------------------------------------ */
 #define MK2_DONATION_MAX_BYTES 0x4000000ULL /* of one donation */
 #define MK2_MAX_DONATIONS 64
@@ -94,6 +99,10 @@ struct mk2_list_entry {
 	  "HANDLE REG1 REG2 REG3 LIST") \
 	X(VS, 2, vs_write_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
 	  "HANDLE REG1 REG2 REG3 LIST") \
+	X(VS, 3, vs_xsave_attach, 2, 2, "h:64 vsid:16", "features:64 size:64", \
+	  "HANDLE REG1 NO_MEMORY") \
+	X(VS, 4, vs_xsave_read, 4, 0, "h:64 vsid:16 va:64 size:64", "", "HANDLE REG1 REG2 REG3") \
+	X(VS, 5, vs_xsave_write, 4, 0, "h:64 vsid:16 va:64 size:64", "", "HANDLE REG1 REG2 REG3") \
 	X(MEM, 0, mem_donate, 3, 0, "h:64 spa:64 size:64", "", \
 	  "HANDLE REG1 REG2 DENIED UNSUPPORTED NO_MEMORY") \
 	X(MEM, 1, mem_return, 2, 1, "h:64 spa:64", "size:64", \

@@ -13,6 +13,7 @@
 #include "mk.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
+#include "obj/xstate.h"
 #include "pp.h"
 #include "run/exit_log.h"
 #include "run/fail.h"
@@ -108,6 +109,7 @@ static void init_pp(struct pp *pp)
 	pp->vs = NULL;
 	pp->ext = NULL;
 	pp->root_vs = NULL;
+	pp->xstate = NULL;
 	pp->vmid = MK1_ROOT_VMID; /* the active VM, before there is an active VS */
 	pp->vpid = MK1_INVALID_ID;
 	pp->vsid = MK1_INVALID_ID;
@@ -148,6 +150,8 @@ __noreturn void mk_main(void)
 	}
 	init_pp(pp);
 	init_cpu(pp);
+	if (first && !error)
+		xstate_probe();
 	pp->needs_barriers = barrier_probe(mk.handoff->vendor == BF_VENDOR_INTEL);
 	pp->status->exit_ibpb = !!(pp->needs_barriers & BARRIER_IBPB_BACK);
 	tlb_join(pp);

@@ -36,6 +36,7 @@ struct ext;
 struct mk_lock;
 struct tlb_state;
 struct vs;
+struct xstate;
 
 /* What the extension on this PP is doing; each callback may end in its own ways only. */
 enum phase {
@@ -99,6 +100,7 @@ struct pp {
 	struct bf_pp_status *status;
 	struct bf_switch_page *switch_page;
 	struct vs *root_vs; /* the VS that holds Linux on this PP */
+	struct xstate *xstate; /* which is in the CPU; NULL: that of all VSs that have none */
 	struct tlb_state *tlb; /* what other PPs need to know: tlb.h */
 	uint64_t stack_top; /* of the extension's stack on this PP */
 	enum phase phase;

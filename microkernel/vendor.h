@@ -129,6 +129,8 @@ struct vendor_ops {
 	 * lacks what that needs.
 	 */
 	bool (*guest_attach)(struct vs *vs, uint64_t root);
+	/* XSETBV exits in the VS from now on: vs->xstate is set already. NULL: it always does. */
+	void (*xsetbv_exits)(struct vs *vs);
 	/*
 	 * This PP uses no translation of theirs, nor of Linux's nested table, any more that it has
 	 * by now; NMIs come here.

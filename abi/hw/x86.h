@@ -57,6 +57,8 @@
 #define XCR0_X87 0x1 /* always 1 */
 #define XCR0_SSE 0x2
 #define XCR0_AVX 0x4
+#define XCR0_AVX512 0xE0 /* opmask, upper halves of ZMM0-15, ZMM16-31 */
+#define XCR0_PKRU 0x200
 
 /* --- RFLAGS: SDM vol. 1 §3.4.3, APM vol. 2 §3.1.6; debug registers: APM vol. 2 §13.1.1 ---- */
 
@@ -302,7 +304,9 @@
 #define CPUID_7_1_EDX_USER_MSR 0x8000
 #define CPUID_7_2_EDX_BHI_CTRL 0x10 /* SPEC_CTRL.BHI_DIS_S */
 #define CPUID_A_EAX_VERSION_2 0xFE /* one of these: performance monitoring of version 2 or later */
+#define CPUID_D_1_EAX_XSAVEC 0x2
 #define CPUID_D_1_EAX_XSAVES 0x8
+#define CPUID_D_N_ECX_XFD 0x4
 #define CPUID_21_EBX_TDX 0x65746E49 /* "Inte", of "IntelTDX    " */
 #define CPUID_21_EDX_TDX 0x5844546C /* "lTDX" */
 #define CPUID_80000001_ECX_SVM 0x4

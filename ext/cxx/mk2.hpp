@@ -191,6 +191,33 @@ inline ListResult vs_write_list(Handle h, VsId vs, const ListEntry *list, uint64
 	return {status, ok(status) || status == list_refused ? done : 0};
 }
 
+/* The state of a VS has these components, as in XCR0, and its area so many bytes. */
+struct XsaveArea {
+	uint64_t features;
+	uint64_t size;
+};
+
+inline Result<XsaveArea> vs_xsave_attach(Handle h, VsId vs)
+{
+	uint64_t features, size;
+	const Status status{mk2_vs_xsave_attach(h.value(), vs.value(), &features, &size)};
+
+	return {status, ok(status) ? XsaveArea{features, size} : XsaveArea{0, 0}};
+}
+
+/* size in bytes: MK2_XSAVE_LEGACY, or all of it */
+inline Status vs_xsave_read(Handle h, VsId vs, void *area, uint64_t size)
+{
+	return Status{
+		mk2_vs_xsave_read(h.value(), vs.value(), mk1::detail::address(area), size)};
+}
+
+inline Status vs_xsave_write(Handle h, VsId vs, const void *area, uint64_t size)
+{
+	return Status{
+		mk2_vs_xsave_write(h.value(), vs.value(), mk1::detail::address(area), size)};
+}
+
 /* --- mem -------------------------------------------------------------------------------------- */
 
 /* size in bytes */

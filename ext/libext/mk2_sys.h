@@ -72,6 +72,20 @@
 		return status; \
 	}
 
+#define MK2_STUB_2_2(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t *out0, \
+					  uint64_t *out1) \
+	{ \
+		uint64_t status = rax; \
+		__asm__ volatile("syscall" \
+				 : "+a"(status), "+D"(reg0), "+S"(reg1) \
+				 : \
+				 : MK2_CLOBBERS); \
+		*out0 = reg0; \
+		*out1 = reg1; \
+		return status; \
+	}
+
 #define MK2_STUB_3_1(name, rax) \
 	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
 					  uint64_t *out0) \

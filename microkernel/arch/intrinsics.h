@@ -94,6 +94,59 @@ static inline bool xsetbv0_safe(uint64_t value)
 	return !fault;
 }
 
+/* x87 and SSE state of 512 bytes, aligned to 16; or all that XCR0 and mask have, aligned to 64. */
+static inline void fxsave64(void *area)
+{
+	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void xsave64(void *area, uint64_t mask)
+{
+	__asm__ volatile("xsave64 (%0)"
+			 :
+			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+			 : "memory");
+}
+
+/* The reverse. Whether the CPU took it: SDM vol. 1 §13.8.1 has the rules. */
+static inline bool fxrstor64_safe(const void *area)
+{
+	uint64_t fault = 1;
+
+	__asm__ volatile("1: fxrstor64 (%1)\n\t"
+			 "xor %k0, %k0\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+r"(fault)
+			 : "r"(area)
+			 : "memory");
+	return !fault;
+}
+
+static inline bool xrstor64_safe(const void *area, uint64_t mask)
+{
+	uint64_t fault = 1;
+
+	__asm__ volatile("1: xrstor64 (%1)\n\t"
+			 "xor %k0, %k0\n\t"
+			 "2:\n\t" EXTABLE(1b, 2b)
+			 : "+r"(fault)
+			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+			 : "memory");
+	return !fault;
+}
+
+/*
+ * On AMD, FXRSTOR and XRSTOR leave the addresses of the last x87 instruction and operand alone
+ * unless an exception is pending (APM vol. 5, FXRSTOR). A load of something that everybody may know
+ * takes the place of what the other one has left.
+ */
+static inline void forget_x87_addresses(void)
+{
+	static const uint32_t known;
+
+	__asm__ volatile("fnclex\n\temms\n\tfildl %0" : : "m"(known));
+}
+
 #define MK_REGISTER(name) \
 	static inline uint64_t read_##name(void) \
 	{ \

@@ -42,7 +42,7 @@ static uint64_t init_as_root(struct pp *pp, struct vs *vs)
 	enum bf_error error;
 
 	/* Once this PP's Linux runs, the captured state is stale. */
-	if (pp->launched || (pp->root_vs && pp->root_vs != vs) || vs->nested)
+	if (pp->launched || (pp->root_vs && pp->root_vs != vs) || vs->nested || vs->xstate)
 		return MK1_INVALID_INPUT_REG(1);
 	error = mk.vendor->vs_init_as_root(vs, &pp->switch_page->cpu);
 	if (error)

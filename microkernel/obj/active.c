@@ -9,6 +9,7 @@
 #include "mk.h"
 #include "obj/backup.h"
 #include "obj/ext.h"
+#include "obj/xstate.h"
 #include "pp.h"
 #include "vendor.h"
 
@@ -91,13 +92,15 @@ bool unswitched_write(struct vs *vs, enum unswitched_reg reg, uint64_t value)
 	bool active = this_pp()->vs == vs;
 	bool in_cpu = stays_in_cpu(vs, reg);
 	uint64_t old = cpu_unswitched_read(reg);
-	bool fits;
+	bool in_bounds = true, fits;
 
-	if (reg == UNSWITCHED_XCR0)
+	if (reg == UNSWITCHED_XCR0) {
 		value |= XCR0_X87;
+		in_bounds = !vs->xstate || !(value & ~xstate_features());
+	}
 	/* Let the CPU validate the value, also for a VS that is to have it later. */
-	fits = cpu_unswitched_write(reg, value);
-	if ((active && in_cpu) || (!fits && (active || vs->root)))
+	fits = in_bounds && cpu_unswitched_write(reg, value);
+	if ((active && in_cpu) || (!fits && (active || vs->root || vs->xstate)))
 		return fits;
 	if (fits)
 		(void)cpu_unswitched_write(reg, old);
@@ -153,6 +156,18 @@ static void deactivate(struct pp *pp, struct vs *vs)
 	pp->vmid = MK1_INVALID_ID;
 }
 
+/* Out of line, so that a switch without them costs two comparisons. */
+static __cold noinline void enter_xstate(struct pp *pp)
+{
+	xstate_enter(pp, pp->vs->xstate);
+}
+
+static __cold noinline void leave_xstate(struct pp *pp, const struct vs *next)
+{
+	if (!next || pp->xstate != next->xstate)
+		xstate_leave(pp);
+}
+
 /* old: the VS that was active before, whose registers are in the CPU still; or NULL. */
 static bool activate(struct pp *pp, struct vs *vs, const struct vs *old)
 {
@@ -163,6 +178,9 @@ static bool activate(struct pp *pp, struct vs *vs, const struct vs *old)
 	pp->vpid = vs->vpid;
 	pp->vmid = vs->vmid;
 	copy_words(abi_gprs(), vs->gpr, BF_NR_GPRS);
+	/* While the CPU has the XCR0 of the one before: Linux's, as a rule, lacks nothing of it. */
+	if (unlikely(vs->xstate != NULL))
+		enter_xstate(pp);
 	/*
 	 * A CPU has had, or tried, each of these values, so none can be refused. Most are the same
 	 * in all VSs, and writing them takes long.
@@ -197,6 +215,8 @@ bool vs_activate(struct vs *vs)
 		deactivate(pp, old);
 	if (vs)
 		ok = activate(pp, vs, old);
+	if (unlikely(pp->xstate != NULL))
+		leave_xstate(pp, vs);
 	if (pp->vmid != old_vmid)
 		ext_load_direct_map(pp);
 	vs_keep_apart(pp);

@@ -9,6 +9,7 @@
 #include "mem/mem.h"
 #include "mem/own.h"
 #include "mk.h"
+#include "obj/xstate.h"
 #include "pp.h"
 #include "vendor.h"
 
@@ -251,6 +252,7 @@ bool vs_destroy(uint16_t id)
 	if (vs && vs_reserve(vs)) {
 		if (vs == this_pp()->root_vs)
 			this_pp()->root_vs = NULL;
+		xstate_free(vs->xstate);
 		mk.vendor->vs_fini(vs);
 		vps[vs->vpid].vss--;
 		vs->state = SLOT_FREE;

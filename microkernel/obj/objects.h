@@ -62,6 +62,8 @@ enum unswitched_reg {
 
 #define VS_RESERVED (MK1_INVALID_ID - 1)
 
+struct xstate;
+
 struct vs {
 	uint16_t id;
 	uint8_t state;
@@ -89,6 +91,7 @@ struct vs {
 	 * root VS: what is in the CPU holds Linux's interrupts back. On SVM it is V_TPR then.
 	 */
 	uint64_t unswitched[NR_UNSWITCHED_REGS];
+	struct xstate *xstate; /* vs_xsave_attach was called: its own. Else NULL */
 	union {
 		struct svm_vs_state svm;
 		struct vmx_vs_state vmx;

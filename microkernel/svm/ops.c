@@ -29,6 +29,7 @@ const struct vendor_ops svm_ops = {
 	.guest_has_dirty = svm_guest_has_dirty,
 	.guest_attach = svm_guest_attach,
 	.guest_forget = svm_guest_forget,
+	.xsetbv_exits = svm_vs_xsetbv_exits,
 	.vs_init = svm_vs_init,
 	.vs_fini = svm_vs_fini,
 	.vs_init_as_root = svm_vs_init_as_root,

@@ -233,7 +233,8 @@ static bool sanitize(struct vs *vs, uint64_t number, uint64_t *value)
 		return true;
 	case MK1_AMD_intercept_instruction2:
 		vs->svm.vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
-		*value |= SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
+		*value |= SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL |
+			  (vs->xstate ? SVM_INSTR2_XSETBV : 0);
 		return true;
 	case MK1_AMD_iopm_base_pa:
 		return is_map(*value, 3 * BF_PAGE_SIZE);

@@ -115,6 +115,12 @@ void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state)
 	vs->svm.interrupted = vmcb->exitintinfo;
 }
 
+void svm_vs_xsetbv_exits(struct vs *vs)
+{
+	vmcb_of(vs)->instruction2 |= SVM_INSTR2_XSETBV;
+	vmcb_of(vs)->clean = 0;
+}
+
 void svm_vs_clear(struct vs *vs)
 {
 	vmcb_of(vs)->clean = 0;

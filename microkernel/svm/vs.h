@@ -13,6 +13,7 @@ bool svm_vs_init(struct vs *vs);
 void svm_vs_fini(struct vs *vs);
 enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *state);
 void svm_vs_capture(struct vs *vs, struct bf_cpu_state *state);
+void svm_vs_xsetbv_exits(struct vs *vs);
 void svm_vs_clear(struct vs *vs);
 bool svm_vs_load(struct vs *vs);
 void svm_vs_unload(struct vs *vs);

@@ -256,8 +256,8 @@ static struct pp_state {
 	bool launched;
 	struct private_page pages[PRIVATE_PAGES];
 	uint16_t vss[OWN_VSS]; /* some of those that were created for it */
-	/* Written to by calls: a list of registers, or a bitmap. */
-	struct mk2_list_entry list[2 * MK2_LIST_MAX];
+	/* Written to by calls: a list of registers, a bitmap, or an area of XSAVE. */
+	struct mk2_list_entry list[MK2_XSAVE_MAX / sizeof(struct mk2_list_entry) + 1];
 } __attribute__((aligned(64))) pps[MAX_PPS];
 
 /* Every address that was handed out and may have been given back since, by whichever PP. */
@@ -476,6 +476,12 @@ static void fill_list(void)
 	}
 }
 
+/* Its size is one of two: that of x87 and SSE, and what the CPU says, which is rarely met. */
+static bool is_of_area(const struct call *call)
+{
+	return call == &calls[CALL_vs_xsave_read] || call == &calls[CALL_vs_xsave_write];
+}
+
 static uint64_t value_of(const struct call *call, enum kind kind)
 {
 	if (!below(6) && kind != KIND_HANDLE)
@@ -486,7 +492,7 @@ static uint64_t value_of(const struct call *call, enum kind kind)
 	case KIND_GPA:
 		return a_gpa();
 	case KIND_SIZE:
-		return a_size();
+		return is_of_area(call) ? (uint64_t)MK2_XSAVE_LEGACY << below(3) : a_size();
 	case KIND_FLAGS:
 		return some_flags();
 	case KIND_GENERATION:
@@ -609,6 +615,7 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 	case CALL_vs_write_list:
 		return handle_is_good && is_root_vs(reg[1]);
 	case CALL_vs_read_list:
+	case CALL_vs_xsave_read:
 		return handle_is_good && is_others(reg[2]);
 	case CALL_vm_nested_dirty:
 		return handle_is_good && (is_others(reg[4]) || reg[3] > MAX_DIRTY);

@@ -69,6 +69,18 @@ pub struct NestedPage {
     pub flags: u64,
 }
 
+/// The extended state of a VS, in the standard format of XSAVE64.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct XsaveArea {
+    /// The components that it has, as in XCR0.
+    pub features: u64,
+    /// Bytes.
+    pub size: usize,
+}
+
+/// The bytes of x87 and SSE state, with which an area begins.
+pub const XSAVE_LEGACY: usize = sys::XSAVE_LEGACY;
+
 /// An entry of a list: a register, and its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -262,6 +274,42 @@ impl Handle {
                 vs.0.into(),
                 entries.as_ptr() as u64,
                 entries.len() as u64,
+            )
+        })
+    }
+
+    /// The VS has an extended state of its own from now on.
+    pub fn vs_xsave_attach(self, vs: VsId) -> Result<XsaveArea> {
+        // SAFETY: changes nothing that Rust relies on.
+        let (status, features, size) = unsafe { sys::vs_xsave_attach(self.0, vs.0.into()) };
+        check(status).map(|()| XsaveArea {
+            features,
+            size: size as usize,
+        })
+    }
+
+    /// Reads all of a VS's area, or [`XSAVE_LEGACY`] bytes.
+    pub fn vs_xsave_read(self, vs: VsId, area: &mut [u64]) -> Result<()> {
+        // SAFETY: it writes to this memory.
+        check(unsafe {
+            sys::vs_xsave_read(
+                self.0,
+                vs.0.into(),
+                area.as_mut_ptr() as u64,
+                core::mem::size_of_val(area) as u64,
+            )
+        })
+    }
+
+    /// Writes it.
+    pub fn vs_xsave_write(self, vs: VsId, area: &[u64]) -> Result<()> {
+        // SAFETY: it only reads this memory.
+        check(unsafe {
+            sys::vs_xsave_write(
+                self.0,
+                vs.0.into(),
+                area.as_ptr() as u64,
+                core::mem::size_of_val(area) as u64,
             )
         })
     }

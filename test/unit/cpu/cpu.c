@@ -17,7 +17,7 @@
 #include "cpu.h"
 
 #define ALT_STACK_SIZE 0x80000
-#define MAX_LEAVES 16
+#define MAX_LEAVES 32
 
 struct cpu *cpu;
 void (*cpu_watch)(enum insn insn, uint64_t arg);
@@ -143,6 +143,143 @@ uint64_t fake_xgetbv0(void)
 	if (!(cpu->cr4 & CR4_OSXSAVE))
 		cpu_die("XGETBV without OSXSAVE");
 	return cpu->xcr0;
+}
+
+/* --- extended state: SDM vol. 1 chapter 13 ---------------------------------------------------- */
+
+#define X87_ADDRESSES 8 /* offset; of two words */
+#define MXCSR 24
+#define XSTATE_BV 512
+#define KNOWN_ADDRESS 0x4E574F4E4BULL
+
+/* Where the bytes of a component are; those of x87 without MXCSR, which goes by itself. */
+static void component(unsigned int i, size_t *offset, size_t *size)
+{
+	struct cpuid_regs r = fake_cpuid(0xD, i);
+
+	*offset = i == 0 ? 32 : i == 1 ? 160 : r.ebx;
+	*size = i == 0 ? 128 : i == 1 ? 256 : r.eax;
+}
+
+static void save_component(uint8_t *area, unsigned int i)
+{
+	size_t offset, size;
+
+	component(i, &offset, &size);
+	memcpy(area + offset, cpu->xstate + offset, size);
+	if (i == 0)
+		memcpy(area, cpu->xstate, MXCSR);
+}
+
+static void save_mxcsr(uint8_t *area)
+{
+	memcpy(area + MXCSR, cpu->xstate + MXCSR, 4);
+	memcpy(area + MXCSR + 4, &cpu->mxcsr_mask, 4);
+}
+
+/* from NULL: as after reset. */
+static void load_component(const uint8_t *from, unsigned int i)
+{
+	static const uint8_t initial[0x1000] = { 0x7F, 0x03 };
+	const uint8_t *area = from ? from : initial;
+	uint8_t addresses[16];
+	size_t offset, size;
+
+	component(i, &offset, &size);
+	memcpy(cpu->xstate + offset, area + offset, size);
+	if (i)
+		return;
+	memcpy(addresses, cpu->xstate + X87_ADDRESSES, sizeof(addresses));
+	memcpy(cpu->xstate, area, MXCSR);
+	if (cpu->amd_x87)
+		memcpy(cpu->xstate + X87_ADDRESSES, addresses, sizeof(addresses));
+}
+
+static bool load_mxcsr(const uint8_t *area)
+{
+	uint32_t known = cpu->mxcsr_mask ? cpu->mxcsr_mask : 0xFFBF, value;
+
+	memcpy(&value, area + MXCSR, 4);
+	if (value & ~known)
+		return false;
+	memcpy(cpu->xstate + MXCSR, &value, 4);
+	return true;
+}
+
+static void check_area(const void *area, uint64_t alignment)
+{
+	if ((uint64_t)area % alignment)
+		cpu_die("an area at %p", area);
+	if (cpu->cr0 & (CR0_EM | CR0_TS))
+		cpu_die("FPU instructions with CR0.EM or CR0.TS");
+}
+
+void fake_fxsave(void *area)
+{
+	note(INSN_FXSAVE, 3, 0);
+	check_area(area, 16);
+	save_component(area, 0);
+	save_component(area, 1);
+	save_mxcsr(area);
+}
+
+void fake_xsave(void *area, uint64_t mask)
+{
+	uint64_t done = mask & cpu->xcr0, bv;
+
+	note(INSN_XSAVE, mask, 0);
+	check_area(area, 64);
+	if (!(cpu->cr4 & CR4_OSXSAVE))
+		cpu_die("XSAVE without OSXSAVE");
+	for (unsigned int i = 0; i < 64; i++) {
+		if (done >> i & 1)
+			save_component(area, i);
+	}
+	if (done & 6)
+		save_mxcsr(area);
+	memcpy(&bv, (uint8_t *)area + XSTATE_BV, 8);
+	bv = (bv & ~done) | (cpu->xinuse & done);
+	memcpy((uint8_t *)area + XSTATE_BV, &bv, 8);
+}
+
+bool fake_fxrstor(const void *area)
+{
+	note(INSN_FXRSTOR, 3, 0);
+	check_area(area, 16);
+	if (!load_mxcsr(area))
+		return false;
+	load_component(area, 0);
+	load_component(area, 1);
+	return true;
+}
+
+bool fake_xrstor(const void *area, uint64_t mask)
+{
+	uint64_t done = mask & cpu->xcr0, header[8];
+
+	note(INSN_XRSTOR, mask, 0);
+	check_area(area, 64);
+	if (!(cpu->cr4 & CR4_OSXSAVE))
+		cpu_die("XRSTOR without OSXSAVE");
+	memcpy(header, (const uint8_t *)area + XSTATE_BV, sizeof(header));
+	if (header[0] & ~cpu->xcr0 || header[1] || header[2])
+		return false;
+	if (done & 6 && !load_mxcsr(area))
+		return false;
+	for (unsigned int i = 0; i < 64; i++) {
+		if (done >> i & 1)
+			load_component(header[0] >> i & 1 ? area : NULL, i);
+	}
+	cpu->xinuse = (cpu->xinuse & ~done) | (header[0] & done);
+	return true;
+}
+
+void fake_forget_x87_addresses(void)
+{
+	const uint64_t known[2] = { KNOWN_ADDRESS, KNOWN_ADDRESS };
+
+	note(INSN_FORGET_X87, 0, 0);
+	memcpy(cpu->xstate + X87_ADDRESSES, known, sizeof(known));
 }
 
 void fake_sgdt(struct bf_table *t)

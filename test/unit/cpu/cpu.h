@@ -28,6 +28,11 @@ enum insn {
 	INSN_IN,
 	INSN_OUT,
 	INSN_XSETBV,
+	INSN_FXSAVE, /* arg: the mask, also of the next three */
+	INSN_XSAVE,
+	INSN_FXRSTOR,
+	INSN_XRSTOR,
+	INSN_FORGET_X87, /* what is executed before those two */
 	INSN_STAC,
 	INSN_CLAC,
 	INSN_IRET,
@@ -55,6 +60,11 @@ struct cpu {
 	uint64_t dr[8];
 	uint64_t cr4_known; /* other bits are #GP */
 	uint64_t xcr0_known;
+	/* x87, SSE and so on, in the standard format of XSAVE; what CPUID leaf 0xD has of it */
+	uint8_t xstate[0x1000];
+	uint64_t xinuse;
+	uint32_t mxcsr_mask; /* as FXSAVE tells it */
+	bool amd_x87; /* FXRSTOR and XRSTOR leave the addresses as they are */
 	struct bf_table gdtr, idtr;
 	uint16_t ldtr, tr, ss;
 	bool ac; /* RFLAGS.AC, as STAC and CLAC see it */

@@ -20,9 +20,20 @@ struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
 uint64_t fake_xgetbv0(void);
 void fake_sgdt(struct bf_table *t);
 
+void fake_fxsave(void *area);
+void fake_xsave(void *area, uint64_t mask);
+bool fake_fxrstor(const void *area);
+bool fake_xrstor(const void *area, uint64_t mask);
+void fake_forget_x87_addresses(void);
+
 #define cpuid(leaf, subleaf) fake_cpuid(leaf, subleaf)
 #define xgetbv0() fake_xgetbv0()
 #define sgdt(t) fake_sgdt(t)
+#define fxsave64(area) fake_fxsave(area)
+#define xsave64(area, mask) fake_xsave(area, mask)
+#define fxrstor64_safe(area) fake_fxrstor(area)
+#define xrstor64_safe(area, mask) fake_xrstor(area, mask)
+#define forget_x87_addresses() fake_forget_x87_addresses()
 
 #endif /* __ASSEMBLER__ */
 #endif

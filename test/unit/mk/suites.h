@@ -24,6 +24,7 @@ TCase *obj_ext_tests(void);
 TCase *obj_objects_tests(void);
 TCase *obj_outer_tests(void);
 TCase *obj_peek_tests(void);
+TCase *obj_xstate_tests(void);
 TCase *run_fail_tests(void);
 TCase *run_leave_tests(void);
 TCase *run_report_tests(void);
@@ -90,6 +91,7 @@ static TCase *(*const suites[])(void) = {
 	obj_objects_tests,
 	obj_outer_tests,
 	obj_peek_tests,
+	obj_xstate_tests,
 	run_fail_tests,
 	run_leave_tests,
 	run_report_tests,
