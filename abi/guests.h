@@ -43,7 +43,8 @@ enum guests_op {
 	GUESTS_VCPU_DESTROY, /* RSI vCPU */
 	/* RSI vCPU: this CPU gives up what it caches of it, so that another one can have it. */
 	GUESTS_VCPU_RELEASE,
-	GUESTS_STATE_GET, /* RSI vCPU -> regs and sregs of the page */
+	/* RSI vCPU, RDI 0 or GUESTS_STATE_XSAVE -> regs, sregs, or all three of the page */
+	GUESTS_STATE_GET,
 	GUESTS_STATE_SET, /* RSI vCPU, RDI GUESTS_STATE_: those parts of the page */
 	GUESTS_CPUID_SET, /* RSI vCPU, RDI how many of the page's cpuid: what the guest gets */
 	/*
@@ -74,9 +75,12 @@ enum guests_status {
 
 #define GUESTS_STATE_REGS 0x1
 #define GUESTS_STATE_SREGS 0x2
+#define GUESTS_STATE_XSAVE 0x4 /* xsave.area */
+#define GUESTS_STATE_XCR0 0x8 /* xsave.xcr0 */
 
 #define GUESTS_GPA_BITS 46 /* guest-physical addresses are below 2^46 */
 #define GUESTS_MAX_CPUID 80
+#define GUESTS_MAX_XSAVE 2752 /* bytes */
 
 struct guests_regs {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
@@ -163,12 +167,26 @@ struct guests_exit {
 	uint64_t cr8;
 };
 
+/* Extended state. What has no features is as after reset, whatever is in the area. */
+struct guests_xsave {
+	uint64_t xcr0;
+	uint64_t features; /* that the area may have, as in XCR0; read only */
+	uint32_t size; /* bytes of it that are used; read only */
+	uint32_t pad;
+	/* Standard format of XSAVE64 (SDM vol. 1 §13.4), with TSC_AUX in bytes 464 to 471. */
+	uint8_t area[GUESTS_MAX_XSAVE];
+};
+
 struct guests_page {
 	struct guests_regs regs;
 	struct guests_sregs sregs;
 	struct guests_entry entry;
 	struct guests_exit exit;
-	struct guests_cpuid cpuid[GUESTS_MAX_CPUID];
+	/* Each is there during a call that is about it. */
+	union {
+		struct guests_cpuid cpuid[GUESTS_MAX_CPUID];
+		struct guests_xsave xsave;
+	};
 };
 
 BF_STATIC_ASSERT(sizeof(struct guests_regs) == 144, "guests_regs");

@@ -283,7 +283,7 @@ static uint32_t op_state_get(struct call *call)
 
 	if (!v)
 		return status;
-	status = vcpu_get_state(v);
+	status = vcpu_get_state(v, call->rdi);
 	vcpu_unclaim(v);
 	return status;
 }

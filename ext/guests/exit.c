@@ -46,9 +46,11 @@ void exit_nothing(struct vcpu *v)
 void exit_cpuid(struct vcpu *v)
 {
 	uint32_t leaf = (uint32_t)mk1_rax();
-	struct guests_cpuid regs =
-		rules_find_cpuid(v->cpuid, v->nr_cpuid, leaf, (uint32_t)mk1_rcx());
+	uint32_t subleaf = (uint32_t)mk1_rcx();
+	struct guests_cpuid regs = rules_find_cpuid(v->cpuid, v->nr_cpuid, leaf, subleaf);
 
+	rules_show_state(v->cpuid, v->nr_cpuid, vendor->get_cr4(v), vs_get(v->vsid, REG(xcr0)),
+			 regs.leaf, subleaf, &regs);
 	mk1_set_rax(regs.eax);
 	mk1_set_rbx(regs.ebx);
 	mk1_set_rcx(regs.ecx);
@@ -185,14 +187,16 @@ void exit_msr(struct vcpu *v, bool write)
 uint64_t allowed_cr4(struct vcpu *v)
 {
 	struct cpuid_regs cpu = { 0, 0, 0, 0 };
-	struct guests_cpuid own = { .leaf = 7 };
+	struct guests_cpuid own[2] = { { .leaf = 1 }, { .leaf = 7 } };
 
 	if (cpuid(0, 0).eax >= 7)
 		cpu = cpuid(7, 0);
-	own.ebx = cpu.ebx;
-	own.ecx = cpu.ecx;
-	rules_cpuid(7, 0, &own);
-	return rules_cr4(v->cpuid, v->nr_cpuid) & rules_cr4(&own, 1);
+	own[1].ebx = cpu.ebx;
+	own[1].ecx = cpu.ecx;
+	own[0].ecx = cpuid(1, 0).ecx;
+	rules_cpuid(1, 0, &own[0]);
+	rules_cpuid(7, 0, &own[1]);
+	return rules_cr4(v->cpuid, v->nr_cpuid) & rules_cr4(own, 2);
 }
 
 bool write_cr4(struct vcpu *v, uint64_t value)
@@ -208,6 +212,20 @@ bool write_cr4(struct vcpu *v, uint64_t value)
 	if (!is_svm)
 		v->pdptes_due = (now.cr0 & CR0_PG) && (value & CR4_PAE) && !(now.efer & EFER_LMA);
 	return true;
+}
+
+/* CPL and CR4 come first, as on a CPU: SDM vol. 2, XSETBV. */
+void exit_xsetbv(struct vcpu *v)
+{
+	uint64_t value = guest_edx_eax();
+
+	if (!(vendor->get_cr4(v) & CR4_OSXSAVE))
+		give_exception(v, VECTOR_UD);
+	if (vendor->get_cpl(v) || (uint32_t)mk1_rcx() ||
+	    !rules_xcr0(value, rules_xcr0_allowed(v->cpuid, v->nr_cpuid)) ||
+	    mk1_vs_write(MK1_HANDLE, v->vsid, REG(xcr0), value) != MK1_SUCCESS)
+		give_error(v, VECTOR_GP, 0);
+	done(v);
 }
 
 /* --- HLT, ports ------------------------------------------------------------------------------- */
@@ -316,22 +334,26 @@ static enum emulate_access write_operand(void *ctx, uint64_t gpa, const void *da
 	return is_device(v, gpa) ? EMULATE_ACCESS_PENDING : EMULATE_ACCESS_UNSUPPORTED;
 }
 
-/* SSE registers are in the CPU. */
 static void read_xmm(void *ctx, unsigned int reg, void *data)
 {
 	struct vcpu *v = ctx;
+	struct xstate_legacy legacy;
 
-	fpu_save_guest(&v->fpu);
-	bsl_memcpy(data, fpu_xmm(&v->fpu, reg), FPU_XMM_SIZE);
+	if (!xstate_read(v->vsid, &legacy, sizeof(legacy)))
+		give_up("SSE registers cannot be read", v->vsid, reg);
+	bsl_memcpy(data, xstate_xmm(&legacy, reg), XSTATE_XMM_SIZE);
 }
 
 static void write_xmm(void *ctx, unsigned int reg, const void *data)
 {
 	struct vcpu *v = ctx;
+	struct xstate_legacy legacy;
 
-	fpu_save_guest(&v->fpu);
-	bsl_memcpy(fpu_xmm(&v->fpu, reg), data, FPU_XMM_SIZE);
-	fpu_restore_guest(&v->fpu);
+	if (!xstate_read(v->vsid, &legacy, sizeof(legacy)))
+		give_up("SSE registers cannot be read", v->vsid, reg);
+	bsl_memcpy(xstate_xmm(&legacy, reg), data, XSTATE_XMM_SIZE);
+	if (!xstate_write(v->vsid, &legacy, sizeof(legacy)))
+		give_up("SSE registers cannot be written", v->vsid, reg);
 }
 
 static const struct emulate_ops ops = {

@@ -32,6 +32,7 @@ enum paging_status translate(struct vcpu *v, const struct emulate_regs *regs, ui
 		.cr4 = regs->cr4,
 		.efer = regs->efer,
 		.rflags = regs->rflags,
+		.pkru = regs->cr4 & CR4_PKE ? guest_pkru(v) : 0,
 		.physical_bits = cpuid(0x80000008, 0).eax & 0xFF,
 		.has_1gib_pages = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE_1G,
 		.is_amd = is_svm,

@@ -15,10 +15,10 @@
 #include <abi/mk1_regs_intel.h>
 #include <bsl/spinlock.h>
 #include <ext/guests/emulate.h>
-#include <ext/guests/fpu.h>
 #include <ext/guests/nested.h>
 #include <ext/guests/paging.h>
 #include <ext/guests/rules.h>
+#include <ext/guests/xstate.h>
 #include <ext/linux/linux.h>
 
 #define MAX_VMS 15
@@ -60,7 +60,6 @@ struct pending_io {
 
 /* A page of the extension's own for each, which is never given back: a wrong id reads no hole. */
 struct vcpu {
-	struct fpu_area fpu; /* x87 and SSE, while the guest is not in the CPU */
 	bool claimed; /* by a call, or while in the guest */
 	bool in_use;
 	uint16_t id;
@@ -72,7 +71,6 @@ struct vcpu {
 
 	/* of the guest, beyond its VS */
 	uint64_t cr4; /* AMD: as it reads it */
-	uint64_t tsc_aux;
 	bool nmi_masked; /* AMD, until the guest's IRET */
 	uint64_t iret_rip; /* AMD: which has not been executed yet */
 	bool pdptes_due; /* Intel: CR3 has come from outside, in PAE paging */
@@ -112,7 +110,7 @@ struct vcpu *vcpu_claim_anywhere(uint64_t id, uint32_t *status);
 void vcpu_unclaim(struct vcpu *v);
 
 /* All return enum guests_status. The vCPU is claimed, Linux's VS is active. */
-uint32_t vcpu_get_state(struct vcpu *v);
+uint32_t vcpu_get_state(struct vcpu *v, uint64_t parts);
 uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts);
 uint32_t vcpu_set_cpuid(struct vcpu *v, uint64_t count);
 
@@ -123,6 +121,9 @@ uint32_t run_guest(struct vcpu *v);
 
 /* In the guest: it goes on, with what is to be delivered to it. */
 __noreturn void go_on(struct vcpu *v);
+
+/* In the guest: its PKRU. */
+uint32_t guest_pkru(struct vcpu *v);
 
 /* In the guest: moves RIP past the instruction that has exited. */
 void advance(struct vcpu *v);
@@ -136,7 +137,7 @@ __noreturn void leave_refused(struct vcpu *v, uint64_t reason);
 /* The exit is Linux's. */
 __noreturn void leave_to_linux(struct vcpu *v, uint64_t reason);
 
-/* In the fail callback: Linux gets back what of its registers the guest's have replaced. */
+/* In the fail callback: Linux's VS is the active one again. */
 void linux_after_fault(void);
 
 /* --- exit.c: what both vendors' exits have in common ------------------------------------------ */
@@ -149,6 +150,7 @@ __noreturn void exit_hlt(struct vcpu *v);
 __noreturn void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
 			uint64_t next_rip);
 __noreturn void exit_nested_fault(struct vcpu *v, uint64_t gpa, bool write);
+__noreturn void exit_xsetbv(struct vcpu *v);
 /* An instruction without effect, of CPL 0. */
 __noreturn void exit_nothing(struct vcpu *v);
 /* Goes on with the instruction of which an access was no memory. */

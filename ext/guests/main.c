@@ -52,6 +52,7 @@ static void on_bootstrap(uint64_t ppid)
 
 	if (vendor)
 		vendor->setup_linux(vsid);
+	xstate_limit(vs_get(vsid, REG(cr4)), vs_get(vsid, REG(xcr0)));
 	resume(vsid);
 }
 
@@ -71,6 +72,9 @@ int ext_start(uint64_t specs)
 	/* Without guests Linux can still run. */
 	if (!nested_start(specs)) {
 		ext_print("%s: no guests: the microkernel does not speak Mk#2\n", ext_name);
+		vendor = NULL;
+	} else if (!xstate_start()) {
+		ext_print("%s: no guests: their registers cannot be exchanged\n", ext_name);
 		vendor = NULL;
 	} else if (!vendor->start()) {
 		vendor = NULL;

@@ -10,7 +10,7 @@
 
 /* --- CPUID: SDM vol. 2 CPUID, APM vol. 3 appendix E ------------------------------------------- */
 
-#define LAST_BASIC 7
+#define LAST_BASIC 0xD
 #define LAST_EXTENDED 0x80000008
 #define EXTENDED 0x80000000
 #define HYPERVISOR_FIRST 0x40000000
@@ -18,8 +18,8 @@
 
 /*
  * The bits of leaves of features that a guest may have if the CPU has them. What is missing: local
- * APIC, MTRR, MCE and MCA (their MSRs), XSAVE, AVX and all that needs it, MONITOR, VMX, SVM, PCID,
- * INVPCID, PKU, LA57, CET, performance counters, speculation control.
+ * APIC, MTRR, MCE and MCA (their MSRs), MONITOR, VMX, SVM, PCID, INVPCID, XSAVES, AMX, MPX, LA57,
+ * CET, performance counters, speculation control.
  */
 /* FPU VME DE PSE TSC MSR PAE CX8 SEP PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 */
 #define LEAF1_EDX 0x078BA97F
@@ -27,12 +27,28 @@
 #define LEAF1_ECX 0x42D82203
 /* FSGSBASE BMI1 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA */
 #define LEAF7_EBX 0x219C0389
-/* UMIP RDPID */
-#define LEAF7_ECX 0x00400004
+/* UMIP GFNI RDPID */
+#define LEAF7_ECX 0x00400104
 /* SYSCALL NX MMXEXT 1GB RDTSCP LM, and what AMD repeats of leaf 1 */
 #define LEAF81_EDX 0x2DD3A97F
 /* LAHF ALTMOVCR8 ABM SSE4A MISALIGNSSE 3DNOWPREFETCH */
 #define LEAF81_ECX 0x000001F1
+
+/* With AVX: FMA AVX F16C; AVX2; VAES VPCLMULQDQ */
+#define AVX_LEAF1_ECX 0x30001000
+#define AVX_LEAF7_EBX 0x00000020
+#define AVX_LEAF7_ECX 0x00000600
+/* With AVX-512: F DQ IFMA CD BW VL; VBMI VBMI2 VNNI BITALG VPOPCNTDQ; VP2INTERSECT FP16 */
+#define AVX512_LEAF7_EBX 0xD0230000
+#define AVX512_LEAF7_ECX 0x00005842
+#define AVX512_LEAF7_EDX 0x00800100
+/* XSAVEOPT XSAVEC XGETBV1 */
+#define LEAFD_1_EAX 0x7
+
+#define FIRST_EXTENDED 2 /* component of XSAVE */
+#define NR_COMPONENTS 63
+#define HEADER_END 576 /* where it may begin */
+#define COMPONENT_ALIGNED 0x2
 
 #define LEAF1_EDX_MCE_MCA_APIC_MTRR 0x5280
 
@@ -49,6 +65,66 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
 	return value < limit ? value : limit;
 }
 
+static bool may_have(uint64_t features)
+{
+	return (guest_xsave.features & features) == features;
+}
+
+static void leaf_1(struct guests_cpuid *regs)
+{
+	uint32_t ecx = LEAF1_ECX;
+
+	if (guest_xsave.features)
+		ecx |= CPUID_1_ECX_XSAVE;
+	if (may_have(XCR0_AVX))
+		ecx |= AVX_LEAF1_ECX;
+	/* APIC id, and how many CPUs share it: of one CPU alone. */
+	regs->ebx &= 0xFF00;
+	regs->ecx = (regs->ecx & ecx) | CPUID_1_ECX_HYPERVISOR;
+	regs->edx &= LEAF1_EDX;
+}
+
+static void leaf_7(struct guests_cpuid *regs)
+{
+	uint32_t ebx = LEAF7_EBX, ecx = LEAF7_ECX, edx = 0;
+
+	if (may_have(XCR0_AVX)) {
+		ebx |= AVX_LEAF7_EBX;
+		ecx |= AVX_LEAF7_ECX;
+	}
+	if (may_have(XCR0_AVX512)) {
+		ebx |= AVX512_LEAF7_EBX;
+		ecx |= AVX512_LEAF7_ECX;
+		edx |= AVX512_LEAF7_EDX;
+	}
+	if (may_have(XCR0_PKRU))
+		ecx |= CPUID_7_ECX_PKU;
+	regs->eax = 0;
+	regs->ebx &= ebx;
+	regs->ecx &= ecx;
+	regs->edx &= edx;
+}
+
+/* How large an area is by the current XCR0: rules_show_state. */
+static void leaf_d(uint32_t subleaf, struct guests_cpuid *regs)
+{
+	if (!guest_xsave.features) {
+		no_leaf(regs);
+	} else if (subleaf == 0) {
+		regs->eax = (uint32_t)guest_xsave.features;
+		regs->edx = (uint32_t)(guest_xsave.features >> 32);
+		regs->ebx = regs->ecx = guest_xsave.size;
+	} else if (subleaf == 1) {
+		regs->eax &= LEAFD_1_EAX;
+		regs->ebx = regs->ecx = regs->edx = 0;
+	} else if (subleaf < NR_COMPONENTS && may_have(BSL_BIT(subleaf))) {
+		regs->ecx &= COMPONENT_ALIGNED;
+		regs->edx = 0;
+	} else {
+		no_leaf(regs);
+	}
+}
+
 void rules_cpuid(uint32_t leaf, uint32_t subleaf, struct guests_cpuid *regs)
 {
 	switch (leaf) {
@@ -56,22 +132,18 @@ void rules_cpuid(uint32_t leaf, uint32_t subleaf, struct guests_cpuid *regs)
 		regs->eax = at_most(regs->eax, LAST_BASIC);
 		break;
 	case 1:
-		/* APIC id, and how many CPUs share it: of one CPU alone. */
-		regs->ebx &= 0xFF00;
-		regs->ecx = (regs->ecx & LEAF1_ECX) | CPUID_1_ECX_HYPERVISOR;
-		regs->edx &= LEAF1_EDX;
+		leaf_1(regs);
 		break;
 	case 2:
 		break;
 	case 7:
-		if (subleaf) {
+		if (subleaf)
 			no_leaf(regs);
-			break;
-		}
-		regs->eax = 0;
-		regs->ebx &= LEAF7_EBX;
-		regs->ecx &= LEAF7_ECX;
-		regs->edx = 0;
+		else
+			leaf_7(regs);
+		break;
+	case 0xD:
+		leaf_d(subleaf, regs);
 		break;
 	case EXTENDED:
 		regs->eax = at_most(regs->eax, LAST_EXTENDED);
@@ -136,6 +208,68 @@ struct guests_cpuid rules_find_cpuid(const struct guests_cpuid *table, unsigned 
 	return (struct guests_cpuid){ .leaf = leaf };
 }
 
+/* --- XSAVE: SDM vol. 1 chapter 13 ------------------------------------------------------------- */
+
+/* The bytes of an area that has the components of features: §13.4. */
+static uint32_t area_size(const struct guests_cpuid *table, unsigned int count, uint64_t features,
+			  bool compacted)
+{
+	uint32_t size = HEADER_END;
+
+	for (uint32_t i = FIRST_EXTENDED; i < NR_COMPONENTS; i++) {
+		struct guests_cpuid leaf;
+
+		if (!(features & BSL_BIT(i)))
+			continue;
+		leaf = rules_find_cpuid(table, count, 0xD, i);
+		if (!compacted) {
+			size = leaf.ebx + leaf.eax > size ? leaf.ebx + leaf.eax : size;
+			continue;
+		}
+		if (leaf.ecx & COMPONENT_ALIGNED)
+			size = (size + 63) & ~63u;
+		size += leaf.eax;
+	}
+	return size;
+}
+
+static uint32_t with_bit(uint32_t value, uint32_t bit, bool on)
+{
+	return on ? value | bit : value & ~bit;
+}
+
+void rules_show_state(const struct guests_cpuid *table, unsigned int count, uint64_t cr4,
+		      uint64_t xcr0, uint32_t leaf, uint32_t subleaf, struct guests_cpuid *regs)
+{
+	if (leaf == 1)
+		regs->ecx = with_bit(regs->ecx, CPUID_1_ECX_OSXSAVE, cr4 & CR4_OSXSAVE);
+	else if (leaf == 7 && subleaf == 0)
+		regs->ecx = with_bit(regs->ecx, CPUID_7_ECX_OSPKE, cr4 & CR4_PKE);
+	else if (leaf == 0xD && subleaf == 0 && regs->eax)
+		regs->ebx = area_size(table, count, xcr0, false);
+	else if (leaf == 0xD && subleaf == 1 && (regs->eax & CPUID_D_1_EAX_XSAVEC))
+		regs->ebx = area_size(table, count, xcr0, true);
+}
+
+uint64_t rules_xcr0_allowed(const struct guests_cpuid *table, unsigned int count)
+{
+	struct guests_cpuid leaf = rules_find_cpuid(table, count, 0xD, 0);
+	uint64_t of_table = leaf.leaf == 0xD ? (uint64_t)leaf.edx << 32 | leaf.eax : 0;
+
+	return (of_table & guest_xsave.features) | XCR0_X87;
+}
+
+/* §13.3 */
+bool rules_xcr0(uint64_t value, uint64_t allowed)
+{
+	if (!(value & XCR0_X87) || (value & ~allowed))
+		return false;
+	if ((value & XCR0_AVX) && !(value & XCR0_SSE))
+		return false;
+	return !(value & XCR0_AVX512) ||
+	       ((value & XCR0_AVX512) == XCR0_AVX512 && (value & XCR0_AVX));
+}
+
 /* --- control registers: SDM vol. 2 MOV to CR, vol. 3 §2.5; APM vol. 2 §3.1 -------------------- */
 
 #define KNOWN_CR0 \
@@ -148,9 +282,12 @@ struct guests_cpuid rules_find_cpuid(const struct guests_cpuid *table, unsigned 
 
 uint64_t rules_cr4(const struct guests_cpuid *table, unsigned int count)
 {
+	struct guests_cpuid basic = rules_find_cpuid(table, count, 1, 0);
 	struct guests_cpuid features = rules_find_cpuid(table, count, 7, 0);
 	uint64_t allowed = ALWAYS_CR4;
 
+	if (basic.leaf == 1 && (basic.ecx & CPUID_1_ECX_XSAVE))
+		allowed |= CR4_OSXSAVE;
 	if (features.leaf != 7)
 		return allowed;
 	if (features.ebx & CPUID_7_EBX_FSGSBASE)
@@ -161,6 +298,8 @@ uint64_t rules_cr4(const struct guests_cpuid *table, unsigned int count)
 		allowed |= CR4_SMAP;
 	if (features.ecx & CPUID_7_ECX_UMIP)
 		allowed |= CR4_UMIP;
+	if (features.ecx & CPUID_7_ECX_PKU)
+		allowed |= CR4_PKE;
 	return allowed;
 }
 

@@ -15,6 +15,12 @@ struct rules_state {
 	bool code_64; /* CS.L */
 };
 
+/* Of XSAVE: what guests may have in XCR0 (0: no XSAVE), and the bytes of an area with all of it. */
+extern struct rules_xsave {
+	uint64_t features;
+	uint32_t size;
+} guest_xsave;
+
 /* CPUID of guests: takes away what they cannot have from the CPU's own leaf. */
 void rules_cpuid(uint32_t leaf, uint32_t subleaf, struct guests_cpuid *regs);
 
@@ -24,6 +30,17 @@ uint64_t rules_cr4(const struct guests_cpuid *table, unsigned int count);
 /* The leaf of a guest that has this table; all zeroes if it has no such leaf. */
 struct guests_cpuid rules_find_cpuid(const struct guests_cpuid *table, unsigned int count,
 				     uint32_t leaf, uint32_t subleaf);
+
+/*
+ * That leaf, as a guest with this CR4 and XCR0 sees it: which bits the OS has switched on, and how
+ * large an area it needs.
+ */
+void rules_show_state(const struct guests_cpuid *table, unsigned int count, uint64_t cr4,
+		      uint64_t xcr0, uint32_t leaf, uint32_t subleaf, struct guests_cpuid *regs);
+
+/* What a guest that has this table may set in XCR0, and whether it may set just these bits. */
+uint64_t rules_xcr0_allowed(const struct guests_cpuid *table, unsigned int count);
+bool rules_xcr0(uint64_t value, uint64_t allowed);
 
 /* Whether a guest's instruction may change CR0, CR4 or EFER to value: if not, #GP. */
 bool rules_write_cr0(const struct rules_state *now, uint64_t value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Into the guest and out of it. What the world switch of Mk#1 leaves in the CPU is exchanged here:
- * x87, SSE and AVX registers, and TSC_AUX. All MSRs exit, so that a guest changes no other.
+ * Into the guest and out of it. What the world switch of Mk#1 leaves in the CPU, the microkernel
+ * exchanges (xstate.h). All MSRs exit, so that a guest changes no other.
  */
 #include <bsl/string.h>
 #include <ext/guests/guests.h>
@@ -11,8 +11,7 @@
 static struct {
 	struct vcpu *vcpu;
 	uint64_t linux_vpid, linux_vsid;
-	uint64_t linux_tsc_aux;
-	void *linux_fpu; /* from the first time on */
+	uint8_t *area; /* a page, from the first guest on */
 } pps[MAX_PPS];
 
 #define this_pp (&pps[mk1_tls_ppid()])
@@ -22,44 +21,33 @@ struct vcpu *current_vcpu(void)
 	return this_pp->vcpu;
 }
 
+static bool have_area(void)
+{
+	uint64_t va, spa;
+
+	if (!this_pp->area && mk1_mem_alloc_page(MK1_HANDLE, &va, &spa) == MK1_SUCCESS)
+		this_pp->area = (uint8_t *)va;
+	return this_pp->area;
+}
+
+uint32_t guest_pkru(struct vcpu *v)
+{
+	uint32_t pkru;
+
+	if (!xstate_pkru(v->vsid, this_pp->area, &pkru))
+		give_up("PKRU cannot be read", v->vsid, 0);
+	return pkru;
+}
+
 bool has_tsc_aux(void)
 {
 	return (cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP) ||
 	       (cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ecx & CPUID_7_ECX_RDPID));
 }
 
-/* The value that leaves the CPU is returned. */
-static uint64_t exchange_tsc_aux(uint64_t value)
-{
-	uint64_t old;
-
-	if (!has_tsc_aux() || mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_TSC_AUX, &old) != MK1_SUCCESS)
-		return 0;
-	if (old != value)
-		mk1_intrinsic_wrmsr(MK1_HANDLE, MSR_TSC_AUX, value);
-	return old;
-}
-
-/* Memory for Linux's registers, of this PP from now on. */
-static bool have_linux_fpu(void)
-{
-	uint64_t size = fpu_linux_size();
-	uint64_t va;
-	uint64_t spa;
-	uint64_t status;
-
-	if (this_pp->linux_fpu)
-		return true;
-	status = size <= BF_PAGE_SIZE ? mk1_mem_alloc_page(MK1_HANDLE, &va, &spa) :
-					mk1_mem_alloc_huge(MK1_HANDLE, size, &va, &spa);
-	if (status == MK1_SUCCESS)
-		this_pp->linux_fpu = (void *)va;
-	return status == MK1_SUCCESS;
-}
-
 /* --- out -------------------------------------------------------------------------------------- */
 
-/* Linux's VS and registers are in the CPU again. */
+/* Linux's VS is active again, and its registers are in the CPU. */
 static void switch_to_linux(void)
 {
 	uint64_t status = mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, this_pp->linux_vpid,
@@ -68,15 +56,6 @@ static void switch_to_linux(void)
 	this_pp->vcpu = NULL;
 	if (status != MK1_SUCCESS)
 		give_up("Linux cannot go on", this_pp->linux_vsid, status);
-	fpu_restore_linux(this_pp->linux_fpu);
-	exchange_tsc_aux(this_pp->linux_tsc_aux);
-}
-
-static void end_guest(struct vcpu *v)
-{
-	fpu_save_guest(&v->fpu);
-	v->tsc_aux = exchange_tsc_aux(this_pp->linux_tsc_aux);
-	switch_to_linux();
 }
 
 void leave(struct vcpu *v, enum guests_exit_reason reason)
@@ -85,7 +64,7 @@ void leave(struct vcpu *v, enum guests_exit_reason reason)
 	v->exit.interrupt_flag = !!(vs_get(v->vsid, REG(rflags)) & RFLAGS_IF);
 	v->exit.ready = v->event.kind == EVENT_NONE && vendor->can_take_irq(v);
 	v->exit.cr8 = vs_get(v->vsid, REG(cr8));
-	end_guest(v);
+	switch_to_linux();
 	bsl_memcpy((void *)&v->page->exit, &v->exit, sizeof(v->exit));
 	vcpu_unclaim(v);
 	mk1_set_rax(GUESTS_CALL | GUESTS_OK);
@@ -117,14 +96,14 @@ void leave_refused(struct vcpu *v, uint64_t reason)
 
 void leave_to_linux(struct vcpu *v, uint64_t reason)
 {
-	end_guest(v);
+	switch_to_linux();
 	vcpu_unclaim(v);
 	mk1_set_rax(GUESTS_CALL | GUESTS_BUSY);
 	linux_vmexit()(mk1_tls_vsid(), reason);
 	give_up("an exit for Linux has no end", mk1_tls_vsid(), reason);
 }
 
-/* A fault in this extension: Linux gets its registers back, whatever the guest's are. */
+/* A fault in this extension: Linux goes on, whatever the guest's state is. */
 void linux_after_fault(void)
 {
 	if (this_pp->vcpu)
@@ -230,7 +209,7 @@ uint32_t run_guest(struct vcpu *v)
 {
 	if (v->entry.vector > 0xFF || v->entry.cr8 > 15)
 		return GUESTS_BAD_VALUE;
-	if (!have_linux_fpu())
+	if (!have_area())
 		return GUESTS_FULL;
 	if (mk1_vs_write(MK1_HANDLE, v->vsid, REG(cr8), v->entry.cr8) != MK1_SUCCESS)
 		return GUESTS_BAD_VALUE;
@@ -240,14 +219,11 @@ uint32_t run_guest(struct vcpu *v)
 	v->refused = false;
 	this_pp->linux_vpid = mk1_tls_vpid();
 	this_pp->linux_vsid = mk1_tls_vsid();
-	fpu_save_linux(this_pp->linux_fpu);
 	/* Linux's call is over: what it returns is written when Linux is active again. */
 	if (mk1_vs_advance_ip_and_set_active(MK1_HANDLE, v->vm->vmid, v->vpid, v->vsid) !=
 	    MK1_SUCCESS)
 		return GUESTS_BAD_VALUE;
 	this_pp->vcpu = v;
-	this_pp->linux_tsc_aux = exchange_tsc_aux(v->tsc_aux);
-	fpu_restore_guest(&v->fpu);
 	bsl_memset(&v->exit, 0, sizeof(v->exit));
 	begin(v);
 }

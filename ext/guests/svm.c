@@ -351,6 +351,8 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 	case SVM_EXIT_INVD:
 	case SVM_EXIT_WBINVD:
 		exit_nothing(v);
+	case SVM_EXIT_XSETBV:
+		exit_xsetbv(v);
 	case SVM_EXIT_RDPMC:
 		give_error(v, VECTOR_GP, 0);
 	case SVM_EXIT_INVLPGA:
@@ -365,7 +367,6 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 	case SVM_EXIT_MONITOR:
 	case SVM_EXIT_MWAIT:
 	case SVM_EXIT_MWAIT_ARMED:
-	case SVM_EXIT_XSETBV:
 	case SVM_EXIT_RDPRU:
 	case SVM_EXIT_INVPCID:
 		give_exception(v, VECTOR_UD);

@@ -77,11 +77,36 @@ static noinline void get_regs(struct vcpu *v, struct guests_regs *regs)
 	GPRS(TAKE)
 }
 
-uint32_t vcpu_get_state(struct vcpu *v)
+/* The microkernel copies it once before it looks at it. */
+static bool get_xsave(struct vcpu *v)
+{
+	volatile struct guests_xsave *xsave = &v->page->xsave;
+
+	xsave->xcr0 = vs_get(v->vsid, REG(xcr0));
+	xsave->features = guest_xsave.features;
+	xsave->size = xstate_size();
+	return xstate_read(v->vsid, (void *)xsave->area, xstate_size());
+}
+
+static bool set_xsave(struct vcpu *v)
+{
+	return xstate_write(v->vsid, (const void *)v->page->xsave.area, xstate_size());
+}
+
+static bool set_xcr0(struct vcpu *v, uint64_t value)
+{
+	return rules_xcr0(value, rules_xcr0_allowed(v->cpuid, v->nr_cpuid)) &&
+	       mk1_vs_write(MK1_HANDLE, v->vsid, REG(xcr0), value) == MK1_SUCCESS;
+}
+
+uint32_t vcpu_get_state(struct vcpu *v, uint64_t parts)
 {
 	struct guests_regs regs;
 	struct guests_sregs sregs;
 
+	if ((parts & ~(uint64_t)GUESTS_STATE_XSAVE) ||
+	    ((parts & GUESTS_STATE_XSAVE) && !get_xsave(v)))
+		return GUESTS_BAD_VALUE;
 	get_regs(v, &regs);
 	vendor->get_sregs(v, &sregs);
 	bsl_memcpy((void *)&v->page->regs, &regs, sizeof(regs));
@@ -97,6 +122,9 @@ static noinline bool set_regs(struct vcpu *v, const struct guests_regs *regs)
 	return list_write(v, &list);
 }
 
+#define STATE_PARTS \
+	(GUESTS_STATE_REGS | GUESTS_STATE_SREGS | GUESTS_STATE_XSAVE | GUESTS_STATE_XCR0)
+
 /* What is written part by part and then refused is the guest's alone: it runs so, or not at all. */
 uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts)
 {
@@ -106,7 +134,7 @@ uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts)
 	bsl_memcpy(&regs, (const void *)&v->page->regs, sizeof(regs));
 	bsl_memcpy(&sregs, (const void *)&v->page->sregs, sizeof(sregs));
 	regs.rflags |= RFLAGS_FIXED;
-	if ((parts & ~(uint64_t)(GUESTS_STATE_REGS | GUESTS_STATE_SREGS)) ||
+	if ((parts & ~(uint64_t)STATE_PARTS) ||
 	    ((parts & GUESTS_STATE_SREGS) && !rules_sregs(&sregs, allowed_cr4(v))))
 		return GUESTS_BAD_VALUE;
 	v->emulating = false;
@@ -116,6 +144,10 @@ uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts)
 			return GUESTS_BAD_VALUE;
 	}
 	if ((parts & GUESTS_STATE_SREGS) && !vendor->set_sregs(v, &sregs))
+		return GUESTS_BAD_VALUE;
+	if ((parts & GUESTS_STATE_XSAVE) && !set_xsave(v))
+		return GUESTS_BAD_VALUE;
+	if ((parts & GUESTS_STATE_XCR0) && !set_xcr0(v, v->page->xsave.xcr0))
 		return GUESTS_BAD_VALUE;
 	return GUESTS_OK;
 }
@@ -162,11 +194,10 @@ static bool reset(struct vcpu *v)
 					  .rflags = RFLAGS_FIXED,
 					  .rdx = RDX_AT_RESET };
 
-	fpu_init(&v->fpu);
 	for (unsigned int i = 0; i < NR_DEVICE_PAGES; i++)
 		v->device[i] = NO_PAGE;
-	return nested_attach(v->vsid) && vendor->setup(v) && set_regs(v, &regs) &&
-	       vendor->set_sregs(v, &reset_sregs) &&
+	return nested_attach(v->vsid) && xstate_attach(v->vsid) && vendor->setup(v) &&
+	       set_regs(v, &regs) && vendor->set_sregs(v, &reset_sregs) &&
 	       mk1_vs_write(MK1_HANDLE, v->vsid, REG(tsc_offset), -read_tsc()) == MK1_SUCCESS;
 }
 

@@ -380,11 +380,12 @@ static void on_exit(struct vcpu *v, uint64_t reason)
 	case VMX_EXIT_INVD:
 	case VMX_EXIT_WBINVD:
 		exit_nothing(v);
+	case VMX_EXIT_XSETBV:
+		exit_xsetbv(v);
 	case VMX_EXIT_RDPMC:
 		give_error(v, VECTOR_GP, 0);
 	case VMX_EXIT_MWAIT:
 	case VMX_EXIT_MONITOR:
-	case VMX_EXIT_XSETBV:
 	case VMX_EXIT_ENCLS:
 		give_exception(v, VECTOR_UD);
 	case VMX_EXIT_TASK_SWITCH:

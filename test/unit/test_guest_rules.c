@@ -7,6 +7,7 @@
 #include <ext/guests/rules.h>
 
 bool is_svm;
+struct rules_xsave guest_xsave;
 
 #define LONG_CR0 (CR0_PE | CR0_ET | CR0_PG)
 #define LONG_EFER (EFER_LME | EFER_LMA)
@@ -31,15 +32,139 @@ START_TEST(cpuid_has_only_what_is_kept)
 	ck_assert_uint_eq(filtered(1, 0).edx & (1u << 9 | CPUID_1_EDX_MTRR | CPUID_1_EDX_DS), 0);
 	ck_assert_uint_eq(filtered(1, 0).ebx, 0xFF00);
 	ck_assert_uint_eq(filtered(7, 0).ebx & (CPUID_7_EBX_INVPCID | CPUID_7_EBX_PT | 1u << 5), 0);
-	ck_assert_uint_eq(filtered(7, 0).ecx, CPUID_7_ECX_UMIP | CPUID_7_ECX_RDPID);
+	ck_assert_uint_eq(filtered(7, 0).ecx, CPUID_7_ECX_UMIP | CPUID_7_ECX_RDPID | 1u << 8);
 	ck_assert_uint_eq(filtered(7, 0).edx, 0);
 	ck_assert_uint_eq(filtered(7, 1).eax | filtered(7, 1).ebx | filtered(7, 1).ecx, 0);
 	ck_assert_uint_eq(filtered(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM, 0);
 	ck_assert_uint_eq(filtered(0x8000000A, 0).eax | filtered(0x8000000A, 0).edx, 0);
 	ck_assert_uint_eq(filtered(0x80000008, 0).eax, 48 << 8 | GUESTS_GPA_BITS);
-	ck_assert_uint_eq(filtered(0, 0).eax, 7);
+	ck_assert_uint_eq(filtered(0, 0).eax, 0xD);
 	ck_assert_uint_eq(filtered(0x80000000, 0).eax, 0x80000008);
 	ck_assert_uint_eq(filtered(0xD, 0).eax | filtered(0x40000000, 0).eax, 0);
+}
+END_TEST
+
+#define AVX_BITS (XCR0_X87 | XCR0_SSE | XCR0_AVX)
+
+/* What needs a component of XSAVE is there only with it. */
+START_TEST(cpuid_follows_xsave)
+{
+	static const struct {
+		uint64_t features;
+		uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx;
+	} cases[] = {
+		{ XCR0_X87 | XCR0_SSE, CPUID_1_ECX_XSAVE, 0, 0, 0 },
+		{ AVX_BITS, CPUID_1_ECX_XSAVE | 1u << 12 | 1u << 28 | 1u << 29, 1u << 5,
+		  1u << 9 | 1u << 10, 0 },
+		{ AVX_BITS | XCR0_PKRU, CPUID_1_ECX_XSAVE | 1u << 12 | 1u << 28 | 1u << 29, 1u << 5,
+		  1u << 9 | 1u << 10 | CPUID_7_ECX_PKU, 0 },
+		{ AVX_BITS | XCR0_AVX512, CPUID_1_ECX_XSAVE | 1u << 12 | 1u << 28 | 1u << 29,
+		  1u << 5 | 1u << 16 | 1u << 17 | 1u << 21 | 1u << 28 | 1u << 30 | 1u << 31,
+		  1u << 1 | 1u << 6 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 14,
+		  1u << 8 | 1u << 23 },
+	};
+	struct guests_cpuid least[2];
+
+	guest_xsave.features = 0;
+	least[0] = filtered(1, 0);
+	least[1] = filtered(7, 0);
+	for (uint32_t i = 0; i < 64; i++)
+		ck_assert_uint_eq(filtered(0xD, i).eax | filtered(0xD, i).ebx, 0);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		guest_xsave = (struct rules_xsave){ cases[i].features, 832 };
+		ck_assert_uint_eq(filtered(1, 0).ecx ^ least[0].ecx, cases[i].leaf1_ecx);
+		ck_assert_uint_eq(filtered(7, 0).ebx ^ least[1].ebx, cases[i].leaf7_ebx);
+		ck_assert_uint_eq(filtered(7, 0).ecx ^ least[1].ecx, cases[i].leaf7_ecx);
+		ck_assert_uint_eq(filtered(7, 0).edx ^ least[1].edx, cases[i].leaf7_edx);
+		ck_assert_uint_eq(filtered(0xD, 0).eax, cases[i].features);
+		ck_assert_uint_eq(filtered(0xD, 0).edx, 0);
+		ck_assert_uint_eq(filtered(0xD, 0).ebx, 832);
+		ck_assert_uint_eq(filtered(0xD, 0).ecx, 832);
+		ck_assert_uint_eq(filtered(0xD, 1).eax, 7); /* no XSAVES, no XFD */
+		ck_assert_uint_eq(filtered(0xD, 1).ebx | filtered(0xD, 1).ecx, 0);
+		for (uint32_t sub = 2; sub < 70; sub++) {
+			bool there = sub < 64 && cases[i].features >> sub & 1;
+
+			ck_assert_uint_eq(filtered(0xD, sub).eax, there ? ~0u : 0);
+			ck_assert_uint_eq(filtered(0xD, sub).ecx, there ? 2 : 0);
+			ck_assert_uint_eq(filtered(0xD, sub).edx, 0);
+		}
+	}
+	guest_xsave.features = 0;
+}
+END_TEST
+
+static const struct guests_cpuid xsave_table[] = {
+	{ .leaf = 1, .ecx = CPUID_1_ECX_XSAVE },
+	{ .leaf = 7, .flags = GUESTS_CPUID_SUBLEAF, .ecx = CPUID_7_ECX_PKU },
+	{ .leaf = 0xD, .flags = GUESTS_CPUID_SUBLEAF, .eax = 0x602E7, .ebx = 99, .ecx = 2696 },
+	{ .leaf = 0xD, .subleaf = 1, .flags = GUESTS_CPUID_SUBLEAF, .eax = 7, .ebx = 99 },
+	{ .leaf = 0xD, .subleaf = 2, .flags = GUESTS_CPUID_SUBLEAF, .eax = 256, .ebx = 576 },
+	{ .leaf = 0xD, .subleaf = 5, .flags = GUESTS_CPUID_SUBLEAF, .eax = 64, .ebx = 1088 },
+	{ .leaf = 0xD, .subleaf = 6, .flags = GUESTS_CPUID_SUBLEAF, .eax = 512, .ebx = 1152 },
+	{ .leaf = 0xD, .subleaf = 7, .flags = GUESTS_CPUID_SUBLEAF, .eax = 1024, .ebx = 1664 },
+	{ .leaf = 0xD,
+	  .subleaf = 9,
+	  .flags = GUESTS_CPUID_SUBLEAF,
+	  .eax = 8,
+	  .ebx = 2688,
+	  .ecx = 2 },
+};
+#define NR_XSAVE (sizeof(xsave_table) / sizeof(xsave_table[0]))
+
+static struct guests_cpuid shown(uint64_t cr4, uint64_t xcr0, uint32_t leaf, uint32_t subleaf)
+{
+	struct guests_cpuid regs = rules_find_cpuid(xsave_table, NR_XSAVE, leaf, subleaf);
+
+	rules_show_state(xsave_table, NR_XSAVE, cr4, xcr0, leaf, subleaf, &regs);
+	return regs;
+}
+
+START_TEST(cpuid_shows_state)
+{
+	ck_assert_uint_eq(shown(0, 1, 1, 0).ecx, CPUID_1_ECX_XSAVE);
+	ck_assert_uint_eq(shown(CR4_OSXSAVE, 1, 1, 0).ecx, CPUID_1_ECX_XSAVE | CPUID_1_ECX_OSXSAVE);
+	ck_assert_uint_eq(shown(0, 1, 7, 0).ecx, CPUID_7_ECX_PKU);
+	ck_assert_uint_eq(shown(CR4_PKE, 1, 7, 0).ecx, CPUID_7_ECX_PKU | CPUID_7_ECX_OSPKE);
+	ck_assert_uint_eq(shown(0, 1, 0xD, 0).ebx, 576);
+	ck_assert_uint_eq(shown(0, 3, 0xD, 0).ebx, 576);
+	ck_assert_uint_eq(shown(0, 7, 0xD, 0).ebx, 832);
+	ck_assert_uint_eq(shown(0, 0xE7, 0xD, 0).ebx, 2688);
+	ck_assert_uint_eq(shown(0, 0x201, 0xD, 0).ebx, 2696);
+	ck_assert_uint_eq(shown(0, 0x201, 0xD, 0).ecx, 2696);
+	ck_assert_uint_eq(shown(0, 1, 0xD, 1).ebx, 576);
+	ck_assert_uint_eq(shown(0, 7, 0xD, 1).ebx, 832);
+	ck_assert_uint_eq(shown(0, 0xE7, 0xD, 1).ebx, 576 + 256 + 64 + 512 + 1024);
+	ck_assert_uint_eq(shown(0, 0x203, 0xD, 1).ebx, 576 + 8);
+	ck_assert_uint_eq(shown(0, 7, 0xD, 2).ebx, 576);
+}
+END_TEST
+
+START_TEST(xcr0_rules)
+{
+	static const uint64_t good[] = { 1, 3, 7, 0xE7, 0x201, 0x203, 0x207, 0x2E7 };
+	static const uint64_t bad[] = {
+		0,    2,     6,   5,    0xE3,   0x27,    0x47,       0x87,
+		0xE1, 0x200, 0xF, 0x1F, 0x2007, 0x60007, 1ull << 63, ~0ull
+	};
+	uint64_t allowed;
+
+	guest_xsave.features = 0x2E7;
+	allowed = rules_xcr0_allowed(xsave_table, NR_XSAVE);
+	ck_assert_uint_eq(allowed, 0x2E7);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert(rules_xcr0(good[i], allowed));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert(!rules_xcr0(bad[i], allowed));
+	/* a table may have more than the CPU, and the CPU more than a table */
+	guest_xsave.features = 7;
+	allowed = rules_xcr0_allowed(xsave_table, NR_XSAVE);
+	ck_assert(rules_xcr0(7, allowed));
+	ck_assert(!rules_xcr0(0xE7, allowed));
+	ck_assert_uint_eq(rules_xcr0_allowed(NULL, 0), 1);
+	ck_assert_uint_eq(rules_xcr0_allowed(xsave_table, 2), 1);
+	guest_xsave.features = 0;
+	ck_assert_uint_eq(rules_xcr0_allowed(xsave_table, NR_XSAVE), 1);
 }
 END_TEST
 
@@ -80,6 +205,7 @@ START_TEST(cr4_follows_cpuid)
 	table[0].ecx = CPUID_7_ECX_UMIP;
 	most = rules_cr4(table, 1);
 	ck_assert_uint_eq(most ^ least, CR4_SMEP | CR4_SMAP | CR4_FSGSBASE | CR4_UMIP);
+	ck_assert_uint_eq(rules_cr4(xsave_table, NR_XSAVE) ^ least, CR4_OSXSAVE | CR4_PKE);
 	ck_assert_uint_eq(most & (CR4_OSXSAVE | CR4_PCIDE | CR4_PKE | CR4_CET | CR4_LA57 |
 				  CR4_VMXE | CR4_SMXE | CR4_PKS | CR4_FRED),
 			  0);
@@ -222,6 +348,9 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, cpuid_has_only_what_is_kept);
+	tcase_add_test(tc, cpuid_follows_xsave);
+	tcase_add_test(tc, cpuid_shows_state);
+	tcase_add_test(tc, xcr0_rules);
 	tcase_add_test(tc, cpuid_finds_leaves_and_subleaves);
 	tcase_add_test(tc, cr4_follows_cpuid);
 	tcase_add_test(tc, cr0_and_paging);
