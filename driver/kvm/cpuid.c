@@ -7,16 +7,20 @@
 #include "kvm.h"
 
 #define EXTENDED 0x80000000u
-#define LEAF_FEATURES 7 /* the one offered leaf that has subleaves: 0 alone */
+#define LEAF_FEATURES 7 /* of its subleaves 0 alone is offered */
+#define LEAF_XSAVE 0xD
+#define NR_XSAVE 63
 
-static int get_leaf(u64 instance, u32 leaf, struct kvm_cpuid_entry2 *entry)
+static int get_leaf(u64 instance, u32 leaf, u32 subleaf, struct kvm_cpuid_entry2 *entry)
 {
-	struct bk_call call = { .rsi = leaf };
+	bool has_index = leaf == LEAF_FEATURES || leaf == LEAF_XSAVE;
+	struct bk_call call = { .rsi = leaf, .rdi = subleaf };
 	int result = bk_cpuid(instance, &call);
 
 	*entry = (struct kvm_cpuid_entry2){
 		.function = leaf,
-		.flags = leaf == LEAF_FEATURES ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
+		.index = subleaf,
+		.flags = has_index ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
 		.eax = (u32)call.rdx,
 		.ebx = call.rdx >> 32,
 		.ecx = (u32)call.rsi,
@@ -25,49 +29,75 @@ static int get_leaf(u64 instance, u32 leaf, struct kvm_cpuid_entry2 *entry)
 	return result;
 }
 
-/* The leaves from first on to the last one, which first tells. Returns how many, or an error. */
-static int get_range(u64 instance, u32 first, struct kvm_cpuid_entry2 *entries, u32 room)
+/* Entries by and by; there is room for one more than those. */
+struct list {
+	u64 instance;
+	struct kvm_cpuid_entry2 *entries;
+	u32 count, room;
+};
+
+static int add_leaf(struct list *list, u32 leaf, u32 subleaf, bool even_empty)
 {
-	u32 count = 0, last = first;
+	struct kvm_cpuid_entry2 *entry = &list->entries[list->count];
+	int result = get_leaf(list->instance, leaf, subleaf, entry);
 
-	do {
-		int result;
+	if (result)
+		return result;
+	if (!even_empty && !(entry->eax | entry->ebx | entry->ecx | entry->edx))
+		return 0;
+	return ++list->count > list->room ? -E2BIG : 0;
+}
 
-		if (count == room)
-			return -E2BIG;
-		result = get_leaf(instance, first + count, &entries[count]);
+/* The components of XSAVE, behind the first subleaf. */
+static int add_components(struct list *list)
+{
+	int result = 0;
+	u32 i;
+
+	for (i = 1; i < NR_XSAVE && !result; i++)
+		result = add_leaf(list, LEAF_XSAVE, i, false);
+	return result;
+}
+
+/* The leaves from first on to the last one, which first tells. */
+static int add_leaves(struct list *list, u32 first)
+{
+	u32 leaf, last = first;
+
+	for (leaf = first; leaf <= last; leaf++) {
+		int result = add_leaf(list, leaf, 0, true);
+
+		if (!result && leaf == LEAF_XSAVE)
+			result = add_components(list);
 		if (result)
 			return result;
-		if (!count)
-			last = entries[0].eax;
-		count++;
-	} while (last >= first && count <= last - first);
-	return count;
+		if (leaf == first)
+			last = list->entries[list->count - 1].eax;
+	}
+	return 0;
 }
 
 int bk_get_supported_cpuid(u64 instance, struct kvm_cpuid2 __user *user)
 {
-	struct kvm_cpuid_entry2 *entries;
-	int basic, extended;
+	struct list list = { .instance = instance };
 	u32 nent;
+	int result;
 
 	if (get_user(nent, &user->nent))
 		return -EFAULT;
-	nent = min_t(u32, nent, GUESTS_MAX_CPUID);
-	entries = kcalloc(nent + 1, sizeof(*entries), GFP_KERNEL);
-	if (!entries)
+	list.room = min_t(u32, nent, GUESTS_MAX_CPUID);
+	list.entries = kcalloc(list.room + 1, sizeof(*list.entries), GFP_KERNEL);
+	if (!list.entries)
 		return -ENOMEM;
-	basic = get_range(instance, 0, entries, nent);
-	extended = basic < 0 ? basic : get_range(instance, EXTENDED, entries + basic, nent - basic);
-	if (extended >= 0) {
-		nent = basic + extended;
-		extended = put_user(nent, &user->nent) || copy_to_user(user->entries, entries,
-								       nent * sizeof(*entries)) ?
-				   -EFAULT :
-				   0;
-	}
-	kfree(entries);
-	return extended;
+	result = add_leaves(&list, 0);
+	if (!result)
+		result = add_leaves(&list, EXTENDED);
+	if (!result &&
+	    (put_user(list.count, &user->nent) ||
+	     copy_to_user(user->entries, list.entries, list.count * sizeof(*list.entries))))
+		result = -EFAULT;
+	kfree(list.entries);
+	return result;
 }
 
 int bk_set_cpuid(struct bk_vcpu *vcpu, const struct kvm_cpuid2 __user *user)

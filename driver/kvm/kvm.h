@@ -123,6 +123,18 @@ void bk_vcpu_destroy(struct bk_vcpu *vcpu);
 /* A call for this vCPU, wherever it was last. As bk_call. */
 int bk_vcpu_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *call);
 
+/* --- fpu.c: KVM_GET_FPU and so on ------------------------------------------------------------- */
+
+int bk_get_fpu(struct bk_vcpu *vcpu, struct kvm_fpu __user *user);
+int bk_set_fpu(struct bk_vcpu *vcpu, const struct kvm_fpu __user *user);
+int bk_get_xsave(struct bk_vcpu *vcpu, struct kvm_xsave __user *user);
+int bk_set_xsave(struct bk_vcpu *vcpu, const struct kvm_xsave __user *user);
+int bk_get_xcrs(struct bk_vcpu *vcpu, struct kvm_xcrs __user *user);
+int bk_set_xcrs(struct bk_vcpu *vcpu, const struct kvm_xcrs __user *user);
+
+/* Whether there is an XCR0: KVM_CAP_XCRS. */
+bool bk_has_xcrs(void);
+
 /* --- regs.c, cpuid.c: between KVM's structures and the page ----------------------------------- */
 
 void bk_regs_to_kvm(const struct guests_regs *from, struct kvm_regs *to);

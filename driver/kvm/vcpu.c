@@ -489,6 +489,19 @@ static int do_ioctl(struct bk_vcpu *vcpu, unsigned int command, unsigned long ar
 		return get_mp_state(user);
 	case KVM_SET_MP_STATE:
 		return set_mp_state(user);
+	case KVM_GET_FPU:
+		return bk_get_fpu(vcpu, user);
+	case KVM_SET_FPU:
+		return bk_set_fpu(vcpu, user);
+	case KVM_GET_XSAVE:
+	case KVM_GET_XSAVE2:
+		return bk_get_xsave(vcpu, user);
+	case KVM_SET_XSAVE:
+		return bk_set_xsave(vcpu, user);
+	case KVM_GET_XCRS:
+		return bk_get_xcrs(vcpu, user);
+	case KVM_SET_XCRS:
+		return bk_set_xcrs(vcpu, user);
 	default:
 		return -ENOTTY;
 	}

@@ -33,7 +33,12 @@ int bk_check_extension(unsigned long extension)
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_INTERNAL_ERROR_DATA:
+	case KVM_CAP_XSAVE:
 		return 1;
+	case KVM_CAP_XCRS:
+		return bk_has_xcrs();
+	case KVM_CAP_XSAVE2:
+		return sizeof(struct kvm_xsave);
 	case KVM_CAP_NR_MEMSLOTS:
 		return BK_MAX_SLOTS;
 	case KVM_CAP_NR_VCPUS:
