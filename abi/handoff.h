@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 8
+#define BF_HANDOFF_VERSION 9
 
 #ifndef __ASSEMBLER__
 
@@ -95,6 +95,7 @@ struct bf_handoff {
 		owned; /* struct bf_region: all that Linux must not see, the pools included */
 	struct bf_list ram; /* struct bf_region: the machine's RAM, ascending */
 	struct bf_image exts[BF_MAX_EXTS];
+	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 
@@ -190,7 +191,11 @@ struct bf_report {
 
 struct bf_pp_status {
 	uint32_t state; /* enum bf_pp_state */
-	uint32_t error; /* enum bf_error: why this PP failed, kept until the next start */
+	/*
+	 * enum bf_error: why this PP failed, kept until the next start; in state GUEST, why the
+	 * extension that image names has ended here, without which Linux goes on.
+	 */
+	uint32_t error;
 	uint64_t detail; /* vector, exit reason or field, by error */
 	uint64_t rip; /* extension: where it failed */
 	uint64_t address; /* extension: the faulting address (CR2) */

@@ -21,6 +21,30 @@
 #define BF_REPEATS_MAX 1000000000ULL
 #define BF_REPEATS_OFF (~(uint64_t)0)
 
+/*
+ * What an extension may do: X(bit, name, what). Names are those of bfm start --allow. Nothing but
+ * the way in and out (control, handle, the fail callback) is free of them. docs/abi/mk2.md says
+ * which calls want which.
+ */
+#define BF_RIGHTS(X) \
+	X(0, linux, "Linux's VM: its exits, its VSs, its way out") \
+	X(1, guests, "VMs of its own") \
+	X(2, others, "VMs of other extensions, as if they were its own") \
+	X(3, physical, "direct maps, and guests without a nested table of the microkernel's") \
+	X(4, memory, "pages of the pools") \
+	X(5, donations, "memory that Linux gives") \
+	X(6, rdmsr, "reading MSRs") \
+	X(7, wrmsr, "writing MSRs") \
+	X(8, hypercalls, "hypercalls of Linux that are for it alone") \
+	X(9, calls, "calls to other extensions, and from them") \
+	X(10, debug, "printing")
+
+#define BF_RIGHT_ENUM(bit, name, what) BF_RIGHT_##name = 1 << (bit),
+enum bf_right { BF_RIGHTS(BF_RIGHT_ENUM) };
+
+#define BF_RIGHT_OR(bit, name, what) | BF_RIGHT_##name
+#define BF_ALL_RIGHTS ((uint64_t)(0 BF_RIGHTS(BF_RIGHT_OR)))
+
 enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };
 
 /* One line of bfm check. */

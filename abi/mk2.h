@@ -20,7 +20,7 @@
 #define MK2_FAILURE_NO_MEMORY 0xDEAD000000080001 /* the page pool is exhausted */
 #define MK2_FAILURE_EXISTS 0xDEAD000000100001 /* something is mapped there, or unflushed */
 #define MK2_FAILURE_LIST 0xDEAD000000200001 /* an entry of a list; REG0 is its index */
-#define MK2_FAILURE_BUSY 0xDEAD000000400001 /* a page is in use, or still seen by a CPU */
+#define MK2_FAILURE_BUSY 0xDEAD000000400001 /* in use, or still seen by a CPU */
 
 /* --- flags of guest-physical memory ----------------------------------------------------------- */
 #define MK2_NESTED_R 0x1 /* always; W and X only with it */
@@ -66,7 +66,12 @@ struct mk2_list_entry {
 #define MK2_OWN_MAX_BYTES 0x4000000 /* of one vm_own or vm_disown */
 #define MK2_OWN_MAX_TOTAL 0x40000000 /* of all VMs: a stop zeroes it */
 
+/* --- hypercalls of Linux ---------------------------------------------------------------------- */
+#define MK2_HYPERCALL_MIN 0x100000000 /* those below are an outer hypervisor's */
+#define MK2_MAX_ROUTES 16
+
 /* Groups that Mk#1 has, too, have its numbers. */
+#define MK2_OP_CALLBACK 3
 #define MK2_OP_VM 4
 #define MK2_OP_VS 6
 #define MK2_OP_MEM 8
@@ -78,6 +83,9 @@ struct mk2_list_entry {
  * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST, BUSY (MK2_FAILURE_...).
  */
 #define MK2_SYSCALLS(X) \
+	X(CALLBACK, 0, vm_set_handler, 3, 0, "h:64 vmid:16 fn:64", "", "HANDLE REG1 REG2 BUSY") \
+	X(CALLBACK, 1, hypercall_route, 4, 0, "h:64 first:64 last:64 fn:64", "", \
+	  "HANDLE REG1 REG2 REG3 EXISTS NO_MEMORY") \
 	X(VM, 0, vm_nested_map, 6, 0, "h:64 vmid:16 gpa:64 spa:64 size:64 flags:64", "", \
 	  "HANDLE REG1 REG2 REG3 REG4 REG5 DENIED UNSUPPORTED EXISTS BUSY NO_MEMORY") \
 	X(VM, 1, vm_nested_unmap, 4, 1, "h:64 vmid:16 gpa:64 size:64", "generation:64", \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A PP enters the hypervisor: from the loader's switch to the first callback. */
+#include <abi/loader.h>
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 
@@ -13,6 +14,7 @@
 #include "mk.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
+#include "obj/policy.h"
 #include "obj/xstate.h"
 #include "pp.h"
 #include "run/exit_log.h"
@@ -36,6 +38,15 @@ static const struct vendor_ops *find_vendor(uint32_t vendor)
 	}
 }
 
+static bool are_rights(const struct bf_handoff *h)
+{
+	uint64_t denied = 0;
+
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++)
+		denied |= h->denied[i];
+	return !(denied & ~BF_ALL_RIGHTS);
+}
+
 /* What is done once, by the first PP. */
 static enum bf_error init_machine(const struct pp *pp)
 {
@@ -43,7 +54,7 @@ static enum bf_error init_machine(const struct pp *pp)
 	enum bf_error error;
 
 	if (h->magic != BF_HANDOFF_MAGIC || h->version != BF_HANDOFF_VERSION ||
-	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts)
+	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts || !are_rights(h))
 		return BF_ERR_MK_VERSION;
 	mk.handoff = h;
 	mk.vendor = find_vendor(h->vendor);
@@ -65,7 +76,11 @@ static enum bf_error init_machine(const struct pp *pp)
 	error = nested_init();
 	mk_print("microkernel: %s%s, %u PPs, %u extensions\n", mk.vendor->name,
 		 mk.root_npt ? " with nested paging" : "", h->nr_pps, h->nr_exts);
-	return error ? error : exts_init();
+	if (!error)
+		error = exts_init();
+	if (!error)
+		policy_init();
+	return error;
 }
 
 /*
@@ -127,6 +142,8 @@ static void init_pp(struct pp *pp)
 	pp->exited_before = NULL;
 	pp->backup_exits = ~(uint64_t)0;
 	pp->backup_kept = false;
+	pp->route = NULL;
+	pp->answering = false;
 }
 
 /* From mk_enter, on every PP that comes in. */

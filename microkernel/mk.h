@@ -25,6 +25,7 @@ struct mk {
 	unsigned int levels; /* of page tables in root mode: 5 with CR4.LA57, else 4 */
 	unsigned int nested_levels; /* of the root VM's nested page table */
 	bool has_smap;
+	uint8_t limited; /* by extension: it may not use the VMs of others, policy.h */
 };
 
 extern struct mk mk;

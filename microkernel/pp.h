@@ -34,6 +34,7 @@
 
 struct ext;
 struct mk_lock;
+struct route;
 struct tlb_state;
 struct vs;
 struct xstate;
@@ -165,6 +166,13 @@ struct pp {
 	/* exits when the active VS changed last, and the VS whose exit was the last one then */
 	uint64_t exits_before;
 	const struct vs *exited_before;
+	/* Who gets the exits of the active VS, or of Linux's if there is none: vs_find_handler. */
+	struct ext *exit_ext;
+	uint64_t exit_fn;
+	/* A hypercall of Linux that is not for exit_ext: route.h. */
+	const struct route *route;
+	bool answering; /* one that has gone that way is not answered yet */
+	uint64_t asked_at; /* RIP of it */
 	struct fail_frame fail;
 	struct stall stall; /* stall.h */
 	struct {

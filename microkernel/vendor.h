@@ -50,7 +50,7 @@ struct guest_bits {
 
 struct vendor_ops {
 	const char *name;
-	uint16_t cr3, cr4; /* numbers of these registers, for vs_read */
+	uint16_t cr3, cr4, rip; /* numbers of these registers, for vs_read */
 
 	/*
 	 * Finds out what the CPUs offer, once, on the first PP. That has no IDT yet: only MSRs

@@ -17,6 +17,7 @@ using mk1::PpId;
 using mk1::Result;
 using mk1::Spa;
 using mk1::Status;
+using mk1::VmexitFn;
 using mk1::VmId;
 using mk1::VsId;
 using mk1::ok;
@@ -95,6 +96,22 @@ inline Result<Handle> handle_open_handle()
 }
 
 inline Status handle_close_handle(Handle h) { return Status{mk1_handle_close_handle(h.value())}; }
+
+/* --- callback --------------------------------------------------------------------------------- */
+
+/* The exits of a VM are this extension's. */
+inline Status vm_set_handler(Handle h, VmId vm, VmexitFn *fn)
+{
+	return Status{
+		mk2_vm_set_handler(h.value(), vm.value(), reinterpret_cast<uint64_t>(fn))};
+}
+
+/* So are hypercalls of Linux's kernel, with RAX from first to last. */
+inline Status hypercall_route(Handle h, uint64_t first, uint64_t last, VmexitFn *fn)
+{
+	return Status{
+		mk2_hypercall_route(h.value(), first, last, reinterpret_cast<uint64_t>(fn))};
+}
 
 /* --- VM --------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 
 #include <abi/cpu_state.h>
 #include <abi/hw/x86.h>
+#include <abi/layout.h>
 #include <abi/types.h>
 #include <bsl/compiler.h>
 
@@ -50,6 +51,19 @@ void save_registers(struct trap_frame *frame);
 
 /* The CPU stands still, but for what NMIs and machine checks do. */
 __noreturn void halt(void);
+
+/*
+ * An NMI that has interrupted ring 3 goes on at fn, on the PP's stack. Not in the handler itself:
+ * the next NMI would take its stack away. IRETQ leaves that, and unblocks NMIs.
+ */
+static inline void leave_ring3(struct trap_frame *frame, void (*fn)(void) __noreturn)
+{
+	frame->rip = (uint64_t)fn;
+	frame->cs = BF_SEL_KERNEL_CS;
+	frame->rflags = RFLAGS_FIXED;
+	frame->rsp = BF_PP_STACK_TOP - sizeof(uint64_t); /* as after a call */
+	frame->ss = BF_SEL_KERNEL_SS;
+}
 
 /* What entry.S calls. */
 __noreturn void mk_main(void);

@@ -5,6 +5,7 @@
 #include "call/syscall.h"
 #include "mk.h"
 #include "obj/ext.h"
+#include "obj/policy.h"
 #include "pp.h"
 #include "run/fail.h"
 #include "run/start.h"
@@ -42,6 +43,18 @@ uint64_t sys_control_again(struct syscall_frame *f)
 	resume_ring3(fault->gpr, fault->rip, fault->rflags, fault->rsp);
 }
 
+/* A function of its own: a call that is refused needs no stack. */
+static noinline uint64_t set_open(struct syscall_frame *f, bool mk2, bool open)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if (open)
+		f->reg[0] = mk2 ? MK2_HANDLE : MK1_HANDLE;
+	*(mk2 ? &ext->mk2_open : &ext->handle_open) = open;
+	policy_open(ext, mk2 ? SPEC_MK2 : SPEC_MK1, open);
+	return MK1_SUCCESS;
+}
+
 uint64_t sys_handle_open_handle(struct syscall_frame *f)
 {
 	struct ext *ext = this_pp()->ext;
@@ -52,9 +65,7 @@ uint64_t sys_handle_open_handle(struct syscall_frame *f)
 		return MK1_FAILURE_UNSUPPORTED;
 	if (*open)
 		return MK1_FAILURE_UNKNOWN;
-	*open = true;
-	f->reg[0] = mk2 ? MK2_HANDLE : MK1_HANDLE;
-	return MK1_SUCCESS;
+	return set_open(f, mk2, true);
 }
 
 uint64_t sys_handle_close_handle(struct syscall_frame *f)
@@ -66,8 +77,7 @@ uint64_t sys_handle_close_handle(struct syscall_frame *f)
 
 	if ((f->reg[0] != MK1_HANDLE && !mk2) || !*open)
 		return MK1_FAILURE_INVALID_HANDLE;
-	*open = false;
-	return MK1_SUCCESS;
+	return set_open(f, mk2, false);
 }
 
 /* A callback that only one of all extensions can have: whoever comes first. */

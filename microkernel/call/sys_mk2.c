@@ -30,8 +30,8 @@ uint64_t mk2_dispatch(struct syscall_frame *frame, uint64_t rax)
 
 	if (call & ~0xF000FULL || !calls[number])
 		return MK1_FAILURE_UNSUPPORTED;
-	if (frame->reg[0] != MK2_HANDLE || !this_pp()->ext->mk2_open)
-		return MK1_FAILURE_INVALID_HANDLE;
+	if (frame->reg[0] != MK2_HANDLE || !this_pp()->ext->may[SPEC_MK2][number])
+		return syscall_decide_mk2(frame, number, calls[number]);
 	return calls[number](frame);
 }
 

@@ -15,7 +15,7 @@
 
 uint64_t sys_vm_create_vm(struct syscall_frame *f)
 {
-	const struct vm *vm = vm_create();
+	const struct vm *vm = vm_create(this_pp()->ext->id);
 
 	if (!vm)
 		return MK1_FAILURE_UNKNOWN;

@@ -3,9 +3,13 @@
 #include "call/syscall.h"
 
 #include <abi/ext_calls.h>
+#include <abi/loader.h>
 
+#include "debug.h"
 #include "obj/ext.h"
+#include "obj/policy.h"
 #include "pp.h"
+#include "run/fail.h"
 #include "run/watchdog.h"
 
 #define MAX_CALLS 16 /* per opcode */
@@ -25,6 +29,38 @@ static uint64_t other_call(struct syscall_frame *frame, uint64_t rax)
 							      MK1_INVALID_INPUT_REG(0);
 }
 
+/*
+ * A call that is not free: without its handle, or by an extension that may not make it, or only
+ * with some arguments, or that has ended.
+ */
+static __cold noinline uint64_t decide(struct syscall_frame *f, enum spec spec, unsigned int number,
+				       syscall_fn call)
+{
+	struct ext *ext = this_pp()->ext;
+	uint64_t handle = spec == SPEC_MK1 ? MK1_HANDLE : MK2_HANDLE;
+	bool open = spec == SPEC_MK1 ? ext->handle_open : ext->mk2_open;
+
+	if (ext->ended)
+		leave_ended();
+	if ((spec == SPEC_MK2 || number >= MK1_OP_CALLBACK * MAX_CALLS) &&
+	    (f->reg[0] != handle || !open))
+		return MK1_FAILURE_INVALID_HANDLE;
+	if (!policy_allows(ext, spec, number, f)) {
+		if (!__atomic_exchange_n(&ext->told[spec][number], 1, __ATOMIC_RELAXED))
+			mk_print("ext %u: has no right to call %u.%u of Mk#%u\n", ext->id,
+				 number / MAX_CALLS, number % MAX_CALLS, spec + 1);
+		return MK1_INVALID_PERM_DENIED;
+	}
+	if (!(ext->rights & BF_RIGHT_linux))
+		policy_note_run(spec, number, f);
+	return call(f);
+}
+
+uint64_t syscall_decide_mk2(struct syscall_frame *f, unsigned int number, syscall_fn call)
+{
+	return decide(f, SPEC_MK2, number, call);
+}
+
 uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax)
 {
 	/* The magic, and no flags: Mk#1 has none. */
@@ -34,8 +70,9 @@ uint64_t syscall_dispatch(struct syscall_frame *frame, uint64_t rax)
 
 	if (call & ~0xF000FULL || !calls[number])
 		return other_call(frame, rax);
-	if (number >= MK1_OP_CALLBACK * MAX_CALLS &&
-	    (frame->reg[0] != MK1_HANDLE || !this_pp()->ext->handle_open))
-		return MK1_FAILURE_INVALID_HANDLE;
+	/* Debug calls have no handle, and are decided each time. */
+	if (number >= MK1_OP_DEBUG * MAX_CALLS &&
+	    (frame->reg[0] != MK1_HANDLE || !this_pp()->ext->may[SPEC_MK1][number]))
+		return decide(frame, SPEC_MK1, number, calls[number]);
 	return calls[number](frame);
 }

@@ -20,6 +20,12 @@ MK1_SYSCALLS(MK1_DECLARE)
 MK2_SYSCALLS(MK1_DECLARE)
 #undef MK1_DECLARE
 
+/*
+ * The status of a call that need not be free to be made, or what call makes of it. An extension
+ * that has ended does not come back from it.
+ */
+uint64_t syscall_decide_mk2(struct syscall_frame *f, unsigned int number, syscall_fn call);
+
 /* A call that Mk#1 does not have. */
 uint64_t mk2_dispatch(struct syscall_frame *frame, uint64_t rax);
 

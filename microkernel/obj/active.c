@@ -134,6 +134,15 @@ bool exit_was_last(const struct pp *pp, const struct vs *vs)
 	return vs == (pp->exits == pp->exits_before ? pp->exited_before : pp->vs);
 }
 
+void vs_find_handler(struct pp *pp)
+{
+	const struct vm *vm = vm_find(pp->vmid);
+	bool own = vm && vm->handler;
+
+	pp->exit_ext = own ? vm->handler : mk.vmexit_ext;
+	pp->exit_fn = own ? vm->handler_fn : mk.vmexit_ext ? mk.vmexit_ext->vmexit : 0;
+}
+
 void vs_keep_apart(struct pp *pp)
 {
 	pp->barriers = pp->vs && pp->vs->nested ? pp->needs_barriers : 0;
@@ -217,8 +226,10 @@ bool vs_activate(struct vs *vs)
 		ok = activate(pp, vs, old);
 	if (unlikely(pp->xstate != NULL))
 		leave_xstate(pp, vs);
-	if (pp->vmid != old_vmid)
+	if (pp->vmid != old_vmid) {
 		ext_load_direct_map(pp);
+		vs_find_handler(pp);
+	}
 	vs_keep_apart(pp);
 	/* Now that nothing here leads to its direct map, its VM may go. */
 	if (old)

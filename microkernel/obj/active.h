@@ -31,6 +31,9 @@ void unswitched_restore(const struct bf_cpu_state *state);
  */
 bool vs_activate(struct vs *vs);
 
+/* Finds who gets the exits of the active VS on this PP: pp->exit_ext. */
+void vs_find_handler(struct pp *pp);
+
 /* The barriers of this PP become those of the active VS: arch/barrier.h. */
 void vs_keep_apart(struct pp *pp);
 

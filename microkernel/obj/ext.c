@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "obj/ext.h"
 
+#include <abi/loader.h>
 #include <abi/mk1.h>
 #include <bsl/bits.h>
 #include <bsl/paging.h>
@@ -83,6 +84,7 @@ enum bf_error exts_init(void)
 		ext->id = i;
 		ext->lock.rank = LOCK_TABLES;
 		ext->image = &mk.handoff->exts[i];
+		ext->rights = BF_ALL_RIGHTS & ~mk.handoff->denied[i];
 		ext->root = pool_alloc();
 		if (ext->root == MK_NO_PAGE || !map_image(ext) || !make_slots(ext))
 			return BF_ERR_MK_POOL;

@@ -15,6 +15,10 @@
 #include "lock.h"
 #include "pp.h"
 
+enum spec { SPEC_MK1, SPEC_MK2, NR_SPECS };
+
+#define NR_CALLS 256 /* 16 opcodes with 16 calls each */
+
 struct ext {
 	uint16_t id;
 	bool handle_open;
@@ -25,6 +29,14 @@ struct ext {
 	uint64_t bootstrap; /* callbacks: address, 0: not registered */
 	uint64_t vmexit;
 	uint64_t fail;
+	uint64_t rights; /* enum bf_right */
+	bool ended; /* it has failed, and Linux goes on without it: run/ended.h */
+	/*
+	 * By specification and number of the call: whether it can be made as it is. The handle is
+	 * open, and no right to it depends on what is in the registers: policy.h.
+	 */
+	uint8_t may[NR_SPECS][NR_CALLS];
+	uint8_t told[NR_SPECS][NR_CALLS]; /* that it was refused */
 };
 
 /* Loads all images of the handoff. Once, on PP 0. */

@@ -57,10 +57,13 @@ bool objects_init(void)
 {
 	for (uint16_t i = 0; i < MK_MAX_VMS; i++) {
 		vms[i].id = i;
+		vms[i].owner = OWNER_NONE;
 		guest_nested_init(&vms[i].nested, i);
 	}
-	for (uint16_t i = 0; i < objects_nr_vps(); i++)
+	for (uint16_t i = 0; i < objects_nr_vps(); i++) {
 		vps[i].id = i;
+		vps[i].owner = OWNER_NONE;
+	}
 	for (uint16_t i = 0; i < objects_nr_vss(); i++) {
 		if (i % VSS_PER_PAGE == 0) {
 			uint64_t spa = pool_alloc();
@@ -70,8 +73,10 @@ bool objects_init(void)
 			vs_pages[i / VSS_PER_PAGE] = phys_to_virt(spa);
 		}
 		vs_slot(i)->id = i;
+		vs_slot(i)->owner = OWNER_NONE;
 	}
 	vms[MK1_ROOT_VMID].direct.open = true;
+	vms[MK1_ROOT_VMID].owner = OWNER_LINUX;
 	vms[MK1_ROOT_VMID].state = SLOT_USED;
 	return true;
 }
@@ -91,16 +96,28 @@ struct vs *vs_find(uint16_t id)
 	return id < objects_nr_vss() && vs_slot(id)->state == SLOT_USED ? vs_slot(id) : NULL;
 }
 
-struct vm *vm_create(void)
+/* Whether a free id, one of count, can become one of this owner. */
+static bool may_take(uint16_t before, uint16_t owner, uint16_t id, uint16_t count)
+{
+	bool limited = owner < BF_MAX_EXTS && mk.limited >> owner & 1;
+
+	if (!mk.limited || before == owner)
+		return true;
+	return before == OWNER_NONE && (!limited || id >= count / 2);
+}
+
+struct vm *vm_create(uint16_t owner)
 {
 	struct vm *vm = NULL;
 
 	objects_lock();
-	for (unsigned int i = 0; i < MK_MAX_VMS && !vm; i++) {
-		if (vms[i].state == SLOT_FREE)
+	for (uint16_t i = 0; i < MK_MAX_VMS && !vm; i++) {
+		if (vms[i].state == SLOT_FREE && may_take(vms[i].owner, owner, i, MK_MAX_VMS))
 			vm = &vms[i];
 	}
 	if (vm) {
+		vm->owner = owner;
+		vm->handler = NULL;
 		vm->direct.open = true;
 		guest_nested_open(&vm->nested);
 		vm->state = SLOT_USED;
@@ -145,6 +162,23 @@ bool vm_destroy(uint16_t id)
 	return done;
 }
 
+/* A VM without a VP is active nowhere, so no PP has its exits go elsewhere. */
+bool vm_set_handler(uint16_t id, struct ext *ext, uint64_t fn)
+{
+	struct vm *vm;
+	bool done = false;
+
+	objects_lock();
+	vm = vm_find(id);
+	if (vm && id != MK1_ROOT_VMID && !vm->vps) {
+		vm->handler = ext;
+		vm->handler_fn = fn;
+		done = true;
+	}
+	objects_unlock();
+	return done;
+}
+
 struct vp *vp_create(uint16_t vmid)
 {
 	struct vp *vp = NULL;
@@ -153,11 +187,13 @@ struct vp *vp_create(uint16_t vmid)
 	objects_lock();
 	vm = vm_find(vmid);
 	for (uint16_t i = 0; vm && i < objects_nr_vps() && !vp; i++) {
-		if (vps[i].state == SLOT_FREE)
+		if (vps[i].state == SLOT_FREE &&
+		    may_take(vps[i].owner, vm->owner, i, objects_nr_vps()))
 			vp = &vps[i];
 	}
 	if (vp) {
 		vp->state = SLOT_USED;
+		vp->owner = vm->owner;
 		vp->vmid = vmid;
 		vm->vps++;
 	}
@@ -189,7 +225,8 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 	objects_lock();
 	vp = vp_find(vpid);
 	for (uint16_t i = 0; vp && i < objects_nr_vss() && !vs; i++) {
-		if (vs_slot(i)->state == SLOT_FREE)
+		if (vs_slot(i)->state == SLOT_FREE &&
+		    may_take(vs_slot(i)->owner, vp->owner, i, objects_nr_vss()))
 			vs = vs_slot(i);
 	}
 	if (vs) {
@@ -198,6 +235,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 		bsl_memset(vs, 0, sizeof(*vs));
 		vs->id = id;
 		vs->claim = VS_RESERVED;
+		vs->owner = vp->owner;
 		vs->vmid = vp->vmid;
 		vs->vpid = vpid;
 		vs->ppid = ppid;

@@ -31,13 +31,24 @@
 #define MK_USUAL_PPS 128
 #define MK_PPS_BEYOND (BF_MAX_PPS - MK_USUAL_PPS)
 
+/*
+ * Whose an object is: an extension's, by its id, or Linux's. As soon as an extension is limited to
+ * what is its own (mk.limited), an id has the same owner for ever, so that what has been looked at
+ * is never another's a moment later. A limited extension gets the ids of the upper halves.
+ */
+#define OWNER_LINUX 0xFFFE
+#define OWNER_NONE 0xFFFF
+
 /* What is in use is not destroyed, and a destruction cannot fail half-way: there are no zombies. */
 enum slot_state { SLOT_FREE, SLOT_USED };
 
 struct vm {
 	uint16_t id;
 	uint8_t state; /* enum slot_state */
+	uint16_t owner;
 	uint16_t vps; /* VPs that belong to it */
+	struct ext *handler; /* who gets its exits; NULL: who has registered by Mk#1 */
+	uint64_t handler_fn;
 	struct direct_maps direct;
 	struct guest_nested nested; /* not the root VM's: mem/nested.h */
 };
@@ -45,6 +56,7 @@ struct vm {
 struct vp {
 	uint16_t id;
 	uint8_t state;
+	uint16_t owner;
 	uint16_t vmid;
 	uint16_t vss; /* VSs that belong to it */
 };
@@ -67,6 +79,7 @@ struct xstate;
 struct vs {
 	uint16_t id;
 	uint8_t state;
+	uint16_t owner;
 	bool root; /* init_as_root was called: it holds Linux */
 	bool nested; /* vs_nested_attach was called: its nested table is that of its VM */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
@@ -115,7 +128,7 @@ struct vp *vp_find(uint16_t id);
 struct vs *vs_find(uint16_t id);
 
 /* NULL when the pool is exhausted (or no memory for the VMCB/VMCS). The parent must be in use. */
-struct vm *vm_create(void);
+struct vm *vm_create(uint16_t owner);
 struct vp *vp_create(uint16_t vmid);
 struct vs *vs_create(uint16_t vpid, uint16_t ppid);
 
@@ -123,6 +136,12 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid);
 bool vm_destroy(uint16_t id);
 bool vp_destroy(uint16_t id);
 bool vs_destroy(uint16_t id);
+
+/*
+ * The call vm_set_handler: ext gets the exits of the VM, at fn. false: there is no such VM, or it
+ * is Linux's, or has a VP already.
+ */
+bool vm_set_handler(uint16_t id, struct ext *ext, uint64_t fn);
 
 /*
  * The call vs_migrate: assigns the VS to another PP. INVALID_INPUT_REG1, and nothing changed, when

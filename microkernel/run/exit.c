@@ -3,6 +3,9 @@
 
 #include "arch/intrinsics.h"
 #include "debug.h"
+#include "mk.h"
+#include "obj/route.h"
+#include "run/fail.h"
 #include "run/leave.h"
 #include "vendor.h"
 
@@ -16,8 +19,42 @@ void exit_first(struct pp *pp)
 
 void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason)
 {
-	ext_switch(pp, mk.vmexit_ext);
+	if (pp->exit_ext->ended)
+		leave_ended();
+	ext_switch(pp, pp->exit_ext);
 	exit_call(pp, vs, reason);
+}
+
+void exit_looked_at(struct pp *pp, const struct vs *vs, uint64_t reason)
+{
+	const struct route *route = pp->route;
+
+	pp->route = NULL;
+	if (route) {
+		pp->answering = true;
+		(void)mk.vendor->vs_read(pp->root_vs, mk.vendor->rip, &pp->asked_at);
+		ext_call(pp, route->ext, PHASE_VMEXIT, route->fn, vs->id, reason);
+	}
+	if (pp->exit_ext->ended)
+		leave_ended();
+	exit_to_ext(pp, vs, reason);
+}
+
+enum exit_route exit_find_route(struct pp *pp, struct vs *vs)
+{
+	const struct route *route = NULL;
+
+	if (vs == pp->root_vs && !pp->fallback && mk.vendor->vs_cpl(vs) == 0)
+		route = route_find(abi_gprs()[BF_RAX]);
+	if (!route)
+		return EXIT_NO_ROUTE;
+	if (!route->ext->ended) {
+		pp->route = route;
+		return EXIT_ROUTE;
+	}
+	if (mk.vendor->vs_advance_ip(vs) == ADVANCE_DONE)
+		abi_gprs()[BF_RAX] = MK1_FAILURE_UNSUPPORTED;
+	return EXIT_ANSWERED;
 }
 
 bool exit_cpuid(struct vs *vs)

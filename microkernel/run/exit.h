@@ -12,7 +12,6 @@
 
 #include "arch/trap.h"
 #include "mem/tlb.h"
-#include "mk.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "pp.h"
@@ -21,8 +20,21 @@
 /* The first exit of a launch, where pp->launched is not set yet: the PP is in. */
 void exit_first(struct pp *pp);
 
-/* The extension for exits is missing or another one's address space is loaded. */
+/* Another extension's address space is loaded than that of the one for exits. */
 __cold noinline __noreturn void exit_find_ext(struct pp *pp, const struct vs *vs, uint64_t reason);
+
+/*
+ * The end of an exit that the microkernel has had a look at: to the extension for it, which may
+ * have ended, or be that of a route.
+ */
+__cold noinline __noreturn void exit_looked_at(struct pp *pp, const struct vs *vs, uint64_t reason);
+
+/*
+ * Whether a hypercall of vs is for the extension of a route, to which the exit goes then
+ * (exit_looked_at), or has been answered, as that has ended.
+ */
+enum exit_route { EXIT_NO_ROUTE, EXIT_ROUTE, EXIT_ANSWERED };
+enum exit_route exit_find_route(struct pp *pp, struct vs *vs);
 
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 __noreturn void exit_stop(struct vs *vs);
@@ -73,18 +85,18 @@ static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsig
 	e->vsid = vs->id;
 }
 
-/* Up to the extension that registered for exits, whose address space is loaded. */
+/* Up to the extension for the exits of the active VS, whose address space is loaded. */
 static __always_inline __noreturn void exit_call(struct pp *pp, const struct vs *vs,
 						 uint64_t reason)
 {
 	pp->phase = PHASE_VMEXIT;
-	enter_ring3(vs->id, reason, pp->stack_top, pp->ext->vmexit);
+	enter_ring3(vs->id, reason, pp->stack_top, pp->exit_fn);
 }
 
 static __always_inline __noreturn void exit_to_ext(struct pp *pp, const struct vs *vs,
 						   uint64_t reason)
 {
-	if (unlikely(pp->ext != mk.vmexit_ext))
+	if (unlikely(pp->ext != pp->exit_ext))
 		exit_find_ext(pp, vs, reason);
 	exit_call(pp, vs, reason);
 }

@@ -12,6 +12,7 @@
 #include "obj/backup.h"
 #include "obj/ext.h"
 #include "pp.h"
+#include "run/ended.h"
 #include "run/leave.h"
 #include "run/report.h"
 #include "vendor.h"
@@ -46,16 +47,29 @@ static __noreturn void enter_fallback(struct pp *pp)
 	mk.vendor->vs_run(pp->root_vs);
 }
 
+void leave_ended(void)
+{
+	struct pp *pp = this_pp();
+
+	pp->phase = PHASE_IDLE;
+	pp->route = NULL;
+	activate_or_fail(pp->root_vs);
+	ended_answer(pp);
+	mk.vendor->vs_run(pp->root_vs);
+}
+
 static __noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip,
 			    const struct place *place)
 {
 	struct pp *pp = this_pp();
+	bool alone = ended_alone(error);
 
 	locks_abandon();
 	/* A fault while a failure is reported ends the report, and nothing else. */
 	if (!pp->reporting) {
 		pp->reporting = true;
-		if (pp->status->state != BF_PP_FAILED && !pp->fallback) {
+		if (pp->status->state != BF_PP_FAILED && !pp->fallback &&
+		    !(alone && pp->ext->ended)) {
 			pp->status->error = error;
 			pp->status->image = image_at_fault(pp, error);
 			pp->status->detail = detail;
@@ -63,15 +77,20 @@ static __noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip,
 			pp->status->address = place->address;
 			report_save(pp, error, place);
 		}
-		mk_print("pp %u failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
-			 pp->handoff.ppid, error, (unsigned long long)detail,
-			 (unsigned long long)rip, (unsigned long long)place->address);
+		mk_print("pp %u%s failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
+			 pp->handoff.ppid, alone ? ": an extension that only runs guests" : "",
+			 error, (unsigned long long)detail, (unsigned long long)rip,
+			 (unsigned long long)place->address);
 		if (BF_ERROR_IS_MICROKERNEL(error))
 			report_print(pp, place);
 		pp->reporting = false;
 	}
 	if (pp->fallback)
 		halt_cpu(pp);
+	if (alone && !pp->ext->ended)
+		ended_spread();
+	if (alone)
+		leave_ended();
 	if (pp->launched && pp->root_vs)
 		enter_fallback(pp);
 	pp->status->fallback = 0;

@@ -27,6 +27,12 @@ __noreturn void pp_fail_fault(enum bf_error error, const struct trap_frame *fram
 __noreturn void pp_fail_call(enum bf_error error, uint64_t detail, const struct syscall_frame *f);
 __noreturn void pp_fail_callback(enum bf_error error, const struct trap_frame *frame);
 
+/*
+ * The active extension has ended, on this PP or another one (ended.h), and this PP goes on with
+ * Linux.
+ */
+__noreturn void leave_ended(void);
+
 /* vs_activate; a VS whose control block the CPU refuses is the end of this PP. */
 void activate_or_fail(struct vs *vs);
 

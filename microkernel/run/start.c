@@ -5,6 +5,7 @@
 #include <abi/mk2.h>
 
 #include "mk.h"
+#include "obj/active.h"
 #include "obj/ext.h"
 #include "pp.h"
 #include "run/fail.h"
@@ -21,6 +22,7 @@ static void want_callbacks(void)
 __noreturn void pp_bootstrap(struct pp *pp)
 {
 	want_callbacks();
+	vs_find_handler(pp);
 	ext_call(pp, mk.bootstrap_ext, PHASE_BOOTSTRAP, mk.bootstrap_ext->bootstrap,
 		 pp->handoff.ppid, 0);
 }

@@ -96,6 +96,9 @@ void trap_dispatch(struct trap_frame *frame)
 		if (tlb_kicked(pp)) {
 			if (pp->end_run)
 				mk.vendor->owe(pp);
+			/* Ring 0 finds out itself, with the next call or exit. */
+			if (frame->cs & 3 && pp->ext->ended && pp->launched && !pp->fallback)
+				leave_ring3(frame, leave_ended);
 			return;
 		}
 		/* Linux knows whether it is its own or the driver's. */

@@ -82,11 +82,7 @@ static void print_overdue(const struct pp *pp, uint64_t rip)
 		 names[pp->phase], (unsigned long long)rip);
 }
 
-/*
- * Not in the handler itself: the next NMI would take its stack away. IRETQ leaves that, and
- * unblocks NMIs. Ring 0 may hold locks, and comes to an end by itself: only what follows is headed
- * off.
- */
+/* Ring 0 may hold locks, and comes to an end by itself: only what follows is headed off. */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 {
 	if (pp->watch.exits == number(pp))
@@ -100,11 +96,7 @@ void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 		return;
 	}
 	pp->watch.frame = *frame;
-	frame->rip = (uint64_t)watchdog_expired;
-	frame->cs = BF_SEL_KERNEL_CS;
-	frame->rflags = RFLAGS_FIXED;
-	frame->rsp = BF_PP_STACK_TOP - sizeof(uint64_t); /* as after a call */
-	frame->ss = BF_SEL_KERNEL_SS;
+	leave_ring3(frame, watchdog_expired);
 }
 
 void watchdog_expired(void)

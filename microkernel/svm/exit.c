@@ -71,7 +71,8 @@ static bool handle_machine_check(struct vs *vs)
 static bool handle_vmmcall(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
-	const struct pp *pp = this_pp();
+	struct pp *pp = this_pp();
+	enum exit_route route;
 	bool claimed = vs->svm.vmmcall_exiting && !pp->fallback;
 
 	if (vs->root && !vmcb->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP) {
@@ -81,6 +82,9 @@ static bool handle_vmmcall(struct vs *vs)
 	}
 	if (fault_hypercall(vs))
 		return true;
+	route = exit_find_route(pp, vs);
+	if (route != EXIT_NO_ROUTE)
+		return route == EXIT_ANSWERED;
 	switch (outer_hypercall(vs, vmcb->cpl, claimed)) {
 	case OUTER_DONE:
 		(void)svm_vs_advance_ip(vs);
@@ -216,7 +220,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 		}
 		if (pp->watched)
 			svm_watch_exit(pp, vs);
-		exit_to_ext(pp, vs, vmcb->exitcode);
+		exit_looked_at(pp, vs, vmcb->exitcode);
 	}
 	svm_run(pp, vs);
 }

@@ -16,6 +16,7 @@ const struct vendor_ops svm_ops = {
 	.name = "AMD-V",
 	.cr3 = MK1_AMD_cr3,
 	.cr4 = MK1_AMD_cr4,
+	.rip = MK1_AMD_rip,
 	.probe = svm_probe,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,

@@ -28,7 +28,7 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 	svm_tell_interrupt(vmcb);
 	if (pp->watched)
 		svm_watch_exit(pp, vs);
-	exit_to_ext(pp, vs, SVM_EXIT_INTR);
+	exit_looked_at(pp, vs, SVM_EXIT_INTR);
 }
 
 /*

@@ -187,12 +187,16 @@ static bool handle_init(struct vs *vs)
 static bool handle_vmcall(struct vs *vs)
 {
 	unsigned int cpl = (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
+	enum exit_route route;
 
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
 	if (fault_hypercall(vs))
 		return true;
+	route = exit_find_route(this_pp(), vs);
+	if (route != EXIT_NO_ROUTE)
+		return route == EXIT_ANSWERED;
 	switch (outer_hypercall(vs, cpl, false)) {
 	case OUTER_DONE:
 		(void)vmx_vs_advance_ip(vs);
@@ -303,7 +307,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 		}
 		if (pp->watched)
 			vmx_watch_exit(pp, vs, reason);
-		exit_to_ext(pp, vs, reason);
+		exit_looked_at(pp, vs, reason);
 	}
 	vmx_run(pp, vs);
 }

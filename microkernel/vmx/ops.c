@@ -17,6 +17,7 @@ const struct vendor_ops vmx_ops = {
 	.name = "VT-x",
 	.cr3 = MK1_INTEL_cr3,
 	.cr4 = MK1_INTEL_cr4,
+	.rip = MK1_INTEL_rip,
 	.probe = vmx_probe,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,

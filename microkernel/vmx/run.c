@@ -39,7 +39,7 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	vmx_tell_interrupt(pp, vs);
 	if (pp->watched)
 		vmx_watch_exit(pp, vs, vs->vmx.told);
-	exit_to_ext(pp, vs, vs->vmx.told);
+	exit_looked_at(pp, vs, vs->vmx.told);
 }
 
 void vmx_run_slow(struct pp *pp, struct vs *vs)

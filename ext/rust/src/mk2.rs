@@ -148,6 +148,18 @@ impl Handle {
         check(unsafe { sys::handle_close_handle(self.0) })
     }
 
+    /// The exits of a VM are this extension's.
+    pub fn vm_set_handler(self, vm: VmId, function: Vmexit) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::vm_set_handler(self.0, vm.0.into(), function as usize as u64) })
+    }
+
+    /// So are hypercalls of Linux's kernel, with RAX from `first` to `last`.
+    pub fn hypercall_route(self, first: u64, last: u64, function: Vmexit) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::hypercall_route(self.0, first, last, function as usize as u64) })
+    }
+
     /// Maps memory of the machine, `size` bytes of it, in a guest.
     ///
     /// # Safety

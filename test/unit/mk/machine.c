@@ -8,6 +8,7 @@
 #include <bsl/paging.h>
 
 #include "microkernel/arch/mtrr.h"
+#include "microkernel/obj/policy.h"
 #include "microkernel/run/start.h"
 
 #define LIST_PAGES 1
@@ -523,6 +524,14 @@ uint64_t syscall_run(uint64_t rax)
 
 	RUN(result = syscall_dispatch(&regs, rax));
 	return result;
+}
+
+void open_handles(struct ext *ext, unsigned int open)
+{
+	ext->handle_open = open & 1;
+	ext->mk2_open = open & 2;
+	policy_open(ext, SPEC_MK1, ext->handle_open);
+	policy_open(ext, SPEC_MK2, ext->mk2_open);
 }
 
 void start(void)

@@ -132,6 +132,9 @@ uint64_t syscall_run(uint64_t rax);
 
 enum { HANDLE = MK1_HANDLE };
 
+/* Without a call: bit 0 that of Mk#1, bit 1 that of Mk#2. */
+void open_handles(struct ext *ext, unsigned int open);
+
 /* From _start of all extensions to the bootstrap callback of PP 0, which registers everything. */
 void start(void);
 /* The bootstrap callback: VP, VS, root, run. Ends in the guest; returns the vsid. */

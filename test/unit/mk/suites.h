@@ -24,7 +24,9 @@ TCase *obj_ext_tests(void);
 TCase *obj_objects_tests(void);
 TCase *obj_outer_tests(void);
 TCase *obj_peek_tests(void);
+TCase *obj_policy_tests(void);
 TCase *obj_xstate_tests(void);
+TCase *run_ended_tests(void);
 TCase *run_fail_tests(void);
 TCase *run_leave_tests(void);
 TCase *run_report_tests(void);
@@ -35,6 +37,7 @@ TCase *call_sys_control_tests(void);
 TCase *call_sys_debug_tests(void);
 TCase *call_sys_mem_tests(void);
 TCase *call_sys_mk2_tests(void);
+TCase *call_sys_mk2_ext_tests(void);
 TCase *call_sys_vm_tests(void);
 TCase *call_sys_vs_tests(void);
 TCase *call_syscall_tests(void);
@@ -91,7 +94,9 @@ static TCase *(*const suites[])(void) = {
 	obj_objects_tests,
 	obj_outer_tests,
 	obj_peek_tests,
+	obj_policy_tests,
 	obj_xstate_tests,
+	run_ended_tests,
 	run_fail_tests,
 	run_leave_tests,
 	run_report_tests,
@@ -102,6 +107,7 @@ static TCase *(*const suites[])(void) = {
 	call_sys_debug_tests,
 	call_sys_mem_tests,
 	call_sys_mk2_tests,
+	call_sys_mk2_ext_tests,
 	call_sys_vm_tests,
 	call_sys_vs_tests,
 	call_syscall_tests,
@@ -125,8 +131,8 @@ static TCase *(*const suites[])(void) = {
 	vmx_checks_tests,
 	vmx_controls_tests,
 	vmx_cpu_tests,
-	vmx_cr8_tests,
 	vmx_cr_tests,
+	vmx_cr8_tests,
 	vmx_event_tests,
 	vmx_exchange_tests,
 	vmx_exit_tests,

@@ -25,7 +25,7 @@ START_TEST(unknown_calls)
 	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_VM, 16)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_PP, 1)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(15, 15)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK2_RAX(1, 0)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK2_RAX(2, 0)), MK1_FAILURE_UNSUPPORTED);
 }
 END_TEST
 
@@ -44,19 +44,17 @@ START_TEST(two_handles)
 	ext = host_pp->ext;
 	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		for (unsigned int open = 0; open < 4; open++) {
-			ext->handle_open = open & 1;
-			ext->mk2_open = open & 2;
+			open_handles(ext, open);
 			memset(&regs, 0xFF, sizeof(regs));
 			regs.reg[0] = open & 2 ? MK1_HANDLE : MK2_HANDLE;
 			ck_assert_uint_eq(syscall_run(calls[i]), MK1_FAILURE_INVALID_HANDLE);
 			ck_assert_uint_eq(regs.reg[1], ~0ULL);
 		}
 	}
-	ext->handle_open = false;
-	ext->mk2_open = true;
+	open_handles(ext, 2);
 	ck_assert_uint_eq(SYS(vm_create_vm, MK1_HANDLE), MK1_FAILURE_INVALID_HANDLE);
 	ck_assert_uint_eq(SYS(vm_create_vm, MK2_HANDLE), MK1_FAILURE_INVALID_HANDLE);
-	ext->handle_open = true;
+	open_handles(ext, 3);
 	ck_assert_uint_eq(SYS(vm_create_vm, MK2_HANDLE), MK1_FAILURE_INVALID_HANDLE);
 	ck_assert_uint_eq(SYS(vm_create_vm, MK1_HANDLE), MK1_SUCCESS);
 }

@@ -51,7 +51,7 @@ START_TEST(every_call_wants_the_handle)
 			continue;
 		n++;
 		for (unsigned int open = 0; open < 2; open++) {
-			m.pps[0]->ext->handle_open = open;
+			open_handles(m.pps[0]->ext, open);
 			memset(&regs, 0xFF, sizeof(regs));
 			regs.reg[0] = open ? MK1_HANDLE + 1 : MK1_HANDLE;
 			ck_assert_msg(syscall_run(calls[i].rax) == MK1_FAILURE_INVALID_HANDLE, "%s",

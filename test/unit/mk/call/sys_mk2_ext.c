@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* call/sys_mk2_ext.c, obj/route.c: who gets which exit. */
+#include "../several.h"
+#include "../suites.h"
+
+START_TEST(handler_arguments)
+{
+	uint16_t vmid;
+
+	launch_two(_i, BF_ALL_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	vmid = make_vm();
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, MK1_ROOT_VMID, EXT_HANDLER),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid + 1, EXT_HANDLER),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, 0xFFFF, EXT_HANDLER),
+			  MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, EXT_RODATA),
+			  MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, 0), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, EXT_HANDLER), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, EXT_HANDLER + 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, vmid), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, EXT_HANDLER), MK2_FAILURE_BUSY);
+	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS2(vm_set_handler, HANDLE2, vmid, EXT_HANDLER), MK1_SUCCESS);
+	ck_assert_ptr_eq(vm_find(vmid)->handler, host_pp->ext);
+	ck_assert_uint_eq(vm_find(vmid)->handler_fn, EXT_HANDLER);
+}
+END_TEST
+
+START_TEST(route_arguments)
+{
+	start_two(_i, BF_ALL_RIGHTS);
+#define ROUTE(first, last, fn) SYS2(hypercall_route, HANDLE2, first, last, fn)
+	ck_assert_uint_eq(ROUTE(0, ~0ULL, EXT_ROUTE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ROUTE(0xFFFFFFFF, 0x100000000, EXT_ROUTE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ROUTE(0x100000001, 0x100000000, EXT_ROUTE), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(ROUTE(0x100000000, 0x100000000, EXT_DATA), MK1_INVALID_INPUT_REG(3));
+	/* the driver's, and what another extension has */
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP, BF_HYPERCALL_STOP, EXT_ROUTE),
+			  MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP - 1, ~0ULL, EXT_ROUTE), MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(CALL_FIRST, CALL_FIRST, EXT_ROUTE), MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(CALL_LAST, CALL_LAST + 1, EXT_ROUTE), MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(CALL_FIRST - 1, CALL_LAST + 1, EXT_ROUTE), MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(0x100000000, CALL_FIRST - 1, EXT_ROUTE), MK1_SUCCESS);
+	for (uint64_t i = 2; i < MK2_MAX_ROUTES; i++)
+		ck_assert_uint_eq(ROUTE(CALL_LAST + i, CALL_LAST + i, EXT_ROUTE), MK1_SUCCESS);
+	ck_assert_uint_eq(ROUTE(CALL_LAST + 1, CALL_LAST + 1, EXT_ROUTE), MK2_FAILURE_NO_MEMORY);
+	ck_assert_uint_eq(ROUTE(CALL_LAST, CALL_LAST, EXT_ROUTE), MK2_FAILURE_EXISTS);
+#undef ROUTE
+}
+END_TEST
+
+/* Each number has one extension, and all else of Linux is the first one's. */
+START_TEST(each_hypercall_to_its_extension)
+{
+	static const struct {
+		uint64_t number;
+		unsigned int cpl;
+		bool routed;
+	} calls[] = { { CALL_FIRST, 0, true },      { CALL_LAST, 0, true },
+		      { CALL_FIRST - 1, 0, false }, { CALL_LAST + 1, 0, false },
+		      { CALL_FIRST, 3, false },     { ~0ULL, 0, false },
+		      { CALL_FIRST + 5, 0, true } };
+
+	launch_two(_i, BF_ALL_RIGHTS);
+	/* the first one wants VMMCALLs, too; the second one need not ask for them */
+	if (!_i) {
+		guest_exit(SVM_EXIT_CPUID);
+		ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction2,
+					    SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL),
+				  MK1_SUCCESS);
+		SYS(vs_run_current, HANDLE);
+	}
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		hypercall(calls[i].number, calls[i].cpl);
+		expect_exit(calls[i].routed, calls[i].routed ? EXT_ROUTE : EXT_VMEXIT,
+			    hypercall_reason());
+		ck_assert_uint_eq(abi_gprs()[BF_RAX], calls[i].number);
+		abi_gprs()[BF_RAX] = 0x1234 + i;
+		SYS(vs_advance_ip_and_run_current, HANDLE);
+		expect_linux();
+		ck_assert_uint_eq(rip_of_linux(), CALL_RIP + CALL_LENGTH);
+		ck_assert_uint_eq(abi_gprs()[BF_RAX], 0x1234 + i);
+		guest_exit(cpuid_reason());
+		expect_exit(0, EXT_VMEXIT, cpuid_reason());
+		SYS(vs_run_current, HANDLE);
+	}
+}
+END_TEST
+
+/* A hypercall of another VM is that VM's affair. */
+START_TEST(no_route_for_guests)
+{
+	uint16_t vmid, vsid;
+
+	launch_two(_i, BF_ALL_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	vsid = make_guest(&vmid);
+	if (!_i)
+		ck_assert_uint_eq(reg_write(vsid, MK1_AMD_intercept_instruction2,
+					    SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL),
+				  MK1_SUCCESS);
+	run_guest(vmid, vsid);
+	hypercall(CALL_FIRST, 0);
+	expect_exit(1, EXT_HANDLER, hypercall_reason());
+}
+END_TEST
+
+/* Exits of a VM go to whoever has asked for them, whichever extension has run it. */
+START_TEST(each_vm_to_its_extension)
+{
+	uint16_t vmid, vsid, other, other_vs;
+
+	launch_two(_i, BF_ALL_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	vsid = make_guest(&vmid);
+	other = make_vm(); /* without a handler: it is the first one's */
+	other_vs = make_vs(other, 0);
+	run_guest(vmid, vsid);
+	guest_exit(interrupt_reason());
+	expect_exit(1, EXT_HANDLER, interrupt_reason());
+	SYS(vs_run_current, HANDLE);
+	guest_exit(cpuid_reason());
+	expect_exit(1, EXT_HANDLER, cpuid_reason());
+	SYS(vs_run, HANDLE, other, vs_find(other_vs)->vpid, other_vs);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	guest_exit(cpuid_reason());
+	expect_exit(0, EXT_VMEXIT, cpuid_reason());
+	SYS(vs_run, HANDLE, vmid, vs_find(vsid)->vpid, vsid);
+	guest_exit(interrupt_reason());
+	expect_exit(1, EXT_HANDLER, interrupt_reason());
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	expect_linux();
+	guest_exit(interrupt_reason());
+	expect_exit(0, EXT_VMEXIT, interrupt_reason());
+	/* a VM that comes in its place has no handler */
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vsid), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vmid), MK1_SUCCESS);
+	ck_assert_uint_eq(make_vm(), vmid);
+	ck_assert_ptr_null(vm_find(vmid)->handler);
+}
+END_TEST
+
+/* Exits that never were: what ends a run as it begins. */
+START_TEST(a_run_that_ends_at_once)
+{
+	uint16_t vmid, vsid;
+
+	launch_two(_i, BF_ALL_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	vsid = make_guest(&vmid);
+	ck_assert_uint_eq(SYS2(pp_kick, HANDLE2, 0), MK1_SUCCESS);
+	SYS(vs_advance_ip_and_run, HANDLE, vmid, vs_find(vsid)->vpid, vsid);
+	expect_exit(1, EXT_HANDLER, interrupt_reason());
+}
+END_TEST
+
+TCase *call_sys_mk2_ext_tests(void)
+{
+	TCase *tc = tcase_create("call_sys_mk2_ext");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, handler_arguments, 0, 2);
+	tcase_add_loop_test(tc, route_arguments, 0, 2);
+	tcase_add_loop_test(tc, each_hypercall_to_its_extension, 0, 2);
+	tcase_add_loop_test(tc, no_route_for_guests, 0, 2);
+	tcase_add_loop_test(tc, each_vm_to_its_extension, 0, 2);
+	tcase_add_loop_test(tc, a_run_that_ends_at_once, 0, 2);
+	return tc;
+}
