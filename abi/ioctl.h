@@ -58,6 +58,7 @@ struct bf_ioctl_start {
 	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */
 	uint64_t repeats; /* of an exit without progress; 0: the default; or BF_REPEATS_OFF */
 	uint64_t image_ids; /* struct bf_image_id [1 + nr_exts], the microkernel's first; or 0 */
+	uint64_t denied; /* uint64_t [nr_exts]: rights (abi/loader.h) that each has not; or 0 */
 };
 
 #define BF_STOP_FORCE 0x1 /* guests do not prevent it: they end */
@@ -101,7 +102,11 @@ struct bf_ioctl_status {
 	uint64_t stop_paused_ns; /* out: of the last stop */
 	uint64_t watchdog_ns; /* out: of the last start; 0: off */
 	uint64_t repeats; /* out: of the last start; 0: off */
-	uint64_t report; /* struct bf_report: of the last failure, until the next start; or 0 */
+	/*
+	 * struct bf_report: of the last failure, until the next start, or else of an extension that
+	 * has ended alone; or 0
+	 */
+	uint64_t report;
 	uint64_t image_ids; /* struct bf_image_id [1 + BF_MAX_EXTS], of the last start; or 0 */
 	uint32_t nr_image_ids; /* out: how many of them there are */
 	uint32_t pad;

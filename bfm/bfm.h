@@ -163,6 +163,13 @@ struct start_options {
 	uint16_t serial_port;
 	char **exts;
 	uint32_t nr_exts; /* 0: the installed default */
+	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right */
+};
+
+/* The values of --allow, in their order. */
+struct allow {
+	const char *values[BF_MAX_EXTS];
+	uint32_t count;
 };
 
 #define MAX_PATH 1024
@@ -175,6 +182,20 @@ void image_path(char *path, const char *name);
 
 /* Returns -1 and the options, or the exit code with which to end. */
 int start_parse(int argc, char **argv, struct start_options *options);
+
+/* --- allow.c --------------------------------------------------------------------------------- */
+
+/* A value of --allow is kept until the extensions are known; false: there are too many. */
+bool allow_keep(struct allow *allow, const char *value);
+
+/*
+ * Applies all of them, in options->denied. Returns -1, or says what is wrong with one of them and
+ * returns the exit code with which to end.
+ */
+int allow_apply(const struct allow *allow, struct start_options *options);
+
+/* One line for each right, for --help. */
+void allow_help(FILE *file);
 
 /* --- status.c, report.c ---------------------------------------------------------------------- */
 

@@ -179,6 +179,23 @@ static void print_guests(FILE *file, const struct status *status)
 		fprintf(file, "  and %" PRIu32 " more\n", status->more_guests);
 }
 
+/* Extensions that have failed, and Linux goes on without them. */
+static void print_ended(FILE *file, const struct status *status)
+{
+	uint32_t told = 0;
+
+	for (uint32_t i = 0; i < status->machine.nr_cpus; i++) {
+		const struct bf_pp_status *pp = &status->cpus[i].pp;
+
+		if (pp->state != BF_PP_GUEST || !pp->error || !pp->image ||
+		    pp->image > BF_MAX_EXTS || told >> pp->image & 1)
+			continue;
+		told |= 1U << pp->image;
+		fprintf(file, "%-11s extension %" PRIu64 " has failed, and its guests with it\n",
+			"ended", pp->image);
+	}
+}
+
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -202,6 +219,7 @@ void report_text(FILE *file, const struct status *status)
 		if (*text->hint)
 			fprintf(file, "%-11s %s\n", "hint", text->hint);
 	}
+	print_ended(file, status);
 	if (m->nr_cpus)
 		fputs("\nCPU   PP  state            exits\n", file);
 	for (uint32_t i = 0; i < m->nr_cpus; i++) {

@@ -19,6 +19,7 @@ static const struct option long_options[] = { { "microkernel", required_argument
 					      { "serial", required_argument, NULL, 's' },
 					      { "watchdog", required_argument, NULL, 'w' },
 					      { "repeats", required_argument, NULL, 'r' },
+					      { "allow", required_argument, NULL, 'a' },
 					      { "no-wait", no_argument, NULL, 'n' },
 					      COMMON_OPTIONS };
 
@@ -73,6 +74,10 @@ static void refuse_value(int option)
 		fail_message("start", "give a time from 100ms to 1000s, like 2s, or off",
 			     "not a time: %s", optarg);
 		break;
+	case 'a':
+		fail_message("start", "give one for each extension at most",
+			     "too many lists of rights: %s", optarg);
+		break;
 	case 'r':
 		fail_message("start", "give a number from 100 to 1000000000, or off",
 			     "not a number of exits: %s", optarg);
@@ -82,7 +87,7 @@ static void refuse_value(int option)
 	}
 }
 
-static bool take_value(int option, struct start_options *options)
+static bool take_value(int option, struct start_options *options, struct allow *allow)
 {
 	uint64_t value;
 
@@ -100,6 +105,8 @@ static bool take_value(int option, struct start_options *options)
 		return take_watchdog(&options->watchdog_ns);
 	case 'r':
 		return take_repeats(&options->repeats);
+	case 'a':
+		return allow_keep(allow, optarg);
 	case 'n':
 		options->no_wait = true;
 		return true;
@@ -113,15 +120,18 @@ static bool take_value(int option, struct start_options *options)
 
 int start_parse(int argc, char **argv, struct start_options *options)
 {
+	struct allow allow = { 0 };
 	int c;
 
 	*options = (struct start_options){ 0 };
 	while ((c = next_option(argc, argv, &start_command, long_options)) != -1) {
-		if (c == OPTION_HELP)
+		if (c == OPTION_HELP) {
+			allow_help(stdout);
 			return EXIT_OK;
+		}
 		if (c == '?')
 			return EXIT_USAGE;
-		if (!take_value(c, options)) {
+		if (!take_value(c, options, &allow)) {
 			refuse_value(c);
 			return EXIT_USAGE;
 		}
@@ -135,7 +145,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 		fail_error("start", BF_ERR_TOO_MANY_EXTS, detail);
 		return EXIT_USAGE;
 	}
-	return -1;
+	return allow_apply(&allow, options);
 }
 
 /* The installed file of this name, even if the current directory has one of this name. */
@@ -311,6 +321,15 @@ static int watch(int fd, double began, double started, bool wait)
 	}
 }
 
+static bool is_anything_denied(const struct start_options *options)
+{
+	uint64_t denied = 0;
+
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++)
+		denied |= options->denied[i];
+	return denied;
+}
+
 static int start(const struct start_options *options, const struct images *images)
 {
 	struct bf_ioctl_start call = { .size = sizeof(call), .version = BF_IOCTL_VERSION };
@@ -329,6 +348,8 @@ static int start(const struct start_options *options, const struct images *image
 	call.watchdog_ns = options->watchdog_ns;
 	call.repeats = options->repeats;
 	call.image_ids = (uintptr_t)images->ids;
+	if (is_anything_denied(options))
+		call.denied = (uintptr_t)options->denied;
 	began = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);
@@ -363,7 +384,8 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
-		     "           [--watchdog TIME] [--repeats N] [--no-wait] [EXTENSION...]",
+		     "           [--watchdog TIME] [--repeats N] [--allow EXTENSION=RIGHT,...]\n"
+		     "           [--no-wait] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -376,6 +398,11 @@ const struct command start_command = {
 		"                      may take ten times as long\n"
 		"  --repeats N         how often an extension may run a guest that does not get\n"
 		"                      on, or off; default: 10000\n"
+		"  --allow EXTENSION=RIGHT,...\n"
+		"                      what this extension may do, by its name here or its\n"
+		"                      number from 1 on; \"all,-wrmsr\" is all but one. Others\n"
+		"                      may do all. If one without \"linux\" fails, it ends alone,\n"
+		"                      with its guests\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"

@@ -192,6 +192,37 @@ static void keep_report(struct bf_loader *loader)
 	}
 }
 
+const struct bf_report *bf_loader_report(const struct bf_loader *loader)
+{
+	uint32_t i;
+
+	if (loader->report.error)
+		return &loader->report;
+	for (i = 0; i < loader->nr_pps; i++)
+		if (loader->pps[i].status->report.error)
+			return &loader->pps[i].status->report;
+	return NULL;
+}
+
+bool bf_loader_ended(const struct bf_loader *loader, uint32_t *told, struct bf_failure *failure)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		const struct bf_pp *pp = &loader->pps[i];
+		enum bf_error error = (enum bf_error)pp->status->error;
+		uint64_t image = pp->status->image;
+
+		if (pp_state(pp) != BF_PP_GUEST || !error || !image || image > BF_MAX_EXTS ||
+		    *told >> image & 1)
+			continue;
+		*told |= 1U << image;
+		*failure = pp_failure(pp, error);
+		return true;
+	}
+	return false;
+}
+
 /* A PP that is no longer a guest although it was not stopped, or a guest without its extension. */
 static bool find_failure(const struct bf_loader *loader, struct bf_failure *failure)
 {

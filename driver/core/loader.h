@@ -51,6 +51,7 @@ struct bf_start {
 	uint64_t huge_size; /* 0: the default */
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
 	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
+	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
 };
 
 struct bf_loader;
@@ -154,6 +155,18 @@ enum bf_error bf_loader_resume(struct bf_loader *loader);
 /* Bytes that a start takes, about; 0: the default size of a pool. */
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
 				 uint64_t huge_size);
+
+/*
+ * The report of the last failure; if there is none, that of an extension which has ended alone.
+ * NULL: nothing has failed.
+ */
+const struct bf_report *bf_loader_report(const struct bf_loader *loader);
+
+/*
+ * An extension that has ended alone, while the hypervisor runs, and has no bit in *told yet: it
+ * gets one, by the number of its image. false: there is none.
+ */
+bool bf_loader_ended(const struct bf_loader *loader, uint32_t *told, struct bf_failure *failure);
 
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);

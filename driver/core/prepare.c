@@ -271,6 +271,16 @@ static enum bf_error load_images(struct bf_loader *loader, const struct bf_start
 	return error;
 }
 
+static bool are_rights(const struct bf_start *start)
+{
+	uint32_t i;
+
+	for (i = 0; i < BF_MAX_EXTS; i++)
+		if (start->denied[i] & ~BF_ALL_RIGHTS || (start->denied[i] && i >= start->nr_exts))
+			return false;
+	return true;
+}
+
 static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_start *start)
 {
 	struct bf_handoff *handoff = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA,
@@ -290,6 +300,7 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->tsc_khz = bf_os_tsc_khz();
 	handoff->watchdog_ns = loader->watchdog_ns;
 	handoff->repeats = loader->repeats;
+	bsl_memcpy(handoff->denied, start->denied, sizeof(handoff->denied));
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;
@@ -305,6 +316,8 @@ enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
 		return BF_ERR_BAD_REQUEST;
 	if (start->nr_exts > BF_MAX_EXTS)
 		return BF_ERR_TOO_MANY_EXTS;
+	if (!are_rights(start))
+		return BF_ERR_BAD_REQUEST;
 	error = make_handoff(loader, start);
 	if (!error)
 		error = load_images(loader, start, &microkernel);

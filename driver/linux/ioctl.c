@@ -169,6 +169,17 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument,
 	return -bf_errno(error);
 }
 
+/* What the extensions may not do; nothing is denied where the caller does not say. */
+static int copy_denied(struct bf_start *start, const struct bf_ioctl_start *argument)
+{
+	if (!argument->denied)
+		return 0;
+	return copy_from_user(start->denied, user_pointer(argument->denied),
+			      argument->nr_exts * sizeof(*start->denied)) ?
+		       -EFAULT :
+		       0;
+}
+
 static bool is_watchdog(u64 ns)
 {
 	return !ns || ns == BF_WATCHDOG_OFF ||
@@ -209,6 +220,8 @@ static int do_start(struct bf_ioctl_start *argument)
 		return -ENOMEM;
 	}
 	result = copy_ids(&ids, argument);
+	if (!result)
+		result = copy_denied(start, argument);
 	if (!result)
 		result = copy_files(start, argument);
 	if (!result)
@@ -352,10 +365,12 @@ struct explanation {
 /* NULL: no memory. With the lock of the status held. */
 static struct explanation *get_explanation(void)
 {
+	const struct bf_report *report = bf_loader_report(&bf_loader);
 	struct explanation *e = kvzalloc(sizeof(*e), GFP_KERNEL);
 
 	if (e) {
-		memcpy(&e->report, &bf_loader.report, sizeof(e->report));
+		if (report)
+			memcpy(&e->report, report, sizeof(e->report));
 		memcpy(e->ids, image_ids, nr_image_ids * sizeof(*image_ids));
 	}
 	return e;

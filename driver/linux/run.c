@@ -143,6 +143,18 @@ static void log_failure(const char *what)
 	       failure->error, failure->detail, describe_place(place, sizeof(place)));
 }
 
+static u32 ended_exts; /* of this start, by the numbers of their images */
+
+/* One line about each extension that has ended, while others go on. */
+static void log_ended(void)
+{
+	struct bf_failure failure;
+
+	while (bf_loader_ended(&bf_loader, &ended_exts, &failure))
+		pr_err("extension %u has ended, and its guests: CPU %u: %s (error %u)\n",
+		       failure.image, failure.cpu, bf_strerror(failure.error), failure.error);
+}
+
 /*
  * Without the watchdog an extension can keep a CPU for ever. The removal of a module waits for
  * every CPU, so it is not to begin.
@@ -191,6 +203,7 @@ static void poll(struct work_struct *work)
 	bool again;
 
 	bf_lock();
+	log_ended();
 	error = bf_loader_poll(&bf_loader);
 	ended();
 	if (error == BF_ERR_CPU_STUCK && !retrying)
@@ -220,8 +233,10 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	bf_assert_locked();
 	if (suspended)
 		return BF_ERR_HOTPLUG;
-	if (bf_loader.state != BF_STATE_RUNNING)
+	if (bf_loader.state != BF_STATE_RUNNING) {
 		bf_guests_start();
+		ended_exts = 0;
+	}
 	error = bf_loader_start(&bf_loader, start);
 	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
 		return error;

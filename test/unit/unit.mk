@@ -15,7 +15,7 @@
 BSL_STRING := lib/bsl/string.c lib/bsl/x86/mem.c
 FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platform.c)
 
-UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,backtrace.c check.c dump.c \
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c backtrace.c check.c dump.c \
 	escape.c exits.c failure.c identify.c image.c local.c machine.c message.c options.c \
 	report.c start.c status.c stop.c)
 UNIT_LIBS_bfm := -ldw -lelf

@@ -125,6 +125,66 @@ START_TEST(repeats)
 }
 END_TEST
 
+/* A line with the extensions a, b and x=y, and what they may not do then. */
+START_TEST(rights)
+{
+	static const struct {
+		const char *value;
+		uint32_t ext;
+		uint64_t allowed;
+	} cases[] = {
+		{ "b=guests,debug", 1, BF_RIGHT_guests | BF_RIGHT_debug },
+		{ "1=none", 0, 0 },
+		{ "3=linux", 2, BF_RIGHT_linux },
+		{ "x=y=all", 2, BF_ALL_RIGHTS },
+		{ "a=all,-wrmsr,-linux", 0, BF_ALL_RIGHTS & ~(BF_RIGHT_wrmsr | BF_RIGHT_linux) },
+		{ "a=-all,hypercalls", 0, BF_RIGHT_hypercalls },
+		{ "a=calls,-calls,memory", 0, BF_RIGHT_memory },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char value[64];
+		char *argv[] = { "start", "a", "b", "x=y", "--allow", value, NULL };
+		struct start_options options;
+
+		snprintf(value, sizeof(value), "%s", cases[i].value);
+		optind = 0;
+		ck_assert_int_eq(start_parse(6, argv, &options), -1);
+		for (uint32_t ext = 0; ext < BF_MAX_EXTS; ext++)
+			ck_assert_uint_eq(options.denied[ext],
+					  ext == cases[i].ext ? BF_ALL_RIGHTS & ~cases[i].allowed :
+								0);
+	}
+}
+END_TEST
+
+/* Without a word for it on the command line, there is the default extension. */
+START_TEST(rights_of_the_default_extension)
+{
+	char *argv[] = { "start", "--allow", _i ? "1=linux" : "default=linux", NULL };
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(3, argv, &options), -1);
+	ck_assert_uint_eq(options.denied[0], BF_ALL_RIGHTS & ~(uint64_t)BF_RIGHT_linux);
+}
+END_TEST
+
+START_TEST(more_rights_than_extensions)
+{
+	char *argv[2 + 2 * (BF_MAX_EXTS + 1)] = { "start" };
+	struct start_options options;
+	int argc = 1;
+
+	for (unsigned int i = 0; i <= BF_MAX_EXTS; i++) {
+		argv[argc++] = "--allow";
+		argv[argc++] = "1=linux";
+	}
+	optind = 0;
+	ck_assert_int_eq(start_parse(argc, argv, &options), EXIT_USAGE);
+}
+END_TEST
+
 START_TEST(wrong_command_lines)
 {
 	static const struct {
@@ -150,6 +210,20 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start --watchdog never" },
 		      { &start_command, "start --watchdog 1000000000000000000000000000000000s" },
 		      { &start_command, "start 1 2 3 4 5 6 7 8 9" },
+		      { &start_command, "start a --allow" },
+		      { &start_command, "start a --allow a" },
+		      { &start_command, "start a --allow a=" },
+		      { &start_command, "start a --allow a=linux," },
+		      { &start_command, "start a --allow a=linu" },
+		      { &start_command, "start a --allow a=linuxx" },
+		      { &start_command, "start a --allow a=--linux" },
+		      { &start_command, "start a --allow b=linux" },
+		      { &start_command, "start a --allow 0=linux" },
+		      { &start_command, "start a --allow 2=linux" },
+		      { &start_command, "start a --allow =linux" },
+		      { &start_command, "start a --allow default=linux" },
+		      { &start_command, "start a a --allow a=linux" },
+		      { &start_command, "start a --allow a=linux --allow 1=linux" },
 		      { &stop_command, "stop now" },
 		      { &stop_command, "stop --now" },
 		      { &stop_command, "stop --force now" },
@@ -203,6 +277,9 @@ TCase *options_tests(void)
 	tcase_add_test(tc, start_options);
 	tcase_add_test(tc, watchdog_times);
 	tcase_add_test(tc, repeats);
+	tcase_add_test(tc, rights);
+	tcase_add_test(tc, more_rights_than_extensions);
+	tcase_add_loop_test(tc, rights_of_the_default_extension, 0, 2);
 	tcase_add_test(tc, wrong_command_lines);
 	tcase_add_test(tc, device_missing);
 	return tc;

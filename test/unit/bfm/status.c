@@ -172,6 +172,30 @@ START_TEST(status_of_a_failed_machine)
 }
 END_TEST
 
+/* Two extensions that only run guests have failed, each on one CPU. */
+START_TEST(status_without_an_extension)
+{
+	set_running(BF_VENDOR_AMD);
+	device.cpus[0].pp.error = BF_ERR_EXT_OVERDUE;
+	device.cpus[0].pp.image = 3;
+	device.cpus[1].pp.error = BF_ERR_EXT_FAULT;
+	device.cpus[1].pp.image = 2;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	assert_has(out, "state       running\n");
+	assert_has(out, "ended       extension 3 has failed, and its guests with it\n"
+			"ended       extension 2 has failed, and its guests with it\n\n");
+	assert_has(out, "          the extension faulted (vector 0), extension 2\n");
+	/* its CPU has failed since, for another reason */
+	device.cpus[0].pp.state = BF_PP_FAILED;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	ck_assert_ptr_null(strstr(out, "extension 3 has failed"));
+	/* no number of an extension */
+	device.cpus[1].pp.image = UINT64_MAX;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	ck_assert_ptr_null(strstr(out, "ended"));
+}
+END_TEST
+
 START_TEST(status_of_a_stopped_machine)
 {
 	device.status.vendor = BF_VENDOR_INTEL;
@@ -255,6 +279,7 @@ TCase *status_tests(void)
 
 	tcase_add_test(tc, status_of_a_running_machine);
 	tcase_add_test(tc, status_of_a_failed_machine);
+	tcase_add_test(tc, status_without_an_extension);
 	tcase_add_test(tc, status_of_a_stopped_machine);
 	tcase_add_test(tc, status_of_guests);
 	tcase_add_test(tc, every_exit_has_one_name);

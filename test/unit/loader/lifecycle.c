@@ -255,6 +255,40 @@ START_TEST(follows_a_failure)
 }
 END_TEST
 
+/* Extensions that end alone: each is told of once, and the hypervisor runs on. */
+START_TEST(finds_what_has_ended_alone)
+{
+	const uint64_t images[] = { 2, 2, 0, BF_MAX_EXTS + 1 };
+	struct bf_failure failure;
+	uint32_t told = 0;
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert(!bf_loader_ended(&loader, &told, &failure));
+	ck_assert_ptr_null(bf_loader_report(&loader));
+	for (unsigned int i = 0; i < 4; i++) {
+		loader.pps[i].status->error = BF_ERR_EXT_FAULT;
+		loader.pps[i].status->detail = 14;
+		loader.pps[i].status->image = images[i];
+	}
+	loader.pps[1].status->report.error = BF_ERR_EXT_FAULT;
+	ck_assert(bf_loader_ended(&loader, &told, &failure));
+	ck_assert_int_eq(failure.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(failure.cpu, loader.pps[0].cpu);
+	ck_assert_uint_eq(failure.image, 2);
+	ck_assert_uint_eq(failure.detail, 14);
+	ck_assert(!bf_loader_ended(&loader, &told, &failure));
+	ck_assert_ptr_eq(bf_loader_report(&loader), &loader.pps[1].status->report);
+	loader.pps[3].status->image = 8;
+	ck_assert(bf_loader_ended(&loader, &told, &failure));
+	ck_assert_uint_eq(failure.image, 8);
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_OK);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	/* kept until the next start */
+	ck_assert_ptr_eq(bf_loader_report(&loader), &loader.report);
+}
+END_TEST
+
 static void assert_stuck(enum bf_error error, const struct fake_cpu *cpu)
 {
 	ck_assert_int_eq(error, BF_ERR_CPU_STUCK);
@@ -370,6 +404,7 @@ TCase *lifecycle_tests(void)
 	tcase_add_test(tc, keeps_what_a_stuck_cpu_needs);
 	tcase_add_test(tc, keeps_the_report);
 	tcase_add_test(tc, follows_a_failure);
+	tcase_add_test(tc, finds_what_has_ended_alone);
 	tcase_add_loop_test(tc, waits_for_no_stuck_cpu, 0, FAKE_CPUS);
 	tcase_add_loop_test(tc, leaves_a_halted_cpu_behind, 0, 3 * FAKE_CPUS);
 	tcase_add_test(tc, finds_a_bare_cpu);

@@ -35,6 +35,18 @@ START_TEST(refuses_machines)
 	start.nr_exts = 0;
 	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
 	start.nr_exts = 1;
+	start.denied[0] = BF_ALL_RIGHTS + 1;
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.denied[0] = BF_RIGHT_debug;
+	start.denied[1] = BF_RIGHT_debug; /* of an extension that there is not */
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.denied[1] = 0;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_show_handoff();
+	ck_assert_uint_eq(fake.handoff->denied[0], BF_RIGHT_debug);
+	ck_assert_uint_eq(fake.handoff->denied[1], 0);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	start.denied[0] = 0;
 	start.pool_size = BF_POOL_MAX + 1;
 	assert_fails(BF_ERR_NO_MEMORY, 0, bf_loader_memory_needed(4, 1, start.pool_size, 0));
 	fake.free_memory *= 100;
