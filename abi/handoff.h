@@ -145,10 +145,11 @@ enum bf_callback {
 	BF_CALLBACK_START, /* _start */
 	BF_CALLBACK_BOOTSTRAP,
 	BF_CALLBACK_VMEXIT,
-	BF_CALLBACK_FAIL
+	BF_CALLBACK_FAIL,
+	BF_CALLBACK_ENTRY /* a call by another extension */
 };
 
-#define BF_CALLBACK_NAMES { "no callback", "_start", "bootstrap", "vmexit", "fail" }
+#define BF_CALLBACK_NAMES { "no callback", "_start", "bootstrap", "vmexit", "fail", "entry" }
 
 /*
  * Exits by reason. Intel: the basic exit reason. AMD: exit codes up to SVM_EXIT_EFER_WRITE_TRAP as

@@ -21,6 +21,7 @@
 #define MK2_FAILURE_EXISTS 0xDEAD000000100001 /* something is mapped there, or unflushed */
 #define MK2_FAILURE_LIST 0xDEAD000000200001 /* an entry of a list; REG0 is its index */
 #define MK2_FAILURE_BUSY 0xDEAD000000400001 /* in use, or still seen by a CPU */
+#define MK2_FAILURE_ENDED 0xDEAD000000800001 /* the extension that was called has ended */
 
 /* --- flags of guest-physical memory ----------------------------------------------------------- */
 #define MK2_NESTED_R 0x1 /* always; W and X only with it */
@@ -71,6 +72,7 @@ struct mk2_list_entry {
 #define MK2_MAX_ROUTES 16
 
 /* Groups that Mk#1 has, too, have its numbers. */
+#define MK2_OP_EXT 1
 #define MK2_OP_CALLBACK 3
 #define MK2_OP_VM 4
 #define MK2_OP_VS 6
@@ -80,9 +82,13 @@ struct mk2_list_entry {
 
 /*
  * X(opcode, index, name, inputs, outputs, arguments, results, errors), as in abi/mk1.h. Errors
- * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST, BUSY (MK2_FAILURE_...).
+ * beyond those of Mk#1: NO_MEMORY, EXISTS, LIST, BUSY, ENDED (MK2_FAILURE_...).
  */
 #define MK2_SYSCALLS(X) \
+	X(EXT, 0, ext_set_entry, 2, 0, "h:64 fn:64", "", "HANDLE REG1 UNKNOWN") \
+	X(EXT, 1, ext_call, 6, 4, "h:64 extid:16 a0:64 a1:64 a2:64 a3:64", \
+	  "r0:64 r1:64 r2:64 r3:64", "HANDLE REG1 UNKNOWN BUSY ENDED") \
+	X(EXT, 2, ext_reply, 5, 0, "h:64 r0:64 r1:64 r2:64 r3:64", "", "HANDLE UNKNOWN") \
 	X(CALLBACK, 0, vm_set_handler, 3, 0, "h:64 vmid:16 fn:64", "", "HANDLE REG1 REG2 BUSY") \
 	X(CALLBACK, 1, hypercall_route, 4, 0, "h:64 first:64 last:64 fn:64", "", \
 	  "HANDLE REG1 REG2 REG3 EXISTS NO_MEMORY") \

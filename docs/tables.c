@@ -45,6 +45,7 @@ static const struct status statuses_mk2[] = {
 	{ "EXISTS", "FAILURE_EXISTS", MK2_FAILURE_EXISTS },
 	{ "LIST", "FAILURE_LIST", MK2_FAILURE_LIST },
 	{ "BUSY", "FAILURE_BUSY", MK2_FAILURE_BUSY },
+	{ "ENDED", "FAILURE_ENDED", MK2_FAILURE_ENDED },
 };
 
 static const size_t nr_statuses_mk2 = sizeof(statuses_mk2) / sizeof(statuses_mk2[0]);

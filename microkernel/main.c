@@ -144,6 +144,7 @@ static void init_pp(struct pp *pp)
 	pp->backup_kept = false;
 	pp->route = NULL;
 	pp->answering = false;
+	pp->crossing.caller = NULL;
 }
 
 /* From mk_enter, on every PP that comes in. */

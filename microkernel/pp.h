@@ -45,7 +45,8 @@ enum phase {
 	PHASE_START = BF_CALLBACK_START, /* on PP 0 */
 	PHASE_BOOTSTRAP = BF_CALLBACK_BOOTSTRAP,
 	PHASE_VMEXIT = BF_CALLBACK_VMEXIT,
-	PHASE_FAIL = BF_CALLBACK_FAIL
+	PHASE_FAIL = BF_CALLBACK_FAIL,
+	PHASE_ENTRY = BF_CALLBACK_ENTRY
 };
 
 #define MK_EXIT_LOG_ENTRIES 32 /* a power of two */
@@ -84,6 +85,26 @@ struct stall {
 	uint64_t in_guest; /* TSC ticks since the mark, from entry to exit */
 	unsigned int lap; /* exits since it was the same as the mark */
 	unsigned int longest_lap;
+};
+
+/* How long the callback has run: watchdog.h. */
+struct watch_time {
+	uint64_t exits; /* + 1, of the callback that all of this is about; 0: none */
+	uint64_t last; /* TSC at the last NMI */
+	uint64_t taken; /* TSC ticks that the callback has taken, as far as is known */
+	uint64_t more; /* ns that it has got in addition to the limit */
+	uint64_t printing; /* TSC ticks that the serial port has taken */
+};
+
+/* A call of one extension into another: cross.h. */
+struct crossing {
+	struct ext *caller; /* NULL: there is none */
+	enum phase phase; /* of the caller */
+	uint64_t gs_base; /* its */
+	uint64_t gpr[BF_NR_GPRS]; /* of the active VS */
+	uint64_t result[4];
+	struct watch_time time; /* of the caller */
+	struct kept_stack kept;
 };
 
 struct pp {
@@ -175,14 +196,9 @@ struct pp {
 	uint64_t asked_at; /* RIP of it */
 	struct fail_frame fail;
 	struct stall stall; /* stall.h */
-	struct {
-		uint64_t exits; /* + 1, of the callback that all of this is about; 0: none */
-		uint64_t last; /* TSC at the last NMI */
-		uint64_t taken; /* TSC ticks that the callback has taken, as far as is known */
-		uint64_t more; /* ns that it has got in addition to the limit */
-		uint64_t printing; /* TSC ticks that the serial port has taken */
-		struct trap_frame frame; /* where ring 3 was */
-	} watch; /* watchdog.h */
+	struct watch_time watch;
+	struct trap_frame overdue; /* where ring 3 was: watchdog.h */
+	struct crossing crossing;
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];
@@ -220,6 +236,12 @@ static inline struct pp *this_pp(void)
 static inline uint64_t *abi_gprs(void)
 {
 	return (uint64_t *)(BF_PP_ABI + MK1_TLS_GPRS);
+}
+
+/* Whether this is the callback, or a fail callback out of it. */
+static inline bool pp_is_in(const struct pp *pp, enum phase phase)
+{
+	return pp->phase == phase || (pp->phase == PHASE_FAIL && pp->fail.phase == phase);
 }
 
 static inline uint64_t *pp_gdt(struct pp *pp)

@@ -13,6 +13,7 @@
 
 namespace bareflank::mk2 {
 
+using mk1::ExtId;
 using mk1::PpId;
 using mk1::Result;
 using mk1::Spa;
@@ -42,6 +43,7 @@ inline constexpr Status no_memory{MK2_FAILURE_NO_MEMORY};
 inline constexpr Status exists{MK2_FAILURE_EXISTS};
 inline constexpr Status list_refused{MK2_FAILURE_LIST};
 inline constexpr Status busy{MK2_FAILURE_BUSY};
+inline constexpr Status ended{MK2_FAILURE_ENDED};
 
 /* A guest-physical address, and what is to be flushed. */
 enum class Gpa : uint64_t {};
@@ -52,6 +54,14 @@ struct NestedPage {
 	Spa spa;
 	uint64_t flags;
 };
+
+/* What one extension says to another, and is answered. */
+struct Words {
+	uint64_t word[4];
+};
+
+/* What other extensions call: its caller, and what that says. */
+using EntryFn = void(uint64_t ext, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
 /* An entry of a list of registers. */
 struct ListEntry : mk2_list_entry {
@@ -96,6 +106,31 @@ inline Result<Handle> handle_open_handle()
 }
 
 inline Status handle_close_handle(Handle h) { return Status{mk1_handle_close_handle(h.value())}; }
+
+/* --- ext -------------------------------------------------------------------------------------- */
+
+inline Status ext_set_entry(Handle h, EntryFn *fn)
+{
+	return Status{mk2_ext_set_entry(h.value(), reinterpret_cast<uint64_t>(fn))};
+}
+
+inline Result<Words> ext_call(Handle h, ExtId ext, const Words &words)
+{
+	const uint64_t *w = words.word;
+	Words r{};
+	const Status status{mk2_ext_call(h.value(), ext.value(), w[0], w[1], w[2], w[3],
+					 &r.word[0], &r.word[1], &r.word[2], &r.word[3])};
+
+	return {status, ok(status) ? r : Words{}};
+}
+
+/* Comes back only if it fails. */
+inline Status ext_reply(Handle h, const Words &words)
+{
+	const uint64_t *w = words.word;
+
+	return Status{mk2_ext_reply(h.value(), w[0], w[1], w[2], w[3])};
+}
 
 /* --- callback --------------------------------------------------------------------------------- */
 

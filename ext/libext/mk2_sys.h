@@ -48,6 +48,20 @@
 		return status; \
 	}
 
+#define MK2_STUB_5_0(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
+					  uint64_t reg3, uint64_t reg4) \
+	{ \
+		uint64_t status = rax; \
+		register uint64_t r10 __asm__("r10") = reg3; \
+		register uint64_t r8 __asm__("r8") = reg4; \
+		__asm__ volatile("syscall" \
+				 : "+a"(status) \
+				 : "D"(reg0), "S"(reg1), "d"(reg2), "r"(r10), "r"(r8) \
+				 : MK2_CLOBBERS); \
+		return status; \
+	}
+
 #define MK2_STUB_6_0(name, rax) \
 	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1, uint64_t reg2, \
 					  uint64_t reg3, uint64_t reg4, uint64_t reg5) \
@@ -139,6 +153,26 @@
 				 : "S"(reg1), "d"(reg2), "r"(r10), "r"(r8) \
 				 : MK2_CLOBBERS); \
 		*out0 = reg0; \
+		return status; \
+	}
+
+#define MK2_STUB_6_4(name, rax) \
+	static inline uint64_t mk2_##name( \
+		uint64_t reg0, uint64_t reg1, uint64_t reg2, uint64_t reg3, uint64_t reg4, \
+		uint64_t reg5, uint64_t *out0, uint64_t *out1, uint64_t *out2, uint64_t *out3) \
+	{ \
+		uint64_t status = rax; \
+		register uint64_t r10 __asm__("r10") = reg3; \
+		register uint64_t r8 __asm__("r8") = reg4; \
+		register uint64_t r9 __asm__("r9") = reg5; \
+		__asm__ volatile("syscall" \
+				 : "+a"(status), "+D"(reg0), "+S"(reg1), "+d"(reg2), "+r"(r10) \
+				 : "r"(r8), "r"(r9) \
+				 : MK2_CLOBBERS); \
+		*out0 = reg0; \
+		*out1 = reg1; \
+		*out2 = reg2; \
+		*out3 = r10; \
 		return status; \
 	}
 

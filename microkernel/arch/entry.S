@@ -143,6 +143,57 @@ resume_ring3:
 	iretq
 	.size resume_ring3, . - resume_ring3
 
+/*
+ * uint64_t call_ring3(struct kept_stack *kept, const uint64_t *gpr, rip, rsp): what is on the stack
+ * is kept, with the registers of the caller that a function preserves.
+ */
+	.globl call_ring3
+	.type call_ring3, @function
+call_ring3:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rcx, %r8
+	mov	%rsi, %r9
+	mov	%rsp, (%rdi)
+	movabs	$BF_PP_STACK_TOP, %rcx
+	sub	%rsp, %rcx
+	cmp	$KEPT_STACK, %rcx
+	ja	1f
+	add	$KEPT_AT, %rdi
+	mov	%rsp, %rsi
+	rep movsb
+	mov	%r9, %rdi
+	mov	%rdx, %rsi
+	mov	$MK1_ENTRY_RFLAGS, %edx
+	mov	%r8, %rcx
+	jmp	resume_ring3
+1:	ud2
+	.size call_ring3, . - call_ring3
+
+/* void return_to_kept(struct kept_stack *kept, uint64_t status): from call_ring3. */
+	.globl return_to_kept
+	.type return_to_kept, @function
+return_to_kept:
+	mov	%rsi, %rax
+	mov	(%rdi), %rsp
+	movabs	$BF_PP_STACK_TOP, %rcx
+	sub	%rsp, %rcx
+	lea	KEPT_AT(%rdi), %rsi
+	mov	%rsp, %rdi
+	rep movsb
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	ret
+	.size return_to_kept, . - return_to_kept
+
 	.globl save_registers
 	.type save_registers, @function
 save_registers:

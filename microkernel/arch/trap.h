@@ -7,6 +7,9 @@
 #define TRAP_RFLAGS 0x98
 #define TRAP_RSP 0xA0
 
+#define KEPT_AT 8
+#define KEPT_STACK 1024 /* bytes */
+
 #ifndef __ASSEMBLER__
 
 #include <abi/cpu_state.h>
@@ -45,6 +48,24 @@ extern const uint8_t trap_stubs[];
 
 __noreturn void enter_ring3(uint64_t arg0, uint64_t arg1, uint64_t rsp, uint64_t rip);
 __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags, uint64_t rsp);
+
+/*
+ * The stack of ring 0 with what has called call_ring3, kept while ring 3 makes calls: they begin at
+ * its top.
+ */
+struct kept_stack {
+	uint64_t rsp;
+	uint8_t stack[KEPT_STACK];
+};
+
+BF_ASSERT_OFFSET(struct kept_stack, stack, KEPT_AT);
+
+/*
+ * Enters ring 3 with all registers as in gpr, in the order of enum bf_gpr, and comes back by
+ * return_to_kept, with its status.
+ */
+uint64_t call_ring3(struct kept_stack *kept, const uint64_t *gpr, uint64_t rip, uint64_t rsp);
+__noreturn void return_to_kept(struct kept_stack *kept, uint64_t status);
 
 /* The caller's registers as they are when this returns; cs and ss stay. */
 void save_registers(struct trap_frame *frame);

@@ -8,6 +8,57 @@
 #include "obj/objects.h"
 #include "obj/route.h"
 #include "pp.h"
+#include "run/cross.h"
+#include "run/fail.h"
+#include "run/watchdog.h"
+
+uint64_t sys_ext_set_entry(struct syscall_frame *f)
+{
+	struct ext *ext = this_pp()->ext;
+
+	if (!ext_is_code(ext, f->reg[1]))
+		return MK1_INVALID_INPUT_REG(1);
+	if (ext->entry)
+		return MK1_FAILURE_UNKNOWN;
+	ext->entry = f->reg[1];
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_ext_call(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+	struct ext *callee = ext_find(arg_id(f, 1));
+	uint64_t status;
+
+	if (!callee || callee == pp->ext || !callee->entry)
+		return MK1_INVALID_INPUT_REG(1);
+	/* A fail callback has its stack from a callback that may have been called. */
+	if (pp->phase == PHASE_FAIL)
+		return MK1_FAILURE_UNKNOWN;
+	if (pp->crossing.caller)
+		return MK2_FAILURE_BUSY;
+	if (callee->ended)
+		return MK2_FAILURE_ENDED;
+	if (!watchdog_cross(pp))
+		pp_fail_call(BF_ERR_EXT_OVERDUE, pp->phase, f);
+	status = cross_call(pp, callee, &f->reg[2]);
+	if (status != MK1_SUCCESS)
+		return status;
+	for (unsigned int i = 0; i < CROSS_WORDS; i++)
+		f->reg[i] = pp->crossing.result[i];
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_ext_reply(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+
+	if (!pp_is_in(pp, PHASE_ENTRY))
+		return MK1_FAILURE_UNKNOWN;
+	for (unsigned int i = 0; i < CROSS_WORDS; i++)
+		pp->crossing.result[i] = f->reg[1 + i];
+	cross_return(pp, MK1_SUCCESS);
+}
 
 uint64_t sys_vm_set_handler(struct syscall_frame *f)
 {

@@ -152,24 +152,27 @@ static struct vs *named_vs(const struct syscall_frame *f, uint64_t *status)
 	return NULL;
 }
 
-/* Whether this is the callback, or a fail callback out of it. */
-static bool is_in(const struct pp *pp, enum phase phase)
-{
-	return pp->phase == phase || (pp->phase == PHASE_FAIL && pp->fail.phase == phase);
-}
-
 /* Without an exit there is no instruction that exited. */
 static bool in_vmexit(void)
 {
-	return is_in(this_pp(), PHASE_VMEXIT);
+	return pp_is_in(this_pp(), PHASE_VMEXIT);
 }
 
-/* Nothing runs before the bootstrap callbacks. For what ends an exit it is one comparison. */
-static bool in_start_phase(void)
+/* Whose call it is has a VS active that stays so. For what ends an exit it is one comparison. */
+static bool in_entry(void)
 {
 	const struct pp *pp = this_pp();
 
-	return pp->phase != PHASE_VMEXIT && is_in(pp, PHASE_START);
+	return pp->phase != PHASE_VMEXIT && pp_is_in(pp, PHASE_ENTRY);
+}
+
+/* Nothing runs before the bootstrap callbacks, or in a call of another extension. */
+static bool nothing_runs(void)
+{
+	const struct pp *pp = this_pp();
+
+	return pp->phase != PHASE_VMEXIT &&
+	       (pp_is_in(pp, PHASE_START) || pp_is_in(pp, PHASE_ENTRY));
 }
 
 /*
@@ -196,7 +199,7 @@ static uint64_t run_named(const struct syscall_frame *f, bool advance)
 
 	if (!vs)
 		return status;
-	if (in_start_phase()) {
+	if (nothing_runs()) {
 		vs_release(vs);
 		return MK1_FAILURE_UNKNOWN;
 	}
@@ -216,7 +219,7 @@ uint64_t sys_vs_run_current(struct syscall_frame *f)
 	struct vs *vs = this_pp()->vs;
 
 	(void)f;
-	if (!vs || in_start_phase())
+	if (!vs || nothing_runs())
 		return MK1_FAILURE_UNKNOWN;
 	mk.vendor->vs_run(vs);
 }
@@ -263,7 +266,7 @@ uint64_t sys_vs_promote(struct syscall_frame *f)
 	vs_unlock(vs);
 	if (!allowed)
 		return MK1_INVALID_INPUT_REG(1);
-	if (in_start_phase())
+	if (nothing_runs())
 		return MK1_FAILURE_UNKNOWN;
 	activate_or_fail(vs);
 	promote(vs);
@@ -290,8 +293,13 @@ uint64_t sys_vs_set_active(struct syscall_frame *f)
 	uint64_t status;
 	struct vs *vs = named_vs(f, &status);
 
-	if (vs)
-		activate_or_fail(vs);
+	if (!vs)
+		return status;
+	if (in_entry()) {
+		vs_release(vs);
+		return MK1_FAILURE_UNKNOWN;
+	}
+	activate_or_fail(vs);
 	return status;
 }
 
@@ -302,6 +310,10 @@ uint64_t sys_vs_advance_ip_and_set_active(struct syscall_frame *f)
 
 	if (!vs)
 		return status;
+	if (in_entry()) {
+		vs_release(vs);
+		return MK1_FAILURE_UNKNOWN;
+	}
 	/* Before the first exit what is active is at its first instruction: there is no step. */
 	if (!(this_pp()->vs && !in_vmexit()) && !advance_active(vs))
 		return MK1_FAILURE_UNKNOWN;

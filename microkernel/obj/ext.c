@@ -260,6 +260,12 @@ void ext_switch(struct pp *pp, struct ext *ext)
 	ext_publish_ids(pp);
 }
 
+/* Ring 3 can zero its FS base with a MOV to FS; after an exit the CPU has it anew. */
+void ext_load_fs(const struct pp *pp)
+{
+	wrmsr(MSR_FS_BASE, tls_block(pp->handoff.ppid) + MK1_EXT_TLS_ABI_OFFSET);
+}
+
 void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip, uint64_t arg0,
 	      uint64_t arg1)
 {
@@ -268,8 +274,7 @@ void ext_call(struct pp *pp, struct ext *ext, enum phase phase, uint64_t rip, ui
 
 	ext_switch(pp, ext);
 	rsp = phase == PHASE_FAIL ? stack_top(MK1_EXT_FAIL_STACK_BASE, ppid) : pp->stack_top;
-	/* Ring 3 can zero its FS base with a MOV to FS; after an exit the CPU has it anew. */
-	wrmsr(MSR_FS_BASE, tls_block(ppid) + MK1_EXT_TLS_ABI_OFFSET);
+	ext_load_fs(pp);
 	/* Its GS base is its own, and 0 where it begins, as an exit leaves it. */
 	if (phase != PHASE_FAIL)
 		wrmsr(MSR_GS_BASE, 0);

@@ -29,6 +29,7 @@ struct ext {
 	uint64_t bootstrap; /* callbacks: address, 0: not registered */
 	uint64_t vmexit;
 	uint64_t fail;
+	uint64_t entry; /* for calls of other extensions */
 	uint64_t rights; /* enum bf_right */
 	bool ended; /* it has failed, and Linux goes on without it: run/ended.h */
 	/*
@@ -49,6 +50,9 @@ struct ext *ext_find(uint16_t id);
 
 /* Makes ext's address space the one of this PP; the active VS's registers come along. */
 void ext_switch(struct pp *pp, struct ext *ext);
+
+/* The FS base of ring 3, which it can lose. */
+void ext_load_fs(const struct pp *pp);
 
 /* Writes the active ids into the ABI page. */
 void ext_publish_ids(struct pp *pp);

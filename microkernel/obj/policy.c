@@ -37,6 +37,7 @@ static const struct rule {
 	{ SPEC_MK1, MK1_OP_INTRINSIC, 0, 0, BF_RIGHT_rdmsr },
 	{ SPEC_MK1, MK1_OP_INTRINSIC, 1, 15, BF_RIGHT_wrmsr },
 	{ SPEC_MK1, MK1_OP_MEM, 0, 15, BF_RIGHT_memory },
+	{ SPEC_MK2, MK2_OP_EXT, 0, 15, BF_RIGHT_calls },
 	{ SPEC_MK2, MK2_OP_CALLBACK, 0, 0, RIGHTS_GUESTS }, /* vm_set_handler */
 	{ SPEC_MK2, MK2_OP_CALLBACK, 1, 15, BF_RIGHT_hypercalls },
 	{ SPEC_MK2, MK2_OP_VM, 0, 15, RIGHTS_GUESTS },
@@ -242,7 +243,8 @@ void policy_note_run(enum spec spec, unsigned int number, const struct syscall_f
 	struct pp *pp = this_pp();
 	unsigned int idx = number & 15;
 
-	if (is_run(spec, number) && idx != SET_ACTIVE && idx != ADVANCE_AND_SET_ACTIVE &&
-	    pp->root_vs && next_of(number, f) == pp->root_vs && names_linux(pp, number, f))
+	if (!pp_is_in(pp, PHASE_ENTRY) && is_run(spec, number) && idx != SET_ACTIVE &&
+	    idx != ADVANCE_AND_SET_ACTIVE && pp->root_vs && next_of(number, f) == pp->root_vs &&
+	    names_linux(pp, number, f))
 		pp->answering = false;
 }

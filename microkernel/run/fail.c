@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "run/fail.h"
 
+#include <abi/mk2.h>
 #include <bsl/string.h>
 
 #include "arch/intrinsics.h"
@@ -12,6 +13,7 @@
 #include "obj/backup.h"
 #include "obj/ext.h"
 #include "pp.h"
+#include "run/cross.h"
 #include "run/ended.h"
 #include "run/leave.h"
 #include "run/report.h"
@@ -51,6 +53,8 @@ void leave_ended(void)
 {
 	struct pp *pp = this_pp();
 
+	if (pp->crossing.caller)
+		cross_return(pp, MK2_FAILURE_ENDED);
 	pp->phase = PHASE_IDLE;
 	pp->route = NULL;
 	activate_or_fail(pp->root_vs);

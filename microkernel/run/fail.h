@@ -29,7 +29,7 @@ __noreturn void pp_fail_callback(enum bf_error error, const struct trap_frame *f
 
 /*
  * The active extension has ended, on this PP or another one (ended.h), and this PP goes on with
- * Linux.
+ * Linux, or with the extension that has called it.
  */
 __noreturn void leave_ended(void);
 

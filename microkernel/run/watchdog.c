@@ -64,14 +64,14 @@ static bool is_overdue(const struct pp *pp)
 	       pp->watch.taken >= tsc_ticks(limit + pp->watch.more) + printing_ticks(pp);
 }
 
-static void take_time(struct pp *pp)
+static void take_time(const struct pp *pp, struct watch_time *time)
 {
 	uint64_t ns = limit_ns(pp) ? limit_ns(pp) : BF_WATCHDOG_NS;
 	uint64_t now = rdtsc(), most = tsc_ticks(ns / STEPS);
-	uint64_t step = now - pp->watch.last;
+	uint64_t step = now - time->last;
 
-	pp->watch.last = now;
-	pp->watch.taken += step < most ? step : most;
+	time->last = now;
+	time->taken += step < most ? step : most;
 }
 
 static void print_overdue(const struct pp *pp, uint64_t rip)
@@ -85,8 +85,10 @@ static void print_overdue(const struct pp *pp, uint64_t rip)
 /* Ring 0 may hold locks, and comes to an end by itself: only what follows is headed off. */
 void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 {
+	if (pp->crossing.caller && pp->crossing.time.exits == number(pp))
+		take_time(pp, &pp->crossing.time);
 	if (pp->watch.exits == number(pp))
-		take_time(pp);
+		take_time(pp, &pp->watch);
 	else
 		begin(pp);
 	if (!is_overdue(pp))
@@ -95,7 +97,7 @@ void watchdog_nmi(struct pp *pp, struct trap_frame *frame)
 		wrmsr(MSR_LSTAR, (uint64_t)mk_syscall_overdue);
 		return;
 	}
-	pp->watch.frame = *frame;
+	pp->overdue = *frame;
 	leave_ring3(frame, watchdog_expired);
 }
 
@@ -103,8 +105,8 @@ void watchdog_expired(void)
 {
 	struct pp *pp = this_pp();
 
-	print_overdue(pp, pp->watch.frame.rip);
-	pp_fail_callback(BF_ERR_EXT_OVERDUE, &pp->watch.frame);
+	print_overdue(pp, pp->overdue.rip);
+	pp_fail_callback(BF_ERR_EXT_OVERDUE, &pp->overdue);
 }
 
 void watchdog_syscall(const struct syscall_frame *f)
@@ -116,6 +118,17 @@ void watchdog_syscall(const struct syscall_frame *f)
 		return;
 	print_overdue(pp, f->rip);
 	pp_fail_call(BF_ERR_EXT_OVERDUE, pp->phase, f);
+}
+
+bool watchdog_cross(struct pp *pp)
+{
+	if (is_overdue(pp))
+		return false;
+	if (pp->watch.exits != number(pp))
+		begin(pp);
+	pp->crossing.time = pp->watch;
+	pp->watch.exits = 0;
+	return true;
 }
 
 bool watchdog_more_time(struct pp *pp, uint64_t ns)

@@ -26,6 +26,12 @@ __noreturn void watchdog_expired(void);
 void watchdog_syscall(const struct syscall_frame *f);
 
 /*
+ * A call into another extension, which has the limit for itself. The caller's time goes on in
+ * pp->crossing. false: the caller has none left, and there is no call.
+ */
+bool watchdog_cross(struct pp *pp);
+
+/*
  * The callback may take so much longer. false: in all, it would have got more than
  * BF_MORE_TIME_MAX_NS.
  */

@@ -206,6 +206,51 @@ static __noreturn void try_denied(void)
 	answer(wrong, count);
 }
 
+static __noreturn void reply(uint64_t result0, uint64_t b, uint64_t c, uint64_t d)
+{
+	mk2_ext_reply(MK2_HANDLE, result0, b, c, d);
+	fault();
+}
+
+/* Registers that a function preserves are changed: they are not the caller's. */
+static void in_entry(uint64_t caller, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	uint64_t unused;
+
+	__asm__ volatile("mov $-1, %%rbx\n\t"
+			 "mov %%rbx, %%r12\n\t"
+			 "mov %%rbx, %%r13\n\t"
+			 "mov %%rbx, %%r14\n\t"
+			 "mov %%rbx, %%r15"
+			 :
+			 :
+			 : "rbx", "r12", "r13", "r14", "r15");
+	mk1_set_rbp(0xBAD);
+	mk1_set_r15(0xBAD);
+	switch (a) {
+	case ACROSS_ADD:
+		reply(caller == 0 ? a + b + c + d : 0, b, c, d);
+	case ACROSS_BACK:
+		reply(mk2_ext_call(MK2_HANDLE, 0, 0, 0, 0, 0, &unused, &unused, &unused, &unused),
+		      b, c, d);
+	case ACROSS_LOOP:
+		loop();
+	default:
+		fault();
+	}
+}
+
+static __noreturn void across(uint64_t arg)
+{
+	uint64_t result[4];
+	uint64_t status = mk2_ext_call(MK2_HANDLE, 0, arg, 2, 3, 4, &result[0], &result[1],
+				       &result[2], &result[3]);
+
+	if (status == MK1_SUCCESS && (result[1] != arg || result[2] != 2 || result[3] != 3))
+		fault();
+	answer(status, result[0]);
+}
+
 static void in_hypercall(uint64_t vsid, uint64_t reason)
 {
 	uint64_t arg = mk1_rdx();
@@ -230,6 +275,8 @@ static void in_hypercall(uint64_t vsid, uint64_t reason)
 		answer(mk2_vm_nested_map(MK2_HANDLE, vmid, 0x100000, arg, BF_PAGE_SIZE,
 					 MK2_NESTED_RWX),
 		       0);
+	case BESIDE_ACROSS:
+		across(arg);
 	default:
 		fault();
 	}
@@ -244,6 +291,8 @@ int ext_start(uint64_t specs)
 	    mk1_handle_open_handle(MK1_SPEC_ID, &handle) != MK1_SUCCESS ||
 	    mk1_handle_open_handle(MK2_SPEC_ID, &handle) != MK1_SUCCESS)
 		return 1;
+	/* Without a right to it, nobody can call. */
+	(void)mk2_ext_set_entry(MK2_HANDLE, (uint64_t)in_entry);
 	return mk2_hypercall_route(MK2_HANDLE, BESIDE_CALL, BESIDE_LAST, (uint64_t)in_hypercall) !=
 	       MK1_SUCCESS;
 }

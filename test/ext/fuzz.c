@@ -101,6 +101,7 @@ static const struct {
 	{ "EXISTS", MK2_FAILURE_EXISTS },
 	{ "LIST", MK2_FAILURE_LIST },
 	{ "BUSY", MK2_FAILURE_BUSY },
+	{ "ENDED", MK2_FAILURE_ENDED },
 };
 #define NR_ERROR_NAMES (sizeof(error_names) / sizeof(error_names[0]))
 

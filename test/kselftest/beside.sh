@@ -11,7 +11,7 @@ unsupported=dead000000040001
 denied=dead000000010002
 
 # The operations of test/kselftest/caller/beside.h.
-info=0 make=1 run=2 fault=3 loop=4 fault_in_exit=5 loop_in_exit=6 try_denied=7 map=8
+info=0 make=1 run=2 fault=3 loop=4 fault_in_exit=5 loop_in_exit=6 try_denied=7 map=8 across=9
 once=4000 ever=4100
 
 # call OPERATION RDX ANSWER: what comes back begins so.
@@ -153,7 +153,24 @@ no_route()
 		bfm start default $exts/beside --allow "2=guests,debug"
 }
 
-plan 32
+# The extension that treats Linux calls the other one (test/ext/across.c), and is called by it.
+leaf=0x4000ac05
+add=0 entry_faults=1 entry_loops=2 calls_back=3 ended=00800081
+
+start_across()
+{
+	start $exts/across $exts/beside --allow "2=$rights,calls" && all_guests
+}
+
+# across COMMAND STATUS RESULT
+across()
+{
+	said=$("$bin/cpuid" $leaf "$1" 0)
+	echo "$said"
+	case $said in "00000001 $2 $3 "*) ;; *) bfm dump | tail -n 20; false ;; esac
+}
+
+plan 42
 insmod /lib/modules/caller.ko
 snapshot /tmp/state.before
 t "the bare CPU: nobody is there" call $info 0 nobody
@@ -204,6 +221,16 @@ else
 		skip "a loop, $n" "one CPU: nobody watches"
 	done
 fi
+t "start two that call each other" start_across
+t "the first calls the second" across $add 00000000 00000009
+t "but not back" across $calls_back 00000000 00400001
+t "the second calls the first" call $across 5 "$answers 0 e"
+t "what both have seen" verified
+t "the one that is called faults" across $entry_faults $ended 00000000
+t "Linux and the first extension go on" ended_by EXT_FAULT entry
+t "it cannot be called any more" across $add $ended 00000000
+t "nor answers" call $info 0 $unsupported
+t "stop" stops
 t "with all rights its failure is that of all" fails_with_all
 t "the same state on every CPU" same_state /tmp/state.before
 rmmod caller

@@ -48,6 +48,8 @@ impl Error {
     pub const LIST: Self = Self::from_status(sys::FAILURE_LIST);
     /// It is in use.
     pub const BUSY: Self = Self::from_status(sys::FAILURE_BUSY);
+    /// The extension that was called has ended.
+    pub const ENDED: Self = Self::from_status(sys::FAILURE_ENDED);
 }
 
 /// A guest-physical address.
@@ -127,6 +129,10 @@ fn list((status, done): (u64, u64)) -> core::result::Result<(), ListError> {
     })
 }
 
+/// What other extensions call: the caller's id, and four words. It ends with
+/// [`Handle::ext_reply`].
+pub type Entry = extern "C" fn(ext: ExtId, a: u64, b: u64, c: u64, d: u64) -> !;
+
 /// The handle of Mk#2, which the calls of Mk#1 do not take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -146,6 +152,27 @@ impl Handle {
     pub fn handle_close_handle(self) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.
         check(unsafe { sys::handle_close_handle(self.0) })
+    }
+
+    /// Registers the function that other extensions call.
+    pub fn ext_set_entry(self, function: Entry) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::ext_set_entry(self.0, function as usize as u64) })
+    }
+
+    /// Calls another extension with four words, which answers with four.
+    pub fn ext_call(self, ext: ExtId, words: [u64; 4]) -> Result<[u64; 4]> {
+        let [a, b, c, d] = words;
+        // SAFETY: changes nothing that Rust relies on: the other extension has its own memory.
+        let (status, answer) = unsafe { sys::ext_call(self.0, ext.0.into(), a, b, c, d) };
+        check(status).map(|()| answer)
+    }
+
+    /// Answers a call. Comes back only if there is none.
+    pub fn ext_reply(self, words: [u64; 4]) -> Error {
+        let [a, b, c, d] = words;
+        // SAFETY: what it leaves behind is that of a callback.
+        Error::from_status(unsafe { sys::ext_reply(self.0, a, b, c, d) })
     }
 
     /// The exits of a VM are this extension's.

@@ -20,6 +20,9 @@ macro_rules! stub {
     ($name:ident, $rax:expr, 4, 0) => {
         stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d);
     };
+    ($name:ident, $rax:expr, 5, 0) => {
+        stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d, "r8" e);
+    };
     ($name:ident, $rax:expr, 6, 0) => {
         stub!(@plain $name, $rax, "rdi" a, "rsi" b, "rdx" c, "r10" d, "r8" e, "r9" f);
     };
@@ -33,6 +36,19 @@ macro_rules! stub {
     ($name:ident, $rax:expr, 1, 2) => { stub!(@two $name, $rax, 0u64, ,); };
     ($name:ident, $rax:expr, 2, 2) => { stub!(@two $name, $rax, b, b,); };
     ($name:ident, $rax:expr, 3, 2) => { stub!(@two $name, $rax, b, b, "rdx" c); };
+
+    ($name:ident, $rax:expr, 6, 4) => {
+        #[inline(always)]
+        pub unsafe fn $name(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> (u64, [u64; 4]) {
+            const RAX: u64 = $rax;
+            let status: u64;
+            let mut out = [a, b, c, d];
+            asm!("syscall", inlateout("rax") RAX => status, inlateout("rdi") out[0],
+                 inlateout("rsi") out[1], inlateout("rdx") out[2], inlateout("r10") out[3],
+                 in("r8") e, in("r9") f, lateout("rcx") _, lateout("r11") _, options(nostack));
+            (status, out)
+        }
+    };
 
     (@plain $name:ident, $rax:expr $(, $reg:tt $arg:ident)*) => {
         #[inline(always)]

@@ -23,6 +23,15 @@
 	7 /* makes calls without rights -> RDX how many were not refused, RSI of how many */
 #define BESIDE_MAP 8 /* RDX: physical address of a page that is not for guests -> RDX status */
 
+#define BESIDE_ACROSS 9 /* calls extension 0 with RDX, 2, 3, 4 -> RDX status, RSI first result */
+
+/* test/ext/across.c; what it asks the entry of this extension for: */
+#define ACROSS_LEAF 0x4000AC05
+#define ACROSS_ADD 0 /* the sum, and the other three arguments */
+#define ACROSS_FAULT 1
+#define ACROSS_LOOP 2
+#define ACROSS_BACK 3 /* calls back, which is refused: the first result is the status */
+
 #define BESIDE_GO_ON (~0ULL)
 
 /* What has ended a run. */

@@ -65,6 +65,26 @@ __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags,
 	out(END_RESUMED);
 }
 
+/* What follows the call there does not run: the tests look at what it would take. */
+uint64_t call_ring3(struct kept_stack *kept, const uint64_t *gpr, uint64_t rip, uint64_t rsp)
+{
+	static uint64_t copy[BF_NR_GPRS];
+
+	memcpy(copy, gpr, sizeof(copy));
+	kept->rsp = rsp;
+	ended.gpr = copy;
+	ended.rip = rip;
+	ended.rsp = rsp;
+	out(END_RING3);
+}
+
+__noreturn void return_to_kept(struct kept_stack *kept, uint64_t status)
+{
+	ck_assert_uint_ne(kept->rsp, 0);
+	ended.status = status;
+	out(END_BACK);
+}
+
 __noreturn void svm_enter(uint64_t spa)
 {
 	ended.spa = spa;

@@ -58,7 +58,16 @@
 #define EXT_TLS_SIZE 0x20
 
 /* How a run of microkernel code ended. */
-enum end { END_RETURNED, END_RING3, END_RESUMED, END_GUEST, END_LEFT, END_RESET, END_HALTED };
+enum end {
+	END_RETURNED,
+	END_RING3,
+	END_RESUMED,
+	END_GUEST,
+	END_LEFT,
+	END_RESET,
+	END_HALTED,
+	END_BACK
+};
 
 struct ended {
 	enum end end;
@@ -67,6 +76,7 @@ struct ended {
 	uint64_t spa; /* GUEST, SVM: of the VMCB */
 	bool launched; /* GUEST, VMX */
 	struct bf_switch_page *sp; /* LEFT */
+	uint64_t status; /* BACK: from ring 3 to the call of another extension */
 };
 
 extern struct ended ended;

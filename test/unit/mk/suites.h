@@ -26,6 +26,7 @@ TCase *obj_outer_tests(void);
 TCase *obj_peek_tests(void);
 TCase *obj_policy_tests(void);
 TCase *obj_xstate_tests(void);
+TCase *run_cross_tests(void);
 TCase *run_ended_tests(void);
 TCase *run_fail_tests(void);
 TCase *run_leave_tests(void);
@@ -96,6 +97,7 @@ static TCase *(*const suites[])(void) = {
 	obj_peek_tests,
 	obj_policy_tests,
 	obj_xstate_tests,
+	run_cross_tests,
 	run_ended_tests,
 	run_fail_tests,
 	run_leave_tests,

@@ -54,7 +54,7 @@ static void fail_by(unsigned int way)
 		SYS(control_again);
 		break;
 	default:
-		host_pp->watch.frame = user_fault(0);
+		host_pp->overdue = user_fault(0);
 		RUN(watchdog_expired());
 	}
 	expect_reported(host_pp->handoff.ppid, errors[way]);
