@@ -43,6 +43,8 @@ static const struct {
 	{ "vm_set_handler", GUESTS },
 	{ "hypercall_route", BF_RIGHT_hypercalls },
 	{ "vm_nested_", GUESTS },
+	{ "vm_own", GUESTS },
+	{ "vm_disown", GUESTS },
 	{ "pp_kick", GUESTS },
 };
 
