@@ -137,15 +137,18 @@ static bool handle_npf(struct vs *vs)
 /*
  * To the extension it is an exit like others, and what it wrote is there to be corrected. If it
  * does not do so, and if this is Linux, the PP has failed.
+ *
+ * What has not been written since it last ran is none that a CPU could refuse. QEMU says so of a
+ * guest that runs and writes reserved bits to CR3; the VMCB is that guest's then, as at any exit.
  */
 static __cold noinline __noreturn void entry_failed_invalid_state(struct pp *pp, struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
-	bool hand_back = !vs->root && !vs->refused && pp->svm.entry_kept;
+	bool hand_back = !vs->root && !vs->refused;
 	uint64_t code = vmcb->exitcode;
 
 	pp->flush_due = true; /* perhaps it was, and has not been done */
-	if (hand_back)
+	if (hand_back && pp->svm.entry_kept)
 		svm_copy_vmcb(vmcb, phys_to_virt(pp->svm.entry_page));
 	mk_print("VMRUN refused the state of vs %u\n", vs->id);
 	svm_print_checks(vmcb);

@@ -61,7 +61,7 @@ void svm_copy_vmcb(void *to, const void *from)
 		   SAVE_AREA_END - VMCB_SAVE_AREA);
 }
 
-/* The CPU does not refuse what it has run before, so a copy is due after writes only. */
+/* The CPU does not refuse what has been in it before, so a copy is due after writes only. */
 static void prepare_guest(struct pp *pp, struct vs *vs)
 {
 	if (pp->no_guest)
