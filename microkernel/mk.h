@@ -20,6 +20,7 @@ struct mk {
 	const struct vendor_ops *vendor;
 	struct ext *bootstrap_ext; /* who registered for the bootstrap of the PPs */
 	struct ext *vmexit_ext; /* who registered for the exits */
+	bool vm_handlers; /* some VM has had a handler of its own: vm_set_handler */
 	uint64_t host_cr4; /* CR4 in root mode, without the vendor's bit */
 	uint64_t root_npt; /* SPA of the root VM's nested page table, 0: none */
 	unsigned int levels; /* of page tables in root mode: 5 with CR4.LA57, else 4 */

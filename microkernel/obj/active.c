@@ -228,7 +228,8 @@ bool vs_activate(struct vs *vs)
 		leave_xstate(pp, vs);
 	if (pp->vmid != old_vmid) {
 		ext_load_direct_map(pp);
-		vs_find_handler(pp);
+		if (unlikely(mk.vm_handlers))
+			vs_find_handler(pp);
 	}
 	vs_keep_apart(pp);
 	/* Now that nothing here leads to its direct map, its VM may go. */

@@ -220,8 +220,11 @@ void ext_publish_ids(struct pp *pp)
 /* The direct maps of the active VM; NULL: no VM. */
 static const struct direct_maps *active_maps(const struct pp *pp)
 {
-	const struct vm *vm = vm_find(pp->vmid);
+	const struct vm *vm;
 
+	if (pp->vs)
+		return pp->vs->direct;
+	vm = vm_find(pp->vmid);
 	return vm ? &vm->direct : NULL;
 }
 

@@ -173,6 +173,7 @@ bool vm_set_handler(uint16_t id, struct ext *ext, uint64_t fn)
 	if (vm && id != MK1_ROOT_VMID && !vm->vps) {
 		vm->handler = ext;
 		vm->handler_fn = fn;
+		mk.vm_handlers = true;
 		done = true;
 	}
 	objects_unlock();
@@ -237,6 +238,7 @@ struct vs *vs_create(uint16_t vpid, uint16_t ppid)
 		vs->claim = VS_RESERVED;
 		vs->owner = vp->owner;
 		vs->vmid = vp->vmid;
+		vs->direct = &vms[vp->vmid].direct;
 		vs->vpid = vpid;
 		vs->ppid = ppid;
 		vs->unswitched[UNSWITCHED_XCR0] = XCR0_X87;

@@ -91,6 +91,7 @@ struct vs {
 	uint16_t vmid; /* of its VP */
 	uint16_t vpid;
 	uint16_t ppid; /* the PP it is assigned to */
+	const struct direct_maps *direct; /* of its VM */
 	/*
 	 * Whose it is: that of the PP that it is active on, or about to be; VS_RESERVED while it is
 	 * created, destroyed or migrated, or is free; else MK1_INVALID_ID.
