@@ -7,6 +7,8 @@
 
 /* PDPTEs of PAE have no rights: bits 2:1 and 8:5 are reserved (SDM vol. 3, "PDPTE Registers"). */
 #define PAE_PDPTE_RESERVED 0x1E6
+/* What QEMU's SVM sets of them, and accepts: the walk must find what it has found. */
+#define PAE_PDPTE_QEMU 0x20
 #define BIT_8 0x100
 
 /* The entries on the way to a page. */
@@ -32,7 +34,8 @@ static uint64_t reserved_bits(const struct paging_regs *regs, const struct bsl_g
 		return leaf && level == 2 ? BSL_BIT(21) | bsl_field_get(too_high, 32, 8) << 13 : 0;
 	}
 	if (p->levels == 3 && level == 3)
-		return too_high | PAE_PDPTE_RESERVED;
+		return too_high |
+		       (regs->is_amd ? PAE_PDPTE_RESERVED & ~PAE_PDPTE_QEMU : PAE_PDPTE_RESERVED);
 	reserved = too_high & (p->levels == 3 ? ~BSL_PTE_NX : BSL_PTE_SPA);
 	if (!(regs->efer & EFER_NXE))
 		reserved |= BSL_PTE_NX;
