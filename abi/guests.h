@@ -18,7 +18,7 @@
 
 #define GUESTS_CALL 0x4266477500000000 /* "BfGu" */
 #define GUESTS_CALL_MASK 0xFFFFFFFF00000000
-#define GUESTS_VERSION 1
+#define GUESTS_VERSION 2
 
 /*
  * Operations: arguments -> results. Ids are those that the extension has returned; the module may
@@ -43,8 +43,7 @@ enum guests_op {
 	GUESTS_VCPU_DESTROY, /* RSI vCPU */
 	/* RSI vCPU: this CPU gives up what it caches of it, so that another one can have it. */
 	GUESTS_VCPU_RELEASE,
-	/* RSI vCPU, RDI 0 or GUESTS_STATE_XSAVE -> regs, sregs, or all three of the page */
-	GUESTS_STATE_GET,
+	GUESTS_STATE_GET, /* RSI vCPU, RDI GUESTS_STATE_ -> those parts of the page */
 	GUESTS_STATE_SET, /* RSI vCPU, RDI GUESTS_STATE_: those parts of the page */
 	GUESTS_CPUID_SET, /* RSI vCPU, RDI how many of the page's cpuid: what the guest gets */
 	/*
@@ -53,6 +52,16 @@ enum guests_op {
 	 */
 	GUESTS_DONATE,
 	GUESTS_RUN, /* RSI vCPU: enters the guest; what ended that is in the page's exit */
+	/* RSI n -> RDX the n-th MSR that belongs to a vCPU's state. GUESTS_BAD_VALUE: no more. */
+	GUESTS_MSR_LIST,
+	/*
+	 * RSI vCPU, RDI how many of the page's msrs, read or written in their order -> RDX how many
+	 * were, before the first that is refused.
+	 */
+	GUESTS_MSRS_GET,
+	GUESTS_MSRS_SET,
+	/* RSI vCPU -> the page's cpuid: what CPUID_SET gave, as the guest sees it by now */
+	GUESTS_CPUID_GET,
 	GUESTS_NR_OPS
 };
 
@@ -75,12 +84,18 @@ enum guests_status {
 
 #define GUESTS_STATE_REGS 0x1
 #define GUESTS_STATE_SREGS 0x2
-#define GUESTS_STATE_XSAVE 0x4 /* xsave.area */
+#define GUESTS_STATE_XSAVE 0x4 /* xsave, but for its xcr0 */
 #define GUESTS_STATE_XCR0 0x8 /* xsave.xcr0 */
+#define GUESTS_STATE_EVENTS 0x10
+#define GUESTS_STATE_DEBUG 0x20
+#define GUESTS_STATE_PDPTES 0x40
+#define GUESTS_STATE_TSC 0x80
+#define GUESTS_STATE_ALL 0xFF
 
 #define GUESTS_GPA_BITS 46 /* guest-physical addresses are below 2^46 */
 #define GUESTS_MAX_CPUID 80
 #define GUESTS_MAX_XSAVE 2752 /* bytes */
+#define GUESTS_MAX_MSRS 128 /* of a call */
 
 struct guests_regs {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
@@ -108,6 +123,42 @@ struct guests_sregs {
 	struct guests_segment cs, ds, es, fs, gs, ss, tr, ldt;
 	struct guests_table gdt, idt;
 	uint64_t cr0, cr2, cr3, cr4, cr8, efer;
+};
+
+/* What is delivered when the guest is entered next, as it was on its way when the guest exited. */
+enum guests_event { GUESTS_EVENT_NONE, GUESTS_EVENT_IRQ, GUESTS_EVENT_NMI, GUESTS_EVENT_EXCEPTION };
+
+/* Until the end of the next instruction; on AMD both are one. */
+#define GUESTS_SHADOW_MOV_SS 0x1
+#define GUESTS_SHADOW_STI 0x2
+
+struct guests_events {
+	uint8_t kind; /* enum guests_event */
+	uint8_t vector;
+	uint8_t has_error;
+	uint8_t shadow; /* GUESTS_SHADOW_ */
+	uint8_t nmi_masked; /* until IRET */
+	uint8_t pad[3];
+	uint32_t error;
+	uint32_t pad2;
+};
+
+struct guests_debug {
+	uint64_t dr[4], dr6, dr7;
+};
+
+/*
+ * The highest level of PAE paging, where the CPU has a copy of it (Intel). GET: not valid if it has
+ * none, or is to read it anew. SET: they are not read anew.
+ */
+struct guests_pdptes {
+	uint64_t valid;
+	uint64_t entry[4];
+};
+
+struct guests_msr {
+	uint64_t msr; /* its number */
+	uint64_t value;
 };
 
 #define GUESTS_CPUID_SUBLEAF 0x1 /* the entry is for one subleaf */
@@ -182,15 +233,21 @@ struct guests_page {
 	struct guests_sregs sregs;
 	struct guests_entry entry;
 	struct guests_exit exit;
+	struct guests_events events;
+	struct guests_debug debug;
+	struct guests_pdptes pdptes;
+	uint64_t tsc_offset; /* what the guest's TSC has more than the CPU's */
 	/* Each is there during a call that is about it. */
 	union {
 		struct guests_cpuid cpuid[GUESTS_MAX_CPUID];
 		struct guests_xsave xsave;
+		struct guests_msr msrs[GUESTS_MAX_MSRS];
 	};
 };
 
 BF_STATIC_ASSERT(sizeof(struct guests_regs) == 144, "guests_regs");
 BF_STATIC_ASSERT(sizeof(struct guests_sregs) == 208, "guests_sregs");
+BF_STATIC_ASSERT(sizeof(struct guests_events) == 16, "guests_events");
 BF_STATIC_ASSERT(sizeof(struct guests_exit) == 56, "guests_exit");
 BF_STATIC_ASSERT(sizeof(struct guests_page) <= 4096, "guests_page");
 

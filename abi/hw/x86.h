@@ -135,9 +135,11 @@
 #define MSR_APIC_BASE 0x1B
 #define MSR_TEST_CTRL 0x33
 #define MSR_FEATURE_CONTROL 0x3A
+#define MSR_TSC_ADJUST 0x3B
 #define MSR_SPEC_CTRL 0x48
 #define MSR_PRED_CMD 0x49
 #define MSR_BIOS_UPDT_TRIG 0x79 /* loads microcode */
+#define MSR_UCODE_REV 0x8B /* IA32_BIOS_SIGN_ID, PATCH_LEVEL */
 #define MSR_PLATFORM_INFO 0xCE
 #define MSR_RAR_CTRL 0xED
 #define MSR_MTRR_CAP 0xFE
@@ -274,6 +276,7 @@
 #define CPUID_1_EDX_PAT 0x10000
 #define CPUID_1_EDX_DS 0x200000 /* debug store: PEBS, branch trace store */
 #define CPUID_7_EBX_FSGSBASE 0x1
+#define CPUID_7_EBX_TSC_ADJUST 0x2
 #define CPUID_7_EBX_SMEP 0x80
 #define CPUID_7_EBX_INVPCID 0x400
 #define CPUID_7_EBX_SMAP 0x100000

@@ -64,13 +64,13 @@ int bk_info(u64 *instance)
 	return status == GUESTS_OK && call.rsi != GUESTS_VERSION ? -EPROTO : bk_errno(status);
 }
 
-int bk_cpuid(u64 instance, struct bk_call *call)
+int bk_system_call(u64 instance, enum guests_op op, struct bk_call *call)
 {
 	unsigned long flags;
 	int status;
 
 	local_irq_save(flags);
-	status = bk_call_here(instance, GUESTS_CPUID, call);
+	status = bk_call_here(instance, op, call);
 	local_irq_restore(flags);
 	return bk_errno(status);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The CPUID of guests: what the extension offers, and what user space makes of it. */
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "kvm.h"
@@ -15,7 +17,7 @@ static int get_leaf(u64 instance, u32 leaf, u32 subleaf, struct kvm_cpuid_entry2
 {
 	bool has_index = leaf == LEAF_FEATURES || leaf == LEAF_XSAVE;
 	struct bk_call call = { .rsi = leaf, .rdi = subleaf };
-	int result = bk_cpuid(instance, &call);
+	int result = bk_system_call(instance, GUESTS_CPUID, &call);
 
 	*entry = (struct kvm_cpuid_entry2){
 		.function = leaf,
@@ -100,32 +102,80 @@ int bk_get_supported_cpuid(u64 instance, struct kvm_cpuid2 __user *user)
 	return result;
 }
 
+/* To the extension. */
+static int give_cpuid(struct bk_vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 nent)
+{
+	struct bk_call call = { .rdi = nent };
+	u32 i;
+
+	for (i = 0; i < nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &entries[i];
+		bool index = e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+
+		vcpu->page->cpuid[i] = (struct guests_cpuid){
+			.leaf = e->function,
+			.subleaf = e->index,
+			.flags = index ? GUESTS_CPUID_SUBLEAF : 0,
+			.eax = e->eax,
+			.ebx = e->ebx,
+			.ecx = e->ecx,
+			.edx = e->edx,
+		};
+	}
+	return bk_vcpu_call(vcpu, GUESTS_CPUID_SET, &call);
+}
+
 int bk_set_cpuid(struct bk_vcpu *vcpu, const struct kvm_cpuid2 __user *user)
 {
-	struct bk_call call;
-	u32 nent, i;
+	struct kvm_cpuid_entry2 *entries;
+	u32 nent;
+	int result;
 
 	if (get_user(nent, &user->nent))
 		return -EFAULT;
 	if (nent > GUESTS_MAX_CPUID)
 		return -E2BIG;
-	for (i = 0; i < nent; i++) {
-		struct kvm_cpuid_entry2 e;
-		bool index;
-
-		if (copy_from_user(&e, &user->entries[i], sizeof(e)))
-			return -EFAULT;
-		index = e.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
-		vcpu->page->cpuid[i] = (struct guests_cpuid){
-			.leaf = e.function,
-			.subleaf = e.index,
-			.flags = index ? GUESTS_CPUID_SUBLEAF : 0,
-			.eax = e.eax,
-			.ebx = e.ebx,
-			.ecx = e.ecx,
-			.edx = e.edx,
-		};
+	entries = memdup_user(user->entries, nent * sizeof(*entries));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	result = give_cpuid(vcpu, entries, nent);
+	if (result) {
+		kfree(entries);
+		return result;
 	}
-	call = (struct bk_call){ .rdi = nent };
-	return bk_vcpu_call(vcpu, GUESTS_CPUID_SET, &call);
+	kfree(vcpu->cpuid);
+	vcpu->cpuid = entries;
+	vcpu->nr_cpuid = nent;
+	return 0;
+}
+
+/* OSXSAVE, OSPKE and the sizes of XSAVE follow the guest's registers. */
+static int update_cpuid(struct bk_vcpu *vcpu)
+{
+	struct bk_call call = {};
+	int result = bk_vcpu_call(vcpu, GUESTS_CPUID_GET, &call);
+	u32 i;
+
+	for (i = 0; !result && i < vcpu->nr_cpuid; i++) {
+		vcpu->cpuid[i].ebx = vcpu->page->cpuid[i].ebx;
+		vcpu->cpuid[i].ecx = vcpu->page->cpuid[i].ecx;
+	}
+	return result;
+}
+
+int bk_get_cpuid(struct bk_vcpu *vcpu, struct kvm_cpuid2 __user *user)
+{
+	int result = update_cpuid(vcpu);
+	u32 room;
+
+	if (result)
+		return result;
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	if (room >= vcpu->nr_cpuid && vcpu->nr_cpuid &&
+	    copy_to_user(user->entries, vcpu->cpuid, vcpu->nr_cpuid * sizeof(*vcpu->cpuid)))
+		return -EFAULT;
+	if (put_user(vcpu->nr_cpuid, &user->nent))
+		return -EFAULT;
+	return room < vcpu->nr_cpuid ? -E2BIG : 0;
 }

@@ -37,8 +37,7 @@ static_assert(GUESTS_MAX_XSAVE <= sizeof(((struct kvm_xsave *)0)->region));
 /* The bytes of the area, or an error. The extension's word is read once. */
 static int fetch(struct bk_vcpu *vcpu)
 {
-	struct bk_call call = { .rdi = GUESTS_STATE_XSAVE };
-	int result = bk_vcpu_call(vcpu, GUESTS_STATE_GET, &call);
+	int result = bk_get_state(vcpu, GUESTS_STATE_XSAVE);
 	u32 size = READ_ONCE(vcpu->page->xsave.size);
 
 	if (result)
@@ -46,13 +45,6 @@ static int fetch(struct bk_vcpu *vcpu)
 	if (size != MK2_XSAVE_LEGACY && (size < HEADER_END || size > GUESTS_MAX_XSAVE))
 		return -EIO;
 	return size;
-}
-
-static int store(struct bk_vcpu *vcpu, u64 parts)
-{
-	struct bk_call call = { .rdi = parts };
-
-	return bk_vcpu_call(vcpu, GUESTS_STATE_SET, &call);
 }
 
 /* Where the area's XSTATE_BV is, if it has one. */
@@ -103,7 +95,7 @@ int bk_set_fpu(struct bk_vcpu *vcpu, const struct kvm_fpu __user *user)
 	to->rdp = fpu.last_dp;
 	if (result >= HEADER_END)
 		*xstate_bv(xsave) |= X87_AND_SSE;
-	return store(vcpu, GUESTS_STATE_XSAVE);
+	return bk_set_state(vcpu, GUESTS_STATE_XSAVE);
 }
 
 int bk_get_xsave(struct bk_vcpu *vcpu, struct kvm_xsave __user *user)
@@ -166,7 +158,7 @@ int bk_set_xsave(struct bk_vcpu *vcpu, const struct kvm_xsave __user *user)
 	if (result >= 0)
 		result = take_xsave(&vcpu->page->xsave, region, result);
 	if (!result)
-		result = store(vcpu, GUESTS_STATE_XSAVE);
+		result = bk_set_state(vcpu, GUESTS_STATE_XSAVE);
 	kfree(region);
 	return result;
 }
@@ -179,9 +171,9 @@ bool bk_has_xcrs(void)
 int bk_get_xcrs(struct bk_vcpu *vcpu, struct kvm_xcrs __user *user)
 {
 	struct kvm_xcrs xcrs = {};
-	int result = fetch(vcpu);
+	int result = bk_get_state(vcpu, GUESTS_STATE_XCR0);
 
-	if (result < 0)
+	if (result)
 		return result;
 	if (bk_has_xcrs()) {
 		xcrs.nr_xcrs = 1;
@@ -204,7 +196,7 @@ int bk_set_xcrs(struct bk_vcpu *vcpu, const struct kvm_xcrs __user *user)
 		if (xcrs.xcrs[i].xcr)
 			continue;
 		vcpu->page->xsave.xcr0 = xcrs.xcrs[i].value;
-		return store(vcpu, GUESTS_STATE_XCR0);
+		return bk_set_state(vcpu, GUESTS_STATE_XCR0);
 	}
 	return 0;
 }

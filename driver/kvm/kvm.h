@@ -20,6 +20,25 @@
 
 #define BK_MAX_VCPUS 64 /* of a VM */
 #define BK_MAX_SLOTS 512 /* memory regions of a VM */
+#define BK_MAX_NMIS 2 /* one that is being handled, one that waits */
+#define BK_MAX_MSRS 256 /* of an ioctl, exclusive, as KVM has it */
+
+/* What headers before 6.8 do not have. */
+#ifndef KVM_SET_USER_MEMORY_REGION2
+#define KVM_CAP_USER_MEMORY2 231
+struct kvm_userspace_memory_region2 {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+	__u64 guest_memfd_offset;
+	__u32 guest_memfd;
+	__u32 pad1;
+	__u64 pad2[14];
+};
+#define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+#endif
 
 /* --- call.c: calls of the extension ----------------------------------------------------------- */
 
@@ -39,8 +58,8 @@ int bk_call_here(u64 instance, enum guests_op op, struct bk_call *call);
 /* Whether there is an extension that runs guests. 0; -ENODEV, -EPROTO, -ENOENT: why not. */
 int bk_info(u64 *instance);
 
-/* GUESTS_CPUID. 0 or an errno. */
-int bk_cpuid(u64 instance, struct bk_call *call);
+/* A call that is about no VM: GUESTS_CPUID, GUESTS_MSR_LIST. 0 or an errno. */
+int bk_system_call(u64 instance, enum guests_op op, struct bk_call *call);
 
 /*
  * A call for a VM on any CPU. 0, or the errno of its status; -EIO: the hypervisor does not run any
@@ -62,6 +81,7 @@ struct bk_vm {
 	struct mutex lock; /* of all that follows */
 	struct xarray vcpus; /* by the numbers that user space has given */
 	struct xarray slots; /* struct bk_slot, by number */
+	u32 max_vcpu_id; /* numbers are below this; 0: KVM_CAP_MAX_VCPU_ID has not been enabled */
 	struct xarray pages; /* struct page that the guest has, by guest frame number */
 };
 
@@ -87,6 +107,9 @@ int bk_set_region(struct bk_vm *vm, const struct kvm_userspace_memory_region *re
  */
 int bk_fault(struct bk_vm *vm, u64 gpa, bool write);
 
+/* Reads guest-physical memory, within a page. false: there is none. May sleep. */
+bool bk_read_guest(struct bk_vm *vm, u64 gpa, void *data, size_t size);
+
 /* Of a VM that the extension does not have any more: gives all of its pages back. */
 void bk_release_memory(struct bk_vm *vm);
 
@@ -110,6 +133,8 @@ struct bk_vcpu {
 	bool emulate; /* what it has faulted at is a device */
 	u8 data_size; /* bytes that user space is to give for the last exit */
 	bool data_is_io; /* they are in pio, not in run->mmio */
+	struct kvm_cpuid_entry2 *cpuid; /* as user space has set it */
+	u32 nr_cpuid;
 	bool has_sigmask;
 	sigset_t sigmask; /* while it runs */
 };
@@ -122,6 +147,26 @@ void bk_vcpu_destroy(struct bk_vcpu *vcpu);
 
 /* A call for this vCPU, wherever it was last. As bk_call. */
 int bk_vcpu_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *call);
+
+/* --- state.c ---------------------------------------------------------------------------------- */
+
+/* The ioctls that read and write registers and the like. -ENOTTY: it is none of them. */
+int bk_state_ioctl(struct bk_vcpu *vcpu, unsigned int command, unsigned long argument);
+
+/* Some GUESTS_STATE_ between the extension and the page. 0 or an errno. */
+int bk_get_state(struct bk_vcpu *vcpu, u64 parts);
+int bk_set_state(struct bk_vcpu *vcpu, u64 parts);
+
+/* KVM_SET_TSC_KHZ: 0 if that is what guests have, else -EINVAL. */
+int bk_set_tsc_khz(unsigned long khz);
+
+/* Before KVM_RUN: what user space has changed in struct kvm_run. 0 or an errno. */
+int bk_take_sync_regs(struct bk_vcpu *vcpu);
+/* After it: what user space wants there. */
+void bk_give_sync_regs(struct bk_vcpu *vcpu);
+
+/* KVM_GET_MSR_INDEX_LIST. */
+int bk_get_msr_index_list(u64 instance, struct kvm_msr_list __user *user);
 
 /* --- fpu.c: KVM_GET_FPU and so on ------------------------------------------------------------- */
 
@@ -142,8 +187,9 @@ void bk_regs_from_kvm(const struct kvm_regs *from, struct guests_regs *to);
 void bk_sregs_to_kvm(const struct guests_sregs *from, struct kvm_sregs *to);
 void bk_sregs_from_kvm(const struct kvm_sregs *from, struct guests_sregs *to);
 
-/* KVM_GET_SUPPORTED_CPUID and KVM_SET_CPUID2. */
+/* KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2 and KVM_GET_CPUID2. */
 int bk_get_supported_cpuid(u64 instance, struct kvm_cpuid2 __user *user);
 int bk_set_cpuid(struct bk_vcpu *vcpu, const struct kvm_cpuid2 __user *user);
+int bk_get_cpuid(struct bk_vcpu *vcpu, struct kvm_cpuid2 __user *user);
 
 #endif

@@ -36,6 +36,14 @@ static long get_supported_cpuid(void __user *user)
 	return result ? -ENODEV : bk_get_supported_cpuid(instance, user);
 }
 
+static long get_msr_index_list(void __user *user)
+{
+	u64 instance;
+	int result = bk_info(&instance);
+
+	return result ? -ENODEV : bk_get_msr_index_list(instance, user);
+}
+
 static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
 	switch (command) {
@@ -49,6 +57,8 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 		return argument ? -EINVAL : MMAP_SIZE;
 	case KVM_GET_SUPPORTED_CPUID:
 		return get_supported_cpuid((void __user *)argument);
+	case KVM_GET_MSR_INDEX_LIST:
+		return get_msr_index_list((void __user *)argument);
 	default:
 		return -EINVAL; /* as KVM's device answers, other than its VMs and vCPUs */
 	}

@@ -5,7 +5,9 @@
  * against RLIMIT_MEMLOCK, until its region goes.
  */
 #include <linux/errno.h>
+#include <linux/highmem.h>
 #include <linux/io.h>
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -420,4 +422,21 @@ int bk_fault(struct bk_vm *vm, u64 gpa, bool write)
 		result = map(vm, slot, gfn) ?: 1;
 	mutex_unlock(&vm->lock);
 	return result;
+}
+
+bool bk_read_guest(struct bk_vm *vm, u64 gpa, void *data, size_t size)
+{
+	const struct bk_slot *slot;
+	struct page *page;
+	u64 hva = 0;
+
+	mutex_lock(&vm->lock);
+	page = xa_load(&vm->pages, gpa >> PAGE_SHIFT);
+	if (page)
+		memcpy_from_page(data, page, offset_in_page(gpa), size);
+	slot = find_slot(vm, gpa >> PAGE_SHIFT);
+	if (slot)
+		hva = slot->hva + (gpa - (slot->gfn << PAGE_SHIFT));
+	mutex_unlock(&vm->lock);
+	return page || (hva && !copy_from_user(data, u64_to_user_ptr(hva), size));
 }

@@ -18,7 +18,6 @@
 #include "kvm.h"
 
 #define MMAP_PAGES 2 /* struct kvm_run, data of IO */
-#define MAX_NMIS 2 /* one that is being handled, one that waits */
 #define RESET_APIC_BASE 0xFEE00800
 #define BOOTSTRAP_BIT 0x100
 
@@ -301,19 +300,26 @@ static int run_once(struct bk_vcpu *vcpu, bool may_enter)
 	return handle_exit(vcpu, &exit);
 }
 
-/* What the guest waits for is completed in any case: all of its state is in its registers then. */
+/*
+ * What the guest waits for is completed in any case: all of its state is in its registers then.
+ * Whoever wants nothing but that gets EINTR, and what the last exit was stays.
+ */
 static int run_loop(struct bk_vcpu *vcpu)
 {
+	bool immediate = READ_ONCE(vcpu->run->bf_compat_immediate_exit);
 	int result;
 
 	take_data(vcpu);
+	if (!immediate)
+		vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	do {
-		bool may_enter = !READ_ONCE(vcpu->run->bf_compat_immediate_exit) &&
-				 !signal_pending(current);
+		bool may_enter = !immediate && !signal_pending(current);
 
 		cond_resched();
 		result = run_once(vcpu, may_enter);
 	} while (result > 0);
+	if (result == -EINTR && !immediate)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return result;
 }
 
@@ -327,90 +333,15 @@ static int run(struct bk_vcpu *vcpu, unsigned long argument)
 	if (READ_ONCE(run->cr8) > 15)
 		return -EINVAL;
 	activate_sigmask(vcpu);
-	run->exit_reason = KVM_EXIT_UNKNOWN;
 	run->flags = 0;
-	result = run_loop(vcpu);
-	if (result == -EINTR)
-		run->exit_reason = KVM_EXIT_INTR;
+	result = bk_take_sync_regs(vcpu) ?: run_loop(vcpu);
 	run->apic_base = vcpu->apic_base;
+	bk_give_sync_regs(vcpu);
 	deactivate_sigmask(vcpu);
 	return result;
 }
 
 /* --- the other ioctls ------------------------------------------------------------------------- */
-
-static int get_state(struct bk_vcpu *vcpu)
-{
-	struct bk_call call = {};
-
-	return bk_vcpu_call(vcpu, GUESTS_STATE_GET, &call);
-}
-
-static int set_state(struct bk_vcpu *vcpu, u64 parts)
-{
-	struct bk_call call = { .rdi = parts };
-
-	return bk_vcpu_call(vcpu, GUESTS_STATE_SET, &call);
-}
-
-static int get_regs(struct bk_vcpu *vcpu, void __user *user)
-{
-	struct kvm_regs regs = {};
-	int result = get_state(vcpu);
-
-	if (result)
-		return result;
-	bk_regs_to_kvm(&vcpu->page->regs, &regs);
-	return copy_to_user(user, &regs, sizeof(regs)) ? -EFAULT : 0;
-}
-
-static int set_regs(struct bk_vcpu *vcpu, const void __user *user)
-{
-	struct kvm_regs regs;
-
-	if (copy_from_user(&regs, user, sizeof(regs)))
-		return -EFAULT;
-	bk_regs_from_kvm(&regs, &vcpu->page->regs);
-	return set_state(vcpu, GUESTS_STATE_REGS);
-}
-
-static int get_sregs(struct bk_vcpu *vcpu, void __user *user)
-{
-	struct kvm_sregs sregs = {};
-	int result = get_state(vcpu);
-
-	if (result)
-		return result;
-	bk_sregs_to_kvm(&vcpu->page->sregs, &sregs);
-	sregs.apic_base = vcpu->apic_base;
-	if (vcpu->has_irq)
-		sregs.interrupt_bitmap[vcpu->irq / 64] |= 1ull << (vcpu->irq % 64);
-	return copy_to_user(user, &sregs, sizeof(sregs)) ? -EFAULT : 0;
-}
-
-static int set_sregs(struct bk_vcpu *vcpu, const void __user *user)
-{
-	struct kvm_sregs sregs;
-	unsigned int vector;
-	int result;
-
-	if (copy_from_user(&sregs, user, sizeof(sregs)))
-		return -EFAULT;
-	bk_sregs_from_kvm(&sregs, &vcpu->page->sregs);
-	result = set_state(vcpu, GUESTS_STATE_SREGS);
-	if (result)
-		return result;
-	vcpu->apic_base = sregs.apic_base;
-	vcpu->run->cr8 = sregs.cr8;
-	for (vector = 0; vector < KVM_NR_INTERRUPTS; vector++) {
-		if (!(sregs.interrupt_bitmap[vector / 64] >> (vector % 64) & 1))
-			continue;
-		vcpu->has_irq = true;
-		vcpu->irq = vector;
-		break;
-	}
-	return 0;
-}
 
 static int inject_irq(struct bk_vcpu *vcpu, const void __user *user)
 {
@@ -468,20 +399,16 @@ static int do_ioctl(struct bk_vcpu *vcpu, unsigned int command, unsigned long ar
 	switch (command) {
 	case KVM_RUN:
 		return run(vcpu, argument);
-	case KVM_GET_REGS:
-		return get_regs(vcpu, user);
-	case KVM_SET_REGS:
-		return set_regs(vcpu, user);
-	case KVM_GET_SREGS:
-		return get_sregs(vcpu, user);
-	case KVM_SET_SREGS:
-		return set_sregs(vcpu, user);
 	case KVM_SET_CPUID2:
 		return bk_set_cpuid(vcpu, user);
+	case KVM_GET_CPUID2:
+		return bk_get_cpuid(vcpu, user);
+	case KVM_ENABLE_CAP:
+		return -EINVAL; /* there is none that a vCPU can switch on */
 	case KVM_INTERRUPT:
 		return inject_irq(vcpu, user);
 	case KVM_NMI:
-		vcpu->nmis = min(vcpu->nmis + 1, MAX_NMIS);
+		vcpu->nmis = min(vcpu->nmis + 1, BK_MAX_NMIS);
 		return 0;
 	case KVM_SET_SIGNAL_MASK:
 		return set_sigmask(vcpu, user);
@@ -489,21 +416,8 @@ static int do_ioctl(struct bk_vcpu *vcpu, unsigned int command, unsigned long ar
 		return get_mp_state(user);
 	case KVM_SET_MP_STATE:
 		return set_mp_state(user);
-	case KVM_GET_FPU:
-		return bk_get_fpu(vcpu, user);
-	case KVM_SET_FPU:
-		return bk_set_fpu(vcpu, user);
-	case KVM_GET_XSAVE:
-	case KVM_GET_XSAVE2:
-		return bk_get_xsave(vcpu, user);
-	case KVM_SET_XSAVE:
-		return bk_set_xsave(vcpu, user);
-	case KVM_GET_XCRS:
-		return bk_get_xcrs(vcpu, user);
-	case KVM_SET_XCRS:
-		return bk_set_xcrs(vcpu, user);
 	default:
-		return -ENOTTY;
+		return bk_state_ioctl(vcpu, command, argument);
 	}
 }
 
@@ -568,6 +482,7 @@ static void free_vcpu(struct bk_vcpu *vcpu)
 	for (i = 0; vcpu->run && i < MMAP_PAGES; i++)
 		put_page(virt_to_page((u8 *)vcpu->run + i * PAGE_SIZE));
 	free_page((unsigned long)vcpu->page);
+	kfree(vcpu->cpuid);
 	kfree(vcpu);
 }
 
@@ -634,7 +549,7 @@ int bk_vcpu_create(struct bk_vm *vm, unsigned long number)
 	if (!vcpu)
 		return -ENOMEM;
 	mutex_lock(&vm->lock);
-	result = make(vm, vcpu);
+	result = vm->max_vcpu_id && number >= vm->max_vcpu_id ? -EINVAL : make(vm, vcpu);
 	if (result) {
 		free_vcpu(vcpu);
 		goto out;

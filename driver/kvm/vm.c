@@ -2,6 +2,7 @@
 /* Virtual machines: their files, and what they are made of. */
 #define pr_fmt(fmt) "bareflank_kvm: " fmt
 
+#include <asm/tsc.h>
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
@@ -13,6 +14,8 @@
 #include <linux/uaccess.h>
 
 #include "kvm.h"
+
+#define MIN_MMU_PAGES 64 /* as KVM has it */
 
 /*
  * Capabilities: those that are kept. No SYNC_MMU: what a process does to its mappings does not
@@ -34,11 +37,22 @@ int bk_check_extension(unsigned long extension)
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_INTERNAL_ERROR_DATA:
 	case KVM_CAP_XSAVE:
+	case KVM_CAP_USER_MEMORY2:
+	case KVM_CAP_VCPU_EVENTS:
+	case KVM_CAP_INTR_SHADOW:
+	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_SREGS2:
+	case KVM_CAP_GET_TSC_KHZ:
+	case KVM_CAP_VCPU_ATTRIBUTES:
+	case KVM_CAP_ENABLE_CAP:
+	case KVM_CAP_ENABLE_CAP_VM:
 		return 1;
 	case KVM_CAP_XCRS:
 		return bk_has_xcrs();
 	case KVM_CAP_XSAVE2:
 		return sizeof(struct kvm_xsave);
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_NR_MEMSLOTS:
 		return BK_MAX_SLOTS;
 	case KVM_CAP_NR_VCPUS:
@@ -94,6 +108,46 @@ static int set_region(struct bk_vm *vm, const void __user *user)
 	return bk_set_region(vm, &region);
 }
 
+/* The newer form of it, without memory that user space cannot see. */
+static int set_region2(struct bk_vm *vm, const void __user *user)
+{
+	struct kvm_userspace_memory_region2 region;
+
+	if (copy_from_user(&region, user, sizeof(region)))
+		return -EFAULT;
+	return bk_set_region(vm, &(const struct kvm_userspace_memory_region){
+					 .slot = region.slot,
+					 .flags = region.flags,
+					 .guest_phys_addr = region.guest_phys_addr,
+					 .memory_size = region.memory_size,
+					 .userspace_addr = region.userspace_addr });
+}
+
+/* Once, and before there is a vCPU. */
+static int limit_vcpu_ids(struct bk_vm *vm, u64 limit)
+{
+	int result = -EINVAL;
+
+	mutex_lock(&vm->lock);
+	if (limit && limit <= BK_MAX_VCPUS && !vm->max_vcpu_id && xa_empty(&vm->vcpus))
+		vm->max_vcpu_id = limit;
+	if (limit && limit == vm->max_vcpu_id)
+		result = 0;
+	mutex_unlock(&vm->lock);
+	return result;
+}
+
+static int enable_cap(struct bk_vm *vm, const void __user *user)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, user, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags || cap.cap != KVM_CAP_MAX_VCPU_ID)
+		return -EINVAL;
+	return limit_vcpu_ids(vm, cap.args[0]);
+}
+
 /* For VMX without real mode, which does not run here: nothing is to be put there. */
 static int check_identity_map(const void __user *user)
 {
@@ -114,10 +168,20 @@ static long vm_ioctl(struct file *file, unsigned int command, unsigned long argu
 		return bk_vcpu_create(vm, argument);
 	case KVM_SET_USER_MEMORY_REGION:
 		return set_region(vm, user);
+	case KVM_SET_USER_MEMORY_REGION2:
+		return set_region2(vm, user);
+	case KVM_ENABLE_CAP:
+		return enable_cap(vm, user);
 	case KVM_SET_TSS_ADDR:
 		return argument > U32_MAX - 3 * PAGE_SIZE ? -EINVAL : 0;
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return check_identity_map(user);
+	case KVM_SET_NR_MMU_PAGES:
+		return argument < MIN_MMU_PAGES ? -EINVAL : 0; /* of page tables that are not */
+	case KVM_GET_TSC_KHZ:
+		return tsc_khz;
+	case KVM_SET_TSC_KHZ:
+		return bk_set_tsc_khz(argument);
 	case KVM_CHECK_EXTENSION:
 		return bk_check_extension(argument);
 	default:

@@ -122,6 +122,7 @@ static uint32_t create_vm(struct vm *vm)
 	if (mk1_vm_create_vm(MK1_HANDLE, &vm->vmid) != MK1_SUCCESS)
 		return GUESTS_FULL;
 	vm->users = 0;
+	vm->has_tsc = false;
 	vm->in_use = true;
 	return GUESTS_OK;
 }
@@ -312,6 +313,51 @@ static uint32_t op_cpuid_set(struct call *call)
 	return status;
 }
 
+static uint32_t op_cpuid_get(struct call *call)
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	status = vcpu_get_cpuid(v);
+	vcpu_unclaim(v);
+	return status;
+}
+
+static uint32_t op_msr_list(struct call *call)
+{
+	uint32_t msr;
+
+	if (!msr_list(call->rsi, &msr))
+		return GUESTS_BAD_VALUE;
+	call->out[0] = msr;
+	return GUESTS_OK;
+}
+
+static uint32_t op_msrs(struct call *call,
+			uint32_t (*function)(struct vcpu *v, uint64_t count, uint64_t *handled))
+{
+	uint32_t status;
+	struct vcpu *v = vcpu_claim(call->rsi, &status, &call->out[0]);
+
+	if (!v)
+		return status;
+	status = function(v, call->rdi, &call->out[0]);
+	vcpu_unclaim(v);
+	return status;
+}
+
+static uint32_t op_msrs_get(struct call *call)
+{
+	return op_msrs(call, vcpu_get_msrs);
+}
+
+static uint32_t op_msrs_set(struct call *call)
+{
+	return op_msrs(call, vcpu_set_msrs);
+}
+
 /* Comes back only if there is nothing to enter. */
 static uint32_t op_run(struct call *call)
 {
@@ -341,6 +387,10 @@ static uint32_t (*const ops[GUESTS_NR_OPS])(struct call *call) = {
 	[GUESTS_CPUID_SET] = op_cpuid_set,
 	[GUESTS_DONATE] = op_donate,
 	[GUESTS_RUN] = op_run,
+	[GUESTS_MSR_LIST] = op_msr_list,
+	[GUESTS_MSRS_GET] = op_msrs_get,
+	[GUESTS_MSRS_SET] = op_msrs_set,
+	[GUESTS_CPUID_GET] = op_cpuid_get,
 };
 
 void answer_call(uint64_t vsid)

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Exits of guests, as far as both vendors' have something in common. */
-#include <bsl/paging.h>
 #include <bsl/string.h>
 #include <ext/guests/guests.h>
 #include <ext/linux/cpuid.h>
 
 #define NO_PAGE (~0ull)
 #define ITERATIONS 64 /* of a string instruction, before the guest goes on by itself */
-#define LINEAR_LEVELS 4
 #define EMULATION_NS 3000000000 /* what that may take in addition to the watchdog's limit */
 
 /* --- exceptions ------------------------------------------------------------------------------- */
@@ -58,130 +56,6 @@ void exit_cpuid(struct vcpu *v)
 	done(v);
 }
 
-/* --- MSRs ------------------------------------------------------------------------------------- */
-
-enum msr_kind { MSR_ANY, MSR_CANONICAL, MSR_LOW };
-
-/* Those that are registers of the VS as they are. */
-static const struct {
-	uint32_t msr;
-	uint8_t amd, intel;
-	uint8_t kind;
-} plain_msrs[] = {
-	{ MSR_SYSENTER_CS, MK1_AMD_sysenter_cs, MK1_INTEL_sysenter_cs, MSR_LOW },
-	{ MSR_SYSENTER_ESP, MK1_AMD_sysenter_esp, MK1_INTEL_sysenter_esp, MSR_CANONICAL },
-	{ MSR_SYSENTER_EIP, MK1_AMD_sysenter_eip, MK1_INTEL_sysenter_eip, MSR_CANONICAL },
-	{ MSR_STAR, MK1_AMD_star, MK1_INTEL_star, MSR_ANY },
-	{ MSR_LSTAR, MK1_AMD_lstar, MK1_INTEL_lstar, MSR_CANONICAL },
-	{ MSR_CSTAR, MK1_AMD_cstar, MK1_INTEL_cstar, MSR_CANONICAL },
-	{ MSR_FMASK, MK1_AMD_fmask, MK1_INTEL_fmask, MSR_LOW },
-	{ MSR_FS_BASE, MK1_AMD_fs_base, MK1_INTEL_fs_base, MSR_CANONICAL },
-	{ MSR_GS_BASE, MK1_AMD_gs_base, MK1_INTEL_gs_base, MSR_CANONICAL },
-	{ MSR_KERNEL_GS_BASE, MK1_AMD_kernel_gs_base, MK1_INTEL_kernel_gs_base, MSR_CANONICAL },
-};
-#define NR_PLAIN_MSRS (sizeof(plain_msrs) / sizeof(plain_msrs[0]))
-
-static bool plain_msr(struct vcpu *v, uint32_t msr, bool write, uint64_t *value)
-{
-	for (size_t i = 0; i < NR_PLAIN_MSRS; i++) {
-		uint64_t reg = is_svm ? plain_msrs[i].amd : plain_msrs[i].intel;
-
-		if (plain_msrs[i].msr != msr)
-			continue;
-		if (!write) {
-			*value = vs_get(v->vsid, reg);
-			return true;
-		}
-		if (plain_msrs[i].kind == MSR_CANONICAL && !bsl_is_canonical(*value, LINEAR_LEVELS))
-			return false;
-		if (plain_msrs[i].kind == MSR_LOW)
-			*value = (uint32_t)*value;
-		return mk1_vs_write(MK1_HANDLE, v->vsid, reg, *value) == MK1_SUCCESS;
-	}
-	return false;
-}
-
-static uint64_t read_tsc(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
-}
-
-static bool write_efer(struct vcpu *v, uint64_t value)
-{
-	const struct rules_state now = {
-		.cr0 = vendor->get_cr0(v), .efer = vs_get(v->vsid, REG(efer)) & ~(uint64_t)EFER_SVME
-	};
-
-	if (!rules_write_efer(&now, value))
-		return false;
-	value = (value & ~(uint64_t)EFER_LMA) | (now.efer & EFER_LMA);
-	vs_set(v->vsid, REG(efer), value | (is_svm ? EFER_SVME : 0));
-	return true;
-}
-
-static bool write_tsc_aux(uint64_t value)
-{
-	return has_tsc_aux() && !(value >> 32) &&
-	       mk1_intrinsic_wrmsr(MK1_HANDLE, MSR_TSC_AUX, value) == MK1_SUCCESS;
-}
-
-static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	switch (msr) {
-	case MSR_EFER:
-		*value = vs_get(v->vsid, REG(efer)) & ~(uint64_t)EFER_SVME;
-		return true;
-	case MSR_PAT:
-		*value = vs_get(v->vsid, REG(pat));
-		return true;
-	case MSR_TSC:
-		*value = read_tsc() + vs_get(v->vsid, REG(tsc_offset));
-		return true;
-	case MSR_TSC_AUX:
-		return has_tsc_aux() &&
-		       mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_TSC_AUX, value) == MK1_SUCCESS;
-	default:
-		return plain_msr(v, msr, false, value);
-	}
-}
-
-static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	switch (msr) {
-	case MSR_EFER:
-		return write_efer(v, value);
-	case MSR_PAT:
-		return rules_pat(value) &&
-		       mk1_vs_write(MK1_HANDLE, v->vsid, REG(pat), value) == MK1_SUCCESS;
-	case MSR_TSC:
-		vs_set(v->vsid, REG(tsc_offset), value - read_tsc());
-		return true;
-	case MSR_TSC_AUX:
-		return write_tsc_aux(value);
-	default:
-		return plain_msr(v, msr, true, &value);
-	}
-}
-
-void exit_msr(struct vcpu *v, bool write)
-{
-	uint32_t msr = (uint32_t)mk1_rcx();
-	uint64_t value = 0;
-	bool good;
-
-	if (vendor->get_cpl(v))
-		give_error(v, VECTOR_GP, 0);
-	good = write ? write_msr(v, msr, guest_edx_eax()) : read_msr(v, msr, &value);
-	if (!good)
-		give_error(v, VECTOR_GP, 0);
-	if (!write)
-		set_guest_edx_eax(value);
-	done(v);
-}
-
 /* --- control registers ------------------------------------------------------------------------ */
 
 uint64_t allowed_cr4(struct vcpu *v)
@@ -196,7 +70,8 @@ uint64_t allowed_cr4(struct vcpu *v)
 	own[0].ecx = cpuid(1, 0).ecx;
 	rules_cpuid(1, 0, &own[0]);
 	rules_cpuid(7, 0, &own[1]);
-	return rules_cr4(v->cpuid, v->nr_cpuid) & rules_cr4(own, 2);
+	/* Whoever sets no CPUID sets what they like. */
+	return (v->nr_cpuid ? rules_cr4(v->cpuid, v->nr_cpuid) : ~0ull) & rules_cr4(own, 2);
 }
 
 bool write_cr4(struct vcpu *v, uint64_t value)

@@ -15,6 +15,7 @@
 #include <abi/mk1_regs_intel.h>
 #include <bsl/spinlock.h>
 #include <ext/guests/emulate.h>
+#include <ext/guests/msr_rules.h>
 #include <ext/guests/nested.h>
 #include <ext/guests/paging.h>
 #include <ext/guests/rules.h>
@@ -34,13 +35,21 @@ struct vm {
 	uint64_t vmid;
 	unsigned int users; /* vCPUs, and calls that are under way: it cannot go */
 	struct bsl_spinlock memory_lock; /* of the window to its memory: memory.c */
+	struct bsl_spinlock tsc_lock; /* of what follows */
+	bool has_tsc; /* a vCPU has a TSC, which those of others go with: msr.c */
+	uint64_t tsc_offset;
 };
 
 /*
  * No software interrupts: where one exits on its way, RIP is still that of the instruction, which
  * is executed again.
  */
-enum event_kind { EVENT_NONE, EVENT_IRQ, EVENT_NMI, EVENT_EXCEPTION };
+enum event_kind {
+	EVENT_NONE = GUESTS_EVENT_NONE,
+	EVENT_IRQ = GUESTS_EVENT_IRQ,
+	EVENT_NMI = GUESTS_EVENT_NMI,
+	EVENT_EXCEPTION = GUESTS_EVENT_EXCEPTION
+};
 
 /* What is to be delivered when the guest is entered. */
 struct event {
@@ -71,6 +80,8 @@ struct vcpu {
 
 	/* of the guest, beyond its VS */
 	uint64_t cr4; /* AMD: as it reads it */
+	uint64_t tsc_adjust;
+	uint64_t msr[MSR_NR_KEPT];
 	bool nmi_masked; /* AMD, until the guest's IRET */
 	uint64_t iret_rip; /* AMD: which has not been executed yet */
 	bool pdptes_due; /* Intel: CR3 has come from outside, in PAE paging */
@@ -113,6 +124,10 @@ void vcpu_unclaim(struct vcpu *v);
 uint32_t vcpu_get_state(struct vcpu *v, uint64_t parts);
 uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts);
 uint32_t vcpu_set_cpuid(struct vcpu *v, uint64_t count);
+uint32_t vcpu_get_cpuid(struct vcpu *v);
+/* *handled: how many, before the first that is refused. */
+uint32_t vcpu_get_msrs(struct vcpu *v, uint64_t count, uint64_t *handled);
+uint32_t vcpu_set_msrs(struct vcpu *v, uint64_t count, uint64_t *handled);
 
 /* --- run.c: in and out of the guest ----------------------------------------------------------- */
 
@@ -145,7 +160,6 @@ void linux_after_fault(void);
 __noreturn void give_exception(struct vcpu *v, uint8_t vector);
 __noreturn void give_error(struct vcpu *v, uint8_t vector, uint32_t error);
 __noreturn void exit_cpuid(struct vcpu *v);
-__noreturn void exit_msr(struct vcpu *v, bool write);
 __noreturn void exit_hlt(struct vcpu *v);
 __noreturn void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
 			uint64_t next_rip);
@@ -168,6 +182,23 @@ uint64_t allowed_cr4(struct vcpu *v);
 
 /* Whether the CPU has TSC_AUX, which guests have one of their own of. */
 bool has_tsc_aux(void);
+
+/* --- msr.c ------------------------------------------------------------------------------------ */
+
+__noreturn void exit_msr(struct vcpu *v, bool write);
+
+/* After reset. false: the microkernel refuses. */
+bool msr_reset(struct vcpu *v);
+
+/* What the guest's TSC has more than the CPU's; other vCPUs that are set go with it. */
+void msr_set_tsc_offset(struct vcpu *v, uint64_t offset);
+
+/* The n-th MSR of a vCPU's state. false: there are not so many. */
+bool msr_list(uint64_t n, uint32_t *msr);
+
+/* As the module reads and writes them, of a claimed vCPU. false: there is no such MSR or value. */
+bool msr_get(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_set(struct vcpu *v, uint32_t msr, uint64_t value);
 
 /* --- memory.c: the guest's memory, in the guest ----------------------------------------------- */
 
@@ -225,6 +256,11 @@ struct vendor {
 	bool (*can_take_irq)(struct vcpu *v);
 	bool (*can_take_nmi)(struct vcpu *v);
 	void (*set_windows)(struct vcpu *v, bool irq, bool nmi);
+	/* GUESTS_SHADOW_, and whether NMIs wait for an IRET. */
+	uint8_t (*get_shadow)(struct vcpu *v);
+	void (*set_shadow)(struct vcpu *v, uint8_t shadow);
+	bool (*get_nmi_masked)(struct vcpu *v);
+	void (*set_nmi_masked)(struct vcpu *v, bool masked);
 	/* RIP goes there, as after an instruction that has been executed. */
 	void (*skip_to)(struct vcpu *v, uint64_t rip);
 };
@@ -237,7 +273,9 @@ struct vendor {
 		.get_sregs = get_sregs, .set_sregs = set_sregs, .get_cr0 = get_cr0, \
 		.get_cr4 = get_cr4, .get_cpl = get_cpl, .set_cr4 = set_cr4, .exit = on_exit, \
 		.inject = inject, .can_take_irq = can_take_irq, .can_take_nmi = can_take_nmi, \
-		.set_windows = set_windows, .skip_to = skip_to \
+		.set_windows = set_windows, .get_shadow = get_shadow, \
+		.set_shadow = set_shadow, .get_nmi_masked = get_nmi_masked, \
+		.set_nmi_masked = set_nmi_masked, .skip_to = skip_to \
 	}
 // clang-format on
 

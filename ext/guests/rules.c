@@ -100,7 +100,7 @@ static void leaf_7(struct guests_cpuid *regs)
 	if (may_have(XCR0_PKRU))
 		ecx |= CPUID_7_ECX_PKU;
 	regs->eax = 0;
-	regs->ebx &= ebx;
+	regs->ebx = (regs->ebx & ebx) | CPUID_7_EBX_TSC_ADJUST;
 	regs->ecx &= ecx;
 	regs->edx &= edx;
 }
@@ -361,6 +361,42 @@ bool rules_sregs(const struct guests_sregs *sregs, uint64_t allowed)
 	if (sregs->gdt.limit > 0xFFFF || sregs->idt.limit > 0xFFFF)
 		return false;
 	return long_mode || !(sregs->cs.attrib & SEG_ATTRIB_L);
+}
+
+bool rules_events(const struct guests_events *events)
+{
+	if (events->kind > GUESTS_EVENT_EXCEPTION || events->has_error > 1 ||
+	    events->nmi_masked > 1 ||
+	    (events->shadow & ~(GUESTS_SHADOW_MOV_SS | GUESTS_SHADOW_STI)))
+		return false;
+	if (events->kind == GUESTS_EVENT_NMI)
+		return events->vector == VECTOR_NMI && !events->has_error;
+	if (events->kind != GUESTS_EVENT_EXCEPTION)
+		return !events->has_error;
+	/* VM entry takes an error code with those that have one: §27.2.1.3. Real mode has none. */
+	return events->vector <= VECTOR_LAST_EXCEPTION && events->vector != VECTOR_NMI &&
+	       (!events->has_error ||
+		(VECTOR_HAS_ERROR_CODE(events->vector) && !(events->error >> 16)));
+}
+
+bool rules_debug(const struct guests_debug *debug)
+{
+	return !(debug->dr6 >> 32) && !(debug->dr7 >> 32);
+}
+
+/* PAE: SDM vol. 3, "PDPTE Registers" */
+#define PDPTE_P 0x1
+#define PDPTE_RESERVED 0x1E6
+
+bool rules_pdptes(const struct guests_pdptes *pdptes)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t entry = pdptes->entry[i];
+
+		if ((entry & PDPTE_P) && ((entry & PDPTE_RESERVED) || (entry >> GUESTS_GPA_BITS)))
+			return false;
+	}
+	return true;
 }
 
 bool rules_pat(uint64_t value)

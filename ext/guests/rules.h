@@ -53,6 +53,13 @@ uint64_t rules_lma(uint64_t cr0, uint64_t efer);
 /* Whether registers that the module gives go together; allowed is of rules_cr4. */
 bool rules_sregs(const struct guests_sregs *sregs, uint64_t allowed);
 
+/* The same for what is to be delivered, and for debug registers. */
+bool rules_events(const struct guests_events *events);
+bool rules_debug(const struct guests_debug *debug);
+
+/* Whether these entries have no reserved bit. */
+bool rules_pdptes(const struct guests_pdptes *pdptes);
+
 /* Whether all eight types of a PAT are ones that there are. */
 bool rules_pat(uint64_t value);
 

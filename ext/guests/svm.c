@@ -160,6 +160,30 @@ static uint8_t get_cpl(struct vcpu *v)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* No IRET has exited since. */
+#define NO_IRET (~0ull)
+
+static void set_nmi_masked(struct vcpu *v, bool masked)
+{
+	uint64_t intercepts = vs_get(v->vsid, MK1_AMD_intercept_instruction1);
+
+	v->nmi_masked = masked;
+	v->iret_rip = NO_IRET;
+	vs_set(v->vsid, MK1_AMD_intercept_instruction1,
+	       masked ? intercepts | SVM_INSTR1_IRET : intercepts & ~(uint64_t)SVM_INSTR1_IRET);
+}
+
+/*
+ * An IRET that has exited unmasks NMIs once it has been executed: that is seen at the next exit
+ * with another RIP.
+ */
+static bool get_nmi_masked(struct vcpu *v)
+{
+	if (v->nmi_masked && v->iret_rip != NO_IRET && vs_get(v->vsid, MK1_AMD_rip) != v->iret_rip)
+		v->nmi_masked = false;
+	return v->nmi_masked;
+}
+
 static void inject(struct vcpu *v, const struct event *event)
 {
 	static const uint64_t types[] = {
@@ -173,12 +197,8 @@ static void inject(struct vcpu *v, const struct event *event)
 		       (event->has_error ? SVM_EVENT_ERROR_CODE | (uint64_t)event->error << 32 :
 					   0));
 	v->injected = true;
-	if (event->kind != EVENT_NMI)
-		return;
-	v->nmi_masked = true;
-	v->iret_rip = ~0ull;
-	vs_set(v->vsid, MK1_AMD_intercept_instruction1,
-	       vs_get(v->vsid, MK1_AMD_intercept_instruction1) | SVM_INSTR1_IRET);
+	if (event->kind == EVENT_NMI)
+		set_nmi_masked(v, true);
 }
 
 /*
@@ -216,15 +236,19 @@ static bool can_take_irq(struct vcpu *v)
 	return (vs_get(v->vsid, MK1_AMD_rflags) & RFLAGS_IF) && !has_shadow(v);
 }
 
-/*
- * An IRET that has exited unmasks NMIs once it has been executed: that is seen at the next exit
- * with another RIP.
- */
 static bool can_take_nmi(struct vcpu *v)
 {
-	if (v->nmi_masked && v->iret_rip != ~0ull && vs_get(v->vsid, MK1_AMD_rip) != v->iret_rip)
-		v->nmi_masked = false;
-	return !v->nmi_masked && !has_shadow(v);
+	return !get_nmi_masked(v) && !has_shadow(v);
+}
+
+static uint8_t get_shadow(struct vcpu *v)
+{
+	return has_shadow(v) ? GUESTS_SHADOW_MOV_SS | GUESTS_SHADOW_STI : 0;
+}
+
+static void set_shadow(struct vcpu *v, uint8_t shadow)
+{
+	vs_set(v->vsid, MK1_AMD_virtual_interrupt_b, shadow ? SVM_INTERRUPT_SHADOW : 0);
 }
 
 /* A virtual interrupt exits when it would be delivered (§15.21.4). For NMIs: can_take_nmi. */

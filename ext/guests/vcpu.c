@@ -77,12 +77,90 @@ static noinline void get_regs(struct vcpu *v, struct guests_regs *regs)
 	GPRS(TAKE)
 }
 
+static noinline bool set_regs(struct vcpu *v, const struct guests_regs *regs)
+{
+	struct list list = { .count = 0 };
+
+	GPRS(ADD)
+	return list_write(v, &list);
+}
+
+static void add_debug(struct list *list, const struct guests_debug *debug)
+{
+	list_add(list, REG(dr0), debug->dr[0]);
+	list_add(list, REG(dr1), debug->dr[1]);
+	list_add(list, REG(dr2), debug->dr[2]);
+	list_add(list, REG(dr3), debug->dr[3]);
+	list_add(list, REG(dr6), debug->dr6);
+	list_add(list, REG(dr7), debug->dr7);
+}
+
+static noinline void get_debug(struct vcpu *v, struct guests_debug *debug)
+{
+	struct list list = { .count = 0 };
+
+	*debug = (struct guests_debug){ .dr6 = DR6_RESET, .dr7 = DR7_RESET };
+	add_debug(&list, debug);
+	list_read(v, &list);
+	for (unsigned int i = 0; i < 4; i++)
+		debug->dr[i] = list.entry[i].value;
+	debug->dr6 = list.entry[4].value;
+	debug->dr7 = list.entry[5].value;
+}
+
+static noinline bool set_debug(struct vcpu *v, const struct guests_debug *debug)
+{
+	struct list list = { .count = 0 };
+
+	add_debug(&list, debug);
+	return list_write(v, &list);
+}
+
+static void get_events(struct vcpu *v, struct guests_events *events)
+{
+	*events = (struct guests_events){ .kind = v->event.kind,
+					  .vector = v->event.vector,
+					  .has_error = v->event.has_error,
+					  .error = v->event.error,
+					  .shadow = vendor->get_shadow(v),
+					  .nmi_masked = vendor->get_nmi_masked(v) };
+}
+
+static void set_events(struct vcpu *v, const struct guests_events *events)
+{
+	v->event = (struct event){ .kind = events->kind,
+				   .vector = events->vector,
+				   .has_error = events->has_error && (vendor->get_cr0(v) & CR0_PE),
+				   .error = events->error };
+	vendor->set_shadow(v, events->shadow);
+	/* An NMI masks others when it is delivered, and Intel's CPUs deliver no masked one. */
+	vendor->set_nmi_masked(v, events->nmi_masked && events->kind != GUESTS_EVENT_NMI);
+}
+
+static void get_pdptes(struct vcpu *v, struct guests_pdptes *pdptes)
+{
+	*pdptes = (struct guests_pdptes){ .valid = !is_svm && !v->pdptes_due };
+	for (unsigned int i = 0; i < 4 && pdptes->valid; i++)
+		pdptes->entry[i] = vs_get(v->vsid, MK1_INTEL_pdpte0 + i);
+}
+
+/* On AMD, the CPU reads them from memory whenever it needs one. */
+static bool set_pdptes(struct vcpu *v, const struct guests_pdptes *pdptes)
+{
+	for (unsigned int i = 0; i < 4 && !is_svm; i++) {
+		if (mk1_vs_write(MK1_HANDLE, v->vsid, MK1_INTEL_pdpte0 + i, pdptes->entry[i]) !=
+		    MK1_SUCCESS)
+			return false;
+	}
+	v->pdptes_due = false;
+	return true;
+}
+
 /* The microkernel copies it once before it looks at it. */
 static bool get_xsave(struct vcpu *v)
 {
 	volatile struct guests_xsave *xsave = &v->page->xsave;
 
-	xsave->xcr0 = vs_get(v->vsid, REG(xcr0));
 	xsave->features = guest_xsave.features;
 	xsave->size = xstate_size();
 	return xstate_read(v->vsid, (void *)xsave->area, xstate_size());
@@ -99,56 +177,117 @@ static bool set_xcr0(struct vcpu *v, uint64_t value)
 	       mk1_vs_write(MK1_HANDLE, v->vsid, REG(xcr0), value) == MK1_SUCCESS;
 }
 
-uint32_t vcpu_get_state(struct vcpu *v, uint64_t parts)
-{
+/* The parts of the page that are registers, copied before somebody looks at them. */
+struct state {
 	struct guests_regs regs;
 	struct guests_sregs sregs;
+	struct guests_events events;
+	struct guests_debug debug;
+	struct guests_pdptes pdptes;
+};
 
-	if ((parts & ~(uint64_t)GUESTS_STATE_XSAVE) ||
+/* GET(part, member, function): that member of the page, if this part is asked for */
+#define GET(part, member, function) \
+	do { \
+		if (parts & GUESTS_STATE_##part) { \
+			function(v, &state.member); \
+			bsl_memcpy((void *)&v->page->member, &state.member, sizeof(state.member)); \
+		} \
+	} while (0)
+
+uint32_t vcpu_get_state(struct vcpu *v, uint64_t parts)
+{
+	struct state state;
+
+	if ((parts & ~(uint64_t)GUESTS_STATE_ALL) ||
 	    ((parts & GUESTS_STATE_XSAVE) && !get_xsave(v)))
 		return GUESTS_BAD_VALUE;
-	get_regs(v, &regs);
-	vendor->get_sregs(v, &sregs);
-	bsl_memcpy((void *)&v->page->regs, &regs, sizeof(regs));
-	bsl_memcpy((void *)&v->page->sregs, &sregs, sizeof(sregs));
+	GET(REGS, regs, get_regs);
+	GET(SREGS, sregs, vendor->get_sregs);
+	GET(EVENTS, events, get_events);
+	GET(DEBUG, debug, get_debug);
+	GET(PDPTES, pdptes, get_pdptes);
+	if (parts & GUESTS_STATE_XCR0)
+		v->page->xsave.xcr0 = vs_get(v->vsid, REG(xcr0));
+	if (parts & GUESTS_STATE_TSC)
+		v->page->tsc_offset = vs_get(v->vsid, REG(tsc_offset));
 	return GUESTS_OK;
 }
 
-static noinline bool set_regs(struct vcpu *v, const struct guests_regs *regs)
+static bool is_good(struct vcpu *v, const struct state *state, uint64_t parts)
 {
-	struct list list = { .count = 0 };
-
-	GPRS(ADD)
-	return list_write(v, &list);
+	return !(parts & ~(uint64_t)GUESTS_STATE_ALL) &&
+	       (!(parts & GUESTS_STATE_SREGS) || rules_sregs(&state->sregs, allowed_cr4(v))) &&
+	       (!(parts & GUESTS_STATE_EVENTS) || rules_events(&state->events)) &&
+	       (!(parts & GUESTS_STATE_DEBUG) || rules_debug(&state->debug)) &&
+	       (!(parts & GUESTS_STATE_PDPTES) || rules_pdptes(&state->pdptes));
 }
-
-#define STATE_PARTS \
-	(GUESTS_STATE_REGS | GUESTS_STATE_SREGS | GUESTS_STATE_XSAVE | GUESTS_STATE_XCR0)
 
 /* What is written part by part and then refused is the guest's alone: it runs so, or not at all. */
 uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts)
 {
-	struct guests_regs regs;
-	struct guests_sregs sregs;
+	const struct guests_page *page = (const struct guests_page *)v->page;
+	struct state state;
 
-	bsl_memcpy(&regs, (const void *)&v->page->regs, sizeof(regs));
-	bsl_memcpy(&sregs, (const void *)&v->page->sregs, sizeof(sregs));
-	regs.rflags |= RFLAGS_FIXED;
-	if ((parts & ~(uint64_t)STATE_PARTS) ||
-	    ((parts & GUESTS_STATE_SREGS) && !rules_sregs(&sregs, allowed_cr4(v))))
+	bsl_memcpy(&state.regs, &page->regs, sizeof(state.regs));
+	bsl_memcpy(&state.sregs, &page->sregs, sizeof(state.sregs));
+	bsl_memcpy(&state.events, &page->events, sizeof(state.events));
+	bsl_memcpy(&state.debug, &page->debug, sizeof(state.debug));
+	bsl_memcpy(&state.pdptes, &page->pdptes, sizeof(state.pdptes));
+	state.regs.rflags |= RFLAGS_FIXED;
+	if (!is_good(v, &state, parts))
 		return GUESTS_BAD_VALUE;
-	v->emulating = false;
+	if (parts & (GUESTS_STATE_REGS | GUESTS_STATE_SREGS))
+		v->emulating = false;
 	if (parts & GUESTS_STATE_REGS) {
 		v->event.kind = EVENT_NONE;
-		if (!set_regs(v, &regs))
+		if (!set_regs(v, &state.regs))
 			return GUESTS_BAD_VALUE;
 	}
-	if ((parts & GUESTS_STATE_SREGS) && !vendor->set_sregs(v, &sregs))
+	if (((parts & GUESTS_STATE_SREGS) && !vendor->set_sregs(v, &state.sregs)) ||
+	    ((parts & GUESTS_STATE_PDPTES) && !set_pdptes(v, &state.pdptes)) ||
+	    ((parts & GUESTS_STATE_DEBUG) && !set_debug(v, &state.debug)) ||
+	    ((parts & GUESTS_STATE_XSAVE) && !set_xsave(v)) ||
+	    ((parts & GUESTS_STATE_XCR0) && !set_xcr0(v, v->page->xsave.xcr0)))
 		return GUESTS_BAD_VALUE;
-	if ((parts & GUESTS_STATE_XSAVE) && !set_xsave(v))
+	if (parts & GUESTS_STATE_EVENTS)
+		set_events(v, &state.events);
+	if (parts & GUESTS_STATE_TSC)
+		msr_set_tsc_offset(v, v->page->tsc_offset);
+	return GUESTS_OK;
+}
+
+uint32_t vcpu_get_msrs(struct vcpu *v, uint64_t count, uint64_t *handled)
+{
+	uint64_t i;
+
+	if (count > GUESTS_MAX_MSRS)
 		return GUESTS_BAD_VALUE;
-	if ((parts & GUESTS_STATE_XCR0) && !set_xcr0(v, v->page->xsave.xcr0))
+	for (i = 0; i < count; i++) {
+		uint64_t msr = v->page->msrs[i].msr;
+		uint64_t value;
+
+		if (msr >> 32 || !msr_get(v, (uint32_t)msr, &value))
+			break;
+		v->page->msrs[i].value = value;
+	}
+	*handled = i;
+	return GUESTS_OK;
+}
+
+uint32_t vcpu_set_msrs(struct vcpu *v, uint64_t count, uint64_t *handled)
+{
+	uint64_t i;
+
+	if (count > GUESTS_MAX_MSRS)
 		return GUESTS_BAD_VALUE;
+	for (i = 0; i < count; i++) {
+		uint64_t msr = v->page->msrs[i].msr;
+
+		if (msr >> 32 || !msr_set(v, (uint32_t)msr, v->page->msrs[i].value))
+			break;
+	}
+	*handled = i;
 	return GUESTS_OK;
 }
 
@@ -160,6 +299,21 @@ uint32_t vcpu_set_cpuid(struct vcpu *v, uint64_t count)
 	v->nr_cpuid = (unsigned int)count;
 	/* Which bits the guest owns may have changed. */
 	vendor->set_cr4(v, vendor->get_cr4(v));
+	return GUESTS_OK;
+}
+
+uint32_t vcpu_get_cpuid(struct vcpu *v)
+{
+	uint64_t cr4 = vendor->get_cr4(v);
+	uint64_t xcr0 = vs_get(v->vsid, REG(xcr0));
+
+	for (unsigned int i = 0; i < v->nr_cpuid; i++) {
+		struct guests_cpuid entry = v->cpuid[i];
+
+		rules_show_state(v->cpuid, v->nr_cpuid, cr4, xcr0, entry.leaf, entry.subleaf,
+				 &entry);
+		bsl_memcpy((void *)&v->page->cpuid[i], &entry, sizeof(entry));
+	}
 	return GUESTS_OK;
 }
 
@@ -180,14 +334,6 @@ const struct guests_sregs reset_sregs = {
 	.cr0 = CR0_CD | CR0_NW | CR0_ET,
 };
 
-static uint64_t read_tsc(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
-}
-
 static bool reset(struct vcpu *v)
 {
 	const struct guests_regs regs = { .rip = 0xFFF0,
@@ -197,8 +343,7 @@ static bool reset(struct vcpu *v)
 	for (unsigned int i = 0; i < NR_DEVICE_PAGES; i++)
 		v->device[i] = NO_PAGE;
 	return nested_attach(v->vsid) && xstate_attach(v->vsid) && vendor->setup(v) &&
-	       set_regs(v, &regs) && vendor->set_sregs(v, &reset_sregs) &&
-	       mk1_vs_write(MK1_HANDLE, v->vsid, REG(tsc_offset), -read_tsc()) == MK1_SUCCESS;
+	       set_regs(v, &regs) && vendor->set_sregs(v, &reset_sregs) && msr_reset(v);
 }
 
 /* --- creation --------------------------------------------------------------------------------- */

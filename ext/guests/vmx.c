@@ -174,12 +174,12 @@ static void inject(struct vcpu *v, const struct event *event)
 		       (event->has_error ? VMX_EVENT_ERROR_CODE : 0));
 }
 
-static void block_nmis(struct vcpu *v, bool on)
+static void set_nmi_masked(struct vcpu *v, bool masked)
 {
 	uint64_t state = vs_get(v->vsid, MK1_INTEL_interruptibility_state);
 
 	vs_set(v->vsid, MK1_INTEL_interruptibility_state,
-	       on ? state | VMX_BLOCKING_BY_NMI : state & ~(uint64_t)VMX_BLOCKING_BY_NMI);
+	       masked ? state | VMX_BLOCKING_BY_NMI : state & ~(uint64_t)VMX_BLOCKING_BY_NMI);
 }
 
 /* What was being delivered when the guest exited is delivered again: §30.2.4. */
@@ -196,7 +196,7 @@ static void keep_event(struct vcpu *v)
 		break;
 	case VMX_EVENT_TYPE_NMI:
 		v->event.kind = EVENT_NMI;
-		block_nmis(v, false);
+		set_nmi_masked(v, false);
 		break;
 	default:
 		if (info & VMX_EVENT_ERROR_CODE) {
@@ -221,6 +221,30 @@ static bool can_take_irq(struct vcpu *v)
 static bool can_take_nmi(struct vcpu *v)
 {
 	return !is_blocked(v, VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS | VMX_BLOCKING_BY_NMI);
+}
+
+static bool get_nmi_masked(struct vcpu *v)
+{
+	return is_blocked(v, VMX_BLOCKING_BY_NMI);
+}
+
+static uint8_t get_shadow(struct vcpu *v)
+{
+	return (is_blocked(v, VMX_BLOCKING_BY_MOV_SS) ? GUESTS_SHADOW_MOV_SS : 0) |
+	       (is_blocked(v, VMX_BLOCKING_BY_STI) ? GUESTS_SHADOW_STI : 0);
+}
+
+/* VM entry wants one of them at most: §27.3.1.5. */
+static void set_shadow(struct vcpu *v, uint8_t shadow)
+{
+	uint64_t state = vs_get(v->vsid, MK1_INTEL_interruptibility_state) &
+			 ~(uint64_t)(VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS);
+
+	if (shadow & GUESTS_SHADOW_MOV_SS)
+		state |= VMX_BLOCKING_BY_MOV_SS;
+	else if (shadow)
+		state |= VMX_BLOCKING_BY_STI;
+	vs_set(v->vsid, MK1_INTEL_interruptibility_state, state);
 }
 
 static void set_windows(struct vcpu *v, bool irq, bool nmi)
@@ -346,7 +370,7 @@ static __noreturn void answer_ept(struct vcpu *v)
 
 	/* An IRET that faults has unblocked NMIs, and is executed again: §30.2.3. */
 	if ((qualification & VMX_QUAL_EPT_IRET) && v->event.kind == EVENT_NONE)
-		block_nmis(v, true);
+		set_nmi_masked(v, true);
 	exit_nested_fault(v, vs_get(v->vsid, MK1_INTEL_physical_address),
 			  qualification & VMX_QUAL_EPT_WRITE);
 }

@@ -5,7 +5,8 @@
 . ./tap.sh
 
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
-	long_mode sse migration two_cpus delete sparse pages_4k"
+	long_mode sse migration two_cpus delete sparse pages_4k
+	msrs tsc events exception debug sregs2 sync_regs"
 device=/dev/kvm
 spin=spin_cli
 
@@ -15,6 +16,7 @@ bochs-*) spin=spin_sti ;;
 *) cases="$cases cli" ;;
 esac
 [ "$VM_MACHINE" = bochs-svm ] || cases="$cases triple"
+[ "$VM_MACHINE" = bochs-vmx ] || cases="$cases nmi_masked"
 
 # Huge pages, if this kernel has them.
 echo 4 >/proc/sys/vm/nr_hugepages

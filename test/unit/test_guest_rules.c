@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include <abi/hw/x86.h>
+#include <abi/mk1_regs_amd.h>
+#include <abi/mk1_regs_intel.h>
+#include <ext/guests/msr_rules.h>
 #include <ext/guests/rules.h>
 
 bool is_svm;
@@ -31,6 +34,7 @@ START_TEST(cpuid_has_only_what_is_kept)
 	ck_assert_uint_eq(filtered(1, 0).ecx & CPUID_1_ECX_HYPERVISOR, CPUID_1_ECX_HYPERVISOR);
 	ck_assert_uint_eq(filtered(1, 0).edx & (1u << 9 | CPUID_1_EDX_MTRR | CPUID_1_EDX_DS), 0);
 	ck_assert_uint_eq(filtered(1, 0).ebx, 0xFF00);
+	ck_assert_uint_eq(filtered(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST, CPUID_7_EBX_TSC_ADJUST);
 	ck_assert_uint_eq(filtered(7, 0).ebx & (CPUID_7_EBX_INVPCID | CPUID_7_EBX_PT | 1u << 5), 0);
 	ck_assert_uint_eq(filtered(7, 0).ecx, CPUID_7_ECX_UMIP | CPUID_7_ECX_RDPID | 1u << 8);
 	ck_assert_uint_eq(filtered(7, 0).edx, 0);
@@ -309,6 +313,135 @@ START_TEST(pat_types)
 }
 END_TEST
 
+START_TEST(events_of_the_module)
+{
+	static const struct {
+		struct guests_events events;
+		bool good;
+	} cases[] = {
+		{ { .kind = GUESTS_EVENT_NONE }, true },
+		{ { .kind = GUESTS_EVENT_IRQ, .vector = 255 }, true },
+		{ { .kind = GUESTS_EVENT_IRQ, .vector = 32, .has_error = 1 }, false },
+		{ { .kind = GUESTS_EVENT_NMI, .vector = VECTOR_NMI }, true },
+		{ { .kind = GUESTS_EVENT_NMI, .vector = VECTOR_UD }, false },
+		{ { .kind = GUESTS_EVENT_EXCEPTION, .vector = VECTOR_UD }, true },
+		{ { .kind = GUESTS_EVENT_EXCEPTION, .vector = VECTOR_NMI }, false },
+		{ { .kind = GUESTS_EVENT_EXCEPTION, .vector = 32 }, false },
+		{ { .kind = GUESTS_EVENT_EXCEPTION, .vector = VECTOR_GP }, true }, /* real mode */
+		{ { .kind = GUESTS_EVENT_EXCEPTION,
+		    .vector = VECTOR_GP,
+		    .has_error = 1,
+		    .error = 0xFFFF },
+		  true },
+		{ { .kind = GUESTS_EVENT_EXCEPTION,
+		    .vector = VECTOR_GP,
+		    .has_error = 1,
+		    .error = 0x10000 },
+		  false },
+		{ { .kind = GUESTS_EVENT_EXCEPTION, .vector = VECTOR_UD, .has_error = 1 }, false },
+		{ { .kind = GUESTS_EVENT_EXCEPTION + 1 }, false },
+		{ { .shadow = GUESTS_SHADOW_STI | GUESTS_SHADOW_MOV_SS }, true },
+		{ { .shadow = 4 }, false },
+		{ { .nmi_masked = 1 }, true },
+		{ { .nmi_masked = 2 }, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(rules_events(&cases[i].events) == cases[i].good, "case %zu", i);
+}
+END_TEST
+
+START_TEST(debug_registers_and_pdptes_of_the_module)
+{
+	struct guests_debug debug = { .dr = { ~0ull }, .dr6 = DR6_RESET, .dr7 = DR7_RESET };
+	struct guests_pdptes pdptes = { .entry = { 0x1001, ~1ull /* not present */ } };
+
+	ck_assert(rules_debug(&debug));
+	debug.dr6 |= 1ull << 32;
+	ck_assert(!rules_debug(&debug));
+	debug.dr6 = DR6_RESET;
+	debug.dr7 |= 1ull << 63;
+	ck_assert(!rules_debug(&debug));
+	ck_assert(rules_pdptes(&pdptes));
+	pdptes.entry[3] = 0x2003; /* a bit that other levels have */
+	ck_assert(!rules_pdptes(&pdptes));
+	pdptes.entry[3] = 1ull << GUESTS_GPA_BITS | 1;
+	ck_assert(!rules_pdptes(&pdptes));
+}
+END_TEST
+
+static bool writes(uint32_t msr, uint64_t value, uint64_t expected)
+{
+	return msr_check(msr_find(msr), &value) && value == expected;
+}
+
+/* What a guest must not have: all else that the CPU has. */
+START_TEST(msrs_are_those_of_the_table)
+{
+	static const uint32_t others[] = { MSR_APIC_BASE, MSR_FEATURE_CONTROL,
+					   MSR_SPEC_CTRL, MSR_DEBUGCTL,
+					   MSR_MTRR_CAP,  MSR_XSS,
+					   MSR_SYSCFG,    0xDEAD };
+	const struct msr_rule *rule;
+	bool fs = false;
+	unsigned int n;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		ck_assert_msg(!msr_find(others[i]), "0x%x", others[i]);
+	for (n = 0; (rule = msr_listed(n)); n++) {
+		ck_assert_ptr_eq(msr_find(rule->msr), rule);
+		for (unsigned int i = 0; i < n; i++)
+			ck_assert_uint_ne(msr_listed(i)->msr, rule->msr);
+		fs = fs || rule->msr == MSR_FS_BASE || rule->msr == MSR_EFER;
+	}
+	ck_assert_uint_ge(n, 14);
+	ck_assert(!fs); /* of sregs */
+	rule = msr_find(MSR_LSTAR);
+	ck_assert_uint_eq(rule->place, MSR_IN_VS);
+	ck_assert_uint_eq(rule->amd, MK1_AMD_lstar);
+	ck_assert_uint_eq(rule->intel, MK1_INTEL_lstar);
+	ck_assert_uint_eq(msr_find(MSR_FS_BASE)->place, MSR_IN_VS);
+	ck_assert_uint_eq(msr_find(MSR_EFER)->place, MSR_BY_CODE);
+}
+END_TEST
+
+START_TEST(msrs_have_values_of_their_form)
+{
+	const uint64_t high = 0xFFFF800000000000, hole = 0x0000800000000000;
+
+	for (int vendor = 0; vendor < 2; vendor++) {
+		is_svm = vendor;
+		ck_assert(writes(MSR_LSTAR, high, high));
+		ck_assert(!writes(MSR_LSTAR, hole, hole));
+		ck_assert(!writes(MSR_KERNEL_GS_BASE, hole, hole));
+		ck_assert(!writes(MSR_FS_BASE, hole, hole));
+		ck_assert(writes(MSR_SYSENTER_CS, 0x1234500000010, 0x10));
+		ck_assert(writes(MSR_FMASK, ~0ull, 0xFFFFFFFF));
+		ck_assert(writes(MSR_STAR, ~0ull, ~0ull));
+		ck_assert(writes(MSR_PAT, PAT_RESET, PAT_RESET));
+		ck_assert(!writes(MSR_PAT, 2, 2));
+		/* AMD's have 32 bits: what is beyond them does not count. */
+		ck_assert(writes(MSR_SYSENTER_EIP, hole, high) == is_svm);
+		ck_assert(writes(MSR_SYSENTER_ESP, high, high));
+	}
+}
+END_TEST
+
+START_TEST(msrs_have_values_after_reset)
+{
+	is_svm = true;
+	ck_assert(writes(MSR_HWCR, 0x1040148, 0x1040000));
+	ck_assert(!writes(MSR_HWCR, 1, 1)); /* SMMLOCK */
+	ck_assert_uint_eq(msr_reset_value(MSR_KEPT_HWCR), 0);
+	ck_assert_uint_eq(msr_reset_value(MSR_KEPT_MISC_ENABLE), 0x1800);
+	ck_assert_uint_eq(msr_reset_value(MSR_KEPT_UCODE_REV), 0x01000065);
+	is_svm = false;
+	ck_assert_uint_eq(msr_reset_value(MSR_KEPT_UCODE_REV), 0x100000000);
+	ck_assert_ptr_null(msr_find(MSR_HWCR));
+	ck_assert_uint_eq(msr_find(MSR_UCODE_REV)->form, MSR_MICROCODE);
+}
+END_TEST
+
 START_TEST(mov_cr_is_decoded)
 {
 	static const struct {
@@ -357,6 +490,11 @@ int main(void)
 	tcase_add_test(tc, efer_and_long_mode);
 	tcase_add_test(tc, registers_of_the_module);
 	tcase_add_test(tc, pat_types);
+	tcase_add_test(tc, events_of_the_module);
+	tcase_add_test(tc, debug_registers_and_pdptes_of_the_module);
+	tcase_add_test(tc, msrs_are_those_of_the_table);
+	tcase_add_test(tc, msrs_have_values_of_their_form);
+	tcase_add_test(tc, msrs_have_values_after_reset);
 	tcase_add_test(tc, mov_cr_is_decoded);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);

@@ -45,7 +45,7 @@ UNIT_SRCS_format := lib/bsl/format.c $(BSL_STRING)
 
 UNIT_SRCS_guest_paging := ext/guests/paging.c
 
-UNIT_SRCS_guest_rules := ext/guests/rules.c
+UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \

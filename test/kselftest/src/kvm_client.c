@@ -198,6 +198,29 @@ GUEST(other_page, ".code64",
       "mov $0x100000000, %rbx\n movl $0x22, 0x5000(%rbx)\n mov 0x5000(%rbx), %eax\n"
       "out %eax, $0x60\n movl $0x33, (%rbx)\n hlt\n");
 
+/* MSRs that the client has set, and those that it is to see. */
+GUEST(msrs, ".code64",
+      "mov $0xC0000082, %ecx\n rdmsr\n out %eax, $0x20\n mov %edx, %eax\n out %eax, $0x21\n"
+      "mov $0xC0000081, %ecx\n rdmsr\n out %eax, $0x22\n mov %edx, %eax\n out %eax, $0x23\n"
+      "mov $0x176, %ecx\n rdmsr\n out %eax, $0x24\n"
+      "mov $0x277, %ecx\n rdmsr\n out %eax, $0x25\n"
+      "mov $0x8B, %ecx\n rdmsr\n mov %edx, %eax\n out %eax, $0x26\n"
+      "mov $0xC0000083, %ecx\n mov $0x11223344, %eax\n mov $0x5566, %edx\n wrmsr\n"
+      "mov $0x174, %ecx\n mov $0x28, %eax\n xor %edx, %edx\n wrmsr\n"
+      "mov $0x277, %ecx\n mov $2, %eax\n xor %edx, %edx\n wrmsr\n" /* no type: #GP */
+      "mov $0x10, %ecx\n xor %eax, %eax\n mov $0x100000, %edx\n wrmsr\n hlt\n"
+      "mov $0x3B, %ecx\n rdmsr\n add $0x100000, %edx\n wrmsr\n hlt\n"
+      ".org msrs_begin + 0x420\n" /* #GP */
+      "add $8, %rsp\n addq $2, (%rsp)\n push %rax\n mov $13, %eax\n out %eax, $0x48\n"
+      "pop %rax\n iretq\n");
+
+GUEST(debug, ".code64",
+      "mov %db0, %rax\n out %eax, $0x20\n mov %db3, %rax\n out %eax, $0x21\n"
+      "mov %db7, %rax\n out %eax, $0x22\n mov %db6, %rax\n out %eax, $0x23\n"
+      "mov $0x12345678, %eax\n mov %rax, %db1\n mov $0x400, %eax\n mov %rax, %db7\n hlt\n");
+
+GUEST(add_rbx, ".code64", "1: add $1, %rbx\n out %al, $0x10\n jmp 1b\n");
+
 /* Until what is there has gone. */
 GUEST(poll, ".code16", "sti\n 1: mov %gs:0, %al\n cmp $0x66, %al\n je 1b\n hlt\n");
 
@@ -1021,6 +1044,328 @@ static void case_spin_cli(void)
 	spin_everywhere();
 }
 
+/* --- cases of a vCPU's state ------------------------------------------------------------------ */
+
+#define MAX_MSRS 300
+
+static struct {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entries[MAX_MSRS];
+} msrs;
+
+static void want_msr(uint32_t index, uint64_t value)
+{
+	msrs.entries[msrs.head.nmsrs++] = (struct kvm_msr_entry){ .index = index, .data = value };
+}
+
+static uint64_t get_msr(uint32_t index)
+{
+	msrs.head.nmsrs = 0;
+	want_msr(index, 0);
+	if (ioctl(vcpu, KVM_GET_MSRS, &msrs) != 1)
+		die("KVM_GET_MSRS");
+	return msrs.entries[0].data;
+}
+
+static void print_msrs(const char *what, unsigned long command)
+{
+	int result = ioctl(vcpu, command, &msrs);
+
+	if (result < 0)
+		printf("  %s: %s\n", what, strerror(errno));
+	else
+		printf("  %s: %d of %u\n", what, result, msrs.head.nmsrs);
+}
+
+/* The most usual ones: who saves a vCPU has to find them in the list. */
+static void print_msr_list(void)
+{
+	static const uint32_t usual[] = { 0x10,       0x3B,       0x8B,      0x174,      0x175,
+					  0x176,      0x1A0,      0x277,     0xC0000081, 0xC0000082,
+					  0xC0000083, 0xC0000084, 0xC0000102 };
+	struct {
+		struct kvm_msr_list head;
+		uint32_t indices[1000];
+	} list = { .head = { .nmsrs = 1 } };
+	unsigned int found = 0;
+
+	printf("  list, no room: %s\n", outcome(ioctl(device, KVM_GET_MSR_INDEX_LIST, &list)));
+	list.head.nmsrs = 1000;
+	printf("  list: %s\n", outcome(ioctl(device, KVM_GET_MSR_INDEX_LIST, &list)));
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		for (uint32_t n = 0; n < list.head.nmsrs; n++)
+			found += list.indices[n] == usual[i];
+	}
+	printf("  found: %u of %zu\n", found, sizeof(usual) / sizeof(usual[0]));
+	/* Each of them can be read, and written back. */
+	msrs.head.nmsrs = 0;
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		want_msr(usual[i], 0);
+	print_msrs("KVM_GET_MSRS", KVM_GET_MSRS);
+	print_msrs("KVM_SET_MSRS", KVM_SET_MSRS);
+}
+
+/* Time goes on meanwhile, and where CPUs differ, KVM makes up for that. */
+static bool is_near(uint64_t value, uint64_t expected)
+{
+	return value - expected + (1ull << 36) < 1ull << 40;
+}
+
+static void case_msrs(void)
+{
+	set_cpuid();
+	print_msr_list();
+	msrs.head.nmsrs = 256;
+	print_msrs("too many", KVM_SET_MSRS);
+	msrs.head.nmsrs = 0;
+	want_msr(0xC0000081, 0x0023001000000000); /* STAR */
+	want_msr(0xC0000082, 0xFFFF800012345678); /* LSTAR */
+	want_msr(0x176, 0x1234567); /* SYSENTER_EIP */
+	want_msr(0x277, 0x0007040600070401); /* PAT */
+	want_msr(0x8B, 0x99ull << 32); /* UCODE_REV */
+	want_msr(0x1A0, 1); /* MISC_ENABLE */
+	want_msr(0xC0000083, 1ull << 47); /* CSTAR, not canonical */
+	want_msr(0xC0000084, 0x300); /* FMASK */
+	print_msrs("KVM_SET_MSRS", KVM_SET_MSRS);
+	msrs.head.nmsrs = 0;
+	want_msr(0xC0000082, 0);
+	want_msr(0xDEAD, 0);
+	want_msr(0x176, 0);
+	print_msrs("KVM_GET_MSRS", KVM_GET_MSRS);
+	LOAD(msrs);
+	begin_long();
+	go();
+	printf("  cstar %llx sysenter_cs %llx fmask %llx misc_enable %llx\n",
+	       (unsigned long long)get_msr(0xC0000083), (unsigned long long)get_msr(0x174),
+	       (unsigned long long)get_msr(0xC0000084), (unsigned long long)get_msr(0x1A0));
+	printf("  the guest has set its TSC: %d, and TSC_ADJUST: %d\n",
+	       is_near(get_msr(0x10), 1ull << 52), (int64_t)get_msr(0x3B) > 0);
+	go();
+	printf("  by TSC_ADJUST: %d\n", is_near(get_msr(0x10), 2ull << 52));
+	msrs.head.nmsrs = 0;
+	want_msr(0x10, 0x1000000000);
+	print_msrs("KVM_SET_MSRS", KVM_SET_MSRS);
+	printf("  TSC: %d\n", is_near(get_msr(0x10), 0x1000000000));
+}
+
+static void case_tsc(void)
+{
+	uint64_t offset = 1ull << 50;
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
+					.attr = KVM_VCPU_TSC_OFFSET,
+					.addr = (uintptr_t)&offset };
+	int khz = ioctl(vcpu, KVM_GET_TSC_KHZ);
+
+	printf("  KVM_GET_TSC_KHZ: %d, of the VM: %d\n", khz > 0,
+	       ioctl(vm, KVM_GET_TSC_KHZ) == khz);
+	printf("  KVM_SET_TSC_KHZ: %s\n", outcome(ioctl(vcpu, KVM_SET_TSC_KHZ, khz)));
+	printf("  half of it: %s\n", outcome(ioctl(vcpu, KVM_SET_TSC_KHZ, khz / 2)));
+	printf("  KVM_HAS_DEVICE_ATTR: %s\n", outcome(ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attr)));
+	printf("  KVM_SET_DEVICE_ATTR: %s\n", outcome(ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr)));
+	offset = 0;
+	printf("  KVM_GET_DEVICE_ATTR: %s", outcome(ioctl(vcpu, KVM_GET_DEVICE_ATTR, &attr)));
+	printf(", %d\n", is_near(offset, 1ull << 50));
+	attr.attr = 99;
+	printf("  another: %s\n", outcome(ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attr)));
+}
+
+static struct kvm_vcpu_events get_events(void)
+{
+	struct kvm_vcpu_events events;
+
+	if (ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events))
+		die("KVM_GET_VCPU_EVENTS");
+	return events;
+}
+
+static void print_events(void)
+{
+	struct kvm_vcpu_events e = get_events();
+
+	printf("  exception %u %u, interrupt %u %u, shadow %d, nmi %u %u, masked %u\n",
+	       e.exception.injected, e.exception.injected ? e.exception.nr : 0,
+	       e.interrupt.injected, e.interrupt.injected ? e.interrupt.nr : 0,
+	       e.interrupt.shadow != 0, e.nmi.injected, e.nmi.pending, e.nmi.masked);
+}
+
+static void set_events(const struct kvm_vcpu_events *events)
+{
+	printf("  KVM_SET_VCPU_EVENTS: %s\n", outcome(ioctl(vcpu, KVM_SET_VCPU_EVENTS, events)));
+}
+
+static void case_events(void)
+{
+	struct kvm_interrupt irq = { .irq = 0x20 };
+	struct kvm_vcpu_events events;
+
+	LOAD(real_irq);
+	begin_real();
+	print_events();
+	/* An interrupt and an NMI that are taken back. */
+	ioctl(vcpu, KVM_INTERRUPT, &irq);
+	ioctl(vcpu, KVM_NMI);
+	print_events();
+	events = get_events();
+	events.interrupt.injected = 0;
+	events.nmi.pending = 0;
+	set_events(&events);
+	print_events();
+	events.exception.injected = 1;
+	events.exception.nr = 32;
+	set_events(&events);
+	events.exception.nr = 2;
+	set_events(&events);
+	events.exception.injected = 0;
+	events.flags = 1u << 31;
+	set_events(&events);
+	events.flags = KVM_VCPUEVENT_VALID_SHADOW;
+	events.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+	set_events(&events);
+	print_events();
+	events.interrupt.shadow = 0;
+	set_events(&events);
+	print_events();
+}
+
+/* Others are masked in the handler of an NMI. */
+static void case_nmi_masked(void)
+{
+	LOAD(real_irq);
+	begin_real();
+	for (unsigned int i = 0; i < 2; i++) {
+		if (ioctl(vcpu, KVM_RUN, 0) || run->exit_reason != KVM_EXIT_IO)
+			die("KVM_RUN");
+		on_io();
+		print_events();
+		if (!i)
+			ioctl(vcpu, KVM_NMI);
+	}
+	go();
+	print_events();
+}
+
+/* An exception that the client gives to the guest, with an error code and without. */
+static void case_exception(void)
+{
+	struct kvm_vcpu_events events;
+
+	set_cpuid();
+	LOAD(long_mode);
+	begin_long();
+	for (unsigned int i = 0; i < 2; i++) {
+		set_regs(CODE + 0x30); /* as if it came from here */
+		memset(ram + CODE + 0x30, 0x90, 16);
+		ram[CODE + 0x34] = 0xF4;
+		memset(&events, 0, sizeof(events));
+		events.exception.injected = 1;
+		events.exception.nr = i ? 13 : 6;
+		events.exception.has_error_code = (uint8_t)i;
+		events.exception.error_code = i ? 0x18 : 0;
+		set_events(&events);
+		print_events();
+		go();
+		print_events();
+	}
+}
+
+static void print_debug(void)
+{
+	struct kvm_debugregs d;
+
+	if (ioctl(vcpu, KVM_GET_DEBUGREGS, &d))
+		die("KVM_GET_DEBUGREGS");
+	printf("  db %llx %llx %llx %llx, dr6 %llx dr7 %llx\n", (unsigned long long)d.db[0],
+	       (unsigned long long)d.db[1], (unsigned long long)d.db[2],
+	       (unsigned long long)d.db[3], (unsigned long long)d.dr6, (unsigned long long)d.dr7);
+}
+
+static void case_debug(void)
+{
+	struct kvm_debugregs d = { .db = { 0x11110, 0x22220, 0x33330, 0x44440 },
+				   .dr6 = 0xFFFF0FF0,
+				   .dr7 = 0x402 };
+
+	set_cpuid();
+	LOAD(debug);
+	begin_long();
+	print_debug();
+	printf("  KVM_SET_DEBUGREGS: %s\n", outcome(ioctl(vcpu, KVM_SET_DEBUGREGS, &d)));
+	print_debug();
+	go();
+	print_debug();
+	d.flags = 1;
+	printf("  flags: %s\n", outcome(ioctl(vcpu, KVM_SET_DEBUGREGS, &d)));
+	d.flags = 0;
+	d.dr6 |= 1ull << 32;
+	printf("  dr6: %s\n", outcome(ioctl(vcpu, KVM_SET_DEBUGREGS, &d)));
+	d.dr6 = 0xFFFF0FF0;
+	d.dr7 |= 1ull << 32;
+	printf("  dr7: %s\n", outcome(ioctl(vcpu, KVM_SET_DEBUGREGS, &d)));
+}
+
+static void set_sregs2(const struct kvm_sregs2 *sregs)
+{
+	printf("  KVM_SET_SREGS2: %s\n", outcome(ioctl(vcpu, KVM_SET_SREGS2, sregs)));
+}
+
+static void case_sregs2(void)
+{
+	struct kvm_sregs2 sregs;
+
+	LOAD(protected);
+	put(0x3000, 0xCAFE1234);
+	begin_protected();
+	if (ioctl(vcpu, KVM_GET_SREGS2, &sregs))
+		die("KVM_GET_SREGS2");
+	printf("  flags %llx cr0 %llx ds %x\n", (unsigned long long)sregs.flags,
+	       (unsigned long long)sregs.cr0, sregs.ds.selector);
+	sregs.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	set_sregs2(&sregs); /* without PAE */
+	sregs.flags = 0;
+	sregs.cr0 |= 0x80000000;
+	sregs.cr4 |= 0x20;
+	sregs.cr3 = 0x10000;
+	set_sregs2(&sregs);
+	memset(&sregs, 0, sizeof(sregs));
+	if (ioctl(vcpu, KVM_GET_SREGS2, &sregs))
+		die("KVM_GET_SREGS2");
+	printf("  flags %llx pdptrs %llx %llx\n", (unsigned long long)sregs.flags,
+	       (unsigned long long)sregs.pdptrs[0], (unsigned long long)sregs.pdptrs[1]);
+	set_sregs2(&sregs);
+	sregs.flags |= 2;
+	set_sregs2(&sregs);
+	go();
+}
+
+static void case_sync_regs(void)
+{
+	struct kvm_sync_regs *sync = &run->s.regs;
+
+	set_cpuid();
+	LOAD(add_rbx);
+	begin_long();
+	run->kvm_valid_regs = 0x80;
+	printf("  unknown: %s\n", outcome(ioctl(vcpu, KVM_RUN, 0)));
+	run->kvm_valid_regs = 0;
+	run->kvm_dirty_regs = 0x80;
+	printf("  unknown: %s\n", outcome(ioctl(vcpu, KVM_RUN, 0)));
+	run->kvm_dirty_regs = 0;
+	run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	for (unsigned int i = 0; i < 3; i++) {
+		if (ioctl(vcpu, KVM_RUN, 0))
+			die("KVM_RUN");
+		printf("  rbx %llu rip %llx cr3 %llx flags %d dirty %llx\n",
+		       (unsigned long long)sync->regs.rbx, (unsigned long long)sync->regs.rip,
+		       (unsigned long long)sync->sregs.cr3,
+		       (sync->events.flags & KVM_VCPUEVENT_VALID_SHADOW) != 0,
+		       (unsigned long long)run->kvm_dirty_regs);
+		sync->regs.rbx = 100 * (i + 1);
+		run->kvm_dirty_regs = KVM_SYNC_X86_REGS | (i ? KVM_SYNC_X86_SREGS : 0);
+	}
+	sync->sregs.cr4 |= 1ull << 60;
+	printf("  wrong cr4: %s\n", outcome(ioctl(vcpu, KVM_RUN, 0)));
+}
+
 static const struct {
 	const char *name;
 	void (*function)(void);
@@ -1046,6 +1391,14 @@ static const struct {
 	{ "pages_4k", case_pages_4k, false },
 	{ "pages_2m", case_pages_2m, true },
 	{ "pages_shared", case_pages_shared, true },
+	{ "msrs", case_msrs, false },
+	{ "tsc", case_tsc, false },
+	{ "events", case_events, false },
+	{ "nmi_masked", case_nmi_masked, false },
+	{ "exception", case_exception, false },
+	{ "debug", case_debug, false },
+	{ "sregs2", case_sregs2, false },
+	{ "sync_regs", case_sync_regs, false },
 	{ "cli", case_cli, true },
 	{ "spin_sti", case_spin_sti, true },
 	{ "spin_cli", case_spin_cli, true },
