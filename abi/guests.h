@@ -96,6 +96,7 @@ enum guests_status {
 #define GUESTS_MAX_CPUID 80
 #define GUESTS_MAX_XSAVE 2752 /* bytes */
 #define GUESTS_MAX_MSRS 128 /* of a call */
+#define GUESTS_MAX_IO 256 /* bytes of INS that an exit asks for */
 
 struct guests_regs {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
@@ -184,21 +185,29 @@ struct guests_entry {
 
 enum guests_exit_reason {
 	GUESTS_EXIT_INTR, /* Linux has an interrupt to take */
-	GUESTS_EXIT_IO, /* address: port; size, write, data */
+	/*
+	 * address: port; size, write, data. INS: size bytes each of count elements in the page's io
+	 * are what the next RUN wants.
+	 */
+	GUESTS_EXIT_IO,
 	GUESTS_EXIT_FAULT, /* address: guest-physical, of no page, or none to write to; write */
 	GUESTS_EXIT_MMIO, /* address: guest-physical; size, write, data */
 	GUESTS_EXIT_HLT,
 	GUESTS_EXIT_WINDOW,
 	GUESTS_EXIT_SHUTDOWN, /* a triple fault */
 	GUESTS_EXIT_FAIL_ENTRY, /* the CPU refuses the guest's state; data: its reason */
-	GUESTS_EXIT_INTERNAL /* detail: enum guests_internal; address, data: more of it */
+	/*
+	 * detail: enum guests_internal; address, data: more of it. GUESTS_INTERNAL_EMULATE: the
+	 * page's io has the instruction, of which size bytes could be read.
+	 */
+	GUESTS_EXIT_INTERNAL
 };
 
 /* Why the extension cannot go on with a guest. */
 enum guests_internal {
 	GUESTS_INTERNAL_EMULATE = 1, /* an instruction that is not emulated, at RIP address */
 	GUESTS_INTERNAL_FETCH, /* the instruction at RIP address cannot be read */
-	GUESTS_INTERNAL_STRING_IO, /* INS or OUTS, at RIP address */
+	GUESTS_INTERNAL_STRING_IO, /* INS or OUTS, at RIP address, from or to a device in memory */
 	GUESTS_INTERNAL_TASK_SWITCH, /* a task switch, at RIP address */
 	GUESTS_INTERNAL_EXIT, /* an exit that should not happen; data: its reason */
 	GUESTS_INTERNAL_REFUSED /* the microkernel does not run the guest; data: its status */
@@ -215,6 +224,8 @@ struct guests_exit {
 	uint32_t ready; /* an interrupt would be delivered at once */
 	uint32_t taken; /* GUESTS_RUN_NMI, GUESTS_RUN_IRQ: what the guest has got of these */
 	uint32_t exits; /* how often the guest has left the CPU since RUN */
+	uint32_t count; /* 0: one, and its value is entry.data */
+	uint32_t pad;
 	uint64_t cr8;
 };
 
@@ -242,13 +253,14 @@ struct guests_page {
 		struct guests_cpuid cpuid[GUESTS_MAX_CPUID];
 		struct guests_xsave xsave;
 		struct guests_msr msrs[GUESTS_MAX_MSRS];
+		uint8_t io[GUESTS_MAX_IO];
 	};
 };
 
 BF_STATIC_ASSERT(sizeof(struct guests_regs) == 144, "guests_regs");
 BF_STATIC_ASSERT(sizeof(struct guests_sregs) == 208, "guests_sregs");
 BF_STATIC_ASSERT(sizeof(struct guests_events) == 16, "guests_events");
-BF_STATIC_ASSERT(sizeof(struct guests_exit) == 56, "guests_exit");
+BF_STATIC_ASSERT(sizeof(struct guests_exit) == 64, "guests_exit");
 BF_STATIC_ASSERT(sizeof(struct guests_page) <= 4096, "guests_page");
 
 #endif

@@ -131,7 +131,8 @@ struct bk_vcpu {
 	u8 irq; /* to be delivered */
 	u8 nmis; /* the same */
 	bool emulate; /* what it has faulted at is a device */
-	u8 data_size; /* bytes that user space is to give for the last exit */
+	u16 data_size; /* bytes that user space is to give for the last exit */
+	bool data_is_string; /* they are several elements */
 	bool data_is_io; /* they are in pio, not in run->mmio */
 	struct kvm_cpuid_entry2 *cpuid; /* as user space has set it */
 	u32 nr_cpuid;

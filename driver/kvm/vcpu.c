@@ -113,9 +113,13 @@ static void take_data(struct bk_vcpu *vcpu)
 
 	if (!vcpu->data_size)
 		return;
-	memcpy(&data, vcpu->data_is_io ? vcpu->pio : vcpu->run->mmio.data, vcpu->data_size);
+	if (vcpu->data_is_string)
+		memcpy(vcpu->page->io, vcpu->pio, vcpu->data_size);
+	else
+		memcpy(&data, vcpu->data_is_io ? vcpu->pio : vcpu->run->mmio.data, vcpu->data_size);
 	vcpu->page->entry.data = data;
 	vcpu->data_size = 0;
+	vcpu->data_is_string = false;
 }
 
 static void prepare_entry(struct bk_vcpu *vcpu, bool enter)
@@ -173,12 +177,13 @@ static void give_io(struct bk_vcpu *vcpu, const struct guests_exit *exit)
 	run->io.direction = exit->write ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
 	run->io.size = exit->size;
 	run->io.port = exit->address;
-	run->io.count = 1;
+	run->io.count = exit->count ?: 1;
 	run->io.data_offset = PAGE_SIZE;
 	if (exit->write)
 		memcpy(vcpu->pio, &exit->data, exit->size);
 	else
-		vcpu->data_size = exit->size;
+		vcpu->data_size = exit->size * run->io.count;
+	vcpu->data_is_string = exit->count;
 	vcpu->data_is_io = true;
 }
 
@@ -198,18 +203,29 @@ static void give_mmio(struct bk_vcpu *vcpu, const struct guests_exit *exit)
 	vcpu->data_is_io = false;
 }
 
+/* Three values that KVM has, too, and three of ours. */
 static void give_internal_error(struct bk_vcpu *vcpu, const struct guests_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
+	u32 size = min_t(u32, exit->size, sizeof(run->emulation_failure.insn_bytes));
 
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	run->internal.suberror = exit->detail == GUESTS_INTERNAL_EXIT ?
-					 KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON :
-					 KVM_INTERNAL_ERROR_EMULATION;
-	run->internal.ndata = 3;
-	run->internal.data[0] = exit->detail; /* enum guests_internal */
-	run->internal.data[1] = exit->address;
-	run->internal.data[2] = exit->data;
+	memset(run->internal.data, 0, sizeof(run->internal.data));
+	if (exit->detail == GUESTS_INTERNAL_EXIT) {
+		run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+		run->internal.data[0] = exit->data;
+		run->internal.data[1] = vcpu->cpu;
+	} else {
+		run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+		run->emulation_failure.flags =
+			size ? KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
+		run->emulation_failure.insn_size = size;
+		memcpy(run->emulation_failure.insn_bytes, vcpu->page->io, size);
+	}
+	run->internal.ndata = 6;
+	run->internal.data[3] = exit->detail; /* enum guests_internal */
+	run->internal.data[4] = exit->address;
+	run->internal.data[5] = exit->data;
 }
 
 /* What has ended the guest's run. 1: it goes on; 0: user space looks at it; or an error. */
@@ -254,8 +270,11 @@ static int handle_exit(struct bk_vcpu *vcpu, const struct guests_exit *exit)
 /* The extension's word, of which nothing may lead out of what it is copied to. */
 static bool is_sane(const struct guests_exit *exit)
 {
-	return is_power_of_2(exit->size) && exit->size <= 8 &&
-	       (exit->reason != GUESTS_EXIT_IO || exit->address <= U16_MAX);
+	if (!is_power_of_2(exit->size) || exit->size > 8)
+		return false;
+	return exit->reason != GUESTS_EXIT_IO ||
+	       (exit->address <= U16_MAX &&
+		(!exit->count || (!exit->write && exit->count <= GUESTS_MAX_IO / exit->size)));
 }
 
 /* All but the last one were answered in the extension. */

@@ -46,6 +46,7 @@ int bk_check_extension(unsigned long extension)
 	case KVM_CAP_VCPU_ATTRIBUTES:
 	case KVM_CAP_ENABLE_CAP:
 	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		return 1;
 	case KVM_CAP_XCRS:
 		return bk_has_xcrs();
@@ -143,9 +144,16 @@ static int enable_cap(struct bk_vm *vm, const void __user *user)
 
 	if (copy_from_user(&cap, user, sizeof(cap)))
 		return -EFAULT;
-	if (cap.flags || cap.cap != KVM_CAP_MAX_VCPU_ID)
+	if (cap.flags)
 		return -EINVAL;
-	return limit_vcpu_ids(vm, cap.args[0]);
+	switch (cap.cap) {
+	case KVM_CAP_MAX_VCPU_ID:
+		return limit_vcpu_ids(vm, cap.args[0]);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+		return cap.args[0] > 1 ? -EINVAL : 0; /* it exits in any case */
+	default:
+		return -EINVAL;
+	}
 }
 
 /* For VMX without real mode, which does not run here: nothing is to be put there. */

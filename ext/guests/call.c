@@ -367,6 +367,8 @@ static uint32_t op_run(struct call *call)
 	if (!v)
 		return status;
 	bsl_memcpy(&v->entry, (const void *)&v->page->entry, sizeof(v->entry));
+	if (v->io.active && v->io.string)
+		bsl_memcpy(v->io.data, (const void *)v->page->io, v->io.count * v->io.size);
 	status = run_guest(v);
 	vcpu_unclaim(v);
 	return status;

@@ -486,3 +486,13 @@ enum emulate_status emulate_run(struct emulate *e, unsigned int iterations)
 	} while (status == EMULATE_MORE && --iterations && !(e->regs->rflags & RFLAGS_TF));
 	return status;
 }
+
+bool emulate_ends_with_write(const struct emulate *e)
+{
+	return e->phase == PHASE_WRITE && e->mmio.write && e->done == e->to.size;
+}
+
+bool emulate_between_iterations(const struct emulate *e)
+{
+	return e->phase == PHASE_START;
+}

@@ -143,4 +143,14 @@ enum emulate_status emulate_begin(struct emulate *e, struct emulate_regs *regs,
  */
 enum emulate_status emulate_run(struct emulate *e, unsigned int iterations);
 
+/*
+ * After EMULATE_PENDING: whether the device is written to, and that is the last access of the
+ * instruction, or iteration. No answer is needed then: the next emulate_run() with one iteration
+ * changes the registers, and returns EMULATE_DONE or _MORE.
+ */
+bool emulate_ends_with_write(const struct emulate *e);
+
+/* After EMULATE_MORE, whether an emulate_run() has begun: the registers are the guest's own. */
+bool emulate_between_iterations(const struct emulate *e);
+
 #endif

@@ -2,6 +2,7 @@
 /* Exits of guests, as far as both vendors' have something in common. */
 #include <bsl/string.h>
 #include <ext/guests/guests.h>
+#include <ext/guests/insn_io.h>
 #include <ext/linux/cpuid.h>
 
 #define NO_PAGE (~0ull)
@@ -103,7 +104,7 @@ void exit_xsetbv(struct vcpu *v)
 	done(v);
 }
 
-/* --- HLT, ports ------------------------------------------------------------------------------- */
+/* --- HLT -------------------------------------------------------------------------------------- */
 
 void exit_hlt(struct vcpu *v)
 {
@@ -111,23 +112,6 @@ void exit_hlt(struct vcpu *v)
 		give_error(v, VECTOR_GP, 0);
 	advance(v);
 	leave(v, GUESTS_EXIT_HLT);
-}
-
-void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
-	     uint64_t next_rip)
-{
-	if (string)
-		leave_internal(v, GUESTS_INTERNAL_STRING_IO, port);
-	v->io = (struct pending_io){ .active = true,
-				     .is_in = is_in,
-				     .size = (uint8_t)size,
-				     .rip = vs_get(v->vsid, REG(rip)),
-				     .next_rip = next_rip };
-	v->exit.address = port;
-	v->exit.size = size;
-	v->exit.write = !is_in;
-	v->exit.data = is_in ? 0 : (uint32_t)mk1_rax() & (uint32_t)(~0ull >> (64 - 8 * size));
-	leave(v, GUESTS_EXIT_IO);
 }
 
 /* --- accesses to what is no memory ------------------------------------------------------------ */
@@ -286,12 +270,29 @@ void get_emulated(struct vcpu *v, struct emulate_regs *regs)
 	regs->segment[INSN_GS] = segment_of(&sregs.gs);
 }
 
-/* What an instruction changes, RIP left out. */
-static void put_emulated(struct vcpu *v)
+/* What an instruction, or an iteration of it, has changed. */
+static void put_emulated(struct vcpu *v, enum emulate_status status)
 {
 	for (unsigned int i = 0; i < 16; i++)
 		vs_set(v->vsid, gpr_reg(i), v->emulated.gpr[i]);
 	vs_set(v->vsid, REG(rflags), v->emulated.rflags);
+	/* A single step ends with an iteration, too. */
+	if (status == EMULATE_DONE || (v->emulated.rflags & RFLAGS_TF))
+		vendor->skip_to(v, v->emulated.rip);
+	else
+		vs_set(v->vsid, REG(rip), v->emulated.rip);
+}
+
+/* After a write that is all that was left, the guest is behind the instruction, or iteration. */
+static void end_with_write(struct vcpu *v)
+{
+	enum emulate_status status = emulate_run(&v->emulate, 1);
+
+	put_emulated(v, status);
+	if (status == EMULATE_MORE)
+		return;
+	v->emulating = false;
+	forget_devices(v);
 }
 
 static __noreturn void give_mmio(struct vcpu *v)
@@ -301,6 +302,8 @@ static __noreturn void give_mmio(struct vcpu *v)
 	v->exit.size = v->emulate.mmio.bytes;
 	v->exit.write = v->emulate.mmio.write;
 	v->exit.data = v->emulate.mmio.write ? v->emulate.mmio.data : 0;
+	if (emulate_ends_with_write(&v->emulate))
+		end_with_write(v);
 	leave(v, GUESTS_EXIT_MMIO);
 }
 
@@ -329,12 +332,8 @@ static __noreturn void end_emulation(struct vcpu *v, enum emulate_status status)
 	case EMULATE_PENDING:
 		give_mmio(v);
 	case EMULATE_DONE:
-		put_emulated(v);
-		vendor->skip_to(v, v->emulated.rip);
-		break;
 	case EMULATE_MORE:
-		put_emulated(v);
-		vs_set(v->vsid, REG(rip), v->emulated.rip);
+		put_emulated(v, status);
 		break;
 	case EMULATE_RETRY:
 		break;
@@ -365,6 +364,11 @@ void emulate_go_on(struct vcpu *v)
 	end_emulation(v, run_emulation(v));
 }
 
+bool emulate_is_between(const struct vcpu *v)
+{
+	return emulate_between_iterations(&v->emulate);
+}
+
 void emulate_instruction(struct vcpu *v)
 {
 	uint8_t bytes[INSN_MAX_LENGTH];
@@ -373,6 +377,7 @@ void emulate_instruction(struct vcpu *v)
 	uint32_t error;
 	size_t avail;
 
+	v->emulate.avail = 0;
 	/* A stack or a descriptor table in what is no memory. */
 	if (v->event.kind != EVENT_NONE)
 		leave_internal(v, GUESTS_INTERNAL_EMULATE, v->fault_gpa);
@@ -389,4 +394,174 @@ void emulate_instruction(struct vcpu *v)
 	if (status == EMULATE_MORE)
 		status = run_emulation(v);
 	end_emulation(v, status);
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+/* No device that is in memory, too. */
+static enum emulate_access write_nothing(void *ctx, uint64_t gpa, const void *data,
+					 unsigned int bytes, const void *expected)
+{
+	(void)ctx;
+	(void)gpa;
+	(void)data;
+	(void)bytes;
+	(void)expected;
+	return EMULATE_ACCESS_PENDING;
+}
+
+/* Looks where INS goes, before the port is read. */
+static const struct emulate_ops look = {
+	.translate = translate_operand,
+	.read = read_operand,
+	.write = write_nothing,
+};
+
+/* The INS or OUTS at RIP as STOS or LODS. false: by now another instruction is there. */
+static bool begin_string_io(struct vcpu *v, const struct emulate_ops *with)
+{
+	uint8_t bytes[INSN_MAX_LENGTH];
+	enum paging_status fetched = PAGING_OK;
+	uint32_t error;
+	size_t avail;
+	bool code_64;
+
+	get_emulated(v, &v->emulated);
+	code_64 = (v->emulated.efer & EFER_LMA) &&
+		  (v->emulated.segment[INSN_CS].attrib & SEG_ATTRIB_L);
+	avail = fetch(v, &v->emulated, bytes, &fetched, &error);
+	if (!insn_io_replace(bytes, avail, code_64)) {
+		if (fetched == PAGING_UNREACHABLE)
+			leave_fault(v, v->fault_gpa, false);
+		return false;
+	}
+	v->unknown = false;
+	if (emulate_begin(&v->emulate, &v->emulated, with, v, bytes, avail) != EMULATE_MORE)
+		return false;
+	/* As the CPU has decoded it. */
+	return (v->io.is_in ? v->emulate.insn.dst : v->emulate.insn.src).size == v->io.size;
+}
+
+/* How many elements the string still has. */
+static uint64_t elements_left(const struct vcpu *v)
+{
+	uint64_t rcx = v->emulated.gpr[INSN_RCX];
+
+	if (!v->emulate.insn.repeat)
+		return 1;
+	switch (v->emulate.insn.address_size) {
+	case 2:
+		return (uint16_t)rcx;
+	case 4:
+		return (uint32_t)rcx;
+	default:
+		return rcx;
+	}
+}
+
+/* How many of them INS can take now: backwards they come one by one. */
+static unsigned int ins_count(const struct vcpu *v)
+{
+	if (v->emulated.rflags & RFLAGS_DF)
+		return 1;
+	return insn_io_count(v->emulate.mmio.gpa, v->io.size, elements_left(v), GUESTS_MAX_IO);
+}
+
+static __noreturn void exit_ins(struct vcpu *v)
+{
+	enum emulate_status status;
+
+	if (!begin_string_io(v, &look))
+		leave_internal(v, GUESTS_INTERNAL_STRING_IO, v->exit.address);
+	status = emulate_run(&v->emulate, 1);
+	if (status != EMULATE_PENDING) /* a fault, a page to ask for, nothing left to do */
+		end_emulation(v, status);
+	if (is_device(v, v->emulate.mmio.gpa))
+		leave_internal(v, GUESTS_INTERNAL_STRING_IO, v->exit.address);
+	v->io.count = (uint16_t)ins_count(v);
+	v->io.active = true;
+	v->exit.count = v->io.count;
+	leave(v, GUESTS_EXIT_IO);
+}
+
+/* The registers are those after this element when the module gets it. */
+static __noreturn void exit_outs(struct vcpu *v)
+{
+	uint64_t rax;
+	enum emulate_status status;
+
+	if (!begin_string_io(v, &ops))
+		leave_internal(v, GUESTS_INTERNAL_STRING_IO, v->exit.address);
+	rax = v->emulated.gpr[INSN_RAX];
+	/* LODS may have no element, and then RAX stays as it is. */
+	if (!elements_left(v))
+		end_emulation(v, emulate_run(&v->emulate, 1));
+	status = emulate_run(&v->emulate, 1);
+	if (status == EMULATE_PENDING)
+		leave_internal(v, GUESTS_INTERNAL_STRING_IO, v->exit.address);
+	if (status != EMULATE_DONE && status != EMULATE_MORE)
+		end_emulation(v, status);
+	v->exit.data = v->emulated.gpr[INSN_RAX] & (~0ull >> (64 - 8 * v->io.size));
+	v->emulated.gpr[INSN_RAX] = rax;
+	put_emulated(v, status);
+	leave(v, GUESTS_EXIT_IO);
+}
+
+void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
+	     uint64_t next_rip)
+{
+	v->io.active = !string;
+	v->io.is_in = is_in;
+	v->io.string = string;
+	v->io.size = (uint8_t)size;
+	v->io.rip = vs_get(v->vsid, REG(rip));
+	v->io.next_rip = next_rip;
+	v->exit.address = port;
+	v->exit.size = size;
+	v->exit.write = !is_in;
+	if (string && is_in)
+		exit_ins(v);
+	if (string)
+		exit_outs(v);
+	v->exit.data = is_in ? 0 : (uint32_t)mk1_rax() & (uint32_t)(~0ull >> (64 - 8 * size));
+	leave(v, GUESTS_EXIT_IO);
+}
+
+/* Element by element, by the registers as they are by now. */
+static void complete_ins(struct vcpu *v)
+{
+	enum emulate_status status = EMULATE_MORE;
+	uint64_t rax;
+
+	if (!begin_string_io(v, &ops))
+		return;
+	ext_more_time(EMULATION_NS);
+	rax = v->emulated.gpr[INSN_RAX];
+	for (unsigned int i = 0; i < v->io.count && status == EMULATE_MORE; i++) {
+		v->emulated.gpr[INSN_RAX] = 0;
+		bsl_memcpy(&v->emulated.gpr[INSN_RAX], v->io.data + i * v->io.size, v->io.size);
+		status = emulate_run(&v->emulate, 1);
+	}
+	v->emulated.gpr[INSN_RAX] = rax;
+	/* What was written before a fault stays, and counts. */
+	put_emulated(v, status);
+	if (status != EMULATE_DONE && status != EMULATE_MORE)
+		end_emulation(v, status == EMULATE_PENDING ? EMULATE_UNSUPPORTED : status);
+}
+
+void complete_io(struct vcpu *v)
+{
+	uint64_t rax = vs_get(v->vsid, REG(rax));
+	uint64_t mask = v->io.size < 4 ? (1ull << (8 * v->io.size)) - 1 : ~0ull;
+
+	v->io.active = false;
+	if (vs_get(v->vsid, REG(rip)) != v->io.rip)
+		return;
+	if (v->io.string) {
+		complete_ins(v);
+		return;
+	}
+	if (v->io.is_in)
+		vs_set(v->vsid, REG(rax), (rax & ~mask) | ((uint32_t)v->entry.data & mask));
+	vendor->skip_to(v, v->io.next_rip);
 }

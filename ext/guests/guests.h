@@ -59,12 +59,15 @@ struct event {
 	uint32_t error;
 };
 
-/* An IN or OUT that the module completes: at the next entry, if RIP is still there. */
+/* An IN, OUT or INS that the module completes: at the next entry, if RIP is still there. */
 struct pending_io {
 	bool active;
 	bool is_in;
+	bool string;
 	uint8_t size;
+	uint16_t count; /* of elements, INS */
 	uint64_t rip, next_rip;
+	uint8_t data[GUESTS_MAX_IO]; /* INS */
 };
 
 /* A page of the extension's own for each, which is never given back: a wrong id reads no hole. */
@@ -163,6 +166,8 @@ __noreturn void exit_cpuid(struct vcpu *v);
 __noreturn void exit_hlt(struct vcpu *v);
 __noreturn void exit_io(struct vcpu *v, bool is_in, bool string, uint64_t port, unsigned int size,
 			uint64_t next_rip);
+/* At the next entry: what IN or INS has read. Comes back unless the latter does not end well. */
+void complete_io(struct vcpu *v);
 __noreturn void exit_nested_fault(struct vcpu *v, uint64_t gpa, bool write);
 __noreturn void exit_xsetbv(struct vcpu *v);
 /* An instruction without effect, of CPL 0. */
@@ -170,6 +175,8 @@ __noreturn void exit_nothing(struct vcpu *v);
 /* Goes on with the instruction of which an access was no memory. */
 __noreturn void emulate_instruction(struct vcpu *v);
 __noreturn void emulate_go_on(struct vcpu *v);
+/* Whether it stands between two iterations of a string instruction. */
+bool emulate_is_between(const struct vcpu *v);
 
 /* The guest's registers, as the emulator wants them. */
 void get_emulated(struct vcpu *v, struct emulate_regs *regs);

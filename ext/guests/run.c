@@ -66,6 +66,8 @@ void leave(struct vcpu *v, enum guests_exit_reason reason)
 	v->exit.cr8 = vs_get(v->vsid, REG(cr8));
 	switch_to_linux();
 	bsl_memcpy((void *)&v->page->exit, &v->exit, sizeof(v->exit));
+	if (reason == GUESTS_EXIT_INTERNAL)
+		bsl_memcpy((void *)v->page->io, v->emulate.bytes, sizeof(v->emulate.bytes));
 	vcpu_unclaim(v);
 	mk1_set_rax(GUESTS_CALL | GUESTS_OK);
 	resume(mk1_tls_vsid());
@@ -74,6 +76,7 @@ void leave(struct vcpu *v, enum guests_exit_reason reason)
 void leave_internal(struct vcpu *v, enum guests_internal why, uint64_t data)
 {
 	v->exit.detail = why;
+	v->exit.size = why == GUESTS_INTERNAL_EMULATE ? v->emulate.avail : 0;
 	v->exit.address = vs_get(v->vsid, REG(rip));
 	v->exit.data = data;
 	leave(v, GUESTS_EXIT_INTERNAL);
@@ -175,25 +178,15 @@ void go_on(struct vcpu *v)
 	leave_internal(v, GUESTS_INTERNAL_REFUSED, status);
 }
 
-/* What IN has read, as far as the guest still waits for it. */
-static void complete_io(struct vcpu *v)
-{
-	const struct pending_io io = v->io;
-	uint64_t rax = vs_get(v->vsid, REG(rax));
-	uint64_t mask = io.size < 4 ? (1ull << (8 * io.size)) - 1 : ~0ull;
-
-	v->io.active = false;
-	if (vs_get(v->vsid, REG(rip)) != io.rip)
-		return;
-	if (io.is_in)
-		vs_set(v->vsid, REG(rax), (rax & ~mask) | ((uint32_t)v->entry.data & mask));
-	vendor->skip_to(v, io.next_rip);
-}
-
 static __noreturn void begin(struct vcpu *v)
 {
 	if (v->io.active)
 		complete_io(v);
+	/* Between two iterations, an event goes first: the guest comes back to the instruction. */
+	if (v->emulating && emulate_is_between(v) &&
+	    (v->event.kind != EVENT_NONE ||
+	     (v->entry.flags & (GUESTS_RUN_COMPLETE | GUESTS_RUN_NMI | GUESTS_RUN_IRQ))))
+		v->emulating = false;
 	if (v->emulating) {
 		v->emulate.mmio.data = v->entry.data;
 		emulate_go_on(v);

@@ -7,6 +7,7 @@
 #include <Zydis/Zydis.h>
 
 #include "ext/guests/insn.h"
+#include "ext/guests/insn_io.h"
 #include "fuzz.h"
 
 static const struct {
@@ -328,6 +329,48 @@ static void check_insn(const struct insn *insn, const ZydisDecodedInstruction *z
 			      false);
 }
 
+/* Bytes of an element of INS or OUTS; 0: another instruction. */
+static unsigned int string_io_size(ZydisMnemonic mnemonic)
+{
+	switch (mnemonic) {
+	case ZYDIS_MNEMONIC_INSB:
+	case ZYDIS_MNEMONIC_OUTSB:
+		return 1;
+	case ZYDIS_MNEMONIC_INSW:
+	case ZYDIS_MNEMONIC_OUTSW:
+		return 2;
+	case ZYDIS_MNEMONIC_INSD:
+	case ZYDIS_MNEMONIC_OUTSD:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/* What the emulator gets in place of INS and OUTS is as long, and addresses the same. */
+static void check_string_io(const uint8_t *data, size_t avail, enum insn_mode mode,
+			    const ZydisDecodedInstruction *z)
+{
+	unsigned int size = string_io_size(z->mnemonic);
+	uint8_t *copy = fuzz_copy(data, avail);
+	struct insn insn;
+
+	FUZZ_CHECK(insn_io_replace(copy, avail, mode == INSN_64) == !!size, "%s",
+		   ZydisMnemonicGetString(z->mnemonic));
+	if (size) {
+		FUZZ_CHECK(insn_decode(copy, avail, mode, &insn) == INSN_OK, "not known");
+		FUZZ_CHECK(insn.length == z->length, "%u bytes", insn.length);
+		FUZZ_CHECK(insn.dst.size == size, "elements of %u bytes", insn.dst.size);
+		FUZZ_CHECK(insn.address_size * 8 == z->address_width, "address size %u",
+			   insn.address_size);
+		FUZZ_CHECK(insn.repeat == (has_prefix(z, 0xF2) || has_prefix(z, 0xF3)), "repeat %u",
+			   insn.repeat);
+	} else {
+		FUZZ_CHECK(!memcmp(copy, data, avail), "changed");
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT] = { 0 };
@@ -359,6 +402,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(status != INSN_OK, "status 0x%x", theirs);
 		return 0;
 	}
+	check_string_io(data, size, mode, &z);
 	known = is_known((z.opcode_map == ZYDIS_OPCODE_MAP_0F ? 0x100u : 0) + z.opcode,
 			 z.raw.modrm.reg) ||
 		is_sse_move(&z, operands);

@@ -11,7 +11,7 @@ FUZZ_LIBS_decode := -lZydis
 FUZZ_SRCS_elf := bfm/image.c bfm/message.c driver/core/image.c driver/core/memory.c lib/bsl/elf.c \
 	lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_LIBS_elf := -lelf
-FUZZ_SRCS_emulate := ext/guests/insn.c
+FUZZ_SRCS_emulate := ext/guests/insn.c ext/guests/insn_io.c
 FUZZ_LIBS_emulate := -lZydis
 FUZZ_SRCS_escape := bfm/escape.c
 FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c

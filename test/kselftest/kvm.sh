@@ -6,7 +6,9 @@
 
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
 	long_mode sse migration two_cpus delete sparse pages_4k
+	string_io string_io_64 emulation mmio_write
 	msrs tsc events exception debug sregs2 sync_regs"
+ours=faults # where KVM differs from a CPU
 device=/dev/kvm
 spin=spin_cli
 
@@ -345,7 +347,7 @@ nothing_left()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((26 + $(echo $cases | wc -w)))
+plan $((26 + $(echo $cases $ours | wc -w)))
 # Bochs is too slow for KVM on top of it.
 if [ "$VM_MACHINE" != qemu-svm ]; then
 	skip "KVM's own transcript" "this machine is too slow"
@@ -362,7 +364,7 @@ t "with another extension: no device" no_device
 stop
 t "start" start guests
 began_with=$(held)
-for case in $cases; do
+for case in $cases $ours; do
 	t "a guest: $case" as_written "$case"
 done
 t "the hypervisor has got more memory for tables" has_grown

@@ -32,7 +32,7 @@ UNIT_SRCS_decode := microkernel/svm/decode.c
 UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
-	$(addprefix ext/guests/,alu.c emulate.c insn.c) $(BSL_STRING)
+	$(addprefix ext/guests/,alu.c emulate.c insn.c insn_io.c) $(BSL_STRING)
 
 # These two include the sources of the default extension that they test.
 UNIT_SRCS_ext_svm :=

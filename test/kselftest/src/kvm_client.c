@@ -198,6 +198,43 @@ GUEST(other_page, ".code64",
       "mov $0x100000000, %rbx\n movl $0x22, 0x5000(%rbx)\n mov 0x5000(%rbx), %eax\n"
       "out %eax, $0x60\n movl $0x33, (%rbx)\n hlt\n");
 
+/* Strings of all sizes, both directions, other address sizes and segments; none left to do. */
+GUEST(string_io, ".code16",
+      "cld\n mov $0x60, %dx\n mov $0x2000, %di\n mov $5, %cx\n rep insb\n"
+      "mov $0x62, %dx\n mov $2, %cx\n rep insw\n insl\n"
+      "mov $0x84, %dx\n mov $0x2000, %si\n mov $3, %cx\n rep outsb\n outsw\n outsl\n"
+      "mov $0x85, %dx\n xor %si, %si\n mov $2, %cx\n rep outsb %gs:(%si), %dx\n"
+      "std\n mov $0x2022, %di\n mov $0x64, %dx\n mov $2, %cx\n rep insw\n"
+      "mov $0x2001, %si\n mov $2, %cx\n mov $0x86, %dx\n rep outsb\n cld\n"
+      "xor %cx, %cx\n rep insb\n rep outsb\n"
+      "mov $0x2030, %edi\n mov $0x66, %dx\n mov $0x12340002, %ecx\n rep insb\n"
+      "mov $2, %ecx\n addr32 rep insb\n"
+      "mov $0x2FFE, %di\n mov $3, %cx\n mov $0x68, %dx\n rep insw\n" /* two pages */
+      "mov $0x2FFF, %si\n mov $0x87, %dx\n outsw\n hlt\n");
+
+/* The same in 64-bit mode, where REX.W means nothing, and OUTS faults. */
+GUEST(string_io_64, ".code64",
+      "cld\n mov $0x3100, %edi\n mov $0x60, %edx\n mov $2, %ecx\n .byte 0xF3, 0x48, 0x6D\n"
+      "mov $0x3100, %esi\n mov $0x84, %edx\n mov $2, %ecx\n rep outsl\n"
+      "mov $0x800000, %esi\n rep outsb\n mov $1, %ecx\n rep outsb\n hlt\n");
+
+/*
+ * What KVM does not do as the CPU does: it reads the port before #PF, and in QEMU, MSRs that it
+ * leaves to the CPU take any value.
+ */
+GUEST(faults, ".code64",
+      "mov $0xC0000083, %ecx\n mov $0x8000, %edx\n wrmsr\n" /* CSTAR, not canonical: #GP */
+      "cld\n mov $0x800000, %edi\n mov $0x60, %edx\n mov $1, %ecx\n rep insb\n hlt\n");
+
+/* ES is at the device. */
+GUEST(mmio_write, ".code16",
+      "movw $0xBEEF, %es:0x40\n addl $5, %es:0x50\n"
+      "mov $0x10, %di\n mov $3, %cx\n mov $0x5A, %al\n cld\n rep stosb\n"
+      "xor %di, %di\n hlt\n");
+
+/* No device has floating point registers. */
+GUEST(emulation, ".code64", "mov $0xC0000000, %eax\n flds (%rax)\n hlt\n");
+
 /* MSRs that the client has set, and those that it is to see. */
 GUEST(msrs, ".code64",
       "mov $0xC0000082, %ecx\n rdmsr\n out %eax, $0x20\n mov %edx, %eax\n out %eax, $0x21\n"
@@ -415,19 +452,26 @@ static uint64_t answer_of(uint64_t address, unsigned int size)
 	return size < 8 ? value & ((1ull << (8 * size)) - 1) : value;
 }
 
+static bool counting; /* what ports answer grows */
+static unsigned int strings;
+
 static void on_io(void)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
-	uint64_t value = 0;
 
-	if (run->io.direction == KVM_EXIT_IO_OUT) {
-		memcpy(&value, data, run->io.size);
-		printf("  out 0x%x, %u: 0x%llx\n", run->io.port, run->io.size,
-		       (unsigned long long)value);
-	} else {
-		value = answer_of(run->io.port, run->io.size);
-		memcpy(data, &value, run->io.size);
-		printf("  in 0x%x, %u\n", run->io.port, run->io.size);
+	/* How many come together is not the same everywhere. */
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		uint64_t value = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&value, data, run->io.size);
+			printf("  out 0x%x, %u: 0x%llx\n", run->io.port, run->io.size,
+			       (unsigned long long)value);
+		} else {
+			value = answer_of(run->io.port, run->io.size) + (counting ? strings++ : 0);
+			memcpy(data, &value, run->io.size);
+			printf("  in 0x%x, %u\n", run->io.port, run->io.size);
+		}
 	}
 }
 
@@ -445,6 +489,18 @@ static void on_mmio(void)
 		printf("  read 0x%llx, %u\n", (unsigned long long)run->mmio.phys_addr,
 		       run->mmio.len);
 	}
+}
+
+/* What follows the bytes of the instruction says more, and is not the same everywhere. */
+static void on_internal_error(void)
+{
+	printf("  internal error %u, flags %llx:", run->internal.suberror,
+	       (unsigned long long)run->emulation_failure.flags);
+	if (run->emulation_failure.flags & 1) {
+		for (unsigned int i = 0; i < 2 && i < run->emulation_failure.insn_size; i++)
+			printf(" %02x", run->emulation_failure.insn_bytes[i]);
+	}
+	printf("\n");
 }
 
 /* Runs until something else than a device is wanted; prints and returns what. */
@@ -469,10 +525,7 @@ static uint32_t go(void)
 			printf("  hlt, RIP 0x%llx\n", (unsigned long long)get_regs().rip);
 			return KVM_EXIT_HLT;
 		case KVM_EXIT_INTERNAL_ERROR:
-			printf("  internal error %u: %llx %llx %llx\n", run->internal.suberror,
-			       (unsigned long long)run->internal.data[0],
-			       (unsigned long long)run->internal.data[1],
-			       (unsigned long long)run->internal.data[2]);
+			on_internal_error();
 			return KVM_EXIT_INTERNAL_ERROR;
 		case KVM_EXIT_FAIL_ENTRY:
 			printf("  fail entry 0x%llx\n",
@@ -1044,6 +1097,87 @@ static void case_spin_cli(void)
 	spin_everywhere();
 }
 
+static void case_string_io(void)
+{
+	LOAD(string_io);
+	begin_real();
+	for (unsigned int i = 0; i < 2; i++)
+		ram2[i] = (uint8_t)(0xA0 + i);
+	if (set_region(1, 0, RAM2_GPA, RAM2_SIZE, ram2))
+		die("the region");
+	counting = true;
+	strings = 0;
+	go();
+	counting = false;
+	print_regs();
+	for (uint64_t at = 0x2000; at < 0x2038; at += 8)
+		print_memory(at);
+	print_memory(0x2FF8);
+	print_memory(0x3000);
+}
+
+static void case_string_io_64(void)
+{
+	set_cpuid();
+	LOAD(long_mode); /* its handlers */
+	LOAD(string_io_64);
+	begin_long();
+	go();
+	print_regs();
+	print_memory(0x3100);
+}
+
+static void case_faults(void)
+{
+	set_cpuid();
+	LOAD(long_mode);
+	LOAD(faults);
+	begin_long();
+	go();
+	print_regs();
+}
+
+static void case_emulation(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
+
+	set_cpuid();
+	LOAD(emulation);
+	begin_long();
+	printf("  KVM_ENABLE_CAP: %s\n", outcome(ioctl(vm, KVM_ENABLE_CAP, &cap)));
+	go();
+	printf("  RIP 0x%llx\n", (unsigned long long)get_regs().rip);
+	cap.cap = 9999;
+	printf("  another: %s\n", outcome(ioctl(vm, KVM_ENABLE_CAP, &cap)));
+	printf("  of a vCPU: %s\n", outcome(ioctl(vcpu, KVM_ENABLE_CAP, &cap)));
+}
+
+/* Where the guest is when a device gets something. */
+static void case_mmio_write(void)
+{
+	struct kvm_sregs sregs;
+
+	LOAD(mmio_write);
+	begin_real();
+	get_sregs(&sregs);
+	sregs.es.base = DEVICE_GPA;
+	set_sregs(&sregs);
+	do {
+		struct kvm_regs regs;
+
+		if (ioctl(vcpu, KVM_RUN, 0))
+			die("KVM_RUN");
+		regs = get_regs();
+		/* KVM leaves the end of a string to the CPU. */
+		printf("  exit reason %u, RIP 0x%llx, RCX %llu, RDI 0x%llx, ZF %d\n",
+		       run->exit_reason, regs.rdi ? 0ull : (unsigned long long)regs.rip,
+		       (unsigned long long)regs.rcx, (unsigned long long)regs.rdi,
+		       (int)(regs.rflags >> 6 & 1));
+		if (run->exit_reason == KVM_EXIT_MMIO)
+			on_mmio();
+	} while (run->exit_reason == KVM_EXIT_MMIO);
+}
+
 /* --- cases of a vCPU's state ------------------------------------------------------------------ */
 
 #define MAX_MSRS 300
@@ -1391,6 +1525,11 @@ static const struct {
 	{ "pages_4k", case_pages_4k, false },
 	{ "pages_2m", case_pages_2m, true },
 	{ "pages_shared", case_pages_shared, true },
+	{ "string_io", case_string_io, false },
+	{ "string_io_64", case_string_io_64, false },
+	{ "faults", case_faults, true },
+	{ "emulation", case_emulation, false },
+	{ "mmio_write", case_mmio_write, false },
 	{ "msrs", case_msrs, false },
 	{ "tsc", case_tsc, false },
 	{ "events", case_events, false },

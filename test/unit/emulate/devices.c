@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <abi/hw/x86.h>
+#include <ext/guests/insn_io.h>
 
 #include "cases.h"
 #include "guest.h"
@@ -352,6 +353,77 @@ START_TEST(repetition_waits_for_devices)
 }
 END_TEST
 
+/* Whoever asks the device needs to wait for it only if something is left to be done. */
+START_TEST(last_write_is_told_apart)
+{
+	guest_setup(INSN_64);
+	guest.regs.gpr[INSN_RBX] = DEVICE;
+	ck_assert_int_eq(guest_run("8B03"), EMULATE_PENDING); /* a read */
+	ck_assert(!emulate_ends_with_write(&guest.e));
+	ck_assert_int_eq(guest_run("8903"), EMULATE_PENDING);
+	ck_assert(emulate_ends_with_write(&guest.e));
+	ck_assert_int_eq(emulate_run(&guest.e, 1), EMULATE_DONE);
+	ck_assert_int_eq(guest_run("0F1103"), EMULATE_PENDING); /* two halves */
+	ck_assert(!emulate_ends_with_write(&guest.e));
+	ck_assert_int_eq(emulate_run(&guest.e, 1), EMULATE_PENDING);
+	ck_assert(emulate_ends_with_write(&guest.e));
+	guest.regs.gpr[INSN_RDI] = DEVICE;
+	guest.regs.gpr[INSN_RCX] = 2;
+	ck_assert_int_eq(guest_run("F3AB"), EMULATE_PENDING);
+	ck_assert(emulate_ends_with_write(&guest.e) && !emulate_between_iterations(&guest.e));
+	ck_assert_int_eq(emulate_run(&guest.e, 1), EMULATE_MORE);
+	ck_assert(emulate_between_iterations(&guest.e));
+	ck_assert_uint_eq(guest.regs.gpr[INSN_RCX], 1);
+}
+END_TEST
+
+/* INS and OUTS in other terms: opcode, REX.W, prefixes. */
+START_TEST(string_io_is_replaced)
+{
+	static const struct {
+		uint8_t bytes[8], then[8];
+		size_t avail;
+		bool code_64, replaced;
+	} io[] = {
+		{ { 0x6C }, { 0xAA }, 1, false, true },
+		{ { 0x6D }, { 0xAB }, 1, true, true },
+		{ { 0x6E }, { 0xAC }, 1, false, true },
+		{ { 0xF3, 0x66, 0x6F }, { 0xF3, 0x66, 0xAD }, 3, true, true },
+		{ { 0x2E, 0x67, 0x6E }, { 0x2E, 0x67, 0xAC }, 3, false, true },
+		{ { 0xF3, 0x48, 0x6D }, { 0xF3, 0x40, 0xAB }, 3, true, true },
+		{ { 0x66, 0x48, 0x6D }, { 0x3E, 0x40, 0xAB }, 3, true, true },
+		/* REX counts right before the opcode, and in 64-bit mode. */
+		{ { 0x48, 0xF3, 0x6D }, { 0x48, 0xF3, 0xAB }, 3, true, true },
+		{ { 0x48, 0x6D }, { 0x48, 0x6D }, 2, false, false },
+		{ { 0xF3 }, { 0xF3 }, 1, true, false },
+		{ { 0xF0, 0x6C }, { 0xF0, 0x6C }, 2, true, false },
+		{ { 0xEC }, { 0xEC }, 1, true, false },
+		{ { 0x66, 0x66, 0x66 }, { 0x66, 0x66, 0x66 }, 3, false, false },
+		{ { 0 }, { 0 }, 0, false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(io) / sizeof(io[0]); i++) {
+		uint8_t bytes[8];
+
+		memcpy(bytes, io[i].bytes, sizeof(bytes));
+		ck_assert_msg(insn_io_replace(bytes, io[i].avail, io[i].code_64) == io[i].replaced,
+			      "case %zu", i);
+		ck_assert_mem_eq(bytes, io[i].then, sizeof(bytes));
+	}
+}
+END_TEST
+
+START_TEST(string_io_comes_in_pages)
+{
+	ck_assert_uint_eq(insn_io_count(0x1000, 1, 100, 256), 100);
+	ck_assert_uint_eq(insn_io_count(0x1000, 1, 1000, 256), 256);
+	ck_assert_uint_eq(insn_io_count(0x1000, 4, 1000, 256), 64);
+	ck_assert_uint_eq(insn_io_count(0x1FFC, 2, 1000, 256), 2);
+	ck_assert_uint_eq(insn_io_count(0x1FFF, 2, 1000, 256), 1); /* over the end */
+	ck_assert_uint_eq(insn_io_count(0x1000, 2, ~0ull, 256), 128);
+}
+END_TEST
+
 /* A fault in the middle leaves the iterations before it done. */
 START_TEST(repetition_faults)
 {
@@ -385,6 +457,9 @@ TCase *emulate_device_cases(void)
 	tcase_add_test(tc, counts_have_the_address_size);
 	tcase_add_test(tc, repetition_stops_and_goes_on);
 	tcase_add_test(tc, repetition_waits_for_devices);
+	tcase_add_test(tc, last_write_is_told_apart);
+	tcase_add_test(tc, string_io_is_replaced);
+	tcase_add_test(tc, string_io_comes_in_pages);
 	tcase_add_test(tc, repetition_faults);
 	return tc;
 }
