@@ -4,6 +4,7 @@
 import dataclasses
 import os
 import re
+import subprocess
 
 import soak
 from host import Job, call
@@ -122,6 +123,10 @@ ROWS = [
     Row("bochs-svm", 1, "6.1", ["kvm", "kvm-xsave"], 600, "kvm"),
     Row("bochs-vmx", 2, "6.1", ["kvm", "kvm-xsave"], 600, "kvm"),
     Row("qemu-svm", 2, "6.1", ["kvm-xsave"], 300, "pku", ["--cpu", "max,+svm,+npt"]),
+    Row("qemu-svm", 4, "6.12", ["kvmself"], 300, "kvmself"),
+    Row("bochs-vmx", 2, "6.12", ["kvmself"], 300, "kvmself",
+        ["--bochs", "trixie", "--cpu", "tigerlake", "--mem", "1024",
+         "--append", f"CR4_HAS={CR4_CET:#x}"]),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1"),
@@ -207,6 +212,16 @@ DEBUG_ROWS = [
 ]
 
 
+def selftest_copies():
+    """Those of KVM's selftests that the test kvmself names; built here if they are not yet."""
+    built = subprocess.run(["test/vm/kvm-selftests"], check=True, stdout=subprocess.PIPE,
+                           text=True).stdout.strip()
+    with open("test/kselftest/kvmself.sh", encoding="utf-8") as text:
+        named = set(re.findall(r"\w+", text.read()))
+    return tuple((f"{built}/{name}", f"/kselftest/kvmself/bin/{name}")
+                 for name in sorted(os.listdir(built)) if name in named)
+
+
 def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,
                "-t", str(row.timeout), "--times", *row.options]
@@ -217,6 +232,8 @@ def command_of(row):
     copies += tuple((f"build/{{kernel}}/test/kselftest/{module}/{module}.ko",
                      f"/lib/modules/{module}.ko")
                     for test, module in MODULES.items() if test in row.tests)
+    if "kvmself" in row.tests:
+        copies += selftest_copies()
     for source, guest in copies:
         command += ["-a", f"{source.format(kernel=row.kernel)}:{guest}"]
     if row.end:

@@ -142,6 +142,7 @@ faults: deps
 
 test-products: deps
 	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm kselftest test-modules faults
+	test/vm/kvm-selftests >/dev/null
 check: test-products
 	test/run
 # Rows of the matrix that take long and rarely tell more.
