@@ -44,6 +44,7 @@
 
 static int device;
 static uint64_t features; /* of guests */
+static bool has_tsc_aux; /* the same */
 static volatile unsigned int wrong;
 
 #define EXPECT(condition) \
@@ -101,6 +102,10 @@ GUEST(hold, "mov 0x3008, %rax\n mov %rax, %cr4\n"
 
 /* Stores what the client has set, with the XCR0 that it has set. */
 GUEST(store, "mov $-1, %eax\n mov $-1, %edx\n mov $0x21000, %ebx\n xsave64 (%rbx)\n hlt\n");
+
+/* Tells TSC_AUX that the client has set, and sets another one. */
+GUEST(aux, "rdtscp\n mov %ecx, 0x3018\n"
+	   "mov $0xC0000103, %ecx\n mov $0x6789, %eax\n xor %edx, %edx\n wrmsr\n hlt\n");
 
 /* --- areas ------------------------------------------------------------------------------------ */
 
@@ -524,6 +529,29 @@ static void test_fpu(struct guest *g)
 	EXPECT(same(&before, &got, features));
 }
 
+/* The registers of XSAVE stay, and it stays with them. */
+static void test_tsc_aux(struct guest *g)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = { .head = { .nmsrs = 1 }, .entry = { .index = 0xC0000103, .data = 0x12345 } };
+	struct area before, got;
+
+	fill(&before, features, 0x7777);
+	EXPECT(!ioctl(g->vcpu, KVM_SET_XSAVE, &before));
+	EXPECT(ioctl(g->vcpu, KVM_SET_MSRS, &msr) == 1);
+	EXPECT(!ioctl(g->vcpu, KVM_GET_XSAVE, &got));
+	EXPECT(same(&before, &got, features));
+	EXPECT(!ioctl(g->vcpu, KVM_SET_XSAVE, &before));
+	msr.entry.data = 0;
+	EXPECT(ioctl(g->vcpu, KVM_GET_MSRS, &msr) == 1 && msr.entry.data == 0x12345);
+	BEGIN(g, aux, LEAST_CR4);
+	EXPECT(run_to_halt(g));
+	EXPECT((uint32_t)word(g->ram + COUNT + 0x18) == 0x12345);
+	EXPECT(ioctl(g->vcpu, KVM_GET_MSRS, &msr) == 1 && msr.entry.data == 0x6789);
+}
+
 static int ioctls(bool of_kvm)
 {
 	struct guest g;
@@ -538,6 +566,8 @@ static int ioctls(bool of_kvm)
 	test_xsave(&g);
 	test_bad_xsave(&g);
 	test_fpu(&g);
+	if (has_tsc_aux)
+		test_tsc_aux(&g);
 	end_guest(&g);
 	test_xsetbv(!of_kvm);
 	return wrong != 0;
@@ -548,7 +578,7 @@ static int ioctls(bool of_kvm)
 static unsigned long rounds;
 static long cpus;
 static uint64_t own_features; /* of processes */
-static bool has_tsc_aux, has_pke;
+static bool has_pke;
 
 /*
  * An ioctl with wanted in the registers; seen is what is there afterwards. The caller's own are put
