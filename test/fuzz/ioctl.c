@@ -229,6 +229,11 @@ enum bf_error bf_stop_and_log(void)
 	return outcome;
 }
 
+const struct bf_report *bf_loader_report(const struct bf_loader *loader)
+{
+	return loader->report.error ? &loader->report : NULL;
+}
+
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
 				 uint64_t huge_size)
 {
