@@ -9,7 +9,7 @@ seed=${FUZZ_SEED:-1}
 seconds=${KVM_FUZZ_SECONDS:-20}
 # What ends QEMU. Bochs has no way out of guests that loop with interrupts off: docs/testing.md.
 without=
-case $VM_MACHINE in qemu-*) without=no-cr ;; esac
+case $VM_MACHINE in qemu-*) without=no-cr8 ;; esac
 
 begin()
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm_fuzz DEVICE SEED SECONDS [no-cr]: everything that a user without rights can do to KVM's
+ * kvm_fuzz DEVICE SEED SECONDS [no-cr8]: everything that a user without rights can do to KVM's
  * interface. For so many seconds of CPU time, processes live for a moment and are killed at any:
  * each has threads that share virtual machines, give them regions, registers and code, run them,
  * make requests of all numbers with arguments of all kinds, and take files and memory away from
  * each other. Any answer will do, but no error that only a kernel should see; and the kernel must
- * survive. Ends with 0 if guests have run and each process could be killed. no-cr: no guest has a
- * MOV to a control register, for the emulators that it ends (docs/testing.md).
+ * survive. Ends with 0 if guests have run and each process could be killed. no-cr8: no guest has
+ * a MOV to CR8, for the emulators that it ends (docs/testing.md).
  *
  * kvm_fuzz DEVICE all: as many VMs and vCPUs as there can be; prints how many that is.
  */
@@ -238,13 +238,13 @@ static const struct {
 
 #define NR_PIECES (sizeof(pieces) / sizeof(pieces[0]))
 
-static bool no_cr;
+static bool no_cr8;
 
-/* MOV to a control register becomes MOV from one. */
-static void remove_cr(uint8_t *at, size_t size)
+/* MOV to CR8, or to CR0, which is CR8 behind a prefix, becomes MOV from it. */
+static void remove_cr8(uint8_t *at, size_t size)
 {
-	for (size_t i = 0; i + 1 < size; i++) {
-		if (at[i] == 0x0F && at[i + 1] == 0x22)
+	for (size_t i = 0; i + 2 < size; i++) {
+		if (at[i] == 0x0F && at[i + 1] == 0x22 && !(at[i + 2] & 0x38))
 			at[i + 1] = 0x20;
 	}
 }
@@ -266,8 +266,8 @@ static void write_code(uint8_t *to, size_t size)
 	}
 	memset(at + done, 0xF4, 8); /* HLT */
 	done += 8;
-	if (no_cr)
-		remove_cr(at, done);
+	if (no_cr8)
+		remove_cr8(at, done);
 	memcpy(to, at, done);
 }
 
@@ -1049,7 +1049,7 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		return strcmp(argv[2], "all") ? 2 : make_all();
 	become_nobody();
-	no_cr = argc == 5 && !strcmp(argv[4], "no-cr");
+	no_cr8 = argc == 5 && !strcmp(argv[4], "no-cr8");
 	printf("seed %s\n", argv[2]);
 	return fuzz(strtoull(argv[2], NULL, 0), strtod(argv[3], NULL));
 }
