@@ -427,16 +427,18 @@ int bk_fault(struct bk_vm *vm, u64 gpa, bool write)
 bool bk_read_guest(struct bk_vm *vm, u64 gpa, void *data, size_t size)
 {
 	const struct bk_slot *slot;
-	struct page *page;
+	struct piece piece;
+	bool is_there;
 	u64 hva = 0;
 
 	mutex_lock(&vm->lock);
-	page = xa_load(&vm->pages, gpa >> PAGE_SHIFT);
-	if (page)
-		memcpy_from_page(data, page, offset_in_page(gpa), size);
+	is_there = find_piece(vm, gpa >> PAGE_SHIFT, &piece);
+	if (is_there)
+		memcpy_from_page(data, piece.page + ((gpa >> PAGE_SHIFT) - piece.gfn),
+				 offset_in_page(gpa), size);
 	slot = find_slot(vm, gpa >> PAGE_SHIFT);
 	if (slot)
 		hva = slot->hva + (gpa - (slot->gfn << PAGE_SHIFT));
 	mutex_unlock(&vm->lock);
-	return page || (hva && !copy_from_user(data, u64_to_user_ptr(hva), size));
+	return is_there || (hva && !copy_from_user(data, u64_to_user_ptr(hva), size));
 }

@@ -135,15 +135,17 @@ static void prepare_entry(struct bk_vcpu *vcpu, bool enter)
 }
 
 /*
- * The guest has been on this CPU. What it has trained to predict branches is not for the process:
- * Linux sees to that on the way there.
+ * The guest may have been on this CPU, also if the call has failed then. What it has trained to
+ * predict branches is not for the process: Linux sees to that on the way there.
  */
 static void keep_predictions_from_user(struct bk_vcpu *vcpu)
 {
+	int cpu = smp_processor_id();
+
 	if (!bf_compat_has_ibpb_to_user())
 		return;
-	if (vcpu->barrier_cpu != vcpu->cpu) {
-		vcpu->barrier_cpu = vcpu->cpu;
+	if (vcpu->barrier_cpu != cpu) {
+		vcpu->barrier_cpu = cpu;
 		vcpu->needs_barrier = bareflank_guests_leave_predictions();
 	}
 	if (vcpu->needs_barrier)
@@ -161,10 +163,12 @@ static int enter(struct bk_vcpu *vcpu, bool may_enter)
 		local_irq_enable();
 		return -ERESTART;
 	}
-	result = bareflank_guests_ended(&vcpu->vm->guests) ? -EIO :
-							     try_call(vcpu, GUESTS_RUN, &call);
-	if (!result)
-		keep_predictions_from_user(vcpu);
+	if (bareflank_guests_ended(&vcpu->vm->guests)) {
+		local_irq_enable();
+		return -EIO;
+	}
+	result = try_call(vcpu, GUESTS_RUN, &call);
+	keep_predictions_from_user(vcpu);
 	local_irq_enable();
 	return result;
 }
@@ -172,17 +176,18 @@ static int enter(struct bk_vcpu *vcpu, bool may_enter)
 static void give_io(struct bk_vcpu *vcpu, const struct guests_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
+	u32 count = exit->count ?: 1; /* what run has, user space can change at any time */
 
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = exit->write ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
 	run->io.size = exit->size;
 	run->io.port = exit->address;
-	run->io.count = exit->count ?: 1;
+	run->io.count = count;
 	run->io.data_offset = PAGE_SIZE;
 	if (exit->write)
 		memcpy(vcpu->pio, &exit->data, exit->size);
 	else
-		vcpu->data_size = exit->size * run->io.count;
+		vcpu->data_size = exit->size * count;
 	vcpu->data_is_string = exit->count;
 	vcpu->data_is_io = true;
 }
