@@ -75,7 +75,8 @@ class Qemu:
 
     def command(self, kernel, initrd):
         options = self.options
-        cpu, accelerator = "EPYC,+svm,+npt", ["-accel", "tcg,thread=multi"]
+        threads = "single" if options.one_thread else "multi"
+        cpu, accelerator = "EPYC,+svm,+npt", ["-accel", f"tcg,thread={threads}"]
         arguments = KERNEL_ARGS
         if options.machine == "kvm":
             self.require_nested_kvm()
