@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm_fuzz DEVICE SEED SECONDS [no-cr8]: everything that a user without rights can do to KVM's
+ * kvm_fuzz DEVICE SEED SECONDS [qemu]: everything that a user without rights can do to KVM's
  * interface. For so many seconds of CPU time, processes live for a moment and are killed at any:
  * each has threads that share virtual machines, give them regions, registers and code, run them,
  * make requests of all numbers with arguments of all kinds, and take files and memory away from
  * each other. Any answer will do, but no error that only a kernel should see; and the kernel must
- * survive. Ends with 0 if guests have run and each process could be killed. no-cr8: no guest has
- * a MOV to CR8, for the emulators that it ends (docs/testing.md).
+ * survive. Ends with 0 if guests have run and each process could be killed. qemu: guests do not do
+ * what ends QEMU with any hypervisor (docs/testing.md): they write no CR8, and have EFER.LME only
+ * with paging.
  *
  * kvm_fuzz DEVICE all: as many VMs and vCPUs as there can be; prints how many that is.
  */
@@ -22,6 +23,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include <abi/hw/x86.h>
 
 #include "hostile.h"
 
@@ -238,14 +241,48 @@ static const struct {
 
 #define NR_PIECES (sizeof(pieces) / sizeof(pieces[0]))
 
-static bool no_cr8;
+static bool spare_qemu;
 
-/* MOV to CR8, or to CR0, which is CR8 behind a prefix, becomes MOV from it. */
-static void remove_cr8(uint8_t *at, size_t size)
+/* MOV to CR8, or to CR0, which is CR8 behind a prefix, becomes MOV from it, and WRMSR RDMSR. */
+static void spare_in_code(uint8_t *at, size_t size)
 {
 	for (size_t i = 0; i + 2 < size; i++) {
 		if (at[i] == 0x0F && at[i + 1] == 0x22 && !(at[i + 2] & 0x38))
 			at[i + 1] = 0x20;
+		else if (at[i] == 0x0F && at[i + 1] == 0x30)
+			at[i + 1] = 0x32;
+	}
+}
+
+/* EFER.LME only with the paging that it is for: guests cannot end that, without MOV to CR0. */
+static uint64_t spared_efer(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	return cr0 & CR0_PG && cr4 & CR4_PAE ? efer : efer & ~(uint64_t)EFER_LME;
+}
+
+/* What a request gives a guest; false: nothing of that kind. */
+static bool spare_in_argument(unsigned long command, uint8_t *data, size_t size)
+{
+	struct kvm_sregs *sregs = (struct kvm_sregs *)data;
+	struct kvm_sregs2 *sregs2 = (struct kvm_sregs2 *)data;
+
+	switch (command) {
+	case KVM_SET_SREGS:
+		sregs->efer = spared_efer(sregs->cr0, sregs->cr4, sregs->efer);
+		return true;
+	case KVM_SET_SREGS2:
+		sregs2->efer = spared_efer(sregs2->cr0, sregs2->cr4, sregs2->efer);
+		return true;
+	case KVM_SET_MSRS:
+		for (size_t at = sizeof(struct kvm_msrs); at + 16 <= size; at += 16) {
+			struct kvm_msr_entry *entry = (struct kvm_msr_entry *)(data + at);
+
+			if (entry->index == MSR_EFER)
+				entry->index++;
+		}
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -266,8 +303,8 @@ static void write_code(uint8_t *to, size_t size)
 	}
 	memset(at + done, 0xF4, 8); /* HLT */
 	done += 8;
-	if (no_cr8)
-		remove_cr8(at, done);
+	if (spare_qemu)
+		spare_in_code(at, done);
 	memcpy(to, at, done);
 }
 
@@ -346,6 +383,8 @@ static void begin_guest(int vcpu)
 		sregs.ds.base = one_in(2) ? DEVICE_GPA : 0;
 	if (one_in(4))
 		change((uint8_t *)&sregs, sizeof(sregs));
+	if (spare_qemu)
+		spare_in_argument(KVM_SET_SREGS, (uint8_t *)&sregs, sizeof(sregs));
 	request(vcpu, KVM_SET_SREGS, address_of(&sregs));
 	if (one_in(4))
 		change((uint8_t *)&regs, sizeof(regs));
@@ -372,6 +411,18 @@ static int run_once(int vcpu)
 	kick_in(0);
 	errno = error;
 	return result;
+}
+
+/* With the registers that user space gives a guest here. */
+static void fill_run(size_t i)
+{
+	_Alignas(uint64_t) uint8_t filled[RUN_SIZE];
+	size_t size = one_in(2) ? sizeof(struct kvm_run) : RUN_SIZE;
+
+	fill(filled, size);
+	if (spare_qemu)
+		((struct kvm_run *)filled)->s.regs.sregs.efer &= ~(uint64_t)EFER_LME;
+	memcpy(runs + i * RUN_SIZE, filled, size);
 }
 
 static void run_guest(size_t i)
@@ -535,7 +586,7 @@ static void fill_argument(uint8_t *data, size_t size)
 
 static void any_request(void)
 {
-	uint8_t buffer[2 * PAGE];
+	_Alignas(uint64_t) uint8_t buffer[2 * PAGE];
 	unsigned long command = requests[next() % NR_REQUESTS];
 	uint64_t argument = address_of(buffer);
 	int fd = any_file();
@@ -552,6 +603,8 @@ static void any_request(void)
 	/* These leave a file behind each time; threads have their own way to make some. */
 	if (command == KVM_CREATE_VM || command == KVM_CREATE_VCPU)
 		argument = next();
+	if (spare_qemu && spare_in_argument(command, buffer, sizeof(buffer)))
+		argument = address_of(buffer);
 	fd = request(fd, command, argument);
 	if (fd > 2 &&
 	    (command == KVM_CREATE_VM || command == KVM_CREATE_VCPU || command == KVM_GET_STATS_FD))
@@ -577,12 +630,14 @@ static void give_back_changed(void)
 		{ KVM_GET_LAPIC, KVM_SET_LAPIC, sizeof(struct kvm_lapic_state) },
 	};
 	size_t i = next() % (sizeof(pairs) / sizeof(pairs[0]));
-	uint8_t buffer[2 * PAGE] = { 0 };
+	_Alignas(uint64_t) uint8_t buffer[2 * PAGE] = { 0 };
 	int fd = vcpus[next() % NR_VCPUS];
 
 	if (request(fd, pairs[i].get, address_of(buffer)) < 0)
 		return;
 	change(buffer, pairs[i].size);
+	if (spare_qemu)
+		spare_in_argument(pairs[i].set, buffer, sizeof(buffer));
 	request(fd, pairs[i].set, address_of(buffer));
 }
 
@@ -777,7 +832,7 @@ static void step(size_t own)
 		disturb_memory();
 		break;
 	case 10:
-		fill(runs + i * RUN_SIZE, one_in(2) ? sizeof(struct kvm_run) : RUN_SIZE);
+		fill_run(i);
 		break;
 	case 11:
 		write_code(ram + 0x1000 + next() % 0x400, 128);
@@ -1049,7 +1104,7 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		return strcmp(argv[2], "all") ? 2 : make_all();
 	become_nobody();
-	no_cr8 = argc == 5 && !strcmp(argv[4], "no-cr8");
+	spare_qemu = argc == 5 && !strcmp(argv[4], "qemu");
 	printf("seed %s\n", argv[2]);
 	return fuzz(strtoull(argv[2], NULL, 0), strtod(argv[3], NULL));
 }
