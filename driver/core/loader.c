@@ -92,6 +92,7 @@ void bf_launch(struct bf_pp *pp)
 	pp->status->together = pp->together;
 	bf_os_mark_virt(loader->vendor, true);
 	bf_watchdog_reset(pp);
+	pp->failed = false;
 	pp->entering = true;
 	result = bf_cpu_enter(pp->switch_page, pp->root, loader->entry);
 	if (result == 0) {
@@ -118,9 +119,11 @@ void bf_leave(struct bf_pp *pp)
 	pp->status->leaving = 1;
 	pp->status->together = pp->together;
 	bf_watchdog_reset(pp);
-	if (pp_state(pp) == BF_PP_GUEST) {
+	pp->failed = pp_state(pp) != BF_PP_GUEST;
+	if (!pp->failed) {
 		bf_cpu_request_stop();
 		pp->refused = pp_state(pp) == BF_PP_GUEST;
+		pp->failed = pp_state(pp) == BF_PP_FAILED;
 	}
 	/* A bare CPU is out, whatever its status page says. */
 	if (pp_is_guest(pp) && !bf_cpu_force_stop(pp->loader->vendor))
@@ -223,7 +226,10 @@ bool bf_loader_ended(const struct bf_loader *loader, uint32_t *told, struct bf_f
 	return false;
 }
 
-/* A PP that is no longer a guest although it was not stopped, or a guest without its extension. */
+/*
+ * A PP that is no longer a guest although it was not stopped, or a guest without its extension; its
+ * CPU may have gone offline since.
+ */
 static bool find_failure(const struct bf_loader *loader, struct bf_failure *failure)
 {
 	bool found = false;
@@ -233,7 +239,7 @@ static bool find_failure(const struct bf_loader *loader, struct bf_failure *fail
 		const struct bf_pp *pp = &loader->pps[i];
 		enum bf_error error = (enum bf_error)pp->status->error;
 
-		if (!pp->inside || pp_state(pp) == BF_PP_GUEST)
+		if (!pp->failed && (!pp->inside || pp_state(pp) == BF_PP_GUEST))
 			continue;
 		if (!error)
 			error = BF_ERR_EXT_PROMOTED;
@@ -412,7 +418,8 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
-	if (!loader->entered || (pp && pp->inside))
+	/* With a failure that the poll has not seen yet, the others are about to leave, too. */
+	if (!loader->entered || (pp && (pp->inside || pp->failed)))
 		return BF_ERR_OK;
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
@@ -423,6 +430,7 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 		pp->failure = (struct bf_failure){ error, cpu, 0, 0 };
 	if (pp->failure.error && pp->inside)
 		bf_os_on_cpu(cpu, leave_here, pp);
+	pp->failed = false; /* the others need not leave for that */
 	return pp->failure.error;
 }
 

@@ -64,6 +64,7 @@ struct bf_pp {
 	bool entering; /* is about to become one */
 	bool together; /* all CPUs stand still until this one has entered or left */
 	bool refused; /* the extension did not give it back on request */
+	bool failed; /* it had when it was to leave, or did so then */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
 	uint64_t root; /* SPA of the uppermost table of its address space */

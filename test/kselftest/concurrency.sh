@@ -5,9 +5,8 @@
 # the kernel's command line chooses when; SOAK_CYCLES makes it longer.
 . ./tap.sh
 
-rounds=8
-is_slow && rounds=4
-rounds=$((rounds * (1 + ${SOAK_CYCLES:-0} / 100)))
+rounds=$((8 * (1 + ${SOAK_CYCLES:-0} / 100)))
+is_slow && rounds=$((4 * (1 + ${SOAK_CYCLES:-0} / 20)))
 seed=${FUZZ_SEED:-1}
 others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
 

@@ -146,6 +146,8 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 			fake_come_out(cpu);
 			cpu->status->state = BF_PP_BARE;
 		}
+		if (leaf == MK1_CPUID_LEAF && cpu->behaviour == FAKE_FAILS_STOP)
+			fake_fail(cpu, BF_ERR_EXT_FAULT, 6);
 		if (leaf == MK1_CPUID_LEAF && cpu->behaviour == FAKE_LOOPS_STOP &&
 		    loops_until_fetched(cpu))
 			fake_fail(cpu, BF_ERR_EXT_OVERDUE, BF_CALLBACK_VMEXIT);

@@ -22,6 +22,7 @@ enum fake_behaviour {
 	FAKE_SILENT, /* a guest in which nothing but the hypercall exits */
 	FAKE_PROMOTES, /* is given back before anything exits */
 	FAKE_REFUSES_STOP, /* the extension ignores the CPUID */
+	FAKE_FAILS_STOP, /* it faults in that exit */
 	FAKE_STUCK, /* nothing gets it out */
 	FAKE_LOOPS_LAUNCH, /* does not come back from bootstrap, unless the watchdog ends it */
 	FAKE_LOOPS_STOP, /* nor from the exit in which it is asked to stop */

@@ -6,8 +6,8 @@
  * make requests of all numbers with arguments of all kinds, and take files and memory away from
  * each other. Any answer will do, but no error that only a kernel should see; and the kernel must
  * survive. Ends with 0 if guests have run and each process could be killed. qemu: guests do not do
- * what ends QEMU with any hypervisor (docs/testing.md): they write no CR8, and have EFER.LME only
- * with paging.
+ * what ends QEMU with any hypervisor (docs/testing.md): they write no CR8, have EFER.LME
+ * only with paging, and set no breakpoints.
  *
  * kvm_fuzz DEVICE all: as many VMs and vCPUs as there can be; prints how many that is.
  */
@@ -243,12 +243,17 @@ static const struct {
 
 static bool spare_qemu;
 
-/* MOV to CR8, or to CR0, which is CR8 behind a prefix, becomes MOV from it, and WRMSR RDMSR. */
+/*
+ * MOV to CR8, to CR0, which is CR8 behind a prefix, and to debug registers becomes MOV from there;
+ * WRMSR becomes RDMSR.
+ */
 static void spare_in_code(uint8_t *at, size_t size)
 {
 	for (size_t i = 0; i + 2 < size; i++) {
 		if (at[i] == 0x0F && at[i + 1] == 0x22 && !(at[i + 2] & 0x38))
 			at[i + 1] = 0x20;
+		else if (at[i] == 0x0F && at[i + 1] == 0x23)
+			at[i + 1] = 0x21;
 		else if (at[i] == 0x0F && at[i + 1] == 0x30)
 			at[i + 1] = 0x32;
 	}
@@ -272,6 +277,9 @@ static bool spare_in_argument(unsigned long command, uint8_t *data, size_t size)
 		return true;
 	case KVM_SET_SREGS2:
 		sregs2->efer = spared_efer(sregs2->cr0, sregs2->cr4, sregs2->efer);
+		return true;
+	case KVM_SET_DEBUGREGS:
+		((struct kvm_debugregs *)data)->dr7 &= ~0xFFull;
 		return true;
 	case KVM_SET_MSRS:
 		for (size_t at = sizeof(struct kvm_msrs); at + 16 <= size; at += 16) {

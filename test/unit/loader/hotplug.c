@@ -123,6 +123,47 @@ START_TEST(notices_late_hotplug)
 }
 END_TEST
 
+/*
+ * A CPU that goes while nobody has seen yet that its extension has failed, or given it back, or
+ * with an extension that fails as it is asked for it: it does not take that along.
+ */
+START_TEST(finds_a_failure_of_one_that_has_gone)
+{
+	struct fake_cpu *cpu = &fake.cpus[2];
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_fail(cpu, BF_ERR_EXT_OVERDUE, 3);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	cpu->online = false;
+	ck_assert(!cpu->guest);
+	if (_i) { /* nor when it has come back since */
+		cpu->online = true;
+		ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+		ck_assert_uint_eq(cpu->entries, 1);
+	}
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_OVERDUE);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+	ck_assert_uint_eq(loader.failure.detail, 3);
+	cpu->online = true;
+	assert_all_bare();
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_come_out(cpu);
+	cpu->status->state = BF_PP_BARE;
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_PROMOTED);
+	assert_all_bare();
+
+	cpu->behaviour = FAKE_FAILS_STOP;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+	assert_all_bare();
+}
+END_TEST
+
 static void second_comes_online(void)
 {
 	fake.after_all = NULL;
@@ -238,6 +279,7 @@ TCase *hotplug_tests(void)
 	TCase *tc = loader_case("hotplug");
 
 	tcase_add_test(tc, follows_hotplug);
+	tcase_add_loop_test(tc, finds_a_failure_of_one_that_has_gone, 0, 2);
 	tcase_add_test(tc, follows_suspend);
 	tcase_add_loop_test(tc, notices_late_hotplug, 0, 3);
 	tcase_add_test(tc, follows_hotplug_after_a_rendezvous);
