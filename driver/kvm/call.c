@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include <abi/linux_hypercall.h>
+#include <abi/mk1.h>
 
 #include "kvm.h"
 
@@ -19,7 +20,11 @@ int bk_call_here(u64 instance, enum guests_op op, struct bk_call *call)
 		.r9 = call->r9,
 	};
 
-	if (!bf_hypercall(&regs) || (regs.rax & GUESTS_CALL_MASK) != GUESTS_CALL)
+	if (!bf_hypercall(&regs))
+		return BK_NOBODY;
+	if (regs.rax == MK1_FAILURE_UNSUPPORTED)
+		return BK_ENDED;
+	if ((regs.rax & GUESTS_CALL_MASK) != GUESTS_CALL)
 		return BK_NOBODY;
 	call->rdx = regs.rdx;
 	call->rsi = regs.rsi;
@@ -61,6 +66,8 @@ int bk_info(u64 *instance)
 	*instance = call.rdx;
 	if (status == BK_NOBODY)
 		return -ENOENT;
+	if (status == BK_ENDED)
+		return -EOWNERDEAD;
 	return status == GUESTS_OK && call.rsi != GUESTS_VERSION ? -EPROTO : bk_errno(status);
 }
 

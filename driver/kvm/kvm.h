@@ -49,13 +49,17 @@ struct bk_call {
 	u64 rdx, rsi, rdi, r8, r9;
 };
 
-/* What bk_call_here returns in place of an enum guests_status: the extension is not there. */
-#define BK_NOBODY (-1)
+/* What bk_call_here returns in place of an enum guests_status. */
+#define BK_NOBODY (-1) /* there is no extension that answers, or not now */
+#define BK_ENDED (-2) /* it has failed, and Linux runs on without it */
 
 /* One call on this CPU. Interrupts are off. */
 int bk_call_here(u64 instance, enum guests_op op, struct bk_call *call);
 
-/* Whether there is an extension that runs guests. 0; -ENODEV, -EPROTO, -ENOENT: why not. */
+/*
+ * Whether there is an extension that runs guests. 0; -ENODEV, -EPROTO, -ENOENT, -EOWNERDEAD: why
+ * not.
+ */
 int bk_info(u64 *instance);
 
 /* A call that is about no VM: GUESTS_CPUID, GUESTS_MSR_LIST. 0 or an errno. */
@@ -63,7 +67,7 @@ int bk_system_call(u64 instance, enum guests_op op, struct bk_call *call);
 
 /*
  * A call for a VM on any CPU. 0, or the errno of its status; -EIO: the hypervisor does not run any
- * more, or is not the one that the VM was made by. May sleep.
+ * more, or is not the one that the VM was made by, or its extension has ended. May sleep.
  */
 int bk_call(const struct bk_vm *vm, enum guests_op op, struct bk_call *call);
 

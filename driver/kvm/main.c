@@ -13,18 +13,27 @@
 #define NAME "bareflank-kvm" /* where KVM has its own name */
 #define MMAP_SIZE (2 * PAGE_SIZE)
 
+static const char *why_not(int result)
+{
+	switch (result) {
+	case -ENOENT:
+		return "no extension runs them: bfm start guests";
+	case -EPROTO:
+		return "the extension speaks another version";
+	case -EOWNERDEAD:
+		return "their extension has ended: bfm status";
+	default:
+		return "the hypervisor does not run, or this CPU lacks what they need: bfm dump";
+	}
+}
+
 static int open_device(struct inode *inode, struct file *file)
 {
 	u64 instance;
 	int result = bk_info(&instance);
 
 	if (result)
-		pr_info_ratelimited("no guests: %s\n",
-				    result == -ENOENT ? "the extension does not run them: bfm "
-							"start guests" :
-				    result == -EPROTO ? "the extension speaks another version" :
-							"the hypervisor does not run, or this CPU "
-							"lacks what they need: bfm dump");
+		pr_info_ratelimited("no guests: %s\n", why_not(result));
 	return result ? -ENODEV : 0;
 }
 

@@ -67,7 +67,7 @@ static int unmap_slot(struct bk_vm *vm, const struct bk_slot *slot)
 			break;
 		gfn += pages - 1;
 	}
-	if (result && result != -EIO)
+	if (result && bareflank_guests_running(&vm->guests))
 		return result;
 	xa_for_each_range(&vm->pages, gfn, page, slot->gfn, last)
 	{
@@ -403,6 +403,9 @@ static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
 		result = map_piece(vm, slot, &piece);
 		if (!result)
 			return 0;
+		/* An extension that has ended may have mapped it. */
+		if (result == -EIO && bareflank_guests_running(&vm->guests))
+			return result;
 		give_back(vm, piece.gfn, piece.page);
 		small = true;
 	} while (piece.large && result != -EIO && result != -ENOMEM);

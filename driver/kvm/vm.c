@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Virtual machines: their files, and what they are made of. */
-#define pr_fmt(fmt) "bareflank_kvm: " fmt
-
 #include <asm/tsc.h>
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/printk.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -66,9 +63,22 @@ int bk_check_extension(unsigned long extension)
 	}
 }
 
+static void free_vm(struct bk_vm *vm)
+{
+	bk_release_memory(vm);
+	mmdrop(vm->mm);
+	kfree(vm);
+}
+
+static void release_abandoned(struct bareflank_guests *guests)
+{
+	free_vm(container_of(guests, struct bk_vm, guests));
+}
+
 /*
  * Nobody has a file of it any more, so nobody runs it. Should a CPU not answer when its memory is
- * taken away, that stays pinned: the CPU may yet access it.
+ * taken away, or the extension have ended, that stays pinned until the hypervisor stops: a CPU may
+ * yet access it.
  */
 static void destroy(struct kref *ref)
 {
@@ -81,13 +91,12 @@ static void destroy(struct kref *ref)
 	xa_for_each(&vm->vcpus, i, vcpu) bk_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
 	result = bk_call(vm, GUESTS_VM_DESTROY, &call);
-	if (!result || result == -EIO)
-		bk_release_memory(vm);
-	else
-		pr_err("a guest's memory stays pinned: its VM cannot be ended (%d)\n", result);
-	bareflank_guests_end(&vm->guests);
-	mmdrop(vm->mm);
-	kfree(vm);
+	if (result && bareflank_guests_running(&vm->guests)) {
+		bareflank_guests_abandon(&vm->guests, THIS_MODULE, release_abandoned);
+	} else {
+		bareflank_guests_end(&vm->guests);
+		free_vm(vm);
+	}
 }
 
 void bk_vm_put(struct bk_vm *vm)
@@ -217,7 +226,7 @@ static int make(struct bk_vm *vm)
 	int result = bk_info(&vm->instance);
 
 	if (result)
-		return result == -ENOENT ? -ENODEV : result;
+		return result == -ENOENT || result == -EOWNERDEAD ? -ENODEV : result;
 	result = bk_call(vm, GUESTS_VM_CREATE, &call);
 	vm->id = call.rdx;
 	return result;

@@ -103,6 +103,9 @@ pid_t bf_guests_owner(bool ended_too);
  */
 void bf_guests_end(void);
 
+/* What guests had that have been abandoned goes back to Linux, if the hypervisor has stopped. */
+void bf_guests_release(void);
+
 /*
  * Of all VMs that somebody has, as many as there is room for, into zeroed memory; returns how many
  * there are. Any lock may be held, but none of a VM's.

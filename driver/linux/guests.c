@@ -15,6 +15,7 @@
 
 /* The processes that have guests. The list grows with bf_lock() held only. */
 static LIST_HEAD(owners);
+static LIST_HEAD(abandoned); /* guests that are no process's any more */
 static DEFINE_MUTEX(owners_lock);
 
 static u32 nr_owners;
@@ -71,6 +72,42 @@ void bareflank_guests_end(struct bareflank_guests *guests)
 	free_percpu(guests->counts);
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_end);
+
+void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *module,
+			      void (*release)(struct bareflank_guests *guests))
+{
+	__module_get(module);
+	guests->module = module;
+	guests->release = release;
+	mutex_lock(&owners_lock);
+	list_move_tail(&guests->node, &abandoned);
+	nr_owners--;
+	mutex_unlock(&owners_lock);
+	bf_guests_release();
+}
+EXPORT_SYMBOL_GPL(bareflank_guests_abandon);
+
+void bf_guests_release(void)
+{
+	struct bareflank_guests *guests, *next;
+	LIST_HEAD(over);
+
+	mutex_lock(&owners_lock);
+	list_for_each_entry_safe(guests, next, &abandoned, node)
+	{
+		if (!bareflank_guests_running(guests))
+			list_move_tail(&guests->node, &over);
+	}
+	mutex_unlock(&owners_lock);
+	list_for_each_entry_safe(guests, next, &over, node)
+	{
+		struct module *module = guests->module;
+
+		free_percpu(guests->counts);
+		guests->release(guests);
+		module_put(module);
+	}
+}
 
 bool bareflank_guests_running(const struct bareflank_guests *guests)
 {

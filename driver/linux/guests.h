@@ -4,6 +4,7 @@
 #define BF_LINUX_GUESTS_H
 
 #include <linux/list.h>
+#include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/types.h>
@@ -27,6 +28,8 @@ struct bareflank_guests {
 	struct bareflank_guests_counts __percpu *counts;
 	u32 nr_vcpus;
 	u64 pinned; /* bytes */
+	void (*release)(struct bareflank_guests *guests); /* see bareflank_guests_abandon */
+	struct module *module;
 };
 
 /* So many more exits. Any context. */
@@ -43,6 +46,15 @@ static inline void bareflank_guests_exit(const struct bareflank_guests *guests,
  */
 int bareflank_guests_begin(struct bareflank_guests *guests);
 void bareflank_guests_end(struct bareflank_guests *guests);
+
+/*
+ * In place of bareflank_guests_end, when the hypervisor does not give back what these guests have,
+ * as their extension has ended: that is not for Linux before the hypervisor has stopped. Then
+ * release is called, once, and may free all of it, guests included; the module stays until then.
+ * May sleep, as may release.
+ */
+void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *module,
+			      void (*release)(struct bareflank_guests *guests));
 
 /*
  * Whether what a guest has trained to predict branches outlives its exit on this CPU: where root

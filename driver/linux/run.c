@@ -178,6 +178,7 @@ static void ended(void)
 	if (bf_loader.state == BF_STATE_RUNNING)
 		return;
 	bf_watchdog_end();
+	bf_guests_release();
 	if (bf_loader.halted && !pinned)
 		__module_get(THIS_MODULE);
 	if (!bf_loader.halted && pinned)

@@ -121,6 +121,10 @@ static uint32_t create_vm(struct vm *vm)
 {
 	if (mk1_vm_create_vm(MK1_HANDLE, &vm->vmid) != MK1_SUCCESS)
 		return GUESTS_FULL;
+	if (mk2_vm_set_handler(MK2_HANDLE, vm->vmid, (uint64_t)guest_vmexit) != MK1_SUCCESS) {
+		mk1_vm_destroy_vm(MK1_HANDLE, vm->vmid);
+		return GUESTS_UNSUPPORTED;
+	}
 	vm->users = 0;
 	vm->has_tsc = false;
 	vm->in_use = true;

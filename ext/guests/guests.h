@@ -244,8 +244,6 @@ size_t fetch(struct vcpu *v, const struct emulate_regs *regs, uint8_t *bytes,
 struct vendor {
 	/* Whether this CPU can run guests; says why not. Once, in ext_start. */
 	bool (*start)(void);
-	/* What Linux's VS of this PP needs in addition: its calls exit. */
-	void (*setup_linux)(uint64_t vsid);
 	/* Controls of a new VS. false: refused. */
 	bool (*setup)(struct vcpu *v);
 	void (*get_sregs)(struct vcpu *v, struct guests_sregs *sregs);
@@ -276,10 +274,10 @@ struct vendor {
 // clang-format off
 #define VENDOR_OPS \
 	{ \
-		.start = start, .setup_linux = setup_linux, .setup = setup, \
-		.get_sregs = get_sregs, .set_sregs = set_sregs, .get_cr0 = get_cr0, \
-		.get_cr4 = get_cr4, .get_cpl = get_cpl, .set_cr4 = set_cr4, .exit = on_exit, \
-		.inject = inject, .can_take_irq = can_take_irq, .can_take_nmi = can_take_nmi, \
+		.start = start, .setup = setup, .get_sregs = get_sregs, .set_sregs = set_sregs, \
+		.get_cr0 = get_cr0, .get_cr4 = get_cr4, .get_cpl = get_cpl, \
+		.set_cr4 = set_cr4, .exit = on_exit, .inject = inject, \
+		.can_take_irq = can_take_irq, .can_take_nmi = can_take_nmi, \
 		.set_windows = set_windows, .get_shadow = get_shadow, \
 		.set_shadow = set_shadow, .get_nmi_masked = get_nmi_masked, \
 		.set_nmi_masked = set_nmi_masked, .skip_to = skip_to \
@@ -288,6 +286,14 @@ struct vendor {
 
 extern const struct vendor svm_vendor, vmx_vendor;
 extern const struct vendor *vendor; /* NULL: this CPU cannot run guests */
+
+/* --- main.c ----------------------------------------------------------------------------------- */
+
+/* Whether Linux's exits are this extension's; else they are another one's. */
+extern bool treats_linux;
+
+/* The callback for exits of guests: the microkernel has it for each of their VMs. */
+mk1_vmexit_fn guest_vmexit;
 
 /* The state in which a CPU is after reset, as the module gives it. */
 extern const struct guests_sregs reset_sregs;

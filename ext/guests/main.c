@@ -1,59 +1,32 @@
 // SPDX-License-Identifier: MIT
-/* The callbacks: Linux's exits are those of ext/linux, but for the calls of the module. */
-#include <abi/hw/svm.h>
-#include <abi/hw/vmx.h>
+/*
+ * The callbacks. The module's calls and the exits of guests come here by Mk#2, whoever treats
+ * Linux: this extension itself (ext/linux), or, if it has no right to, another one.
+ */
+#include <abi/hw/x86.h>
 #include <ext/guests/call.h>
+#include <ext/libext/mk2_sys.h>
 
 const char ext_name[] = "guests";
 
 bool is_svm;
 const struct vendor *vendor;
 
-static mk1_vmexit_fn *linux_handler;
+bool treats_linux;
 
-static bool is_call(uint64_t vsid, uint64_t reason)
-{
-	uint64_t cpl;
-
-	if ((mk1_rax() & GUESTS_CALL_MASK) != GUESTS_CALL)
-		return false;
-	if (is_svm ? (uint32_t)reason != SVM_EXIT_VMMCALL : reason != VMX_EXIT_VMCALL)
-		return false;
-	cpl = is_svm ? vs_get(vsid, MK1_AMD_cpl) :
-		       vs_get(vsid, MK1_INTEL_ss_attrib) >> SEG_ATTRIB_DPL_SHIFT & 3;
-	return cpl == 0;
-}
-
-/* On AMD, VMMCALL exits because of us: without a call it is what it is without us. */
-static __noreturn void refuse_vmmcall(uint64_t vsid)
-{
-	vs_set(vsid, MK1_AMD_eventinj, SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD);
-	resume(vsid);
-}
-
-static void on_vmexit(uint64_t vsid, uint64_t reason)
+void guest_vmexit(uint64_t vsid, uint64_t reason)
 {
 	struct vcpu *v = current_vcpu();
 
-	if (v) {
-		v->exit.exits++;
-		vendor->exit(v, reason);
-	}
-	if (is_call(vsid, reason))
-		answer_call(vsid);
-	if (is_svm && (uint32_t)reason == SVM_EXIT_VMMCALL)
-		refuse_vmmcall(vsid);
-	linux_handler(vsid, reason);
+	(void)vsid;
+	v->exit.exits++;
+	vendor->exit(v, reason);
 }
 
-static void on_bootstrap(uint64_t ppid)
+static void on_call(uint64_t vsid, uint64_t reason)
 {
-	uint64_t vsid = linux_prepare(ppid);
-
-	if (vendor)
-		vendor->setup_linux(vsid);
-	xstate_limit(vs_get(vsid, REG(cr4)), vs_get(vsid, REG(xcr0)));
-	resume(vsid);
+	(void)reason;
+	answer_call(vsid);
 }
 
 static void on_fail(uint64_t error_and_vector, uint64_t address)
@@ -62,26 +35,40 @@ static void on_fail(uint64_t error_and_vector, uint64_t address)
 	linux_fail(error_and_vector, address);
 }
 
-int ext_start(uint64_t specs)
+/* Without guests Linux can still run. */
+static void start_guests(uint64_t specs)
 {
-	if (!linux_start(specs))
-		return 1;
-	linux_handler = linux_vmexit();
-	is_svm = cpu_is_amd();
-	vendor = is_svm ? &svm_vendor : &vmx_vendor;
-	/* Without guests Linux can still run. */
+	vendor = cpu_is_amd() ? &svm_vendor : &vmx_vendor;
 	if (!nested_start(specs)) {
 		ext_print("%s: no guests: the microkernel does not speak Mk#2\n", ext_name);
 		vendor = NULL;
-	} else if (!xstate_start()) {
+		return;
+	}
+	if (!xstate_start()) {
 		ext_print("%s: no guests: their registers cannot be exchanged\n", ext_name);
 		vendor = NULL;
 	} else if (!vendor->start()) {
 		vendor = NULL;
 	}
 	calls_begin();
-	if (mk1_register_bootstrap(MK1_HANDLE, on_bootstrap) != MK1_SUCCESS ||
-	    mk1_register_vmexit(MK1_HANDLE, on_vmexit) != MK1_SUCCESS ||
+	if (mk2_hypercall_route(MK2_HANDLE, GUESTS_CALL, GUESTS_CALL | ~GUESTS_CALL_MASK,
+				(uint64_t)on_call) != MK1_SUCCESS)
+		ext_print("%s: no guests: the calls of Linux go elsewhere\n", ext_name);
+}
+
+int ext_start(uint64_t specs)
+{
+	uint64_t status;
+
+	if (!linux_start(specs))
+		return 1;
+	is_svm = cpu_is_amd();
+	start_guests(specs);
+	status = mk1_register_bootstrap(MK1_HANDLE, linux_bootstrap);
+	treats_linux = status == MK1_SUCCESS;
+	if (treats_linux)
+		status = mk1_register_vmexit(MK1_HANDLE, linux_vmexit());
+	if ((status != MK1_SUCCESS && status != MK1_INVALID_PERM_DENIED) ||
 	    mk1_register_fail(MK1_HANDLE, on_fail) != MK1_SUCCESS) {
 		ext_print("%s: the microkernel refuses the callbacks\n", ext_name);
 		return 1;

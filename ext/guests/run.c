@@ -102,6 +102,8 @@ void leave_to_linux(struct vcpu *v, uint64_t reason)
 	switch_to_linux();
 	vcpu_unclaim(v);
 	mk1_set_rax(GUESTS_CALL | GUESTS_BUSY);
+	if (!treats_linux)
+		resume(mk1_tls_vsid());
 	linux_vmexit()(mk1_tls_vsid(), reason);
 	give_up("an exit for Linux has no end", mk1_tls_vsid(), reason);
 }

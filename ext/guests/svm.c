@@ -57,12 +57,6 @@ static bool start(void)
 	return true;
 }
 
-static void setup_linux(uint64_t vsid)
-{
-	vs_set(vsid, MK1_AMD_intercept_instruction2,
-	       vs_get(vsid, MK1_AMD_intercept_instruction2) | SVM_INSTR2_VMMCALL);
-}
-
 static bool setup(struct vcpu *v)
 {
 	const struct {

@@ -39,11 +39,6 @@ static bool start(void)
 	return true;
 }
 
-static void setup_linux(uint64_t vsid)
-{
-	(void)vsid; /* VMCALL always exits */
-}
-
 /* Adds what is wanted to a field of controls, as far as the CPU has it. */
 static uint64_t add(struct vcpu *v, uint64_t reg, uint64_t wanted)
 {

@@ -37,21 +37,20 @@ static bool ask(uint64_t vmid)
 	return done;
 }
 
-bool xstate_start(void)
+/* What Linux uses: its XCR0 is in the CPU, as that of nobody else. */
+static uint64_t linux_features(void)
 {
-	uint64_t vmid;
-	bool done;
+	uint32_t low, high;
 
-	if (mk1_vm_create_vm(MK1_HANDLE, &vmid) != MK1_SUCCESS)
-		return false;
-	done = ask(vmid);
-	mk1_vm_destroy_vm(MK1_HANDLE, vmid);
-	return done;
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE))
+		return 0;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return low & XCR0_SSE ? (uint64_t)high << 32 | low : 0; /* not as after reset */
 }
 
-void xstate_limit(uint64_t cr4, uint64_t xcr0)
+/* Guests have nothing that Linux does not use; the same on all CPUs. */
+static void limit(uint64_t features)
 {
-	uint64_t features = cr4 & CR4_OSXSAVE ? exchanged & xcr0 : 0;
 	uint32_t size = HEADER_END;
 
 	for (uint32_t i = FIRST_EXTENDED; i < 64; i++) {
@@ -62,9 +61,21 @@ void xstate_limit(uint64_t cr4, uint64_t xcr0)
 		r = cpuid(LEAF, i);
 		size = r.ebx + r.eax > size ? r.ebx + r.eax : size;
 	}
-	/* The same on all CPUs. */
 	guest_xsave.size = size;
 	guest_xsave.features = features;
+}
+
+bool xstate_start(void)
+{
+	uint64_t vmid;
+	bool done;
+
+	if (mk1_vm_create_vm(MK1_HANDLE, &vmid) != MK1_SUCCESS)
+		return false;
+	done = ask(vmid);
+	mk1_vm_destroy_vm(MK1_HANDLE, vmid);
+	limit(exchanged & linux_features());
+	return done;
 }
 
 bool xstate_attach(uint64_t vsid)

@@ -25,9 +25,6 @@ static inline void *xstate_xmm(struct xstate_legacy *legacy, unsigned int reg)
 /* In ext_start, with both handles open: whether the microkernel exchanges what guests need. */
 bool xstate_start(void);
 
-/* In bootstrap: guests have nothing that Linux does not use, whose CR4 and XCR0 these are. */
-void xstate_limit(uint64_t cr4, uint64_t xcr0);
-
 /* Gives a VS a state of its own, that after reset. false: the microkernel refuses. */
 bool xstate_attach(uint64_t vsid);
 

@@ -3,20 +3,16 @@
 # goes on, and what is left of them. Its transcript is the one that is written down, and where KVM
 # itself runs in the emulator, KVM's.
 . ./tap.sh
+. ./kvmclient.sh
 
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
 	long_mode sse migration two_cpus delete sparse pages_4k
 	string_io string_io_64 emulation mmio_write
 	msrs tsc events exception debug sregs2 sync_regs"
 ours=faults # where KVM differs from a CPU
-device=/dev/kvm
-spin=spin_cli
 
 # What Bochs cannot do: docs/testing.md.
-case $VM_MACHINE in
-bochs-*) spin=spin_sti ;;
-*) cases="$cases cli" ;;
-esac
+case $VM_MACHINE in bochs-*) ;; *) cases="$cases cli" ;; esac
 [ "$VM_MACHINE" = bochs-svm ] || cases="$cases triple"
 [ "$VM_MACHINE" = bochs-vmx ] || cases="$cases nmi_masked"
 
@@ -29,18 +25,6 @@ free_hugepages()
 hugepages=$(free_hugepages)
 [ "${hugepages:-0}" -lt 3 ] || cases="$cases pages_2m pages_shared"
 
-# transcript CASE DIRECTORY: what the client prints, into a file of that name
-transcript()
-{
-	timeout -s KILL 60 "$bin/kvm_client" $device "$1" >"$2/$1" 2>&1
-}
-
-# written CASE: what the client is to print
-written()
-{
-	awk -v name="$1:" '/^[a-z0-9_]+:/ { on = $1 == name } on' kvm.expected
-}
-
 # What KVM makes of it, on the bare machine. In QEMU's SVM it does not end every case.
 ask_kvm()
 {
@@ -52,15 +36,6 @@ ask_kvm()
 			rm /tmp/kvm/"$case"
 	done
 	rmmod "$(kvm_module)" kvm
-}
-
-# as_written CASE: it ends well, as it is written down, and as KVM has it
-as_written()
-{
-	transcript "$1" /tmp || { cat "/tmp/$1"; bfm dump | tail -n 20; return 1; }
-	written "$1" >/tmp/written
-	diff -u /tmp/written "/tmp/$1" || return 1
-	[ ! -e "/tmp/kvm/$1" ] || diff -u "/tmp/kvm/$1" "/tmp/$1"
 }
 
 # KVM has answered for most of them.
@@ -111,24 +86,6 @@ few_faults()
 	echo "with pages of 4 KiB: $small faults, of 2 MiB: $large"
 	echo "huge pages: $hugepages, then $(free_hugepages)"
 	[ "$small" -ge 1024 ] && [ "$large" -lt 50 ] && [ "$(free_hugepages)" = "$hugepages" ]
-}
-
-spin_begins()
-{
-	: >/tmp/spin
-	"$bin/kvm_client" $device $spin >/tmp/spin &
-	spinner=$!
-	n=0
-	until grep -q spinning /tmp/spin || [ $n -ge 600 ]; do
-		n=$((n + 1))
-		sleep 0.1
-	done
-}
-
-spin_ends()
-{
-	kill -KILL $spinner
-	wait $spinner
 }
 
 # Linux gets its ticks, and its processes their turns, on every CPU.
@@ -232,22 +189,6 @@ stop_refused()
 {
 	gives 1 "process $spinner" bfm stop && state_is running && all_guests &&
 		dmesg | tail -n 3 | grep -F "process $spinner (kvm_client) has guests"
-}
-
-# ended_clients N: the client has said N times that each of its ioctls fails now, and nothing else
-ended_clients()
-{
-	eio="Input/output error"
-	n=0
-	until [ "$(grep -c 'another VM:' /tmp/spin)" = "$1" ] || [ $n -ge 600 ]; do
-		n=$((n + 1))
-		sleep 0.1
-	done
-	cat /tmp/spin
-	[ "$(grep -c "^  vCPU [0-9]*: $eio\$" /tmp/spin)" = "$(cpus)" ] &&
-		for what in run registers "a region" "another vCPU"; do
-			[ "$(grep -c "^  $what: $eio\$" /tmp/spin)" = "$1" ] || return 1
-		done && kill -0 $spinner
 }
 
 # Guests that loop on every CPU, and a stop by force: in time at least once, should something else

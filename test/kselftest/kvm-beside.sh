@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Guests through KVM's interface of an extension that has no right to Linux, beside the default one:
+# they are as with that right. When it fails (make-fragile), they end, and Linux goes on; what they
+# had of Linux's memory comes back with the stop.
+. ./tap.sh
+. ./kvmclient.sh
+
+cases="real_io real_mmio protected long_mode sse migration two_cpus string_io_64 mmio_write tsc
+	events sync_regs"
+rights=guests,physical,memory,donations,rdmsr,wrmsr,hypercalls,debug
+
+start_beside()
+{
+	start default "$1" --allow "2=$rights" && all_guests
+}
+
+# A guest's RDMSR, which the fragile extension does not survive: the client is told.
+fails()
+{
+	transcript msrs /tmp
+	tail -n 3 /tmp/msrs
+	grep -q "KVM_RUN: Input/output error" /tmp/msrs
+}
+
+has_ended()
+{
+	bfm status | tee /tmp/status
+	grep -q "^ended .*extension 2" /tmp/status
+}
+
+# rmmod would take away what gives the memory back.
+module_stays()
+{
+	gives 1 "can't unload" rmmod bareflank_kvm
+}
+
+again()
+{
+	start_beside $exts/fragile && spin_begins && fails && ended_clients 1 || return 1
+	spin_ends
+	stop
+}
+
+comes_back()
+{
+	again >/dev/null || return 1
+	before=$(memory)
+	again >/dev/null && again >/dev/null || return 1
+	after=$(memory)
+	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
+}
+
+plan $((18 + $(echo $cases | wc -w)))
+t "the module" insmod /lib/modules/bareflank_kvm.ko
+t "start" start_beside guests
+for case in $cases; do
+	t "a guest: $case" as_written "$case"
+done
+t "stop" stop
+t "start one that will fail" start_beside $exts/fragile
+t "a guest: real_mmio" as_written real_mmio
+spin_begins
+t "it fails, and its guest ends" fails
+t "so do those on all CPUs" ended_clients 1
+spin_ends
+t "Linux goes on" all_guests
+t "the status says so" has_ended
+t "no guests any more" gives 1 "No such device" "$bin/kvm_client" $device reset
+t "the module is in use" module_stays
+t "stop" stop
+t "again and again: nothing is lost" comes_back
+t "start both again" start_beside guests
+t "a guest: real_io" as_written real_io
+t "stop" stop
+t "the module goes" rmmod bareflank_kvm
+t "no complaint of the kernel" dmesg_clean
