@@ -12,6 +12,8 @@
 #include <abi/handoff.h>
 #include <abi/types.h>
 
+struct bf_loader;
+
 /* The largest block that bf_os_alloc_pages has: 4 KiB << order. */
 #define BF_OS_MAX_ORDER 10
 
@@ -85,6 +87,12 @@ bool bf_os_locked_down(void);
 
 uint64_t bf_os_now_ns(void); /* any context */
 uint32_t bf_os_tsc_khz(void); /* ticks of the TSC in a millisecond */
+
+/*
+ * CPUs are about to enter: from now on each one that is online calls bf_watchdog_tick, unless the
+ * watchdog is off. May sleep.
+ */
+void bf_os_watch(struct bf_loader *loader);
 
 /*
  * Sends an NMI to another CPU. If the system takes it there, it ignores it. Any context, interrupts

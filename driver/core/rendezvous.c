@@ -179,8 +179,11 @@ enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_fai
 			   uint64_t *paused_ns)
 {
 	struct rendezvous r = { .loader = loader, .initial = initial };
-	enum bf_error error = on_all(&r, enter_one);
+	enum bf_error error;
 
+	/* Whoever called this may be kept from going on by a CPU that has entered, and loops. */
+	bf_os_watch(loader);
+	error = on_all(&r, enter_one);
 	*paused_ns = r.paused_ns;
 	*failure = r.failure;
 	return error;

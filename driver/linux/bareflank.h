@@ -117,11 +117,7 @@ u32 bf_guests_status(struct bf_guest_status *status, u32 room);
 int bf_watchdog_init(void);
 void bf_watchdog_fini(void);
 
-/*
- * Timers tick on all CPUs from begin to end, unless the loader's watchdog is off. Calls are
- * serialised by bf_lock().
- */
-void bf_watchdog_begin(struct bf_loader *loader);
+/* Timers tick on all CPUs from bf_os_watch to this; the two are serialised by bf_lock(). */
 void bf_watchdog_end(void);
 
 /* In the hotplug callbacks of a CPU: it has come, or is about to go. */

@@ -254,7 +254,6 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	if (bf_loader.state != BF_STATE_RUNNING)
 		return error;
 	began();
-	bf_watchdog_begin(&bf_loader);
 	queue_poll();
 	return error;
 }
@@ -284,7 +283,6 @@ void bf_resume(void)
 	if (bf_loader_resume(&bf_loader))
 		log_failure("stopped after a suspend");
 	ended();
-	bf_watchdog_begin(&bf_loader);
 }
 
 enum bf_error bf_suspend(void)

@@ -87,9 +87,9 @@ static void begin_here(void *loader)
 		      BF_COMPAT_TIMER_MODE);
 }
 
-void bf_watchdog_begin(struct bf_loader *loader)
+void bf_os_watch(struct bf_loader *loader)
 {
-	if (loader->state != BF_STATE_RUNNING || !loader->watchdog_ns)
+	if (!loader->watchdog_ns)
 		return;
 	WRITE_ONCE(watched, loader);
 	on_each_cpu(begin_here, loader, 0);

@@ -247,6 +247,7 @@ uint64_t bf_switch_enter(struct bf_switch_page *page, uint64_t cr3, uint64_t ent
 
 	fake_verify_aspace(page, cr3, entry);
 	ck_assert(cpu->marked);
+	ck_assert(fake.watched); /* it may loop as soon as it is in */
 	cpu->entries++;
 	cpu->page = page;
 	if (cpu->behaviour == FAKE_FAILS_LAUNCH) {

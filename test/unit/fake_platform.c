@@ -375,6 +375,12 @@ uint32_t bf_os_tsc_khz(void)
 	return 4000000;
 }
 
+void bf_os_watch(struct bf_loader *loader)
+{
+	(void)loader;
+	fake.watched = true;
+}
+
 void bf_os_send_nmi(uint32_t cpu)
 {
 	ck_assert_ptr_ne(fake_cpu(cpu), fake.here);

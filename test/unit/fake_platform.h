@@ -65,6 +65,7 @@ struct fake {
 	bool any_lost;
 	bool locked_down;
 	bool status_hidden;
+	bool watched; /* bf_os_watch has been called */
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf after them */
 	bool outer_answers; /* hypercalls of a bare CPU */

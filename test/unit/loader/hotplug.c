@@ -49,6 +49,7 @@ START_TEST(follows_suspend)
 	ck_assert(!bf_loader_poll(&loader));
 	/* PP 0 need not be there */
 	fake.cpus[0].online = false;
+	fake.watched = false;
 	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
 	for (unsigned int i = 0; i < fake.nr_cpus; i++)
 		ck_assert_int_eq(fake.cpus[i].guest, i != 0);
