@@ -50,6 +50,7 @@ class Row:
     label: str = ""
     options: list = dataclasses.field(default_factory=list)
     end: str = ""  # how the one test ends the machine
+    fuzzes_emulator: bool = False  # should that end by a signal, it is its own fault: once more
     copies: tuple = COPIES
 
     @property
@@ -124,9 +125,9 @@ ROWS = [
     # guests through KVM's interface
     Row("qemu-svm", 4, "6.1", ["kvm", "kvm-beside"], 600, "kvm"),
     Row("bochs-svm", 1, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
-    Row("bochs-vmx", 2, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
+    Row("bochs-vmx", 2, "6.1", ["kvm", "kvm-xsave", "kvm-beside", "kvm-fuzz"], 600, "kvm"),
     Row("qemu-svm", 4, "6.1", ["kvm-xsave"], 300, "kvm-xsave", ONE_THREAD),
-    Row("qemu-svm", 4, "6.1", ["kvm-fuzz"], 300, "kvm-fuzz", ONE_THREAD),
+    Row("qemu-svm", 4, "6.1", ["kvm-fuzz"], 300, "kvm-fuzz", ONE_THREAD, fuzzes_emulator=True),
     Row("qemu-svm", 2, "6.1", ["kvm-xsave"], 300, "pku", [*ONE_THREAD, "--cpu", "max,+svm,+npt"]),
     Row("qemu-svm", 4, "6.12", ["kvmself"], 300, "kvmself"),
     Row("bochs-vmx", 2, "6.12", ["kvmself"], 300, "kvmself",
@@ -175,7 +176,7 @@ SLOW_ROWS = [
         [*ONE_THREAD, "--append", "KVM_XSAVE_ROUNDS=70000"]),
     Row("bochs-vmx", 2, "6.1", ["fuzz", "hostile", "mutants"], 900, "hostile"),
     Row("qemu-svm", 4, "6.1", ["kvm-fuzz"], 3600, "kvm-fuzz-long",
-        [*ONE_THREAD, "--append", "KVM_FUZZ_SECONDS=600"]),
+        [*ONE_THREAD, "--append", "KVM_FUZZ_SECONDS=600"], fuzzes_emulator=True),
     Row("qemu-svm", 4, "6.1", ["inject"], 1800, "inject", ["--append", "INJECT_STEP=1"]),
     Row("qemu-svm", 2, "6.1-amd64", ["inject"], 900, "resume",
         ["--append", "INJECT_STEP=1 INJECT_OPERATIONS=resume"]),
@@ -248,6 +249,8 @@ def command_of(row):
 
 def run_row(row, log):
     status, output = call(command_of(row), log)
+    if row.fuzzes_emulator and "QEMU exited with status -" in output:
+        status, output = call(command_of(row), log)
     soak.keep(row.name, output)
     if row.end:
         return (0, [last_words(output, status)]) if status else (1, [])

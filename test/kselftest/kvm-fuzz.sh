@@ -9,8 +9,10 @@ seed=${FUZZ_SEED:-1}
 seconds=${KVM_FUZZ_SECONDS:-20}
 # QEMU has guests that end it. Bochs has no way out of guests that loop with interrupts off:
 # docs/testing.md.
-spare=
-case $VM_MACHINE in qemu-*) spare=qemu ;; esac
+case $VM_MACHINE in
+qemu-*) spare=qemu ;;
+bochs-*) spare=still ;;
+esac
 
 begin()
 {
