@@ -100,9 +100,10 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
 	@touch $@
 
-$(KSELFTEST)/ext/fragile: test/kselftest/make-fragile $(O)/ext/guests
+# Extensions that do not survive a guest's RDMSR.
+$(KSELFTEST)/ext/fragile-%: test/kselftest/make-fragile $(O)/ext/guests
 	@mkdir -p $(@D)
-	$^ exit_msr $@
+	$^ exit_msr $* $@
 
 $(O)/6.1/bareflank.ko: Kbuild $(shell find abi lib driver -name '*.[chS]')
 	test/vm/kbuild 6.1
@@ -114,7 +115,7 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 .PHONY: kselftest test-modules faults test-products check check-slow check-debug-kernel \
 	check-unit coverage format soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
-	$(KSELFTEST)/ext/fragile \
+	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
 	$(KSELFTEST)/signed
 
 # modules_for KERNEL,DIRECTORIES: the module, a copy of it under another name, and those of tests.

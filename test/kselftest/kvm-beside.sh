@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Guests through KVM's interface of an extension that has no right to Linux, beside the default one:
 # they are as with that right. When it fails (make-fragile), they end, and Linux goes on; what they
-# had of Linux's memory comes back with the stop.
+# had of Linux's memory comes back with the stop. So it is with one that loops.
 . ./tap.sh
 . ./kvmclient.sh
 
@@ -36,7 +36,7 @@ module_stays()
 
 again()
 {
-	start_beside $exts/fragile && spin_begins && fails && ended_clients 1 || return 1
+	start_beside $exts/fragile-fault && spin_begins && fails && ended_clients 1 || return 1
 	spin_ends
 	stop
 }
@@ -50,14 +50,14 @@ comes_back()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((18 + $(echo $cases | wc -w)))
+plan $((25 + $(echo $cases | wc -w)))
 t "the module" insmod /lib/modules/bareflank_kvm.ko
 t "start" start_beside guests
 for case in $cases; do
 	t "a guest: $case" as_written "$case"
 done
 t "stop" stop
-t "start one that will fail" start_beside $exts/fragile
+t "start one that will fail" start_beside $exts/fragile-fault
 t "a guest: real_mmio" as_written real_mmio
 spin_begins
 t "it fails, and its guest ends" fails
@@ -69,6 +69,23 @@ t "no guests any more" gives 1 "No such device" "$bin/kvm_client" $device reset
 t "the module is in use" module_stays
 t "stop" stop
 t "again and again: nothing is lost" comes_back
+if [ "$(cpus)" -gt 1 ]; then
+	load_begins --cpu "$(cpus)"
+	t "start one that will loop" start_beside $exts/fragile-loop
+	spin_begins
+	t "it is stopped, and its guest ends" fails
+	t "so do those on all CPUs" ended_clients 1
+	spin_ends
+	t "Linux goes on" all_guests
+	t "it does not answer any more" gives 1 "No such device" "$bin/kvm_client" $device reset
+	t "stop" stop
+	load_ends
+	t "the load never computed wrongly" load_verdict
+else
+	for what in start stopped others goes-on answer stop verdict; do
+		skip "one that loops: $what" "nobody watches the only CPU"
+	done
+fi
 t "start both again" start_beside guests
 t "a guest: real_io" as_written real_io
 t "stop" stop
