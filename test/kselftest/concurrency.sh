@@ -76,9 +76,10 @@ do_suspend()
 	can_suspend && suspend
 }
 
-# While somebody has it open, it stays.
+# While somebody has it open, it stays. Most of the time it is there.
 do_module()
 {
+	usleep $((RANDOM * 20))
 	tries=0
 	until rmmod bareflank; do
 		tries=$((tries + 1))
