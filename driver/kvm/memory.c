@@ -66,6 +66,7 @@ static int unmap_slot(struct bk_vm *vm, const struct bk_slot *slot)
 		if (result)
 			break;
 		gfn += pages - 1;
+		cond_resched();
 	}
 	if (result && bareflank_guests_running(&vm->guests))
 		return result;
