@@ -12,7 +12,7 @@ set -- $(memory)
 free=$1 slab=$2 vmalloc=$3
 t "$count starts and stops" cycles $count
 set -- $(memory)
-t "free memory is as it was" less_than $((free - $1)) $((count * 20))
-t "slab memory is as it was" less_than $(($2 - slab)) $((count * 8))
+t "free memory is as it was" less_than $((free - $1)) $((count * 20 + quarantine))
+t "slab memory is as it was" less_than $(($2 - slab)) $((count * 8 + quarantine))
 t "vmalloc memory is as it was" less_than $(($3 - vmalloc)) $((count * 4))
 t "no complaint of the kernel" dmesg_clean
