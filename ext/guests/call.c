@@ -198,15 +198,19 @@ static uint32_t op_map(struct call *call)
 
 static uint32_t op_unmap(struct call *call)
 {
+	uint32_t status = GUESTS_BAD_VALUE;
+	uint64_t generation;
 	struct vm *vm;
-	uint32_t status;
 
 	if (!is_page(call->rdi, GUESTS_GPA_BITS) || !call->r8 || call->r8 > GUESTS_MAX_UNMAP)
 		return GUESTS_BAD_VALUE;
 	vm = vm_get(call->rsi);
 	if (!vm)
 		return GUESTS_BAD_ID;
-	status = nested_unmap(vm->vmid, call->rdi, call->r8);
+	if (nested_unmap(vm->vmid, call->rdi, call->r8, &generation)) {
+		memory_settle(vm);
+		status = nested_flush(vm->vmid, generation);
+	}
 	vm_put(vm);
 	return status;
 }

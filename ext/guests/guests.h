@@ -219,6 +219,9 @@ bool memory_write(struct vcpu *v, uint64_t gpa, const void *data, unsigned int b
 bool memory_exchange(struct vcpu *v, uint64_t gpa, const void *data, const void *expected,
 		     unsigned int bytes, bool *changed);
 
+/* No window is open any more to what was unmapped before. */
+void memory_settle(struct vm *vm);
+
 /* Whether a page of memory is there, to be written if that is asked for. */
 bool memory_is_there(struct vcpu *v, uint64_t gpa, bool write);
 

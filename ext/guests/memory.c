@@ -30,6 +30,12 @@ static void close_window(struct vcpu *v, uint64_t va)
 	bsl_spin_unlock(&v->vm->memory_lock);
 }
 
+void memory_settle(struct vm *vm)
+{
+	bsl_spin_lock(&vm->memory_lock);
+	bsl_spin_unlock(&vm->memory_lock);
+}
+
 bool memory_is_there(struct vcpu *v, uint64_t gpa, bool write)
 {
 	uint64_t spa;

@@ -54,13 +54,14 @@ uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write, bool 
 	}
 }
 
-uint32_t nested_unmap(uint64_t vmid, uint64_t gpa, uint64_t pages)
+bool nested_unmap(uint64_t vmid, uint64_t gpa, uint64_t pages, uint64_t *generation)
 {
-	uint64_t generation;
+	return mk2_vm_nested_unmap(MK2_HANDLE, vmid, gpa, pages * BF_PAGE_SIZE, generation) ==
+	       MK1_SUCCESS;
+}
 
-	if (mk2_vm_nested_unmap(MK2_HANDLE, vmid, gpa, pages * BF_PAGE_SIZE, &generation) !=
-	    MK1_SUCCESS)
-		return GUESTS_BAD_VALUE;
+uint32_t nested_flush(uint64_t vmid, uint64_t generation)
+{
 	return mk2_vm_nested_flush(MK2_HANDLE, vmid, generation, &generation) == MK1_SUCCESS ?
 		       GUESTS_OK :
 		       GUESTS_BUSY;

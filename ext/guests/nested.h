@@ -18,10 +18,13 @@ bool nested_start(uint64_t specs);
 uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write, bool large);
 
 /*
- * Takes pages away, as far as they are there, large ones as a whole, 1 GiB at most. GUESTS_OK: no
- * CPU can access them any more. GUESTS_BUSY: a CPU does not answer, and may.
+ * Takes pages away, as far as they are there, large ones as a whole, 1 GiB at most. false: refused.
+ * Guests may access them until nested_flush of this generation.
  */
-uint32_t nested_unmap(uint64_t vmid, uint64_t gpa, uint64_t pages);
+bool nested_unmap(uint64_t vmid, uint64_t gpa, uint64_t pages, uint64_t *generation);
+
+/* GUESTS_OK: no CPU can access them any more. GUESTS_BUSY: a CPU does not answer, and may. */
+uint32_t nested_flush(uint64_t vmid, uint64_t generation);
 
 /* Whether the page of 4 KiB at gpa is mapped, where, and whether it may be written. */
 bool nested_query(uint64_t vmid, uint64_t gpa, uint64_t *spa, bool *write);
