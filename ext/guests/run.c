@@ -99,11 +99,11 @@ void leave_refused(struct vcpu *v, uint64_t reason)
 
 void leave_to_linux(struct vcpu *v, uint64_t reason)
 {
+	if (!treats_linux)
+		leave(v, GUESTS_EXIT_INTR);
 	switch_to_linux();
 	vcpu_unclaim(v);
 	mk1_set_rax(GUESTS_CALL | GUESTS_BUSY);
-	if (!treats_linux)
-		resume(mk1_tls_vsid());
 	linux_vmexit()(mk1_tls_vsid(), reason);
 	give_up("an exit for Linux has no end", mk1_tls_vsid(), reason);
 }
