@@ -83,10 +83,11 @@ int bk_system_call(u64 instance, enum guests_op op, struct bk_call *call)
 }
 
 /*
- * A CPU that comes or goes answers nothing for a moment, and one that has failed until the poll has
- * seen it (driver/linux/run.c): then there is no hypervisor any more.
+ * A CPU that comes or goes answers nothing for a moment. One on which all extensions have failed
+ * answers as if this one had ended alone, until the poll has seen it (driver/linux/run.c): then
+ * there is no hypervisor any more.
  */
-int bk_call(const struct bk_vm *vm, enum guests_op op, struct bk_call *call)
+int bk_call(struct bk_vm *vm, enum guests_op op, struct bk_call *call)
 {
 	unsigned long flags;
 	int status;
@@ -95,6 +96,8 @@ int bk_call(const struct bk_vm *vm, enum guests_op op, struct bk_call *call)
 		local_irq_save(flags);
 		status = bk_call_here(vm->instance, op, call);
 		local_irq_restore(flags);
+		if (status == BK_ENDED)
+			WRITE_ONCE(vm->over, true);
 		if (status != BK_NOBODY)
 			return bk_errno(status);
 		if (!bareflank_guests_running(&vm->guests))

@@ -69,7 +69,7 @@ int bk_system_call(u64 instance, enum guests_op op, struct bk_call *call);
  * A call for a VM on any CPU. 0, or the errno of its status; -EIO: the hypervisor does not run any
  * more, or is not the one that the VM was made by, or its extension has ended. May sleep.
  */
-int bk_call(const struct bk_vm *vm, enum guests_op op, struct bk_call *call);
+int bk_call(struct bk_vm *vm, enum guests_op op, struct bk_call *call);
 
 /* The errno of an enum guests_status. */
 int bk_errno(int status);
@@ -82,6 +82,7 @@ struct bk_vm {
 	struct bareflank_guests guests;
 	u64 instance; /* of the extension */
 	u64 id; /* the extension's */
+	bool over; /* its extension has ended */
 	struct mutex lock; /* of all that follows */
 	struct xarray vcpus; /* by the numbers that user space has given */
 	struct xarray slots; /* struct bk_slot, by number */
