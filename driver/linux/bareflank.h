@@ -103,7 +103,10 @@ pid_t bf_guests_owner(bool ended_too);
  */
 void bf_guests_end(void);
 
-/* What guests had that have been abandoned goes back to Linux, if the hypervisor has stopped. */
+/*
+ * What guests had that have been abandoned goes back to Linux, if the hypervisor has stopped.
+ * Without the lock: the other module sleeps for it.
+ */
 void bf_guests_release(void);
 
 /*

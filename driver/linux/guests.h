@@ -50,8 +50,8 @@ void bareflank_guests_end(struct bareflank_guests *guests);
 /*
  * In place of bareflank_guests_end, when the hypervisor does not give back what these guests have,
  * as their extension has ended: that is not for Linux before the hypervisor has stopped. Then
- * release is called, once, and may free all of it, guests included; the module stays until then.
- * May sleep, as may release.
+ * release is called, once, without any lock, and may free all of it, guests included; the module
+ * stays until then. May sleep, as may release.
  */
 void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *module,
 			      void (*release)(struct bareflank_guests *guests));

@@ -47,6 +47,9 @@ void bf_unlock(void)
 	cpus_read_unlock();
 	killable = false;
 	mutex_unlock(&lock);
+	/* Without a lock, as it waits for a process's memory; and a reboot does not wait. */
+	if (!READ_ONCE(suspended))
+		bf_guests_release();
 }
 
 void bf_status_lock(void)
@@ -178,7 +181,6 @@ static void ended(void)
 	if (bf_loader.state == BF_STATE_RUNNING)
 		return;
 	bf_watchdog_end();
-	bf_guests_release();
 	if (bf_loader.halted && !pinned)
 		__module_get(THIS_MODULE);
 	if (!bf_loader.halted && pinned)
