@@ -25,6 +25,7 @@ static DEFINE_PER_CPU(atomic_t, nmis_sent);
 static DEFINE_PER_CPU(int, nmis_before);
 static DEFINE_PER_CPU(int, nmis_seen);
 static struct bf_loader *watched; /* NULL: no timer ticks */
+static DEFINE_PER_CPU(call_single_data_t, begin_call);
 
 void bf_os_send_nmi(uint32_t cpu)
 {
@@ -79,9 +80,11 @@ static enum hrtimer_restart tick(struct hrtimer *t)
 	return HRTIMER_RESTART;
 }
 
-static void begin_here(void *loader)
+static void begin_here(void *unused)
 {
-	if (!READ_ONCE(watched))
+	const struct bf_loader *loader = READ_ONCE(watched);
+
+	if (!loader)
 		return;
 	hrtimer_start(this_cpu_ptr(&timer), ns_to_ktime(bf_watchdog_period(loader)),
 		      BF_COMPAT_TIMER_MODE);
@@ -89,10 +92,14 @@ static void begin_here(void *loader)
 
 void bf_os_watch(struct bf_loader *loader)
 {
+	unsigned int cpu;
+
 	if (!loader->watchdog_ns)
 		return;
 	WRITE_ONCE(watched, loader);
-	on_each_cpu(begin_here, loader, 0);
+	/* That of a CPU which does not answer may still be on its way: nobody waits for it here. */
+	for_each_online_cpu(cpu)
+		smp_call_function_single_async((int)cpu, per_cpu_ptr(&begin_call, cpu));
 }
 
 void bf_watchdog_end(void)
@@ -112,8 +119,7 @@ void bf_watchdog_end(void)
 
 void bf_watchdog_online(void)
 {
-	if (watched)
-		begin_here(watched);
+	begin_here(NULL);
 }
 
 void bf_watchdog_offline(void)
@@ -125,8 +131,10 @@ int bf_watchdog_init(void)
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		bf_compat_timer_setup(per_cpu_ptr(&timer, cpu), tick);
+		INIT_CSD(per_cpu_ptr(&begin_call, cpu), begin_here, NULL);
+	}
 	return register_nmi_handler(NMI_LOCAL, on_nmi, 0, NMI_NAME);
 }
 
