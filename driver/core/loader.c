@@ -458,6 +458,8 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 		return BF_ERR_OK;
 	if (loader->halted)
 		error = BF_ERR_CPU_HALTED;
+	else if (!any_inside(loader) && find_failure(loader, &loader->failure))
+		error = loader->failure.error; /* before the suspend, or in the request to leave */
 	else
 		error = bf_enter_all(loader, false, &loader->failure, &paused_ns);
 	keep_report(loader);

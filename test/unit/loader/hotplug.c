@@ -165,6 +165,24 @@ START_TEST(finds_a_failure_of_one_that_has_gone)
 }
 END_TEST
 
+/* Nor is a failure forgotten by a suspend that comes before the poll, or makes it fail. */
+START_TEST(does_not_enter_again_after_a_failure)
+{
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	if (_i)
+		fake.cpus[2].behaviour = FAKE_FAILS_STOP;
+	else
+		fake_fail(&fake.cpus[2], BF_ERR_EXT_FAULT, 6);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[2].number);
+	ck_assert_uint_eq(loader.failure.detail, 6);
+	ck_assert_uint_eq(fake.cpus[0].entries, 1);
+	assert_all_bare();
+}
+END_TEST
+
 static void second_comes_online(void)
 {
 	fake.after_all = NULL;
@@ -281,6 +299,7 @@ TCase *hotplug_tests(void)
 
 	tcase_add_test(tc, follows_hotplug);
 	tcase_add_loop_test(tc, finds_a_failure_of_one_that_has_gone, 0, 2);
+	tcase_add_loop_test(tc, does_not_enter_again_after_a_failure, 0, 2);
 	tcase_add_test(tc, follows_suspend);
 	tcase_add_loop_test(tc, notices_late_hotplug, 0, 3);
 	tcase_add_test(tc, follows_hotplug_after_a_rendezvous);
