@@ -6,7 +6,7 @@
 . ./tap.sh
 
 rounds=$((8 * (1 + ${SOAK_CYCLES:-0} / 100)))
-is_slow && rounds=$((4 * (1 + ${SOAK_CYCLES:-0} / 20)))
+is_slow && rounds=$((4 * (1 + ${SOAK_CYCLES:-0} / 10)))
 seed=${FUZZ_SEED:-1}
 others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
 
