@@ -104,10 +104,11 @@ pid_t bf_guests_owner(bool ended_too);
 void bf_guests_end(void);
 
 /*
- * What guests had that have been abandoned goes back to Linux, if the hypervisor has stopped.
- * Without the lock: the other module sleeps for it.
+ * The hypervisor has stopped: what guests had that have been abandoned goes back to Linux. That may
+ * wait for a process's memory for as long as the process likes, and so nobody waits for that.
  */
-void bf_guests_release(void);
+void bf_guests_stopped(void);
+void bf_guests_fini(void); /* it is done */
 
 /*
  * Of all VMs that somebody has, as many as there is room for, into zeroed memory; returns how many

@@ -9,6 +9,7 @@
 #include <linux/printk.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "bareflank.h"
 #include "guests.h"
@@ -73,21 +74,8 @@ void bareflank_guests_end(struct bareflank_guests *guests)
 }
 EXPORT_SYMBOL_GPL(bareflank_guests_end);
 
-void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *module,
-			      void (*release)(struct bareflank_guests *guests))
-{
-	__module_get(module);
-	guests->module = module;
-	guests->release = release;
-	mutex_lock(&owners_lock);
-	list_move_tail(&guests->node, &abandoned);
-	nr_owners--;
-	mutex_unlock(&owners_lock);
-	bf_guests_release();
-}
-EXPORT_SYMBOL_GPL(bareflank_guests_abandon);
-
-void bf_guests_release(void)
+/* What has been abandoned, and is nobody's any more. */
+static void release(struct work_struct *work)
 {
 	struct bareflank_guests *guests, *next;
 	LIST_HEAD(over);
@@ -108,6 +96,32 @@ void bf_guests_release(void)
 		module_put(module);
 	}
 }
+
+static DECLARE_WORK(release_work, release);
+
+void bf_guests_stopped(void)
+{
+	schedule_work(&release_work);
+}
+
+void bf_guests_fini(void)
+{
+	cancel_work_sync(&release_work);
+}
+
+void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *module,
+			      void (*release)(struct bareflank_guests *guests))
+{
+	__module_get(module);
+	guests->module = module;
+	guests->release = release;
+	mutex_lock(&owners_lock);
+	list_move_tail(&guests->node, &abandoned);
+	nr_owners--;
+	mutex_unlock(&owners_lock);
+	schedule_work(&release_work); /* it may have stopped meanwhile */
+}
+EXPORT_SYMBOL_GPL(bareflank_guests_abandon);
 
 bool bareflank_guests_running(const struct bareflank_guests *guests)
 {

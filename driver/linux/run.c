@@ -47,9 +47,6 @@ void bf_unlock(void)
 	cpus_read_unlock();
 	killable = false;
 	mutex_unlock(&lock);
-	/* Without a lock, as it waits for a process's memory; and a reboot does not wait. */
-	if (!READ_ONCE(suspended))
-		bf_guests_release();
 }
 
 void bf_status_lock(void)
@@ -181,6 +178,7 @@ static void ended(void)
 	if (bf_loader.state == BF_STATE_RUNNING)
 		return;
 	bf_watchdog_end();
+	bf_guests_stopped();
 	if (bf_loader.halted && !pinned)
 		__module_get(THIS_MODULE);
 	if (!bf_loader.halted && pinned)
@@ -322,5 +320,6 @@ int bf_run_init(void)
 void bf_run_fini(void)
 {
 	cancel_delayed_work_sync(&poll_work);
+	bf_guests_fini();
 	destroy_workqueue(poll_queue);
 }

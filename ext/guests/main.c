@@ -18,7 +18,8 @@ void guest_vmexit(uint64_t vsid, uint64_t reason)
 {
 	struct vcpu *v = current_vcpu();
 
-	(void)vsid;
+	if (!v)
+		give_up("an exit of a guest that nobody runs", vsid, reason);
 	v->exit.exits++;
 	vendor->exit(v, reason);
 }
