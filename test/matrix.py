@@ -250,6 +250,7 @@ def command_of(row):
 def run_row(row, log):
     status, output = call(command_of(row), log)
     if row.fuzzes_emulator and "QEMU exited with status -" in output:
+        print(f"     {row.name}: QEMU ended by a signal; once more", flush=True)
         status, output = call(command_of(row), log)
     soak.keep(row.name, output)
     if row.end:

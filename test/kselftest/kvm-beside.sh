@@ -34,6 +34,31 @@ module_stays()
 	gives 1 "can't unload" rmmod bareflank_kvm
 }
 
+# How many pages of processes are pinned, with what each CPU has not added up yet.
+pinned()
+{
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '/^nr_foll_pin_acquired/ { n += $2 } /^nr_foll_pin_released/ { n -= $2 }
+	     END { print n + 0 }' /proc/vmstat
+}
+
+stays_pinned()
+{
+	echo "$pins pages before, then $(pinned)"
+	[ "$(pinned)" -gt "$pins" ]
+}
+
+unpinned()
+{
+	n=0
+	until [ "$(pinned)" = "$pins" ] || [ $n -ge 300 ]; do
+		n=$((n + 1))
+		sleep 0.1
+	done
+	echo "$pins pages before, then $(pinned)"
+	[ "$(pinned)" = "$pins" ]
+}
+
 again()
 {
 	start_beside $exts/fragile-fault && spin_begins && fails && ended_clients 1 || return 1
@@ -50,13 +75,14 @@ comes_back()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((25 + $(echo $cases | wc -w)))
+plan $((27 + $(echo $cases | wc -w)))
 t "the module" insmod /lib/modules/bareflank_kvm.ko
 t "start" start_beside guests
 for case in $cases; do
 	t "a guest: $case" as_written "$case"
 done
 t "stop" stop
+pins=$(pinned)
 t "start one that will fail" start_beside $exts/fragile-fault
 t "a guest: real_mmio" as_written real_mmio
 spin_begins
@@ -67,7 +93,9 @@ t "Linux goes on" all_guests
 t "the status says so" has_ended
 t "no guests any more" gives 1 "No such device" "$bin/kvm_client" $device reset
 t "the module is in use" module_stays
+t "what they had stays pinned" stays_pinned
 t "stop" stop
+t "and comes back with that" unpinned
 t "again and again: nothing is lost" comes_back
 if [ "$(cpus)" -gt 1 ]; then
 	load_begins --cpu "$(cpus)"

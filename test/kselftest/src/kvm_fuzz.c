@@ -1089,8 +1089,9 @@ static int fuzz(uint64_t from, double seconds)
 	printf("\n");
 	if (!good)
 		printf("a process does not end\n");
+	/* Most are, as long as there are VMs to make them of. */
 	if (still)
-		return good && !counts->bad && counts->good ? 0 : 1;
+		return good && !counts->bad && counts->good > counts->calls / 2 ? 0 : 1;
 	return good && !counts->bad && counts->reasons[KVM_EXIT_IO] &&
 			       counts->reasons[KVM_EXIT_MMIO] && counts->reasons[KVM_EXIT_HLT] &&
 			       counts->interrupted ?
