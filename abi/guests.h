@@ -6,10 +6,11 @@
  *   RAX  GUESTS_CALL | operation    RDX  the instance, which INFO returns (INFO: 0)
  *   RSI, RDI, R8, R9                arguments
  *
- * The answer is GUESTS_CALL | status in RAX, and values in RDX, RSI and RDI. An answer that does
- * not begin with GUESTS_CALL is of somebody else, or of nobody (abi/linux_hypercall.h). The
- * registers of a vCPU and its exits are in a page of the module's, one for each vCPU, which the
- * extension copies before it looks at it. Neither side trusts what the other one says of a guest.
+ * The answer is GUESTS_CALL | status in RAX, and values in RDX, RSI and RDI. The microkernel says
+ * MK1_FAILURE_UNSUPPORTED for an extension that has ended; any other answer is of somebody else, or
+ * of nobody (abi/linux_hypercall.h). The registers of a vCPU and its exits are in a page of the
+ * module's, one for each vCPU, which the extension copies before it looks at it. Neither side
+ * trusts what the other one says of a guest.
  */
 #ifndef BF_ABI_GUESTS_H
 #define BF_ABI_GUESTS_H
