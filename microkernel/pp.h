@@ -9,7 +9,7 @@
 #include <abi/layout.h>
 
 #define PP_HOST_VMCB 0x50
-#define PP_EXIT_GPRS 0x1D0
+#define PP_EXIT_GPRS 0x1F0
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 

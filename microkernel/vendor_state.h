@@ -52,6 +52,13 @@ struct code_window {
 	uint64_t value[5];
 };
 
+/* Where the stack of Linux's NMI handler begins, while IDTR and TR are these. */
+struct nmi_stack {
+	uint64_t idt_base, tr_base;
+	uint64_t top;
+	unsigned int uses; /* without a look at memory, that are left */
+};
+
 #define SVM_NR_ASID_OWNERS 16
 
 struct svm_pp_state {
@@ -61,6 +68,7 @@ struct svm_pp_state {
 	uint64_t hsave; /* SPA of the host save area */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	struct code_window code;
+	struct nmi_stack nmi_stack;
 	/* By ASID, modulo their number: the tag of the translations that the TLB has there. */
 	uint64_t asid_owners[SVM_NR_ASID_OWNERS];
 };

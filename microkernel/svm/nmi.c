@@ -21,19 +21,44 @@
  */
 #define FIRST_BYTES BF_PAGE_SIZE
 
-/* Whether the gate of NMIs gives them a stack (APM vol. 2 §8.9.4), and RSP is at its top. */
-static bool on_nmi_stack(const struct vmcb *vmcb)
+/*
+ * How often what was read of the gate and the TSS is taken for what is there still. Linux changes
+ * neither once it has an NMI stack, and each look costs over a thousand instructions, for every
+ * exit with interrupts off; but nothing tells us if somebody does.
+ */
+#define USES 256
+
+/* The stack that the gate of NMIs gives them (APM vol. 2 §8.9.4); false: none. */
+static bool find_nmi_stack(const struct vmcb *vmcb, struct nmi_stack *stack)
 {
-	uint64_t gate, top;
+	uint64_t gate;
 	unsigned int ist;
 
-	if (!(vmcb->efer & EFER_LMA) ||
-	    !svm_read_guest(vmcb, vmcb->idtr.base + VECTOR_NMI * sizeof(struct idt_gate), &gate))
+	if (!svm_read_guest(vmcb, vmcb->idtr.base + VECTOR_NMI * sizeof(struct idt_gate), &gate))
 		return false;
 	ist = (unsigned int)bsl_field_get(gate, 32, 3);
-	return ist &&
-	       svm_read_guest(vmcb, vmcb->tr.base + offsetof(struct tss, ist[ist - 1]), &top) &&
-	       top - vmcb->rsp <= FIRST_BYTES;
+	if (!ist ||
+	    !svm_read_guest(vmcb, vmcb->tr.base + offsetof(struct tss, ist[ist - 1]), &stack->top))
+		return false;
+	stack->idt_base = vmcb->idtr.base;
+	stack->tr_base = vmcb->tr.base;
+	return true;
+}
+
+/* Whether RSP is at the top of that stack. */
+static bool on_nmi_stack(struct pp *pp, const struct vmcb *vmcb)
+{
+	struct nmi_stack *stack = &pp->svm.nmi_stack;
+
+	if (!(vmcb->efer & EFER_LMA))
+		return false;
+	if (!stack->uses || stack->idt_base != vmcb->idtr.base || stack->tr_base != vmcb->tr.base) {
+		stack->uses = find_nmi_stack(vmcb, stack) ? USES : 0;
+		if (!stack->uses)
+			return false;
+	}
+	stack->uses--;
+	return stack->top - vmcb->rsp <= FIRST_BYTES;
 }
 
 void svm_unblock_nmis(struct pp *pp, const struct vs *vs)
@@ -41,7 +66,7 @@ void svm_unblock_nmis(struct pp *pp, const struct vs *vs)
 	unblock_nmis();
 	/* What is true of Linux stays so while another VS runs. */
 	if (vs->root)
-		pp->nmis_blocked = on_nmi_stack(vmcb_of(vs));
+		pp->nmis_blocked = on_nmi_stack(pp, vmcb_of(vs));
 }
 
 /* In the handler of an NMI, which has them blocked until the next IRET. That is left to Linux. */

@@ -112,9 +112,11 @@ START_TEST(elsewhere_it_gets_them)
 	vmcb()->efer = EFER_SVME;
 	exit_and_enter();
 	vmcb()->efer = EFER_SVME | EFER_LMA;
-	to_guest(IDT, VECTOR_NMI * 16, 0);
+	vmcb()->idtr.base = IDT + 0x100; /* where the gate is another one, which has none */
 	exit_and_enter();
-	to_guest(IDT, VECTOR_NMI * 16, (uint64_t)IST << 32);
+	vmcb()->idtr.base = IDT;
+	vmcb()->tr.base = TSS + 8; /* its stack is another one */
+	exit_and_enter();
 	vmcb()->tr.base = TSS + PAGE - 44; /* on two pages */
 	exit_and_enter();
 	vmcb()->tr.base = RAM_TOP;
@@ -122,6 +124,41 @@ START_TEST(elsewhere_it_gets_them)
 	vmcb()->idtr.base = RAM_TOP;
 	exit_and_enter();
 	ck_assert_uint_eq(sent, 0);
+}
+END_TEST
+
+/* What has been read once is good while IDTR and TR stay, but not for ever. */
+START_TEST(the_stack_changes_in_place)
+{
+	unsigned int exits = 0;
+
+	in_the_handler();
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 1);
+	to_guest(TSS, 36 + (IST - 1) * 8, STACK + PAGE + 8);
+	while (sent == ++exits)
+		exit_and_enter();
+	ck_assert_uint_le(exits, 256 + 1);
+	sent = 0;
+	to_guest(TSS, 36 + (IST - 1) * 8, STACK);
+	vmcb()->tr.base = TSS + 8;
+	exit_and_enter();
+	vmcb()->tr.base = TSS;
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 1);
+}
+END_TEST
+
+/* Without a stack of the handler's, nothing is kept: the first one there is counts. */
+START_TEST(the_stack_is_set_up_late)
+{
+	in_the_handler();
+	to_guest(IDT, VECTOR_NMI * 16, 0);
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 0);
+	to_guest(IDT, VECTOR_NMI * 16, (uint64_t)IST << 32);
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 1);
 }
 END_TEST
 
@@ -148,6 +185,8 @@ TCase *svm_nmi_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, linux_gets_none_in_its_first_instructions);
 	tcase_add_test(tc, another_vs_runs_in_between);
+	tcase_add_test(tc, the_stack_changes_in_place);
+	tcase_add_test(tc, the_stack_is_set_up_late);
 	tcase_add_test(tc, elsewhere_it_gets_them);
 	tcase_add_test(tc, an_nmi_that_does_not_come);
 	return tc;
