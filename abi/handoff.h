@@ -13,10 +13,11 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 9
+#define BF_HANDOFF_VERSION 10
 
 #ifndef __ASSEMBLER__
 
+#include <abi/loader.h>
 #include <abi/types.h>
 
 /* At BF_MK_BASE. */
@@ -96,6 +97,9 @@ struct bf_handoff {
 	struct bf_list ram; /* struct bf_region: the machine's RAM, ascending */
 	struct bf_image exts[BF_MAX_EXTS];
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
+	uint32_t nr_grants;
+	uint32_t pad;
+	struct bf_grant grants[BF_MAX_GRANTS];
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 

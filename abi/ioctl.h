@@ -59,6 +59,9 @@ struct bf_ioctl_start {
 	uint64_t repeats; /* of an exit without progress; 0: the default; or BF_REPEATS_OFF */
 	uint64_t image_ids; /* struct bf_image_id [1 + nr_exts], the microkernel's first; or 0 */
 	uint64_t denied; /* uint64_t [nr_exts]: rights (abi/loader.h) that each has not; or 0 */
+	uint64_t grants; /* struct bf_grant [nr_grants]: what differs from these rights */
+	uint32_t nr_grants;
+	uint32_t pad2;
 };
 
 #define BF_STOP_FORCE 0x1 /* guests do not prevent it: they end */

@@ -3,6 +3,7 @@
 #ifndef BF_ABI_LOADER_H
 #define BF_ABI_LOADER_H
 
+#include <abi/mk1.h>
 #include <abi/types.h>
 
 /*
@@ -44,6 +45,46 @@ enum bf_right { BF_RIGHTS(BF_RIGHT_ENUM) };
 
 #define BF_RIGHT_OR(bit, name, what) | BF_RIGHT_##name
 #define BF_ALL_RIGHTS ((uint64_t)(0 BF_RIGHTS(BF_RIGHT_OR)))
+
+/*
+ * What an extension may do although its rights do not say so, or may not do although they do: one
+ * call, or a range of MSRs. Where several are about the same, the last one counts.
+ */
+enum bf_grant_kind { BF_GRANT_CALL, BF_GRANT_RDMSR, BF_GRANT_WRMSR, BF_NR_GRANT_KINDS };
+
+struct bf_grant {
+	uint8_t ext; /* from 0 on */
+	uint8_t kind; /* enum bf_grant_kind */
+	uint8_t allow; /* 1; or 0: it may not */
+	uint8_t pad; /* 0 */
+	uint32_t first, last; /* MSRs; or BF_GRANT_CALL_ID twice */
+};
+
+#define BF_MAX_GRANTS 32
+
+/* spec: 1 for Mk#1, 2 for Mk#2; op, idx: as in abi/mk1.h and abi/mk2.h. */
+#define BF_GRANT_CALL_ID(spec, op, idx) ((uint32_t)((spec) << 8 | (op) << 4 | (idx)))
+
+/*
+ * A call that no extension can be without, so that there is always a way in and out: those of
+ * control and handle, and callback_register_fail.
+ */
+static inline bool bf_grant_is_always(uint32_t call)
+{
+	return call < BF_GRANT_CALL_ID(1, MK1_OP_DEBUG, 0) ||
+	       call == BF_GRANT_CALL_ID(1, MK1_OP_CALLBACK, 2);
+}
+
+/* Whether the microkernel can do by it. Which calls there are is not looked at. */
+static inline bool bf_grant_is_valid(const struct bf_grant *grant, uint32_t nr_exts)
+{
+	if (grant->ext >= nr_exts || grant->allow > 1 || grant->pad || grant->first > grant->last)
+		return false;
+	if (grant->kind != BF_GRANT_CALL)
+		return grant->kind < BF_NR_GRANT_KINDS;
+	return grant->first == grant->last && !bf_grant_is_always(grant->first) &&
+	       grant->first <= BF_GRANT_CALL_ID(2, 15, 15);
+}
 
 enum bf_state { BF_STATE_STOPPED, BF_STATE_RUNNING, BF_STATE_FAILED };
 

@@ -109,11 +109,11 @@
 
 #define MK1_RAX(op, idx) (((uint64_t)MK1_MAGIC << 48) | ((uint64_t)(op) << 16) | (uint64_t)(idx))
 
-/* MK1_vs_run and so on: RAX of each call. */
-#define MK1_ENUM(op, idx, name, in, out, args, results, errors) \
-	static const uint64_t MK1_##name = MK1_RAX(MK1_OP_##op, idx);
-#ifdef MK1_WANT_NUMBERS
-MK1_SYSCALLS(MK1_ENUM)
 #endif
 
+/* MK1_vs_run and so on: RAX of each call. For who asks for it, though others have not. */
+#if defined(MK1_WANT_NUMBERS) && !defined(MK1_ENUM)
+#define MK1_ENUM(op, idx, name, in, out, args, results, errors) \
+	static const uint64_t MK1_##name = MK1_RAX(MK1_OP_##op, idx);
+MK1_SYSCALLS(MK1_ENUM)
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <abi/mk2.h>
+
 #include "bfm.h"
 
 #define HINT "bfm start --help lists the rights"
@@ -18,6 +20,19 @@ static const struct {
 
 #define NR_RIGHTS (sizeof(rights) / sizeof(rights[0]))
 
+static const struct {
+	uint32_t id; /* BF_GRANT_CALL_ID */
+	const char *name;
+} calls[] = {
+#define CALL_OF_MK1(op, idx, name, in, out, args, results, errors) \
+	{ BF_GRANT_CALL_ID(1, MK1_OP_##op, idx), #name },
+#define CALL_OF_MK2(op, idx, name, in, out, args, results, errors) \
+	{ BF_GRANT_CALL_ID(2, MK2_OP_##op, idx), #name },
+	MK1_SYSCALLS(CALL_OF_MK1) MK2_SYSCALLS(CALL_OF_MK2)
+};
+
+#define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
+
 bool allow_keep(struct allow *allow, const char *value)
 {
 	if (allow->count == BF_MAX_EXTS)
@@ -32,6 +47,11 @@ void allow_help(FILE *file)
 	for (size_t i = 0; i < NR_RIGHTS; i++)
 		fprintf(file, "  %-11s %s\n", rights[i].name, rights[i].what);
 	fprintf(file, "  %-11s all of these\n  %-11s none of them\n", "all", "none");
+	fprintf(file, "Single calls and MSRs, which count more than these, wherever they stand:\n"
+		      "  a call      by its name, like vs_promote (docs/abi)\n"
+		      "  rdmsr:MSR   reading it, like rdmsr:0x10 or rdmsr:0xc0000080-0xc0000084\n"
+		      "  wrmsr:MSR   writing it\n"
+		      "With a \"-\" before it, each of all these is taken away.\n");
 }
 
 /* Whether text, of some length, is this word. */
@@ -58,25 +78,84 @@ static bool find_right(const char *text, size_t length, uint64_t *right)
 	return found;
 }
 
-/* A list of words with commas between them. One that begins with "-" is taken away again. */
-static bool parse_list(const char *list, uint64_t *allowed)
+static bool is_call(const char *text, size_t length, struct bf_grant *grant)
 {
-	*allowed = 0;
+	for (size_t i = 0; i < NR_CALLS; i++) {
+		if (!is_word(text, length, calls[i].name))
+			continue;
+		grant->kind = BF_GRANT_CALL;
+		grant->first = calls[i].id;
+		grant->last = calls[i].id;
+		return true;
+	}
+	return false;
+}
+
+/* rdmsr:FIRST, or rdmsr:FIRST-LAST, or the same of wrmsr. */
+static bool is_msrs(const char *text, size_t length, struct bf_grant *grant)
+{
+	char copy[64], *dash;
+	uint64_t first, last;
+
+	if (length >= sizeof(copy) || length < 6 || text[5] != ':')
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	dash = strchr(copy, '-');
+	if (dash)
+		*dash++ = '\0';
+	if (!parse_number(copy + 6, UINT32_MAX, &first) ||
+	    !parse_number(dash ? dash : copy + 6, UINT32_MAX, &last) || first > last)
+		return false;
+	grant->kind = is_word(text, 5, "rdmsr") ? BF_GRANT_RDMSR : BF_GRANT_WRMSR;
+	grant->first = (uint32_t)first;
+	grant->last = (uint32_t)last;
+	return grant->kind == BF_GRANT_RDMSR || is_word(text, 5, "wrmsr");
+}
+
+/* A word that stands for no right, but for one call or some MSRs. */
+static bool take_grant(const char *text, size_t length, bool allow, uint8_t ext,
+		       struct start_options *options)
+{
+	struct bf_grant grant = { .ext = ext, .allow = allow };
+
+	if (!is_call(text, length, &grant) && !is_msrs(text, length, &grant)) {
+		fail_message("start", HINT, "no right of an extension: %.*s", (int)length, text);
+		return false;
+	}
+	if (grant.kind == BF_GRANT_CALL && bf_grant_is_always(grant.first)) {
+		fail_message("start", "leave it out", "every extension has this call: %.*s",
+			     (int)length, text);
+		return false;
+	}
+	if (options->nr_grants == BF_MAX_GRANTS) {
+		fail_message("start", "name rights, or ranges of MSRs",
+			     "more than %u single calls and MSRs", BF_MAX_GRANTS);
+		return false;
+	}
+	options->grants[options->nr_grants++] = grant;
+	return true;
+}
+
+/* A list of words with commas between them. One that begins with "-" is taken away again. */
+static bool parse_list(const char *list, uint8_t ext, struct start_options *options)
+{
+	uint64_t allowed = 0, right;
+
 	for (;;) {
 		size_t length = strcspn(list, ",");
 		bool minus = *list == '-';
-		uint64_t right;
 
-		if (!find_right(list + minus, length - minus, &right)) {
-			fail_message("start", HINT, "no right of an extension: %.*s", (int)length,
-				     list);
+		if (find_right(list + minus, length - minus, &right))
+			allowed = minus ? allowed & ~right : allowed | right;
+		else if (!take_grant(list + minus, length - minus, !minus, ext, options))
 			return false;
-		}
-		*allowed = minus ? *allowed & ~right : *allowed | right;
 		if (!list[length])
-			return true;
+			break;
 		list += length + 1;
 	}
+	options->denied[ext] = BF_ALL_RIGHTS & ~allowed;
+	return true;
 }
 
 /*
@@ -105,7 +184,6 @@ static int find_ext(const struct start_options *options, const char *text, size_
 static int apply(const char *value, struct start_options *options, uint32_t *named)
 {
 	const char *equals = strrchr(value, '=');
-	uint64_t allowed;
 	int ext;
 
 	if (!equals) {
@@ -119,10 +197,9 @@ static int apply(const char *value, struct start_options *options, uint32_t *nam
 			     "not one of the extensions: %.*s", (int)(equals - value), value);
 		return EXIT_USAGE;
 	}
-	if (!parse_list(equals + 1, &allowed))
+	if (!parse_list(equals + 1, (uint8_t)ext, options))
 		return EXIT_USAGE;
 	*named |= 1U << ext;
-	options->denied[ext] = BF_ALL_RIGHTS & ~allowed;
 	return -1;
 }
 

@@ -164,6 +164,8 @@ struct start_options {
 	char **exts;
 	uint32_t nr_exts; /* 0: the installed default */
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right */
+	struct bf_grant grants[BF_MAX_GRANTS];
+	uint32_t nr_grants;
 };
 
 /* The values of --allow, in their order. */
@@ -189,8 +191,8 @@ int start_parse(int argc, char **argv, struct start_options *options);
 bool allow_keep(struct allow *allow, const char *value);
 
 /*
- * Applies all of them, in options->denied. Returns -1, or says what is wrong with one of them and
- * returns the exit code with which to end.
+ * Applies all of them, in options->denied and options->grants. Returns -1, or says what is wrong
+ * with one of them and returns the exit code with which to end.
  */
 int allow_apply(const struct allow *allow, struct start_options *options);
 

@@ -350,6 +350,8 @@ static int start(const struct start_options *options, const struct images *image
 	call.image_ids = (uintptr_t)images->ids;
 	if (is_anything_denied(options))
 		call.denied = (uintptr_t)options->denied;
+	call.grants = (uintptr_t)options->grants;
+	call.nr_grants = options->nr_grants;
 	began = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);
@@ -401,8 +403,9 @@ const struct command start_command = {
 		"  --allow EXTENSION=RIGHT,...\n"
 		"                      what this extension may do, by its name here or its\n"
 		"                      number from 1 on; \"all,-wrmsr\" is all but one. Others\n"
-		"                      may do all. If one without \"linux\" fails, it ends alone,\n"
-		"                      with its guests\n"
+		"                      may do all. Single calls and MSRs can be named, too.\n"
+		"                      If one without \"linux\" fails, it ends alone, with its\n"
+		"                      guests\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"

@@ -44,7 +44,13 @@ static bool are_rights(const struct bf_handoff *h)
 
 	for (unsigned int i = 0; i < BF_MAX_EXTS; i++)
 		denied |= h->denied[i];
-	return !(denied & ~BF_ALL_RIGHTS);
+	if (denied & ~BF_ALL_RIGHTS || h->nr_grants > BF_MAX_GRANTS)
+		return false;
+	for (unsigned int i = 0; i < h->nr_grants; i++) {
+		if (!bf_grant_is_valid(&h->grants[i], h->nr_exts))
+			return false;
+	}
+	return true;
 }
 
 /* What is done once, by the first PP. */

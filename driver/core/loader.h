@@ -52,6 +52,8 @@ struct bf_start {
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
 	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
+	struct bf_grant grants[BF_MAX_GRANTS];
+	uint32_t nr_grants;
 };
 
 struct bf_loader;

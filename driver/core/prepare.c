@@ -278,6 +278,11 @@ static bool are_rights(const struct bf_start *start)
 	for (i = 0; i < BF_MAX_EXTS; i++)
 		if (start->denied[i] & ~BF_ALL_RIGHTS || (start->denied[i] && i >= start->nr_exts))
 			return false;
+	if (start->nr_grants > BF_MAX_GRANTS)
+		return false;
+	for (i = 0; i < start->nr_grants; i++)
+		if (!bf_grant_is_valid(&start->grants[i], start->nr_exts))
+			return false;
 	return true;
 }
 
@@ -301,6 +306,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->watchdog_ns = loader->watchdog_ns;
 	handoff->repeats = loader->repeats;
 	bsl_memcpy(handoff->denied, start->denied, sizeof(handoff->denied));
+	bsl_memcpy(handoff->grants, start->grants, sizeof(handoff->grants));
+	handoff->nr_grants = start->nr_grants;
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
 	return BF_ERR_OK;

@@ -169,15 +169,20 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument,
 	return -bf_errno(error);
 }
 
-/* What the extensions may not do; nothing is denied where the caller does not say. */
-static int copy_denied(struct bf_start *start, const struct bf_ioctl_start *argument)
+/*
+ * What the extensions may not do, which is nothing where the caller does not say, and what differs
+ * from that. bf_start checks both.
+ */
+static int copy_rights(struct bf_start *start, const struct bf_ioctl_start *argument)
 {
-	if (!argument->denied)
-		return 0;
-	return copy_from_user(start->denied, user_pointer(argument->denied),
-			      argument->nr_exts * sizeof(*start->denied)) ?
-		       -EFAULT :
-		       0;
+	if (argument->denied && copy_from_user(start->denied, user_pointer(argument->denied),
+					       argument->nr_exts * sizeof(*start->denied)))
+		return -EFAULT;
+	start->nr_grants = argument->nr_grants;
+	if (copy_from_user(start->grants, user_pointer(argument->grants),
+			   argument->nr_grants * sizeof(*start->grants)))
+		return -EFAULT;
+	return 0;
 }
 
 static bool is_watchdog(u64 ns)
@@ -204,7 +209,7 @@ static int do_start(struct bf_ioctl_start *argument)
 	argument->detail = 0;
 	if (argument->version != BF_IOCTL_VERSION)
 		argument->error = BF_ERR_VERSION;
-	else if (argument->pad)
+	else if (argument->pad || argument->pad2 || argument->nr_grants > BF_MAX_GRANTS)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (!is_watchdog(argument->watchdog_ns))
 		argument->error = BF_ERR_BAD_REQUEST;
@@ -221,7 +226,7 @@ static int do_start(struct bf_ioctl_start *argument)
 	}
 	result = copy_ids(&ids, argument);
 	if (!result)
-		result = copy_denied(start, argument);
+		result = copy_rights(start, argument);
 	if (!result)
 		result = copy_files(start, argument);
 	if (!result)

@@ -108,11 +108,55 @@ static bool is_run(enum spec spec, unsigned int number)
 		idx == ADVANCE_AND_SET_ACTIVE);
 }
 
+/* The grants of this kind that ext has for what; NULL, or the last one. */
+static const struct bf_grant *find_grant(const struct ext *ext, enum bf_grant_kind kind,
+					 uint32_t what)
+{
+	const struct bf_grant *found = NULL;
+
+	for (uint32_t i = 0; i < mk.handoff->nr_grants; i++) {
+		const struct bf_grant *g = &mk.handoff->grants[i];
+
+		if (g->ext == ext->id && g->kind == kind && what >= g->first && what <= g->last)
+			found = g;
+	}
+	return found;
+}
+
+/* Whatever it names. */
+static bool may_call(const struct ext *ext, enum spec spec, unsigned int number)
+{
+	uint16_t any = calls[spec][number].any;
+	const struct bf_grant *g =
+		find_grant(ext, BF_GRANT_CALL, (uint32_t)(spec + 1) << 8 | number);
+
+	return g ? g->allow : !any || any & ext->rights;
+}
+
+/* The kind of grants that the call's MSR has; BF_GRANT_CALL: it has none. */
+static enum bf_grant_kind msr_kind(enum spec spec, unsigned int number)
+{
+	if (spec != SPEC_MK1 || number >> 4 != MK1_OP_INTRINSIC)
+		return BF_GRANT_CALL;
+	return number & 15 ? BF_GRANT_WRMSR : BF_GRANT_RDMSR;
+}
+
+static bool has_grants(const struct ext *ext, enum bf_grant_kind kind)
+{
+	for (uint32_t i = 0; i < mk.handoff->nr_grants; i++) {
+		if (mk.handoff->grants[i].ext == ext->id && mk.handoff->grants[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
 static bool is_free(const struct ext *ext, enum spec spec, unsigned int number)
 {
 	const struct call *c = &calls[spec][number];
+	enum bf_grant_kind kind = msr_kind(spec, number);
 
-	if (!c->known || (c->any && !(c->any & ext->rights)))
+	if (!c->known || !may_call(ext, spec, number) ||
+	    (kind != BF_GRANT_CALL && has_grants(ext, kind)))
 		return false;
 	return (ext->rights & RIGHTS_ANY_OBJECT) == RIGHTS_ANY_OBJECT ||
 	       !(c->vm || c->vp || c->vs || is_run(spec, number));
@@ -220,8 +264,13 @@ bool policy_allows(const struct ext *ext, enum spec spec, unsigned int number,
 		   const struct syscall_frame *f)
 {
 	const struct call *c = &calls[spec][number];
+	enum bf_grant_kind kind = msr_kind(spec, number);
+	const struct bf_grant *g =
+		kind == BF_GRANT_CALL ? NULL : find_grant(ext, kind, (uint32_t)f->reg[1]);
 
-	if (c->any && !(c->any & ext->rights))
+	if (g)
+		return g->allow;
+	if (!may_call(ext, spec, number))
 		return false;
 	if (is_run(spec, number))
 		return may_run(ext, number, f);

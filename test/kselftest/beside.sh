@@ -35,6 +35,21 @@ start_limited()
 		--allow default=linux,memory,rdmsr,wrmsr,debug && all_guests
 }
 
+# And with calls and MSRs that differ from its rights.
+start_with()
+{
+	start default $exts/beside --allow "2=$rights,$1" && all_guests
+}
+
+# The log, which goes over all starts, has a line for each call that was not refused.
+not_refused()
+{
+	bfm dump >/tmp/dump
+	sed -n 's/.*beside: call \([0-9]*\) gives.*/\1/p' /tmp/dump | tr '\n' ' ' >/tmp/calls
+	cat /tmp/calls
+	[ "$(cat /tmp/calls)" = "$1" ]
+}
+
 counter()
 {
 	cat /sys/kernel/debug/caller/counter
@@ -170,7 +185,7 @@ across()
 	case $said in "00000001 $2 $3 "*) ;; *) bfm dump | tail -n 20; false ;; esac
 }
 
-plan 42
+plan 50
 insmod /lib/modules/caller.ko
 snapshot /tmp/state.before
 t "the bare CPU: nobody is there" call $info 0 nobody
@@ -221,6 +236,14 @@ else
 		skip "a loop, $n" "one CPU: nobody watches"
 	done
 fi
+t "start with a call and an MSR" start_with mem_alloc_page,rdmsr:0xc0000100-0xc0000103
+t "these two are not refused" call $try_denied 0 "$answers 2 c"
+t "nor others" not_refused "7 9 "
+t "stop" stops
+t "start without a call and an MSR" start_with memory,-mem_alloc_page,rdmsr,-rdmsr:0xc0000103
+t "these two are refused" call $try_denied 0 "$answers 1 c"
+t "nor others" not_refused "7 9 10 "
+t "stop" stops
 t "start two that call each other" start_across
 t "the first calls the second" across $add 00000000 00000009
 t "but not back" across $calls_back 00000000 00400001

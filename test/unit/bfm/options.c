@@ -158,6 +158,44 @@ START_TEST(rights)
 }
 END_TEST
 
+/* Beside rights, and after them or before. */
+START_TEST(single_rights)
+{
+	char *argv[] = { "start", "a", "--allow",
+			 "a=-vs_promote,debug,rdmsr:0x10,-wrmsr:16-0xffffffff,mem_donate", NULL };
+	static const struct bf_grant grants[] = {
+		{ .kind = BF_GRANT_CALL, .first = 0x169, .last = 0x169 },
+		{ .kind = BF_GRANT_RDMSR, .allow = 1, .first = 0x10, .last = 0x10 },
+		{ .kind = BF_GRANT_WRMSR, .first = 0x10, .last = 0xFFFFFFFF },
+		{ .kind = BF_GRANT_CALL, .allow = 1, .first = 0x280, .last = 0x280 },
+	};
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(4, argv, &options), -1);
+	ck_assert_uint_eq(options.denied[0], BF_ALL_RIGHTS & ~(uint64_t)BF_RIGHT_debug);
+	ck_assert_uint_eq(options.nr_grants, 4);
+	ck_assert_mem_eq(options.grants, grants, sizeof(grants));
+}
+END_TEST
+
+/* As many as fit, and one more. */
+START_TEST(too_many_single_rights)
+{
+	char value[8 + 9 * (BF_MAX_GRANTS + 1)];
+	char *argv[] = { "start", "a", "--allow", value, NULL };
+	struct start_options options;
+	int length = snprintf(value, sizeof(value), "a=none");
+
+	for (int i = 0; i < BF_MAX_GRANTS + _i; i++)
+		length += snprintf(value + length, sizeof(value) - (size_t)length, ",rdmsr:%d",
+				   10 + i);
+	optind = 0;
+	ck_assert_int_eq(start_parse(4, argv, &options), _i ? EXIT_USAGE : -1);
+	ck_assert_uint_eq(options.nr_grants, BF_MAX_GRANTS);
+}
+END_TEST
+
 /* Without a word for it on the command line, there is the default extension. */
 START_TEST(rights_of_the_default_extension)
 {
@@ -217,6 +255,15 @@ START_TEST(wrong_command_lines)
 		      { &start_command, "start a --allow a=linu" },
 		      { &start_command, "start a --allow a=linuxx" },
 		      { &start_command, "start a --allow a=--linux" },
+		      { &start_command, "start a --allow a=rdmsr:" },
+		      { &start_command, "start a --allow a=rdmsr:x" },
+		      { &start_command, "start a --allow a=rdmsr:2-1" },
+		      { &start_command, "start a --allow a=rdmsr:1-" },
+		      { &start_command, "start a --allow a=rdmsr:0x100000000" },
+		      { &start_command, "start a --allow a=inmsr:1" },
+		      { &start_command, "start a --allow a=vs_promot" },
+		      { &start_command, "start a --allow a=-control_exit" },
+		      { &start_command, "start a --allow a=callback_register_fail" },
 		      { &start_command, "start a --allow b=linux" },
 		      { &start_command, "start a --allow 0=linux" },
 		      { &start_command, "start a --allow 2=linux" },
@@ -278,6 +325,8 @@ TCase *options_tests(void)
 	tcase_add_test(tc, watchdog_times);
 	tcase_add_test(tc, repeats);
 	tcase_add_test(tc, rights);
+	tcase_add_test(tc, single_rights);
+	tcase_add_loop_test(tc, too_many_single_rights, 0, 2);
 	tcase_add_test(tc, more_rights_than_extensions);
 	tcase_add_loop_test(tc, rights_of_the_default_extension, 0, 2);
 	tcase_add_test(tc, wrong_command_lines);

@@ -41,10 +41,19 @@ START_TEST(refuses_machines)
 	start.denied[1] = BF_RIGHT_debug; /* of an extension that there is not */
 	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
 	start.denied[1] = 0;
+	start.nr_grants = BF_MAX_GRANTS + 1;
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.nr_grants = 1;
+	start.grants[0] = (struct bf_grant){ .ext = 1, .kind = BF_GRANT_RDMSR };
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.grants[0].ext = 0;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	fake_show_handoff();
 	ck_assert_uint_eq(fake.handoff->denied[0], BF_RIGHT_debug);
 	ck_assert_uint_eq(fake.handoff->denied[1], 0);
+	ck_assert_uint_eq(fake.handoff->nr_grants, 1);
+	ck_assert_uint_eq(fake.handoff->grants[0].kind, BF_GRANT_RDMSR);
+	start.nr_grants = 0;
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	start.denied[0] = 0;
 	start.pool_size = BF_POOL_MAX + 1;

@@ -140,8 +140,22 @@ static void bad_vendor(struct bf_handoff *h)
 	h->vendor = BF_VENDOR_NONE;
 }
 
-static void (*const spoil[])(struct bf_handoff *h) = { bad_magic,     bad_version, too_many_pps,
-						       too_many_exts, no_ext,      bad_vendor };
+static void too_many_grants(struct bf_handoff *h)
+{
+	h->nr_grants = BF_MAX_GRANTS + 1;
+}
+
+static void grant_for_nobody(struct bf_handoff *h)
+{
+	h->nr_grants = 1;
+	h->grants[0].ext = 1;
+	h->grants[0].kind = BF_GRANT_RDMSR;
+}
+
+static void (*const spoil[])(struct bf_handoff *h) = { bad_magic,       bad_version,
+						       too_many_pps,    too_many_exts,
+						       no_ext,          bad_vendor,
+						       too_many_grants, grant_for_nobody };
 #define NR_SPOIL ((int)(sizeof(spoil) / sizeof(spoil[0])))
 
 /* The CPU is as it was, and a better handoff is taken. */

@@ -269,6 +269,100 @@ START_TEST(no_limits)
 }
 END_TEST
 
+static void grant(bool allow, enum bf_grant_kind kind, uint32_t first, uint32_t last)
+{
+	m.handoff->grants[m.handoff->nr_grants++] = (struct bf_grant){
+		.ext = 1, .kind = (uint8_t)kind, .allow = allow, .first = first, .last = last
+	};
+}
+
+/* Each call alone, given to who has no right, and taken from who has all. */
+START_TEST(every_call_alone)
+{
+	struct syscall_frame f;
+	struct ext *ext, before;
+
+	start_two(_i % 2, GUEST_RIGHTS);
+	ext = ext_find(1);
+	ext->rights = _i / 2 ? 0 : BF_ALL_RIGHTS;
+	policy_open(ext, SPEC_MK1, true);
+	policy_open(ext, SPEC_MK2, true);
+	before = *ext;
+	memset(&f, 0xFF, sizeof(f));
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		enum spec spec = calls[i].spec;
+		uint32_t id = (spec + 1U) << 8 | calls[i].number;
+
+		m.handoff->nr_grants = 0;
+		grant(!(_i / 2), BF_GRANT_CALL, id, id);
+		grant(_i / 2, BF_GRANT_CALL, id, id); /* the last one counts */
+		ck_assert_msg(policy_allows(ext, spec, calls[i].number, &f) == _i / 2, "%s",
+			      calls[i].name);
+		/* nothing changes for others, nor for another extension */
+		policy_open(ext, spec, true);
+		ck_assert(_i / 2 || !ext->may[spec][calls[i].number]);
+		ext->may[spec][calls[i].number] = before.may[spec][calls[i].number];
+		ck_assert_mem_eq(ext->may, before.may, sizeof(before.may));
+		policy_open(ext_find(0), spec, true);
+		ck_assert(ext_find(0)->may[spec][calls[i].number]);
+	}
+}
+END_TEST
+
+START_TEST(single_msrs)
+{
+	launch_two(_i, GUEST_RIGHTS);
+	grant(true, BF_GRANT_RDMSR, MSR_TSC_AUX - 1, MSR_TSC_AUX);
+	grant(true, BF_GRANT_WRMSR, 0, ~0U);
+	grant(false, BF_GRANT_WRMSR, MSR_TSC_AUX, MSR_TSC_AUX);
+	hypercall(CALL_FIRST, 0);
+	policy_open(host_pp->ext, SPEC_MK1, true);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_TSC_AUX), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_TSC_AUX - 2), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_TSC_AUX + 1), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_TSC_AUX, 0), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_MTRR_DEF_TYPE, 0), MK1_SUCCESS);
+	/* what nobody may write */
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_PAT, 0), MK1_INVALID_PERM_DENIED);
+}
+END_TEST
+
+START_TEST(grants_that_are_none)
+{
+	static const struct bf_grant good = { .kind = BF_GRANT_CALL,
+					      .first = 0x240,
+					      .last = 0x240 };
+	struct bf_grant g = good;
+
+	ck_assert(bf_grant_is_valid(&g, 1));
+	g.ext = 1;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g = good;
+	g.kind = BF_NR_GRANT_KINDS;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g = good;
+	g.allow = 2;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g = good;
+	g.pad = 1;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g = good;
+	g.last++; /* calls have no ranges */
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g.kind = BF_GRANT_WRMSR;
+	ck_assert(bf_grant_is_valid(&g, 1));
+	g.first = g.last + 1;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g = good;
+	g.first = g.last = 0x300;
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g.first = g.last = BF_GRANT_CALL_ID(1, MK1_OP_CALLBACK, 2);
+	ck_assert(!bf_grant_is_valid(&g, 1));
+	g.first = g.last = BF_GRANT_CALL_ID(1, MK1_OP_HANDLE, 1);
+	ck_assert(!bf_grant_is_valid(&g, 1));
+}
+END_TEST
+
 START_TEST(unknown_rights)
 {
 	machine_defaults(BF_VENDOR_AMD);
@@ -292,6 +386,9 @@ TCase *obj_policy_tests(void)
 	tcase_add_loop_test(tc, whose_is_a_vm, 0, 2);
 	tcase_add_loop_test(tc, guests_behind_a_table, 0, 4);
 	tcase_add_loop_test(tc, no_limits, 0, 2);
+	tcase_add_loop_test(tc, every_call_alone, 0, 4);
+	tcase_add_loop_test(tc, single_msrs, 0, 2);
+	tcase_add_test(tc, grants_that_are_none);
 	tcase_add_loop_test(tc, unknown_rights, 0, 2);
 	return tc;
 }
