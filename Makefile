@@ -59,7 +59,8 @@ endif
 
 install: all install-bfm install-headers install-languages
 	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests \
+		$(EXAMPLES:%=$(O)/ext/%)
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld

@@ -3,16 +3,16 @@
 # libext and the extensions. Included by the top Makefile; needs O (build directory), CC, AR,
 # NO_APX; CXX follows CC.
 #
-#   ext/NAME/*.c or *.cc, ext/NAME.c
+#   ext/NAME/*.c or *.cc, ext/NAME.c, ext/examples/NAME.c
 #                               an extension: $(O)/ext/NAME
-#   ext/linux/*.c               what treats Linux as the root VM: linked with those of the above
-#                               that call it
+#   ext/linux/*.c               what treats Linux as the root VM, part of libext: what the
+#                               functions of ext/libext/frame.h do
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
 #   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
 #                               the Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
-#                               with test/ext/lib/*.c and ext/linux, and with
-#                               test/ext/NAME_cxx.cc if there is one
+#                               with test/ext/lib/*.c, and with test/ext/NAME_cxx.cc if there
+#                               is one
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
@@ -42,14 +42,16 @@ LIBEXT := $(O)/libext.a
 EXT_CRT0 := $(EXT_O)/ext/libext/crt0.o
 EXT_LINK := $(O)/ext.ld
 
-LIBEXT_SRCS := $(wildcard ext/libext/*.c) \
+LIBEXT_SRCS := $(wildcard ext/libext/*.c ext/linux/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
-EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/,\
+EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/examples/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
-EXT_FILE_NAMES := $(patsubst ext/%.c,%,$(wildcard ext/*.c))
+EXT_FILES := $(wildcard ext/*.c ext/examples/*.c)
+EXAMPLES := $(patsubst ext/examples/%.c,%,$(wildcard ext/examples/*.c))
+EXT_FILE_NAMES := $(notdir $(EXT_FILES:.c=))
 # Every call has its test: the names are those of the list, and those of the files there are.
 CALL_NAMES := $(shell echo 'MK1_SYSCALLS(CALL_NAME)' | $(CC) -E -P -I. -include abi/mk1.h \
 	'-DCALL_NAME(op,idx,name,...)=@name' -x c - | grep -o '@ *[a-z0-9_]*' | tr -d '@ ')
@@ -91,13 +93,6 @@ $(LIBEXT): $(LIBEXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
-LINUX_LIB := $(EXT_O)/ext/linux.a
-LINUX_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard ext/linux/*.c))
-$(LINUX_LIB): $(LINUX_OBJS)
-	@rm -f $@
-	$(AR) rcsD $@ $^
--include $(LINUX_OBJS:.o=.d)
-
 # The link address comes from abi/mk1_layout.h, its only source.
 $(EXT_LINK): ext/libext/link.ld abi/mk1_layout.h
 	@mkdir -p $(@D)
@@ -117,9 +112,7 @@ endef
 
 $(foreach n,$(EXT_DIR_NAMES),\
 	$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c ext/$(n)/*.cc))))
-$(foreach n,$(EXT_FILE_NAMES),$(eval $(call EXT_RULE,$(O)/ext/$(n),ext/$(n).c)))
-$(EXT_DIR_NAMES:%=$(O)/ext/%): EXT_PARTS := $(LINUX_LIB)
-$(EXT_DIR_NAMES:%=$(O)/ext/%): $(LINUX_LIB)
+$(foreach f,$(EXT_FILES),$(eval $(call EXT_RULE,$(O)/ext/$(notdir $(f:.c=)),$(f))))
 # An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
 $(EXT_O)/ext/guests/%.o: EXT_CFLAGS += -Wframe-larger-than=1024
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
@@ -127,8 +120,7 @@ $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
 
 # What the test extensions share.
 TEST_EXT_LIB := $(EXT_O)/test/ext/lib.a
-TEST_EXT_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard test/ext/lib/*.c) \
-	$(wildcard ext/linux/*.c))
+TEST_EXT_OBJS := $(patsubst %.c,$(EXT_O)/%.o,$(wildcard test/ext/lib/*.c))
 $(TEST_EXT_LIB): $(TEST_EXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
@@ -168,6 +160,8 @@ EXT_HEADERS := $(wildcard abi/mk[12]*.h abi/hw/*.h) abi/errors.h abi/ext_calls.h
 
 .PHONY: install-headers install-languages
 install-headers:
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/bareflank/examples \
+		$(EXAMPLES:%=ext/examples/%.c)
 	for h in $(EXT_HEADERS); do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 

@@ -175,7 +175,9 @@
 
 /* The MSR bitmaps, a quarter of a page each, for MSRs from 0 on: §27.6.9 */
 #define VMX_MSR_BITMAP_READ_LOW 0x000
+#define VMX_MSR_BITMAP_READ_HIGH 0x400
 #define VMX_MSR_BITMAP_WRITE_LOW 0x800
+#define VMX_MSR_BITMAP_WRITE_HIGH 0xC00
 
 /* --- exits ------------------------------------------------------------------------------------ */
 

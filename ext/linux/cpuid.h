@@ -4,23 +4,7 @@
 #define EXT_LINUX_CPUID_H
 
 #include <abi/mk1.h>
-
-struct cpuid_regs {
-	uint32_t eax;
-	uint32_t ebx;
-	uint32_t ecx;
-	uint32_t edx;
-};
-
-static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
-{
-	struct cpuid_regs r;
-
-	__asm__ volatile("cpuid"
-			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			 : "a"(leaf), "c"(subleaf));
-	return r;
-}
+#include <ext/libext/cpuid.h>
 
 /* Whether the answer for this leaf may differ from the CPU's; false for nearly all of them. */
 static inline bool cpuid_is_special(uint32_t leaf)

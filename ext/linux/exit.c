@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the answers to exits have in common on both vendors. */
 #include <ext/linux/cpuid.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 
 bool report;
@@ -83,43 +84,34 @@ static void set_report(bool on)
 	mk1_set_rax(0);
 }
 
-void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid))
+bool is_loaders(uint64_t vsid)
+{
+	uint32_t subleaf = (uint32_t)mk1_rcx();
+
+	/* From any other privilege level this leaf is one of those that the CPU lacks. */
+	if ((uint32_t)mk1_rax() != MK1_CPUID_LEAF || subleaf < MK1_CPUID_STOP ||
+	    subleaf > MK1_CPUID_REPORT_OFF || ext_cpl(vsid))
+		return false;
+	if (subleaf == MK1_CPUID_STOP)
+		stop(vsid);
+	set_report(subleaf == MK1_CPUID_REPORT_ON);
+	return true;
+}
+
+void answer_cpuid(struct ext_exit *e)
 {
 	uint32_t leaf = (uint32_t)mk1_rax();
 	uint32_t subleaf = (uint32_t)mk1_rcx();
-	struct cpuid_regs regs;
+	struct cpuid_regs regs = cpuid(leaf, subleaf);
 
-	/* From any other privilege level this leaf is one of those that the CPU lacks. */
-	if (leaf == MK1_CPUID_LEAF && subleaf >= MK1_CPUID_STOP &&
-	    subleaf <= MK1_CPUID_REPORT_OFF && cpl(vsid) == 0) {
-		if (subleaf == MK1_CPUID_STOP)
-			stop(vsid);
-		set_report(subleaf == MK1_CPUID_REPORT_ON);
-		resume_next(vsid);
-	}
-
-	regs = cpuid(leaf, subleaf);
 	if (leaf < 0x80000000 || cpuid_has_extended(leaf))
 		cpuid_filter(leaf, subleaf,
-			     cpuid_shows_cr4(leaf, subleaf) ? vs_get(vsid, cr4_reg) : 0, &regs);
+			     cpuid_shows_cr4(leaf, subleaf) ? ext_reg_read(e->vsid, EXT_REG_cr4) :
+							      0,
+			     &regs);
+	(void)hook_cpuid(e, leaf, subleaf, &regs);
 	mk1_set_rax(regs.eax);
 	mk1_set_rbx(regs.ebx);
 	mk1_set_rcx(regs.ecx);
 	mk1_set_rdx(regs.edx);
-	resume_next(vsid);
-}
-
-bool pass_rdmsr(uint32_t msr)
-{
-	uint64_t value;
-
-	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value) != MK1_SUCCESS)
-		return false;
-	set_guest_edx_eax(value);
-	return true;
-}
-
-bool pass_wrmsr(uint32_t msr, uint64_t value)
-{
-	return mk1_intrinsic_wrmsr(MK1_HANDLE, msr, value) == MK1_SUCCESS;
 }

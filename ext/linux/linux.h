@@ -8,10 +8,7 @@
 
 #include <abi/hw/x86.h>
 #include <bsl/compiler.h>
-#include <ext/libext/libext.h>
-
-/* The extension's name, with which its messages begin: the extension defines it. */
-extern const char ext_name[];
+#include <ext/libext/frame.h>
 
 /* --- exit.c ---------------------------------------------------------------------------------- */
 
@@ -36,14 +33,11 @@ __noreturn void resume(uint64_t vsid);
 __noreturn void resume_next(uint64_t vsid);
 
 /*
- * The CPUID exits that need more than the CPU's own answer. cpl is the guest's privilege level, a
- * function because only the loader's leaf needs it; cr4 is the number of that register.
+ * CPUID exits that need more than the CPU's own answer: is_loaders tells, and does, what the loader
+ * asks of the extension; the others are answered, which may change how the exit ends.
  */
-__noreturn void answer_cpuid(uint64_t vsid, uint64_t cr4_reg, uint64_t (*cpl)(uint64_t vsid));
-
-/* RDMSR and WRMSR of a register outside of the permission map: the microkernel's policy decides. */
-bool pass_rdmsr(uint32_t msr);
-bool pass_wrmsr(uint32_t msr, uint64_t value);
+bool is_loaders(uint64_t vsid);
+void answer_cpuid(struct ext_exit *e);
 
 /* EDX:EAX of the guest. */
 static inline uint64_t guest_edx_eax(void)
@@ -56,6 +50,15 @@ static inline void set_guest_edx_eax(uint64_t value)
 	mk1_set_rax((uint32_t)value);
 	mk1_set_rdx(value >> 32);
 }
+
+/* --- msr.c ----------------------------------------------------------------------------------- */
+
+/*
+ * An MSR of Linux's that is nothing special on this vendor: of the VS, or of the CPU, where the
+ * microkernel's policy decides. false: #GP.
+ */
+bool pass_rdmsr(uint64_t vsid, uint32_t msr, uint64_t *value);
+bool pass_wrmsr(uint64_t vsid, uint32_t msr, uint64_t value);
 
 /* --- main.c ---------------------------------------------------------------------------------- */
 
@@ -76,5 +79,6 @@ __noreturn mk1_fail_fn linux_fail;
 uint64_t linux_prepare(uint64_t ppid);
 
 bool cpu_is_amd(void);
+bool linux_is_on_amd(void); /* the same, once linux_start has been called */
 
 #endif

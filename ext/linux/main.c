@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The callbacks, for either vendor. */
 #include <ext/linux/cpuid.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
 
@@ -72,7 +73,14 @@ bool linux_start(uint64_t specs)
 	return is_svm ? svm_start() : vmx_start();
 }
 
+bool linux_is_on_amd(void)
+{
+	return is_svm;
+}
+
 mk1_vmexit_fn *linux_vmexit(void)
 {
-	return is_svm ? svm_vmexit : vmx_vmexit;
+	if (hooks_leave_cpuid())
+		return is_svm ? svm_vmexit : vmx_vmexit;
+	return is_svm ? svm_answer : vmx_answer;
 }

@@ -4,6 +4,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/fast.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/vendor.h>
 
 #define INTERCEPTS1 \
@@ -19,15 +20,21 @@
 /* What firmware leaves in VM_CR when it disables SVM (APM vol. 2 §15.30.1). */
 #define DISABLED (VM_CR_LOCK | VM_CR_SVMDIS)
 
-static uint64_t msrpm_spa; /* one map for all PPs: written by svm_start, then only read */
+static uint64_t msrpm_spa; /* one map for all PPs: written in ext_start, then only read */
+static uint8_t *msrpm;
 
-static void intercept_msr(uint8_t *msrpm, uint32_t msr)
+bool svm_intercept_msr(uint32_t msr, unsigned int access)
 {
-	uint32_t range = msr < 0xC0000000 ? 0 : msr < 0xC0010000 ? 1 : 2;
-	uint32_t bit = (msr & 0x1FFF) * 2;
+	uint32_t first = msr & ~(uint32_t)0x1FFF, bit = (msr & 0x1FFF) * 2;
+	uint32_t range = first == 0 ? 0 : first == 0xC0000000 ? 1 : 2;
 
-	msrpm[range * 0x800 + bit / 8] |=
-		(uint8_t)((SVM_MSRPM_READ | SVM_MSRPM_WRITE) << (bit % 8));
+	if (range == 2 && first != 0xC0010000)
+		return false;
+	if (access & EXT_MSR_READ)
+		msrpm[range * 0x800 + bit / 8] |= (uint8_t)(SVM_MSRPM_READ << (bit % 8));
+	if (access & EXT_MSR_WRITE)
+		msrpm[range * 0x800 + bit / 8] |= (uint8_t)(SVM_MSRPM_WRITE << (bit % 8));
+	return true;
 }
 
 /* Builds the MSR permission map. Returns false, after a message, without memory for it. */
@@ -41,11 +48,11 @@ bool svm_start(void)
 			  (unsigned long long)status);
 		return false;
 	}
-	intercept_msr((uint8_t *)va, MSR_EFER);
-	intercept_msr((uint8_t *)va, MSR_PATCH_LOADER);
-	intercept_msr((uint8_t *)va, MSR_VM_CR);
-	intercept_msr((uint8_t *)va, MSR_VM_HSAVE_PA);
-	return true;
+	msrpm = (uint8_t *)va;
+	return svm_intercept_msr(MSR_EFER, EXT_MSR_READ | EXT_MSR_WRITE) &&
+	       svm_intercept_msr(MSR_PATCH_LOADER, EXT_MSR_READ | EXT_MSR_WRITE) &&
+	       svm_intercept_msr(MSR_VM_CR, EXT_MSR_READ | EXT_MSR_WRITE) &&
+	       svm_intercept_msr(MSR_VM_HSAVE_PA, EXT_MSR_READ | EXT_MSR_WRITE);
 }
 
 bool svm_setup(uint64_t vsid)
@@ -59,11 +66,6 @@ bool svm_setup(uint64_t vsid)
 	/* VMRUN requires it (APM vol. 2 §15.5.1). */
 	vs_set(vsid, MK1_AMD_efer, vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 	return true;
-}
-
-static uint64_t guest_cpl(uint64_t vsid)
-{
-	return vs_get(vsid, MK1_AMD_cpl);
 }
 
 /*
@@ -125,24 +127,24 @@ static bool write_efer(uint64_t vsid, uint64_t value)
 	return mk1_vs_write(MK1_HANDLE, vsid, MK1_AMD_efer, value | EFER_SVME) == MK1_SUCCESS;
 }
 
-static bool read_msr(uint64_t vsid, uint32_t msr)
+bool svm_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 {
 	switch (msr) {
 	case MSR_EFER:
-		set_guest_edx_eax(vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
+		*value = vs_get(vsid, MK1_AMD_efer) | EFER_SVME;
 		return true;
 	case MSR_VM_CR:
-		set_guest_edx_eax(DISABLED);
+		*value = DISABLED;
 		return true;
 	case MSR_VM_HSAVE_PA:
-		set_guest_edx_eax(0);
+		*value = 0;
 		return true;
 	default:
-		return pass_rdmsr(msr);
+		return pass_rdmsr(vsid, msr, value);
 	}
 }
 
-static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
+bool svm_write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 {
 	switch (msr) {
 	case MSR_EFER:
@@ -158,35 +160,59 @@ static bool write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 	case MSR_VM_HSAVE_PA:
 		return !value; /* Linux writes that when it panics */
 	default:
-		return pass_wrmsr(msr, value);
+		return pass_wrmsr(vsid, msr, value);
 	}
 }
 
-static __noreturn void answer_msr(uint64_t vsid)
+/* After what a hook has answered, or the frame in its place. */
+static __noreturn void end(const struct ext_exit *e)
 {
-	uint32_t msr = (uint32_t)mk1_rcx();
-	bool write = vs_get(vsid, MK1_AMD_exitinfo1) & SVM_EXITINFO1_WRITE;
-
-	if (write ? write_msr(vsid, msr, guest_edx_eax()) : read_msr(vsid, msr))
-		resume_next(vsid);
-	inject_fault(vsid, VECTOR_GP);
+	if (e->fault)
+		inject_fault(e->vsid, e->fault);
+	if (e->again)
+		resume(e->vsid);
+	resume_next(e->vsid);
 }
 
-static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
+static __noreturn void answer_msr(struct ext_exit *e)
 {
+	uint32_t msr = (uint32_t)mk1_rcx();
+	uint64_t value = guest_edx_eax();
+
+	if (vs_get(e->vsid, MK1_AMD_exitinfo1) & SVM_EXITINFO1_WRITE) {
+		if (!hook_wrmsr(e, msr, value) && !svm_write_msr(e->vsid, msr, value))
+			e->fault = EXT_FAULT_GP;
+	} else if (!hook_rdmsr(e, msr)) {
+		if (svm_read_msr(e->vsid, msr, &value))
+			set_guest_edx_eax(value);
+		else
+			e->fault = EXT_FAULT_GP;
+	}
+	end(e);
+}
+
+noinline __noreturn void svm_answer(uint64_t vsid, uint64_t reason)
+{
+	struct ext_exit e = { .vsid = vsid, .reason = reason };
+
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit 0x%llx at RIP 0x%llx\n", ext_name,
 			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
 			  (unsigned long long)vs_get(vsid, MK1_AMD_rip));
 
+	if ((uint32_t)reason == SVM_EXIT_CPUID && is_loaders(vsid))
+		resume_next(vsid);
+	if (hook_exit(&e))
+		end(&e);
 	switch ((uint32_t)reason) {
 	case SVM_EXIT_CPUID:
-		answer_cpuid(vsid, MK1_AMD_cr4, guest_cpl);
+		answer_cpuid(&e);
+		end(&e);
 	case SVM_EXIT_MSR:
-		answer_msr(vsid);
+		answer_msr(&e);
 	case SVM_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
-		if (guest_cpl(vsid) == 0)
+		if (ext_cpl(vsid) == 0)
 			resume_next(vsid);
 		inject_fault(vsid, VECTOR_GP);
 	case SVM_EXIT_INVLPGA:
@@ -208,5 +234,5 @@ __noreturn void svm_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely((uint32_t)reason == SVM_EXIT_CPUID))
 		fast_cpuid();
-	answer(vsid, reason);
+	svm_answer(vsid, reason);
 }

@@ -11,10 +11,22 @@
 
 bool svm_start(void);
 bool svm_setup(uint64_t vsid);
-mk1_vmexit_fn svm_vmexit;
+mk1_vmexit_fn svm_vmexit; /* with the short path for CPUID that passes by all hooks */
+mk1_vmexit_fn svm_answer;
 
 bool vmx_start(void);
 bool vmx_setup(uint64_t vsid);
 mk1_vmexit_fn vmx_vmexit;
+mk1_vmexit_fn vmx_answer;
+
+/* Sets bits in the permission map (EXT_MSR_READ, EXT_MSR_WRITE); false: there are none for it. */
+bool svm_intercept_msr(uint32_t msr, unsigned int access);
+bool vmx_intercept_msr(uint32_t msr, unsigned int access);
+
+/* An MSR as Linux is to see it; false: it takes #GP. */
+bool svm_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value);
+bool svm_write_msr(uint64_t vsid, uint32_t msr, uint64_t value);
+bool vmx_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value);
+bool vmx_write_msr(uint64_t vsid, uint32_t msr, uint64_t value);
 
 #endif

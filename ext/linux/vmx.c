@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/linux/fast.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/vmx.h>
 
 /* Inside and outside of SMX. */
 #define VMXON_ALLOWED (FEATURE_CONTROL_VMXON_IN_SMX | FEATURE_CONTROL_VMXON)
-
-static uint64_t guest_cpl(uint64_t vsid)
-{
-	return vs_get(vsid, MK1_INTEL_ss_attrib) >> 5 & 3; /* DPL, SDM vol. 3 §27.4.1 */
-}
 
 /*
  * #UD, or #GP with error code 0, at the instruction that exited. No other event can be pending: the
@@ -44,25 +40,23 @@ static __noreturn void answer_xsetbv(uint64_t vsid)
 {
 	if (!(vs_get(vsid, MK1_INTEL_cr4) & CR4_OSXSAVE))
 		inject_fault(vsid, VECTOR_UD);
-	finish(vsid, guest_cpl(vsid) == 0 && vmx_xsetbv(vsid));
+	finish(vsid, ext_cpl(vsid) == 0 && vmx_xsetbv(vsid));
 }
 
 /* VT-x looks disabled by firmware: FEATURE_CONTROL locked without it, its capabilities absent. */
-static bool read_msr(uint32_t msr)
+bool vmx_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 {
-	uint64_t value;
-
 	if (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_EXIT_CTLS2)
 		return false;
 	if (msr != MSR_FEATURE_CONTROL)
-		return pass_rdmsr(msr);
-	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, &value) != MK1_SUCCESS)
+		return pass_rdmsr(vsid, msr, value);
+	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, value) != MK1_SUCCESS)
 		return false;
-	set_guest_edx_eax((value & ~(uint64_t)VMXON_ALLOWED) | FEATURE_CONTROL_LOCKED);
+	*value = (*value & ~(uint64_t)VMXON_ALLOWED) | FEATURE_CONTROL_LOCKED;
 	return true;
 }
 
-static bool write_msr(uint32_t msr, uint64_t value)
+bool vmx_write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 {
 	if (msr == MSR_FEATURE_CONTROL)
 		return false; /* it is locked */
@@ -72,7 +66,7 @@ static bool write_msr(uint32_t msr, uint64_t value)
 	 */
 	if (msr == MSR_BIOS_UPDT_TRIG)
 		return true;
-	return pass_wrmsr(msr, value);
+	return pass_wrmsr(vsid, msr, value);
 }
 
 bool vmx_is_insn(uint64_t reason)
@@ -100,27 +94,68 @@ bool vmx_is_insn(uint64_t reason)
 	}
 }
 
-static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
+/* After what a hook has answered, or the frame in its place. */
+static __noreturn void end(const struct ext_exit *e)
 {
+	if (e->fault)
+		inject_fault(e->vsid, e->fault);
+	if (e->again)
+		resume(e->vsid);
+	resume_next(e->vsid);
+}
+
+static __noreturn void answer_rdmsr(struct ext_exit *e)
+{
+	uint32_t msr = (uint32_t)mk1_rcx();
+	uint64_t value;
+
+	if (!hook_rdmsr(e, msr)) {
+		if (vmx_read_msr(e->vsid, msr, &value))
+			set_guest_edx_eax(value);
+		else
+			e->fault = EXT_FAULT_GP;
+	}
+	end(e);
+}
+
+static __noreturn void answer_wrmsr(struct ext_exit *e)
+{
+	uint32_t msr = (uint32_t)mk1_rcx();
+	uint64_t value = guest_edx_eax();
+
+	if (!hook_wrmsr(e, msr, value) && !vmx_write_msr(e->vsid, msr, value))
+		e->fault = EXT_FAULT_GP;
+	end(e);
+}
+
+noinline __noreturn void vmx_answer(uint64_t vsid, uint64_t reason)
+{
+	struct ext_exit e = { .vsid = vsid, .reason = reason };
+
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit %llu at RIP 0x%llx\n", ext_name,
 			  (unsigned int)mk1_tls_ppid(), (unsigned long long)reason,
 			  (unsigned long long)vs_get(vsid, MK1_INTEL_rip));
 
+	if (reason == VMX_EXIT_CPUID && is_loaders(vsid))
+		resume_next(vsid);
+	if (hook_exit(&e))
+		end(&e);
 	switch (reason) {
 	case VMX_EXIT_CPUID:
-		answer_cpuid(vsid, MK1_INTEL_cr4, guest_cpl);
+		answer_cpuid(&e);
+		end(&e);
 	case VMX_EXIT_RDMSR:
-		finish(vsid, read_msr((uint32_t)mk1_rcx()));
+		answer_rdmsr(&e);
 	case VMX_EXIT_WRMSR:
-		finish(vsid, write_msr((uint32_t)mk1_rcx(), guest_edx_eax()));
+		answer_wrmsr(&e);
 	case VMX_EXIT_XSETBV:
 		answer_xsetbv(vsid);
 	case VMX_EXIT_CR_ACCESS:
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
 	case VMX_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
-		finish(vsid, guest_cpl(vsid) == 0);
+		finish(vsid, ext_cpl(vsid) == 0);
 	case VMX_EXIT_INIT:
 		vmx_init_signal(vsid);
 		resume(vsid);
@@ -141,5 +176,5 @@ __noreturn void vmx_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely(reason == VMX_EXIT_CPUID))
 		fast_cpuid();
-	answer(vsid, reason);
+	vmx_answer(vsid, reason);
 }

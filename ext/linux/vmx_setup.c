@@ -17,7 +17,8 @@
 
 #define ROOT_VPID 1
 
-static uint64_t bitmap_spa; /* one map for all PPs: written by vmx_start, then only read */
+static uint64_t bitmap_spa; /* one map for all PPs: written in ext_start, then only read */
+static uint8_t *bitmap;
 
 /* Writes that exit: an update of microcode, and the MTRRs, which the microkernel's EPT follows. */
 static const struct {
@@ -30,27 +31,41 @@ static const struct {
 	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE }
 };
 
+bool vmx_intercept_msr(uint32_t msr, unsigned int access)
+{
+	uint32_t number = msr & 0x1FFF;
+	bool high = msr >= 0xC0000000;
+
+	if (msr - number != (high ? 0xC0000000 : 0))
+		return false;
+	if (access & EXT_MSR_READ)
+		bitmap[(high ? VMX_MSR_BITMAP_READ_HIGH : VMX_MSR_BITMAP_READ_LOW) + number / 8] |=
+			(uint8_t)(1u << (number % 8));
+	if (access & EXT_MSR_WRITE)
+		bitmap[(high ? VMX_MSR_BITMAP_WRITE_HIGH : VMX_MSR_BITMAP_WRITE_LOW) +
+		       number / 8] |= (uint8_t)(1u << (number % 8));
+	return true;
+}
+
 /* Builds the MSR bitmap. Returns false, after a message, without memory for it. */
 bool vmx_start(void)
 {
 	uint64_t va;
 	uint64_t status = mk1_mem_alloc_page(MK1_HANDLE, &va, &bitmap_spa);
-	uint8_t *bitmap = (uint8_t *)va;
 
 	if (status != MK1_SUCCESS) {
 		ext_print("%s: no memory for the MSR bitmap (0x%llx)\n", ext_name,
 			  (unsigned long long)status);
 		return false;
 	}
-	bitmap[VMX_MSR_BITMAP_READ_LOW + MSR_FEATURE_CONTROL / 8] |= 1u
-								     << (MSR_FEATURE_CONTROL % 8);
+	bitmap = (uint8_t *)va;
+	(void)vmx_intercept_msr(MSR_FEATURE_CONTROL, EXT_MSR_READ);
 	/* Read only for the CPU too: writes need no exit to fail. */
-	for (unsigned int msr = MSR_VMX_BASIC; msr <= MSR_VMX_EXIT_CTLS2; msr++)
-		bitmap[VMX_MSR_BITMAP_READ_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+	for (uint32_t msr = MSR_VMX_BASIC; msr <= MSR_VMX_EXIT_CTLS2; msr++)
+		(void)vmx_intercept_msr(msr, EXT_MSR_READ);
 	for (size_t i = 0; i < sizeof(watched_writes) / sizeof(watched_writes[0]); i++) {
-		for (unsigned int msr = watched_writes[i].first; msr <= watched_writes[i].last;
-		     msr++)
-			bitmap[VMX_MSR_BITMAP_WRITE_LOW + msr / 8] |= (uint8_t)(1u << (msr % 8));
+		for (uint32_t msr = watched_writes[i].first; msr <= watched_writes[i].last; msr++)
+			(void)vmx_intercept_msr(msr, EXT_MSR_WRITE);
 	}
 	return true;
 }

@@ -280,4 +280,35 @@ static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, 
 	return fake.ended;
 }
 
+/* The other vendor's side, which is not in this program. */
+#define WITHOUT(vendor) \
+	bool vendor##_start(void) \
+	{ \
+		return false; \
+	} \
+	bool vendor##_setup(UNUSED uint64_t vsid) \
+	{ \
+		return false; \
+	} \
+	void vendor##_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason) \
+	{ \
+		abort(); \
+	} \
+	void vendor##_answer(UNUSED uint64_t vsid, UNUSED uint64_t reason) \
+	{ \
+		abort(); \
+	} \
+	bool vendor##_intercept_msr(UNUSED uint32_t msr, UNUSED unsigned int access) \
+	{ \
+		abort(); \
+	} \
+	bool vendor##_read_msr(UNUSED uint64_t vsid, UNUSED uint32_t msr, UNUSED uint64_t *value) \
+	{ \
+		abort(); \
+	} \
+	bool vendor##_write_msr(UNUSED uint64_t vsid, UNUSED uint32_t msr, UNUSED uint64_t value) \
+	{ \
+		abort(); \
+	}
+
 #endif

@@ -4,26 +4,15 @@
 
 #include <ext/linux/cpuid.c>
 #include <ext/linux/exit.c>
+#include <ext/linux/frame.c>
 #include <ext/linux/main.c>
+#include <ext/linux/msr.c>
+#include <ext/linux/reg.c>
 #include <ext/linux/svm.c>
 
 const char ext_name[] = "default";
 
-/* The other vendor's side is not in this program. */
-bool vmx_start(void)
-{
-	return false;
-}
-
-bool vmx_setup(UNUSED uint64_t vsid)
-{
-	return false;
-}
-
-void vmx_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
-{
-	abort();
-}
+WITHOUT(vmx)
 
 #define INJECTED_UD (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD)
 #define INJECTED_GP (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_ERROR_CODE | VECTOR_GP)
@@ -44,6 +33,7 @@ static void setup(void)
 	fake.reg[MK1_AMD_efer] = LINUX_EFER;
 	fake.reg[MK1_AMD_cr0] = 0x80050033;
 	fake.reg[MK1_AMD_cr4] = CR4_OSXSAVE;
+	is_svm = true;
 	ck_assert(svm_start());
 	ck_assert(svm_setup(0));
 	report = false;
@@ -324,6 +314,11 @@ START_TEST(bootstrap_runs_or_gives_up)
 }
 END_TEST
 
+#define CPUID_EXIT SVM_EXIT_CPUID
+#define REG(name) MK1_AMD_##name
+#define EVENT fake.reg[MK1_AMD_eventinj]
+#include "frame_tests.h"
+
 int main(void)
 {
 	Suite *suite = suite_create("ext_svm");
@@ -346,6 +341,7 @@ int main(void)
 	tcase_add_test(tc, other_msrs_are_the_microkernels_decision);
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
+	add_frame_tests(tc);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -4,7 +4,10 @@
 
 #include <ext/linux/cpuid.c>
 #include <ext/linux/exit.c>
+#include <ext/linux/frame.c>
 #include <ext/linux/main.c>
+#include <ext/linux/msr.c>
+#include <ext/linux/reg.c>
 #include <ext/linux/vmx.c>
 #include <ext/linux/vmx_cr.c>
 #include <ext/linux/vmx_init.c>
@@ -12,21 +15,7 @@
 
 const char ext_name[] = "default";
 
-/* The other vendor's side is not in this program. */
-bool svm_start(void)
-{
-	return false;
-}
-
-bool svm_setup(UNUSED uint64_t vsid)
-{
-	return false;
-}
-
-void svm_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason)
-{
-	abort();
-}
+WITHOUT(svm)
 
 #define INJECTED_UD (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD)
 #define INJECTED_GP (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VMX_EVENT_ERROR_CODE | VECTOR_GP)
@@ -446,6 +435,10 @@ START_TEST(bootstrap_runs_or_gives_up)
 }
 END_TEST
 
+#define CPUID_EXIT VMX_EXIT_CPUID
+#define REG(name) MK1_INTEL_##name
+#include "frame_tests.h"
+
 int main(void)
 {
 	Suite *suite = suite_create("ext_vmx");
@@ -469,6 +462,7 @@ int main(void)
 	tcase_add_test(tc, init_and_startup);
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
+	add_frame_tests(tc);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

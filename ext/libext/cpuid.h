@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID, as this CPU answers it: in ring 3 of root mode nobody changes that. */
+#ifndef LIBEXT_CPUID_H
+#define LIBEXT_CPUID_H
+
+#include <abi/types.h>
+
+struct cpuid_regs {
+	uint32_t eax;
+	uint32_t ebx;
+	uint32_t ecx;
+	uint32_t edx;
+};
+
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+#endif

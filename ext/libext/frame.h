@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame: an extension that lets Linux run on, as the default one does, and hooks into what it
+ * is interested in. The same source serves both vendors.
+ *
+ *	#include <ext/libext/frame.h>
+ *
+ *	const char ext_name[] = "hello";
+ *
+ *	static bool cpuid_hook(struct ext_exit *e, uint32_t leaf, uint32_t subleaf,
+ *			       struct cpuid_regs *regs)
+ *	...
+ *	int ext_start(uint64_t specs)
+ *	{
+ *		static const struct ext_ops ops = { .cpuid = cpuid_hook };
+ *
+ *		return ext_run_linux(specs, &ops);
+ *	}
+ */
+#ifndef LIBEXT_FRAME_H
+#define LIBEXT_FRAME_H
+
+#include <ext/libext/cpuid.h>
+#include <ext/libext/libext.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The extension's name, with which its messages begin: the extension defines it. */
+extern const char ext_name[];
+
+/* --- hooks ----------------------------------------------------------------------------------- */
+
+/*
+ * An exit of Linux on this PP. A hook that answers one itself returns true, and Linux goes on after
+ * the instruction, unless it has said otherwise here.
+ */
+struct ext_exit {
+	uint64_t vsid; /* the root VS of this PP, which is active */
+	uint64_t reason; /* EXITCODE of the VMCB, or the exit reason of VMX: abi/hw/ */
+	uint8_t fault; /* Linux takes this exception at the instruction: EXT_FAULT_UD, EXT_FAULT_GP */
+	bool again; /* Linux executes the instruction again */
+};
+
+#define EXT_FAULT_UD 6
+#define EXT_FAULT_GP 13 /* with error code 0 */
+
+/*
+ * The hooks. Each may be NULL. They are called on the PP that exited, with interrupts off, several
+ * PPs at a time: what they share is theirs to protect (lib/bsl/spinlock.h).
+ *
+ * Those that return bool: false is "not mine", and what the default extension does is done. They
+ * must not change a register of Linux then.
+ */
+struct ext_ops {
+	/*
+	 * A PP is about to become a guest, at the start, and when a CPU comes online again: its root
+	 * VS is ready. false, after a message: the start fails.
+	 */
+	bool (*cpu_in)(uint64_t vsid);
+
+	/*
+	 * Any exit, before the hooks below; not those that are the microkernel's own, and not the
+	 * request of the loader to stop, which no extension can take away.
+	 */
+	bool (*exit)(struct ext_exit *e);
+
+	/*
+	 * CPUID. regs is the default answer, from which the virtualisation in use is hidden; true:
+	 * Linux gets it as the hook has left it. leaf and subleaf are EAX and ECX.
+	 */
+	bool (*cpuid)(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *regs);
+
+	/* RDMSR of an MSR that exits, see ext_msr_intercept. true: Linux gets *value. */
+	bool (*rdmsr)(struct ext_exit *e, uint32_t msr, uint64_t *value);
+
+	/* WRMSR. true: it is done, and the frame writes nothing. */
+	bool (*wrmsr)(struct ext_exit *e, uint32_t msr, uint64_t value);
+};
+
+/*
+ * To be called by ext_start: lets Linux run, with these hooks. ops stays where it is. Returns what
+ * ext_start is to return: 0, or 1 after a message that says why not.
+ */
+int ext_run_linux(uint64_t specs, const struct ext_ops *ops);
+
+/* --- MSRs of Linux --------------------------------------------------------------------------- */
+
+#define EXT_MSR_READ 0x1
+#define EXT_MSR_WRITE 0x2
+
+/*
+ * From now on RDMSR, WRMSR or both of this MSR exit, on all PPs. To be called in ext_start after
+ * ext_run_linux. false, after a message: the MSR has no bit in the permission maps (APM vol. 2
+ * §15.11, SDM vol. 3 §27.6.9), or it is one that neither a VS nor intrinsic_rdmsr and
+ * intrinsic_wrmsr reach (docs/abi/registers.md), so that the frame could not do what Linux wants.
+ */
+bool ext_msr_intercept(uint32_t msr, unsigned int access);
+
+/*
+ * An MSR as Linux has it, wherever that is: in the VMCB or VMCS, or in the CPU. false: Linux would
+ * take #GP, or it is none of those that ext_msr_intercept takes.
+ */
+bool ext_msr_read(uint64_t vsid, uint32_t msr, uint64_t *value);
+bool ext_msr_write(uint64_t vsid, uint32_t msr, uint64_t value);
+
+/* --- registers of a VS by name --------------------------------------------------------------- */
+
+/* X(name): those that a VS has on both vendors under this name. */
+#define EXT_REGS(X) \
+	X(rax) \
+	X(rbx) X(rcx) X(rdx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) \
+		X(r15) X(rip) X(rsp) X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) X(xcr0) X(dr0) \
+			X(dr1) X(dr2) X(dr3) X(dr6) X(dr7) X(efer) X(cs_selector) X(cs_base) \
+				X(ss_selector) X(fs_base) X(gs_base) X(kernel_gs_base) \
+					X(gdtr_base) X(gdtr_limit) X(idtr_base) X(idtr_limit) \
+						X(tr_base) X(star) X(lstar) X(cstar) X(fmask) \
+							X(sysenter_cs) X(sysenter_esp) \
+								X(sysenter_eip) X(pat)
+
+/* EXT_REG_rip and so on. */
+#define EXT_REG_ENUM(name) EXT_REG_##name,
+enum ext_reg { EXT_REGS(EXT_REG_ENUM) EXT_NR_REGS };
+
+/*
+ * A register of a VS, as it is in the VMCB or VMCS; of the active VS, too. One that a correct
+ * microkernel always has: a refusal ends the extension's run, with a message. Writing returns false
+ * if the microkernel refuses the value (docs/abi/registers.md).
+ */
+uint64_t ext_reg_read(uint64_t vsid, enum ext_reg reg);
+bool ext_reg_write(uint64_t vsid, enum ext_reg reg, uint64_t value);
+
+/* Linux's privilege level, 0 to 3. */
+unsigned int ext_cpl(uint64_t vsid);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

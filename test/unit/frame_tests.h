@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hooks of an extension, the same on both vendors. Whoever includes this has defined msr_exit,
+ * exit_with, CPUID_EXIT, EVENT, INJECTED_GP and REG(name).
+ */
+#ifndef TEST_FRAME_TESTS_H
+#define TEST_FRAME_TESTS_H
+
+static struct {
+	unsigned int exits, cpuids, reads, writes;
+	bool mine, again;
+	uint8_t fault;
+	uint64_t value;
+} hooked;
+
+static bool ends(struct ext_exit *e)
+{
+	e->fault = hooked.fault;
+	e->again = hooked.again;
+	return hooked.mine;
+}
+
+static bool on_exit_hook(UNUSED struct ext_exit *e)
+{
+	hooked.exits++;
+	return false;
+}
+
+static bool on_cpuid(struct ext_exit *e, UNUSED uint32_t leaf, UNUSED uint32_t subleaf,
+		     struct cpuid_regs *regs)
+{
+	hooked.cpuids++;
+	regs->ebx = 0x12345678;
+	return ends(e);
+}
+
+static bool on_rdmsr(struct ext_exit *e, UNUSED uint32_t msr, uint64_t *value)
+{
+	hooked.reads++;
+	*value = 0x1122334455667788;
+	return ends(e);
+}
+
+static bool on_wrmsr(struct ext_exit *e, UNUSED uint32_t msr, uint64_t value)
+{
+	hooked.writes++;
+	hooked.value = value;
+	return ends(e);
+}
+
+static const struct ext_ops all_hooks = {
+	.exit = on_exit_hook, .cpuid = on_cpuid, .rdmsr = on_rdmsr, .wrmsr = on_wrmsr
+};
+
+static void with_hooks(void)
+{
+	memset(&hooked, 0, sizeof(hooked));
+	hooks = &all_hooks;
+}
+
+/* By the callback that is registered with these hooks. */
+static enum ended cpuid_exit(uint32_t leaf)
+{
+	fake.gpr[BF_RAX] = leaf;
+	fake.gpr[BF_RCX] = 0;
+	return fake_run(linux_vmexit(), 0, CPUID_EXIT);
+}
+
+START_TEST(cpuid_hook)
+{
+	uint32_t ebx = cpuid(0, 0).ebx;
+
+	with_hooks();
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RBX], ebx); /* not its */
+	hooked.mine = true;
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RBX], 0x12345678);
+	ck_assert_uint_eq(hooked.cpuids, 2);
+	ck_assert_uint_eq(hooked.exits, 2);
+	hooked.again = true;
+	ck_assert_int_eq(cpuid_exit(0), RESUMED);
+	hooked.again = false;
+	hooked.fault = EXT_FAULT_GP;
+	EVENT = 0;
+	ck_assert_int_eq(cpuid_exit(0), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	/* nothing keeps the loader from its CPU */
+	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
+	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
+	ck_assert_int_eq(exit_with(CPUID_EXIT), PROMOTED);
+	ck_assert_uint_eq(hooked.cpuids, 4);
+	hooks = &none;
+}
+END_TEST
+
+START_TEST(msr_hooks)
+{
+	with_hooks();
+	fake.reg[REG(lstar)] = 0xFFFFFFFF81000000;
+	ck_assert_int_eq(msr_exit(MSR_LSTAR, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x81000000);
+	ck_assert_uint_eq(fake.gpr[BF_RDX], 0xFFFFFFFF);
+	ck_assert_int_eq(msr_exit(MSR_LSTAR, true, 0xFFFFFFFF82000000), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[REG(lstar)], 0xFFFFFFFF82000000);
+	ck_assert_uint_eq(hooked.value, 0xFFFFFFFF82000000);
+	hooked.mine = true;
+	ck_assert_int_eq(msr_exit(MSR_LSTAR, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x55667788);
+	ck_assert_uint_eq(fake.gpr[BF_RDX], 0x11223344);
+	ck_assert_int_eq(msr_exit(MSR_LSTAR, true, 1), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[REG(lstar)], 0xFFFFFFFF82000000);
+	/* an exception leaves the registers alone */
+	hooked.fault = EXT_FAULT_GP;
+	EVENT = 0;
+	ck_assert_int_eq(msr_exit(MSR_LSTAR, false, 0x99), RESUMED);
+	ck_assert_uint_eq((uint32_t)fake.gpr[BF_RAX], 0x99);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	ck_assert_uint_eq(hooked.reads, 3);
+	ck_assert_uint_eq(hooked.writes, 2);
+	hooks = &none;
+}
+END_TEST
+
+/* What WRMSR refuses, the frame refuses. */
+START_TEST(msrs_of_the_vs)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t bad;
+	} cases[] = {
+		{ MSR_LSTAR, 0x0200000000000000 },   { MSR_CSTAR, 0x8000000000000000 },
+		{ MSR_FS_BASE, 0x0200000000000000 }, { MSR_GS_BASE, 0x0200000000000000 },
+		{ MSR_PAT, 0x0000000000000008 },     { MSR_PAT, 0x0200000000000000 },
+		{ MSR_SYSENTER_EIP, 1ull << 62 },    { MSR_KERNEL_GS_BASE, 1ull << 62 },
+	};
+	uint64_t value;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EVENT = 0;
+		ck_assert_int_eq(msr_exit(cases[i].msr, true, cases[i].bad), RESUMED);
+		ck_assert_uint_eq(EVENT, INJECTED_GP);
+	}
+	ck_assert(ext_msr_write(0, MSR_PAT, 0x0007040600070406));
+	ck_assert_uint_eq(fake.reg[REG(pat)], 0x0007040600070406);
+	ck_assert(ext_msr_write(0, MSR_FMASK, 0xFFFFFFFF00047700));
+	ck_assert_uint_eq(fake.reg[REG(fmask)], 0x47700);
+	ck_assert(ext_msr_write(0, MSR_GS_BASE, 0xFFFF888000000000));
+	ck_assert(ext_msr_read(0, MSR_GS_BASE, &value));
+	ck_assert_uint_eq(value, 0xFFFF888000000000);
+	ck_assert_uint_eq(ext_reg_read(0, EXT_REG_gs_base), value);
+	/* in neither place */
+	ck_assert(!ext_msr_write(0, 0x6E0, 0));
+}
+END_TEST
+
+START_TEST(what_can_exit)
+{
+	ck_assert(ext_msr_intercept(MSR_LSTAR, EXT_MSR_READ | EXT_MSR_WRITE));
+	ck_assert(ext_msr_intercept(MSR_SYSENTER_EIP, EXT_MSR_WRITE));
+	ck_assert(ext_msr_intercept(MSR_TSC, EXT_MSR_READ));
+	ck_assert_str_eq(fake.text, "");
+	ck_assert(!ext_msr_intercept(MSR_TSC, EXT_MSR_WRITE));
+	ck_assert_ptr_nonnull(strstr(fake.text, "MSR 0x10 cannot be intercepted for writing"));
+	ck_assert(!ext_msr_intercept(0x6E0, EXT_MSR_READ));
+	ck_assert_ptr_nonnull(strstr(fake.text, "MSR 0x6e0 cannot be intercepted for reading"));
+	ck_assert(!ext_msr_intercept(MSR_LSTAR, 0));
+}
+END_TEST
+
+static inline void add_frame_tests(TCase *tc)
+{
+	tcase_add_test(tc, cpuid_hook);
+	tcase_add_test(tc, msr_hooks);
+	tcase_add_test(tc, msrs_of_the_vs);
+	tcase_add_test(tc, what_can_exit);
+}
+
+#endif
