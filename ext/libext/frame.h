@@ -39,7 +39,7 @@ extern const char ext_name[];
 struct ext_exit {
 	uint64_t vsid; /* the root VS of this PP, which is active */
 	uint64_t reason; /* EXITCODE of the VMCB, or the exit reason of VMX: abi/hw/ */
-	uint8_t fault; /* Linux takes this exception at the instruction: EXT_FAULT_UD, EXT_FAULT_GP */
+	uint8_t fault; /* EXT_FAULT_*: Linux takes this exception at the instruction */
 	bool again; /* Linux executes the instruction again */
 };
 
@@ -55,8 +55,8 @@ struct ext_exit {
  */
 struct ext_ops {
 	/*
-	 * A PP is about to become a guest, at the start, and when a CPU comes online again: its root
-	 * VS is ready. false, after a message: the start fails.
+	 * A PP is about to become a guest, at the start, and when a CPU comes online again: its
+	 * root VS is ready. false, after a message: the start fails.
 	 */
 	bool (*cpu_in)(uint64_t vsid);
 
@@ -82,6 +82,12 @@ struct ext_ops {
 /*
  * To be called by ext_start: lets Linux run, with these hooks. ops stays where it is. Returns what
  * ext_start is to return: 0, or 1 after a message that says why not.
+ *
+ * Several such extensions can be started together (bfm start hello msr-trace; default is one, too):
+ * the first one treats Linux and asks its hooks, then those of the others, in the order of the
+ * command line, until one returns true. What the others see of Linux's registers are those that
+ * are not general registers, and the arguments of the hook. For this, an extension with hooks has
+ * an entry (ext_set_entry of Mk#2), and the first one has to be one with hooks.
  */
 int ext_run_linux(uint64_t specs, const struct ext_ops *ops);
 
@@ -108,16 +114,15 @@ bool ext_msr_write(uint64_t vsid, uint32_t msr, uint64_t value);
 /* --- registers of a VS by name --------------------------------------------------------------- */
 
 /* X(name): those that a VS has on both vendors under this name. */
+// clang-format off
 #define EXT_REGS(X) \
-	X(rax) \
-	X(rbx) X(rcx) X(rdx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) \
-		X(r15) X(rip) X(rsp) X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) X(xcr0) X(dr0) \
-			X(dr1) X(dr2) X(dr3) X(dr6) X(dr7) X(efer) X(cs_selector) X(cs_base) \
-				X(ss_selector) X(fs_base) X(gs_base) X(kernel_gs_base) \
-					X(gdtr_base) X(gdtr_limit) X(idtr_base) X(idtr_limit) \
-						X(tr_base) X(star) X(lstar) X(cstar) X(fmask) \
-							X(sysenter_cs) X(sysenter_esp) \
-								X(sysenter_eip) X(pat)
+	X(rax) X(rbx) X(rcx) X(rdx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) \
+	X(r13) X(r14) X(r15) X(rip) X(rsp) X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) X(xcr0) \
+	X(dr0) X(dr1) X(dr2) X(dr3) X(dr6) X(dr7) X(efer) X(cs_selector) X(cs_base) \
+	X(ss_selector) X(fs_base) X(gs_base) X(kernel_gs_base) X(gdtr_base) X(gdtr_limit) \
+	X(idtr_base) X(idtr_limit) X(tr_base) X(star) X(lstar) X(cstar) X(fmask) X(sysenter_cs) \
+	X(sysenter_esp) X(sysenter_eip) X(pat)
+// clang-format on
 
 /* EXT_REG_rip and so on. */
 #define EXT_REG_ENUM(name) EXT_REG_##name,

@@ -6,11 +6,16 @@
 #include <abi/mk1.h>
 #include <ext/libext/cpuid.h>
 
-/* Whether the answer for this leaf may differ from the CPU's; false for nearly all of them. */
+/*
+ * Whether the answer for this leaf may differ from the CPU's; false for nearly all of them. For
+ * 8000_0007 and Ah, too, as one look at the low bits is enough then.
+ */
 static inline bool cpuid_is_special(uint32_t leaf)
 {
-	return leaf == 0x1 || leaf == 0x7 || leaf == 0x80000001 || leaf == 0x8000000A ||
-	       leaf == MK1_CPUID_LEAF;
+	const uint32_t special = 1u << 0x1 | 1u << 0x7 | 1u << 0xA;
+	uint32_t low = leaf & 0x7FFFFFFF;
+
+	return (low < 32 && special >> low & 1) || leaf == MK1_CPUID_LEAF;
 }
 
 /*

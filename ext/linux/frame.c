@@ -1,46 +1,67 @@
 // SPDX-License-Identifier: MIT
 /* The hooks of an extension, and what the default one is without any. */
 #include <ext/libext/frame.h>
+#include <ext/linux/follow.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 
 static const struct ext_ops none;
 const struct ext_ops *hooks = &none;
 
+bool hooks_see_cpuid;
+
 static void bootstrap(uint64_t ppid)
 {
-	uint64_t vsid = linux_prepare(ppid);
+	uint64_t vsid;
 
-	if (hooks->cpu_in && !hooks->cpu_in(vsid))
+	if (!follow_prepare())
+		ext_exit();
+	vsid = linux_prepare(ppid);
+	if ((hooks->cpu_in && !hooks->cpu_in(vsid)) || !follow_cpu_in(vsid))
 		ext_exit();
 	resume(vsid);
 }
 
+static int refused(void)
+{
+	ext_print("%s: the microkernel refuses the callbacks\n", ext_name);
+	return 1;
+}
+
+/* The first extension that asks treats Linux; the others are asked by it. */
 int ext_run_linux(uint64_t specs, const struct ext_ops *ops)
 {
+	uint64_t status;
+
 	hooks = ops ? ops : &none;
-	if (!linux_start(specs))
+	if (!linux_open(specs))
 		return 1;
-	if (mk1_register_bootstrap(MK1_HANDLE, bootstrap) != MK1_SUCCESS ||
-	    mk1_register_vmexit(MK1_HANDLE, linux_vmexit()) != MK1_SUCCESS ||
-	    mk1_register_fail(MK1_HANDLE, linux_fail) != MK1_SUCCESS) {
-		ext_print("%s: the microkernel refuses the callbacks\n", ext_name);
-		return 1;
-	}
-	return 0;
+	if (mk1_register_fail(MK1_HANDLE, linux_fail) != MK1_SUCCESS)
+		return refused();
+	status = mk1_register_bootstrap(MK1_HANDLE, bootstrap);
+	if (status == MK1_FAILURE_UNKNOWN)
+		return follow_start(specs) ? 0 : 1;
+	if (status != MK1_SUCCESS || mk1_register_vmexit(MK1_HANDLE, linux_vmexit()) != MK1_SUCCESS)
+		return refused();
+	follow_lead(specs);
+	hooks_see_cpuid = hooks->exit || hooks->cpuid;
+	return linux_start_vendor() ? 0 : 1;
 }
 
 bool hook_exit(struct ext_exit *e)
 {
-	return hooks->exit && hooks->exit(e);
+	return (hooks->exit && hooks->exit(e)) || follow_exit(e);
 }
 
 bool hook_cpuid(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *regs)
 {
 	struct cpuid_regs answer = *regs;
 
-	if (!hooks->cpuid || !hooks->cpuid(e, leaf, subleaf, &answer))
-		return false;
+	if (!hooks->cpuid || !hooks->cpuid(e, leaf, subleaf, &answer)) {
+		answer = *regs;
+		if (!follow_cpuid(e, leaf, subleaf, &answer))
+			return false;
+	}
 	*regs = answer;
 	return true;
 }
@@ -49,7 +70,7 @@ bool hook_rdmsr(struct ext_exit *e, uint32_t msr)
 {
 	uint64_t value = 0;
 
-	if (!hooks->rdmsr || !hooks->rdmsr(e, msr, &value))
+	if (!(hooks->rdmsr && hooks->rdmsr(e, msr, &value)) && !follow_rdmsr(e, msr, &value))
 		return false;
 	if (!e->fault && !e->again)
 		set_guest_edx_eax(value);
@@ -58,5 +79,5 @@ bool hook_rdmsr(struct ext_exit *e, uint32_t msr)
 
 bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
 {
-	return hooks->wrmsr && hooks->wrmsr(e, msr, value);
+	return (hooks->wrmsr && hooks->wrmsr(e, msr, value)) || follow_wrmsr(e, msr, value);
 }

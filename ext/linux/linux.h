@@ -64,10 +64,13 @@ bool pass_wrmsr(uint64_t vsid, uint32_t msr, uint64_t value);
 
 /*
  * What ext_start calls and registers, as do the extensions that test the ABI. linux_start opens the
- * handle and returns false, after a message, when it cannot go on; linux_vmexit is the callback
- * for this vendor, once that has been called.
+ * handle (linux_open), makes what all PPs share (linux_start_vendor), and returns false, after a
+ * message, when it cannot go on; linux_vmexit is the callback for this vendor, once the handle is
+ * open.
  */
 bool linux_start(uint64_t specs);
+bool linux_open(uint64_t specs);
+bool linux_start_vendor(void);
 __noreturn mk1_bootstrap_fn linux_bootstrap;
 mk1_vmexit_fn *linux_vmexit(void);
 __noreturn mk1_fail_fn linux_fail;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The callbacks, for either vendor. */
 #include <ext/linux/cpuid.h>
-#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
 
@@ -60,7 +59,7 @@ bool cpu_is_amd(void)
 		id.ecx == CPUID_0_ECX_HYGON);
 }
 
-bool linux_start(uint64_t specs)
+bool linux_open(uint64_t specs)
 {
 	uint64_t handle;
 
@@ -70,7 +69,17 @@ bool linux_start(uint64_t specs)
 		return false;
 	}
 	is_svm = cpu_is_amd();
+	return true;
+}
+
+bool linux_start_vendor(void)
+{
 	return is_svm ? svm_start() : vmx_start();
+}
+
+bool linux_start(uint64_t specs)
+{
+	return linux_open(specs) && linux_start_vendor();
 }
 
 bool linux_is_on_amd(void)
@@ -80,7 +89,5 @@ bool linux_is_on_amd(void)
 
 mk1_vmexit_fn *linux_vmexit(void)
 {
-	if (hooks_leave_cpuid())
-		return is_svm ? svm_vmexit : vmx_vmexit;
-	return is_svm ? svm_answer : vmx_answer;
+	return is_svm ? svm_vmexit : vmx_vmexit;
 }

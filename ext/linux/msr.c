@@ -4,6 +4,7 @@
 #include <abi/mk1_msrs.h>
 #include <bsl/paging.h>
 #include <ext/libext/frame.h>
+#include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
 
@@ -114,6 +115,8 @@ bool ext_msr_intercept(uint32_t msr, unsigned int access)
 			  ext_name, msr, access & EXT_MSR_READ & ~able ? "reading" : "writing");
 		return false;
 	}
+	if (follow_is_one())
+		return follow_wants_msr(msr, access);
 	if (linux_is_on_amd() ? svm_intercept_msr(msr, access) : vmx_intercept_msr(msr, access))
 		return true;
 	ext_print("%s: MSR 0x%x has no bit in the permission maps\n", ext_name, msr);

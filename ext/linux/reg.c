@@ -3,6 +3,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/frame.h>
+#include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
 
 #define REG_NUMBERS(name) [EXT_REG_##name] = { MK1_AMD_##name, MK1_INTEL_##name },
@@ -15,13 +16,22 @@ static uint64_t number_of(enum ext_reg reg)
 	return linux_is_on_amd() ? numbers[reg].amd : numbers[reg].intel;
 }
 
+/* In the ABI page of who answers the exit, which is the first extension's. */
+static void refuse_general(uint64_t vsid, enum ext_reg reg)
+{
+	if (reg <= EXT_REG_r15 && follow_is_one())
+		give_up("general registers are the first extension's", vsid, reg);
+}
+
 uint64_t ext_reg_read(uint64_t vsid, enum ext_reg reg)
 {
+	refuse_general(vsid, reg);
 	return vs_get(vsid, number_of(reg));
 }
 
 bool ext_reg_write(uint64_t vsid, enum ext_reg reg, uint64_t value)
 {
+	refuse_general(vsid, reg);
 	return mk1_vs_write(MK1_HANDLE, vsid, number_of(reg), value) == MK1_SUCCESS;
 }
 

@@ -191,7 +191,7 @@ static __noreturn void answer_msr(struct ext_exit *e)
 	end(e);
 }
 
-noinline __noreturn void svm_answer(uint64_t vsid, uint64_t reason)
+static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
 
@@ -234,5 +234,5 @@ __noreturn void svm_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely((uint32_t)reason == SVM_EXIT_CPUID))
 		fast_cpuid();
-	svm_answer(vsid, reason);
+	answer(vsid, reason);
 }

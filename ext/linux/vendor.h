@@ -11,13 +11,11 @@
 
 bool svm_start(void);
 bool svm_setup(uint64_t vsid);
-mk1_vmexit_fn svm_vmexit; /* with the short path for CPUID that passes by all hooks */
-mk1_vmexit_fn svm_answer;
+mk1_vmexit_fn svm_vmexit;
 
 bool vmx_start(void);
 bool vmx_setup(uint64_t vsid);
 mk1_vmexit_fn vmx_vmexit;
-mk1_vmexit_fn vmx_answer;
 
 /* Sets bits in the permission map (EXT_MSR_READ, EXT_MSR_WRITE); false: there are none for it. */
 bool svm_intercept_msr(uint32_t msr, unsigned int access);

@@ -128,7 +128,7 @@ static __noreturn void answer_wrmsr(struct ext_exit *e)
 	end(e);
 }
 
-noinline __noreturn void vmx_answer(uint64_t vsid, uint64_t reason)
+static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
 
@@ -176,5 +176,5 @@ __noreturn void vmx_vmexit(uint64_t vsid, uint64_t reason)
 {
 	if (likely(reason == VMX_EXIT_CPUID))
 		fast_cpuid();
-	vmx_answer(vsid, reason);
+	answer(vsid, reason);
 }

@@ -46,7 +46,30 @@ writes()
 	"$bin/msr" 0 "$1" "$2" && gives 0 "$2" "$bin/msr" 0 "$1"
 }
 
-plan 20
+# Both, in this order: the second one is asked by the first.
+together()
+{
+	t "$1 $2: start" start "$1" "$2"
+	t "$1 $2: every CPU is a guest" all_guests
+	t "$1 $2: hello's leaf" hello_everywhere
+	t "$1 $2: SYSENTER_EIP is written" writes $sysenter_eip 0xffffffff81234560
+	t "$1 $2: and that is a line" traced $sysenter_eip "$old_eip" 0xffffffff81234560
+	t "$1 $2: and written back" writes $sysenter_eip "$old_eip"
+	t "$1 $2: LSTAR takes no address that is not canonical" \
+		gives 1 EIO "$bin/msr" 0 $lstar 0x1234567812345678
+	t "$1 $2: stop" stop
+}
+
+# Behind an extension that treats Linux and knows no hooks, it does not start, and says so.
+refused()
+{
+	bfm start cxx-example hello && return 1
+	bfm dump >/tmp/dump
+	tail -n 20 /tmp/dump
+	grep -q 'hello: the first extension treats Linux, and asks no others' /tmp/dump && no_guests
+}
+
+plan 40
 modprobe msr
 old_lstar=$("$bin/msr" 0 $lstar)
 old_eip=$("$bin/msr" 0 $sysenter_eip)
@@ -73,5 +96,11 @@ t "msr-trace: nor EFER a bit that is reserved" \
 	gives 1 EIO "$bin/msr" 0 $efer $((old_efer | 0x200))
 t "msr-trace: LSTAR is what it was" gives 0 "$old_lstar" "$bin/msr" 0 $lstar
 t "msr-trace: stop" stop
+together hello msr-trace
+together msr-trace hello
+t "default and both" start default hello msr-trace
+t "they do the same" hello_everywhere
+t "stop" stop
+t "behind one without hooks" refused
 t "the same state on every CPU" same_state /tmp/state.bare
 t "no complaint of the kernel" dmesg_clean

@@ -280,6 +280,49 @@ static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, 
 	return fake.ended;
 }
 
+/* Other extensions: none. */
+#define WITHOUT_FOLLOWERS \
+	void follow_lead(UNUSED uint64_t specs) \
+	{ \
+	} \
+	bool follow_prepare(void) \
+	{ \
+		return true; \
+	} \
+	bool follow_is_one(void) \
+	{ \
+		return false; \
+	} \
+	bool follow_start(UNUSED uint64_t specs) \
+	{ \
+		abort(); \
+	} \
+	bool follow_wants_msr(UNUSED uint32_t msr, UNUSED unsigned int access) \
+	{ \
+		abort(); \
+	} \
+	bool follow_cpu_in(UNUSED uint64_t vsid) \
+	{ \
+		return true; \
+	} \
+	bool follow_exit(UNUSED struct ext_exit *e) \
+	{ \
+		return false; \
+	} \
+	bool follow_cpuid(UNUSED struct ext_exit *e, UNUSED uint32_t leaf, \
+			  UNUSED uint32_t subleaf, UNUSED struct cpuid_regs *regs) \
+	{ \
+		return false; \
+	} \
+	bool follow_rdmsr(UNUSED struct ext_exit *e, UNUSED uint32_t msr, UNUSED uint64_t *value) \
+	{ \
+		return false; \
+	} \
+	bool follow_wrmsr(UNUSED struct ext_exit *e, UNUSED uint32_t msr, UNUSED uint64_t value) \
+	{ \
+		return false; \
+	}
+
 /* The other vendor's side, which is not in this program. */
 #define WITHOUT(vendor) \
 	bool vendor##_start(void) \
@@ -291,10 +334,6 @@ static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, 
 		return false; \
 	} \
 	void vendor##_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason) \
-	{ \
-		abort(); \
-	} \
-	void vendor##_answer(UNUSED uint64_t vsid, UNUSED uint64_t reason) \
 	{ \
 		abort(); \
 	} \

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Several extensions with hooks in one start. The first one treats Linux: it has the callbacks, of
+ * which there is one for all. Each has an entry by Mk#2: those after it join by a call of the first
+ * one's, and that calls theirs with what their hooks have asked for, in the order of the command
+ * line.
+ *
+ * These calls are between two programs that may have been built at different times: FOLLOW_MAGIC
+ * changes with any change of them.
+ */
+#include <bsl/spinlock.h>
+#include <ext/libext/frame.h>
+#include <ext/libext/mk2_sys.h>
+#include <ext/linux/follow.h>
+#include <ext/linux/hooks.h>
+#include <ext/linux/linux.h>
+#include <ext/linux/vendor.h>
+
+#define FOLLOW_MAGIC 0xF001
+#define FIRST_EXT 0
+#define MAX_EXTS 8
+#define MAX_MSRS 64
+
+/* The first argument: the magic in bits 63:48, what it is in 47:32, the exit reason below. */
+#define FIRST(op, reason) ((uint64_t)FOLLOW_MAGIC << 48 | (uint64_t)(op) << 32 | (uint32_t)(reason))
+
+enum op {
+	OP_JOIN, /* of the first extension; the others are of those after it */
+	OP_HOOKS, /* which it has, and of how many MSRs it wants exits */
+	OP_MSR, /* the nth of these, and for which accesses */
+	OP_CPU_IN,
+	OP_EXIT,
+	OP_CPUID,
+	OP_RDMSR,
+	OP_WRMSR
+};
+
+#define HAS(op) (1u << (op))
+
+/* The second result of an exit. */
+#define MINE 0x1
+#define AGAIN 0x2
+#define FAULT_SHIFT 8
+
+/* --- the first extension ---------------------------------------------------------------------- */
+
+static struct {
+	uint16_t id;
+	uint32_t hooks;
+} followers[MAX_EXTS];
+
+static bool follows; /* this is one of those after the first */
+
+/* In _start, of one extension after the other on one PP, their number grows. */
+static unsigned int nr_followers;
+static bool asked; /* what they want */
+static struct bsl_spinlock lock; /* of that */
+
+struct answer {
+	uint64_t result, a, b;
+};
+
+/* Whether it has answered. One that has ended does not, and Linux goes on without it. */
+static bool call(uint16_t id, uint64_t first, uint64_t a1, uint64_t a2, uint64_t a3,
+		 struct answer *answer)
+{
+	uint64_t magic;
+
+	return mk2_ext_call(MK2_HANDLE, id, first, a1, a2, a3, &magic, &answer->result, &answer->a,
+			    &answer->b) == MK1_SUCCESS &&
+	       magic == FOLLOW_MAGIC;
+}
+
+/* What this one wants. false, after a message: that cannot be. */
+static bool prepare(unsigned int i)
+{
+	uint16_t id = followers[i].id;
+	struct answer has, msr;
+
+	if (!call(id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has)) {
+		ext_print("%s: extension %u does not answer\n", ext_name, id + 1u);
+		return false;
+	}
+	for (uint64_t n = 0; n < has.a && n < MAX_MSRS; n++) {
+		if (!call(id, FIRST(OP_MSR, 0), n, 0, 0, &msr) ||
+		    !ext_msr_intercept((uint32_t)msr.result, (unsigned int)msr.a))
+			return false;
+	}
+	followers[i].hooks = (uint32_t)has.result;
+	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID)))
+		hooks_see_cpuid = true;
+	return true;
+}
+
+bool follow_prepare(void)
+{
+	bool good = true;
+
+	bsl_spin_lock(&lock);
+	for (unsigned int i = 0; i < nr_followers && good && !asked; i++)
+		good = prepare(i);
+	asked = good;
+	bsl_spin_unlock(&lock);
+	return good;
+}
+
+static bool join(uint64_t id)
+{
+	if (follows || asked || nr_followers == MAX_EXTS)
+		return false;
+	followers[nr_followers++].id = (uint16_t)id;
+	return true;
+}
+
+bool follow_cpu_in(uint64_t vsid)
+{
+	for (unsigned int i = 0; i < nr_followers; i++) {
+		struct answer answer;
+
+		if (followers[i].hooks & HAS(OP_CPU_IN) &&
+		    (!call(followers[i].id, FIRST(OP_CPU_IN, 0), vsid, 0, 0, &answer) ||
+		     !answer.result))
+			return false;
+	}
+	return true;
+}
+
+/* Asks those that have this hook, until one says that it is its. */
+static bool ask(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2, uint64_t a3,
+		struct answer *answer)
+{
+	for (unsigned int i = 0; i < nr_followers; i++) {
+		if (!(followers[i].hooks & HAS(op)) ||
+		    !call(followers[i].id, FIRST(op, e->reason), a1, a2, a3, answer) ||
+		    !(answer->result & MINE))
+			continue;
+		e->again = answer->result & AGAIN;
+		e->fault = (uint8_t)(answer->result >> FAULT_SHIFT);
+		return true;
+	}
+	return false;
+}
+
+bool follow_exit(struct ext_exit *e)
+{
+	struct answer answer;
+
+	return ask(OP_EXIT, e, 0, 0, 0, &answer);
+}
+
+bool follow_cpuid(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *regs)
+{
+	struct answer answer;
+
+	if (!ask(OP_CPUID, e, (uint64_t)subleaf << 32 | leaf, (uint64_t)regs->ebx << 32 | regs->eax,
+		 (uint64_t)regs->edx << 32 | regs->ecx, &answer))
+		return false;
+	*regs = (struct cpuid_regs){ .eax = (uint32_t)answer.a,
+				     .ebx = (uint32_t)(answer.a >> 32),
+				     .ecx = (uint32_t)answer.b,
+				     .edx = (uint32_t)(answer.b >> 32) };
+	return true;
+}
+
+bool follow_rdmsr(struct ext_exit *e, uint32_t msr, uint64_t *value)
+{
+	struct answer answer;
+
+	if (!ask(OP_RDMSR, e, msr, 0, 0, &answer))
+		return false;
+	*value = answer.a;
+	return true;
+}
+
+bool follow_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
+{
+	struct answer answer;
+
+	return ask(OP_WRMSR, e, msr, value, 0, &answer);
+}
+
+/* --- those after it --------------------------------------------------------------------------- */
+
+static struct {
+	uint32_t msr;
+	unsigned int access;
+} wanted[MAX_MSRS];
+
+static unsigned int nr_wanted;
+
+bool follow_is_one(void)
+{
+	return follows;
+}
+
+bool follow_wants_msr(uint32_t msr, unsigned int access)
+{
+	if (nr_wanted == MAX_MSRS) {
+		ext_print("%s: exits of more than %u MSRs\n", ext_name, MAX_MSRS);
+		return false;
+	}
+	wanted[nr_wanted].msr = msr;
+	wanted[nr_wanted++].access = access;
+	return true;
+}
+
+static __noreturn void reply(uint64_t result, uint64_t a, uint64_t b)
+{
+	mk2_ext_reply(MK2_HANDLE, FOLLOW_MAGIC, result, a, b);
+	give_up("the microkernel takes no reply", MK1_INVALID_ID, result);
+}
+
+static uint32_t own_hooks(void)
+{
+	return (hooks->cpu_in ? HAS(OP_CPU_IN) : 0) | (hooks->exit ? HAS(OP_EXIT) : 0) |
+	       (hooks->cpuid ? HAS(OP_CPUID) : 0) | (hooks->rdmsr ? HAS(OP_RDMSR) : 0) |
+	       (hooks->wrmsr ? HAS(OP_WRMSR) : 0);
+}
+
+static uint64_t verdict(const struct ext_exit *e, bool mine)
+{
+	return (mine ? MINE : 0) | (e->again ? AGAIN : 0) | (uint64_t)e->fault << FAULT_SHIFT;
+}
+
+static __noreturn void reply_cpuid(struct ext_exit *e, uint64_t leaves, uint64_t low, uint64_t high)
+{
+	struct cpuid_regs regs = { .eax = (uint32_t)low,
+				   .ebx = (uint32_t)(low >> 32),
+				   .ecx = (uint32_t)high,
+				   .edx = (uint32_t)(high >> 32) };
+	bool mine = hooks->cpuid(e, (uint32_t)leaves, (uint32_t)(leaves >> 32), &regs);
+
+	reply(verdict(e, mine), (uint64_t)regs.ebx << 32 | regs.eax,
+	      (uint64_t)regs.edx << 32 | regs.ecx);
+}
+
+static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2,
+				   uint64_t a3)
+{
+	uint64_t value = 0;
+	bool mine;
+
+	switch (op) {
+	case OP_EXIT:
+		mine = hooks->exit(e);
+		reply(verdict(e, mine), 0, 0);
+	case OP_CPUID:
+		reply_cpuid(e, a1, a2, a3);
+	case OP_RDMSR:
+		mine = hooks->rdmsr(e, (uint32_t)a1, &value);
+		reply(verdict(e, mine), value, 0);
+	default:
+		mine = hooks->wrmsr(e, (uint32_t)a1, a2);
+		reply(verdict(e, mine), 0, 0);
+	}
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+static void entry(uint64_t caller, uint64_t first, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	struct ext_exit e = { .vsid = mk1_tls_vsid(), .reason = (uint32_t)first };
+	uint64_t op = first >> 32 & 0xFFFF;
+
+	if (first >> 48 == FOLLOW_MAGIC) {
+		if (op == OP_JOIN)
+			reply(join(caller), 0, 0);
+		if (op == OP_HOOKS)
+			reply(own_hooks(), nr_wanted, 0);
+		if (op == OP_MSR && a1 < nr_wanted)
+			reply(wanted[a1].msr, wanted[a1].access, 0);
+		if (op == OP_CPU_IN && hooks->cpu_in)
+			reply(hooks->cpu_in(a1), 0, 0);
+		if (op >= OP_EXIT && op <= OP_WRMSR && own_hooks() & HAS(op))
+			answer_exit((enum op)op, &e, a1, a2, a3);
+	}
+	mk2_ext_reply(MK2_HANDLE, 0, 0, 0, 0);
+	give_up("the microkernel takes no reply", MK1_INVALID_ID, 0);
+}
+
+static bool open_entry(uint64_t specs)
+{
+	uint64_t handle;
+
+	return specs & MK2_SPEC_MASK &&
+	       mk1_handle_open_handle(MK2_SPEC_ID, &handle) == MK1_SUCCESS &&
+	       mk2_ext_set_entry(MK2_HANDLE, (uint64_t)entry) == MK1_SUCCESS;
+}
+
+void follow_lead(uint64_t specs)
+{
+	(void)open_entry(specs);
+}
+
+bool follow_start(uint64_t specs)
+{
+	struct answer answer;
+
+	follows = true;
+	if (open_entry(specs) && call(FIRST_EXT, FIRST(OP_JOIN, 0), 0, 0, 0, &answer) &&
+	    answer.result)
+		return true;
+	ext_print("%s: the first extension treats Linux, and asks no others about it\n", ext_name);
+	return false;
+}
