@@ -90,6 +90,7 @@ struct bf_handoff {
 	uint64_t repeats; /* how often the same exit may come without progress; 0: any number */
 	struct bf_region ring; /* debug ring: struct bf_ring and its data, shared with Linux */
 	struct bf_region status; /* struct bf_pp_status [nr_pps], shared with Linux */
+	struct bf_region ended; /* struct bf_ended [BF_MAX_EXTS], shared with Linux */
 	struct bf_region huge_pool;
 	struct bf_list page_pool; /* struct bf_region: pages free for the microkernel */
 	struct bf_list
@@ -194,13 +195,18 @@ struct bf_report {
 	uint8_t stack[BF_REPORT_STACK];
 };
 
+/*
+ * By image, less one: an extension that has failed, without which Linux and the others go on. It is
+ * no failure of the PP's, and stays whatever becomes of that: until the next start.
+ */
+struct bf_ended {
+	uint64_t detail; /* as in struct bf_pp_status; written, like cpu and image, before error */
+	struct bf_report report; /* error OK: it has not ended */
+};
+
 struct bf_pp_status {
 	uint32_t state; /* enum bf_pp_state */
-	/*
-	 * enum bf_error: why this PP failed, kept until the next start; in state GUEST, why the
-	 * extension that image names has ended here, without which Linux goes on.
-	 */
-	uint32_t error;
+	uint32_t error; /* enum bf_error: why this PP failed, kept until it is launched again */
 	uint64_t detail; /* vector, exit reason or field, by error */
 	uint64_t rip; /* extension: where it failed */
 	uint64_t address; /* extension: the faulting address (CR2) */
@@ -211,7 +217,7 @@ struct bf_pp_status {
 	uint64_t leaving; /* written by the driver: all CPUs wait until this one has left */
 	uint64_t together; /* written by the driver: all CPUs are in a rendezvous */
 	uint64_t exit_ibpb; /* 1: each exit of a guest behind a nested table has an IBPB */
-	struct bf_report report; /* kept until the next start */
+	struct bf_report report; /* kept like error */
 	uint64_t pad[502 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 

@@ -116,6 +116,7 @@ struct bf_ioctl_status {
 	uint64_t guests; /* struct bf_guest_status [nr_guests] or 0 */
 	uint32_t nr_guests; /* in: room; out: entries there are */
 	uint32_t pad2;
+	uint64_t ended; /* struct bf_ended [BF_MAX_EXTS], of the last start; or 0 */
 };
 
 struct bf_cpu_status {

@@ -203,6 +203,7 @@ void allow_help(FILE *file);
 
 struct explanation {
 	struct bf_report report; /* of the last failure */
+	struct bf_ended ended[BF_MAX_EXTS];
 	struct bf_image_id ids[1 + BF_MAX_EXTS]; /* machine.nr_image_ids of them */
 };
 

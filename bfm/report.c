@@ -182,17 +182,20 @@ static void print_guests(FILE *file, const struct status *status)
 /* Extensions that have failed, and Linux goes on without them. */
 static void print_ended(FILE *file, const struct status *status)
 {
-	uint32_t told = 0;
+	char detail[DETAIL_SIZE];
 
-	for (uint32_t i = 0; i < status->machine.nr_cpus; i++) {
-		const struct bf_pp_status *pp = &status->cpus[i].pp;
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++) {
+		const struct bf_ended *ended = &status->explanation->ended[i];
+		const struct bf_report *r = &ended->report;
 
-		if (pp->state != BF_PP_GUEST || !pp->error || !pp->image ||
-		    pp->image > BF_MAX_EXTS || told >> pp->image & 1)
+		if (!r->error)
 			continue;
-		told |= 1U << pp->image;
-		fprintf(file, "%-11s extension %" PRIu64 " has failed, and its guests with it\n",
-			"ended", pp->image);
+		describe_detail(r->error, ended->detail, detail, sizeof(detail));
+		fprintf(file,
+			"%-11s extension %u has failed, and its guests with it\n"
+			"%-11s CPU %" PRIu32 ": %s%s%s%s\n",
+			"ended", i + 1, "", r->cpu, error_text(r->error)->sentence,
+			*detail ? " (" : "", detail, *detail ? ")" : "");
 	}
 }
 
@@ -342,6 +345,23 @@ static void json_guest(FILE *file, const struct bf_guest_status *g)
 		g->exits[BF_GUEST_EXIT_MODULE], g->exits[BF_GUEST_EXIT_USER]);
 }
 
+static void json_ended(FILE *file, const struct status *status)
+{
+	const char *separator = "\n";
+
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++) {
+		const struct bf_ended *ended = &status->explanation->ended[i];
+
+		if (!ended->report.error)
+			continue;
+		fprintf(file, "%s    {", separator);
+		json_error(file, ended->report.error, i + 1, ended->detail);
+		fprintf(file, ", \"cpu\": %" PRIu32 "}", ended->report.cpu);
+		separator = ",\n";
+	}
+	fputs(*separator == ',' ? "\n  " : "", file);
+}
+
 void report_json(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -367,7 +387,9 @@ void report_json(FILE *file, const struct status *status)
 	} else {
 		fputs("null", file);
 	}
-	fputs(",\n  \"failure\": ", file);
+	fputs(",\n  \"ended\": [", file);
+	json_ended(file, status);
+	fputs("],\n  \"failure\": ", file);
 	if (failure_is_known(status))
 		failure_json(file, status);
 	else

@@ -26,6 +26,7 @@ bool status_read(int fd, struct status *status)
 	m->guests = (uintptr_t)status->guests;
 	m->nr_guests = BF_MAX_GUESTS;
 	m->report = (uintptr_t)&status->explanation->report;
+	m->ended = (uintptr_t)status->explanation->ended;
 	m->image_ids = (uintptr_t)status->explanation->ids;
 	if (device_call(fd, BF_IOC_STATUS, m) < 0)
 		return false;

@@ -36,6 +36,12 @@ static inline struct bf_pp_status *pp_status(uint32_t ppid)
 	return (struct bf_pp_status *)phys_to_virt(mk.handoff->status.spa) + ppid;
 }
 
+/* Of the extension with this id: abi/handoff.h. */
+static inline struct bf_ended *ext_ended(uint16_t extid)
+{
+	return (struct bf_ended *)phys_to_virt(mk.handoff->ended.spa) + extid;
+}
+
 /* ns in ticks of the TSC. */
 static inline uint64_t tsc_ticks(uint64_t ns)
 {

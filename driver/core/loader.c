@@ -174,6 +174,7 @@ static void free_last_run(struct bf_loader *loader)
 	loader->pps = NULL;
 	loader->nr_pps = 0;
 	bf_block_free(&loader->status);
+	bsl_memset(loader->ended.va, 0, loader->ended.size);
 	loader->failure = (struct bf_failure){ 0 };
 	bsl_memset(&loader->report, 0, sizeof(loader->report));
 }
@@ -195,6 +196,17 @@ static void keep_report(struct bf_loader *loader)
 	}
 }
 
+const struct bf_ended *bf_loader_ended_image(const struct bf_loader *loader, uint32_t image)
+{
+	return (const struct bf_ended *)(const void *)loader->ended.va + (image - 1);
+}
+
+/* Written by the microkernel, at any time. */
+static bool has_ended(const struct bf_ended *ended)
+{
+	return __atomic_load_n(&ended->report.error, __ATOMIC_ACQUIRE);
+}
+
 const struct bf_report *bf_loader_report(const struct bf_loader *loader)
 {
 	uint32_t i;
@@ -204,23 +216,24 @@ const struct bf_report *bf_loader_report(const struct bf_loader *loader)
 	for (i = 0; i < loader->nr_pps; i++)
 		if (loader->pps[i].status->report.error)
 			return &loader->pps[i].status->report;
+	for (i = 1; i <= BF_MAX_EXTS; i++)
+		if (has_ended(bf_loader_ended_image(loader, i)))
+			return &bf_loader_ended_image(loader, i)->report;
 	return NULL;
 }
 
 bool bf_loader_ended(const struct bf_loader *loader, uint32_t *told, struct bf_failure *failure)
 {
-	uint32_t i;
+	uint32_t image;
 
-	for (i = 0; i < loader->nr_pps; i++) {
-		const struct bf_pp *pp = &loader->pps[i];
-		enum bf_error error = (enum bf_error)pp->status->error;
-		uint64_t image = pp->status->image;
+	for (image = 1; image <= BF_MAX_EXTS; image++) {
+		const struct bf_ended *ended = bf_loader_ended_image(loader, image);
 
-		if (pp_state(pp) != BF_PP_GUEST || !error || !image || image > BF_MAX_EXTS ||
-		    *told >> image & 1)
+		if (*told >> image & 1 || !has_ended(ended))
 			continue;
 		*told |= 1U << image;
-		*failure = pp_failure(pp, error);
+		*failure = (struct bf_failure){ (enum bf_error)ended->report.error,
+						ended->report.cpu, image, ended->detail };
 		return true;
 	}
 	return false;
@@ -261,6 +274,11 @@ enum bf_error bf_loader_init(struct bf_loader *loader)
 	error = bf_block_alloc(&loader->ring, BF_RING_BYTES);
 	if (error)
 		return error;
+	error = bf_block_alloc(&loader->ended, BF_MAX_EXTS * sizeof(struct bf_ended));
+	if (error) {
+		bf_block_free(&loader->ring);
+		return error;
+	}
 	ring = (struct bf_ring *)(void *)loader->ring.va;
 	ring->size = BF_RING_DATA;
 	return BF_ERR_OK;
@@ -269,6 +287,7 @@ enum bf_error bf_loader_init(struct bf_loader *loader)
 void bf_loader_fini(struct bf_loader *loader)
 {
 	free_last_run(loader);
+	bf_block_free(&loader->ended);
 	bf_block_free(&loader->ring);
 }
 

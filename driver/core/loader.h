@@ -94,6 +94,7 @@ struct bf_loader {
 	uint64_t stop_paused_ns;
 	struct bf_block ring; /* kept for the life of the loader */
 	struct bf_block status; /* kept, like pps, until the next start */
+	struct bf_block ended; /* struct bf_ended [BF_MAX_EXTS]; its content likewise */
 	uint32_t nr_pps;
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	uint64_t watchdog_ns; /* 0: off */
@@ -160,16 +161,22 @@ uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t poo
 				 uint64_t huge_size);
 
 /*
- * The report of the last failure; if there is none, that of an extension which has ended alone.
- * NULL: nothing has failed.
+ * The report of the last failure; if there is none, that of a CPU that did not come in, or else of
+ * an extension which has ended alone. NULL: nothing has failed.
  */
 const struct bf_report *bf_loader_report(const struct bf_loader *loader);
 
 /*
- * An extension that has ended alone, while the hypervisor runs, and has no bit in *told yet: it
+ * An extension that has ended alone since the last start began, and has no bit in *told yet: it
  * gets one, by the number of its image. false: there is none.
  */
 bool bf_loader_ended(const struct bf_loader *loader, uint32_t *told, struct bf_failure *failure);
+
+/*
+ * Of image number image, from 1 to BF_MAX_EXTS, before those behind it; its error says whether it
+ * has ended alone.
+ */
+const struct bf_ended *bf_loader_ended_image(const struct bf_loader *loader, uint32_t image);
 
 /* The PP of a CPU, or NULL. */
 struct bf_pp *bf_find_pp(const struct bf_loader *loader, uint32_t cpu);

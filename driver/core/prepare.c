@@ -310,6 +310,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->nr_grants = start->nr_grants;
 	handoff->ring.spa = loader->ring.spa;
 	handoff->ring.size = loader->ring.size;
+	handoff->ended.spa = loader->ended.spa;
+	handoff->ended.size = loader->ended.size;
 	return BF_ERR_OK;
 }
 

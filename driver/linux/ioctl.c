@@ -349,7 +349,8 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->error = bf_loader.failure.error;
 	argument->error_cpu = bf_loader.failure.cpu;
 	argument->detail = bf_loader.failure.detail;
-	argument->memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size;
+	argument->memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size +
+			   bf_loader.ended.size;
 	argument->start_ns = bf_loader.start_ns;
 	argument->stop_ns = bf_loader.stop_ns;
 	argument->start_paused_ns = bf_loader.start_paused_ns;
@@ -364,6 +365,7 @@ static void get_status(struct bf_ioctl_status *argument)
 /* What explains a failure. */
 struct explanation {
 	struct bf_report report;
+	struct bf_ended ended[BF_MAX_EXTS];
 	struct bf_image_id ids[1 + BF_MAX_EXTS];
 };
 
@@ -376,6 +378,7 @@ static struct explanation *get_explanation(void)
 	if (e) {
 		if (report)
 			memcpy(&e->report, report, sizeof(e->report));
+		memcpy(e->ended, bf_loader_ended_image(&bf_loader, 1), sizeof(e->ended));
 		memcpy(e->ids, image_ids, nr_image_ids * sizeof(*image_ids));
 	}
 	return e;
@@ -385,6 +388,8 @@ static bool put_explanation(const struct bf_ioctl_status *argument, const struct
 {
 	return (!argument->report ||
 		!copy_to_user(user_pointer(argument->report), &e->report, sizeof(e->report))) &&
+	       (!argument->ended ||
+		!copy_to_user(user_pointer(argument->ended), e->ended, sizeof(e->ended))) &&
 	       (!argument->image_ids ||
 		!copy_to_user(user_pointer(argument->image_ids), e->ids, sizeof(e->ids)));
 }

@@ -170,11 +170,12 @@ static void began(void)
 }
 
 /*
- * After whatever may have ended the hypervisor; if CPUs are still inside, the watchdog goes on. The
- * removal would wait for one that has halted, too.
+ * After whatever may have ended the hypervisor, or one extension; if CPUs are still inside, the
+ * watchdog goes on. The removal would wait for one that has halted, too.
  */
 static void ended(void)
 {
+	log_ended();
 	if (bf_loader.state == BF_STATE_RUNNING)
 		return;
 	bf_watchdog_end();
@@ -204,7 +205,6 @@ static void poll(struct work_struct *work)
 	bool again;
 
 	bf_lock();
-	log_ended();
 	error = bf_loader_poll(&bf_loader);
 	ended();
 	if (error == BF_ERR_CPU_STUCK && !retrying)

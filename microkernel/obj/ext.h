@@ -31,6 +31,7 @@ struct ext {
 	uint64_t fail;
 	uint64_t entry; /* for calls of other extensions */
 	uint64_t rights; /* enum bf_right */
+	bool noted; /* why it ends, by the first PP that has found that it does */
 	bool ended; /* it has failed, and Linux goes on without it: run/ended.h */
 	/*
 	 * By specification and number of the call: whether it can be made as it is. The handle is

@@ -13,6 +13,7 @@
 #include "obj/objects.h"
 #include "obj/policy.h"
 #include "pp.h"
+#include "run/report.h"
 #include "vendor.h"
 
 /* That the CPU refuses Linux's own VS is nothing that another extension could go on with. */
@@ -23,6 +24,17 @@ bool ended_alone(enum bf_error error)
 	return BF_ERROR_IS_EXTENSION(error) && pp->launched && pp->root_vs && !pp->fallback &&
 	       !(pp->ext->rights & BF_RIGHT_linux) &&
 	       !(error == BF_ERR_VS_INVALID && pp->vs == pp->root_vs);
+}
+
+void ended_note(enum bf_error error, uint64_t detail, const struct place *place)
+{
+	struct pp *pp = this_pp();
+	struct bf_ended *ended = ext_ended(pp->ext->id);
+
+	if (__atomic_exchange_n(&pp->ext->noted, true, __ATOMIC_RELAXED))
+		return;
+	ended->detail = detail;
+	report_save(pp, &ended->report, error, pp->ext->id + 1, place);
 }
 
 /*

@@ -10,10 +10,14 @@
 #include <abi/errors.h>
 #include <abi/types.h>
 
+struct place;
 struct pp;
 
 /* Whether the failure of this PP ends the active extension only. */
 bool ended_alone(enum bf_error error);
+
+/* The first failure of the active extension, on whichever PP, is why it ends. */
+void ended_note(enum bf_error error, uint64_t detail, const struct place *place);
 
 /* The active extension ends, on all PPs: those that are in its guests or callbacks leave them. */
 void ended_spread(void);

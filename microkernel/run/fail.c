@@ -62,25 +62,35 @@ void leave_ended(void)
 	mk.vendor->vs_run(pp->root_vs);
 }
 
+/* false: the PP has failed before, which says more. */
+static bool note(struct pp *pp, enum bf_error error, uint64_t detail, uint64_t rip,
+		 uint64_t address)
+{
+	if (pp->status->state == BF_PP_FAILED || pp->fallback || pp->status->error)
+		return false;
+	pp->status->error = error;
+	pp->status->image = image_at_fault(pp, error);
+	pp->status->detail = detail;
+	pp->status->rip = rip;
+	pp->status->address = address;
+	return true;
+}
+
 static __noreturn void fail(enum bf_error error, uint64_t detail, uint64_t rip,
 			    const struct place *place)
 {
 	struct pp *pp = this_pp();
 	bool alone = ended_alone(error);
+	bool first = !alone && note(pp, error, detail, rip, place->address);
 
 	locks_abandon();
 	/* A fault while a failure is reported ends the report, and nothing else. */
 	if (!pp->reporting) {
 		pp->reporting = true;
-		if (pp->status->state != BF_PP_FAILED && !pp->fallback &&
-		    !(alone && pp->ext->ended)) {
-			pp->status->error = error;
-			pp->status->image = image_at_fault(pp, error);
-			pp->status->detail = detail;
-			pp->status->rip = rip;
-			pp->status->address = place->address;
-			report_save(pp, error, place);
-		}
+		if (alone)
+			ended_note(error, detail, place);
+		else if (first)
+			report_save(pp, &pp->status->report, error, pp->status->image, place);
 		mk_print("pp %u%s failed: error %u, detail 0x%llx, rip 0x%llx, address 0x%llx\n",
 			 pp->handoff.ppid, alone ? ": an extension that only runs guests" : "",
 			 error, (unsigned long long)detail, (unsigned long long)rip,

@@ -60,20 +60,20 @@ static uint32_t read_stack_3(struct pp *pp, uint8_t *to, uint64_t rsp)
 										(uint32_t)first;
 }
 
-void report_save(struct pp *pp, enum bf_error error, const struct place *place)
+void report_save(struct pp *pp, struct bf_report *r, enum bf_error error, uint64_t image,
+		 const struct place *place)
 {
 	const struct trap_frame *f = place->frame;
-	struct bf_report *r = &pp->status->report;
 
 	/* A fault that a fail callback gave up was one of the callback before. */
 	r->callback = (uint8_t)(error == BF_ERR_EXT_FAULT && pp->phase == PHASE_FAIL ?
 					pp->fail.phase :
 					pp->phase);
-	r->error = error;
 	r->cpu = pp->handoff.cpu;
-	r->image = (uint16_t)pp->status->image;
+	r->image = (uint16_t)image;
 	r->flags = place->flags;
 	r->stack_size = 0;
+	__atomic_store_n(&r->error, error, __ATOMIC_RELEASE);
 	if (!f)
 		return;
 	bsl_memcpy(r->gpr, f->gpr, sizeof(r->gpr));

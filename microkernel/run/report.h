@@ -6,6 +6,7 @@
 #include <abi/errors.h>
 #include <abi/types.h>
 
+struct bf_report;
 struct pp;
 struct trap_frame;
 
@@ -16,8 +17,9 @@ struct place {
 	uint64_t address; /* of a page fault */
 };
 
-/* Writes the report of bfm into the status page. */
-void report_save(struct pp *pp, enum bf_error error, const struct place *place);
+/* Writes the report of bfm. image: as in struct bf_pp_status. */
+void report_save(struct pp *pp, struct bf_report *r, enum bf_error error, uint64_t image,
+		 const struct place *place);
 
 /* Prints registers, the return addresses on the stack and the last exits. */
 void report_print(const struct pp *pp, const struct place *place);

@@ -234,6 +234,11 @@ const struct bf_report *bf_loader_report(const struct bf_loader *loader)
 	return loader->report.error ? &loader->report : NULL;
 }
 
+const struct bf_ended *bf_loader_ended_image(const struct bf_loader *loader, uint32_t image)
+{
+	return (const struct bf_ended *)(const void *)loader->ended.va + (image - 1);
+}
+
 uint64_t bf_loader_memory_needed(uint32_t nr_pps, uint32_t nr_exts, uint64_t pool_size,
 				 uint64_t huge_size)
 {
@@ -285,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						 BF_IOC_STATUS, BF_IOC_CHECK };
 	static struct bf_pp_status statuses[MAX_CPUS];
 	static struct bf_pp pps[MAX_CPUS];
+	static struct bf_ended ended[BF_MAX_EXTS];
 	static struct bf_ring ring;
 	uint64_t options, command, argument;
 	long result;
@@ -310,6 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					.nr_pps = options & 64 ? MAX_CPUS : 0,
 					.pps = options & 64 ? pps : NULL };
 	bf_loader.ring.va = (uint8_t *)&ring;
+	bf_loader.ended.va = (uint8_t *)ended;
 	/* Half of the rest is memory when memory changes: the other half is how. */
 	user_size = min(in.left, USER_SIZE);
 	memset(user, 0, sizeof(user));

@@ -68,7 +68,7 @@ runs_everywhere()
 {
 	cpu=0
 	while [ $cpu -lt "$(cpus)" ]; do
-		taskset -cp $cpu $$ >/dev/null && runs || return 1
+		on_cpu $cpu runs || return 1
 		cpu=$((cpu + 1))
 	done
 	taskset -cp 0 $$ >/dev/null

@@ -14,10 +14,12 @@ start_beside()
 	start default "$1" --allow "2=$rights" && all_guests
 }
 
-# A guest's RDMSR, which the fragile extension does not survive: the client is told.
+# A guest's RDMSR, which the fragile extension does not survive: the client is told. On the last
+# CPU, which can go offline.
+last=$(($(cpus) - 1))
 fails()
 {
-	transcript msrs /tmp
+	on_cpu $last transcript msrs /tmp
 	tail -n 3 /tmp/msrs
 	grep -q "KVM_RUN: Input/output error" /tmp/msrs
 }
@@ -26,6 +28,39 @@ has_ended()
 {
 	bfm status | tee /tmp/status
 	grep -q "^ended .*extension 2" /tmp/status
+}
+
+# What the status has about it, and nothing about the CPUs.
+told()
+{
+	bfm status >/tmp/status
+	grep -A 1 '^ended' /tmp/status
+	sed -n '/^last failure/,$p' /tmp/status
+}
+
+# It is what it was.
+tells()
+{
+	told >/tmp/told.now
+	diff "/tmp/told" /tmp/told.now && grep -q "^last failure: CPU $last, extension 2," /tmp/told
+}
+
+# The last CPU goes offline, or comes back.
+last_cpu()
+{
+	echo "$1" >/sys/devices/system/cpu/cpu$last/online && all_guests && tells
+}
+
+# Nor does anybody answer for it there.
+nobody_there()
+{
+	gives 1 "No such device" taskset -c $last "$bin/kvm_client" $device reset
+}
+
+gives_nothing()
+{
+	told
+	[ -z "$(told)" ]
 }
 
 # rmmod would take away what gives the memory back.
@@ -75,7 +110,7 @@ comes_back()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((27 + $(echo $cases | wc -w)))
+plan $((34 + $(echo $cases | wc -w)))
 t "the module" insmod /lib/modules/bareflank_kvm.ko
 t "start" start_beside guests
 for case in $cases; do
@@ -91,11 +126,28 @@ t "so do those on all CPUs" ended_clients 1
 spin_ends
 t "Linux goes on" all_guests
 t "the status says so" has_ended
+told >/tmp/told
+if [ $last != 0 ]; then
+	t "and when its CPU has gone" last_cpu 0
+	t "and when that has come back" last_cpu 1
+else
+	skip "and when its CPU has gone" "one CPU"
+	skip "and when that has come back" "one CPU"
+fi
+if can_suspend; then
+	t "suspend" suspend
+	t "and after that" tells
+else
+	skip "suspend" "this kernel or machine cannot"
+	skip "and after that" "no suspend"
+fi
+t "nobody answers on that CPU" nobody_there
 t "no guests any more" gives 1 "No such device" "$bin/kvm_client" $device reset
 t "the module is in use" module_stays
 t "what they had stays pinned" stays_pinned
 t "stop" stop
 t "and comes back with that" unpinned
+t "the status still says so" tells
 t "again and again: nothing is lost" comes_back
 if [ "$(cpus)" -gt 1 ]; then
 	load_begins --cpu "$(cpus)"
@@ -115,6 +167,7 @@ else
 	done
 fi
 t "start both again" start_beside guests
+t "all is forgotten with that" gives_nothing
 t "a guest: real_io" as_written real_io
 t "stop" stop
 t "the module goes" rmmod bareflank_kvm

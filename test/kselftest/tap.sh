@@ -77,6 +77,18 @@ cpus()
 	grep -c ^processor /proc/cpuinfo
 }
 
+# on_cpu CPU COMMAND...: all of it there. A subshell, as that of t, has the $$ of another one.
+on_cpu()
+{
+	self=$(exec sh -c 'echo $PPID') cpu=$1
+	shift
+	taskset -cp "$cpu" "$self" >/dev/null || return 1
+	"$@"
+	status=$?
+	taskset -cp "0-$(($(cpus) - 1))" "$self" >/dev/null
+	return $status
+}
+
 # wait_for running|stopped|failed: within a minute, which is for machines that hardly get CPU time
 wait_for()
 {

@@ -92,6 +92,10 @@ static void verify_lists(uint64_t root, const struct bf_handoff *handoff)
 	ck_assert(!is_owned(handoff, handoff->status.spa, 1));
 	translate(root, BF_WINDOW_BASE + handoff->ring.spa, rw);
 	translate(root, BF_WINDOW_BASE + handoff->status.spa + handoff->status.size - 1, rw);
+	ck_assert_uint_ge(handoff->ended.size, BF_MAX_EXTS * sizeof(struct bf_ended));
+	ck_assert(!is_owned(handoff, handoff->ended.spa, 1));
+	translate(root, BF_WINDOW_BASE + handoff->ended.spa, rw);
+	translate(root, BF_WINDOW_BASE + handoff->ended.spa + handoff->ended.size - 1, rw);
 }
 
 static void verify_area(uint64_t root, const struct bf_pp_handoff *pp)
@@ -152,6 +156,7 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	ck_assert_uint_eq(handoff->magic, BF_HANDOFF_MAGIC);
 	ck_assert_uint_eq(handoff->vendor, fake.here->vendor);
 	ck_assert_uint_eq(handoff->nr_pps, fake.nr_cpus);
+	fake.ended = bf_os_va(handoff->ended.spa);
 	fake.here->status = bf_os_va(handoff->status.spa + pp->ppid * (uint64_t)BF_PAGE_SIZE);
 	ck_assert(is_owned(handoff, cr3, BF_PAGE_SIZE));
 	/* Walking all tables of a thousand CPUs takes minutes. */

@@ -290,3 +290,13 @@ void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail)
 	cpu->status->fallback = 1;
 	cpu->status->state = BF_PP_FAILED;
 }
+
+void fake_end(uint32_t image, enum bf_error error, uint64_t detail)
+{
+	struct bf_ended *ended = &fake.ended[image - 1];
+
+	ended->detail = detail;
+	ended->report.cpu = fake.here->number;
+	ended->report.image = (uint16_t)image;
+	ended->report.error = error;
+}

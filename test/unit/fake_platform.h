@@ -78,6 +78,7 @@ struct fake {
 	uint64_t calls; /* of functions that can fail */
 	uint64_t fail_at; /* the number of the call that fails, 0: none */
 	uint64_t allocations; /* blocks and records that exist */
+	struct bf_ended *ended; /* of the handoff */
 	const struct bf_handoff *handoff; /* as the microkernel saw it last; hidden from guests */
 };
 
@@ -103,6 +104,9 @@ void fake_set_cpuid(struct fake_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint3
 
 /* The extension of this CPU fails: the microkernel goes on alone. */
 void fake_fail(struct fake_cpu *cpu, enum bf_error error, uint64_t detail);
+
+/* The extension of this image ends alone, as this CPU finds. */
+void fake_end(uint32_t image, enum bf_error error, uint64_t detail);
 
 /* Linux has the CPU again, for which an NMI came on the way. */
 void fake_come_out(struct fake_cpu *cpu);

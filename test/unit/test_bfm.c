@@ -41,6 +41,8 @@ static int answer_status(struct bf_ioctl_status *call)
 			       sizeof(*device.guests));
 	if (in.report)
 		memcpy((void *)(uintptr_t)in.report, &device.report, sizeof(device.report));
+	if (in.ended)
+		memcpy((void *)(uintptr_t)in.ended, device.ended, sizeof(device.ended));
 	if (in.image_ids)
 		memcpy((void *)(uintptr_t)in.image_ids, device.ids, sizeof(device.ids));
 	if (device.polls_to_run) {

@@ -203,6 +203,8 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 	error = map_window(loader, &loader->ring);
 	if (!error)
 		error = map_window(loader, &loader->status);
+	if (!error)
+		error = map_window(loader, &loader->ended);
 	for (block = loader->memory.first; !error && block; block = block->next)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);

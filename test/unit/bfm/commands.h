@@ -19,6 +19,7 @@ struct device {
 	struct bf_cpu_status *cpus;
 	struct bf_guest_status guests[BF_MAX_GUESTS];
 	struct bf_report report;
+	struct bf_ended ended[BF_MAX_EXTS];
 	struct bf_image_id ids[1 + BF_MAX_EXTS];
 	struct bf_ioctl_check check;
 	struct bf_register_value values[2];

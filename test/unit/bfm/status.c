@@ -172,27 +172,36 @@ START_TEST(status_of_a_failed_machine)
 }
 END_TEST
 
-/* Two extensions that only run guests have failed, each on one CPU. */
+/* Two extensions that only run guests have failed, whatever becomes of the CPUs. */
 START_TEST(status_without_an_extension)
 {
 	set_running(BF_VENDOR_AMD);
-	device.cpus[0].pp.error = BF_ERR_EXT_OVERDUE;
-	device.cpus[0].pp.image = 3;
-	device.cpus[1].pp.error = BF_ERR_EXT_FAULT;
-	device.cpus[1].pp.image = 2;
+	device.ended[BF_MAX_EXTS - 1].report.error = BF_ERR_EXT_EXIT;
+	device.ended[1].report.error = BF_ERR_EXT_FAULT;
+	device.ended[1].report.cpu = 4;
+	device.ended[1].detail = 14;
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
 	assert_has(out, "state       running\n");
-	assert_has(out, "ended       extension 3 has failed, and its guests with it\n"
-			"ended       extension 2 has failed, and its guests with it\n\n");
-	assert_has(out, "          the extension faulted (vector 0), extension 2\n");
-	/* its CPU has failed since, for another reason */
-	device.cpus[0].pp.state = BF_PP_FAILED;
+	assert_has(out, "\nended       extension 2 has failed, and its guests with it\n"
+			"            CPU 4: the extension faulted (vector 14)\n"
+			"ended       extension 8 has failed, and its guests with it\n"
+			"            CPU 0: ");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+	assert_has(out, "\"ended\": [\n    {\"number\": ");
+	assert_has(out, "\"image\": 2, \"detail\": \"0xe\", \"cpu\": 4},\n    {\"number\": ");
+	assert_has(out, "\"image\": 8, \"detail\": \"0x0\", \"cpu\": 0}\n  ],\n");
+	/* an error of a newer module */
+	device.ended[1].report.error = UINT32_MAX;
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
-	ck_assert_ptr_null(strstr(out, "extension 3 has failed"));
-	/* no number of an extension */
-	device.cpus[1].pp.image = UINT64_MAX;
+	assert_has(out, "ended       extension 2 has failed, and its guests with it\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+	memset(device.ended, 0, sizeof(device.ended));
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
 	ck_assert_ptr_null(strstr(out, "ended"));
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_has(out, "\"ended\": [],\n");
 }
 END_TEST
 

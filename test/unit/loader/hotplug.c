@@ -183,6 +183,50 @@ START_TEST(does_not_enter_again_after_a_failure)
 }
 END_TEST
 
+/*
+ * That an extension has ended alone stays known although the CPU where it did comes and goes; and
+ * what becomes of that CPU later has its own reason.
+ */
+START_TEST(remembers_what_has_ended_alone)
+{
+	struct fake_cpu *cpu = &fake.cpus[1];
+	struct bf_failure failure;
+	uint32_t told = 0;
+
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_stand_on(cpu);
+	fake_end(2, BF_ERR_EXT_FAULT, 14);
+	fake_stand_on(&fake.cpus[0]);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	for (unsigned int i = 0; i < 3; i++) {
+		told = 0;
+		ck_assert(bf_loader_ended(&loader, &told, &failure));
+		ck_assert_int_eq(failure.error, BF_ERR_EXT_FAULT);
+		ck_assert_uint_eq(failure.cpu, cpu->number);
+		ck_assert_uint_eq(failure.image, 2);
+		ck_assert_uint_eq(failure.detail, 14);
+		ck_assert_uint_eq(bf_loader_report(&loader)->error, BF_ERR_EXT_FAULT);
+		if (i == 0) {
+			ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+		} else if (i == 1) {
+			ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+			ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+		}
+	}
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_OK);
+	if (_i) {
+		fake_fail(cpu, BF_ERR_EXT_OVERDUE, 3);
+		ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_OVERDUE);
+	} else {
+		fake_come_out(cpu);
+		cpu->status->state = BF_PP_BARE;
+		ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_PROMOTED);
+	}
+	ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+	assert_all_bare();
+}
+END_TEST
+
 static void second_comes_online(void)
 {
 	fake.after_all = NULL;
@@ -300,6 +344,7 @@ TCase *hotplug_tests(void)
 	tcase_add_test(tc, follows_hotplug);
 	tcase_add_loop_test(tc, finds_a_failure_of_one_that_has_gone, 0, 2);
 	tcase_add_loop_test(tc, does_not_enter_again_after_a_failure, 0, 2);
+	tcase_add_loop_test(tc, remembers_what_has_ended_alone, 0, 2);
 	tcase_add_test(tc, follows_suspend);
 	tcase_add_loop_test(tc, notices_late_hotplug, 0, 3);
 	tcase_add_test(tc, follows_hotplug_after_a_rendezvous);

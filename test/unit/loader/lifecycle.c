@@ -61,7 +61,7 @@ START_TEST(takes_little_memory)
 	start.pool_size = 0;
 	start.huge_size = 0;
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
-	taken = loader.memory.bytes + loader.ring.size + loader.status.size;
+	taken = loader.memory.bytes + loader.ring.size + loader.status.size + loader.ended.size;
 	ck_assert_uint_le(taken + 0x40000, 0x800000 + n * 0x40000);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
@@ -258,34 +258,34 @@ END_TEST
 /* Extensions that end alone: each is told of once, and the hypervisor runs on. */
 START_TEST(finds_what_has_ended_alone)
 {
-	const uint64_t images[] = { 2, 2, 0, BF_MAX_EXTS + 1 };
 	struct bf_failure failure;
 	uint32_t told = 0;
 
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert(!bf_loader_ended(&loader, &told, &failure));
 	ck_assert_ptr_null(bf_loader_report(&loader));
-	for (unsigned int i = 0; i < 4; i++) {
-		loader.pps[i].status->error = BF_ERR_EXT_FAULT;
-		loader.pps[i].status->detail = 14;
-		loader.pps[i].status->image = images[i];
-	}
-	loader.pps[1].status->report.error = BF_ERR_EXT_FAULT;
+	fake_end(2, BF_ERR_EXT_FAULT, 14);
 	ck_assert(bf_loader_ended(&loader, &told, &failure));
 	ck_assert_int_eq(failure.error, BF_ERR_EXT_FAULT);
-	ck_assert_uint_eq(failure.cpu, loader.pps[0].cpu);
+	ck_assert_uint_eq(failure.cpu, fake.here->number);
 	ck_assert_uint_eq(failure.image, 2);
 	ck_assert_uint_eq(failure.detail, 14);
 	ck_assert(!bf_loader_ended(&loader, &told, &failure));
-	ck_assert_ptr_eq(bf_loader_report(&loader), &loader.pps[1].status->report);
-	loader.pps[3].status->image = 8;
+	ck_assert_ptr_eq(bf_loader_report(&loader), &bf_loader_ended_image(&loader, 2)->report);
+	fake_end(BF_MAX_EXTS, BF_ERR_EXT_OVERDUE, 0);
 	ck_assert(bf_loader_ended(&loader, &told, &failure));
-	ck_assert_uint_eq(failure.image, 8);
+	ck_assert_uint_eq(failure.image, BF_MAX_EXTS);
+	ck_assert(!bf_loader_ended(&loader, &told, &failure));
 	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_OK);
 	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	/* kept until the next start */
-	ck_assert_ptr_eq(bf_loader_report(&loader), &loader.report);
+	ck_assert_uint_eq(bf_loader_report(&loader)->error, BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	told = 0;
+	ck_assert(!bf_loader_ended(&loader, &told, &failure));
+	ck_assert_ptr_null(bf_loader_report(&loader));
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
 END_TEST
 

@@ -14,6 +14,7 @@
 #define LIST_PAGES 1
 #define RING_PAGES 5
 #define RING_DATA 0x4000
+#define ENDED_PAGES 4
 
 struct machine m;
 struct ended ended;
@@ -236,6 +237,7 @@ static void make_handoff(void)
 	m.ring = phys_at(h->ring.spa);
 	m.ring->size = RING_DATA;
 	h->status = (struct bf_region){ carve(m.nr_pps), m.nr_pps * PAGE };
+	h->ended = (struct bf_region){ carve(ENDED_PAGES), ENDED_PAGES * PAGE };
 	for (uint32_t i = 0; i < m.nr_exts; i++)
 		make_ext(&h->exts[i]);
 }
@@ -640,6 +642,11 @@ void expect_printed(const char *wanted)
 struct bf_pp_status *status_of(uint32_t ppid)
 {
 	return (struct bf_pp_status *)phys_at(m.handoff->status.spa) + ppid;
+}
+
+struct bf_ended *ended_of(uint16_t extid)
+{
+	return (struct bf_ended *)phys_at(m.handoff->ended.spa) + extid;
 }
 
 void expect_failed(enum bf_error error)

@@ -161,6 +161,9 @@ void expect_printed(const char *text);
 
 /* PP ppid as the loader sees it. */
 struct bf_pp_status *status_of(uint32_t ppid);
+
+/* Extension extid, likewise. */
+struct bf_ended *ended_of(uint16_t extid);
 void expect_failed(enum bf_error error);
 
 /* A register of the VS that is active, by the Mk#1 name of its vendor. */

@@ -146,8 +146,8 @@ START_TEST(the_called_one_fails)
 		RUN(watchdog_expired());
 	}
 	expect_back(MK2_FAILURE_ENDED);
-	ck_assert_uint_eq(status_of(0)->image, 2);
-	ck_assert_uint_eq(status_of(0)->report.callback, BF_CALLBACK_ENTRY);
+	ck_assert_uint_eq(ended_of(1)->report.image, 2);
+	ck_assert_uint_eq(ended_of(1)->report.callback, BF_CALLBACK_ENTRY);
 	guest_exit(cpuid_reason());
 	ck_assert_uint_eq(SYS2(ext_call, HANDLE2, 1), MK2_FAILURE_ENDED);
 }

@@ -6,12 +6,19 @@
 #include "../several.h"
 #include "../suites.h"
 
-static void expect_reported(uint32_t ppid, enum bf_error error)
+/* PP 0 has found that the second extension ends; no PP has failed. */
+static void expect_reported(enum bf_error error, uint64_t detail)
 {
-	ck_assert_uint_eq(status_of(ppid)->error, error);
-	ck_assert_uint_eq(status_of(ppid)->image, error ? 2 : 0);
-	ck_assert_uint_eq(status_of(ppid)->report.error, error);
-	ck_assert_uint_eq(status_of(ppid)->report.image, error ? 2 : 0);
+	ck_assert_uint_eq(ended_of(1)->report.error, error);
+	ck_assert_uint_eq(ended_of(1)->report.image, error ? 2 : 0);
+	ck_assert_uint_eq(ended_of(1)->report.cpu, error ? m.pps[0]->handoff.cpu : 0);
+	ck_assert_uint_eq(ended_of(1)->detail, detail);
+	ck_assert_uint_eq(ended_of(0)->report.error, BF_ERR_OK);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(status_of(i)->error, BF_ERR_OK);
+		ck_assert_uint_eq(status_of(i)->image, 0);
+		ck_assert_uint_eq(status_of(i)->report.error, BF_ERR_OK);
+	}
 }
 
 /* Linux calls it once more, and others as before. */
@@ -39,6 +46,7 @@ static void fail_by(unsigned int way)
 {
 	static const enum bf_error errors[] = { BF_ERR_EXT_FAULT, BF_ERR_EXT_EXIT, BF_ERR_EXT_WAIT,
 						BF_ERR_EXT_AGAIN, BF_ERR_EXT_OVERDUE };
+	static const uint64_t details[] = { VECTOR_UD, 0, 0, 0, BF_CALLBACK_VMEXIT };
 
 	switch (way) {
 	case 0:
@@ -57,7 +65,7 @@ static void fail_by(unsigned int way)
 		host_pp->overdue = user_fault(0);
 		RUN(watchdog_expired());
 	}
-	expect_reported(host_pp->handoff.ppid, errors[way]);
+	expect_reported(errors[way], details[way]);
 }
 
 START_TEST(at_a_hypercall)
@@ -113,14 +121,14 @@ START_TEST(a_fail_callback_that_goes_on)
 	abi_gprs()[BF_RAX] = 5;
 	SYS(vs_advance_ip_and_run_current, HANDLE);
 	expect_linux();
-	expect_reported(0, BF_ERR_OK);
+	expect_reported(BF_ERR_OK, 0);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], 5);
 	hypercall(CALL_FIRST, 0);
 	expect_exit(1, EXT_ROUTE, hypercall_reason());
 	fault();
 	fault();
 	expect_linux();
-	expect_reported(0, BF_ERR_EXT_FAIL_FAULT);
+	expect_reported(BF_ERR_EXT_FAIL_FAULT, VECTOR_UD);
 	expect_nobody();
 }
 END_TEST
@@ -140,7 +148,7 @@ START_TEST(a_guest_that_the_cpu_refuses)
 			SYS(vs_run_current, HANDLE);
 	}
 	expect_linux();
-	expect_reported(0, BF_ERR_VS_INVALID);
+	expect_reported(BF_ERR_VS_INVALID, ended_of(1)->detail);
 	expect_nobody();
 }
 END_TEST
@@ -200,6 +208,32 @@ static void two_pps(int vendor)
 	expect_exit(1, EXT_ROUTE, hypercall_reason());
 }
 
+/* What fails later is the PP's own failure, and what it gives back unasked has none. */
+START_TEST(a_later_failure_of_the_same_pp)
+{
+	launch_two(_i % 2, GUEST_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	fault();
+	expect_reported(BF_ERR_EXT_FAULT, VECTOR_UD);
+	guest_exit(cpuid_reason());
+	expect_exit(0, EXT_VMEXIT, cpuid_reason());
+	if (_i / 2) {
+		SYS(vs_promote, HANDLE, host_pp->vsid);
+		ck_assert_int_eq(ended.end, END_LEFT);
+		ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+		ck_assert_uint_eq(status_of(0)->error, BF_ERR_OK);
+	} else {
+		SYS(control_exit);
+		expect_failed(BF_ERR_EXT_EXIT);
+		ck_assert_uint_eq(status_of(0)->report.error, BF_ERR_EXT_EXIT);
+		ck_assert_uint_eq(status_of(0)->report.image, 1);
+	}
+	ck_assert_uint_eq(status_of(0)->image, 1);
+	ck_assert_uint_eq(ended_of(1)->report.error, BF_ERR_EXT_FAULT);
+	ck_assert_uint_eq(ended_of(1)->report.image, 2);
+}
+END_TEST
+
 /* It is in ring 3 of the extension that ends: an NMI gets it out of there. */
 START_TEST(another_pp_in_ring_3)
 {
@@ -220,7 +254,7 @@ START_TEST(another_pp_in_ring_3)
 	ck_assert_uint_eq(f.rflags, RFLAGS_FIXED);
 	RUN(leave_ended());
 	expect_linux();
-	expect_reported(1, BF_ERR_OK);
+	expect_reported(BF_ERR_EXT_FAULT, VECTOR_UD);
 	expect_nobody();
 }
 END_TEST
@@ -248,7 +282,7 @@ START_TEST(another_pp_that_calls)
 		fault();
 	}
 	expect_linux();
-	expect_reported(1, BF_ERR_OK);
+	expect_reported(BF_ERR_EXT_FAULT, VECTOR_UD);
 	expect_nobody();
 }
 END_TEST
@@ -293,6 +327,7 @@ TCase *run_ended_tests(void)
 	tcase_add_loop_test(tc, the_one_that_treats_linux, 0, 2);
 	tcase_add_loop_test(tc, one_that_may_do_all, 0, 2);
 	tcase_add_loop_test(tc, in_its_start, 0, 2);
+	tcase_add_loop_test(tc, a_later_failure_of_the_same_pp, 0, 4);
 	tcase_add_loop_test(tc, another_pp_in_ring_3, 0, 2);
 	tcase_add_loop_test(tc, another_pp_that_calls, 0, 10);
 	tcase_add_loop_test(tc, another_pp_in_a_guest, 0, 2);
