@@ -119,7 +119,7 @@
 	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the VMCS field") \
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called control_exit", \
-	  "see bfm dump for what it printed before") \
+	  "see bfm status for what it had said, and bfm dump for more") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm status for the place") \
 	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not end a callback in time", \
 	  "see bfm status for the place it was at; bfm start --watchdog sets the time") \

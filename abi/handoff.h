@@ -171,7 +171,8 @@ enum bf_callback {
 #define BF_REPORT_PLACE 0x1 /* rip, cs, rflags, rsp and the control registers are known */
 #define BF_REPORT_GPRS 0x2 /* gpr, too */
 #define BF_REPORT_FAULT 0x4 /* an exception: vector, error_code and address */
-#define BF_REPORT_STACK 1536
+#define BF_REPORT_STACK 1416
+#define BF_REPORT_SAID 120
 
 struct bf_report {
 	uint32_t error; /* enum bf_error; OK: there is no report */
@@ -192,6 +193,7 @@ struct bf_report {
 	uint64_t cr2;
 	uint64_t cr3;
 	uint64_t cr4;
+	char said[BF_REPORT_SAID]; /* EXT_EXIT: what it printed last, the beginning; NUL */
 	uint8_t stack[BF_REPORT_STACK];
 };
 

@@ -131,6 +131,23 @@ static void print_trace(FILE *file, const struct status *status)
 		backtrace_free(trace);
 }
 
+/* The line of the extension's before it gave up: most say why. */
+static void copy_said(char said[BF_REPORT_SAID], const struct bf_report *r)
+{
+	memcpy(said, r->said, BF_REPORT_SAID);
+	said[BF_REPORT_SAID - 1] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+}
+
+static void print_said(FILE *file, const struct bf_report *r)
+{
+	char said[BF_REPORT_SAID];
+
+	copy_said(said, r);
+	if (*said)
+		fprintf(file, "  it had said: %s\n", clean(said));
+}
+
 void failure_text(FILE *file, const struct status *status)
 {
 	const struct bf_report *r = &status->explanation->report;
@@ -143,6 +160,7 @@ void failure_text(FILE *file, const struct status *status)
 	if (id)
 		fprintf(file, ", %s", clean(id->path));
 	fprintf(file, ", in %s\n  %s\n", callback_name(r->callback), text->sentence);
+	print_said(file, r);
 	if (r->flags & BF_REPORT_FAULT)
 		fprintf(file,
 			"  %s (vector %" PRIu64 "), error code 0x%" PRIx64 ", address 0x%" PRIx64
@@ -176,6 +194,7 @@ void failure_json(FILE *file, const struct status *status)
 	const struct bf_image_id *id = image_of(status);
 	const char *problem;
 	struct backtrace *trace = trace_of(status, &problem);
+	char said[BF_REPORT_SAID];
 
 	fprintf(file, "{\"cpu\": %" PRIu32 ", \"image\": %u, \"path\": ", r->cpu, r->image);
 	json_string(file, id ? clean(id->path) : "");
@@ -189,6 +208,9 @@ void failure_json(FILE *file, const struct status *status)
 	if (r->flags & BF_REPORT_PLACE)
 		fprintf(file, ", \"rip\": \"0x%" PRIx64 "\", \"rsp\": \"0x%" PRIx64 "\"", r->rip,
 			r->rsp);
+	copy_said(said, r);
+	fputs(", \"said\": ", file);
+	json_string(file, clean(said));
 	fputs(", \"problem\": ", file);
 	json_string(file, problem ? problem : "");
 	fputs(", \"backtrace\": [", file);

@@ -96,6 +96,12 @@ struct watch_time {
 	uint64_t printing; /* TSC ticks that the serial port has taken */
 };
 
+/* What an extension has printed last here: the reason, if it gives up then. */
+struct last_words {
+	const struct ext *ext; /* NULL: nobody has */
+	char text[BF_REPORT_SAID]; /* the beginning; ends with a NUL */
+};
+
 /* A call of one extension into another: cross.h. */
 struct crossing {
 	struct ext *caller; /* NULL: there is none */
@@ -199,6 +205,7 @@ struct pp {
 	struct watch_time watch;
 	struct trap_frame overdue; /* where ring 3 was: watchdog.h */
 	struct crossing crossing;
+	struct last_words said;
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];

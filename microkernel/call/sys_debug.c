@@ -59,11 +59,32 @@ uint64_t sys_debug_write_c(struct syscall_frame *f)
 	return MK1_SUCCESS;
 }
 
+/* The part of a string that begins at offset. */
+static void remember(size_t offset, const char *text, size_t length)
+{
+	struct last_words *said = &this_pp()->said;
+	size_t room = offset < sizeof(said->text) - 1 ? sizeof(said->text) - 1 - offset : 0;
+	size_t n = length < room ? length : room;
+
+	said->ext = this_pp()->ext;
+	bsl_memcpy(said->text + offset, text, n);
+	if (room)
+		said->text[offset + n] = '\0';
+}
+
+static void print_part(size_t offset, const char *text, size_t length)
+{
+	remember(offset, text, length);
+	debug_write(this_writer(), text, length);
+}
+
 /*
  * The string at va, up to a NUL or size bytes, in chunks; false: part of it is not the extension's.
  */
 static bool walk_str(uint64_t va, uint64_t size, bool print)
 {
+	size_t done = 0;
+
 	while (size) {
 		uint64_t in_page = BF_PAGE_SIZE - (va & BF_PAGE_MASK);
 		uint64_t n = size < CHUNK ? size : CHUNK;
@@ -76,11 +97,12 @@ static bool walk_str(uint64_t va, uint64_t size, bool print)
 			return false;
 		length = bsl_strnlen(text, n);
 		if (print)
-			debug_write(this_writer(), text, length);
+			print_part(done, text, length);
 		if (length < n)
 			break;
 		va += n;
 		size -= n;
+		done += n;
 	}
 	return true;
 }

@@ -73,6 +73,9 @@ void report_save(struct pp *pp, struct bf_report *r, enum bf_error error, uint64
 	r->image = (uint16_t)image;
 	r->flags = place->flags;
 	r->stack_size = 0;
+	r->said[0] = '\0';
+	if (error == BF_ERR_EXT_EXIT && pp->said.ext == pp->ext)
+		bsl_memcpy(r->said, pp->said.text, sizeof(r->said));
 	__atomic_store_n(&r->error, error, __ATOMIC_RELEASE);
 	if (!f)
 		return;

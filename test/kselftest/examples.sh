@@ -63,7 +63,9 @@ together()
 # Behind an extension that treats Linux and knows no hooks, it does not start, and says so.
 refused()
 {
-	bfm start cxx-example hello && return 1
+	bfm start cxx-example hello 2>/tmp/said && return 1
+	cat /tmp/said
+	grep -q 'it had said: hello: the first extension treats Linux' /tmp/said || return 1
 	bfm dump >/tmp/dump
 	tail -n 20 /tmp/dump
 	grep -q 'hello: the first extension treats Linux, and asks no others' /tmp/dump && no_guests

@@ -180,6 +180,27 @@ START_TEST(functions_and_lines)
 }
 END_TEST
 
+START_TEST(what_it_had_said)
+{
+	prepare("-g");
+	status();
+	ck_assert_ptr_null(strstr(out, "it had said"));
+	memset(device.report.said, 'z', sizeof(device.report.said)); /* no NUL */
+	strcpy(device.report.said, "mine: no \"memory\"\033[1m\nmore");
+	status();
+	assert_has(out, "\n  it had said: mine: no \"memory\"");
+	ck_assert_ptr_null(strstr(out, "more"));
+	run(&status_command, "status --json");
+	assert_json(out);
+	assert_has(out, "\"said\": \"mine: no \\\"memory\\\"");
+	memset(device.report.said, 'z', sizeof(device.report.said));
+	status();
+	assert_has(out, "it had said: zzz");
+	memset(device.report.said, 0, sizeof(device.report.said));
+	clean_up();
+}
+END_TEST
+
 /* By CFI, RBP does not matter; without CFI, it leads from frame to frame. */
 START_TEST(frame_pointers)
 {
@@ -378,6 +399,7 @@ TCase *failure_tests(void)
 	TCase *tc = commands_case("failure");
 
 	tcase_add_test(tc, functions_and_lines);
+	tcase_add_test(tc, what_it_had_said);
 	tcase_add_test(tc, frame_pointers);
 	tcase_add_test(tc, stripped);
 	tcase_add_test(tc, gone);

@@ -302,6 +302,49 @@ START_TEST(failing_nowhere)
 }
 END_TEST
 
+static void say(const char *text)
+{
+	for (size_t i = 0; i <= strlen(text); i++)
+		*(char *)mmu_user(EXT_DATA + i, false, false) = text[i];
+	ck_assert_uint_eq(SYS(debug_write_str, EXT_DATA, strlen(text)), MK1_SUCCESS);
+}
+
+/* What an extension has printed last is why it gives up. */
+START_TEST(last_words)
+{
+	char lines[300];
+
+	in_vmexit(_i);
+	say("something else\n");
+	memset(lines, 'y', sizeof(lines));
+	lines[sizeof(lines) - 1] = '\0';
+	say(lines);
+	SYS(control_exit);
+	ck_assert_uint_eq(strlen(status_of(0)->report.said), BF_REPORT_SAID - 1);
+	ck_assert_int_eq(strncmp(status_of(0)->report.said, lines, BF_REPORT_SAID - 1), 0);
+}
+END_TEST
+
+/* A fault has other reasons, and what another extension has said is none. */
+START_TEST(no_last_words)
+{
+	struct trap_frame f = { .vector = 6, .cs = BF_SEL_USER_CS };
+
+	in_vmexit(_i % 2);
+	strcpy(status_of(0)->report.said, "before");
+	say("hello\n");
+	if (_i / 2) {
+		host_pp->said.ext = host_pp->ext + 1;
+		SYS(control_exit);
+	} else {
+		RUN(trap_dispatch(&f));
+		SYS(control_exit); /* of its fail callback */
+	}
+	ck_assert_uint_ne(status_of(0)->report.error, BF_ERR_OK);
+	ck_assert_str_eq(status_of(0)->report.said, "");
+}
+END_TEST
+
 TCase *run_report_tests(void)
 {
 	TCase *tc = tcase_create("run_report");
@@ -319,5 +362,7 @@ TCase *run_report_tests(void)
 	tcase_add_loop_test(tc, failing_again, 0, 2);
 	tcase_add_loop_test(tc, failing_function, 0, 2);
 	tcase_add_loop_test(tc, failing_nowhere, 0, 2);
+	tcase_add_loop_test(tc, last_words, 0, 2);
+	tcase_add_loop_test(tc, no_last_words, 0, 4);
 	return tc;
 }
