@@ -135,7 +135,9 @@ enum bf_guest_exit {
 };
 
 #define BF_GUEST_ENDED 0x1 /* the hypervisor that it ran under does not run it any more */
-#define BF_MAX_GUESTS 64 /* of which entries are to be had; those that have ended come last */
+#define BF_GUEST_ABANDONED 0x2 /* nobody has it, but its memory stays pinned until the stop */
+#define BF_MAX_GUESTS \
+	64 /* of which entries are to be had: first what runs, last what is abandoned */
 
 /* A virtual machine beside Linux. */
 struct bf_guest_status {

@@ -155,6 +155,13 @@ static const char *process_name(const struct bf_guest_status *g, char *buf, size
 	return buf;
 }
 
+static const char *guest_note(const struct bf_guest_status *g)
+{
+	if (g->flags & BF_GUEST_ABANDONED)
+		return "  ended, pinned until the stop";
+	return g->flags & BF_GUEST_ENDED ? "  ended" : "";
+}
+
 static void print_guests(FILE *file, const struct status *status)
 {
 	char name[sizeof(status->guests->name) + 1];
@@ -173,7 +180,7 @@ static void print_guests(FILE *file, const struct status *status)
 			process_name(g, name, sizeof(name)), g->pid, g->nr_vcpus,
 			(double)g->pinned / (1 << 20), g->exits[BF_GUEST_EXIT_EXTENSION],
 			g->exits[BF_GUEST_EXIT_INTERRUPT], g->exits[BF_GUEST_EXIT_MODULE],
-			g->exits[BF_GUEST_EXIT_USER], g->flags & BF_GUEST_ENDED ? "  ended" : "");
+			g->exits[BF_GUEST_EXIT_USER], guest_note(g));
 	}
 	if (status->more_guests)
 		fprintf(file, "  and %" PRIu32 " more\n", status->more_guests);
@@ -338,11 +345,12 @@ static void json_guest(FILE *file, const struct bf_guest_status *g)
 	json_string(file, name);
 	fprintf(file,
 		", \"ended\": %s, \"vcpus\": %" PRIu32 ", \"pinned\": %" PRIu64
-		", \"exits\": {\"answered\": %" PRIu64 ", \"interrupts\": %" PRIu64
-		", \"module\": %" PRIu64 ", \"user\": %" PRIu64 "}}",
+		", \"pinned_until_stop\": %s, \"exits\": {\"answered\": %" PRIu64
+		", \"interrupts\": %" PRIu64 ", \"module\": %" PRIu64 ", \"user\": %" PRIu64 "}}",
 		g->flags & BF_GUEST_ENDED ? "true" : "false", g->nr_vcpus, g->pinned,
-		g->exits[BF_GUEST_EXIT_EXTENSION], g->exits[BF_GUEST_EXIT_INTERRUPT],
-		g->exits[BF_GUEST_EXIT_MODULE], g->exits[BF_GUEST_EXIT_USER]);
+		g->flags & BF_GUEST_ABANDONED ? "true" : "false", g->exits[BF_GUEST_EXIT_EXTENSION],
+		g->exits[BF_GUEST_EXIT_INTERRUPT], g->exits[BF_GUEST_EXIT_MODULE],
+		g->exits[BF_GUEST_EXIT_USER]);
 }
 
 static void json_ended(FILE *file, const struct status *status)

@@ -142,7 +142,7 @@ ROWS = [
     on_bochs("bochs-svm", "ryzen", "6.12", 2),
     on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan",
-            ["lifecycle", "sleep", "trace", "concurrency"]),
+            ["lifecycle", "sleep", "trace", "concurrency", "kvm-beside"]),
     # Linux reads the machine check banks of Zen, beyond the MSR permission map, each second
     Row("qemu-svm", 2, "sid", ["smca"], 100, "smca", ["--append", "setcpuid=smca"]),
     # with Linux's mitigation of VMSCAPE

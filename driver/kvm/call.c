@@ -97,7 +97,7 @@ int bk_call(struct bk_vm *vm, enum guests_op op, struct bk_call *call)
 		status = bk_call_here(vm->instance, op, call);
 		local_irq_restore(flags);
 		if (status == BK_ENDED)
-			WRITE_ONCE(vm->over, true);
+			WRITE_ONCE(vm->guests.over, true);
 		if (status != BK_NOBODY)
 			return bk_errno(status);
 		if (!bareflank_guests_running(&vm->guests))

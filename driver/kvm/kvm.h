@@ -82,7 +82,6 @@ struct bk_vm {
 	struct bareflank_guests guests;
 	u64 instance; /* of the extension */
 	u64 id; /* the extension's */
-	bool over; /* its extension has ended */
 	struct mutex lock; /* of all that follows */
 	struct xarray vcpus; /* by the numbers that user space has given */
 	struct xarray slots; /* struct bk_slot, by number */

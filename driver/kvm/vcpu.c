@@ -56,7 +56,7 @@ static int try_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *cal
 	if (status == BK_NOBODY)
 		return bareflank_guests_running(&vcpu->vm->guests) ? -EAGAIN : -EIO;
 	if (status == BK_ENDED)
-		WRITE_ONCE(vcpu->vm->over, true);
+		WRITE_ONCE(vcpu->vm->guests.over, true);
 	if (status == GUESTS_ELSEWHERE)
 		return -EXDEV;
 	vcpu->cpu = smp_processor_id();

@@ -107,7 +107,7 @@ void bk_vm_put(struct bk_vm *vm)
 bool bk_vm_is_usable(const struct bk_vm *vm)
 {
 	return vm->mm == current->mm && !bareflank_guests_ended(&vm->guests) &&
-	       !READ_ONCE(vm->over);
+	       !READ_ONCE(vm->guests.over);
 }
 
 static int set_region(struct bk_vm *vm, const void __user *user)

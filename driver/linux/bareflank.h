@@ -111,8 +111,8 @@ void bf_guests_stopped(void);
 void bf_guests_fini(void); /* it is done */
 
 /*
- * Of all VMs that somebody has, as many as there is room for, into zeroed memory; returns how many
- * there are. Any lock may be held, but none of a VM's.
+ * Of all VMs that somebody has, or that have been abandoned, as many as there is room for, into
+ * zeroed memory; returns how many there are. Any lock may be held, but none of a VM's.
  */
 u32 bf_guests_status(struct bf_guest_status *status, u32 room);
 

@@ -19,7 +19,7 @@ static LIST_HEAD(owners);
 static LIST_HEAD(abandoned); /* guests that are no process's any more */
 static DEFINE_MUTEX(owners_lock);
 
-static u32 nr_owners;
+static u32 nr_owners, nr_abandoned;
 
 /*
  * Of guests: a start begins a new age, and so does whatever ends all of them. Of the hypervisor: a
@@ -39,6 +39,7 @@ int bareflank_guests_begin(struct bareflank_guests *guests)
 
 	guests->nr_vcpus = 0;
 	guests->pinned = 0;
+	guests->over = false;
 	guests->counts = alloc_percpu(struct bareflank_guests_counts);
 	if (!guests->counts)
 		return -ENOMEM;
@@ -83,8 +84,10 @@ static void release(struct work_struct *work)
 	mutex_lock(&owners_lock);
 	list_for_each_entry_safe(guests, next, &abandoned, node)
 	{
-		if (!bareflank_guests_running(guests))
-			list_move_tail(&guests->node, &over);
+		if (bareflank_guests_running(guests))
+			continue;
+		list_move_tail(&guests->node, &over);
+		nr_abandoned--;
 	}
 	mutex_unlock(&owners_lock);
 	list_for_each_entry_safe(guests, next, &over, node)
@@ -118,6 +121,7 @@ void bareflank_guests_abandon(struct bareflank_guests *guests, struct module *mo
 	mutex_lock(&owners_lock);
 	list_move_tail(&guests->node, &abandoned);
 	nr_owners--;
+	nr_abandoned++;
 	mutex_unlock(&owners_lock);
 	schedule_work(&release_work); /* it may have stopped meanwhile */
 }
@@ -207,13 +211,13 @@ pid_t bf_guests_owner(bool ended_too)
 	return first;
 }
 
-static void get_status(const struct bareflank_guests *guests, bool ended,
+static void get_status(const struct bareflank_guests *guests, u32 flags,
 		       struct bf_guest_status *status)
 {
 	unsigned int cpu, kind;
 
 	status->pid = (u32)guests->pid;
-	status->flags = ended ? BF_GUEST_ENDED : 0;
+	status->flags = flags;
 	strscpy(status->name, guests->comm, sizeof(status->name));
 	status->nr_vcpus = READ_ONCE(guests->nr_vcpus);
 	status->pinned = READ_ONCE(guests->pinned);
@@ -223,28 +227,37 @@ static void get_status(const struct bareflank_guests *guests, bool ended,
 				READ_ONCE(per_cpu_ptr(guests->counts, cpu)->exits[kind]);
 }
 
-/* Those that have ended, or the others; returns how many entries are written then. */
-static u32 list(struct bf_guest_status *status, u32 count, u32 room, u64 now_age, bool ended)
+struct status_list {
+	struct bf_guest_status *status;
+	u32 count, room;
+	u64 age; /* of the guests that have not ended */
+};
+
+/* Those with these flags. */
+static void add_status(struct status_list *list, const struct list_head *head, u32 flags)
 {
 	const struct bareflank_guests *guests;
 
-	list_for_each_entry(guests, &owners, node)
+	list_for_each_entry(guests, head, node)
 	{
-		if (count < room && (guests->age != now_age) == ended)
-			get_status(guests, ended, &status[count++]);
+		bool ended = guests->age != list->age || READ_ONCE(guests->over) ||
+			     head == &abandoned;
+
+		if (list->count < list->room && ended == !!(flags & BF_GUEST_ENDED))
+			get_status(guests, flags, &list->status[list->count++]);
 	}
-	return count;
 }
 
 u32 bf_guests_status(struct bf_guest_status *status, u32 room)
 {
-	u64 now_age = now(&age);
+	struct status_list list = { .status = status, .room = room, .age = now(&age) };
 	u32 count;
 
 	mutex_lock(&owners_lock);
-	count = list(status, 0, room, now_age, false);
-	list(status, count, room, now_age, true);
-	count = nr_owners;
+	add_status(&list, &owners, 0);
+	add_status(&list, &owners, BF_GUEST_ENDED);
+	add_status(&list, &abandoned, BF_GUEST_ENDED | BF_GUEST_ABANDONED);
+	count = nr_owners + nr_abandoned;
 	mutex_unlock(&owners_lock);
 	return count;
 }

@@ -17,7 +17,8 @@ struct bareflank_guests_counts {
 
 /*
  * A virtual machine. The memory is the caller's from begin to end, its content this module's, but
- * for what the caller counts: nr_vcpus and pinned with WRITE_ONCE, exits by bareflank_guests_exit.
+ * for what the caller counts or finds: nr_vcpus, pinned and over with WRITE_ONCE, exits by
+ * bareflank_guests_exit.
  */
 struct bareflank_guests {
 	struct list_head node;
@@ -28,6 +29,7 @@ struct bareflank_guests {
 	struct bareflank_guests_counts __percpu *counts;
 	u32 nr_vcpus;
 	u64 pinned; /* bytes */
+	bool over; /* its extension has ended */
 	void (*release)(struct bareflank_guests *guests); /* see bareflank_guests_abandon */
 	struct module *module;
 };

@@ -83,6 +83,39 @@ stays_pinned()
 	[ "$(pinned)" -gt "$pins" ]
 }
 
+# guests_in_status FLAG VALUE: the number of VMs for which that is so, and their memory in bytes
+guests_in_status()
+{
+	bfm status --json | grep '"pid"' >/tmp/guests
+	cat /tmp/guests >&2
+	grep "\"$1\": $2" /tmp/guests | sed 's/.*"pinned": \([0-9]*\).*/\1/' |
+		awk '{ n++; bytes += $1 } END { print n + 0, bytes + 0 }'
+}
+
+# All have ended: that of the client which lives, and that of the one which has gone.
+have_ended()
+{
+	[ "$(guests_in_status ended false)" = "0 0" ] &&
+		[ "$(guests_in_status pinned_until_stop false)" = "1 4096" ] &&
+		[ "$(guests_in_status pinned_until_stop true)" != "0 0" ]
+}
+
+# Afterwards: what Linux has counted.
+are_listed()
+{
+	set -- "$(guests_in_status pinned_until_stop true)"
+	echo "$1; $pins pages before, then $(pinned)"
+	bfm status | tee /tmp/status
+	[ "${1% *}" -gt 0 ] && [ "${1#* }" = $((($(pinned) - pins) * 4096)) ] &&
+		[ "$(guests_in_status ended true)" = "$1" ] &&
+		[ "$(grep -c 'ended, pinned until the stop$' /tmp/status)" = "${1% *}" ]
+}
+
+are_listed_no_more()
+{
+	[ "$(guests_in_status ended true)" = "0 0" ]
+}
+
 unpinned()
 {
 	n=0
@@ -110,7 +143,7 @@ comes_back()
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }
 
-plan $((34 + $(echo $cases | wc -w)))
+plan $((37 + $(echo $cases | wc -w)))
 t "the module" insmod /lib/modules/bareflank_kvm.ko
 t "start" start_beside guests
 for case in $cases; do
@@ -123,6 +156,7 @@ t "a guest: real_mmio" as_written real_mmio
 spin_begins
 t "it fails, and its guest ends" fails
 t "so do those on all CPUs" ended_clients 1
+t "the status has them" have_ended
 spin_ends
 t "Linux goes on" all_guests
 t "the status says so" has_ended
@@ -145,8 +179,10 @@ t "nobody answers on that CPU" nobody_there
 t "no guests any more" gives 1 "No such device" "$bin/kvm_client" $device reset
 t "the module is in use" module_stays
 t "what they had stays pinned" stays_pinned
+t "and the status has all of it" are_listed
 t "stop" stop
 t "and comes back with that" unpinned
+t "the status has none of it" are_listed_no_more
 t "the status still says so" tells
 t "again and again: nothing is lost" comes_back
 if [ "$(cpus)" -gt 1 ]; then

@@ -231,11 +231,15 @@ START_TEST(status_of_guests)
 		  .exits = { 100, 20, 3, 4000000000 } },
 		{ .pid = 7, .flags = BF_GUEST_ENDED, .name = "a\033[1m\"\303", .pinned = 4096 },
 		{ .pid = 4194304, .name = "fifteen letters" },
+		{ .pid = 8,
+		  .flags = BF_GUEST_ENDED | BF_GUEST_ABANDONED,
+		  .name = "left",
+		  .pinned = 1 << 20 },
 	};
 
 	set_running(BF_VENDOR_AMD);
 	memcpy(device.guests, guests, sizeof(guests));
-	device.status.nr_guests = 3;
+	device.status.nr_guests = 4;
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
 	assert_has(out,
 		   "\nguests of process         vCPUs     pinned    answered  interrupts"
@@ -245,13 +249,18 @@ START_TEST(status_of_guests)
 		   "  a?[1m\"?               7     0    0.0 MiB           0           0           0"
 		   "           0  ended\n"
 		   "  fifteen letters 4194304     0    0.0 MiB           0           0           0"
-		   "           0\n\n");
+		   "           0\n"
+		   "  left                  8     0    1.0 MiB           0           0           0"
+		   "           0  ended, pinned until the stop\n\n");
 	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
 	assert_json(out);
 	assert_has(out, "{\"pid\": 1234, \"process\": \"vmm\", \"ended\": false, \"vcpus\": 2, "
-			"\"pinned\": 2621440, \"exits\": {\"answered\": 100, \"interrupts\": 20, "
-			"\"module\": 3, \"user\": 4000000000}}");
+			"\"pinned\": 2621440, \"pinned_until_stop\": false, "
+			"\"exits\": {\"answered\": 100, \"interrupts\": 20, \"module\": 3, "
+			"\"user\": 4000000000}}");
 	assert_has(out, "\"process\": \"a\\u001b[1m\\\"\\ufffd\", \"ended\": true");
+	assert_has(out, "\"ended\": true, \"vcpus\": 0, \"pinned\": 1048576, "
+			"\"pinned_until_stop\": true, ");
 	device.status.nr_guests = BF_MAX_GUESTS + 3;
 	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
 	assert_has(out, "  and 3 more\n");
