@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Guests behind nested tables of the microkernel's, by Mk#2: test/ext/mk2.c makes the calls, and
-# test/kselftest/src/mk2.c, whose memory is theirs, says which.
+# test/kselftest/src/mk2.c and mk2_own.c, whose memory is theirs, say which.
 . ./tap.sh
 
 # Both checked: the process, and the extension itself.
 mk2()
 {
 	"$bin/mk2" "$@" && verified
+}
+
+own()
+{
+	"$bin/mk2_own" "$@" && verified
 }
 
 # With two CPUs: what one does to a guest on the other.
@@ -28,9 +33,9 @@ pool()
 # Ten VMs later it is the same.
 same_pool()
 {
-	mk2 again || return 1
+	own own && mk2 again || return 1
 	before=$(pool)
-	mk2 again || return 1
+	own own && mk2 again || return 1
 	echo "$before, then $(pool)"
 	[ -n "$before" ] && [ "$(pool)" = "$before" ]
 }
@@ -51,7 +56,20 @@ kick()
 	[ "$(nmi_exits)" -gt "$before" ]
 }
 
-plan 19
+last=$(($(cpus) - 1))
+again()
+{
+	bfm stop >/dev/null 2>&1
+	start /kselftest/ext/mk2
+}
+
+# The last CPU is not there at the start.
+comes()
+{
+	stop && echo 0 >/sys/devices/system/cpu/cpu$last/online && again && own comes
+}
+
+plan 24
 echo 4 >/proc/sys/vm/nr_hugepages
 snapshot /tmp/state.before
 t "start" start /kselftest/ext/mk2
@@ -64,12 +82,17 @@ t "pages of 2 MiB" mk2 large
 t "no memory of the hypervisor's, nor of another VM" mk2 refused
 t "handles, and the table that is the microkernel's" mk2 handles
 t "lists of registers" mk2 lists
-t "memory of a VM's own, which Linux does not see" mk2 own
-t "nobody else gets it, nor a VM what is others'" mk2 own-refused
+t "memory of a VM's own, which Linux does not see" own own
+t "nobody else gets it, nor a VM what is others'" own refused
 on_two "a flush reaches a guest on another CPU" mk2 flush
 on_two "a guest on another CPU is kicked" kick
 t "VMs leave nothing behind" same_pool
-t "one is there at a stop: what it owns is zeros then" "$bin/mk2" left
+on_two "a CPU comes in while a VM owns memory: it is intact, and hidden there, too" comes
+on_two "a CPU goes and comes back: it is zeros before, and hidden as long as it is the VM's" own goes
+on_two "and after a stop it is Linux's: start" again
+on_two "and after a stop it is Linux's" "$bin/mk2_own" goes-left
+t "start again" again
+t "one is there at a stop: what it owns is zeros then" "$bin/mk2_own" left
 t "no guests are left" no_guests
 t "the same state on every CPU" same_state /tmp/state.before
 t "no complaint of the kernel" dmesg_clean
