@@ -88,7 +88,7 @@ on_two "a flush reaches a guest on another CPU" mk2 flush
 on_two "a guest on another CPU is kicked" kick
 t "VMs leave nothing behind" same_pool
 on_two "a CPU comes in while a VM owns memory: it is intact, and hidden there, too" comes
-on_two "a CPU goes and comes back: it is zeros before, and hidden as long as it is the VM's" own goes
+on_two "a CPU goes and comes back: zeros before, and hidden meanwhile" own goes
 on_two "and after a stop it is Linux's: start" again
 on_two "and after a stop it is Linux's" "$bin/mk2_own" goes-left
 t "start again" again
