@@ -125,6 +125,12 @@ bool follow_cpu_in(uint64_t vsid)
 	return true;
 }
 
+/* Nothing else can be injected at any instruction. */
+static bool is_fault(uint64_t vector)
+{
+	return !vector || vector == EXT_FAULT_UD || vector == EXT_FAULT_GP;
+}
+
 /* Asks those that have this hook, until one says that it is its. */
 static bool ask(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2, uint64_t a3,
 		struct answer *answer)
@@ -132,7 +138,7 @@ static bool ask(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2, uint64
 	for (unsigned int i = 0; i < nr_followers; i++) {
 		if (!(followers[i].hooks & HAS(op)) ||
 		    !call(followers[i].id, FIRST(op, e->reason), a1, a2, a3, answer) ||
-		    !(answer->result & MINE))
+		    !(answer->result & MINE) || !is_fault(answer->result >> FAULT_SHIFT))
 			continue;
 		e->again = answer->result & AGAIN;
 		e->fault = (uint8_t)(answer->result >> FAULT_SHIFT);

@@ -82,6 +82,7 @@ __noreturn mk1_fail_fn linux_fail;
 uint64_t linux_prepare(uint64_t ppid);
 
 bool cpu_is_amd(void);
-bool linux_is_on_amd(void); /* the same, once linux_start has been called */
+bool linux_is_open(void); /* linux_open has been called */
+bool linux_is_on_amd(void); /* as cpu_is_amd says, since then */
 
 #endif

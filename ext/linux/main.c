@@ -4,7 +4,7 @@
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
 
-static bool is_svm; /* written by linux_start only */
+static bool is_svm, is_open; /* written by linux_open only */
 
 /*
  * Once a PP at the start, and again for a PP that comes back (CPU hotplug, resume): the microkernel
@@ -69,6 +69,7 @@ bool linux_open(uint64_t specs)
 		return false;
 	}
 	is_svm = cpu_is_amd();
+	is_open = true;
 	return true;
 }
 
@@ -80,6 +81,11 @@ bool linux_start_vendor(void)
 bool linux_start(uint64_t specs)
 {
 	return linux_open(specs) && linux_start_vendor();
+}
+
+bool linux_is_open(void)
+{
+	return is_open;
 }
 
 bool linux_is_on_amd(void)

@@ -32,11 +32,11 @@ static const struct {
 /* What intrinsic_rdmsr and intrinsic_wrmsr reach. */
 #define RIGHTS_R EXT_MSR_READ
 #define RIGHTS_RW (EXT_MSR_READ | EXT_MSR_WRITE)
-#define MSR_ROW(first, last, rights, what) { first, last, RIGHTS_##rights },
+#define REACHED(first, last, rights, what) { first, last, RIGHTS_##rights },
 static const struct {
 	uint32_t first, last;
 	unsigned int access;
-} in_cpu[] = { MK1_MSRS(MSR_ROW) };
+} in_cpu[] = { MK1_MSRS(REACHED) };
 
 #define NR_IN_CPU (sizeof(in_cpu) / sizeof(in_cpu[0]))
 
@@ -109,6 +109,10 @@ bool ext_msr_intercept(uint32_t msr, unsigned int access)
 {
 	unsigned int able = passed(msr);
 
+	if (!linux_is_open()) {
+		ext_print("%s: ext_run_linux comes before ext_msr_intercept\n", ext_name);
+		return false;
+	}
 	if (!access || access & ~able) {
 		ext_print("%s: MSR 0x%x cannot be intercepted for %s: nothing reaches it for Linux "
 			  "then\n",

@@ -48,6 +48,10 @@ bool vmx_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 {
 	if (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_EXIT_CTLS2)
 		return false;
+	if (msr == MSR_EFER) {
+		*value = vs_get(vsid, MK1_INTEL_efer);
+		return true;
+	}
 	if (msr != MSR_FEATURE_CONTROL)
 		return pass_rdmsr(vsid, msr, value);
 	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, value) != MK1_SUCCESS)
@@ -56,8 +60,30 @@ bool vmx_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 	return true;
 }
 
+/*
+ * EFER, for an extension to which its writes exit: the bits that this CPU has, and LME only while
+ * paging is off (SDM vol. 3 §2.2.1). Writes do not change LMA.
+ */
+static bool write_efer(uint64_t vsid, uint64_t value)
+{
+	struct cpuid_regs features = cpuid(0x80000001, 0);
+	uint64_t old = vs_get(vsid, MK1_INTEL_efer);
+	uint64_t changed = (old ^ value) & ~(uint64_t)EFER_LMA;
+	uint64_t bits = EFER_SCE | EFER_LME;
+
+	if (features.edx & CPUID_80000001_EDX_NX)
+		bits |= EFER_NXE;
+	if (changed & ~bits)
+		return false;
+	if (changed & EFER_LME && vs_get(vsid, MK1_INTEL_cr0) & CR0_PG)
+		return false;
+	return mk1_vs_write(MK1_HANDLE, vsid, MK1_INTEL_efer, old ^ changed) == MK1_SUCCESS;
+}
+
 bool vmx_write_msr(uint64_t vsid, uint32_t msr, uint64_t value)
 {
+	if (msr == MSR_EFER)
+		return write_efer(vsid, value);
 	if (msr == MSR_FEATURE_CONTROL)
 		return false; /* it is locked */
 	/*

@@ -71,7 +71,13 @@ refused()
 	grep -q 'hello: the first extension treats Linux, and asks no others' /tmp/dump && no_guests
 }
 
-plan 40
+efer_again()
+{
+	now=$("$bin/msr" 0 $efer)
+	"$bin/msr" 0 $efer "$now" && gives 0 "$now" "$bin/msr" 0 $efer && traced $efer "$now" "$now"
+}
+
+plan 41
 modprobe msr
 old_lstar=$("$bin/msr" 0 $lstar)
 old_eip=$("$bin/msr" 0 $sysenter_eip)
@@ -96,6 +102,7 @@ t "msr-trace: LSTAR takes no address that is not canonical" \
 	gives 1 EIO "$bin/msr" 0 $lstar 0x1234567812345678
 t "msr-trace: nor EFER a bit that is reserved" \
 	gives 1 EIO "$bin/msr" 0 $efer $((old_efer | 0x200))
+t "msr-trace: EFER takes what it has" efer_again
 t "msr-trace: LSTAR is what it was" gives 0 "$old_lstar" "$bin/msr" 0 $lstar
 t "msr-trace: stop" stop
 together hello msr-trace

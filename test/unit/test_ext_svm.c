@@ -35,6 +35,7 @@ static void setup(void)
 	fake.reg[MK1_AMD_cr0] = 0x80050033;
 	fake.reg[MK1_AMD_cr4] = CR4_OSXSAVE;
 	is_svm = true;
+	is_open = true;
 	ck_assert(svm_start());
 	ck_assert(svm_setup(0));
 	report = false;

@@ -76,6 +76,7 @@ static uint64_t capabilities(uint32_t msr, bool *ok)
 
 static void setup(void)
 {
+	is_open = true;
 	fake_reset();
 	basic = VMX_BASIC_TRUE_CONTROLS;
 	secondary_allowed = 0xFFFFFFFF;
@@ -436,6 +437,27 @@ START_TEST(bootstrap_runs_or_gives_up)
 }
 END_TEST
 
+/* Which exits only for an extension that asks for it. */
+START_TEST(efer_of_an_extension)
+{
+	uint64_t efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, value;
+
+	fake.reg[MK1_INTEL_efer] = efer;
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, efer), RESUMED_NEXT);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_LME), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], EFER_LME | EFER_LMA);
+	ck_assert(ext_msr_read(0, MSR_EFER, &value));
+	ck_assert_uint_eq(value, EFER_LME | EFER_LMA);
+	expect_gp(msr_exit(MSR_EFER, true, 0)); /* LME, with paging */
+	expect_gp(msr_exit(MSR_EFER, true, efer | 0x200));
+	expect_gp(msr_exit(MSR_EFER, true, efer | EFER_SVME));
+	fake.reg[MK1_INTEL_cr0] &= ~(uint64_t)CR0_PG;
+	fake.reg[MK1_INTEL_efer] = 0;
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, EFER_LME), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], EFER_LME);
+}
+END_TEST
+
 #define CPUID_EXIT VMX_EXIT_CPUID
 #define REG(name) MK1_INTEL_##name
 #include "frame_tests.h"
@@ -463,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, init_and_startup);
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
+	tcase_add_test(tc, efer_of_an_extension);
 	add_frame_tests(tc);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
