@@ -48,16 +48,24 @@ int ext_run_linux(uint64_t specs, const struct ext_ops *ops)
 	return linux_start_vendor() ? 0 : 1;
 }
 
+/* What a hook has said of how the exit ends counts only if it is its. */
+static bool is_its(struct ext_exit *e, bool mine)
+{
+	e->fault = mine ? e->fault : 0;
+	e->again = mine && e->again;
+	return mine;
+}
+
 bool hook_exit(struct ext_exit *e)
 {
-	return (hooks->exit && hooks->exit(e)) || follow_exit(e);
+	return is_its(e, hooks->exit && hooks->exit(e)) || follow_exit(e);
 }
 
 bool hook_cpuid(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *regs)
 {
 	struct cpuid_regs answer = *regs;
 
-	if (!hooks->cpuid || !hooks->cpuid(e, leaf, subleaf, &answer)) {
+	if (!is_its(e, hooks->cpuid && hooks->cpuid(e, leaf, subleaf, &answer))) {
 		answer = *regs;
 		if (!follow_cpuid(e, leaf, subleaf, &answer))
 			return false;
@@ -70,7 +78,8 @@ bool hook_rdmsr(struct ext_exit *e, uint32_t msr)
 {
 	uint64_t value = 0;
 
-	if (!(hooks->rdmsr && hooks->rdmsr(e, msr, &value)) && !follow_rdmsr(e, msr, &value))
+	if (!is_its(e, hooks->rdmsr && hooks->rdmsr(e, msr, &value)) &&
+	    !follow_rdmsr(e, msr, &value))
 		return false;
 	if (!e->fault && !e->again)
 		set_guest_edx_eax(value);
@@ -79,5 +88,6 @@ bool hook_rdmsr(struct ext_exit *e, uint32_t msr)
 
 bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
 {
-	return (hooks->wrmsr && hooks->wrmsr(e, msr, value)) || follow_wrmsr(e, msr, value);
+	return is_its(e, hooks->wrmsr && hooks->wrmsr(e, msr, value)) ||
+	       follow_wrmsr(e, msr, value);
 }

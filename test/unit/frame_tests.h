@@ -73,11 +73,16 @@ START_TEST(cpuid_hook)
 	with_hooks();
 	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.gpr[BF_RBX], ebx); /* not its */
+	hooked.fault = EXT_FAULT_GP; /* nor is how it ends */
+	hooked.again = true;
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	hooked.fault = 0;
+	hooked.again = false;
 	hooked.mine = true;
 	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
 	ck_assert_uint_eq(fake.gpr[BF_RBX], 0x12345678);
-	ck_assert_uint_eq(hooked.cpuids, 2);
-	ck_assert_uint_eq(hooked.exits, 2);
+	ck_assert_uint_eq(hooked.cpuids, 3);
+	ck_assert_uint_eq(hooked.exits, 3);
 	hooked.again = true;
 	ck_assert_int_eq(cpuid_exit(0), RESUMED);
 	hooked.again = false;
@@ -89,7 +94,7 @@ START_TEST(cpuid_hook)
 	fake.gpr[BF_RAX] = MK1_CPUID_LEAF;
 	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
 	ck_assert_int_eq(exit_with(CPUID_EXIT), PROMOTED);
-	ck_assert_uint_eq(hooked.cpuids, 4);
+	ck_assert_uint_eq(hooked.cpuids, 5);
 	hooks = &none;
 	hooks_see_cpuid = false;
 }
