@@ -33,6 +33,21 @@ static const struct {
 
 #define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
 
+const char *allow_name(size_t n)
+{
+	static const char *const others[] = { "all", "none", "rdmsr:", "wrmsr:" };
+	const size_t nr_others = sizeof(others) / sizeof(others[0]);
+
+	if (n < NR_RIGHTS)
+		return rights[n].name;
+	if (n < NR_RIGHTS + nr_others)
+		return others[n - NR_RIGHTS];
+	n -= NR_RIGHTS + nr_others;
+	if (n >= NR_CALLS)
+		return NULL;
+	return bf_grant_is_always(calls[n].id) ? "" : calls[n].name;
+}
+
 bool allow_keep(struct allow *allow, const char *value)
 {
 	if (allow->count == BF_MAX_EXTS)

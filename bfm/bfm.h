@@ -16,11 +16,15 @@ enum exit_code {
 	EXIT_NOT_RUNNING = 5 /* status only */
 };
 
+struct option;
+
 struct command {
 	const char *name;
 	const char *summary;
 	const char *help; /* what --help prints below the usage line */
+	const char *examples; /* and at its end: command lines, and what each is for */
 	const char *arguments;
+	const struct option *options; /* those with two dashes; ends with COMMON_OPTIONS */
 	/* argv[0] is the command's name; returns enum exit_code. */
 	int (*run)(int argc, char **argv);
 };
@@ -95,21 +99,27 @@ bool parse_number(const char *text, uint64_t max, uint64_t *number);
 /* A size in bytes with an optional K, M, G or T (and B or iB), at least one byte. */
 bool parse_size(const char *text, uint64_t *bytes);
 
-struct option;
-
-/* getopt_long() with --help added; on an error prints what is wrong and returns '?'. */
-int next_option(int argc, char **argv, const struct command *command, const struct option *options);
+/* getopt_long(); answers --help, and on an error prints what is wrong and returns '?'. */
+int next_option(int argc, char **argv, const struct command *command);
 
 /* OPTION_HELP was given and answered. */
 #define OPTION_HELP 1
 
-/* Ends every list of options given to next_option(). */
+/* Ends the list of options of every command. */
 #define COMMON_OPTIONS { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
 
 /* For commands without arguments: EXIT_USAGE and a message if there is one, or -1 to go on. */
 int finish_options(int argc, char **argv, const struct command *command);
 
 void print_help(FILE *file, const struct command *command);
+
+/* --- suggest.c ------------------------------------------------------------------------------- */
+
+/*
+ * The name, one of count, that somebody who wrote word, of length bytes, may have meant; NULL: none
+ * of them is near enough, or several are.
+ */
+const char *suggest(const char *word, size_t length, const char *const *names, size_t count);
 
 /* --- device.c -------------------------------------------------------------------------------- */
 
@@ -182,6 +192,9 @@ struct allow {
  */
 void image_path(char *path, const char *name);
 
+/* Where images are installed. */
+const char *image_directory(void);
+
 /* Returns -1 and the options, or the exit code with which to end. */
 int start_parse(int argc, char **argv, struct start_options *options);
 
@@ -198,6 +211,17 @@ int allow_apply(const struct allow *allow, struct start_options *options);
 
 /* One line for each right, for --help. */
 void allow_help(FILE *file);
+
+/* The nth of all words that a list of rights can have, some of them ""; NULL: there are no more. */
+const char *allow_name(size_t n);
+
+/* --- complete.c ------------------------------------------------------------------------------ */
+
+/*
+ * Prints what the last of argc words behind a command could become, at least one. Returns an exit
+ * code.
+ */
+int complete(const struct command *command, int argc, char **argv);
 
 /* --- status.c, report.c ---------------------------------------------------------------------- */
 

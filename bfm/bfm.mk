@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The command line program and its manual page. Included by the Makefile at the root; run from
-# there.
+# The command line program, its manual page, and completion for shells. Included by the Makefile at
+# the root; run from there.
 
 O ?= build
 PREFIX ?= /usr/local
@@ -44,5 +44,10 @@ $(BFM_MAN): bfm/bfm.8.scd
 install-bfm: $(BFM) $(BFM_MAN)
 	install -D -m 0755 $(BFM) $(DESTDIR)$(PREFIX)/sbin/bfm
 	install -D -m 0644 $(BFM_MAN) $(DESTDIR)$(PREFIX)/share/man/man8/bfm.8
+	install -D -m 0644 bfm/completion/bfm.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bfm
+	install -D -m 0644 bfm/completion/_bfm $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_bfm
+	install -D -m 0644 bfm/completion/bfm.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/bfm.fish
 
 -include $(BFM_OBJECTS:.o=.d)

@@ -148,7 +148,7 @@ static int run(int argc, char **argv)
 	bool report = false;
 	int c, code, fd;
 
-	while ((c = next_option(argc, argv, &check_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &check_command)) != -1) {
 		if (c != 'r')
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
 		report = true;
@@ -174,5 +174,8 @@ const struct command check_command = {
 		"  --report  also print, for a bug report, the CPU, microcode, kernel, outer\n"
 		"            hypervisor and registers, but nothing that identifies the machine\n"
 		"  --help    show this text\n",
+	.examples = "  bfm check                   can the hypervisor run here?\n"
+		    "  bfm check --report >report  for a bug report\n",
+	.options = long_options,
 	.run = run,
 };

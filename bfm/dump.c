@@ -108,7 +108,7 @@ static int run(int argc, char **argv)
 	bool follow = false;
 	int c, fd, code;
 
-	while ((c = next_option(argc, argv, &dump_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &dump_command)) != -1) {
 		if (c != 'f')
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
 		follow = true;
@@ -133,5 +133,8 @@ const struct command dump_command = {
 		"  --follow  keep printing new text, until interrupted or until the hypervisor\n"
 		"            stops\n"
 		"  --help    show this text\n",
+	.examples = "  bfm dump                    what has been printed so far\n"
+		    "  bfm dump --follow | tee log     what is being printed, and keep it\n",
+	.options = long_options,
 	.run = run,
 };

@@ -24,11 +24,42 @@ static void print_usage(FILE *file)
 	      file);
 }
 
+/* A command, or what looks like an option. */
 static int fail_command(const char *word)
 {
-	fail_message(word, "bfm --help", "unknown %s", *word == '-' ? "option" : "command");
+	const char *names[NR_COMMANDS], *meant;
+	char hint[64] = "bfm --help";
+
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		names[i] = commands[i]->name;
+	meant = suggest(word, strlen(word), names, NR_COMMANDS);
+	if (meant)
+		snprintf(hint, sizeof(hint), "did you mean bfm %s? See bfm --help", meant);
+	fail_message(word, hint, "unknown %s", *word == '-' ? "option" : "command");
 	fputs("usage: bfm COMMAND [OPTION...] [ARGUMENT...]\n", stderr);
 	return EXIT_USAGE;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < NR_COMMANDS; i++) {
+		if (!strcmp(name, commands[i]->name))
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* For shells, which know of it: nobody else needs it. */
+static int run_complete(int argc, char **argv)
+{
+	if (argc < 2) {
+		for (size_t i = 0; i < NR_COMMANDS; i++)
+			puts(commands[i]->name);
+		puts("--help\n--version");
+		return EXIT_OK;
+	}
+	return find_command(argv[0]) ? complete(find_command(argv[0]), argc - 1, argv + 1) :
+				       EXIT_OK;
 }
 
 static int run(int argc, char **argv)
@@ -45,10 +76,10 @@ static int run(int argc, char **argv)
 		printf("bfm %s, module interface %u\n", config_version, BF_IOCTL_VERSION);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; i < NR_COMMANDS; i++) {
-		if (!strcmp(argv[1], commands[i]->name))
-			return commands[i]->run(argc - 1, argv + 1);
-	}
+	if (!strcmp(argv[1], "complete"))
+		return run_complete(argc - 2, argv + 2);
+	if (find_command(argv[1]))
+		return find_command(argv[1])->run(argc - 1, argv + 1);
 	return fail_command(argv[1]);
 }
 

@@ -9,6 +9,8 @@
 
 #include "bfm.h"
 
+#define MAX_OPTIONS 32
+
 /* Like strtoull(), but without its signs, blanks and octal numbers. */
 static bool parse_digits(const char *text, uint64_t *number, char **end)
 {
@@ -65,37 +67,57 @@ void print_help(FILE *file, const struct command *command)
 	fprintf(file, "usage: bfm %s%s%s\n\n%s.\n\n%s", command->name,
 		*command->arguments ? " " : "", command->arguments, command->summary,
 		command->help);
+	fprintf(file, "\nExamples:\n%s", command->examples);
 }
 
-static void fail_usage(const struct command *command, const char *sentence, const char *word)
+/* What may have been meant, if it is an option that is unknown. */
+static const char *nearest_option(const char *word, const struct option *options)
 {
-	char hint[64];
+	const char *names[MAX_OPTIONS];
+	size_t count = 0;
 
-	snprintf(hint, sizeof(hint), "bfm %s --help", command->name);
+	if (!options || strncmp(word, "--", 2) != 0)
+		return NULL;
+	while (count < MAX_OPTIONS && options[count].name) {
+		names[count] = options[count].name;
+		count++;
+	}
+	return suggest(word + 2, strcspn(word + 2, "="), names, count);
+}
+
+static void fail_usage(const struct command *command, const char *sentence, const char *word,
+		       const struct option *options)
+{
+	const char *meant = nearest_option(word, options);
+	char hint[96];
+
+	snprintf(hint, sizeof(hint), "%s%s%sbfm %s --help", meant ? "did you mean --" : "",
+		 meant ? meant : "", meant ? "? See " : "", command->name);
 	fail_message(command->name, hint, "%s: %s", sentence, word);
 	fprintf(stderr, "usage: bfm %s%s%s\n", command->name, *command->arguments ? " " : "",
 		command->arguments);
 }
 
-int next_option(int argc, char **argv, const struct command *command, const struct option *options)
+int next_option(int argc, char **argv, const struct command *command)
 {
 	int c;
 
 	opterr = 0;
-	c = getopt_long(argc, argv, ":h", options, NULL);
+	c = getopt_long(argc, argv, ":h", command->options, NULL);
 	if (c == 'h') {
 		print_help(stdout, command);
 		return OPTION_HELP;
 	}
 	if (c == ':') {
-		fail_usage(command, "this option needs a value", argv[optind - 1]);
+		fail_usage(command, "this option needs a value", argv[optind - 1], NULL);
 		return '?';
 	}
 	if (c == '?') {
 		char letter[] = { '-', (char)optopt, '\0' };
 
 		fail_usage(command, "unknown option",
-			   isprint(optopt) && optopt < 128 ? letter : argv[optind - 1]);
+			   isprint(optopt) && optopt < 128 ? letter : argv[optind - 1],
+			   command->options);
 	}
 	return c;
 }
@@ -103,7 +125,7 @@ int next_option(int argc, char **argv, const struct command *command, const stru
 int finish_options(int argc, char **argv, const struct command *command)
 {
 	if (optind < argc) {
-		fail_usage(command, "unexpected argument", argv[optind]);
+		fail_usage(command, "unexpected argument", argv[optind], NULL);
 		return EXIT_USAGE;
 	}
 	return -1;

@@ -79,7 +79,7 @@ static int parse(int argc, char **argv, struct sign_options *o)
 {
 	int c;
 
-	while ((c = next_option(argc, argv, &sign_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &sign_command)) != -1) {
 		switch (c) {
 		case OPTION_HELP:
 			return EXIT_OK;
@@ -143,5 +143,10 @@ const struct command sign_command = {
 		"  --hash NAME  the digest; default: sha256\n"
 		"  --tool FILE  the kernel's sign-file, if bfm does not find it\n"
 		"  --help       show this text\n",
+	.examples =
+		"  bfm sign --key mok.key --cert mok.pem microkernel default\n"
+		"                              the installed images, with the machine owner's key\n"
+		"  bfm sign --key mok.key --cert mok.pem ./mine\n",
+	.options = long_options,
 	.run = run,
 };

@@ -124,7 +124,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 	int c;
 
 	*options = (struct start_options){ 0 };
-	while ((c = next_option(argc, argv, &start_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &start_command)) != -1) {
 		if (c == OPTION_HELP) {
 			allow_help(stdout);
 			return EXIT_OK;
@@ -148,12 +148,17 @@ int start_parse(int argc, char **argv, struct start_options *options)
 	return allow_apply(&allow, options);
 }
 
-/* The installed file of this name, even if the current directory has one of this name. */
-static void set_installed(char *path, const char *name)
+const char *image_directory(void)
 {
 	const char *dir = getenv("BAREFLANK_LIBDIR");
 
-	snprintf(path, MAX_PATH, "%s/%s", dir && *dir ? dir : config_libdir, name);
+	return dir && *dir ? dir : config_libdir;
+}
+
+/* The installed file of this name, even if the current directory has one of this name. */
+static void set_installed(char *path, const char *name)
+{
+	snprintf(path, MAX_PATH, "%s/%s", image_directory(), name);
 }
 
 static bool is_file(const char *path)
@@ -410,5 +415,10 @@ const struct command start_command = {
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
 		"BAREFLANK_LIBDIR names.\n",
+	.examples = "  bfm start                       Linux as a guest, and nothing else\n"
+		    "  bfm start msr-trace ./mine      two extensions with hooks\n"
+		    "  bfm start default guests --allow guests=all,-linux\n"
+		    "                                  guests beside Linux, harmless to it\n",
+	.options = long_options,
 	.run = run,
 };

@@ -64,7 +64,7 @@ static int run(int argc, char **argv)
 	bool json = false;
 	int c, fd, code;
 
-	while ((c = next_option(argc, argv, &status_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &status_command)) != -1) {
 		if (c != 'j')
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
 		json = true;
@@ -98,5 +98,9 @@ const struct command status_command = {
 		"and lines if the image has debug information and is still there.\n\n"
 		"  --json  print one JSON object\n"
 		"  --help  show this text\n",
+	.examples = "  bfm status                          the state, for people\n"
+		    "  bfm status --json | jq .cpus        for programs\n"
+		    "  watch -n 1 bfm status               while something goes on\n",
+	.options = long_options,
 	.run = run,
 };

@@ -13,7 +13,7 @@ static int run(int argc, char **argv)
 	struct bf_ioctl_status status = { .size = sizeof(status) };
 	int c, code, fd;
 
-	while ((c = next_option(argc, argv, &stop_command, long_options)) != -1) {
+	while ((c = next_option(argc, argv, &stop_command)) != -1) {
 		if (c != 'f')
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
 		call.flags |= BF_STOP_FORCE;
@@ -46,5 +46,8 @@ const struct command stop_command = {
 	.arguments = "[--force]",
 	.help = "  --force  also if there are guests: they end, and their processes get an error\n"
 		"  --help   show this text\n",
+	.examples = "  bfm stop            give the CPUs back\n"
+		    "  bfm stop --force    although a guest is running\n",
+	.options = long_options,
 	.run = run,
 };

@@ -489,6 +489,17 @@ def run_portable(log):
     return passed, failures
 
 
+def run_completion(log):
+    """Shells complete command lines of bfm, which says what somebody may have meant."""
+    if make(["bfm"], log)[0]:
+        return 0, ["bfm does not compile"]
+    _, output = call(["test/completion"], log)
+    if not re.search(r"^1\.\.[1-9]", output, re.M):
+        return 0, ["prints no plan"]
+    return (len(re.findall(r"^ok \d+", output, re.M)),
+            re.findall(r"^not ok \d+ (.*)", output, re.M))
+
+
 def run_docs(log):
     """README and docs agree with the tree."""
     status, output = call(["test/docs"], log)
@@ -535,6 +546,7 @@ def static_jobs():
         Job("includes", run_includes),
         Job("vendors", run_vendors),
         Job("hardware", run_hardware),
+        Job("completion", run_completion),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),

@@ -208,6 +208,34 @@ START_TEST(rights_of_the_default_extension)
 }
 END_TEST
 
+/* By letters that are missing, too many, wrong or exchanged; nobody guesses between two. */
+START_TEST(suggestions)
+{
+	static const char *const names[] = {
+		"start", "stop", "status",
+		"dump",  "dumb", "a-name-that-is-longer-than-any-word-that-we-know"
+	};
+	static const struct {
+		const char *word, *meant;
+	} cases[] = {
+		{ "start", "start" },  { "strat", "start" },   { "sttart", "start" },
+		{ "tart", "start" },   { "stxrt", "start" },   { "stopp", "stop" },
+		{ "sto", "stop" },     { "statsu", "status" }, { "dum", NULL },
+		{ "sta", NULL },       { "x", NULL },          { "", NULL },
+		{ "restarted", NULL }, { names[5], NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *meant = suggest(cases[i].word, strlen(cases[i].word), names, 6);
+
+		ck_assert_msg(cases[i].meant ? meant && !strcmp(meant, cases[i].meant) : !meant,
+			      "%s: %s", cases[i].word, meant ? meant : "none");
+	}
+	ck_assert_str_eq(suggest("dump=x", 4, names, 6), "dump");
+	ck_assert_ptr_null(suggest("stop", 4, names, 0));
+}
+END_TEST
+
 START_TEST(more_rights_than_extensions)
 {
 	char *argv[2 + 2 * (BF_MAX_EXTS + 1)] = { "start" };
@@ -326,6 +354,7 @@ TCase *options_tests(void)
 	tcase_add_test(tc, repeats);
 	tcase_add_test(tc, rights);
 	tcase_add_test(tc, single_rights);
+	tcase_add_test(tc, suggestions);
 	tcase_add_loop_test(tc, too_many_single_rights, 0, 2);
 	tcase_add_test(tc, more_rights_than_extensions);
 	tcase_add_loop_test(tc, rights_of_the_default_extension, 0, 2);

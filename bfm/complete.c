@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bfm complete WORD...: what the last word could become, one a line, for the completion of shells
+ * (bfm/completion). The others are those before it on the command line, without "bfm". Some shells
+ * pass what is before and behind a "=" as words of their own.
+ */
+#include <dirent.h>
+#include <getopt.h>
+#include <string.h>
+
+#include "bfm.h"
+
+static void offer(const char *before, size_t length, const char *name)
+{
+	printf("%.*s%s\n", (int)length, before, name);
+}
+
+static void offer_options(const struct command *command)
+{
+	for (const struct option *o = command->options; o->name; o++)
+		offer("--", 2, o->name);
+}
+
+/* Installed images, by their names: those that a shell would not find as files here. */
+static void offer_images(bool microkernel)
+{
+	DIR *dir = opendir(image_directory());
+	const struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		/* .a, .o and .ld, for who builds extensions, and what is hidden */
+		if (strchr(entry->d_name, '.') ||
+		    (!microkernel && !strcmp(entry->d_name, "microkernel")))
+			continue;
+		offer("", 0, entry->d_name);
+	}
+	closedir(dir);
+}
+
+/* The list of rights that the last word is, or ends with; NULL: it is none. */
+static const char *rights_of(int argc, char **argv)
+{
+	const char *last = argv[argc - 1];
+
+	if (argc > 1 && !strcmp(argv[argc - 2], "--allow"))
+		return strchr(last, '=') ? strrchr(last, '=') + 1 : NULL;
+	if (argc > 2 && !strcmp(argv[argc - 3], "--allow") && !strcmp(last, "="))
+		return "";
+	return argc > 3 && !strcmp(argv[argc - 4], "--allow") && !strcmp(argv[argc - 2], "=") ?
+		       last :
+		       NULL;
+}
+
+/* After the last comma, and after a "-". */
+static void offer_rights(const char *last, const char *list)
+{
+	const char *comma = strrchr(list, ',');
+	const char *word = comma ? comma + 1 : list;
+	bool inside = last <= list && list <= last + strlen(last); /* else last is "=" */
+
+	if (*word == '-')
+		word++;
+	for (size_t i = 0; allow_name(i); i++) {
+		if (!*allow_name(i))
+			continue;
+		offer(inside ? last : list, (size_t)(word - (inside ? last : list)), allow_name(i));
+	}
+}
+
+int complete(const struct command *command, int argc, char **argv)
+{
+	const char *last = argv[argc - 1];
+	const char *rights = command == &start_command ? rights_of(argc, argv) : NULL;
+
+	if (rights)
+		offer_rights(last, rights);
+	else if (*last == '-')
+		offer_options(command);
+	else if (command == &start_command || command == &sign_command)
+		offer_images(command == &sign_command);
+	return EXIT_OK;
+}
