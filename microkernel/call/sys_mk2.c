@@ -109,10 +109,14 @@ uint64_t sys_vm_nested_map(struct syscall_frame *f)
 	return guest_nested_map(g, gpa, spa, size, flags);
 }
 
-/* What the calls about mapped memory have in common: REG1 to REG3. */
-static uint64_t check_range(const struct syscall_frame *f, uint64_t max)
+/*
+ * What the calls about mapped memory have in common: REG1 to REG3. Looked for once: another PP may
+ * destroy the VM at any time, of which the lock of its table tells.
+ */
+static uint64_t check_range(const struct syscall_frame *f, uint64_t max, struct guest_nested **g)
 {
-	if (!nested_of(f))
+	*g = nested_of(f);
+	if (!*g)
 		return MK1_INVALID_INPUT_REG(1);
 	if (!is_gpa(f->reg[2], BF_PAGE_SIZE))
 		return MK1_INVALID_INPUT_REG(2);
@@ -123,22 +127,24 @@ static uint64_t check_range(const struct syscall_frame *f, uint64_t max)
 
 uint64_t sys_vm_nested_unmap(struct syscall_frame *f)
 {
-	uint64_t status = check_range(f, MK2_NESTED_MAX_BYTES);
+	struct guest_nested *g;
+	uint64_t status = check_range(f, MK2_NESTED_MAX_BYTES, &g);
 
 	if (status != MK1_SUCCESS)
 		return status;
-	return guest_nested_unmap(nested_of(f), f->reg[2], f->reg[3], &f->reg[0]);
+	return guest_nested_unmap(g, f->reg[2], f->reg[3], &f->reg[0]);
 }
 
 uint64_t sys_vm_nested_protect(struct syscall_frame *f)
 {
-	uint64_t status = check_range(f, MK2_NESTED_MAX_BYTES);
+	struct guest_nested *g;
+	uint64_t status = check_range(f, MK2_NESTED_MAX_BYTES, &g);
 
 	if (status != MK1_SUCCESS)
 		return status;
 	if (!are_rights(f->reg[4]))
 		return MK1_INVALID_INPUT_REG(4);
-	return guest_nested_protect(nested_of(f), f->reg[2], f->reg[3], f->reg[4], &f->reg[0]);
+	return guest_nested_protect(g, f->reg[2], f->reg[3], f->reg[4], &f->reg[0]);
 }
 
 uint64_t sys_vm_nested_query(struct syscall_frame *f)
@@ -160,7 +166,8 @@ static bool put_word(uint64_t va, uint64_t word)
 /* The bitmap is cleared first: what cannot be written to loses nobody's dirty bits. */
 uint64_t sys_vm_nested_dirty(struct syscall_frame *f)
 {
-	uint64_t status = check_range(f, MK2_DIRTY_MAX_BYTES);
+	struct guest_nested *g;
+	uint64_t status = check_range(f, MK2_DIRTY_MAX_BYTES, &g);
 	uint64_t va = f->reg[4], bytes;
 
 	if (status != MK1_SUCCESS)
@@ -174,7 +181,7 @@ uint64_t sys_vm_nested_dirty(struct syscall_frame *f)
 		if (!put_word(va + off, 0))
 			return MK1_INVALID_INPUT_REG(4);
 	}
-	return guest_nested_dirty(nested_of(f), f->reg[2], f->reg[3], put_word, va, &f->reg[0]);
+	return guest_nested_dirty(g, f->reg[2], f->reg[3], put_word, va, &f->reg[0]);
 }
 
 uint64_t sys_vm_nested_flush(struct syscall_frame *f)
