@@ -19,25 +19,31 @@ hello_everywhere()
 	done
 }
 
-greetings()
+# said NAME: its lines since the last start, which the microkernel begins with one of its own.
+said()
 {
-	bfm dump >/tmp/dump
-	grep 'hello: PP' /tmp/dump
-	[ "$(grep -c 'hello: PP [0-9]*: Linux is about' /tmp/dump)" = "$1" ]
+	bfm dump 2>/dev/null | awk -v name="$1: PP" '
+		/^microkernel: .* PPs, / { text = "" }
+		index($0, name) == 1 { text = text $0 "\n" }
+		END { printf "%s", text }'
 }
 
-# traced MSR OLD NEW: this write is the last one that there was, and there are COUNT of this MSR.
+greetings()
+{
+	said hello
+	[ "$(said hello | grep -c 'Linux is about')" = "$1" ]
+}
+
+# traced MSR OLD NEW: this write is the last one that there was.
 traced()
 {
-	bfm dump >/tmp/dump
-	grep 'msr-trace: PP' /tmp/dump | tail -n 3
-	grep 'msr-trace: PP' /tmp/dump | tail -n 1 |
-		grep -q "MSR $1: $2, then $3, by RIP 0xffffffff"
+	said msr-trace | tail -n 3
+	said msr-trace | tail -n 1 | grep -q "MSR $1: $2, then $3, by RIP 0xffffffff"
 }
 
 lines()
 {
-	bfm dump | grep -c 'msr-trace: PP'
+	said msr-trace | wc -l
 }
 
 # A value goes there and comes back.
