@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 10
+#define BF_HANDOFF_VERSION 11
 
 #ifndef __ASSEMBLER__
 
