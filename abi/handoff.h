@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 11
+#define BF_HANDOFF_VERSION 12
 
 #ifndef __ASSEMBLER__
 
@@ -48,7 +48,7 @@ enum bf_outer {
 /* Linux may request of the outer hypervisor to flush the TLB of a CPU that is not running. */
 #define BF_OUTER_FLUSHES 0x1
 
-/* Physical memory, in bytes; both members are multiples of BF_PAGE_SIZE. */
+/* Physical memory, in bytes; both members are multiples of BF_PAGE_SIZE, unless said otherwise. */
 struct bf_region {
 	uint64_t spa;
 	uint64_t size;
@@ -101,6 +101,8 @@ struct bf_handoff {
 	uint32_t nr_grants;
 	uint32_t pad;
 	struct bf_grant grants[BF_MAX_GRANTS];
+	/* By extension, a page: size bytes of arguments (abi/args.h), and zeros behind them. */
+	struct bf_region args[BF_MAX_EXTS];
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 

@@ -20,7 +20,7 @@
 #define BF_DEVICE "bareflank"
 #define BF_IOCTL_VERSION 1
 
-/* One image file in the caller's memory. */
+/* One image file, or what else is said to be one of these, in the caller's memory. */
 struct bf_file {
 	uint64_t data;
 	uint64_t size;
@@ -62,6 +62,7 @@ struct bf_ioctl_start {
 	uint64_t grants; /* struct bf_grant [nr_grants]: what differs from these rights */
 	uint32_t nr_grants;
 	uint32_t pad2;
+	uint64_t args; /* struct bf_file [nr_exts]: the arguments (abi/args.h) of each; or 0 */
 };
 
 #define BF_STOP_FORCE 0x1 /* guests do not prevent it: they end */

@@ -67,6 +67,10 @@ struct mk2_list_entry {
 #define MK2_OWN_MAX_BYTES 0x4000000 /* of one vm_own or vm_disown */
 #define MK2_OWN_MAX_TOTAL 0x40000000 /* of all VMs: a stop zeroes it */
 
+/* --- arguments -------------------------------------------------------------------------------- */
+#define MK2_ARGS_MAX 4096 /* bytes of all arguments of an extension: abi/args.h */
+#define MK2_ARG_KEY_MAX 31 /* characters of a key */
+
 /* --- hypercalls of Linux ---------------------------------------------------------------------- */
 #define MK2_HYPERCALL_MIN 0x100000000 /* those below are an outer hypervisor's */
 #define MK2_MAX_ROUTES 16
@@ -89,6 +93,7 @@ struct mk2_list_entry {
 	X(EXT, 1, ext_call, 6, 4, "h:64 extid:16 a0:64 a1:64 a2:64 a3:64", \
 	  "r0:64 r1:64 r2:64 r3:64", "HANDLE REG1 UNKNOWN BUSY ENDED") \
 	X(EXT, 2, ext_reply, 5, 0, "h:64 r0:64 r1:64 r2:64 r3:64", "", "HANDLE UNKNOWN") \
+	X(EXT, 3, ext_args, 3, 2, "h:64 va:64 size:64", "copied:64 total:64", "HANDLE REG1 REG2") \
 	X(CALLBACK, 0, vm_set_handler, 3, 0, "h:64 vmid:16 fn:64", "", "HANDLE REG1 REG2 BUSY") \
 	X(CALLBACK, 1, hypercall_route, 4, 0, "h:64 first:64 last:64 fn:64", "", \
 	  "HANDLE REG1 REG2 REG3 EXISTS NO_MEMORY") \

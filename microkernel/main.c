@@ -2,6 +2,7 @@
 /* A PP enters the hypervisor: from the loader's switch to the first callback. */
 #include <abi/loader.h>
 #include <abi/mk1.h>
+#include <abi/mk2.h>
 #include <bsl/bits.h>
 
 #include "arch/barrier.h"
@@ -53,6 +54,17 @@ static bool are_rights(const struct bf_handoff *h)
 	return true;
 }
 
+/* Of each extension. What they say is its own affair, and what the loader has checked. */
+static bool are_args(const struct bf_handoff *h)
+{
+	for (unsigned int i = 0; i < h->nr_exts; i++) {
+		if (!bsl_is_aligned(h->args[i].spa, BF_PAGE_SIZE) || !h->args[i].spa ||
+		    h->args[i].size > MK2_ARGS_MAX)
+			return false;
+	}
+	return true;
+}
+
 /* What is done once, by the first PP. */
 static enum bf_error init_machine(const struct pp *pp)
 {
@@ -60,7 +72,8 @@ static enum bf_error init_machine(const struct pp *pp)
 	enum bf_error error;
 
 	if (h->magic != BF_HANDOFF_MAGIC || h->version != BF_HANDOFF_VERSION ||
-	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts || !are_rights(h))
+	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts || !are_rights(h) ||
+	    !are_args(h))
 		return BF_ERR_MK_VERSION;
 	mk.handoff = h;
 	mk.vendor = find_vendor(h->vendor);

@@ -36,7 +36,7 @@ struct bf_failure {
 	uint64_t detail;
 };
 
-/* A private copy of an ELF file. */
+/* A private copy of an ELF file, or of arguments. */
 struct bf_source {
 	const void *data;
 	uint64_t size;
@@ -54,6 +54,7 @@ struct bf_start {
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
 	struct bf_grant grants[BF_MAX_GRANTS];
 	uint32_t nr_grants;
+	struct bf_source args[BF_MAX_EXTS]; /* abi/args.h */
 };
 
 struct bf_loader;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Everything that a start allocates and fills before the first CPU leaves Linux. */
+#include <abi/args.h>
 #include <abi/layout.h>
 #include <bsl/bits.h>
 #include <bsl/elf.h>
@@ -286,6 +287,36 @@ static bool are_rights(const struct bf_start *start)
 	return true;
 }
 
+static bool are_args(const struct bf_start *start)
+{
+	uint32_t i;
+
+	for (i = 0; i < BF_MAX_EXTS; i++)
+		if (!bf_args_are_valid(start->args[i].data, start->args[i].size) ||
+		    (start->args[i].size && i >= start->nr_exts))
+			return false;
+	return true;
+}
+
+/* A page for each extension, also where it has no arguments. */
+static enum bf_error hand_off_args(struct bf_loader *loader, const struct bf_start *start)
+{
+	struct bf_region *args = loader->handoff->args;
+	uint32_t i;
+
+	for (i = 0; i < start->nr_exts; i++) {
+		void *page = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA, MK2_ARGS_MAX,
+					     &args[i].spa);
+
+		if (!page)
+			return loader->memory.error;
+		args[i].size = start->args[i].size;
+		if (args[i].size)
+			bsl_memcpy(page, start->args[i].data, args[i].size);
+	}
+	return BF_ERR_OK;
+}
+
 static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_start *start)
 {
 	struct bf_handoff *handoff = bf_memory_alloc(&loader->memory, BF_MEMORY_DATA,
@@ -325,9 +356,11 @@ enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
 		return BF_ERR_BAD_REQUEST;
 	if (start->nr_exts > BF_MAX_EXTS)
 		return BF_ERR_TOO_MANY_EXTS;
-	if (!are_rights(start))
+	if (!are_rights(start) || !are_args(start))
 		return BF_ERR_BAD_REQUEST;
 	error = make_handoff(loader, start);
+	if (!error)
+		error = hand_off_args(loader, start);
 	if (!error)
 		error = load_images(loader, start, &microkernel);
 	if (!error)

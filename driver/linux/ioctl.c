@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include <abi/args.h>
 #include <abi/ioctl.h>
 #include <bsl/elf.h>
 
@@ -185,6 +186,36 @@ static int copy_rights(struct bf_start *start, const struct bf_ioctl_start *argu
 	return 0;
 }
 
+/* The arguments of the extensions, none where the caller has none. bf_prepare checks them. */
+static int copy_args(struct bf_start *start, struct bf_ioctl_start *argument)
+{
+	const struct bf_file __user *args = user_pointer(argument->args);
+	struct bf_file file;
+	void *data;
+	u32 i;
+
+	for (i = 0; args && i < argument->nr_exts; i++) {
+		if (copy_from_user(&file, &args[i], sizeof(file)))
+			return -EFAULT;
+		if (!file.size)
+			continue;
+		if (file.size > MK2_ARGS_MAX) {
+			argument->error = BF_ERR_BAD_REQUEST;
+			return -EINVAL;
+		}
+		data = vmalloc(file.size);
+		if (!data) {
+			argument->error = BF_ERR_NO_MEMORY;
+			return -ENOMEM;
+		}
+		start->args[i].data = data;
+		start->args[i].size = file.size;
+		if (copy_from_user(data, user_pointer(file.data), file.size))
+			return -EFAULT;
+	}
+	return 0;
+}
+
 static bool is_watchdog(u64 ns)
 {
 	return !ns || ns == BF_WATCHDOG_OFF ||
@@ -228,13 +259,17 @@ static int do_start(struct bf_ioctl_start *argument)
 	if (!result)
 		result = copy_rights(start, argument);
 	if (!result)
+		result = copy_args(start, argument);
+	if (!result)
 		result = copy_files(start, argument);
 	if (!result)
 		result = start_copied(start, argument, ids);
 	kvfree(ids);
 	free_source(&start->microkernel);
-	for (i = 0; i < BF_MAX_EXTS; i++)
+	for (i = 0; i < BF_MAX_EXTS; i++) {
 		free_source(&start->exts[i]);
+		free_source(&start->args[i]);
+	}
 	kfree(start);
 	return result;
 }

@@ -132,6 +132,22 @@ inline Status ext_reply(Handle h, const Words &words)
 	return Status{mk2_ext_reply(h.value(), w[0], w[1], w[2], w[3])};
 }
 
+/* Of bytes of arguments: how many were copied, and how many there are. */
+struct ArgSizes {
+	uint64_t copied;
+	uint64_t total;
+};
+
+/* size in bytes, up to MK2_ARGS_MAX; abi/args.h says what is there then. */
+inline Result<ArgSizes> ext_args(Handle h, char *args, uint64_t size)
+{
+	uint64_t copied, total;
+	const Status status{
+		mk2_ext_args(h.value(), mk1::detail::address(args), size, &copied, &total)};
+
+	return {status, ok(status) ? ArgSizes{copied, total} : ArgSizes{0, 0}};
+}
+
 /* --- callback --------------------------------------------------------------------------------- */
 
 /* The exits of a VM are this extension's. */

@@ -4,6 +4,8 @@
 #include <abi/mk2.h>
 
 #include "call/syscall.h"
+#include "mem/mem.h"
+#include "mk.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "obj/route.h"
@@ -58,6 +60,24 @@ uint64_t sys_ext_reply(struct syscall_frame *f)
 	for (unsigned int i = 0; i < CROSS_WORDS; i++)
 		pp->crossing.result[i] = f->reg[1 + i];
 	cross_return(pp, MK1_SUCCESS);
+}
+
+/* Zeros follow what there is. For a size that is not allowed, memory of the largest one counts. */
+uint64_t sys_ext_args(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+	const struct bf_region *args = &mk.handoff->args[pp->ext->id];
+	uint64_t va = f->reg[1], size = f->reg[2];
+	bool fits = size && size <= MK2_ARGS_MAX;
+
+	if (!fits)
+		return ext_is_mapped(pp, va, MK2_ARGS_MAX) ? MK1_INVALID_INPUT_REG(2) :
+							     MK1_INVALID_INPUT_REG(1);
+	if (!ext_write(pp, va, phys_to_virt(args->spa), size))
+		return MK1_INVALID_INPUT_REG(1);
+	f->reg[0] = size < args->size ? size : args->size;
+	f->reg[1] = args->size;
+	return MK1_SUCCESS;
 }
 
 uint64_t sys_vm_set_handler(struct syscall_frame *f)

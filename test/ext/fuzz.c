@@ -257,8 +257,8 @@ static struct pp_state {
 	bool launched;
 	struct private_page pages[PRIVATE_PAGES];
 	uint16_t vss[OWN_VSS]; /* some of those that were created for it */
-	/* Written to by calls: a list of registers, a bitmap, or an area of XSAVE. */
-	struct mk2_list_entry list[MK2_XSAVE_MAX / sizeof(struct mk2_list_entry) + 1];
+	/* Written to by calls: a list of registers, a bitmap, an area of XSAVE, or arguments. */
+	struct mk2_list_entry list[MK2_ARGS_MAX / sizeof(struct mk2_list_entry) + 1];
 } __attribute__((aligned(64))) pps[MAX_PPS];
 
 /* Every address that was handed out and may have been given back since, by whichever PP. */
@@ -493,6 +493,8 @@ static uint64_t value_of(const struct call *call, enum kind kind)
 	case KIND_GPA:
 		return a_gpa();
 	case KIND_SIZE:
+		if (call == &calls[CALL_ext_args])
+			return below(MK2_ARGS_MAX + 3);
 		return is_of_area(call) ? (uint64_t)MK2_XSAVE_LEGACY << below(3) : a_size();
 	case KIND_FLAGS:
 		return some_flags();
@@ -570,6 +572,15 @@ static bool is_others(uint64_t va)
 	       va != (uint64_t)pp->list + 8;
 }
 
+/* The same of arguments, of any size and at any address: an odd one is no reason to refuse them. */
+static bool are_others(uint64_t va, uint64_t size)
+{
+	uint64_t begin = (uint64_t)this_pp()->list, end = begin + sizeof(this_pp()->list);
+
+	return va < (uint64_t)1 << 47 && size && size <= MK2_ARGS_MAX &&
+	       (va < begin || va + size > end);
+}
+
 static bool may_be_given(uint64_t spa, uint64_t size)
 {
 	return size && size <= MK2_DONATION_MAX_BYTES && !((spa | size) & BF_PAGE_MASK);
@@ -618,6 +629,8 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 	case CALL_vs_read_list:
 	case CALL_vs_xsave_read:
 		return handle_is_good && is_others(reg[2]);
+	case CALL_ext_args:
+		return handle_is_good && are_others(reg[1], reg[2]);
 	case CALL_vm_nested_dirty:
 		return handle_is_good && (is_others(reg[4]) || reg[3] > MAX_DIRTY);
 	case CALL_mem_donate:

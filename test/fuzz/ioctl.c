@@ -216,8 +216,12 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	FUZZ_CHECK(start->nr_exts <= BF_MAX_EXTS, "%u extensions", start->nr_exts);
 	FUZZ_CHECK(!start->watchdog_ns || start->watchdog_ns >= BF_WATCHDOG_MIN_NS, "watchdog");
 	read_all(&start->microkernel);
-	for (i = 0; i < start->nr_exts; i++)
+	for (i = 0; i < start->nr_exts; i++) {
 		read_all(&start->exts[i]);
+		FUZZ_CHECK(start->args[i].size <= MK2_ARGS_MAX, "arguments");
+		if (start->args[i].size)
+			read_all(&start->args[i]);
+	}
 	started = true;
 	bf_loader.failure.error = outcome;
 	return outcome;

@@ -74,6 +74,7 @@ pub const NESTED_2M: u64 = MK2_NESTED_2M;
 pub const NESTED_1G: u64 = MK2_NESTED_1G;
 pub const NESTED_ACCESSED: u64 = MK2_NESTED_ACCESSED;
 pub const NESTED_DIRTY: u64 = MK2_NESTED_DIRTY;
+pub const ARGS_MAX: usize = MK2_ARGS_MAX;
 pub const LIST_MAX: usize = MK2_LIST_MAX;
 pub const XSAVE_LEGACY: usize = MK2_XSAVE_LEGACY;
 

@@ -80,6 +80,18 @@ pub struct XsaveArea {
     pub size: usize,
 }
 
+/// Bytes of arguments: as many as were copied, and as many as there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ArgSizes {
+    /// What was copied.
+    pub copied: usize,
+    /// All of them.
+    pub total: usize,
+}
+
+/// The most bytes of arguments.
+pub const ARGS_MAX: usize = sys::ARGS_MAX;
+
 /// The bytes of x87 and SSE state, with which an area begins.
 pub const XSAVE_LEGACY: usize = sys::XSAVE_LEGACY;
 
@@ -173,6 +185,17 @@ impl Handle {
         let [a, b, c, d] = words;
         // SAFETY: what it leaves behind is that of a callback.
         Error::from_status(unsafe { sys::ext_reply(self.0, a, b, c, d) })
+    }
+
+    /// Copies the extension's arguments, `KEY=VALUE` with a NUL each; zeros follow.
+    pub fn ext_args(self, args: &mut [u8]) -> Result<ArgSizes> {
+        // SAFETY: it writes to this memory.
+        let (status, copied, total) =
+            unsafe { sys::ext_args(self.0, args.as_mut_ptr() as u64, args.len() as u64) };
+        check(status).map(|()| ArgSizes {
+            copied: copied as usize,
+            total: total as usize,
+        })
     }
 
     /// The exits of a VM are this extension's.

@@ -105,6 +105,7 @@ START_TEST(survives_every_failure)
 
 	start.pool_size = 0x400000;
 	start.huge_size = 0x10000;
+	start.args[0] = (struct bf_source){ "key=value", 10 };
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	bf_loader_fini(&loader);

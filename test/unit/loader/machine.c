@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* check.c, outer.c: whether this machine is supported. */
+#include <abi/args.h>
+
 #include "driver/core/check.h"
 #include "loader.h"
 
@@ -65,6 +67,45 @@ START_TEST(refuses_machines)
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 	fake.spa_base = MK1_SPA_LIMIT;
 	assert_fails(BF_ERR_SPA_TOO_HIGH, 0, 0);
+}
+END_TEST
+
+/* A page for each extension, and in it what it was given. */
+START_TEST(hands_arguments_over)
+{
+	static const char two[] = "name=x\0count=2", bad[] = "name=x\0name=y";
+	static char full[MK2_ARGS_MAX + 1] = "k=";
+
+	memset(full + 2, 'x', MK2_ARGS_MAX - 3);
+	start.nr_exts = 3;
+	start.exts[1] = start.exts[2] = start.exts[0];
+	start.args[0] = (struct bf_source){ bad, sizeof(bad) };
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.args[0] = (struct bf_source){ two, sizeof(two) - 1 }; /* no NUL */
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.args[0] = (struct bf_source){ full, MK2_ARGS_MAX + 1 };
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.args[0] = (struct bf_source){ two, sizeof(two) };
+	start.args[2] = (struct bf_source){ full, MK2_ARGS_MAX };
+	start.args[3] = start.args[0]; /* of an extension that there is not */
+	assert_fails(BF_ERR_BAD_REQUEST, 0, 0);
+	start.args[3] = (struct bf_source){ 0 };
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	fake_show_handoff();
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++) {
+		const struct bf_region *args = &fake.handoff->args[i];
+		char page[BF_PAGE_SIZE] = { 0 };
+
+		ck_assert_uint_eq(args->size, start.args[i].size);
+		ck_assert_int_eq(!args->spa, i >= 3);
+		if (!args->spa)
+			continue;
+		ck_assert_uint_eq(args->spa % BF_PAGE_SIZE, 0);
+		if (args->size)
+			memcpy(page, start.args[i].data, args->size);
+		ck_assert_mem_eq(bf_os_va(args->spa), page, sizeof(page));
+	}
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
 }
 END_TEST
 
@@ -183,6 +224,7 @@ TCase *machine_tests(void)
 	TCase *tc = loader_case("machine");
 
 	tcase_add_test(tc, refuses_machines);
+	tcase_add_test(tc, hands_arguments_over);
 	tcase_add_test(tc, intel);
 	tcase_add_test(tc, surveys);
 	tcase_add_test(tc, outer_hypervisors);

@@ -238,8 +238,10 @@ static void make_handoff(void)
 	m.ring->size = RING_DATA;
 	h->status = (struct bf_region){ carve(m.nr_pps), m.nr_pps * PAGE };
 	h->ended = (struct bf_region){ carve(ENDED_PAGES), ENDED_PAGES * PAGE };
-	for (uint32_t i = 0; i < m.nr_exts; i++)
+	for (uint32_t i = 0; i < m.nr_exts; i++) {
 		make_ext(&h->exts[i]);
+		h->args[i].spa = carve(1);
+	}
 }
 
 /* --- CPUs ------------------------------------------------------------------------------------- */

@@ -152,10 +152,26 @@ static void grant_for_nobody(struct bf_handoff *h)
 	h->grants[0].kind = BF_GRANT_RDMSR;
 }
 
-static void (*const spoil[])(struct bf_handoff *h) = { bad_magic,       bad_version,
-						       too_many_pps,    too_many_exts,
-						       no_ext,          bad_vendor,
-						       too_many_grants, grant_for_nobody };
+static void args_between_pages(struct bf_handoff *h)
+{
+	h->args[0].spa += 8;
+}
+
+static void args_nowhere(struct bf_handoff *h)
+{
+	h->args[0].spa = 0;
+}
+
+static void too_many_args(struct bf_handoff *h)
+{
+	h->args[0].size = MK2_ARGS_MAX + 1;
+}
+
+static void (*const spoil[])(struct bf_handoff *h) = {
+	bad_magic,    bad_version,     too_many_pps,     too_many_exts,      no_ext,
+	bad_vendor,   too_many_grants, grant_for_nobody, args_between_pages, args_nowhere,
+	too_many_args
+};
 #define NR_SPOIL ((int)(sizeof(spoil) / sizeof(spoil[0])))
 
 /* The CPU is as it was, and a better handoff is taken. */

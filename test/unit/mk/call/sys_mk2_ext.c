@@ -54,6 +54,88 @@ START_TEST(route_arguments)
 }
 END_TEST
 
+#define ARGS(va, size) SYS2(ext_args, HANDLE2, va, size)
+
+/* The arguments of both, each of its own; and that the call is free of rights. */
+START_TEST(arguments)
+{
+	static const char first[] = "name=first\0count=1", second[] = "name=second";
+	const char *text;
+
+	start_two(_i, GUEST_RIGHTS);
+	memcpy(phys_at(m.handoff->args[0].spa), first, sizeof(first));
+	m.handoff->args[0].size = sizeof(first);
+	memcpy(phys_at(m.handoff->args[1].spa), second, sizeof(second));
+	m.handoff->args[1].size = sizeof(second);
+	(void)launch();
+	guest_exit(cpuid_reason());
+	text = mmu_user(EXT_DATA, true, false);
+	memset(mmu_user(EXT_DATA, true, false), 0x55, PAGE);
+	ck_assert_uint_eq(ARGS(EXT_DATA, PAGE), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], sizeof(first));
+	ck_assert_uint_eq(regs.reg[1], sizeof(first));
+	ck_assert_mem_eq(text, first, sizeof(first));
+	for (uint64_t i = sizeof(first); i < PAGE; i++)
+		ck_assert_int_eq(text[i], 0);
+	/* a part, anywhere: what is behind it stays */
+	memset(mmu_user(EXT_DATA, true, false), 0x55, PAGE);
+	ck_assert_uint_eq(ARGS(EXT_DATA + 1, 4), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], 4);
+	ck_assert_uint_eq(regs.reg[1], sizeof(first));
+	ck_assert_mem_eq(text, "\x55name\x55", 6);
+	SYS(vs_run_current, HANDLE);
+	hypercall(CALL_FIRST, 0);
+	ck_assert_uint_eq(ARGS(EXT_DATA, PAGE), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], sizeof(second));
+	ck_assert_uint_eq(regs.reg[1], sizeof(second));
+	ck_assert_mem_eq(mmu_user(EXT_DATA, true, false), second, sizeof(second));
+}
+END_TEST
+
+START_TEST(no_arguments)
+{
+	start_two(_i, BF_ALL_RIGHTS);
+	ck_assert_uint_eq(ARGS(EXT_DATA, 8), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], 0);
+	ck_assert_uint_eq(regs.reg[1], 0);
+	ck_assert_uint_eq(*(uint64_t *)mmu_user(EXT_DATA, true, false), 0);
+}
+END_TEST
+
+/* The lowest register that is wrong; nothing is copied then. */
+START_TEST(arguments_of_arguments)
+{
+	static const char some[] = "name=x";
+	char *data, before[PAGE];
+
+	start_two(_i, BF_ALL_RIGHTS);
+	memcpy(phys_at(m.handoff->args[0].spa), some, sizeof(some));
+	m.handoff->args[0].size = sizeof(some);
+	data = mmu_user(EXT_DATA, true, false);
+	memset(data, 0x55, PAGE);
+	memcpy(before, data, PAGE);
+	ck_assert_uint_eq(SYS2(ext_args, HANDLE2 + 1, 0, 0), MK1_FAILURE_INVALID_HANDLE);
+	ck_assert_uint_eq(ARGS(0, PAGE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(0, 0), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(EXT_RODATA, 8), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(EXT_ENTRY, 8), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(EXT_DATA + 1, PAGE), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(EXT_DATA + PAGE - 1, 2), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(~0ULL, 1), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(~0ULL, 2), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(1ULL << 47, 1), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(BF_PP_ABI, 8), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS((uint64_t)m.handoff, 8), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(ARGS(EXT_DATA, 0), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(ARGS(EXT_DATA, PAGE + 1), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(ARGS(EXT_DATA, ~0ULL), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(ARGS(EXT_DATA + 1, ~0ULL), MK1_INVALID_INPUT_REG(1));
+	ck_assert_mem_eq(data, before, PAGE);
+	ck_assert_uint_eq(ARGS(EXT_DATA + PAGE - 1, 1), MK1_SUCCESS);
+	ck_assert_int_eq(data[PAGE - 1], 'n');
+}
+END_TEST
+
 /* Each number has one extension, and all else of Linux is the first one's. */
 START_TEST(each_hypercall_to_its_extension)
 {
@@ -167,6 +249,9 @@ TCase *call_sys_mk2_ext_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, handler_arguments, 0, 2);
 	tcase_add_loop_test(tc, route_arguments, 0, 2);
+	tcase_add_loop_test(tc, arguments, 0, 2);
+	tcase_add_loop_test(tc, no_arguments, 0, 2);
+	tcase_add_loop_test(tc, arguments_of_arguments, 0, 2);
 	tcase_add_loop_test(tc, each_hypercall_to_its_extension, 0, 2);
 	tcase_add_loop_test(tc, no_route_for_guests, 0, 2);
 	tcase_add_loop_test(tc, each_vm_to_its_extension, 0, 2);

@@ -39,6 +39,7 @@ static const struct {
 	{ "mem_donate", BF_RIGHT_donations },
 	{ "mem_return", BF_RIGHT_donations },
 	{ "mem_", BF_RIGHT_memory },
+	{ "ext_args", 0 },
 	{ "ext_", BF_RIGHT_calls },
 	{ "vm_set_handler", GUESTS },
 	{ "hypercall_route", BF_RIGHT_hypercalls },
