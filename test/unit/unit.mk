@@ -15,6 +15,9 @@
 BSL_STRING := lib/bsl/string.c lib/bsl/x86/mem.c
 FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platform.c)
 
+# Includes ext/libext/arg.c.
+UNIT_SRCS_arg := $(BSL_STRING)
+
 UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c backtrace.c check.c dump.c \
 	escape.c exits.c failure.c identify.c image.c local.c machine.c message.c options.c \
 	report.c start.c status.c stop.c suggest.c)
