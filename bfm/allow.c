@@ -173,11 +173,7 @@ static bool parse_list(const char *list, uint8_t ext, struct start_options *opti
 	return true;
 }
 
-/*
- * The extension that text, of some length, names: its number, or the word of the command line, if
- * that is there once. -1: none.
- */
-static int find_ext(const struct start_options *options, const char *text, size_t length)
+int find_ext(const struct start_options *options, const char *text, size_t length)
 {
 	uint32_t count = options->nr_exts ? options->nr_exts : 1;
 	int found = -1;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include <abi/args.h>
 #include <abi/ioctl.h>
 
 enum exit_code {
@@ -176,6 +177,8 @@ struct start_options {
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right */
 	struct bf_grant grants[BF_MAX_GRANTS];
 	uint32_t nr_grants;
+	char args[BF_MAX_EXTS][MK2_ARGS_MAX]; /* abi/args.h */
+	uint32_t args_size[BF_MAX_EXTS];
 };
 
 /* The values of --allow, in their order. */
@@ -209,11 +212,25 @@ bool allow_keep(struct allow *allow, const char *value);
  */
 int allow_apply(const struct allow *allow, struct start_options *options);
 
+/*
+ * The extension that text, of some length, names: its number, or the word of the command line, if
+ * that is there once. -1: none.
+ */
+int find_ext(const struct start_options *options, const char *text, size_t length);
+
 /* One line for each right, for --help. */
 void allow_help(FILE *file);
 
 /* The nth of all words that a list of rights can have, some of them ""; NULL: there are no more. */
 const char *allow_name(size_t n);
+
+/* --- args.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Adds a value of --arg to options->args, when the extensions are known. Returns -1, or says what
+ * is wrong with it and returns the exit code with which to end.
+ */
+int arg_apply(const char *value, struct start_options *options);
 
 /* --- complete.c ------------------------------------------------------------------------------ */
 

@@ -20,6 +20,7 @@ static const struct option long_options[] = { { "microkernel", required_argument
 					      { "watchdog", required_argument, NULL, 'w' },
 					      { "repeats", required_argument, NULL, 'r' },
 					      { "allow", required_argument, NULL, 'a' },
+					      { "arg", required_argument, NULL, 'A' },
 					      { "no-wait", no_argument, NULL, 'n' },
 					      COMMON_OPTIONS };
 
@@ -87,7 +88,14 @@ static void refuse_value(int option)
 	}
 }
 
-static bool take_value(int option, struct start_options *options, struct allow *allow)
+/* Values that are about an extension, until the extensions are known. */
+struct kept {
+	struct allow allow;
+	const char **args; /* there is room for all words of the command line */
+	uint32_t nr_args;
+};
+
+static bool take_value(int option, struct start_options *options, struct kept *kept)
 {
 	uint64_t value;
 
@@ -106,7 +114,10 @@ static bool take_value(int option, struct start_options *options, struct allow *
 	case 'r':
 		return take_repeats(&options->repeats);
 	case 'a':
-		return allow_keep(allow, optarg);
+		return allow_keep(&kept->allow, optarg);
+	case 'A':
+		kept->args[kept->nr_args++] = optarg;
+		return true;
 	case 'n':
 		options->no_wait = true;
 		return true;
@@ -118,12 +129,20 @@ static bool take_value(int option, struct start_options *options, struct allow *
 	}
 }
 
-int start_parse(int argc, char **argv, struct start_options *options)
+static int apply(const struct kept *kept, struct start_options *options)
 {
-	struct allow allow = { 0 };
+	int code = allow_apply(&kept->allow, options);
+
+	for (uint32_t i = 0; i < kept->nr_args && code < 0; i++)
+		code = arg_apply(kept->args[i], options);
+	return code;
+}
+
+static int parse(int argc, char **argv, struct start_options *options, struct kept *kept)
+{
 	int c;
 
-	*options = (struct start_options){ 0 };
+	memset(options, 0, sizeof(*options));
 	while ((c = next_option(argc, argv, &start_command)) != -1) {
 		if (c == OPTION_HELP) {
 			allow_help(stdout);
@@ -131,7 +150,7 @@ int start_parse(int argc, char **argv, struct start_options *options)
 		}
 		if (c == '?')
 			return EXIT_USAGE;
-		if (!take_value(c, options, &allow)) {
+		if (!take_value(c, options, kept)) {
 			refuse_value(c);
 			return EXIT_USAGE;
 		}
@@ -145,7 +164,21 @@ int start_parse(int argc, char **argv, struct start_options *options)
 		fail_error("start", BF_ERR_TOO_MANY_EXTS, detail);
 		return EXIT_USAGE;
 	}
-	return allow_apply(&allow, options);
+	return apply(kept, options);
+}
+
+int start_parse(int argc, char **argv, struct start_options *options)
+{
+	struct kept kept = { .args = calloc((size_t)argc, sizeof(*kept.args)) };
+	int code;
+
+	if (!kept.args) {
+		fail_error("start", BF_ERR_NO_MEMORY, "");
+		return EXIT_FAILED;
+	}
+	code = parse(argc, argv, options, &kept);
+	free(kept.args);
+	return code;
 }
 
 const char *image_directory(void)
@@ -338,6 +371,7 @@ static bool is_anything_denied(const struct start_options *options)
 static int start(const struct start_options *options, const struct images *images)
 {
 	struct bf_ioctl_start call = { .size = sizeof(call), .version = BF_IOCTL_VERSION };
+	struct bf_file args[BF_MAX_EXTS];
 	int fd = device_open();
 	int code;
 	double began;
@@ -357,6 +391,9 @@ static int start(const struct start_options *options, const struct images *image
 		call.denied = (uintptr_t)options->denied;
 	call.grants = (uintptr_t)options->grants;
 	call.nr_grants = options->nr_grants;
+	for (unsigned int i = 0; i < BF_MAX_EXTS; i++)
+		args[i] = (struct bf_file){ (uintptr_t)options->args[i], options->args_size[i] };
+	call.args = (uintptr_t)args;
 	began = now_ms();
 	if (device_call(fd, BF_IOC_START, &call) < 0)
 		code = fail_start(fd, &call, images, errno);
@@ -392,7 +429,7 @@ const struct command start_command = {
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
 		     "           [--watchdog TIME] [--repeats N] [--allow EXTENSION=RIGHT,...]\n"
-		     "           [--no-wait] [EXTENSION...]",
+		     "           [--arg [EXTENSION:]KEY=VALUE]... [--no-wait] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -411,6 +448,10 @@ const struct command start_command = {
 		"                      may do all. Single calls and MSRs can be named, too.\n"
 		"                      If one without \"linux\" fails, it ends alone, with its\n"
 		"                      guests\n"
+		"  --arg [EXTENSION:]KEY=VALUE\n"
+		"                      an argument for this extension, named as for --allow; if\n"
+		"                      there is one, it need not be named. As often as wanted:\n"
+		"                      up to 4096 bytes for each extension\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
@@ -418,7 +459,9 @@ const struct command start_command = {
 	.examples = "  bfm start                       Linux as a guest, and nothing else\n"
 		    "  bfm start msr-trace ./mine      two extensions with hooks\n"
 		    "  bfm start default guests --allow guests=all,-linux\n"
-		    "                                  guests beside Linux, harmless to it\n",
+		    "                                  guests beside Linux, harmless to it\n"
+		    "  bfm start ./mine --arg leaf=0x40000000 --arg verbose=yes\n"
+		    "                                  one that knows these arguments\n",
 	.options = long_options,
 	.run = run,
 };

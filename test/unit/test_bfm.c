@@ -76,6 +76,12 @@ int device_call(int fd, unsigned long request, void *argument)
 		return answer_status(argument);
 	if (request == BF_IOC_START) {
 		device.started = *start;
+		ck_assert_uint_ne(start->args, 0);
+		memcpy(device.args, (void *)(uintptr_t)start->args,
+		       start->nr_exts * sizeof(device.args[0]));
+		for (uint32_t i = 0; i < start->nr_exts; i++)
+			memcpy(device.arg_text[i], (void *)(uintptr_t)device.args[i].data,
+			       device.args[i].size);
 		start->error = device.error;
 		start->image = device.image;
 		start->detail = device.detail;

@@ -18,8 +18,8 @@ FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platfo
 # Includes ext/libext/arg.c.
 UNIT_SRCS_arg := $(BSL_STRING)
 
-UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c backtrace.c check.c dump.c \
-	escape.c exits.c failure.c identify.c image.c local.c machine.c message.c options.c \
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c args.c backtrace.c check.c \
+	dump.c escape.c exits.c failure.c identify.c image.c local.c machine.c message.c options.c \
 	report.c start.c status.c stop.c suggest.c)
 UNIT_LIBS_bfm := -ldw -lelf
 

@@ -24,6 +24,8 @@ struct device {
 	struct bf_ioctl_check check;
 	struct bf_register_value values[2];
 	struct bf_ioctl_start started; /* what start was given */
+	struct bf_file args[BF_MAX_EXTS]; /* with that */
+	char arg_text[BF_MAX_EXTS][MK2_ARGS_MAX];
 	struct bf_ioctl_stop stopped; /* what stop was given */
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */

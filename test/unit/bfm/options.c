@@ -196,6 +196,109 @@ START_TEST(too_many_single_rights)
 }
 END_TEST
 
+/* Each to the extension that it names, in the order of the command line. */
+START_TEST(arguments)
+{
+	char *argv[] = {
+		"start", "a",     "--arg", "x:y:k=v:w",        "--arg", "a:n=1",      "x:y",
+		"--arg", "3:n=2", "c=d",   "--arg=c=d:empty=", "--arg", "a:n_-9=a=b", NULL
+	};
+	static const char first[] = "n=1\0n_-9=a=b", second[] = "k=v:w", third[] = "n=2\0empty=";
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(13, argv, &options), -1);
+	ck_assert_uint_eq(options.nr_exts, 3);
+	ck_assert_uint_eq(options.args_size[0], sizeof(first));
+	ck_assert_mem_eq(options.args[0], first, sizeof(first));
+	ck_assert_uint_eq(options.args_size[1], sizeof(second));
+	ck_assert_mem_eq(options.args[1], second, sizeof(second));
+	ck_assert_uint_eq(options.args_size[2], sizeof(third));
+	ck_assert_mem_eq(options.args[2], third, sizeof(third));
+	ck_assert_uint_eq(options.args_size[3], 0);
+}
+END_TEST
+
+/* One extension need not be named, nor the default one. */
+START_TEST(arguments_of_one)
+{
+	static const char args[] = "k=1:v\0url=a:b\0n=x", *const names[] = { "", "a:", "1:" };
+	char values[3][32];
+	char *argv[] = { "start", "--arg",   values[0],           "--arg", values[1],
+			 "--arg", values[2], _i / 3 ? "a" : NULL, NULL };
+	struct start_options options;
+
+	snprintf(values[0], 32, "%sk=1:v", _i / 3 || _i % 3 != 1 ? names[_i % 3] : "default:");
+	snprintf(values[1], 32, "url=a:b");
+	snprintf(values[2], 32, "1:n=x");
+	optind = 0;
+	ck_assert_int_eq(start_parse(7 + _i / 3, argv, &options), -1);
+	ck_assert_uint_eq(options.args_size[0], sizeof(args));
+	ck_assert_mem_eq(options.args[0], args, sizeof(args));
+	ck_assert_uint_eq(options.args_size[1], 0);
+}
+END_TEST
+
+/* As much as there is room for, in many arguments; one more; and one byte more. */
+START_TEST(too_many_arguments)
+{
+	enum { EACH = 8, ALL = MK2_ARGS_MAX / EACH };
+	static char values[ALL + 1][EACH + 16], *argv[2 * (ALL + 1) + 2];
+	struct start_options options;
+	int argc = 0;
+
+	argv[argc++] = "start";
+	for (int i = 0; i < ALL + (_i == 1); i++) {
+		snprintf(values[i], sizeof(values[i]), "k%04d=v%s", i,
+			 _i == 2 && i == ALL - 1 ? "v" : "");
+		argv[argc++] = "--arg";
+		argv[argc++] = values[i];
+	}
+	optind = 0;
+	ck_assert_int_eq(start_parse(argc, argv, &options), _i ? EXIT_USAGE : -1);
+	ck_assert_uint_eq(options.args_size[0], MK2_ARGS_MAX - (_i == 2 ? EACH : 0));
+}
+END_TEST
+
+/* Each mistake is said. */
+START_TEST(wrong_arguments)
+{
+	static const struct {
+		const char *line, *said;
+	} wrong[] = {
+		{ "start a --arg k", "has no \"=\": k" },
+		{ "start a --arg a:k", "has no \"=\": a:k" },
+		{ "start a --arg a:", "has no \"=\": a:" },
+		{ "start a=b --arg a=b:k", "has no \"=\": a=b:k" },
+		{ "start a --arg =v", "not a key of an argument: =v" },
+		{ "start a --arg a:=v", "not a key of an argument: a:=v" },
+		{ "start a --arg K=v", "not a key of an argument: K=v" },
+		{ "start a --arg k.=v", "not a key of an argument: k.=v" },
+		{ "start a --arg 1:b:k=v", "not a key of an argument: 1:b:k=v" },
+		{ "start a --arg a123456789b123456789c123456789de=v", "not a key of an argument" },
+		{ "start a --arg b:k=v", "one of the extensions: b:k=v" },
+		{ "start a --arg 0:k=v", "one of the extensions: 0:k=v" },
+		{ "start a --arg 2:k=v", "one of the extensions: 2:k=v" },
+		{ "start a --arg :k=v", "one of the extensions: :k=v" },
+		{ "start a --arg default:k=v", "one of the extensions: default:k=v" },
+		{ "start a a --arg a:k=v", "one of the extensions: a:k=v" },
+		{ "start a b --arg k=v", "is not said: k=v" },
+		{ "start a b --arg k=a:v", "is not said: k=a:v" },
+		{ "start a --arg k=1 --arg k=2", "is there already: k=2" },
+		{ "start a b --arg 1:k=1 --arg 2:k=1 --arg a:k=1", "is there already: k=1" },
+		{ "start a --arg", "this option needs a value" },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_assert_msg(run(&start_command, wrong[i].line) == EXIT_USAGE, "%s",
+			      wrong[i].line);
+		ck_assert_str_eq(out, "");
+		ck_assert_msg(strstr(err, wrong[i].said) && strstr(err, "\nhint: "), "%s: %s",
+			      wrong[i].line, err);
+	}
+}
+END_TEST
+
 /* Without a word for it on the command line, there is the default extension. */
 START_TEST(rights_of_the_default_extension)
 {
@@ -358,6 +461,10 @@ TCase *options_tests(void)
 	tcase_add_loop_test(tc, too_many_single_rights, 0, 2);
 	tcase_add_test(tc, more_rights_than_extensions);
 	tcase_add_loop_test(tc, rights_of_the_default_extension, 0, 2);
+	tcase_add_test(tc, arguments);
+	tcase_add_loop_test(tc, arguments_of_one, 0, 6);
+	tcase_add_loop_test(tc, too_many_arguments, 0, 3);
+	tcase_add_test(tc, wrong_arguments);
 	tcase_add_test(tc, wrong_command_lines);
 	tcase_add_test(tc, device_missing);
 	return tc;

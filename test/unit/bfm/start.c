@@ -105,6 +105,13 @@ START_TEST(starting)
 	/* An installed extension by its name; a microkernel in its place is refused. */
 	ck_assert_int_eq(run(&start_command, "start other other"), EXIT_OK);
 	ck_assert_uint_eq(device.started.nr_exts, 2);
+	ck_assert_uint_eq(device.args[0].size, 0);
+	ck_assert_uint_eq(device.args[1].size, 0);
+	ck_assert_int_eq(run(&start_command, "start other default --arg default:k=v --arg 2:n="),
+			 EXIT_OK);
+	ck_assert_uint_eq(device.args[0].size, 0);
+	ck_assert_uint_eq(device.args[1].size, 7);
+	ck_assert_mem_eq(device.arg_text[1], "k=v\0n=", 7);
 	ck_assert_int_eq(run(&start_command, "start microkernel"), EXIT_BAD_IMAGE);
 	assert_failure("start: ", "outside of the allowed address range");
 
