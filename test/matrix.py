@@ -61,7 +61,7 @@ class Row:
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
        "foreign-fpu", "foreign-loop", "hypercall", "languages", "examples", "mk2", "donate",
-       "beside"]
+       "beside", "args"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

@@ -3,6 +3,7 @@
  * rawctl: talks to the module without the checks that bfm makes first.
  *
  *   rawctl start MICROKERNEL EXTENSION [POOL_BYTES]   prints the name of the error, OK included
+ *   rawctl args MICROKERNEL EXTENSION    arguments that are none: what the module answers
  *   rawctl stop
  *   rawctl nobody       opens the device as root, becomes nobody: what open and each ioctl answer
  *   rawctl sentence ERROR_NAME
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <abi/args.h>
 #include <abi/ioctl.h>
 
 #define NOBODY 65534
@@ -87,6 +89,46 @@ static int start(int fd, char **argv)
 	return verdict(result, call.error);
 }
 
+/* A start with such arguments is refused, with this errno and error. */
+static int refuses_args(int fd, struct bf_ioctl_start call, uint64_t args, int err, uint32_t error)
+{
+	int result, got;
+
+	call.args = args;
+	result = ioctl(fd, BF_IOC_START, &call);
+	got = result ? errno : 0;
+	printf("errno %d, error %u\n", got, call.error);
+	return got == err && (err == EFAULT || call.error == error) ? 0 : 1;
+}
+
+static int args(int fd, char **argv)
+{
+	static char text[MK2_ARGS_MAX + 1] = "k=";
+	struct bf_file ext = map_file(argv[1]);
+	struct bf_ioctl_start call = { .size = sizeof(call),
+				       .version = BF_IOCTL_VERSION,
+				       .microkernel = map_file(argv[0]),
+				       .exts = (uintptr_t)&ext,
+				       .nr_exts = 1 };
+	struct bf_file files[] = {
+		{ (uintptr_t)text, sizeof(text) }, /* too many */
+		{ (uintptr_t)text, ~(uint64_t)0 },
+		{ (uintptr_t)text, 2 }, /* no NUL */
+		{ (uintptr_t)"k", 2 }, /* no "=" */
+		{ (uintptr_t)"K=", 3 },
+		{ (uintptr_t)"k=\0k=", 6 },
+	};
+	struct bf_file nowhere = { 8, 8 };
+	int bad = 0;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		bad |= refuses_args(fd, call, (uintptr_t)&files[i], EINVAL, BF_ERR_BAD_REQUEST);
+	bad |= refuses_args(fd, call, (uintptr_t)&nowhere, EFAULT, 0);
+	bad |= refuses_args(fd, call, 8, EFAULT, 0);
+	bad |= refuses_args(fd, call, ~(uint64_t)0, EFAULT, 0);
+	return bad;
+}
+
 static int stop(int fd)
 {
 	struct bf_ioctl_stop call = { .size = sizeof(call) };
@@ -150,6 +192,8 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && argc <= 5 && !strcmp(argv[1], "start"))
 		return start(fd, argv + 2);
+	if (argc == 4 && !strcmp(argv[1], "args"))
+		return args(fd, argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "stop"))
 		return stop(fd);
 	if (argc == 2 && !strcmp(argv[1], "nobody"))
