@@ -48,7 +48,7 @@ enum bf_outer {
 /* Linux may request of the outer hypervisor to flush the TLB of a CPU that is not running. */
 #define BF_OUTER_FLUSHES 0x1
 
-/* Physical memory, in bytes; both members are multiples of BF_PAGE_SIZE, unless said otherwise. */
+/* Physical memory, in bytes: whole pages, but where a size is said to be another. */
 struct bf_region {
 	uint64_t spa;
 	uint64_t size;
