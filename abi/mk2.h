@@ -67,6 +67,10 @@ struct mk2_list_entry {
 #define MK2_OWN_MAX_BYTES 0x4000000 /* of one vm_own or vm_disown */
 #define MK2_OWN_MAX_TOTAL 0x40000000 /* of all VMs: a stop zeroes it */
 
+/* --- views of Linux's memory ------------------------------------------------------------------ */
+#define MK2_VIEWS 3
+#define MK2_VIEW_COPIES 32 /* pages with another content, in all views */
+
 /* --- arguments -------------------------------------------------------------------------------- */
 #define MK2_ARGS_MAX 4096 /* bytes of all arguments of an extension: abi/args.h */
 #define MK2_ARG_KEY_MAX 31 /* characters of a key */
@@ -113,6 +117,15 @@ struct mk2_list_entry {
 	  "HANDLE REG1 REG2 REG3 DENIED UNSUPPORTED NO_MEMORY") \
 	X(VM, 7, vm_disown, 4, 0, "h:64 vmid:16 spa:64 size:64", "", \
 	  "HANDLE REG1 REG2 REG3 DENIED BUSY NO_MEMORY") \
+	X(VM, 8, vm_view_set, 5, 1, "h:64 view:64 gpa:64 size:64 flags:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3 REG4 DENIED UNSUPPORTED NO_MEMORY") \
+	X(VM, 9, vm_view_show, 5, 1, "h:64 view:64 gpa:64 flags:64 va:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3 REG4 DENIED UNSUPPORTED NO_MEMORY") \
+	X(VM, 10, vm_view_clear, 4, 1, "h:64 view:64 gpa:64 size:64", "generation:64", \
+	  "HANDLE REG1 REG2 REG3 UNSUPPORTED") \
+	X(VM, 11, vm_view_rest, 3, 1, "h:64 view:64 flags:64", "generation:64", \
+	  "HANDLE REG1 REG2 UNSUPPORTED NO_MEMORY") \
+	X(VM, 12, vm_view_seen, 2, 1, "h:64 generation:64", "seen:64", "HANDLE REG1") \
 	X(VS, 0, vs_nested_attach, 2, 0, "h:64 vsid:16", "", "HANDLE REG1 UNSUPPORTED NO_MEMORY") \
 	X(VS, 1, vs_read_list, 4, 1, "h:64 vsid:16 va:64 count:64", "done:64", \
 	  "HANDLE REG1 REG2 REG3 LIST") \
@@ -122,6 +135,7 @@ struct mk2_list_entry {
 	  "HANDLE REG1 NO_MEMORY") \
 	X(VS, 4, vs_xsave_read, 4, 0, "h:64 vsid:16 va:64 size:64", "", "HANDLE REG1 REG2 REG3") \
 	X(VS, 5, vs_xsave_write, 4, 0, "h:64 vsid:16 va:64 size:64", "", "HANDLE REG1 REG2 REG3") \
+	X(VS, 6, vs_view, 3, 0, "h:64 vsid:16 view:64", "", "HANDLE REG1 REG2 UNSUPPORTED") \
 	X(MEM, 0, mem_donate, 3, 0, "h:64 spa:64 size:64", "", \
 	  "HANDLE REG1 REG2 DENIED UNSUPPORTED NO_MEMORY") \
 	X(MEM, 1, mem_return, 2, 1, "h:64 spa:64", "size:64", \

@@ -117,6 +117,14 @@ struct vendor_ops {
 	void (*nested_flush)(void);
 
 	/*
+	 * Views of that table, by Mk#2: whether the CPU knows a page with these rights (of
+	 * MK2_NESTED_RWX), and can drop its translations of a view. And a root VS uses the one
+	 * whose root this is, vs->view is set already.
+	 */
+	bool (*view_has)(uint64_t flags);
+	void (*view_use)(struct vs *vs, uint64_t root);
+
+	/*
 	 * The tables of other VMs, by Mk#2. The attributes of a leaf but for the rights, with the
 	 * memory type that the flags of Mk#2 name; false: the CPU has no page of this size there.
 	 */

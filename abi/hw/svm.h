@@ -70,6 +70,8 @@
 #define SVM_IOIO_PORT(info) ((info) >> 16 & 0xFFFF)
 /* Of a nested page fault, §15.25.6 */
 #define SVM_NPF_WRITE 0x2
+#define SVM_NPF_FETCH 0x10
+#define SVM_NPF_WALK 0x200000000 /* in a walk through the guest's page tables */
 /* Of an access to a control register, where the CPU tells it, §15.8.1 */
 #define SVM_CR_DECODED 0x8000000000000000
 #define SVM_CR_GPR(info) ((info) & 0xF)

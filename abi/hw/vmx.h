@@ -36,6 +36,7 @@
 #define VMX_MISC_PT 0x4000 /* Intel PT can be used in VMX operation: A.6 */
 
 /* A.10 */
+#define VMX_CAP_EPT_X_ONLY 0x1 /* pages that can be executed, and not read */
 #define VMX_CAP_EPT_4_LEVELS 0x40
 #define VMX_CAP_EPT_WB 0x4000
 #define VMX_CAP_EPT_2M 0x10000

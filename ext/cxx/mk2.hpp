@@ -234,7 +234,63 @@ inline Status vm_disown(Handle h, VmId vm, Spa spa, uint64_t size)
 	return Status{mk2_vm_disown(h.value(), vm.value(), static_cast<uint64_t>(spa), size)};
 }
 
+/* --- views of Linux's memory ----------------------------------------------------------------- */
+
+inline Result<Generation> vm_view_set(Handle h, uint64_t view, Gpa gpa, uint64_t size,
+				      uint64_t flags)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_view_set(h.value(), view, static_cast<uint64_t>(gpa), size,
+						flags, &value);
+
+	return detail::generation(status, value);
+}
+
+/* page has 4 KiB. */
+inline Result<Generation> vm_view_show(Handle h, uint64_t view, Gpa gpa, uint64_t flags,
+				       const void *page)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_view_show(h.value(), view, static_cast<uint64_t>(gpa), flags,
+						 mk1::detail::address(page), &value);
+
+	return detail::generation(status, value);
+}
+
+inline Result<Generation> vm_view_clear(Handle h, uint64_t view, Gpa gpa, uint64_t size)
+{
+	uint64_t value;
+	const uint64_t status =
+		mk2_vm_view_clear(h.value(), view, static_cast<uint64_t>(gpa), size, &value);
+
+	return detail::generation(status, value);
+}
+
+inline Result<Generation> vm_view_rest(Handle h, uint64_t view, uint64_t flags)
+{
+	uint64_t value;
+	const uint64_t status = mk2_vm_view_rest(h.value(), view, flags, &value);
+
+	return detail::generation(status, value);
+}
+
+/* Whether every PP has seen this generation. */
+inline Result<bool> vm_view_seen(Handle h, Generation generation)
+{
+	uint64_t seen;
+	const Status status{
+		mk2_vm_view_seen(h.value(), static_cast<uint64_t>(generation), &seen)};
+
+	return {status, ok(status) && seen};
+}
+
 /* --- VS --------------------------------------------------------------------------------------- */
+
+/* A VS that holds Linux; 0: Linux's memory as it is. */
+inline Status vs_view(Handle h, VsId vs, uint64_t view)
+{
+	return Status{mk2_vs_view(h.value(), vs.value(), view)};
+}
 
 inline Status vs_nested_attach(Handle h, VsId vs)
 {

@@ -9,6 +9,7 @@
 #include "debug.h"
 #include "lock.h"
 #include "mem/mem.h"
+#include "mem/view.h"
 #include "mk.h"
 #include "vendor.h"
 
@@ -147,8 +148,11 @@ bool nested_fault(uint64_t gpa)
 		return false;
 	mk_lock(&lock);
 	/* Another PP may have been faster. */
-	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry) ||
-	     map_gib(bsl_align_down(gpa, SIZE_1G));
+	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry);
+	if (!ok) {
+		ok = map_gib(bsl_align_down(gpa, SIZE_1G));
+		views_follow();
+	}
 	mk_unlock(&lock);
 	return ok;
 }
@@ -209,8 +213,10 @@ void nested_follow_mtrrs(void)
 		return;
 	mk_lock(&lock);
 	changed = mk.vendor->nested_types_changed();
-	if (changed)
+	if (changed) {
 		ok = retype(mk.root_npt, 4);
+		views_follow();
+	}
 	mk_unlock(&lock);
 	/* Linux writes the MTRRs of every CPU, so every PP comes here (SDM vol. 3 §14.11.8). */
 	mk.vendor->nested_flush();
@@ -292,6 +298,9 @@ static void merge_all(uint64_t spa, uint64_t end, struct nested_spare *spare)
 {
 	uint64_t gib = bsl_align_down(spa, SIZE_1G);
 
+	/* They may lead to the table that would not be used any more. */
+	if (views_are_used())
+		return;
 	for (uint64_t at = bsl_align_down(spa, SIZE_2M); at < end; at += SIZE_2M) {
 		if (!(*gib_entry(at) & BSL_PTE_PS))
 			merge(block_entry(at), at, 2, spare);
@@ -336,6 +345,7 @@ bool nested_hide(uint64_t spa, uint64_t size, struct nested_spare *spare)
 		for (uint64_t page = at; page < next; page += BF_PAGE_SIZE)
 			set(&table_of(*entry)[bsl_pt_index(page, 1)], leaf(decoy, 1));
 	}
+	views_follow();
 	mk_unlock(&lock);
 	return ok;
 }
@@ -382,6 +392,65 @@ bool nested_show(uint64_t spa, uint64_t size, struct nested_spare *spare)
 	}
 	if (ok)
 		merge_all(spa, end, spare);
+	views_follow();
 	mk_unlock(&lock);
 	return ok;
+}
+
+/* --- what views are made from ----------------------------------------------------------------- */
+
+void nested_lock(void)
+{
+	mk_lock(&lock);
+}
+
+void nested_unlock(void)
+{
+	mk_unlock(&lock);
+}
+
+/* The part of a leaf that an entry of a lower level at gpa would be. */
+static uint64_t cut(uint64_t entry, unsigned int from, uint64_t gpa, unsigned int to)
+{
+	uint64_t off = bsl_align_down(gpa & (BSL_LEVEL_SIZE(from) - 1), BSL_LEVEL_SIZE(to));
+
+	return (to == 1 ? entry & ~BSL_PTE_PS : entry) + off;
+}
+
+uint64_t nested_entry(uint64_t gpa, unsigned int level)
+{
+	const uint64_t *table = phys_to_virt(mk.root_npt);
+	unsigned int at = mk.nested_levels;
+	uint64_t entry;
+
+	ASSERT_LOCKED(&lock);
+	for (;; at--) {
+		entry = table[bsl_pt_index(gpa, at)];
+		if (at == level || !entry)
+			return entry;
+		if (at < 4 && entry & BSL_PTE_PS)
+			return cut(entry, at, gpa, level);
+		table = table_of(entry);
+	}
+}
+
+uint64_t nested_page(uint64_t gpa)
+{
+	uint64_t entry = nested_entry(gpa, 1);
+
+	if (!entry && map_gib(bsl_align_down(gpa, SIZE_1G))) {
+		views_follow();
+		entry = nested_entry(gpa, 1);
+	}
+	return entry;
+}
+
+uint64_t nested_leaf(uint64_t spa)
+{
+	return leaf(spa, 1);
+}
+
+bool nested_is_decoy(uint64_t entry)
+{
+	return (entry & BSL_PTE_SPA) == decoy;
 }

@@ -38,4 +38,22 @@ bool nested_show(uint64_t spa, uint64_t size, struct nested_spare *spare);
 /* An MTRR of this PP was written: the table follows, and this PP forgets what it knew of it. */
 void nested_follow_mtrrs(void);
 
+/* --- what the views of it are made from: view.h ----------------------------------------------- */
+
+/* The lock of the table, and of its views. */
+void nested_lock(void);
+void nested_unlock(void);
+
+/* What the table says of the range of one entry of this level; a larger page is cut. 0: nothing. */
+uint64_t nested_entry(uint64_t gpa, unsigned int level);
+
+/* The same of a page of 4 KiB; device memory is mapped if it was not. 0: there is nothing. */
+uint64_t nested_page(uint64_t gpa);
+
+/* An entry of 4 KiB, with all rights, that shows this page. */
+uint64_t nested_leaf(uint64_t spa);
+
+/* Whether an entry of a page of 4 KiB shows the decoy. */
+bool nested_is_decoy(uint64_t entry);
+
 #endif

@@ -83,6 +83,7 @@ struct vs {
 	bool root; /* init_as_root was called: it holds Linux */
 	bool nested; /* vs_nested_attach was called: its nested table is that of its VM */
 	bool loaded; /* the CPU may cache it (VMCS active, VMCB clean) */
+	uint8_t view; /* of Linux's nested table, which it uses: mem/view.h; 0: the table itself */
 	bool refused; /* the CPU refused to enter it, and nothing has been written to it since */
 	bool nmi_exiting; /* the extension itself asked for NMI exits */
 	bool intr_exiting; /* the extension itself asked for exits by physical interrupts */

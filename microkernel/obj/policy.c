@@ -41,7 +41,9 @@ static const struct rule {
 	{ SPEC_MK2, MK2_OP_EXT, 0, 15, BF_RIGHT_calls },
 	{ SPEC_MK2, MK2_OP_CALLBACK, 0, 0, RIGHTS_GUESTS }, /* vm_set_handler */
 	{ SPEC_MK2, MK2_OP_CALLBACK, 1, 15, BF_RIGHT_hypercalls },
+	{ SPEC_MK2, MK2_OP_VM, 8, 12, BF_RIGHT_linux }, /* views */
 	{ SPEC_MK2, MK2_OP_VM, 0, 15, RIGHTS_GUESTS },
+	{ SPEC_MK2, MK2_OP_VS, 6, 6, BF_RIGHT_linux }, /* view */
 	{ SPEC_MK2, MK2_OP_VS, 0, 15, RIGHTS_VM },
 	{ SPEC_MK2, MK2_OP_MEM, 0, 15, BF_RIGHT_donations },
 	{ SPEC_MK2, MK2_OP_PP, 0, 15, RIGHTS_GUESTS },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Out of the guest: exits before an extension sees them, and entries that failed. */
+#include <abi/mk2.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
@@ -8,6 +9,7 @@
 #include "debug.h"
 #include "mem/mem.h"
 #include "mem/nested.h"
+#include "mem/view.h"
 #include "mk.h"
 #include "obj/outer.h"
 #include "run/exit.h"
@@ -124,12 +126,27 @@ static bool handle_msr(struct vs *vs)
 	return true;
 }
 
+/* The rights of Mk#2 that an access wanted (§15.25.6). */
+static uint64_t wanted_rights(uint64_t exitinfo1)
+{
+	return MK2_NESTED_R | (exitinfo1 & SVM_NPF_WRITE ? MK2_NESTED_W : 0) |
+	       (exitinfo1 & SVM_NPF_FETCH ? MK2_NESTED_X : 0);
+}
+
 static bool handle_npf(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
+	bool again;
 
-	if (vmcb->n_cr3 != mk.root_npt || !nested_fault(vmcb->exitinfo2))
+	if (vs->view)
+		again = view_fault(vs->view, vmcb->exitinfo2, wanted_rights(vmcb->exitinfo1));
+	else
+		again = vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2);
+	if (!again)
 		return false;
+	/* It may have been a translation that gave fewer rights than the view does by now. */
+	if (vs->view)
+		this_pp()->flush_due = true;
 	svm_reinject(vmcb);
 	return true;
 }

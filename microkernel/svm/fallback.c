@@ -35,6 +35,7 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
 	vmcb->np_control = svm_root_np_control();
 	vmcb->n_cr3 = mk.root_npt;
+	vs->view = 0;
 	svm_reinject(vmcb);
 }
 

@@ -10,6 +10,7 @@
 
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
+#include "mem/view.h"
 #include "mk.h"
 #include "obj/objects.h"
 #include "obj/peek.h"
@@ -30,8 +31,8 @@ BF_STATIC_ASSERT(MK_TEMP_TABLE > 5 && MK_TEMP_APIC > MK_TEMP_TABLE &&
 static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 {
 	const struct vs *vs = this_pp()->vs;
-	bool own = vmcb->n_cr3 == mk.root_npt;
-	uint64_t table = vmcb->n_cr3 & BSL_PTE_SPA;
+	bool own = vmcb->n_cr3 == mk.root_npt || view_is_one(vmcb->n_cr3);
+	uint64_t table = own ? mk.root_npt : vmcb->n_cr3 & BSL_PTE_SPA;
 	unsigned int level = own ? mk.nested_levels : 4;
 
 	if (!(vmcb->np_control & SVM_NP_ENABLE)) {

@@ -34,6 +34,23 @@ bool svm_nested_type(uint64_t spa, uint64_t size, uint64_t *attr)
 	return true;
 }
 
+/* A page that is there can be read (§15.25.5). */
+bool svm_view_has(uint64_t flags)
+{
+	return !flags || flags & MK2_NESTED_R;
+}
+
+/* The TLB knows ASIDs, but not nested tables (§15.16). */
+void svm_view_use(struct vs *vs, uint64_t root)
+{
+	struct vmcb *vmcb = vmcb_of(vs);
+
+	svm_forget_code(this_pp());
+	vmcb->n_cr3 = root;
+	vmcb->clean = 0;
+	svm_drop_translations(vs);
+}
+
 /* To a nested table every access is one of user mode (§15.25.5). */
 const struct guest_bits svm_guest_bits = {
 	.always = BSL_PTE_P | BSL_PTE_U,

@@ -15,6 +15,9 @@ bool svm_nested_type(uint64_t spa, uint64_t size, uint64_t *attr);
 /* 090h for a VS that holds Linux: what Linux uses is there, and the hypervisor is not. */
 uint64_t svm_root_np_control(void);
 
+bool svm_view_has(uint64_t flags);
+void svm_view_use(struct vs *vs, uint64_t root);
+
 extern const struct guest_bits svm_guest_bits;
 bool svm_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr);
 bool svm_guest_has_dirty(void);

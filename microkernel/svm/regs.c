@@ -202,8 +202,10 @@ static bool sanitize_nested_root(struct vs *vs, uint64_t *value)
 	svm_forget_code(this_pp());
 	if (vs->nested || !bsl_is_aligned(*value, BF_PAGE_SIZE) || *value >= MK1_SPA_LIMIT)
 		return false;
-	if (mk.nested_levels < 5 || !*value || *value == mk.root_npt)
+	if (mk.nested_levels < 5 || !*value || *value == mk.root_npt) {
+		vs->view = 0;
 		return true;
+	}
 	if (!vs->svm.nested_top) {
 		uint64_t spa = pool_alloc();
 
@@ -213,6 +215,7 @@ static bool sanitize_nested_root(struct vs *vs, uint64_t *value)
 	}
 	*(uint64_t *)phys_to_virt(vs->svm.nested_top) = *value | BSL_PTE_P | BSL_PTE_W | BSL_PTE_U;
 	*value = vs->svm.nested_top;
+	vs->view = 0;
 	return true;
 }
 

@@ -79,6 +79,7 @@ enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *stat
 	vmcb->debugctl = svm_debugctl();
 	vmcb->np_control = svm_root_np_control();
 	vmcb->n_cr3 = mk.root_npt;
+	vs->view = 0;
 	if (!vs->nmi_exiting)
 		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_NMI;
 	if (!vs->intr_exiting)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Out of the guest: exits before an extension sees them, and entries that failed. */
+#include <abi/mk2.h>
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
@@ -8,6 +9,7 @@
 #include "arch/trap.h"
 #include "debug.h"
 #include "mem/nested.h"
+#include "mem/view.h"
 #include "obj/outer.h"
 #include "run/exit.h"
 #include "run/fail.h"
@@ -246,10 +248,18 @@ static bool handle_wrmsr(struct vs *vs)
 
 static bool handle_ept_violation(struct vs *vs)
 {
-	if (!vs->vmx.own_ept || !nested_fault(vmcs_read(VMCS_physical_address)))
-		return false;
-	vmx_reinject();
-	return true;
+	uint64_t gpa = vmcs_read(VMCS_physical_address);
+	bool again;
+
+	/* Bits 2:0 of the qualification are R, W and X, as those of Mk#2 (§28.2.1). */
+	if (vs->view)
+		again = view_fault(vs->view, gpa,
+				   vmcs_read(VMCS_exit_qualification) & MK2_NESTED_RWX);
+	else
+		again = vs->vmx.own_ept && nested_fault(gpa);
+	if (again)
+		vmx_reinject();
+	return again;
 }
 
 /* The exits that concern the microkernel itself, each before it can be the extension's. */

@@ -66,6 +66,7 @@ void vmx_fallback_init(struct vs *vs)
 	if (mk.root_npt) {
 		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
 		vs->vmx.own_ept = true;
+		vs->view = 0;
 	}
 	vmx_flush_everything();
 	if (!(vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID))

@@ -177,6 +177,23 @@ bool vmx_guest_has_dirty(void)
 	return vmx.ept_vpid & VMX_CAP_EPT_AD;
 }
 
+/* W without R is a misconfiguration, X without R if the CPU does not say otherwise (§31.3.3.1). */
+bool vmx_view_has(uint64_t flags)
+{
+	if (!(vmx.ept_vpid & VMX_CAP_INVEPT_ALL))
+		return false;
+	return !flags || flags & MK2_NESTED_R ||
+	       (flags == MK2_NESTED_X && vmx.ept_vpid & VMX_CAP_EPT_X_ONLY);
+}
+
+/* Translations belong to the EPTP that they were made with (§31.4.3.1). */
+void vmx_view_use(struct vs *vs, uint64_t root)
+{
+	vmx_current(vs);
+	vmcs_write(VMCS_ept_pointer, root | VMX_EPTP_4_LEVELS | VMX_EPTP_WB);
+	vs->vmx.own_ept = true;
+}
+
 static void complete_control(const struct vs *vs, uint64_t field)
 {
 	uint64_t value = vmcs_read(field);

@@ -15,6 +15,9 @@ bool vmx_nested_type(uint64_t spa, uint64_t size, uint64_t *attr);
 bool vmx_nested_types_changed(void);
 uint64_t vmx_root_eptp(void);
 
+bool vmx_view_has(uint64_t flags);
+void vmx_view_use(struct vs *vs, uint64_t root);
+
 extern const struct guest_bits vmx_guest_bits;
 bool vmx_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr);
 bool vmx_guest_has_dirty(void);

@@ -277,6 +277,7 @@ static void take_notice(struct vs *vs, uint64_t number, uint64_t value)
 		break;
 	case MK1_INTEL_ept_pointer:
 		vs->vmx.own_ept = mk.root_npt && value == vmx_root_eptp();
+		vs->view = 0;
 		vmx_flush_everything();
 		break;
 	case MK1_INTEL_cr0:

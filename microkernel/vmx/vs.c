@@ -214,6 +214,7 @@ enum bf_error vmx_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *stat
 	if (mk.root_npt) {
 		vmcs_write(VMCS_ept_pointer, vmx_root_eptp());
 		vs->vmx.own_ept = true;
+		vs->view = 0;
 	}
 	vmx_set_guest_cr0(state->cr0);
 	vmx_set_guest_cr4(state->cr4);

@@ -34,6 +34,7 @@
 #define MAX_PAGES 65536
 #define PRIVATE_PAGES 8
 #define OWN_VSS 8
+#define MAX_VIEWED 0x1000000 /* in views, which keep their tables */
 #define MAX_DIRTY 0x2000000 /* bytes, of which the bitmap takes 1 KiB */
 
 /* The root VM's tables stay: this much of its direct map is used, and has them from MEASURE on. */
@@ -68,6 +69,7 @@ enum kind {
 	KIND_SIZE,
 	KIND_FLAGS,
 	KIND_GENERATION,
+	KIND_VIEW,
 	KIND_COUNT,
 	NR_KINDS
 };
@@ -79,7 +81,7 @@ static const char *const kind_names[NR_KINDS] = {
 	[KIND_BYTES] = "bytes", [KIND_MSR] = "msr",     [KIND_SPEC] = "spec_id",
 	[KIND_CODE] = "fn",     [KIND_TEXT] = "str",    [KIND_GPA] = "gpa",
 	[KIND_SIZE] = "size",   [KIND_FLAGS] = "flags", [KIND_GENERATION] = "generation",
-	[KIND_COUNT] = "count"
+	[KIND_VIEW] = "view",   [KIND_COUNT] = "count"
 };
 
 /* The tokens of a call's errors, and the status that each stands for. */
@@ -500,6 +502,8 @@ static uint64_t value_of(const struct call *call, enum kind kind)
 		return some_flags();
 	case KIND_GENERATION:
 		return below(16);
+	case KIND_VIEW:
+		return below(MK2_VIEWS + 2);
 	case KIND_COUNT:
 		return below(MK2_LIST_MAX + 3);
 	case KIND_VMID:
@@ -633,6 +637,11 @@ static bool is_harmful(enum call_number number, const uint64_t *reg, enum phase 
 		return handle_is_good && are_others(reg[1], reg[2]);
 	case CALL_vm_nested_dirty:
 		return handle_is_good && (is_others(reg[4]) || reg[3] > MAX_DIRTY);
+	case CALL_vs_view:
+		return handle_is_good && reg[2] && is_root_vs(reg[1]);
+	case CALL_vm_view_set: /* its tables stay */
+	case CALL_vm_view_show:
+		return handle_is_good && reg[2] >= MAX_VIEWED;
 	case CALL_mem_donate:
 		return handle_is_good && may_be_given(reg[1], reg[2]);
 	case CALL_vm_own:

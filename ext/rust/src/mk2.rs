@@ -300,6 +300,49 @@ impl Handle {
         check(unsafe { sys::vm_disown(self.0, vm.0.into(), spa.0, size) })
     }
 
+    /// Linux's pages in the range have these rights in a view.
+    pub fn vm_view_set(self, view: u64, gpa: Gpa, size: u64, flags: u64) -> Result<Generation> {
+        // SAFETY: changes nothing that Rust relies on.
+        value(unsafe { sys::vm_view_set(self.0, view, gpa.0, size, flags) }).map(Generation)
+    }
+
+    /// A view shows this content in place of one of Linux's pages.
+    pub fn vm_view_show(
+        self,
+        view: u64,
+        gpa: Gpa,
+        flags: u64,
+        page: &[u8; 4096],
+    ) -> Result<Generation> {
+        // SAFETY: it reads this page.
+        value(unsafe { sys::vm_view_show(self.0, view, gpa.0, flags, page.as_ptr() as u64) })
+            .map(Generation)
+    }
+
+    /// The pages are as in the rest of the view again.
+    pub fn vm_view_clear(self, view: u64, gpa: Gpa, size: u64) -> Result<Generation> {
+        // SAFETY: changes nothing that Rust relies on.
+        value(unsafe { sys::vm_view_clear(self.0, view, gpa.0, size) }).map(Generation)
+    }
+
+    /// What was not set in a view has these rights.
+    pub fn vm_view_rest(self, view: u64, flags: u64) -> Result<Generation> {
+        // SAFETY: changes nothing that Rust relies on.
+        value(unsafe { sys::vm_view_rest(self.0, view, flags) }).map(Generation)
+    }
+
+    /// Whether every PP has seen a generation.
+    pub fn vm_view_seen(self, generation: Generation) -> Result<bool> {
+        // SAFETY: changes nothing that Rust relies on.
+        value(unsafe { sys::vm_view_seen(self.0, generation.0) }).map(|seen| seen != 0)
+    }
+
+    /// Linux, in this VS, sees its memory in a view; 0: as it is.
+    pub fn vs_view(self, vs: VsId, view: u64) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::vs_view(self.0, vs.0.into(), view) })
+    }
+
     /// The VS uses its VM's table from now on.
     pub fn vs_nested_attach(self, vs: VsId) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.

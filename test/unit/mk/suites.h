@@ -18,6 +18,7 @@ TCase *mem_own_tests(void);
 TCase *mem_owner_tests(void);
 TCase *mem_pool_tests(void);
 TCase *mem_tlb_tests(void);
+TCase *mem_view_tests(void);
 TCase *obj_active_tests(void);
 TCase *obj_backup_tests(void);
 TCase *obj_ext_tests(void);
@@ -89,6 +90,7 @@ static TCase *(*const suites[])(void) = {
 	mem_owner_tests,
 	mem_pool_tests,
 	mem_tlb_tests,
+	mem_view_tests,
 	obj_active_tests,
 	obj_backup_tests,
 	obj_ext_tests,
