@@ -73,6 +73,8 @@
 #define VMX_PRIMARY_TPR_SHADOW 0x200000
 #define VMX_PRIMARY_NMI_WINDOW 0x400000
 #define VMX_PRIMARY_IO 0x1000000 /* all ports exit */
+#define VMX_PRIMARY_IO_BITMAPS 0x2000000
+#define VMX_PRIMARY_MONITOR_TRAP 0x8000000 /* an exit behind each instruction */
 #define VMX_PRIMARY_MSR_BITMAPS 0x10000000 /* without it all MSRs exit */
 #define VMX_PRIMARY_MONITOR 0x20000000
 #define VMX_PRIMARY_SECONDARY 0x80000000
@@ -190,7 +192,11 @@
 #define VMX_QUAL_CR_TO 0x00
 #define VMX_QUAL_CR_FROM 0x10
 #define VMX_QUAL_CR_GPR(qualification) ((qualification) >> 8 & 0xF) /* as instructions have it */
+#define VMX_QUAL_EPT_READ 0x1
 #define VMX_QUAL_EPT_WRITE 0x2
+#define VMX_QUAL_EPT_FETCH 0x4
+#define VMX_QUAL_EPT_LINEAR 0x80 /* the linear address is there */
+#define VMX_QUAL_EPT_FINAL 0x100 /* it is where that leads, not a page table on the way */
 #define VMX_QUAL_EPT_IRET 0x1000 /* IRET had unblocked NMIs */
 /* Of an I/O exit, table 30-5 */
 #define VMX_QUAL_IO_SIZE(qualification) (((qualification) & 0x7) + 1) /* bytes */

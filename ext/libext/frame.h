@@ -41,10 +41,31 @@ struct ext_exit {
 	uint64_t reason; /* EXITCODE of the VMCB, or the exit reason of VMX: abi/hw/ */
 	uint8_t fault; /* EXT_FAULT_*: Linux takes this exception at the instruction */
 	bool again; /* Linux executes the instruction again */
+	bool step; /* the same, this once with nothing watched: watch.h */
 };
 
 #define EXT_FAULT_UD 6
 #define EXT_FAULT_GP 13 /* with error code 0 */
+
+#define EXT_READ 0x1
+#define EXT_WRITE 0x2
+#define EXT_EXECUTE 0x4
+
+/* An access of Linux's to memory that is watched (watch.h). */
+struct ext_fault {
+	uint64_t gpa;
+	uint64_t gva; /* Intel; 0: the CPU does not tell */
+	unsigned int access; /* EXT_READ, EXT_WRITE, EXT_EXECUTE */
+	bool walk; /* in a walk through Linux's own page tables */
+};
+
+/* An IN or OUT of Linux's that is watched (watch.h). */
+struct ext_io {
+	uint16_t port;
+	uint8_t size; /* bytes: 1, 2 or 4 */
+	bool in;
+	bool string; /* INS or OUTS, with or without REP: only to be let through */
+};
 
 /*
  * The hooks. Each may be NULL. They are called on the PP that exited, with interrupts off, several
@@ -59,6 +80,9 @@ struct ext_ops {
 	 * root VS is ready. false, after a message: the start fails.
 	 */
 	bool (*cpu_in)(uint64_t vsid);
+
+	/* The PP is about to be given back to Linux: a stop, or its CPU goes offline. */
+	void (*cpu_out)(uint64_t vsid);
 
 	/*
 	 * Any exit, before the hooks below; not those that are the microkernel's own, and not the
@@ -77,6 +101,20 @@ struct ext_ops {
 
 	/* WRMSR. true: it is done, and the frame writes nothing. */
 	bool (*wrmsr)(struct ext_exit *e, uint32_t msr, uint64_t value);
+
+	/*
+	 * An access to watched memory. Whatever the hook returns, Linux executes the instruction
+	 * this once as if nothing were watched; unless the hook returns true, and says that it
+	 * takes a fault (which an access in the delivery of an interrupt cannot), or is to be
+	 * executed again, as the hook has changed what is watched.
+	 */
+	bool (*nested_fault)(struct ext_exit *e, const struct ext_fault *fault);
+
+	/*
+	 * IN or OUT of a watched port. true: it is done, with *value for IN; else, and for what is
+	 * a string, Linux executes it this once.
+	 */
+	bool (*io)(struct ext_exit *e, const struct ext_io *io, uint32_t *value);
 };
 
 /*

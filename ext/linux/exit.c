@@ -66,6 +66,7 @@ static __noreturn void stop(uint64_t vsid)
 {
 	uint64_t status;
 
+	hook_cpu_out(vsid);
 	mk1_set_rax(0);
 	status = mk1_vs_advance_ip_and_set_active(MK1_HANDLE, mk1_tls_vmid(), mk1_tls_vpid(), vsid);
 	if (status != MK1_SUCCESS) {

@@ -18,7 +18,7 @@ static inline void fast_cpuid(void)
 	uint32_t leaf = (uint32_t)mk1_rax();
 	uint64_t rax = leaf, rbx, rcx = mk1_rcx(), rdx;
 
-	if (unlikely(hooks_see_cpuid || cpuid_is_special(leaf)))
+	if (unlikely(hooks_see_all || cpuid_is_special(leaf)))
 		return;
 	/* In 64-bit mode it zeroes the upper halves. */
 	__asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));

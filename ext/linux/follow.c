@@ -15,24 +15,30 @@
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
+#include <ext/linux/watch.h>
 
-#define FOLLOW_MAGIC 0xF001
+#define FOLLOW_MAGIC 0xF002
 #define FIRST_EXT 0
 #define MAX_EXTS 8
 #define MAX_MSRS 64
+#define MAX_IO_RANGES 16
 
 /* The first argument: the magic in bits 63:48, what it is in 47:32, the exit reason below. */
 #define FIRST(op, reason) ((uint64_t)FOLLOW_MAGIC << 48 | (uint64_t)(op) << 32 | (uint32_t)(reason))
 
 enum op {
 	OP_JOIN, /* of the first extension; the others are of those after it */
-	OP_HOOKS, /* which it has, and of how many MSRs it wants exits */
+	OP_HOOKS, /* which it has, and of how many MSRs and ranges of ports it wants exits */
 	OP_MSR, /* the nth of these, and for which accesses */
+	OP_IO_RANGE, /* the nth range of ports */
 	OP_CPU_IN,
+	OP_CPU_OUT,
 	OP_EXIT,
 	OP_CPUID,
 	OP_RDMSR,
-	OP_WRMSR
+	OP_WRMSR,
+	OP_FAULT,
+	OP_IO
 };
 
 #define HAS(op) (1u << (op))
@@ -40,7 +46,14 @@ enum op {
 /* The second result of an exit. */
 #define MINE 0x1
 #define AGAIN 0x2
+#define STEP 0x4
 #define FAULT_SHIFT 8
+
+/* Arguments of faults and of ports. */
+#define FAULT_WALK 0x8 /* beside the accesses */
+#define IO_IN 0x100
+#define IO_STRING 0x200
+#define IO_PORT_SHIFT 16
 
 /* --- the first extension ---------------------------------------------------------------------- */
 
@@ -75,7 +88,7 @@ static bool call(uint16_t id, uint64_t first, uint64_t a1, uint64_t a2, uint64_t
 static bool prepare(unsigned int i)
 {
 	uint16_t id = followers[i].id;
-	struct answer has, msr;
+	struct answer has, msr, range;
 
 	if (!call(id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has)) {
 		ext_print("%s: extension %u does not answer\n", ext_name, id + 1u);
@@ -86,9 +99,17 @@ static bool prepare(unsigned int i)
 		    !ext_msr_intercept((uint32_t)msr.result, (unsigned int)msr.a))
 			return false;
 	}
+	for (uint64_t n = 0; n < has.b && n < MAX_IO_RANGES; n++) {
+		if (!call(id, FIRST(OP_IO_RANGE, 0), n, 0, 0, &range) || range.result > 0xFFFF ||
+		    range.a > 0x10000 - range.result ||
+		    !watch_ports((uint32_t)range.result, (uint32_t)range.a))
+			return false;
+	}
 	followers[i].hooks = (uint32_t)has.result;
-	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID)))
-		hooks_see_cpuid = true;
+	if (followers[i].hooks & HAS(OP_FAULT) && !watch_memory())
+		return false;
+	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID) | HAS(OP_FAULT) | HAS(OP_IO)))
+		hooks_see_all = true;
 	return true;
 }
 
@@ -125,6 +146,16 @@ bool follow_cpu_in(uint64_t vsid)
 	return true;
 }
 
+void follow_cpu_out(uint64_t vsid)
+{
+	struct answer answer;
+
+	for (unsigned int i = 0; i < nr_followers; i++) {
+		if (followers[i].hooks & HAS(OP_CPU_OUT))
+			(void)call(followers[i].id, FIRST(OP_CPU_OUT, 0), vsid, 0, 0, &answer);
+	}
+}
+
 /* Nothing else can be injected at any instruction. */
 static bool is_fault(uint64_t vector)
 {
@@ -141,6 +172,7 @@ static bool ask(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2, uint64
 		    !(answer->result & MINE) || !is_fault(answer->result >> FAULT_SHIFT))
 			continue;
 		e->again = answer->result & AGAIN;
+		e->step = answer->result & STEP;
 		e->fault = (uint8_t)(answer->result >> FAULT_SHIFT);
 		return true;
 	}
@@ -185,6 +217,27 @@ bool follow_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
 	return ask(OP_WRMSR, e, msr, value, 0, &answer);
 }
 
+bool follow_fault(struct ext_exit *e, const struct ext_fault *fault)
+{
+	struct answer answer;
+
+	return ask(OP_FAULT, e, fault->gpa, fault->access | (fault->walk ? FAULT_WALK : 0),
+		   fault->gva, &answer);
+}
+
+bool follow_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value)
+{
+	struct answer answer;
+
+	if (!ask(OP_IO, e,
+		 (uint64_t)io->port << IO_PORT_SHIFT | io->size | (io->in ? IO_IN : 0) |
+			 (io->string ? IO_STRING : 0),
+		 *value, 0, &answer))
+		return false;
+	*value = (uint32_t)answer.a;
+	return true;
+}
+
 /* --- those after it --------------------------------------------------------------------------- */
 
 static struct {
@@ -193,6 +246,12 @@ static struct {
 } wanted[MAX_MSRS];
 
 static unsigned int nr_wanted;
+
+static struct {
+	uint32_t first, count;
+} wanted_ports[MAX_IO_RANGES];
+
+static unsigned int nr_wanted_ports;
 
 bool follow_is_one(void)
 {
@@ -210,6 +269,17 @@ bool follow_wants_msr(uint32_t msr, unsigned int access)
 	return true;
 }
 
+bool follow_wants_io(uint32_t first, uint32_t count)
+{
+	if (nr_wanted_ports == MAX_IO_RANGES) {
+		ext_print("%s: more than %u ranges of ports\n", ext_name, MAX_IO_RANGES);
+		return false;
+	}
+	wanted_ports[nr_wanted_ports].first = first;
+	wanted_ports[nr_wanted_ports++].count = count;
+	return true;
+}
+
 static __noreturn void reply(uint64_t result, uint64_t a, uint64_t b)
 {
 	mk2_ext_reply(MK2_HANDLE, FOLLOW_MAGIC, result, a, b);
@@ -218,14 +288,16 @@ static __noreturn void reply(uint64_t result, uint64_t a, uint64_t b)
 
 static uint32_t own_hooks(void)
 {
-	return (hooks->cpu_in ? HAS(OP_CPU_IN) : 0) | (hooks->exit ? HAS(OP_EXIT) : 0) |
-	       (hooks->cpuid ? HAS(OP_CPUID) : 0) | (hooks->rdmsr ? HAS(OP_RDMSR) : 0) |
-	       (hooks->wrmsr ? HAS(OP_WRMSR) : 0);
+	return (hooks->cpu_in ? HAS(OP_CPU_IN) : 0) | (hooks->cpu_out ? HAS(OP_CPU_OUT) : 0) |
+	       (hooks->exit ? HAS(OP_EXIT) : 0) | (hooks->cpuid ? HAS(OP_CPUID) : 0) |
+	       (hooks->rdmsr ? HAS(OP_RDMSR) : 0) | (hooks->wrmsr ? HAS(OP_WRMSR) : 0) |
+	       (hooks->nested_fault ? HAS(OP_FAULT) : 0) | (hooks->io ? HAS(OP_IO) : 0);
 }
 
 static uint64_t verdict(const struct ext_exit *e, bool mine)
 {
-	return (mine ? MINE : 0) | (e->again ? AGAIN : 0) | (uint64_t)e->fault << FAULT_SHIFT;
+	return (mine ? MINE : 0) | (e->again ? AGAIN : 0) | (e->step ? STEP : 0) |
+	       (uint64_t)e->fault << FAULT_SHIFT;
 }
 
 static __noreturn void reply_cpuid(struct ext_exit *e, uint64_t leaves, uint64_t low, uint64_t high)
@@ -238,6 +310,29 @@ static __noreturn void reply_cpuid(struct ext_exit *e, uint64_t leaves, uint64_t
 
 	reply(verdict(e, mine), (uint64_t)regs.ebx << 32 | regs.eax,
 	      (uint64_t)regs.edx << 32 | regs.ecx);
+}
+
+static __noreturn void reply_fault(struct ext_exit *e, uint64_t gpa, uint64_t access, uint64_t gva)
+{
+	struct ext_fault fault = { .gpa = gpa,
+				   .gva = gva,
+				   .access = (unsigned int)(access & ~(uint64_t)FAULT_WALK),
+				   .walk = access & FAULT_WALK };
+	bool mine = hooks->nested_fault(e, &fault);
+
+	reply(verdict(e, mine), 0, 0);
+}
+
+static __noreturn void reply_io(struct ext_exit *e, uint64_t what, uint64_t output)
+{
+	struct ext_io io = { .port = (uint16_t)(what >> IO_PORT_SHIFT),
+			     .size = (uint8_t)what,
+			     .in = what & IO_IN,
+			     .string = what & IO_STRING };
+	uint32_t value = (uint32_t)output;
+	bool mine = hooks->io(e, &io, &value);
+
+	reply(verdict(e, mine), value, 0);
 }
 
 static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2,
@@ -255,6 +350,10 @@ static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, 
 	case OP_RDMSR:
 		mine = hooks->rdmsr(e, (uint32_t)a1, &value);
 		reply(verdict(e, mine), value, 0);
+	case OP_FAULT:
+		reply_fault(e, a1, a2, a3);
+	case OP_IO:
+		reply_io(e, a1, a2);
 	default:
 		mine = hooks->wrmsr(e, (uint32_t)a1, a2);
 		reply(verdict(e, mine), 0, 0);
@@ -272,12 +371,18 @@ static void entry(uint64_t caller, uint64_t first, uint64_t a1, uint64_t a2, uin
 		if (op == OP_JOIN)
 			reply(join(caller), 0, 0);
 		if (op == OP_HOOKS)
-			reply(own_hooks(), nr_wanted, 0);
+			reply(own_hooks(), nr_wanted, nr_wanted_ports);
 		if (op == OP_MSR && a1 < nr_wanted)
 			reply(wanted[a1].msr, wanted[a1].access, 0);
+		if (op == OP_IO_RANGE && a1 < nr_wanted_ports)
+			reply(wanted_ports[a1].first, wanted_ports[a1].count, 0);
+		if (op == OP_CPU_OUT && hooks->cpu_out) {
+			hooks->cpu_out(a1);
+			reply(0, 0, 0);
+		}
 		if (op == OP_CPU_IN && hooks->cpu_in)
 			reply(hooks->cpu_in(a1), 0, 0);
-		if (op >= OP_EXIT && op <= OP_WRMSR && own_hooks() & HAS(op))
+		if (op >= OP_EXIT && op <= OP_IO && own_hooks() & HAS(op))
 			answer_exit((enum op)op, &e, a1, a2, a3);
 	}
 	mk2_ext_reply(MK2_HANDLE, 0, 0, 0, 0);

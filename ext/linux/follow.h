@@ -22,6 +22,9 @@ bool follow_exit(struct ext_exit *e);
 bool follow_cpuid(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *regs);
 bool follow_rdmsr(struct ext_exit *e, uint32_t msr, uint64_t *value);
 bool follow_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value);
+bool follow_fault(struct ext_exit *e, const struct ext_fault *fault);
+bool follow_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value);
+void follow_cpu_out(uint64_t vsid);
 
 /* --- of those after it ------------------------------------------------------------------------ */
 
@@ -31,5 +34,6 @@ bool follow_is_one(void);
 
 /* Keeps what the first one will ask for. false, after a message: too many. */
 bool follow_wants_msr(uint32_t msr, unsigned int access);
+bool follow_wants_io(uint32_t first, uint32_t count);
 
 #endif

@@ -4,11 +4,13 @@
 #include <ext/linux/follow.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/step.h>
+#include <ext/linux/watch.h>
 
 static const struct ext_ops none;
 const struct ext_ops *hooks = &none;
 
-bool hooks_see_cpuid;
+bool hooks_see_all;
 
 static void bootstrap(uint64_t ppid)
 {
@@ -17,6 +19,10 @@ static void bootstrap(uint64_t ppid)
 	if (!follow_prepare())
 		ext_exit();
 	vsid = linux_prepare(ppid);
+	svm_step_reset();
+	vmx_step_reset();
+	if (!watch_begin(vsid))
+		ext_exit();
 	if ((hooks->cpu_in && !hooks->cpu_in(vsid)) || !follow_cpu_in(vsid))
 		ext_exit();
 	resume(vsid);
@@ -44,7 +50,9 @@ int ext_run_linux(uint64_t specs, const struct ext_ops *ops)
 	if (status != MK1_SUCCESS || mk1_register_vmexit(MK1_HANDLE, linux_vmexit()) != MK1_SUCCESS)
 		return refused();
 	follow_lead(specs);
-	hooks_see_cpuid = hooks->exit || hooks->cpuid;
+	if (hooks->nested_fault && !watch_memory())
+		return 1;
+	hooks_see_all = hooks->exit || hooks->cpuid || hooks->nested_fault || hooks->io;
 	return linux_start_vendor() ? 0 : 1;
 }
 
@@ -53,6 +61,7 @@ static bool is_its(struct ext_exit *e, bool mine)
 {
 	e->fault = mine ? e->fault : 0;
 	e->again = mine && e->again;
+	e->step = mine && e->step;
 	return mine;
 }
 
@@ -90,4 +99,40 @@ bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
 {
 	return is_its(e, hooks->wrmsr && hooks->wrmsr(e, msr, value)) ||
 	       follow_wrmsr(e, msr, value);
+}
+
+void hook_cpu_out(uint64_t vsid)
+{
+	follow_cpu_out(vsid);
+	if (hooks->cpu_out)
+		hooks->cpu_out(vsid);
+}
+
+/* Each of them hears of it, but only one says what Linux does. */
+bool hook_fault(struct ext_exit *e, const struct ext_fault *fault)
+{
+	return is_its(e, hooks->nested_fault && hooks->nested_fault(e, fault)) ||
+	       follow_fault(e, fault);
+}
+
+/* RAX as IN leaves it: in 64-bit mode a result of 32 bits zeroes the upper half. */
+static void set_input(const struct ext_io *io, uint32_t value)
+{
+	uint64_t mask = ((uint64_t)1 << 8 * io->size) - 1;
+
+	mk1_set_rax(io->size == 4 ? value : (mk1_rax() & ~mask) | (value & mask));
+}
+
+void hook_io(struct ext_exit *e, const struct ext_io *io)
+{
+	uint32_t value = io->in ? 0 : (uint32_t)mk1_rax();
+	bool mine;
+
+	if (!io->in && io->size < 4)
+		value &= (1u << 8 * io->size) - 1;
+	mine = is_its(e, hooks->io && hooks->io(e, io, &value)) || follow_io(e, io, &value);
+	if (!mine || (io->string && !e->fault && !e->again))
+		e->step = true;
+	else if (io->in && !e->fault && !e->again)
+		set_input(io, value);
 }

@@ -15,7 +15,15 @@ bool hook_cpuid(struct ext_exit *e, uint32_t leaf, uint32_t subleaf, struct cpui
 bool hook_rdmsr(struct ext_exit *e, uint32_t msr);
 bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value);
 
-/* Whether somebody is to be asked about CPUID, and all exits take the longer way. */
-extern bool hooks_see_cpuid;
+void hook_cpu_out(uint64_t vsid);
+bool hook_fault(struct ext_exit *e, const struct ext_fault *fault);
+/* If nobody answers it, e says that Linux executes it itself. */
+void hook_io(struct ext_exit *e, const struct ext_io *io);
+
+/*
+ * Whether exits that somebody is to be asked about, or that may end a step, can be CPUID's: all
+ * take the longer way then.
+ */
+extern bool hooks_see_all;
 
 #endif

@@ -5,7 +5,9 @@
 #include <ext/linux/linux.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hooks.h>
+#include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
+#include <ext/linux/watch.h>
 
 #define INTERCEPTS1 \
 	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \
@@ -169,6 +171,8 @@ static __noreturn void end(const struct ext_exit *e)
 {
 	if (e->fault)
 		inject_fault(e->vsid, e->fault);
+	if (e->step)
+		svm_step(e->vsid);
 	if (e->again)
 		resume(e->vsid);
 	resume_next(e->vsid);
@@ -191,9 +195,43 @@ static __noreturn void answer_msr(struct ext_exit *e)
 	end(e);
 }
 
+/* What the exit interrupted is delivered with whatever comes next. */
+static __noreturn void answer_fault(struct ext_exit *e)
+{
+	uint64_t info = vs_get(e->vsid, MK1_AMD_exitinfo1);
+	struct ext_fault fault = { .gpa = vs_get(e->vsid, MK1_AMD_exitinfo2),
+				   .walk = info & SVM_NPF_WALK };
+
+	fault.access = info & SVM_NPF_FETCH ? EXT_EXECUTE :
+		       info & SVM_NPF_WRITE ? EXT_WRITE :
+					      EXT_READ;
+	if (!hook_fault(e, &fault))
+		e->step = true;
+	svm_redeliver(e->vsid);
+	if (vs_get(e->vsid, MK1_AMD_eventinj) & SVM_EVENT_VALID)
+		e->fault = 0;
+	if (!e->fault && !e->again)
+		e->step = true;
+	end(e);
+}
+
+static __noreturn void answer_io(struct ext_exit *e)
+{
+	uint64_t info = vs_get(e->vsid, MK1_AMD_exitinfo1);
+	struct ext_io io = { .port = SVM_IOIO_PORT(info),
+			     .size = SVM_IOIO_SIZE(info),
+			     .in = info & SVM_IOIO_IN,
+			     .string = info & SVM_IOIO_STRING };
+
+	hook_io(e, &io);
+	end(e);
+}
+
 static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
+
+	svm_step_end(vsid, reason);
 
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit 0x%llx at RIP 0x%llx\n", ext_name,
@@ -210,6 +248,12 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		end(&e);
 	case SVM_EXIT_MSR:
 		answer_msr(&e);
+	case SVM_EXIT_IOIO:
+		answer_io(&e);
+	case SVM_EXIT_NPF:
+		if (watches_memory())
+			answer_fault(&e);
+		break;
 	case SVM_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		if (ext_cpl(vsid) == 0)
@@ -226,8 +270,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case SVM_EXIT_SHUTDOWN:
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:
-		unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));
+		break;
 	}
+	unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));
 }
 
 __noreturn void svm_vmexit(uint64_t vsid, uint64_t reason)

@@ -2,8 +2,10 @@
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/linux/fast.h>
 #include <ext/linux/hooks.h>
+#include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/vmx.h>
+#include <ext/linux/watch.h>
 
 /* Inside and outside of SMX. */
 #define VMXON_ALLOWED (FEATURE_CONTROL_VMXON_IN_SMX | FEATURE_CONTROL_VMXON)
@@ -125,6 +127,8 @@ static __noreturn void end(const struct ext_exit *e)
 {
 	if (e->fault)
 		inject_fault(e->vsid, e->fault);
+	if (e->step)
+		vmx_step(e->vsid);
 	if (e->again)
 		resume(e->vsid);
 	resume_next(e->vsid);
@@ -154,9 +158,46 @@ static __noreturn void answer_wrmsr(struct ext_exit *e)
 	end(e);
 }
 
+/* What the exit interrupted is delivered with whatever comes next. */
+static __noreturn void answer_fault(struct ext_exit *e)
+{
+	uint64_t info = vs_get(e->vsid, MK1_INTEL_exit_qualification);
+	struct ext_fault fault = { .gpa = vs_get(e->vsid, MK1_INTEL_physical_address) };
+
+	fault.access = info & VMX_QUAL_EPT_FETCH ? EXT_EXECUTE :
+		       info & VMX_QUAL_EPT_WRITE ? EXT_WRITE :
+						   EXT_READ;
+	if (info & VMX_QUAL_EPT_LINEAR) {
+		fault.gva = vs_get(e->vsid, MK1_INTEL_linear_address);
+		fault.walk = !(info & VMX_QUAL_EPT_FINAL);
+	}
+	if (!hook_fault(e, &fault))
+		e->step = true;
+	vmx_redeliver(e->vsid);
+	if (vs_get(e->vsid, MK1_INTEL_vmentry_interrupt_information_field) & VMX_EVENT_VALID)
+		e->fault = 0;
+	if (!e->fault && !e->again)
+		e->step = true;
+	end(e);
+}
+
+static __noreturn void answer_io(struct ext_exit *e)
+{
+	uint64_t info = vs_get(e->vsid, MK1_INTEL_exit_qualification);
+	struct ext_io io = { .port = VMX_QUAL_IO_PORT(info),
+			     .size = VMX_QUAL_IO_SIZE(info),
+			     .in = info & VMX_QUAL_IO_IN,
+			     .string = info & VMX_QUAL_IO_STRING };
+
+	hook_io(e, &io);
+	end(e);
+}
+
 static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 {
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
+
+	vmx_step_end(vsid, reason);
 
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit %llu at RIP 0x%llx\n", ext_name,
@@ -175,6 +216,12 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		answer_rdmsr(&e);
 	case VMX_EXIT_WRMSR:
 		answer_wrmsr(&e);
+	case VMX_EXIT_IO:
+		answer_io(&e);
+	case VMX_EXIT_EPT_VIOLATION:
+		if (watches_memory())
+			answer_fault(&e);
+		break;
 	case VMX_EXIT_XSETBV:
 		answer_xsetbv(vsid);
 	case VMX_EXIT_CR_ACCESS:
@@ -194,8 +241,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	default:
 		if (vmx_is_insn(reason))
 			inject_fault(vsid, VECTOR_UD);
-		unexpected_exit(vsid, reason, vs_get(vsid, MK1_INTEL_rip));
+		break;
 	}
+	unexpected_exit(vsid, reason, vs_get(vsid, MK1_INTEL_rip));
 }
 
 __noreturn void vmx_vmexit(uint64_t vsid, uint64_t reason)

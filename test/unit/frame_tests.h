@@ -56,7 +56,7 @@ static void with_hooks(void)
 {
 	memset(&hooked, 0, sizeof(hooked));
 	hooks = &all_hooks;
-	hooks_see_cpuid = true;
+	hooks_see_all = true;
 }
 
 static enum ended cpuid_exit(uint32_t leaf)
@@ -96,7 +96,7 @@ START_TEST(cpuid_hook)
 	ck_assert_int_eq(exit_with(CPUID_EXIT), PROMOTED);
 	ck_assert_uint_eq(hooked.cpuids, 5);
 	hooks = &none;
-	hooks_see_cpuid = false;
+	hooks_see_all = false;
 }
 END_TEST
 
@@ -125,7 +125,7 @@ START_TEST(msr_hooks)
 	ck_assert_uint_eq(hooked.reads, 3);
 	ck_assert_uint_eq(hooked.writes, 2);
 	hooks = &none;
-	hooks_see_cpuid = false;
+	hooks_see_all = false;
 }
 END_TEST
 

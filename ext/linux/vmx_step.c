@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/* Intel: one instruction, by the monitor trap flag (SDM vol. 3 §28.5.2). */
+#include <ext/linux/step.h>
+#include <ext/linux/vmx.h>
+#include <ext/linux/watch.h>
+
+static __thread bool stepping;
+
+static void set_trap(uint64_t vsid, bool on)
+{
+	uint64_t primary = vs_get(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls);
+
+	vs_set(vsid, MK1_INTEL_primary_proc_based_vm_execution_ctls,
+	       on ? primary | VMX_PRIMARY_MONITOR_TRAP :
+		    primary & ~(uint64_t)VMX_PRIMARY_MONITOR_TRAP);
+}
+
+bool vmx_can_step(uint64_t vsid)
+{
+	return vmx_capability(vsid, MSR_VMX_PROCBASED_CTLS) >> 32 & VMX_PRIMARY_MONITOR_TRAP;
+}
+
+void vmx_redeliver(uint64_t vsid)
+{
+	uint64_t event = vs_get(vsid, MK1_INTEL_idt_vectoring_information_field);
+
+	if (!(event & VMX_EVENT_VALID)) {
+		/* IRET is executed again, and is to find NMIs blocked as it did (§30.2.3). */
+		if (vs_get(vsid, MK1_INTEL_exit_qualification) & VMX_QUAL_EPT_IRET)
+			vs_set(vsid, MK1_INTEL_interruptibility_state,
+			       vs_get(vsid, MK1_INTEL_interruptibility_state) |
+				       VMX_BLOCKING_BY_NMI);
+		return;
+	}
+	if ((event & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_NMI)
+		vs_set(vsid, MK1_INTEL_interruptibility_state,
+		       vs_get(vsid, MK1_INTEL_interruptibility_state) &
+			       ~(uint64_t)VMX_BLOCKING_BY_NMI);
+	if (event & VMX_EVENT_ERROR_CODE)
+		vs_set(vsid, MK1_INTEL_vmentry_exception_error_code,
+		       vs_get(vsid, MK1_INTEL_idt_vectoring_error_code));
+	if ((event & VMX_EVENT_TYPE) >= VMX_EVENT_TYPE_SOFTWARE)
+		vs_set(vsid, MK1_INTEL_vmentry_instruction_length,
+		       vs_get(vsid, MK1_INTEL_vmexit_instruction_length));
+	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, event & VMX_EVENT_DEFINED);
+}
+
+/* An event that is delivered first counts as the instruction: then Linux comes here again. */
+__noreturn void vmx_step(uint64_t vsid)
+{
+	watch_lift(vsid);
+	set_trap(vsid, true);
+	stepping = true;
+	resume(vsid);
+}
+
+void vmx_step_end(uint64_t vsid, uint64_t reason)
+{
+	if (!stepping)
+		return;
+	stepping = false;
+	set_trap(vsid, false);
+	watch_again(vsid);
+	if (reason == VMX_EXIT_MONITOR_TRAP_FLAG)
+		resume(vsid);
+}
+
+void vmx_step_reset(void)
+{
+	stepping = false;
+}

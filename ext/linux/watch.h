@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What is watched, for the files of this folder: ext/libext/watch.h is for everybody. */
+#ifndef EXT_LINUX_WATCH_H
+#define EXT_LINUX_WATCH_H
+
+#include <ext/libext/watch.h>
+
+/* In the bootstrap of a PP: Linux, in this VS, is watched. false, after a message: it cannot be. */
+bool watch_begin(uint64_t vsid);
+
+/* Somebody wants exits of memory, of ports: the first extension or one that follows. */
+bool watch_memory(void);
+bool watch_ports(uint32_t first, uint32_t count);
+bool watches_memory(void);
+
+/* Of one instruction: nothing is watched, and again. */
+void watch_lift(uint64_t vsid);
+void watch_again(uint64_t vsid);
+
+/* The map of the ports, a bit for each; NULL: none is watched. And where it is. */
+const uint8_t *watched_ports(uint64_t *spa);
+
+#endif

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What of Linux's is watched (ext/libext/watch.h), by the examples page-guard and io-trace: a program
+# that uses a page in every way finds what it finds without, and each access is a line.
+. ./tap.sh
+
+# begin: the program waits, and has said where its page is. Not in a subshell, as t would be.
+begin()
+{
+	rm -f /tmp/go /tmp/guarded /tmp/ended
+	mkfifo /tmp/go
+	{ "$bin/guarded" </tmp/go >/tmp/guarded 2>&1; echo $? >/tmp/ended; } &
+	exec 3>/tmp/go
+	await -s /tmp/guarded
+	gpa=$(head -n 1 /tmp/guarded)
+}
+
+# await -s|-f FILE: within a minute
+await()
+{
+	n=0
+	until [ "$1" "$2" ] || [ $n -ge 1200 ]; do
+		n=$((n + 1))
+		sleep 0.05
+	done
+	[ "$1" "$2" ]
+}
+
+# work: it does what it does, and keeps its page.
+work()
+{
+	echo go >&3
+	n=0
+	until grep -q '^done$' /tmp/guarded || [ -s /tmp/ended ] || [ $n -ge 1200 ]; do
+		n=$((n + 1))
+		sleep 0.05
+	done
+	cat /tmp/guarded
+	grep -q '^done$' /tmp/guarded
+}
+
+end()
+{
+	exec 3>&-
+	await -s /tmp/ended && [ "$(cat /tmp/ended)" = 0 ]
+}
+
+same()
+{
+	sed 1d /tmp/guarded | diff /tmp/expected -
+}
+
+# said NAME: its lines since the last start, which the microkernel begins with one of its own.
+said()
+{
+	bfm dump 2>/dev/null | awk -v name="$1: PP" '
+		/^microkernel: .* PPs, / { text = "" }
+		index($0, name) == 1 { text = text $0 "\n" }
+		END { printf "%s", text }'
+}
+
+# lines NAME COUNT PATTERN: at least so many lines have it.
+lines()
+{
+	said "$1" | tail -n 5
+	[ "$(said "$1" | grep -c "$3")" -ge "$2" ]
+}
+
+# guard ACCESS COUNT PATTERN [COUNT PATTERN]...
+guard()
+{
+	access=$1
+	shift
+	begin
+	t "$access: start" start page-guard --arg start="$gpa" --arg access="$access"
+	t "$access: every CPU is a guest" all_guests
+	t "$access: the program does its work" work
+	t "$access: it found the same" same
+	while [ $# -ge 2 ]; do
+		t "$access: at least $1 lines with $2" lines page-guard "$1" "$2"
+		shift 2
+	done
+	exec 3>&-
+	t "$access: the program ends" end
+	t "$access: every CPU is a guest still" all_guests
+	t "$access: stop" stop
+}
+
+# Linux asks the real-time clock, by ports.
+asks_rtc()
+{
+	cat /sys/class/rtc/rtc0/date
+}
+
+# On emulated CPUs of Intel's that lack the monitor trap flag, nothing can be watched, which is said.
+if bfm start io-trace 2>/tmp/refusal; then
+	stop >/dev/null
+elif grep -q 'it had said: io-trace: nothing can be watched: this CPU has no monitor' /tmp/refusal; then
+	plan 2
+	t "nothing can be watched here" no_guests
+	t "no complaint of the kernel" dmesg_clean
+	exit 0
+fi
+
+plan 45
+snapshot /tmp/state.bare
+begin
+t "bare: the program does its work" work
+exec 3>&-
+t "bare: the program ends" end
+sed 1d /tmp/guarded >/tmp/expected
+guard w 100 "written by RIP.*CPL 3" 1 "written by RIP.*CPL 0"
+guard x 2 "executed by RIP.*CPL 3"
+guard r 100 "written by RIP.*CPL 3" 100 "read by RIP.*CPL 3"
+guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
+bare=$(asks_rtc)
+t "io-trace: start" start io-trace
+t "io-trace: the port says the same" gives 0 "$bare" asks_rtc
+t "io-trace: what was written is a line" lines io-trace 1 "out 0x70, 1 bytes, 0x7, by RIP"
+t "io-trace: and what was read" lines io-trace 1 "in 0x71, 1 bytes, by RIP"
+t "io-trace: stop" stop
+t "without a range page-guard does not start" \
+	gives 1 "it had said: page-guard: which pages is not said" bfm start page-guard
+t "the same state on every CPU" same_state /tmp/state.bare
+t "no complaint of the kernel" dmesg_clean
