@@ -15,12 +15,12 @@ extern "C" {
 /*
  * From now on accesses (EXT_READ, EXT_WRITE, EXT_EXECUTE) of Linux's to [gpa, gpa + size), whole
  * pages, lead to the nested_fault hook. To be called in ext_start after ext_run_linux, or later: a
- * PP that is in Linux then finds out when it exits next (docs/abi/mk2.md, views). Reading cannot be
- * watched without writing. On AMD, Linux's page tables are written by every walk through them.
+ * PP that is in Linux then finds out when it exits next (docs/abi/mk2.md, views). Reading cannot
+ * be watched without writing. On AMD every walk through Linux's page tables writes to them.
  *
  * false, after a message: the CPU has no nested paging, the memory is the hypervisor's, there is no
- * memory for tables, or the extension has not the right to Linux or to Mk#2. On an Intel CPU without
- * the monitor trap flag, which are those before Nehalem and some emulators, the start fails.
+ * memory for tables, or the extension has not the right to Linux or to Mk#2. On an Intel CPU
+ * without the monitor trap flag (those before Nehalem, and some emulators) the start fails.
  */
 bool ext_watch(uint64_t gpa, uint64_t size, unsigned int access);
 

@@ -15,7 +15,7 @@
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 #define FOLLOW_MAGIC 0xF002
 #define FIRST_EXT 0

@@ -5,7 +5,7 @@
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 static const struct ext_ops none;
 const struct ext_ops *hooks = &none;

@@ -7,7 +7,7 @@
 #include <ext/linux/hooks.h>
 #include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 #define INTERCEPTS1 \
 	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \

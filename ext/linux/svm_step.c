@@ -10,7 +10,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 #define BIT(vector) (1u << (vector))
 #define EXCEPTIONS \

@@ -5,7 +5,7 @@
 #include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/vmx.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 /* Inside and outside of SMX. */
 #define VMXON_ALLOWED (FEATURE_CONTROL_VMXON_IN_SMX | FEATURE_CONTROL_VMXON)

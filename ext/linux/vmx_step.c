@@ -2,7 +2,7 @@
 /* Intel: one instruction, by the monitor trap flag (SDM vol. 3 §28.5.2). */
 #include <ext/linux/step.h>
 #include <ext/linux/vmx.h>
-#include <ext/linux/watch.h>
+#include <ext/linux/watched.h>
 
 static __thread bool stepping;
 

@@ -9,7 +9,6 @@
 #include "debug.h"
 #include "lock.h"
 #include "mem/mem.h"
-#include "mem/view.h"
 #include "mk.h"
 #include "vendor.h"
 
@@ -23,11 +22,20 @@ static uint64_t decoy; /* SPA of the decoy page */
 static uint64_t decoy_leaf; /* of 4 KiB, with this page */
 static uint64_t decoy_table; /* SPA of a page table full of it */
 
+static void (*changed_views)(void); /* NULL: there are none */
+
 static struct bsl_tables tables = {
 	.alloc = pool_table_alloc,
 	.at = pool_table_at,
 	.branch = ALL_RIGHTS,
 };
+
+static void tell_views(void)
+{
+	ASSERT_LOCKED(&lock);
+	if (changed_views)
+		changed_views();
+}
 
 /* Attribute bits of a leaf for [spa, spa + size); false: it has to be split further. */
 static bool can_be_leaf(uint64_t spa, uint64_t size, uint64_t *attr)
@@ -151,7 +159,7 @@ bool nested_fault(uint64_t gpa)
 	ok = bsl_pt_walk(&tables, mk.root_npt, gpa, ALL_RIGHTS, &entry);
 	if (!ok) {
 		ok = map_gib(bsl_align_down(gpa, SIZE_1G));
-		views_follow();
+		tell_views();
 	}
 	mk_unlock(&lock);
 	return ok;
@@ -215,7 +223,7 @@ void nested_follow_mtrrs(void)
 	changed = mk.vendor->nested_types_changed();
 	if (changed) {
 		ok = retype(mk.root_npt, 4);
-		views_follow();
+		tell_views();
 	}
 	mk_unlock(&lock);
 	/* Linux writes the MTRRs of every CPU, so every PP comes here (SDM vol. 3 §14.11.8). */
@@ -299,7 +307,7 @@ static void merge_all(uint64_t spa, uint64_t end, struct nested_spare *spare)
 	uint64_t gib = bsl_align_down(spa, SIZE_1G);
 
 	/* They may lead to the table that would not be used any more. */
-	if (views_are_used())
+	if (changed_views)
 		return;
 	for (uint64_t at = bsl_align_down(spa, SIZE_2M); at < end; at += SIZE_2M) {
 		if (!(*gib_entry(at) & BSL_PTE_PS))
@@ -345,7 +353,7 @@ bool nested_hide(uint64_t spa, uint64_t size, struct nested_spare *spare)
 		for (uint64_t page = at; page < next; page += BF_PAGE_SIZE)
 			set(&table_of(*entry)[bsl_pt_index(page, 1)], leaf(decoy, 1));
 	}
-	views_follow();
+	tell_views();
 	mk_unlock(&lock);
 	return ok;
 }
@@ -392,7 +400,7 @@ bool nested_show(uint64_t spa, uint64_t size, struct nested_spare *spare)
 	}
 	if (ok)
 		merge_all(spa, end, spare);
-	views_follow();
+	tell_views();
 	mk_unlock(&lock);
 	return ok;
 }
@@ -407,6 +415,12 @@ void nested_lock(void)
 void nested_unlock(void)
 {
 	mk_unlock(&lock);
+}
+
+void nested_has_views(void (*changed)(void))
+{
+	ASSERT_LOCKED(&lock);
+	changed_views = changed;
 }
 
 /* The part of a leaf that an entry of a lower level at gpa would be. */
@@ -439,7 +453,7 @@ uint64_t nested_page(uint64_t gpa)
 	uint64_t entry = nested_entry(gpa, 1);
 
 	if (!entry && map_gib(bsl_align_down(gpa, SIZE_1G))) {
-		views_follow();
+		tell_views();
 		entry = nested_entry(gpa, 1);
 	}
 	return entry;

@@ -44,6 +44,12 @@ void nested_follow_mtrrs(void);
 void nested_lock(void);
 void nested_unlock(void);
 
+/*
+ * With the lock: from now on views share the tables below this one, none of which goes any more;
+ * changed is called, with the lock, whenever one of them has changed.
+ */
+void nested_has_views(void (*changed)(void));
+
 /* What the table says of the range of one entry of this level; a larger page is cut. 0: nothing. */
 uint64_t nested_entry(uint64_t gpa, unsigned int level);
 

@@ -70,6 +70,42 @@ static uint64_t rest_of(const struct view *v, uint64_t entry)
 	return entry && v->no_execute ? with_rights(entry, MK2_NESTED_R | MK2_NESTED_W) : entry;
 }
 
+/* What was set stays, but where the table shows the decoy by now. A copy has its own type. */
+static uint64_t kept(const struct view *v, uint64_t own, uint64_t entry)
+{
+	if (nested_is_decoy(entry))
+		return rest_of(v, entry);
+	if ((own ^ entry) & BSL_PTE_SPA)
+		return own;
+	return (entry & ~all_bits()) | (own & all_bits()) | OWN;
+}
+
+static void follow(const struct view *v, uint64_t *table, uint64_t gpa, unsigned int level)
+{
+	const uint64_t ignored = mk.vendor->guest_bits->accessed | mk.vendor->guest_bits->dirty;
+
+	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++, gpa += BSL_LEVEL_SIZE(level)) {
+		uint64_t entry;
+
+		if (table[i] & OWN && level > 1) {
+			follow(v, table_of(table[i]), gpa, level - 1);
+			continue;
+		}
+		entry = nested_entry(gpa, level);
+		entry = table[i] & OWN ? kept(v, table[i], entry) : rest_of(v, entry);
+		if ((table[i] ^ entry) & ~ignored)
+			set(&table[i], entry);
+	}
+}
+
+static void follow_all(void)
+{
+	for (unsigned int i = 0; i < MK2_VIEWS; i++) {
+		if (views[i].root)
+			follow(&views[i], phys_to_virt(views[i].root), 0, mk.nested_levels);
+	}
+}
+
 static void fill(const struct view *v, uint64_t *table, uint64_t gpa, unsigned int level)
 {
 	gpa = bsl_align_down(gpa, BSL_LEVEL_SIZE(level + 1));
@@ -87,6 +123,7 @@ static struct view *open_view(unsigned int number)
 
 		if (spa == MK_NO_PAGE)
 			return NULL;
+		nested_has_views(follow_all);
 		fill(v, phys_to_virt(spa), 0, mk.nested_levels);
 		__atomic_store_n(&v->root, spa, __ATOMIC_RELEASE);
 	}
@@ -254,52 +291,7 @@ uint64_t view_clear(unsigned int number, uint64_t gpa, uint64_t size, uint64_t *
 	return MK1_SUCCESS;
 }
 
-/* --- the table changes ------------------------------------------------------------------------ */
-
-/* What was set stays, but where the table shows the decoy by now. A copy has its own type. */
-static uint64_t kept(const struct view *v, uint64_t own, uint64_t entry)
-{
-	if (nested_is_decoy(entry))
-		return rest_of(v, entry);
-	if ((own ^ entry) & BSL_PTE_SPA)
-		return own;
-	return (entry & ~all_bits()) | (own & all_bits()) | OWN;
-}
-
-static void follow(const struct view *v, uint64_t *table, uint64_t gpa, unsigned int level)
-{
-	const uint64_t ignored = mk.vendor->guest_bits->accessed | mk.vendor->guest_bits->dirty;
-
-	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++, gpa += BSL_LEVEL_SIZE(level)) {
-		uint64_t entry;
-
-		if (table[i] & OWN && level > 1) {
-			follow(v, table_of(table[i]), gpa, level - 1);
-			continue;
-		}
-		entry = nested_entry(gpa, level);
-		entry = table[i] & OWN ? kept(v, table[i], entry) : rest_of(v, entry);
-		if ((table[i] ^ entry) & ~ignored)
-			set(&table[i], entry);
-	}
-}
-
-bool views_are_used(void)
-{
-	bool used = false;
-
-	for (unsigned int i = 0; i < MK2_VIEWS; i++)
-		used |= views[i].root;
-	return used;
-}
-
-void views_follow(void)
-{
-	for (unsigned int i = 0; i < MK2_VIEWS; i++) {
-		if (views[i].root)
-			follow(&views[i], phys_to_virt(views[i].root), 0, mk.nested_levels);
-	}
-}
+/* --- the rest of a view ----------------------------------------------------------------------- */
 
 uint64_t view_rest(unsigned int number, uint64_t flags, uint64_t *generation)
 {

@@ -34,8 +34,4 @@ bool view_is_one(uint64_t root);
  */
 bool view_fault(unsigned int number, uint64_t gpa, uint64_t wanted);
 
-/* With the lock of the table, which has changed. */
-void views_follow(void);
-bool views_are_used(void);
-
 #endif

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What of Linux's is watched (ext/libext/watch.h), by the examples page-guard and io-trace: a program
-# that uses a page in every way finds what it finds without, and each access is a line.
+# What of Linux's is watched (ext/libext/watch.h), by the examples page-guard and io-trace: a
+# program that uses a page in every way finds what it finds without, and each access is a line.
 . ./tap.sh
 
 # begin: the program waits, and has said where its page is. Not in a subshell, as t would be.
@@ -91,10 +91,10 @@ asks_rtc()
 	cat /sys/class/rtc/rtc0/date
 }
 
-# On emulated CPUs of Intel's that lack the monitor trap flag, nothing can be watched, which is said.
+# On emulated CPUs of Intel's without the monitor trap flag nothing can be watched, which is said.
 if bfm start io-trace 2>/tmp/refusal; then
 	stop >/dev/null
-elif grep -q 'it had said: io-trace: nothing can be watched: this CPU has no monitor' /tmp/refusal; then
+elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/refusal; then
 	plan 2
 	t "nothing can be watched here" no_guests
 	t "no complaint of the kernel" dmesg_clean

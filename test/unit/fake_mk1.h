@@ -15,13 +15,16 @@
 #include <string.h>
 
 #include <abi/cpu_state.h>
+#include <abi/hw/svm.h>
 #include <abi/layout.h>
 #include <abi/mk1.h>
+#include <abi/mk2.h>
 #include <bsl/compiler.h>
 
 /* libext's stubs and TLS accessors are what this replaces. */
 #define LIBEXT_MK1_SYS_H
 #define LIBEXT_MK1_TLS_H
+#define LIBEXT_MK2_SYS_H
 
 enum ended { RUNNING, RESUMED, RESUMED_NEXT, PROMOTED, EXITED, WAITING };
 
@@ -40,7 +43,12 @@ static struct {
 	uint32_t wrmsr_msr; /* the one MSR that takes writes */
 	uint64_t wrmsr_value;
 	char text[4096];
-	void *memory[2];
+	void *memory[3];
+	uint64_t view; /* that Linux uses */
+	struct {
+		uint64_t gpa, size, flags;
+	} view_set; /* the last of these */
+	uint64_t view_status; /* of the calls about views; 0: success */
 	uint64_t bootstrap, vmexit, fail;
 } fake;
 
@@ -217,7 +225,49 @@ static inline uint64_t mk1_mem_alloc_page(UNUSED uint64_t h, uint64_t *va, uint6
 static inline uint64_t mk1_mem_alloc_huge(UNUSED uint64_t h, uint64_t bytes, uint64_t *va,
 					  uint64_t *spa)
 {
-	return fake_alloc(1, bytes, va, spa);
+	return fake_alloc(bytes == SVM_IOPM_SIZE ? 2 : 1, bytes, va, spa);
+}
+
+/* --- views, by Mk#2 --------------------------------------------------------------------------- */
+
+static inline uint64_t fake_view_status(void)
+{
+	return fake.view_status ? fake.view_status : MK1_SUCCESS;
+}
+
+static inline uint64_t mk2_vm_view_rest(UNUSED uint64_t h, UNUSED uint64_t view, uint64_t flags,
+					uint64_t *generation)
+{
+	ck_assert_uint_eq(flags, MK2_NESTED_RWX);
+	*generation = 1;
+	return fake_view_status();
+}
+
+static inline uint64_t mk2_vm_view_set(UNUSED uint64_t h, UNUSED uint64_t view, uint64_t gpa,
+				       uint64_t size, uint64_t flags, uint64_t *generation)
+{
+	fake.view_set.gpa = gpa;
+	fake.view_set.size = size;
+	fake.view_set.flags = flags;
+	*generation = 1;
+	return flags == MK2_NESTED_X ? MK1_FAILURE_UNSUPPORTED : fake_view_status();
+}
+
+static inline uint64_t mk2_vm_view_clear(UNUSED uint64_t h, UNUSED uint64_t view, uint64_t gpa,
+					 uint64_t size, uint64_t *generation)
+{
+	fake.view_set.gpa = gpa;
+	fake.view_set.size = size;
+	fake.view_set.flags = MK2_NESTED_RWX;
+	*generation = 1;
+	return fake_view_status();
+}
+
+static inline uint64_t mk2_vs_view(UNUSED uint64_t h, uint64_t vsid, uint64_t view)
+{
+	ck_assert_uint_eq(vsid, 0);
+	fake.view = view;
+	return fake_view_status();
 }
 
 #define FAKE_GPR(name, index) \
@@ -267,6 +317,7 @@ static void fake_reset(void)
 {
 	free(fake.memory[0]);
 	free(fake.memory[1]);
+	free(fake.memory[2]);
 	memset(&fake, 0, sizeof(fake));
 	fake.active = true;
 }
@@ -300,6 +351,22 @@ static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, 
 	bool follow_wants_msr(UNUSED uint32_t msr, UNUSED unsigned int access) \
 	{ \
 		abort(); \
+	} \
+	bool follow_wants_io(UNUSED uint32_t first, UNUSED uint32_t count) \
+	{ \
+		abort(); \
+	} \
+	void follow_cpu_out(UNUSED uint64_t vsid) \
+	{ \
+	} \
+	bool follow_fault(UNUSED struct ext_exit *e, UNUSED const struct ext_fault *fault) \
+	{ \
+		return false; \
+	} \
+	bool follow_io(UNUSED struct ext_exit *e, UNUSED const struct ext_io *io, \
+		       UNUSED uint32_t *value) \
+	{ \
+		return false; \
 	} \
 	bool follow_cpu_in(UNUSED uint64_t vsid) \
 	{ \
@@ -336,6 +403,9 @@ static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, 
 	void vendor##_vmexit(UNUSED uint64_t vsid, UNUSED uint64_t reason) \
 	{ \
 		abort(); \
+	} \
+	void vendor##_step_reset(void) \
+	{ \
 	} \
 	bool vendor##_intercept_msr(UNUSED uint32_t msr, UNUSED unsigned int access) \
 	{ \

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Hooks of an extension, the same on both vendors. Whoever includes this has defined msr_exit,
- * exit_with, CPUID_EXIT, EVENT, INJECTED_GP and REG(name).
+ * fault_exit, io_exit, exit_with, CPUID_EXIT, EVENT, INJECTED_GP, REG(name); STEPPED, whether Linux
+ * executes one instruction, STEPPED_EXIT, by which that ends, and INTERRUPTED, the event that an
+ * exit interrupted.
  */
 #ifndef TEST_FRAME_TESTS_H
 #define TEST_FRAME_TESTS_H
 
 static struct {
-	unsigned int exits, cpuids, reads, writes;
+	unsigned int exits, cpuids, reads, writes, outs;
+	struct ext_fault memory;
+	struct ext_io io;
 	bool mine, again;
 	uint8_t fault;
 	uint64_t value;
@@ -48,9 +52,34 @@ static bool on_wrmsr(struct ext_exit *e, UNUSED uint32_t msr, uint64_t value)
 	return ends(e);
 }
 
-static const struct ext_ops all_hooks = {
-	.exit = on_exit_hook, .cpuid = on_cpuid, .rdmsr = on_rdmsr, .wrmsr = on_wrmsr
-};
+static bool on_fault(struct ext_exit *e, const struct ext_fault *memory)
+{
+	hooked.memory = *memory;
+	return ends(e);
+}
+
+static bool on_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value)
+{
+	hooked.io = *io;
+	if (io->in)
+		*value = 0x12345678;
+	else
+		hooked.value = *value;
+	return ends(e);
+}
+
+static void on_cpu_out(UNUSED uint64_t vsid)
+{
+	hooked.outs++;
+}
+
+static const struct ext_ops all_hooks = { .exit = on_exit_hook,
+					  .cpuid = on_cpuid,
+					  .rdmsr = on_rdmsr,
+					  .wrmsr = on_wrmsr,
+					  .nested_fault = on_fault,
+					  .io = on_io,
+					  .cpu_out = on_cpu_out };
 
 static void with_hooks(void)
 {
@@ -95,6 +124,7 @@ START_TEST(cpuid_hook)
 	fake.gpr[BF_RCX] = MK1_CPUID_STOP;
 	ck_assert_int_eq(exit_with(CPUID_EXIT), PROMOTED);
 	ck_assert_uint_eq(hooked.cpuids, 5);
+	ck_assert_uint_eq(hooked.outs, 1);
 	hooks = &none;
 	hooks_see_all = false;
 }
@@ -175,12 +205,115 @@ START_TEST(what_can_exit)
 }
 END_TEST
 
+/* Linux executes what it did with nothing watched, whatever a hook that is not its says. */
+START_TEST(memory_hook)
+{
+	with_hooks();
+	/* nobody has asked for it */
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), EXITED);
+	ck_assert_ptr_nonnull(strstr(fake.text, "unexpected exit"));
+	ck_assert(watch_memory() && watch_begin(0));
+	ck_assert_uint_eq(fake.view, 1);
+	for (unsigned int access = EXT_READ; access <= EXT_EXECUTE; access <<= 1) {
+		hooked.mine = access == EXT_WRITE;
+		ck_assert_int_eq(fault_exit(0x7008, access), RESUMED);
+		ck_assert_uint_eq(hooked.memory.gpa, 0x7008);
+		ck_assert_uint_eq(hooked.memory.access, access);
+		ck_assert(STEPPED);
+		ck_assert_uint_eq(fake.view, 0);
+		ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+		ck_assert(!STEPPED);
+		ck_assert_uint_eq(fake.view, 1);
+	}
+	hooked.mine = hooked.again = true;
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+	ck_assert(!STEPPED);
+	hooked.again = false;
+	hooked.fault = EXT_FAULT_GP;
+	EVENT = 0;
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+	ck_assert(!STEPPED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	/* in the delivery of an interrupt, that is delivered again instead */
+	EVENT = 0;
+	INTERRUPTED = 0x80000030;
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(EVENT, 0x80000030);
+	ck_assert_uint_eq(fake.view, 0);
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+START_TEST(what_is_watched)
+{
+	ck_assert(ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_uint_eq(fake.view_set.flags, MK2_NESTED_R | MK2_NESTED_X);
+	ck_assert(ext_watch(0x8000, 0x1000, EXT_EXECUTE));
+	ck_assert_uint_eq(fake.view_set.flags, MK2_NESTED_R | MK2_NESTED_W);
+	ck_assert(ext_watch(0x8000, 0x1000, EXT_READ)); /* and this fake has no pages of X alone */
+	ck_assert_uint_eq(fake.view_set.flags, 0);
+	ck_assert(ext_watch(0x8000, 0x201000, EXT_WRITE));
+	ck_assert_uint_eq(fake.view_set.gpa, 0x208000);
+	ck_assert_uint_eq(fake.view_set.size, 0x1000);
+	ck_assert(ext_unwatch(0x8000, 0x1000));
+	ck_assert_uint_eq(fake.view_set.flags, MK2_NESTED_RWX);
+	ck_assert_str_eq(fake.text, "");
+	ck_assert(!ext_watch(0x8000, 0, EXT_WRITE));
+	fake.view_status = MK1_INVALID_PERM_DENIED;
+	ck_assert(!ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_ptr_nonnull(strstr(fake.text, "it is the hypervisor's"));
+	ck_assert(!ext_unwatch(0x8000, 0x1000));
+	memory = false;
+	ck_assert(!watch_memory());
+	ck_assert_ptr_nonnull(strstr(fake.text, "memory cannot be watched"));
+}
+END_TEST
+
+START_TEST(port_hook)
+{
+	const uint8_t *map;
+
+	with_hooks();
+	ck_assert(ext_watch_io(0x70, 2));
+	map = fake.memory[2];
+	ck_assert_uint_eq(map[0x70 / 8], 3);
+	ck_assert(watch_begin(0));
+	fake.gpr[BF_RAX] = 0xAABBCCDDEEFF0011;
+	ck_assert_int_eq(io_exit(0x70, false), RESUMED);
+	ck_assert_uint_eq(hooked.value, 0x11);
+	ck_assert_uint_eq(hooked.io.port, 0x70);
+	ck_assert_uint_eq(hooked.io.size, 1);
+	ck_assert(STEPPED);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	hooked.mine = true;
+	ck_assert_int_eq(io_exit(0x71, false), RESUMED_NEXT);
+	ck_assert(!STEPPED);
+	ck_assert_int_eq(io_exit(0x71, true), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0xAABBCCDDEEFF0078);
+	EVENT = 0;
+	hooked.fault = EXT_FAULT_GP;
+	ck_assert_int_eq(io_exit(0x71, true), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	ck_assert(!ext_watch_io(0, 0));
+	ck_assert(!ext_watch_io(0x10000, 1));
+	ck_assert(!ext_watch_io(0xFFFF, 2));
+	ck_assert(ext_watch_io(0xFFFF, 1));
+	ck_assert_uint_eq(map[0x1FFF], 0x80);
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
 static inline void add_frame_tests(TCase *tc)
 {
 	tcase_add_test(tc, cpuid_hook);
 	tcase_add_test(tc, msr_hooks);
 	tcase_add_test(tc, msrs_of_the_vs);
 	tcase_add_test(tc, what_can_exit);
+	tcase_add_test(tc, memory_hook);
+	tcase_add_test(tc, what_is_watched);
+	tcase_add_test(tc, port_hook);
 }
 
 #endif

@@ -9,10 +9,19 @@
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
 #include <ext/linux/svm.c>
+#include <ext/linux/svm_step.c>
+#include <ext/linux/watch.c>
+#include <ext/linux/watched.c>
 
 const char ext_name[] = "default";
 
 WITHOUT(vmx)
+
+bool vmx_can_step(UNUSED uint64_t vsid)
+{
+	abort();
+}
+
 WITHOUT_FOLLOWERS
 
 #define INJECTED_UD (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD)
@@ -39,6 +48,9 @@ static void setup(void)
 	ck_assert(svm_start());
 	ck_assert(svm_setup(0));
 	report = false;
+	memory = false;
+	ports = NULL;
+	svm_step_reset();
 }
 
 static void teardown(void)
@@ -319,7 +331,131 @@ END_TEST
 #define CPUID_EXIT SVM_EXIT_CPUID
 #define REG(name) MK1_AMD_##name
 #define EVENT fake.reg[MK1_AMD_eventinj]
+
+/* An access to watched memory, and an IN or OUT of one byte. */
+static enum ended fault_exit(uint64_t gpa, unsigned int access)
+{
+	fake.reg[MK1_AMD_exitinfo1] = (access == EXT_WRITE ? SVM_NPF_WRITE : 0) |
+				      (access == EXT_EXECUTE ? SVM_NPF_FETCH : 0);
+	fake.reg[MK1_AMD_exitinfo2] = gpa;
+	return exit_with(SVM_EXIT_NPF);
+}
+
+static enum ended io_exit(uint16_t port, bool in)
+{
+	fake.reg[MK1_AMD_exitinfo1] = (uint64_t)port << 16 | 1 << 4 | (in ? SVM_IOIO_IN : 0);
+	return exit_with(SVM_EXIT_IOIO);
+}
+
+#define STEPPED (fake.reg[MK1_AMD_rflags] & RFLAGS_TF)
+#define STEPPED_EXIT (SVM_EXIT_EXCEPTION + VECTOR_DB)
+#define INTERRUPTED fake.reg[MK1_AMD_exitininfo]
 #include "frame_tests.h"
+
+/* Registers that a step changes are as they were when it is over. */
+static void begin_step(void)
+{
+	with_hooks();
+	ck_assert(watch_memory());
+	ck_assert(watch_begin(0));
+	fake.reg[MK1_AMD_rflags] = 0x202;
+	fake.reg[MK1_AMD_intercept_exception] = 0x40000;
+	fake.reg[MK1_AMD_dr6] = DR6_RESET;
+	fake.reg[MK1_AMD_virtual_interrupt_b] = 0;
+	EVENT = INTERRUPTED = 0;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(fake.view, 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x302);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_exception], 0x40000 | EXCEPTIONS);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer] & EFER_SCE, 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_virtual_interrupt_b], SVM_INTERRUPT_SHADOW);
+}
+
+static void expect_over(void)
+{
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x202);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_exception], 0x40000);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
+}
+
+START_TEST(a_step_leaves_nothing)
+{
+	uint64_t before = fake.reg[MK1_AMD_intercept_instruction1];
+
+	begin_step();
+	fake.reg[MK1_AMD_virtual_interrupt_b] = 0; /* the CPU does that */
+	fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS;
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	expect_over();
+	ck_assert_uint_eq(fake.view, 1);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction1], before);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], DR6_RESET);
+	ck_assert_uint_eq(EVENT, 0);
+	/* a breakpoint of Linux's own */
+	begin_step();
+	fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS | 2;
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], DR6_RESET | 2);
+	ck_assert_uint_eq(EVENT, SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB);
+	/* any other exit ends it, and is answered */
+	begin_step();
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	expect_over();
+	ck_assert_uint_eq(fake.view, 1);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_virtual_interrupt_b], 0);
+}
+END_TEST
+
+/* Linux steps itself: its trap is its own. */
+START_TEST(a_step_of_a_step)
+{
+	begin_step();
+	(void)exit_with(STEPPED_EXIT);
+	fake.reg[MK1_AMD_rflags] = 0x302;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS;
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x302);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], DR6_RESET | DR6_BS);
+	ck_assert_uint_eq(EVENT, SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB);
+}
+END_TEST
+
+/* What would show the flag is done over again without it, up to an IRET. */
+START_TEST(what_stores_flags)
+{
+	static const uint64_t reasons[] = { SVM_EXIT_PUSHF, SVM_EXIT_SWINT,
+					    SVM_EXIT_EXCEPTION + VECTOR_PF,
+					    SVM_EXIT_EXCEPTION + VECTOR_UD,
+					    SVM_EXIT_EXCEPTION + VECTOR_BP };
+	uint64_t before = fake.reg[MK1_AMD_intercept_instruction1];
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		begin_step();
+		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
+		expect_over();
+		ck_assert_uint_eq(fake.view, 0);
+		ck_assert_uint_eq(EVENT, 0);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction1],
+				  before | SVM_INSTR1_IRET);
+		ck_assert_int_eq(exit_with(SVM_EXIT_IRET), RESUMED);
+		ck_assert_uint_eq(fake.view, 1);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction1], before);
+	}
+	begin_step();
+	ck_assert_int_eq(exit_with(SVM_EXIT_PUSHF), RESUMED);
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.view, 1);
+	/* an interrupt whose delivery was interrupted */
+	INTERRUPTED = SVM_EVENT_VALID | 0x30;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(EVENT, SVM_EVENT_VALID | 0x30);
+	ck_assert(!STEPPED);
+	ck_assert_uint_eq(fake.view, 0);
+	ck_assert_int_eq(exit_with(SVM_EXIT_IRET), RESUMED);
+	ck_assert_uint_eq(fake.view, 1);
+}
+END_TEST
 
 int main(void)
 {
@@ -344,6 +480,9 @@ int main(void)
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
 	add_frame_tests(tc);
+	tcase_add_test(tc, a_step_leaves_nothing);
+	tcase_add_test(tc, a_step_of_a_step);
+	tcase_add_test(tc, what_stores_flags);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -12,6 +12,9 @@
 #include <ext/linux/vmx_cr.c>
 #include <ext/linux/vmx_init.c>
 #include <ext/linux/vmx_setup.c>
+#include <ext/linux/vmx_step.c>
+#include <ext/linux/watch.c>
+#include <ext/linux/watched.c>
 
 const char ext_name[] = "default";
 
@@ -89,6 +92,9 @@ static void setup(void)
 	fake.reg[MK1_INTEL_cr4_read_shadow] = LINUX_CR4;
 	fake.reg[MK1_INTEL_cs_attrib] = 0xA09B;
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
+	memory = false;
+	ports = NULL;
+	vmx_step_reset();
 	ck_assert(vmx_start());
 	ck_assert(vmx_setup(0));
 	report = false;
@@ -460,6 +466,26 @@ END_TEST
 
 #define CPUID_EXIT VMX_EXIT_CPUID
 #define REG(name) MK1_INTEL_##name
+/* An access to watched memory, and an IN or OUT of one byte. */
+static enum ended fault_exit(uint64_t gpa, unsigned int access)
+{
+	fake.reg[MK1_INTEL_exit_qualification] = access == EXT_WRITE   ? VMX_QUAL_EPT_WRITE :
+						 access == EXT_EXECUTE ? VMX_QUAL_EPT_FETCH :
+									 VMX_QUAL_EPT_READ;
+	fake.reg[MK1_INTEL_physical_address] = gpa;
+	return exit_with(VMX_EXIT_EPT_VIOLATION);
+}
+
+static enum ended io_exit(uint16_t port, bool in)
+{
+	fake.reg[MK1_INTEL_exit_qualification] = (uint64_t)port << 16 | (in ? VMX_QUAL_IO_IN : 0);
+	return exit_with(VMX_EXIT_IO);
+}
+
+#define STEPPED \
+	(fake.reg[MK1_INTEL_primary_proc_based_vm_execution_ctls] & VMX_PRIMARY_MONITOR_TRAP)
+#define STEPPED_EXIT VMX_EXIT_MONITOR_TRAP_FLAG
+#define INTERRUPTED fake.reg[MK1_INTEL_idt_vectoring_information_field]
 #include "frame_tests.h"
 
 int main(void)

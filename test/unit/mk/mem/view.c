@@ -288,7 +288,7 @@ START_TEST(no_memory_for_tables)
 }
 END_TEST
 
-/* The CPU is told, and knows nothing of the table before; an own table of the extension's ends it. */
+/* The CPU is told, and knows nothing of the table before; one of the extension's own ends it. */
 START_TEST(using_one)
 {
 	uint64_t reg = _i ? MK1_INTEL_ept_pointer : MK1_AMD_n_cr3;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What is watched, for the files of this folder: ext/libext/watch.h is for everybody. */
-#ifndef EXT_LINUX_WATCH_H
-#define EXT_LINUX_WATCH_H
+#ifndef EXT_LINUX_WATCHED_H
+#define EXT_LINUX_WATCHED_H
 
 #include <ext/libext/watch.h>
+
+#define WATCHED_VIEW 1 /* of Mk#2: what everybody watches */
 
 /* In the bootstrap of a PP: Linux, in this VS, is watched. false, after a message: it cannot be. */
 bool watch_begin(uint64_t vsid);
