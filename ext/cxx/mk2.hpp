@@ -55,6 +55,12 @@ struct NestedPage {
 	uint64_t flags;
 };
 
+/* size in bytes */
+struct RamRange {
+	Spa begin;
+	uint64_t size;
+};
+
 /* What one extension says to another, and is answered. */
 struct Words {
 	uint64_t word[4];
@@ -357,6 +363,15 @@ inline Result<uint64_t> mem_return(Handle h, Spa spa)
 	const uint64_t status = mk2_mem_return(h.value(), static_cast<uint64_t>(spa), &size);
 
 	return mk1::detail::number(status, size);
+}
+
+/* The first range of RAM that ends behind spa. */
+inline Result<RamRange> mem_ram(Handle h, Spa spa)
+{
+	uint64_t begin, size;
+	const Status status{mk2_mem_ram(h.value(), static_cast<uint64_t>(spa), &begin, &size)};
+
+	return {status, ok(status) ? RamRange{Spa{begin}, size} : RamRange{Spa{0}, 0}};
 }
 
 /* --- PP --------------------------------------------------------------------------------------- */

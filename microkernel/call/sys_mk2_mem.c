@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mk#2: memory that Linux gives the hypervisor, or a VM. */
+/* Mk#2: memory that Linux has, and what of it it gives the hypervisor or a VM. */
 #include <abi/layout.h>
 #include <bsl/bits.h>
 
 #include "call/syscall.h"
 #include "mem/donation.h"
+#include "mem/mem.h"
 #include "mem/own.h"
 #include "mem/window.h"
 #include "mk.h"
@@ -49,6 +50,17 @@ uint64_t sys_mem_return(struct syscall_frame *f)
 	if (status == MK1_SUCCESS)
 		f->reg[0] = size;
 	return status;
+}
+
+uint64_t sys_mem_ram(struct syscall_frame *f)
+{
+	const struct bf_region *r = mem_ram_behind(f->reg[1]);
+
+	if (!r)
+		return MK1_INVALID_INPUT_REG(1);
+	f->reg[0] = r->spa;
+	f->reg[1] = r->size;
+	return MK1_SUCCESS;
 }
 
 /* Linux's VM owns what is left. */

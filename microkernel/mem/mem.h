@@ -82,6 +82,9 @@ bool mem_is_owned(uint64_t spa);
 /* Whether the page at spa is RAM (handoff.ram), so that reading it has no side effect. */
 bool mem_is_ram(uint64_t spa);
 
+/* The first range of RAM that ends behind spa, or NULL. */
+const struct bf_region *mem_ram_behind(uint64_t spa);
+
 /* Whether one of the sorted regions overlaps [spa, spa + size). */
 bool region_overlaps(const struct bf_list *list, uint64_t spa, uint64_t size);
 

@@ -424,3 +424,11 @@ bool mem_is_ram(uint64_t spa)
 {
 	return region_overlaps(&mk.handoff->ram, spa, BF_PAGE_SIZE);
 }
+
+const struct bf_region *mem_ram_behind(uint64_t spa)
+{
+	const struct bf_list *list = &mk.handoff->ram;
+	uint64_t i = first_behind(list, spa);
+
+	return i < list->count ? (const struct bf_region *)phys_to_virt(list->spa) + i : NULL;
+}

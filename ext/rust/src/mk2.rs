@@ -433,6 +433,14 @@ impl Handle {
         value(unsafe { sys::mem_return(self.0, spa.0) })
     }
 
+    /// The first range of RAM that ends behind `spa`: where it begins, and its size in bytes.
+    pub fn mem_ram(self, spa: Spa) -> Result<(Spa, u64)> {
+        // SAFETY: changes nothing.
+        let (status, begin, size) = unsafe { sys::mem_ram(self.0, spa.0) };
+        check(status)?;
+        Ok((Spa(begin), size))
+    }
+
     /// Ends the run of a guest on another PP.
     pub fn pp_kick(self, pp: PpId) -> Result<()> {
         // SAFETY: changes nothing that Rust relies on.

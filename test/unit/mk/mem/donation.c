@@ -634,6 +634,43 @@ START_TEST(without_nested_paging)
 }
 END_TEST
 
+/* All ranges, one after the other. */
+START_TEST(what_is_ram)
+{
+	static const uint64_t ends[][2] = { { 0, 0x9F000 },
+					    { 0x100000, 0xC0000000 },
+					    { 0x100000000, RAM_TOP } };
+	static const struct {
+		uint64_t spa, begin;
+	} cases[] = {
+		{ 0x9EFFF, 0 },
+		{ 0x9F000, 0x100000 },
+		{ 0x100000, 0x100000 },
+		{ ODD_OWNED, 0x100000 },
+		{ 0xBFFFFFFF, 0x100000 },
+		{ 0xC0000000, 0x100000000 },
+		{ RAM_TOP - 1, 0x100000000 },
+	};
+	uint64_t spa = 0;
+
+	machine_of(_i);
+	open_and_launch();
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(SYS2(mem_ram, HANDLE2, spa), MK1_SUCCESS);
+		ck_assert_uint_eq(regs.reg[0], ends[i][0]);
+		spa = regs.reg[0] + regs.reg[1];
+		ck_assert_uint_eq(spa, ends[i][1]);
+	}
+	ck_assert_uint_eq(SYS2(mem_ram, HANDLE2, spa), REG1);
+	ck_assert_uint_eq(SYS2(mem_ram, HANDLE2, UINT64_MAX), REG1);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_uint_eq(SYS2(mem_ram, HANDLE2, cases[i].spa), MK1_SUCCESS);
+		ck_assert_uint_eq(regs.reg[0], cases[i].begin);
+	}
+	ck_assert_uint_eq(SYS2(mem_ram, HANDLE, 0), MK1_FAILURE_INVALID_HANDLE);
+}
+END_TEST
+
 /* The extension gets a page of it like any other. */
 START_TEST(the_extension_has_it)
 {
@@ -683,6 +720,7 @@ TCase *mem_donation_tests(void)
 	tcase_add_test(tc, types_of_the_rest);
 	tcase_add_loop_test(tc, arguments, 0, 2);
 	tcase_add_loop_test(tc, without_nested_paging, 0, 2);
+	tcase_add_loop_test(tc, what_is_ram, 0, 2);
 	tcase_add_loop_test(tc, the_extension_has_it, 0, 2);
 	return tc;
 }

@@ -39,6 +39,7 @@ static const struct {
 	{ "intrinsic_wrmsr", BF_RIGHT_wrmsr },
 	{ "mem_donate", BF_RIGHT_donations },
 	{ "mem_return", BF_RIGHT_donations },
+	{ "mem_ram", BF_RIGHT_physical },
 	{ "mem_", BF_RIGHT_memory },
 	{ "ext_args", 0 },
 	{ "ext_", BF_RIGHT_calls },
