@@ -17,7 +17,7 @@
 #include <ext/guests/emulate.h>
 #include <ext/guests/msr_rules.h>
 #include <ext/guests/nested.h>
-#include <ext/guests/paging.h>
+#include <ext/libext/paging.h>
 #include <ext/guests/rules.h>
 #include <ext/guests/xstate.h>
 #include <ext/linux/linux.h>

@@ -323,7 +323,8 @@ static void fake_reset(void)
 }
 
 /* Runs a callback to its end. */
-static enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0, uint64_t arg1)
+static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t arg0,
+				  uint64_t arg1)
 {
 	fake.ended = RUNNING;
 	if (!setjmp(fake.back))

@@ -7,7 +7,7 @@
 #include <abi/hw/x86.h>
 #include <bsl/guest_paging.h>
 #include <bsl/paging.h>
-#include <ext/guests/paging.h>
+#include <ext/libext/paging.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define LA 0x5A7C3456ULL
@@ -340,6 +340,31 @@ START_TEST(rights_are_checked)
 }
 END_TEST
 
+/* Entries are left alone, or rights are; a page that is not to be written to does not get dirty. */
+START_TEST(looking_and_forcing)
+{
+	static const struct paging_ops look = { read_entry, NULL };
+	unsigned int levels = shapes[_i].levels, leaf = shapes[_i].leaf;
+
+	setup(levels, leaf);
+	set(levels, leaf, get(levels, leaf) & ~(BSL_PTE_W | BSL_PTE_U));
+	reads = exchanges = 0;
+	ck_assert_int_eq(paging_translate(&regs, &look, tables, LA, 0, &gpa, &error), PAGING_OK);
+	ck_assert_uint_eq(gpa, shapes[_i].gpa);
+	ck_assert_uint_eq(get(levels, leaf) & (BSL_PTE_A | BSL_PTE_D), 0);
+	ck_assert_int_eq(paging_translate(&regs, &look, tables, LA, PAGING_WRITE, &gpa, &error),
+			 PAGING_FAULT);
+	ck_assert_int_eq(translate(PAGING_WRITE | PAGING_USER), PAGING_FAULT);
+	ck_assert_int_eq(translate(PAGING_WRITE | PAGING_USER | PAGING_ANY), PAGING_OK);
+	ck_assert_uint_eq(get(levels, leaf) & (BSL_PTE_A | BSL_PTE_D), BSL_PTE_A);
+	set(levels, leaf, get(levels, leaf) | BSL_PTE_W);
+	ck_assert_int_eq(translate(PAGING_WRITE | PAGING_ANY), PAGING_OK);
+	ck_assert_uint_eq(get(levels, leaf) & (BSL_PTE_A | BSL_PTE_D), BSL_PTE_A | BSL_PTE_D);
+	set(levels, leaf, 0);
+	ck_assert_int_eq(translate(PAGING_ANY), PAGING_FAULT);
+}
+END_TEST
+
 START_TEST(protection_keys)
 {
 	for (unsigned int c = 0; c < 1 << 9; c++) {
@@ -533,6 +558,7 @@ int main(void)
 	tcase_add_loop_test(tc, every_access_may_fail, 0, nr_shapes);
 	tcase_add_test(tc, tables_may_lead_to_themselves);
 	tcase_add_loop_test(tc, rights_are_checked, 0, nr_shapes);
+	tcase_add_loop_test(tc, looking_and_forcing, 0, nr_shapes);
 	tcase_add_test(tc, protection_keys);
 	tcase_add_loop_test(tc, reserved_bits_fault, 0, (int)ARRAY_SIZE(formats));
 	tcase_add_test(tc, large_pages_of_32_bit_paging);

@@ -173,9 +173,8 @@ START_TEST(rate)
 	ck_assert_uint_eq(fake.calls, 0);
 	fake.tsc += EXT_LOG_INTERVAL;
 	many(EXT_INFO, 3);
-	ck_assert_str_eq(fake.text,
-			 "me: PP 7: warning: 6 lines like the next one were left out\n"
-			 "me: PP 7: again\nme: PP 7: again\nme: PP 7: again\n");
+	ck_assert_str_eq(fake.text, "me: PP 7: warning: 6 lines like the next one were left out\n"
+				    "me: PP 7: again\nme: PP 7: again\nme: PP 7: again\n");
 	fake.tsc += EXT_LOG_INTERVAL;
 	many(EXT_INFO, 1);
 	ck_assert_str_eq(fake.text, "me: PP 7: again\n");
@@ -216,7 +215,8 @@ START_TEST(the_end)
 	if (!setjmp(fake.end))
 		asserts();
 	snprintf(said, sizeof(said),
-		 "me: PP 7: error: %s:%u: assertion failed: fake.calls %% 5 == 1\n", __FILE__, line);
+		 "me: PP 7: error: %s:%u: assertion failed: fake.calls %% 5 == 1\n", __FILE__,
+		 line);
 	ck_assert_str_eq(fake.text, said);
 }
 END_TEST

@@ -37,6 +37,9 @@ UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
 	$(addprefix ext/guests/,alu.c emulate.c insn.c insn_io.c) $(BSL_STRING)
 
+# Includes ext/linux/memory.c.
+UNIT_SRCS_ext_memory := ext/libext/paging.c $(BSL_STRING)
+
 # These two include the sources of the default extension that they test.
 UNIT_SRCS_ext_svm :=
 UNIT_SRCS_ext_vmx :=
@@ -46,7 +49,7 @@ UNIT_SRCS_features := $(FAKE_PLATFORM) driver/core/check.c \
 
 UNIT_SRCS_format := lib/bsl/format.c $(BSL_STRING)
 
-UNIT_SRCS_guest_paging := ext/guests/paging.c
+UNIT_SRCS_guest_paging := ext/libext/paging.c
 
 UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Translation through a guest's page tables: see paging.h. */
 #include <bsl/guest_paging.h>
-#include <ext/guests/paging.h>
+#include <ext/libext/paging.h>
 
 #define MAX_LEVELS 5
 
@@ -134,7 +134,8 @@ static enum paging_status mark(const struct paging_ops *ops, void *ctx, struct w
 			       unsigned int access)
 {
 	for (unsigned int i = 0; i < w->count; i++) {
-		bool dirty = access & PAGING_WRITE && i == w->count - 1;
+		bool dirty = access & PAGING_WRITE && i == w->count - 1 &&
+			     (!(access & PAGING_ANY) || w->granted & BSL_PTE_W);
 		uint64_t value = w->entry[i] | BSL_PTE_A | (dirty ? BSL_PTE_D : 0);
 		enum paging_status status = PAGING_OK;
 
@@ -170,9 +171,10 @@ enum paging_status paging_translate(const struct paging_regs *regs, const struct
 	if (status != PAGING_OK)
 		return status;
 	key = key_forbids(regs, &w, access);
-	if (key || is_forbidden(regs, &w, access))
+	if (!(access & PAGING_ANY) && (key || is_forbidden(regs, &w, access)))
 		return fault(told, PF_ERROR_P | (key ? PF_ERROR_PK : 0), error);
-	status = mark(ops, ctx, &w, access);
+	if (ops->exchange)
+		status = mark(ops, ctx, &w, access);
 	*gpa = w.base | (la & bsl_mask(w.shift));
 	return status;
 }

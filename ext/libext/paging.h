@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest-virtual to guest-physical addresses, as the CPU translates them. */
-#ifndef EXT_GUESTS_PAGING_H
-#define EXT_GUESTS_PAGING_H
+/*
+ * Guest-virtual to guest-physical addresses, as the CPU translates them: for Linux, see memory.h;
+ * for a guest of one's own, by its registers and whatever reaches its memory.
+ */
+#ifndef LIBEXT_PAGING_H
+#define LIBEXT_PAGING_H
 
 #include <abi/types.h>
 
@@ -30,6 +33,7 @@ struct paging_regs {
 #define PAGING_USER 0x4 /* from CPL 3 */
 #define PAGING_FETCH 0x10
 #define PAGING_IMPLICIT 0x100 /* the CPU's own, to a descriptor table or a TSS */
+#define PAGING_ANY 0x200 /* not checked: whatever is present may be accessed */
 
 enum paging_status {
 	PAGING_OK,
@@ -44,7 +48,7 @@ struct paging_ops {
 	bool (*read)(void *ctx, uint64_t gpa, unsigned int bytes, uint64_t *entry);
 	/*
 	 * Replaces an entry that still is as expected, in one atomic step: PAGING_OK. Otherwise
-	 * PAGING_CHANGED or PAGING_UNREACHABLE.
+	 * PAGING_CHANGED or PAGING_UNREACHABLE. NULL: entries are left as they are.
 	 */
 	enum paging_status (*exchange)(void *ctx, uint64_t gpa, unsigned int bytes,
 				       uint64_t expected, uint64_t value);
@@ -52,7 +56,9 @@ struct paging_ops {
 
 /*
  * Translates linear address la, which is canonical or has 32 bits, for an access of this kind, and
- * sets accessed and dirty bits. PAGING_OK: *gpa is valid. PAGING_FAULT: *error is its error code.
+ * sets accessed and dirty bits; with PAGING_ANY not the dirty bit of a page that is not to be
+ * written to: that makes it a shadow stack. PAGING_OK: *gpa is valid. PAGING_FAULT: *error is its
+ * error code.
  */
 enum paging_status paging_translate(const struct paging_regs *regs, const struct paging_ops *ops,
 				    void *ctx, uint64_t la, unsigned int access, uint64_t *gpa,
