@@ -37,6 +37,8 @@ UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
 	$(addprefix ext/guests/,alu.c emulate.c insn.c insn_io.c) $(BSL_STRING)
 
+UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)
+
 # Includes ext/linux/memory.c.
 UNIT_SRCS_ext_memory := ext/libext/paging.c $(BSL_STRING)
 
