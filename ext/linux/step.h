@@ -16,6 +16,9 @@ void vmx_step_reset(void);
 /* Intel: whether this CPU can do that. */
 bool vmx_can_step(uint64_t vsid);
 
+/* AMD: Linux goes on with nothing watched, up to the next IRET or any other exit. */
+__noreturn void svm_run_until_iret(uint64_t vsid);
+
 /* Linux executes the instruction, and what the exit interrupted before it. */
 __noreturn void svm_step(uint64_t vsid);
 __noreturn void vmx_step(uint64_t vsid);

@@ -4,6 +4,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/fast.h>
+#include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
@@ -205,7 +206,7 @@ static __noreturn void answer_fault(struct ext_exit *e)
 	fault.access = info & SVM_NPF_FETCH ? EXT_EXECUTE :
 		       info & SVM_NPF_WRITE ? EXT_WRITE :
 					      EXT_READ;
-	if (!hook_fault(e, &fault))
+	if (!hooked_fault(e, &fault) && !hook_fault(e, &fault))
 		e->step = true;
 	svm_redeliver(e->vsid);
 	if (vs_get(e->vsid, MK1_AMD_eventinj) & SVM_EVENT_VALID)
@@ -213,6 +214,15 @@ static __noreturn void answer_fault(struct ext_exit *e)
 	if (!e->fault && !e->again)
 		e->step = true;
 	end(e);
+}
+
+/* INT3: a hook's, or Linux's, which pushes the address behind it. */
+static __noreturn void answer_breakpoint(struct ext_exit *e)
+{
+	if (hooked_breakpoint(e))
+		end(e);
+	vs_set(e->vsid, MK1_AMD_eventinj, SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_BP);
+	resume_next(e->vsid);
 }
 
 static __noreturn void answer_io(struct ext_exit *e)
@@ -248,6 +258,12 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		end(&e);
 	case SVM_EXIT_MSR:
 		answer_msr(&e);
+	case SVM_EXIT_EXCEPTION + VECTOR_BP:
+		answer_breakpoint(&e);
+	case SVM_EXIT_SWINT: /* which only hooks intercept */
+		if (hooked_breakpoint(&e))
+			end(&e);
+		svm_run_until_iret(vsid);
 	case SVM_EXIT_IOIO:
 		answer_io(&e);
 	case SVM_EXIT_NPF:

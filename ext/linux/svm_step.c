@@ -8,6 +8,7 @@
  */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
+#include <ext/linux/hook.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
 #include <ext/linux/watched.h>
@@ -33,11 +34,12 @@ void svm_redeliver(uint64_t vsid)
 		vs_set(vsid, MK1_AMD_eventinj, event);
 }
 
-static __noreturn void run_until_iret(uint64_t vsid)
+__noreturn void svm_run_until_iret(uint64_t vsid)
 {
 	step.until_iret = true;
 	step.instructions = vs_get(vsid, MK1_AMD_intercept_instruction1);
-	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions | SVM_INSTR1_IRET);
+	vs_set(vsid, MK1_AMD_intercept_instruction1,
+	       (step.instructions & ~(uint64_t)SVM_INSTR1_SWINT) | SVM_INSTR1_IRET);
 	watch_lift(vsid);
 	resume(vsid);
 }
@@ -47,7 +49,7 @@ __noreturn void svm_step(uint64_t vsid)
 	uint64_t flags = vs_get(vsid, MK1_AMD_rflags);
 
 	if (vs_get(vsid, MK1_AMD_eventinj) & SVM_EVENT_VALID)
-		run_until_iret(vsid);
+		svm_run_until_iret(vsid);
 	step.trap = true;
 	step.had_trap = flags & RFLAGS_TF;
 	step.exceptions = vs_get(vsid, MK1_AMD_intercept_exception);
@@ -104,6 +106,7 @@ void svm_step_end(uint64_t vsid, uint64_t reason)
 	undo(vsid);
 	step.trap = false;
 	step.until_iret = false;
+	hooked_stepped();
 	if (!trap) {
 		if (reason == SVM_EXIT_IRET)
 			resume(vsid);
@@ -114,7 +117,7 @@ void svm_step_end(uint64_t vsid, uint64_t reason)
 	/* It has not been executed: where it is in a shadow, that is there again. */
 	vs_set(vsid, MK1_AMD_virtual_interrupt_b, step.shadow);
 	if (vector <= VECTOR_LAST_EXCEPTION || reason == SVM_EXIT_PUSHF || reason == SVM_EXIT_SWINT)
-		run_until_iret(vsid);
+		svm_run_until_iret(vsid);
 }
 
 void svm_step_reset(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/linux/fast.h>
+#include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
@@ -171,7 +172,7 @@ static __noreturn void answer_fault(struct ext_exit *e)
 		fault.gva = vs_get(e->vsid, MK1_INTEL_linear_address);
 		fault.walk = !(info & VMX_QUAL_EPT_FINAL);
 	}
-	if (!hook_fault(e, &fault))
+	if (!hooked_fault(e, &fault) && !hook_fault(e, &fault))
 		e->step = true;
 	vmx_redeliver(e->vsid);
 	if (vs_get(e->vsid, MK1_INTEL_vmentry_interrupt_information_field) & VMX_EVENT_VALID)
@@ -179,6 +180,25 @@ static __noreturn void answer_fault(struct ext_exit *e)
 	if (!e->fault && !e->again)
 		e->step = true;
 	end(e);
+}
+
+/* INT3: a hook's, or Linux's. */
+static __noreturn void answer_breakpoint(struct ext_exit *e)
+{
+	if (hooked_breakpoint(e))
+		end(e);
+	vs_set(e->vsid, MK1_INTEL_vmentry_instruction_length,
+	       vs_get(e->vsid, MK1_INTEL_vmexit_instruction_length));
+	vs_set(e->vsid, MK1_INTEL_vmentry_interrupt_information_field,
+	       VMX_EVENT_VALID | VMX_EVENT_TYPE_INT3 | VECTOR_BP);
+	resume(e->vsid);
+}
+
+static bool is_breakpoint(uint64_t vsid)
+{
+	uint64_t event = vs_get(vsid, MK1_INTEL_vmexit_interruption_information);
+
+	return (event & (VMX_EVENT_TYPE | VMX_EVENT_VECTOR)) == (VMX_EVENT_TYPE_INT3 | VECTOR_BP);
 }
 
 static __noreturn void answer_io(struct ext_exit *e)
@@ -216,6 +236,10 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		answer_rdmsr(&e);
 	case VMX_EXIT_WRMSR:
 		answer_wrmsr(&e);
+	case VMX_EXIT_EXCEPTION_NMI:
+		if (is_breakpoint(vsid))
+			answer_breakpoint(&e);
+		break;
 	case VMX_EXIT_IO:
 		answer_io(&e);
 	case VMX_EXIT_EPT_VIOLATION:

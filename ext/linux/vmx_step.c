@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Intel: one instruction, by the monitor trap flag (SDM vol. 3 §28.5.2). */
+#include <ext/linux/hook.h>
 #include <ext/linux/step.h>
 #include <ext/linux/vmx.h>
 #include <ext/linux/watched.h>
@@ -61,6 +62,7 @@ void vmx_step_end(uint64_t vsid, uint64_t reason)
 	stepping = false;
 	set_trap(vsid, false);
 	watch_again(vsid);
+	hooked_stepped();
 	if (reason == VMX_EXIT_MONITOR_TRAP_FLAG)
 		resume(vsid);
 }

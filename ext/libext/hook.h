@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hidden breakpoints in Linux's kernel or programs: an exit before an instruction is executed, of
+ * which nobody sees anything who reads the code, or checks it.
+ */
+#ifndef LIBEXT_HOOK_H
+#define LIBEXT_HOOK_H
+
+#include <ext/libext/frame.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Linux is about to execute the instruction that is hooked, on this PP; its registers can be read
+ * and written. It is executed afterwards, with whatever bytes Linux has there by then, unless the
+ * function has written RIP.
+ */
+typedef void ext_hook_fn(struct ext_exit *e);
+
+/*
+ * From now on fn is called whenever Linux is about to execute the instruction at gva. To be called
+ * for each PP, in the cpu_in hook; of the first extension of a start only, which has Linux's
+ * general registers. gva is looked for in the address space that is the current one then, so it is
+ * the kernel's, usually. At most 16 of them, on at most 8 pages.
+ *
+ * How: where it is executed, the page is a copy with INT3; what reads it finds Linux's own, and what
+ * Linux writes to it is in the copy as well. On Intel that takes execute-only pages. On AMD, the CPU
+ * sees only this page as executable while it executes code of it: code on it that reads the page
+ * itself finds the copy, and what else is watched is not watched then. Each way into and out of such
+ * a page is an exit there.
+ *
+ * false, after a message: there is no code at gva, too many of them, this CPU cannot do it, or the
+ * extension lacks a right (linux, physical; docs/abi/mk2.md).
+ */
+bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
