@@ -35,7 +35,8 @@ FAULT_COPIES = (
 )
 
 # Modules that single tests load.
-MODULES = {"predictions": "predictions", "sleep": "acpitimer", "trace": "livepatch"}
+MODULES = {"predictions": "predictions", "sleep": "acpitimer", "trace": "livepatch",
+           "vmi": "tamper"}
 
 
 @dataclasses.dataclass
@@ -61,7 +62,7 @@ class Row:
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
        "foreign-fpu", "foreign-loop", "hypercall", "languages", "examples", "mk2", "donate",
-       "beside", "args", "watch", "hooks"]
+       "beside", "args", "watch", "hooks", "vmi"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

@@ -129,7 +129,7 @@ endef
 # What is loaded beside ours everywhere: to look at the CPUs with, one that calls an extension, and
 # two with the names of other hypervisors.
 COMMON_MODULES := cpustate caller neighbours
-TEST_MODULES := acpitimer livepatch predictions
+TEST_MODULES := acpitimer livepatch predictions tamper
 test-modules: deps
 	for kernel in $(TEST_KERNELS); do \
 		$(call modules_for,$$kernel,$(COMMON_MODULES) $(TEST_MODULES)) || exit 1; done
