@@ -25,11 +25,11 @@ typedef void ext_hook_fn(struct ext_exit *e);
  * general registers. gva is looked for in the address space that is the current one then, so it is
  * the kernel's, usually. At most 16 of them, on at most 8 pages.
  *
- * How: where it is executed, the page is a copy with INT3; what reads it finds Linux's own, and what
- * Linux writes to it is in the copy as well. On Intel that takes execute-only pages. On AMD, the CPU
- * sees only this page as executable while it executes code of it: code on it that reads the page
- * itself finds the copy, and what else is watched is not watched then. Each way into and out of such
- * a page is an exit there.
+ * How: where it is executed, the page is a copy with INT3; what reads it finds Linux's own, and
+ * what Linux writes to it is in the copy as well. On Intel that takes execute-only pages. On AMD,
+ * the CPU sees only this page as executable while it executes code of it: code on it that reads
+ * the page itself finds the copy, and what else is watched is not watched then. Each way into and
+ * out of such a page is an exit there.
  *
  * false, after a message: there is no code at gva, too many of them, this CPU cannot do it, or the
  * extension lacks a right (linux, physical; docs/abi/mk2.md).

@@ -168,9 +168,9 @@ offset()
 	"$bin/btf" task_struct "$1"
 }
 
-# processes FILE: "PID NAME" of all processes that are not the kernel's own; these as "PID", as /proc
-# adds to their names. PF_KTHREAD of the flags tells. Nothing is executed for it: each time that is
-# done there are exits.
+# processes FILE: "PID NAME" of all processes that are not the kernel's own; these as "PID", as
+# /proc adds to their names. PF_KTHREAD of the flags tells. Nothing is executed for it: each time
+# that is done there are exits.
 processes()
 {
 	for at in /proc/[0-9]*; do

@@ -68,14 +68,20 @@ static void other_gdt(void)
 	asm volatile("lgdt %0" : : "m"(gdt));
 }
 
-/* By the instruction: WRMSR exits. */
+/* By the instruction, for which each Linux has other functions: WRMSR exits. */
+static void write_lstar(u64 value)
+{
+	asm volatile("wrmsr" : : "c"(MSR_LSTAR), "a"((u32)value), "d"((u32)(value >> 32)));
+}
+
 static void other_lstar(void)
 {
-	u64 lstar = __rdmsr(MSR_LSTAR);
+	u32 low, high;
 
-	__wrmsr(MSR_LSTAR, (u32)lstar + 4, (u32)(lstar >> 32));
+	asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_LSTAR));
+	write_lstar(((u64)high << 32 | low) + 4);
 	leave_guest();
-	__wrmsr(MSR_LSTAR, (u32)lstar, (u32)(lstar >> 32));
+	write_lstar((u64)high << 32 | low);
 }
 
 static void do_it(void *result)
