@@ -10,7 +10,7 @@
 # make shell           the same machine, to try bfm by hand
 # make fuzz            fuzz targets, FUZZ_SECONDS=600 each
 # make bench           exact instruction counts
-# make docs            the tables of the ABI: build/docs/
+# make docs            the documentation as a site, build/site, and tables of the ABI, build/docs
 # make install         DESTDIR= PREFIX=
 #
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
@@ -57,7 +57,7 @@ module:
 		"headers are missing: linux-headers-$$(uname -r)"
 endif
 
-install: all install-bfm install-headers install-languages
+install: all install-bfm install-headers install-languages install-man
 	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests \
 		$(EXAMPLES:%=$(O)/ext/%)

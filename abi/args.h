@@ -10,6 +10,7 @@
 #include <abi/mk2.h>
 #include <abi/types.h>
 
+/* Whether a key may have this character. */
 static inline bool bf_arg_is_key(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';

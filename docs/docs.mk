@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: MIT
 #
-# The tables of the ABI as Markdown files, made from the lists in abi/. Included by the Makefile at
-# the root; run from there.
+# The documentation: tables of the ABI as Markdown, made from the lists in abi/; manual pages, of
+# which section 3 is made from the headers of libext; the site. Included by the Makefile at the
+# root; run from there.
+#
+#   man            $(O)/man/man3, man4, man7
+#   docs           the tables, $(O)/docs/abi-*.md, and the site, $(O)/site
+#   abi-tables     the tables alone
 
 DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 registers-amd \
 	registers-intel msrs features capabilities)
 DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -I.
 
-.PHONY: docs
-docs: $(DOCS)
+.PHONY: docs abi-tables man site install-man
+docs: abi-tables site
+
+abi-tables: $(DOCS)
 
 $(O)/docs/tables: docs/tables.c $(wildcard abi/*.h abi/hw/*.h)
 	@mkdir -p $(@D)
@@ -16,3 +23,29 @@ $(O)/docs/tables: docs/tables.c $(wildcard abi/*.h abi/hw/*.h)
 
 $(O)/docs/abi-%.md: $(O)/docs/tables
 	$< $* >$@
+
+MAN := $(O)/man/man4/bareflank.4 $(O)/man/man7/bareflank-ext.7
+# Stands for all of section 3.
+MAN3 := $(O)/man/man3/libext.3
+
+man: $(MAN) $(MAN3)
+
+$(O)/man/man4/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
+
+$(O)/man/man7/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
+
+$(MAN3): docs/reference.py $(wildcard ext/libext/*.h abi/*.h docs/abi/*.md)
+	rm -rf $(@D)
+	python3 docs/reference.py man $(@D)
+
+install-man: man
+	for s in 3 4 7; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s && \
+		cp -P $(O)/man/man$$s/* $(DESTDIR)$(PREFIX)/share/man/man$$s || exit 1; done
+
+site: abi-tables man $(BFM_MAN)
+	python3 docs/site.py $(O)

@@ -500,9 +500,9 @@ def run_completion(log):
             re.findall(r"^not ok \d+ (.*)", output, re.M))
 
 
-def run_docs(log):
-    """README and docs agree with the tree."""
-    status, output = call(["test/docs"], log)
+def run_checks(program, log):
+    """A program that prints TAP: README and docs agree with the tree; manual pages and the site."""
+    status, output = call([program], log)
     failures = re.findall(r"^not ok \d+ (.*)", output, re.M)
     if status and not failures:
         failures = [f"ended with status {status}"]
@@ -550,7 +550,8 @@ def static_jobs():
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),
-        Job("docs", run_docs),
+        Job("docs", functools.partial(run_checks, "test/docs")),
+        Job("manuals", functools.partial(run_checks, "test/manuals")),
         Job("check-elf", run_check_elf),
         Job("check-sse", run_check_sse),
         Job("faultless", run_faultless),

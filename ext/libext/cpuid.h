@@ -5,6 +5,7 @@
 
 #include <abi/types.h>
 
+/* The four registers of the result. */
 struct cpuid_regs {
 	uint32_t eax;
 	uint32_t ebx;
@@ -12,6 +13,7 @@ struct cpuid_regs {
 	uint32_t edx;
 };
 
+/* Executes CPUID with these in EAX and ECX (APM vol. 3, CPUID; SDM vol. 2, CPUID). Cannot fail. */
 static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_regs r;

@@ -30,16 +30,29 @@ typedef void mk1_bootstrap_fn(uint64_t ppid);
 typedef void mk1_vmexit_fn(uint64_t vsid, uint64_t reason);
 typedef void mk1_fail_fn(uint64_t error_and_vector, uint64_t address);
 
+/*
+ * Registers what the microkernel calls on each PP, PP 0 first, before the PP becomes a guest, and
+ * again when its CPU comes online. h: the handle. Returns the status of callback_register_bootstrap
+ * (docs/abi/calls.md).
+ */
 static inline uint64_t mk1_register_bootstrap(uint64_t h, mk1_bootstrap_fn *fn)
 {
 	return mk1_callback_register_bootstrap(h, (uint64_t)fn);
 }
 
+/*
+ * Registers what is called at each exit: with the id of the VS that has exited, and EXITCODE or the
+ * exit reason. Returns the status of callback_register_vmexit.
+ */
 static inline uint64_t mk1_register_vmexit(uint64_t h, mk1_vmexit_fn *fn)
 {
 	return mk1_callback_register_vmexit(h, (uint64_t)fn);
 }
 
+/*
+ * Registers what is called when another callback of this extension faults: with the vector in bits
+ * 0 to 31 and the error code above, and the address. Returns the status of callback_register_fail.
+ */
 static inline uint64_t mk1_register_fail(uint64_t h, mk1_fail_fn *fn)
 {
 	return mk1_callback_register_fail(h, (uint64_t)fn);
