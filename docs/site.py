@@ -62,12 +62,14 @@ html_show_sphinx = False
 """
 
 STYLE = """\
-article table { display: block; overflow-x: auto; }
+article table { display: block; overflow-x: auto; font-size: .85em; }
+table.docutils td, table.docutils th { padding: .2em .45em; }
+@media (min-width: 100em) { .content { width: 60em; } }
 article img { max-width: 100%; background: #fff; }
 .manual-text h1 { font-size: 1.3em; margin: 1.2em 0 .4em; }
 .manual-text h2 { font-size: 1.1em; margin: 1em 0 .3em; }
 .manual-text pre { overflow-x: auto; }
-.manual-text dd { margin-left: 2em; }
+.manual-text .Bd-indent { margin-left: 2em; }
 table.head, table.foot { display: none; }
 """
 
