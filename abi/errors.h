@@ -11,13 +11,13 @@
 #define BF_ERRORS(X) \
 	X(0, OK, 0, "no error", "") \
 	X(1, NO_VIRT, ENODEV, "this CPU offers neither VT-x nor AMD-V", \
-	  "in a virtual machine, enable nested virtualisation in the outer hypervisor") \
+	  "in a virtual machine of KVM: modprobe kvm_amd / kvm_intel nested=1 there, -cpu host") \
 	X(2, FW_DISABLED, EACCES, "hardware virtualisation is disabled by the firmware", \
-	  "enable VT-x or SVM in the firmware setup and power the machine off once") \
+	  "switch it on: systemctl reboot --firmware-setup; then power the machine off once") \
 	X(3, VIRT_BUSY, EBUSY, "another hypervisor (KVM) owns VT-x or AMD-V on this machine", \
 	  "stop KVM's virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
 	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
-	  "free some memory or start with a smaller pool: bfm start --pool SIZE") \
+	  "sysctl vm.drop_caches=3 vm.compact_memory=1; or a smaller pool: bfm start --pool SIZE") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, \
 	  "the kernel uses a CPU feature that the hypervisor does not support", \
 	  "boot without it; docs/hardware.md lists the features that are refused") \
@@ -28,20 +28,21 @@
 	X(10, CPUS_DIFFER, EOPNOTSUPP, "the CPUs of this machine do not have the same features", \
 	  "update the firmware, or take the CPU that differs offline") \
 	X(11, TOO_MANY_CPUS, E2BIG, "the machine has more CPUs than the hypervisor supports", \
-	  "boot with fewer: nr_cpus=1024") \
+	  "boot with nr_cpus=1024") \
 	X(12, SPA_TOO_HIGH, EOPNOTSUPP, \
 	  "the machine has memory above 16 TiB, which Mk#1 cannot address", "boot with mem=16T") \
 	X(13, NO_NESTED_PAGING, EOPNOTSUPP, "the CPU has no nested paging", \
 	  "the hypervisor still runs, but cannot hide its memory") \
 	X(14, VMX_CONTROLS, EOPNOTSUPP, "the CPU lacks a VMX control that the hypervisor needs", \
 	  "in a virtual machine, use an outer hypervisor with complete nested virtualisation") \
-	X(15, HOTPLUG, EBUSY, "a CPU went offline or came online during the start", "try again") \
+	X(15, HOTPLUG, EBUSY, "a CPU went offline or came online during the start", \
+	  "try again: bfm start") \
 	X(16, BAD_REQUEST, EINVAL, "the request to the module is malformed", \
-	  "install bfm and the module from the same release") \
+	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
-	  "install both from the same release") \
+	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
 	X(18, NOT_PERMITTED, EPERM, "starting and stopping the hypervisor requires CAP_SYS_ADMIN", \
-	  "run bfm as root") \
+	  "run bfm as root: sudo bfm start") \
 	X(19, OUTER_HYPERV, EOPNOTSUPP, \
 	  "this machine runs under Hyper-V, whose TLB flushes by hypercall would miss the guest", \
 	  "use a virtual machine of KVM or VMware, or real hardware") \
@@ -91,7 +92,7 @@
 	X(44, ELF_NO_SEGMENTS, ENOEXEC, "the image has no loadable segment", \
 	  "link it: an object file cannot be loaded") \
 	X(45, ELF_TOO_LARGE, EFBIG, "the image is larger than 8 MiB", \
-	  "strip it, or keep large data out of the file") \
+	  "strip -g FILE, or keep large data out of the file") \
 	X(46, ELF_RELOC, ENOEXEC, "the image needs relocation at load time", \
 	  "link it with -static -no-pie") \
 	X(47, TOO_MANY_EXTS, E2BIG, "there are too many extensions", "start with fewer") \
@@ -102,11 +103,11 @@
 	  "the signature of the image is damaged or belongs to another file", \
 	  "build or copy the image again, and sign it: bfm sign --key KEY --cert CERT IMAGE") \
 	X(50, IMAGE_KEY, ENOKEY, "the image is signed with a key that the kernel does not trust", \
-	  "enrol the certificate (mokutil --import), or sign with the key of the modules") \
+	  "mokutil --import CERT.der && reboot, or sign with the key of the modules") \
 	/* the microkernel */ \
 	X(64, MK_VERSION, EPROTO, \
 	  "the microkernel and the module speak different versions of the handoff", \
-	  "install both from the same release") \
+	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
 	X(65, MK_POOL, ENOMEM, "the microkernel's page pool is exhausted", \
 	  "start with a larger pool: bfm start --pool SIZE") \
 	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", \
@@ -122,7 +123,7 @@
 	  "see bfm status for what it had said, and bfm dump for more") \
 	X(97, EXT_FAULT, EFAULT, "the extension faulted", "see bfm status for the place") \
 	X(98, EXT_OVERDUE, ETIMEDOUT, "the extension did not end a callback in time", \
-	  "see bfm status for the place it was at; bfm start --watchdog sets the time") \
+	  "see bfm status for the place it was at; for more time, bfm start --watchdog 5s") \
 	X(99, EXT_NO_BOOTSTRAP, EINVAL, "no extension has registered a bootstrap callback", \
 	  "register it in _start, before control_wait") \
 	X(100, EXT_NO_VMEXIT, EINVAL, "no extension has registered a vmexit callback", \
@@ -144,7 +145,7 @@
 	  "see bfm dump for what it printed before") \
 	X(108, EXT_STALLED, ETIMEDOUT, \
 	  "the extension resumed a guest again and again without progress", \
-	  "see bfm dump for the instruction; bfm start --repeats sets how often it may")
+	  "see bfm dump for the instruction; to let it: bfm start --repeats off")
 
 #define BF_ERROR_ENUM(number, name, err, text, hint) BF_ERR_##name = (number),
 enum bf_error { BF_ERRORS(BF_ERROR_ENUM) };

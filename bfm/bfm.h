@@ -60,12 +60,27 @@ void fail_message(const char *what, const char *hint, const char *sentence, ...)
 /* The same for an enum bf_error; detail is appended to the sentence unless empty. */
 void fail_error(const char *what, uint32_t error, const char *detail);
 
+/* The same with what the driver said of it. */
+void fail_detail(const char *what, uint32_t error, uint64_t detail);
+
 /* The name of an enum bf_callback. */
 const char *callback_name(uint64_t callback);
 
 /* Describes the detail of an error in words; "" if it has no meaning. */
 #define DETAIL_SIZE 256
 void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size);
+
+/* --- hint.c ---------------------------------------------------------------------------------- */
+
+/*
+ * What to do about an error, with the command as exact as this machine allows: looks below root,
+ * which is "" but in tests. Returns buf.
+ */
+#define HINT_SIZE 384
+const char *hint_text(const char *root, uint32_t error, uint64_t detail, char *buf, size_t size);
+
+/* How to get the module loaded under this release of Linux. Returns buf. */
+const char *hint_load(const char *root, const char *release, char *buf, size_t size);
 
 /* --- escape.c -------------------------------------------------------------------------------- */
 

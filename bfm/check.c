@@ -69,7 +69,7 @@ static void print_neighbours(void)
 static bool print_lines(const struct check_line *lines, uint32_t outer)
 {
 	bool possible = true;
-	char detail[DETAIL_SIZE];
+	char detail[DETAIL_SIZE], hint[HINT_SIZE];
 
 	for (unsigned int i = 0; i < BF_NR_CHECKS; i++) {
 		const struct error_text *text = error_text(lines[i].error);
@@ -85,8 +85,9 @@ static bool print_lines(const struct check_line *lines, uint32_t outer)
 		    outer < sizeof(outers) / sizeof(outers[0]) && outers[outer])
 			printf(" %s", outers[outer]);
 		putchar('\n');
-		if (lines[i].error && *text->hint)
-			printf("%-24s hint: %s\n", "", text->hint);
+		if (lines[i].error)
+			printf("%-24s hint: %s\n", "",
+			       hint_text("", lines[i].error, lines[i].detail, hint, sizeof(hint)));
 		possible &= lines[i].verdict != VERDICT_NO;
 	}
 	print_neighbours();

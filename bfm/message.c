@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <abi/features.h>
@@ -16,7 +17,8 @@
 static const struct error_text texts[] = { BF_ERRORS(ERROR_TEXT) };
 
 static const struct error_text unknown = { 0, "UNKNOWN", "an error that this bfm does not know",
-					   "install bfm and the module from the same release" };
+					   "install one release, then: modprobe -r bareflank && "
+					   "modprobe bareflank" };
 
 const struct error_text *error_text(uint32_t error)
 {
@@ -196,11 +198,26 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	}
 }
 
+void fail_detail(const char *what, uint32_t error, uint64_t detail)
+{
+	char text[DETAIL_SIZE], hint[HINT_SIZE];
+
+	describe_detail(error, detail, text, sizeof(text));
+	hint_text("", error, detail, hint, sizeof(hint));
+	fail_message(what, hint, "%s%s%s%s", error_text(error)->sentence, *text ? " (" : "", text,
+		     *text ? ")" : "");
+}
+
 int fail_device(const char *what, int err)
 {
+	char hint[HINT_SIZE];
+	struct utsname system;
+
 	if (err == ENOENT || err == ENXIO || err == ENODEV)
-		fail_message(what, "load it as root: modprobe bareflank",
-			     "the module bareflank is not loaded");
+		fail_message(
+			what,
+			hint_load("", uname(&system) ? "" : system.release, hint, sizeof(hint)),
+			"the module bareflank is not loaded");
 	else if (err == EACCES || err == EPERM)
 		fail_message(what, error_text(BF_ERR_NOT_PERMITTED)->hint,
 			     "no permission to open /dev/" BF_DEVICE);
@@ -212,17 +229,13 @@ int fail_device(const char *what, int err)
 
 int fail_call(const char *what, int err, uint32_t error, uint64_t detail)
 {
-	char text[DETAIL_SIZE];
-
 	if (error == BF_ERR_OK && err == EPERM)
 		error = BF_ERR_NOT_PERMITTED;
 	if (error == BF_ERR_OK && (err == ENOTTY || err == EPROTO))
 		error = BF_ERR_VERSION;
-	if (error == BF_ERR_OK) {
+	if (error == BF_ERR_OK)
 		fail_message(what, "see dmesg", "%s", strerror(err));
-	} else {
-		describe_detail(error, detail, text, sizeof(text));
-		fail_error(what, error, text);
-	}
+	else
+		fail_detail(what, error, detail);
 	return EXIT_FAILED;
 }

@@ -209,7 +209,7 @@ static void print_ended(FILE *file, const struct status *status)
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
-	char detail[DETAIL_SIZE], image[40];
+	char detail[DETAIL_SIZE], image[40], hint[HINT_SIZE];
 
 	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
@@ -226,8 +226,8 @@ void report_text(FILE *file, const struct status *status)
 		fprintf(file, "%-11s CPU %" PRIu32 "%s: %s%s%s%s\n", "last error", m->error_cpu,
 			image_text(m->error, m->error_image, image, sizeof(image)), text->sentence,
 			*detail ? " (" : "", detail, *detail ? ")" : "");
-		if (*text->hint)
-			fprintf(file, "%-11s %s\n", "hint", text->hint);
+		fprintf(file, "%-11s %s\n", "hint",
+			hint_text("", m->error, m->detail, hint, sizeof(hint)));
 	}
 	print_ended(file, status);
 	if (m->nr_cpus)
@@ -290,13 +290,14 @@ void json_string(FILE *file, const char *text)
 static void json_error(FILE *file, uint32_t error, uint64_t image, uint64_t detail)
 {
 	const struct error_text *text = error_text(error);
+	char hint[HINT_SIZE];
 
 	fprintf(file, "\"number\": %" PRIu32 ", \"name\": ", error);
 	json_string(file, text->name);
 	fputs(", \"sentence\": ", file);
 	json_string(file, text->sentence);
 	fputs(", \"hint\": ", file);
-	json_string(file, text->hint);
+	json_string(file, hint_text("", error, detail, hint, sizeof(hint)));
 	fprintf(file, ", \"image\": %" PRIu64 ", \"detail\": \"0x%" PRIx64 "\"", image, detail);
 }
 

@@ -313,13 +313,12 @@ static double now_ms(void)
 static int report_failure(const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
-	char what[64], detail[DETAIL_SIZE];
+	char what[64];
 
 	report_text(stdout, status);
 	fflush(stdout);
 	snprintf(what, sizeof(what), "start: CPU %u", m->error_cpu);
-	describe_detail(m->error, m->detail, detail, sizeof(detail));
-	fail_error(what, m->error, detail);
+	fail_detail(what, m->error, m->detail);
 	return EXIT_FAILED;
 }
 

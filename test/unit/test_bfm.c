@@ -191,6 +191,7 @@ int main(void)
 	suite_add_tcase(suite, status_tests());
 	suite_add_tcase(suite, failure_tests());
 	suite_add_tcase(suite, message_tests());
+	suite_add_tcase(suite, hint_tests());
 	suite_add_tcase(suite, check_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

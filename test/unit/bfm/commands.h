@@ -58,6 +58,7 @@ TCase *start_tests(void);
 TCase *dump_tests(void);
 TCase *status_tests(void);
 TCase *failure_tests(void);
+TCase *hint_tests(void);
 TCase *message_tests(void);
 TCase *check_tests(void);
 
