@@ -9,7 +9,7 @@ FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -We
 FUZZ_SRCS_decode := microkernel/svm/decode.c
 FUZZ_LIBS_decode := -lZydis
 FUZZ_SRCS_elf := bfm/hint.c bfm/image.c bfm/message.c driver/core/image.c \
-	driver/core/memory.c lib/bsl/elf.c 	lib/bsl/string.c lib/bsl/x86/mem.c
+	driver/core/memory.c lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_LIBS_elf := -lelf
 FUZZ_SRCS_emulate := ext/guests/insn.c ext/guests/insn_io.c
 FUZZ_LIBS_emulate := -lZydis
