@@ -10,6 +10,7 @@
 #include "bfm.h"
 
 #define BOOT_WITH "boot with "
+#define MODPROBE "modprobe " BF_DEVICE
 
 /* Modules that take VT-x or AMD-V: what has to be unloaded, dependent modules first. */
 static const struct {
@@ -152,12 +153,11 @@ const char *hint_load(const char *root, const char *release, char *buf, size_t s
 	if (file)
 		fclose(file);
 	if (installed)
-		snprintf(buf, size, "load it as root: modprobe " BF_DEVICE);
+		snprintf(buf, size, "load it as root: " MODPROBE);
 	else
-		snprintf(
-			buf, size,
-			"it is not installed for Linux %s: make install && depmod -a && modprobe " BF_DEVICE
-			"; from packages: dkms autoinstall",
-			release);
+		snprintf(buf, size,
+			 "it is not installed for Linux %s: make install && depmod -a && " MODPROBE
+			 "; from packages: dkms autoinstall",
+			 release);
 	return buf;
 }
