@@ -246,7 +246,9 @@ def first_sentence(text):
     sentence = re.split(r"\.(?:\s|$)", " ".join(text.split()), maxsplit=1)[0]
     title, _, rest = sentence.partition(": ")
     sentence = rest if rest and len(title.split()) <= 2 else title
-    return sentence[0].lower() + sentence[1:] if sentence[1:2].islower() else sentence
+    # Acronyms and names stay as they are.
+    is_word = sentence[1:2].islower() and not sentence.startswith("Linux")
+    return sentence[0].lower() + sentence[1:] if is_word else sentence
 
 
 def header_page(header):
