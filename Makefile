@@ -62,6 +62,7 @@ install: all install-bfm install-headers install-languages install-man
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests \
 		$(EXAMPLES:%=$(O)/ext/%)
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
+	install -D -m 0644 $(LIBEXTCXX) $(DESTDIR)$(PREFIX)/lib/bareflank/libextcxx.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
 	install -D -m 0644 -t $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \

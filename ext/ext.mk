@@ -5,6 +5,8 @@
 #
 #   ext/NAME/*.c or *.cc, ext/NAME.c, ext/examples/NAME.c
 #                               an extension: $(O)/ext/NAME
+#   ext/NAME.cc, ext/examples/NAME.cc
+#                               the same in C++ with the C++ library: see ext/cxx/runtime
 #   ext/linux/*.c               what treats Linux as the root VM, part of libext: what the
 #                               functions of ext/libext/frame.h do
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
@@ -13,6 +15,7 @@
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
 #                               with test/ext/lib/*.c, and with test/ext/NAME_cxx.cc if there
 #                               is one
+#   test/ext/cxx/NAME.cc        one that tests C++ with its library: $(O)/test/ext/cxx/NAME
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
@@ -32,6 +35,10 @@ EXT_FLAGS := -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
 EXT_CFLAGS := -std=gnu11 $(EXT_FLAGS) -Wmissing-prototypes -Wstrict-prototypes
 EXT_CXXFLAGS := -std=c++17 $(EXT_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics
 EXT_ASFLAGS := -I. -Ilib -g
+# With the C++ library, which uses SSE: ext/cxx/runtime saves what the guest has there.
+EXT_CXXLIB_FLAGS := -std=c++20 -Wno-missing-field-initializers -ffunction-sections -fdata-sections \
+	$(filter-out -ffreestanding -mgeneral-regs-only -fno-asynchronous-unwind-tables,\
+	$(EXT_FLAGS))
 # --no-relax: addresses taken through the GOT do not fit the immediate operands ld would turn them
 # into.
 EXT_LDFLAGS := -nostdlib -static -Wl,-no-pie -Wl,--no-relax -Wl,--build-id=none \
@@ -46,25 +53,36 @@ LIBEXT_SRCS := $(wildcard ext/libext/*.c ext/linux/*.c) \
 	$(addprefix lib/bsl/,format.c libc_mem.c string.c x86/mem.c)
 LIBEXT_OBJS := $(LIBEXT_SRCS:%.c=$(EXT_O)/%.o)
 
+# Before libext, whose start is another.
+LIBEXTCXX := $(O)/libextcxx.a
+LIBEXTCXX_OBJS := $(patsubst %,$(EXT_O)/%.o,$(basename $(wildcard ext/cxx/runtime/*.[cS] \
+	ext/cxx/runtime/*.cc)))
+
 EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/examples/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILES := $(wildcard ext/*.c ext/examples/*.c)
-EXAMPLES := $(patsubst ext/examples/%.c,%,$(wildcard ext/examples/*.c))
+EXAMPLE_FILES := $(wildcard ext/examples/*.c ext/examples/*.cc)
+EXAMPLES := $(basename $(notdir $(EXAMPLE_FILES)))
 EXT_FILE_NAMES := $(notdir $(EXT_FILES:.c=))
+# With the C++ library.
+CXX_FILES := $(wildcard ext/*.cc ext/examples/*.cc)
+CXX_TESTS := $(wildcard test/ext/cxx/*.cc)
+CXXLIB_EXTS := $(patsubst %.cc,$(O)/ext/%,$(notdir $(CXX_FILES))) $(CXX_TESTS:%.cc=$(O)/%)
 # Every call has its test: the names are those of the list, and those of the files there are.
 CALL_NAMES := $(shell echo 'MK1_SYSCALLS(CALL_NAME)' | $(CC) -E -P -I. -include abi/mk1.h \
 	'-DCALL_NAME(op,idx,name,...)=@name' -x c - | grep -o '@ *[a-z0-9_]*' | tr -d '@ ')
 CALL_TESTS := $(sort $(CALL_NAMES:%=test/ext/call/%.c) $(wildcard test/ext/call/*.c))
 EXT_TEST_NAMES := $(patsubst test/ext/%.c,%,$(wildcard test/ext/*.c) $(CALL_TESTS))
 EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
-	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example
+	$(EXT_TEST_NAMES:%=$(O)/test/ext/%) $(O)/ext/cxx-example \
+	$(CXXLIB_EXTS)
 
 CARGO ?= $(shell command -v cargo)
 RUST_EXTS := $(O)/ext/rust-example
 
 .PHONY: libext ext check-ext no-rust
-libext: $(LIBEXT) $(EXT_CRT0) $(EXT_LINK)
+libext: $(LIBEXT) $(LIBEXTCXX) $(EXT_CRT0) $(EXT_LINK)
 ifeq ($(CARGO),)
 ext: $(CALL_TESTS) $(EXTS) no-rust
 no-rust:
@@ -93,6 +111,10 @@ $(LIBEXT): $(LIBEXT_OBJS)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
+$(LIBEXTCXX): $(LIBEXTCXX_OBJS)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
 # The link address comes from abi/mk1_layout.h, its only source.
 $(EXT_LINK): ext/libext/link.ld abi/mk1_layout.h
 	@mkdir -p $(@D)
@@ -113,6 +135,21 @@ endef
 $(foreach n,$(EXT_DIR_NAMES),\
 	$(eval $(call EXT_RULE,$(O)/ext/$(n),$(wildcard ext/$(n)/*.c ext/$(n)/*.cc))))
 $(foreach f,$(EXT_FILES),$(eval $(call EXT_RULE,$(O)/ext/$(notdir $(f:.c=)),$(f))))
+
+# Static libraries of the compiler's; what is not used of them does not get into the image.
+define CXXLIB_RULE
+$(1): EXT_CXXFLAGS := $(EXT_CXXLIB_FLAGS)
+$(1): $(call ext_objects,$(2)) $(EXT_CRT0) $(LIBEXTCXX) $(LIBEXT) $(EXT_LINK)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(EXT_LDFLAGS) -Wl,--eh-frame-hdr -Wl,--gc-sections -Wl,-T,$(EXT_LINK) -o $$@ \
+		$(EXT_CRT0) $(call ext_objects,$(2)) -Wl,--start-group $(LIBEXTCXX) $(LIBEXT) \
+		-lstdc++ -lgcc_eh -lgcc -Wl,--end-group
+-include $(patsubst %.o,%.d,$(call ext_objects,$(2)))
+endef
+
+$(LIBEXTCXX): EXT_CXXFLAGS := $(EXT_CXXLIB_FLAGS)
+$(foreach f,$(CXX_FILES),$(eval $(call CXXLIB_RULE,$(O)/ext/$(notdir $(f:.cc=)),$(f))))
+$(foreach f,$(CXX_TESTS),$(eval $(call CXXLIB_RULE,$(O)/$(f:.cc=),$(f))))
 # An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
 $(EXT_O)/ext/guests/%.o: EXT_CFLAGS += -Wframe-larger-than=1024
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
@@ -148,7 +185,7 @@ $(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-
 		$(O)/obj/rust/$(RUST_TARGET)/release/librust_example.a $(LIBEXT)
 	@ext/check-sse $@ || { rm -f $@; false; }
 
--include $(LIBEXT_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
+-include $(LIBEXT_OBJS:.o=.d) $(LIBEXTCXX_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
 
 check-ext: $(EXTS)
 	ext/check-elf $(EXTS)
@@ -161,13 +198,13 @@ EXT_HEADERS := $(wildcard abi/mk[12]*.h abi/hw/*.h) abi/args.h abi/errors.h abi/
 .PHONY: install-headers install-languages
 install-headers:
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/bareflank/examples \
-		$(EXAMPLES:%=ext/examples/%.c)
+		$(EXAMPLE_FILES)
 	for h in $(EXT_HEADERS); do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 
 # In addition: the headers for C++, the crate for Rust.
 install-languages:
-	for h in ext/cxx/*.hpp; do \
+	for h in ext/cxx/*.hpp ext/cxx/runtime/runtime.h; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
 	for f in $(filter-out abi/%,$(RUST_SRCS)) ext/rust/README.md; do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; \

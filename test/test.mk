@@ -21,7 +21,7 @@ KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconvers
 	-Wundef -Werror -I. -Ilib
 KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
-KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%)
+KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%) $(CXX_TESTS:test/%.cc=$(KSELFTEST)/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs \
 	$(KSELFTEST)/ext/foreign-fpu $(KSELFTEST)/ext/foreign-loop
@@ -38,8 +38,8 @@ $(KSELFTEST)/ext/%: $(O)/test/ext/%
 	@mkdir -p $(@D)
 	strip -o $@ $<
 
-# With its debug information.
-$(KSELFTEST)/ext/backtrace: $(O)/test/ext/backtrace
+# With their debug information.
+$(KSELFTEST)/ext/backtrace $(KSELFTEST)/ext/cxx/library: $(KSELFTEST)/%: $(O)/test/%
 	@mkdir -p $(@D)
 	cp $< $@
 

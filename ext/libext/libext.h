@@ -58,6 +58,12 @@ static inline uint64_t mk1_register_fail(uint64_t h, mk1_fail_fn *fn)
 	return mk1_callback_register_fail(h, (uint64_t)fn);
 }
 
+/*
+ * What an extension that uses the guest's registers of the FPU calls before it ends in a failure,
+ * so that the guest runs on with its own; NULL: none. The C++ runtime (ext/cxx/runtime) sets it.
+ */
+extern void (*ext_fpu_restore)(void);
+
 /* Ends the extension's run on this PP: the microkernel takes over. */
 __attribute__((noreturn)) static inline void ext_exit(void)
 {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The example extensions in C++, in Rust and in C: each does the main job.
+# The example extensions in C++, with its library and without, in Rust and in C: each does the main
+# job.
 . ./tap.sh
 
-extensions="cxx-example rust-example hello msr-trace"
+extensions="cxx-example rust-example hello msr-trace cpuid-table"
 
 # hidden LEAF REGISTER(1-4) BIT: it is 0 on every CPU
 hidden()
@@ -65,7 +66,7 @@ modprobe msr
 snapshot /tmp/state.bare
 plain >/tmp/plain.bare
 
-plan 53
+plan 66
 for extension in $extensions; do
 	t "$extension: start" start "$extension"
 	t "$extension: every CPU is a guest" all_guests

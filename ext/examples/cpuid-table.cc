@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * cpuid-table: CPUID leaves of one's own, each a function in a table. C++ with its library: strings,
+ * containers, functions as values, exceptions.
+ *
+ *	bfm start cpuid-table --arg base=0x4f000000
+ *	cpuid -l 0x4f000000 -s 2		EAX:EBX:ECX:EDX
+ *
+ * Subleaf 0 of base counts, 1 tells the leaf that Linux asks for most, and a subleaf that the table
+ * does not have gives what the exception says of it, in its first bytes.
+ */
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <bsl/spinlock.h>
+#include <ext/cxx/hook.hpp>
+#include <ext/libext/arg.h>
+#include <ext/libext/frame.h>
+
+const char ext_name[] = "cpuid-table";
+
+namespace {
+
+class Lock {
+public:
+	explicit Lock(bsl_spinlock &lock) : lock_(lock) { bsl_spin_lock(&lock_); }
+	~Lock() { bsl_spin_unlock(&lock_); }
+	Lock(const Lock &) = delete;
+	Lock &operator=(const Lock &) = delete;
+
+private:
+	bsl_spinlock &lock_;
+};
+
+cpuid_regs text(const std::string &what)
+{
+	std::array<char, sizeof(cpuid_regs)> bytes{};
+	cpuid_regs regs;
+
+	std::copy_n(what.begin(), std::min(what.size(), bytes.size()), bytes.begin());
+	std::memcpy(&regs, bytes.data(), sizeof(regs));
+	return regs;
+}
+
+class Table {
+public:
+	Table()
+	{
+		answers_.emplace_back([this] {
+			uint64_t all = 0;
+
+			for (const auto &[leaf, count] : seen_)
+				all += count;
+			return text(std::to_string(all));
+		});
+		answers_.emplace_back([this] {
+			const auto most = std::max_element(
+				seen_.begin(), seen_.end(),
+				[](auto &a, auto &b) { return a.second < b.second; });
+
+			return most == seen_.end() ? text("none") : text(std::to_string(most->first));
+		});
+	}
+
+	bool load()
+	{
+		return ext_args_load() && ext_arg_u64("base", 0x4F000000, &base_);
+	}
+
+	bool cpuid(struct ext_exit *, uint32_t leaf, uint32_t subleaf, cpuid_regs *regs)
+	{
+		const Lock lock(lock_);
+
+		if (leaf != base_) {
+			seen_[leaf]++;
+			return false;
+		}
+		try {
+			*regs = answers_.at(subleaf)();
+		} catch (const std::out_of_range &) {
+			*regs = text("no " + std::to_string(subleaf));
+		}
+		return true;
+	}
+
+private:
+	bsl_spinlock lock_{};
+	uint64_t base_ = 0;
+	std::map<uint32_t, uint64_t> seen_; // how often Linux has asked for a leaf
+	std::vector<std::function<cpuid_regs()>> answers_; // by subleaf
+};
+
+Table table;
+
+} // namespace
+
+int ext_start(uint64_t specs)
+{
+	static const ext_ops ops = {.cpuid = bareflank::ext::hook<&Table::cpuid, table>};
+
+	return table.load() ? ext_run_linux(specs, &ops) : 1;
+}
