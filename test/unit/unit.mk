@@ -56,7 +56,7 @@ UNIT_SRCS_guest_paging := ext/libext/paging.c
 UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 
 # Includes ext/libext/log.c.
-UNIT_SRCS_log := ext/libext/status.c lib/bsl/format.c $(BSL_STRING)
+UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STRING)
 
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \
