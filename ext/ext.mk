@@ -10,8 +10,9 @@
 #   ext/linux/*.c               what treats Linux as the root VM, part of libext: what the
 #                               functions of ext/libext/frame.h do
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
-#   ext/rust/example            $(O)/ext/rust-example, where there is a cargo; ext/rust itself is
-#                               the Rust API
+#   ext/rust/example, .../msr-trace
+#                               $(O)/ext/rust-NAME, where there is a cargo; ext/rust itself is the
+#                               Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
 #                               with test/ext/lib/*.c, and with test/ext/NAME_cxx.cc if there
 #                               is one
@@ -79,7 +80,7 @@ EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 	$(CXXLIB_EXTS)
 
 CARGO ?= $(shell command -v cargo)
-RUST_EXTS := $(O)/ext/rust-example
+RUST_EXTS := $(O)/ext/rust-example $(O)/ext/rust-msr-trace
 
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(LIBEXTCXX) $(EXT_CRT0) $(EXT_LINK)
@@ -171,18 +172,17 @@ $(eval $(call EXT_RULE,$(O)/ext/cxx-example,$(wildcard ext/cxx/example/*.cc)))
 RUST_TARGET = $(if $(wildcard $(shell rustc --print target-libdir --target x86_64-unknown-none \
 	2>/dev/null)),x86_64-unknown-none,x86_64-unknown-linux-gnu)
 RUST_SRCS := $(wildcard ext/rust/*.toml ext/rust/Cargo.lock ext/rust/.cargo/*.toml ext/rust/*.rs \
-	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) $(wildcard abi/*.h abi/hw/*.h)
+	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) $(wildcard abi/*.h abi/hw/*.h ext/libext/*.h)
 
-# Cargo makes an archive; it is linked as every extension is. The environment's own flags would take
-# the place of those in ext/rust/.cargo/config.toml.
-$(O)/ext/rust-example: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse
+# Cargo makes an archive; it is linked as every extension is. The environment's own flags would
+# take the place of those in ext/rust/.cargo/config.toml.
+$(RUST_EXTS): $(O)/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse
 	@mkdir -p $(@D)
 	cd ext/rust && env -u RUSTFLAGS -u MAKEFLAGS -u MFLAGS CC='$(CC)' \
 		CARGO_TARGET_DIR='$(abspath $(O))/obj/rust' \
-		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) \
-		-p rust-example
+		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) -p $*
 	$(CC) $(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $@ $(EXT_CRT0) \
-		$(O)/obj/rust/$(RUST_TARGET)/release/librust_example.a $(LIBEXT)
+		$(O)/obj/rust/$(RUST_TARGET)/release/lib$(subst -,_,$*).a $(LIBEXT)
 	@ext/check-sse $@ || { rm -f $@; false; }
 
 -include $(LIBEXT_OBJS:.o=.d) $(LIBEXTCXX_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
@@ -206,6 +206,6 @@ install-headers:
 install-languages:
 	for h in ext/cxx/*.hpp ext/cxx/runtime/runtime.h; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
-	for f in $(filter-out abi/%,$(RUST_SRCS)) ext/rust/README.md; do \
+	for f in $(filter-out abi/% ext/libext/%,$(RUST_SRCS)) ext/rust/README.md; do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; \
 	done

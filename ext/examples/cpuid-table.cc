@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * cpuid-table: CPUID leaves of one's own, each a function in a table. C++ with its library: strings,
- * containers, functions as values, exceptions.
+ * cpuid-table: a CPUID leaf of one's own, whose subleaves are functions in a table. C++ with its
+ * library: strings, containers, functions as values, exceptions.
  *
  *	bfm start cpuid-table --arg base=0x4f000000
- *	cpuid -l 0x4f000000 -s 2		EAX:EBX:ECX:EDX
+ *	cpuid -1 -l 0x4f000000 -s 1
  *
- * Subleaf 0 of base counts, 1 tells the leaf that Linux asks for most, and a subleaf that the table
- * does not have gives what the exception says of it, in its first bytes.
+ * The four registers are 16 characters. Subleaf 0: how many CPUIDs there were; 1: the leaf that
+ * Linux asks for most; one that the table does not have: "no", and its number.
  */
 #include <algorithm>
 #include <array>
@@ -64,7 +64,7 @@ public:
 				seen_.begin(), seen_.end(),
 				[](auto &a, auto &b) { return a.second < b.second; });
 
-			return most == seen_.end() ? text("none") : text(std::to_string(most->first));
+			return text(most == seen_.end() ? "none" : std::to_string(most->first));
 		});
 	}
 

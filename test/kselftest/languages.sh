@@ -3,7 +3,7 @@
 # job.
 . ./tap.sh
 
-extensions="cxx-example rust-example hello msr-trace cpuid-table"
+extensions="cxx-example rust-example hello msr-trace cpuid-table rust-msr-trace"
 
 # hidden LEAF REGISTER(1-4) BIT: it is 0 on every CPU
 hidden()
@@ -62,11 +62,32 @@ no_capability_msr()
 	fi
 }
 
+# A write of what is there is a line of the example in Rust.
+eip_is_traced()
+{
+	old=$("$bin/msr" 0 0x176)
+	"$bin/msr" 0 0x176 "$old" && gives 0 "$old" "$bin/msr" 0 0x176 || return 1
+	bfm dump |
+		grep "rust-msr-trace: PP 0: SYSENTER_EIP: $old, then $old, by RIP 0xf.*, 1 times"
+}
+
+# What a panic leaves: the file with its line, and the message.
+panics()
+{
+	start rust-msr-trace --arg panic-at=0x176 || return 1
+	"$bin/msr" 0 0x176 "$("$bin/msr" 0 0x176)"
+	wait_for failed || return 1
+	bfm status >/tmp/status
+	cat /tmp/status
+	grep -q 'it had said: PP 0: panicked at .*src/lib.rs:[0-9]*:[0-9]*' /tmp/status &&
+		grep -q 'it had said: .*MSR 0x176 was written' /tmp/status
+}
+
 modprobe msr
 snapshot /tmp/state.bare
 plain >/tmp/plain.bare
 
-plan 66
+plan 85
 for extension in $extensions; do
 	t "$extension: start" start "$extension"
 	t "$extension: every CPU is a guest" all_guests
@@ -82,4 +103,11 @@ for extension in $extensions; do
 	t "$extension: start again" start "$extension"
 	t "$extension: stop again" stop
 done
+t "rust-msr-trace: start" start rust-msr-trace
+t "rust-msr-trace: a write is a line" eip_is_traced
+t "rust-msr-trace: stop" stop
+t "rust-msr-trace: an argument that it does not know" \
+	gives 1 "it had said: argument" bfm start rust-msr-trace --arg panic=0
+t "rust-msr-trace: a panic is in the report, with file and line" panics
+t "the state of every CPU is what it was" same_state /tmp/state.bare
 t "no complaint of the kernel" dmesg_clean

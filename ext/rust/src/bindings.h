@@ -12,6 +12,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <abi/mk2.h>
+#include <ext/libext/frame.h>
 
 #define SYSCALL(op, idx, name, in, out, args, results, errors) \
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
@@ -20,6 +21,8 @@
 	stub!(name, MK2_RAX(MK2_OP_##op, idx), in, out);
 
 #define REG(number, name, where, bytes, access) name = number,
+
+#define FRAME_REG(name) name,
 
 #define EXIT(number, name) pub const name: u64 = number;
 
@@ -75,6 +78,7 @@ pub const NESTED_1G: u64 = MK2_NESTED_1G;
 pub const NESTED_ACCESSED: u64 = MK2_NESTED_ACCESSED;
 pub const NESTED_DIRTY: u64 = MK2_NESTED_DIRTY;
 pub const ARGS_MAX: usize = MK2_ARGS_MAX;
+pub const ARG_KEY_MAX: usize = MK2_ARG_KEY_MAX;
 pub const LIST_MAX: usize = MK2_LIST_MAX;
 pub const XSAVE_LEGACY: usize = MK2_XSAVE_LEGACY;
 
@@ -84,6 +88,8 @@ stub!(more_time, BF_CALL_MORE_TIME, 1, 0);
 
 registers! { AmdReg, MK1_AMD_REGS(REG) }
 registers! { IntelReg, MK1_INTEL_REGS(REG) }
+
+frame_registers! { EXT_REGS(FRAME_REG) }
 
 pub mod svm_exit { SVM_EXITS(EXIT) }
 pub mod vmx_exit { VMX_EXITS(EXIT) }

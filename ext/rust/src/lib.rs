@@ -3,7 +3,11 @@
 #![no_std]
 #![deny(warnings, missing_docs)]
 
+pub mod arg;
 mod calls;
+pub mod frame;
+#[cfg(feature = "alloc")]
+mod heap;
 pub mod mk2;
 #[doc(hidden)]
 pub mod print;
@@ -49,9 +53,10 @@ macro_rules! start {
     };
 }
 
-/// A bug in the extension: the microkernel takes this PP, Linux goes on.
+/// A bug in the extension: the microkernel takes this PP, Linux goes on. Where it was, and
+/// what, are in the report.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
-    print!("PP {}: {}\n", tls::pp().0, info);
+    print::print_line(tls::pp(), info);
     fast_fail()
 }

@@ -2,7 +2,8 @@
 //! Text for the debug ring.
 
 use crate::calls::debug_write_str;
-use core::fmt::{Arguments, Result, Write};
+use crate::PpId;
+use core::fmt::{Arguments, Display, Result, Write};
 
 const SIZE: usize = 256;
 
@@ -49,6 +50,33 @@ pub fn print(arguments: Arguments) {
     // It fails only when a Display of the caller does: what it wrote until then is printed.
     let _ = line.write_fmt(arguments);
     line.flush();
+}
+
+/// A text without its line ends: a report has what was printed last up to the first one.
+struct OneLine(Line);
+
+impl Write for OneLine {
+    fn write_str(&mut self, text: &str) -> Result {
+        for (i, part) in text.split('\n').enumerate() {
+            if i > 0 {
+                self.0.write_str(" ")?;
+            }
+            self.0.write_str(part)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the panic handler says.
+pub(crate) fn print_line(pp: PpId, what: &dyn Display) {
+    let mut line = OneLine(Line {
+        text: [0; SIZE],
+        length: 0,
+    });
+
+    let _ = write!(line, "PP {}: {}", pp.0, what);
+    let _ = line.0.write_str("\n");
+    line.0.flush();
 }
 
 /// Prints to the debug ring, as `std::print!` does to the standard output. Needs about half a KiB

@@ -93,6 +93,17 @@ macro_rules! registers {
     };
 }
 
+/// Those that a VS has on both vendors, in the order of enum ext_reg.
+macro_rules! frame_registers {
+    ($($name:ident,)*) => {
+        /// A register of a VS that is called the same on both vendors.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum Reg { $($name,)* }
+    };
+}
+
 /// A general register of the active VS in the ABI page.
 macro_rules! gpr {
     ($get:ident, $set:ident, $block:literal, $offset:literal) => {
@@ -134,3 +145,9 @@ macro_rules! tls_id {
 }
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+
+/// Where fields of libext's structures lie: see build.rs. Some are for assertions only.
+#[allow(dead_code)]
+pub mod layout {
+    include!(concat!(env!("OUT_DIR"), "/layout.rs"));
+}

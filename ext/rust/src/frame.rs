@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+//! The frame: an extension that lets Linux run on, as the default one does, and hooks into what it
+//! is interested in. The same source serves both vendors. It is libext's, in C:
+//! ext/libext/frame.h says what each hook may do.
+//!
+//! ```ignore
+//! #![no_std]
+//! use mk1::frame::{self, Exit, Hook, Hooks};
+//! use mk1::{print, Msr, Specs};
+//!
+//! mk1::name!("mine");
+//! mk1::start!(start);
+//!
+//! struct Mine;
+//!
+//! impl Hooks for Mine {
+//!     const ASKED: &'static [Hook] = &[Hook::Wrmsr];
+//!
+//!     fn wrmsr(exit: &mut Exit, msr: Msr, value: u64) -> bool {
+//!         print!("mine: {:#x}, {:#x}, at {:#x}\n", msr.0, value, exit.read(frame::Reg::rip));
+//!         false
+//!     }
+//! }
+//!
+//! fn start(specs: Specs) -> mk1::Result<()> {
+//!     frame::run_linux::<Mine>(specs)?;
+//!     frame::msr_intercept(Msr(0xC000_0082), frame::Access::Write)
+//! }
+//! ```
+
+use crate::sys::layout::*;
+use crate::{Error, Msr, Result, Specs, VsId};
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+pub use crate::sys::Reg;
+
+extern "C" {
+    fn ext_run_linux(specs: u64, ops: *const AtomicUsize) -> i32;
+    fn ext_msr_intercept(msr: u32, access: u32) -> bool;
+    fn ext_msr_read(vsid: u64, msr: u32, value: *mut u64) -> bool;
+    fn ext_msr_write(vsid: u64, msr: u32, value: u64) -> bool;
+    fn ext_reg_read(vsid: u64, reg: u32) -> u64;
+    fn ext_reg_write(vsid: u64, reg: u32, value: u64) -> bool;
+    fn ext_cpl(vsid: u64) -> u32;
+}
+
+/// An exception that Linux takes at the instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exception {
+    /// Invalid opcode.
+    Ud = FAULT_UD as u8,
+    /// General protection, with error code 0.
+    Gp = FAULT_GP as u8,
+}
+
+/// An exit of Linux on this PP: a struct ext_exit, for as long as the hook runs.
+pub struct Exit<'a> {
+    at: *mut u8,
+    hook: PhantomData<&'a mut u8>,
+}
+
+impl Exit<'_> {
+    /// The root VS of this PP, which is active.
+    pub fn vs(&self) -> VsId {
+        // SAFETY: libext's structure, of which C says where the field is.
+        VsId(unsafe { self.at.add(EXIT_VSID).cast::<u64>().read() } as u16)
+    }
+
+    /// EXITCODE of the VMCB, or the exit reason of VMX: [`crate::svm_exit`], [`crate::vmx_exit`].
+    pub fn reason(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.at.add(EXIT_REASON).cast::<u64>().read() }
+    }
+
+    /// If the hook returns true, Linux takes this exception instead of going on.
+    pub fn fault(&mut self, exception: Exception) {
+        // SAFETY: as above.
+        unsafe { self.at.add(EXIT_FAULT).write(exception as u8) }
+    }
+
+    /// If the hook returns true, Linux executes the instruction again.
+    pub fn again(&mut self) {
+        // SAFETY: as above.
+        unsafe { self.at.add(EXIT_AGAIN).cast::<bool>().write(true) }
+    }
+
+    /// A register of Linux's.
+    pub fn read(&self, reg: Reg) -> u64 {
+        reg_read(self.vs(), reg)
+    }
+
+    /// Linux's privilege level, 0 to 3.
+    pub fn cpl(&self) -> u32 {
+        // SAFETY: reads the state of a VS.
+        unsafe { ext_cpl(self.vs().0.into()) }
+    }
+}
+
+/// What CPUID returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct CpuidRegs {
+    pub eax: u32,
+    pub ebx: u32,
+    pub ecx: u32,
+    pub edx: u32,
+}
+
+// As C has it.
+const _: () = assert!(
+    core::mem::size_of::<CpuidRegs>() == CPUID_REGS_SIZE
+        && CPUID_REGS_EBX == 4
+        && CPUID_REGS_ECX == 8
+        && CPUID_REGS_EDX == 12
+);
+
+/// The hooks there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Hook {
+    CpuIn,
+    CpuOut,
+    Exit,
+    Cpuid,
+    Rdmsr,
+    Wrmsr,
+}
+
+/// The hooks of an extension. They are called on the PP that exited, with interrupts off, several
+/// PPs at a time. false, or None, is "not mine", and what the default extension does is done.
+pub trait Hooks: 'static {
+    /// Those that are called. Each one costs time: without `Exit` and `Cpuid`, most exits take a
+    /// shorter way.
+    const ASKED: &'static [Hook];
+
+    /// A PP is about to become a guest; its root VS is ready. false: the start fails.
+    fn cpu_in(_vs: VsId) -> bool {
+        true
+    }
+
+    /// The PP is about to be given back to Linux.
+    fn cpu_out(_vs: VsId) {}
+
+    /// Any exit, before the hooks below.
+    fn exit(_exit: &mut Exit) -> bool {
+        false
+    }
+
+    /// CPUID. `regs` is the default answer; true: Linux gets it as the hook has left it.
+    fn cpuid(_exit: &mut Exit, _leaf: u32, _subleaf: u32, _regs: &mut CpuidRegs) -> bool {
+        false
+    }
+
+    /// RDMSR of an MSR that exits. Some: what Linux gets.
+    fn rdmsr(_exit: &mut Exit, _msr: Msr) -> Option<u64> {
+        None
+    }
+
+    /// WRMSR. true: it is done, and the frame writes nothing.
+    fn wrmsr(_exit: &mut Exit, _msr: Msr, _value: u64) -> bool {
+        false
+    }
+}
+
+fn exit_at<'a>(at: *mut u8) -> Exit<'a> {
+    Exit {
+        at,
+        hook: PhantomData,
+    }
+}
+
+extern "C" fn on_cpu_in<H: Hooks>(vsid: u64) -> bool {
+    H::cpu_in(VsId(vsid as u16))
+}
+
+extern "C" fn on_cpu_out<H: Hooks>(vsid: u64) {
+    H::cpu_out(VsId(vsid as u16))
+}
+
+extern "C" fn on_exit<H: Hooks>(exit: *mut u8) -> bool {
+    H::exit(&mut exit_at(exit))
+}
+
+extern "C" fn on_cpuid<H: Hooks>(
+    exit: *mut u8,
+    leaf: u32,
+    subleaf: u32,
+    regs: &mut CpuidRegs,
+) -> bool {
+    H::cpuid(&mut exit_at(exit), leaf, subleaf, regs)
+}
+
+extern "C" fn on_rdmsr<H: Hooks>(exit: *mut u8, msr: u32, value: &mut u64) -> bool {
+    H::rdmsr(&mut exit_at(exit), Msr(msr))
+        .map(|read| *value = read)
+        .is_some()
+}
+
+extern "C" fn on_wrmsr<H: Hooks>(exit: *mut u8, msr: u32, value: u64) -> bool {
+    H::wrmsr(&mut exit_at(exit), Msr(msr), value)
+}
+
+const WORD: usize = core::mem::size_of::<usize>();
+const WORDS: usize = OPS_SIZE / WORD;
+
+/// A struct ext_ops: pointers to functions, and nothing else. Those that are not known here stay
+/// NULL. run_linux writes it, before anybody reads it.
+static OPS: [AtomicUsize; WORDS] = {
+    #[allow(clippy::declare_interior_mutable_const)]
+    const NULL: AtomicUsize = AtomicUsize::new(0);
+    [NULL; WORDS]
+};
+
+/// To be called once, by the function of [`start!`](crate::start): lets Linux run, with these hooks.
+/// Where several extensions are started together, the first one treats Linux, and asks the hooks of
+/// the others. Fails after a message that says why.
+pub fn run_linux<H: Hooks>(specs: Specs) -> Result<()> {
+    for hook in H::ASKED {
+        let (offset, function) = match hook {
+            Hook::CpuIn => (OPS_CPU_IN, on_cpu_in::<H> as *const () as usize),
+            Hook::CpuOut => (OPS_CPU_OUT, on_cpu_out::<H> as *const () as usize),
+            Hook::Exit => (OPS_EXIT, on_exit::<H> as *const () as usize),
+            Hook::Cpuid => (OPS_CPUID, on_cpuid::<H> as *const () as usize),
+            Hook::Rdmsr => (OPS_RDMSR, on_rdmsr::<H> as *const () as usize),
+            Hook::Wrmsr => (OPS_WRMSR, on_wrmsr::<H> as *const () as usize),
+        };
+        OPS[offset / WORD].store(function, Ordering::Relaxed);
+    }
+    // SAFETY: the functions have the types that the fields have, and OPS stays.
+    match unsafe { ext_run_linux(specs.0, OPS.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Error::UNKNOWN),
+    }
+}
+
+/// Which accesses to an MSR exit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+#[allow(missing_docs)]
+pub enum Access {
+    Read = ACCESS_READ as u32,
+    Write = ACCESS_WRITE as u32,
+    Both = (ACCESS_READ | ACCESS_WRITE) as u32,
+}
+
+/// From now on these accesses to the MSR exit, on all PPs. To be called after [`run_linux`], at the
+/// start. Fails, after a message, for an MSR without a bit in the permission maps, or that no call
+/// reaches.
+pub fn msr_intercept(msr: Msr, access: Access) -> Result<()> {
+    // SAFETY: the function checks what it gets.
+    match unsafe { ext_msr_intercept(msr.0, access as u32) } {
+        true => Ok(()),
+        false => Err(Error::invalid_input(0)),
+    }
+}
+
+/// An MSR as Linux has it. None: Linux would take #GP, or [`msr_intercept`] does not take it.
+pub fn msr_read(vs: VsId, msr: Msr) -> Option<u64> {
+    let mut value = 0;
+    // SAFETY: the function checks what it gets, and writes the value only.
+    unsafe { ext_msr_read(vs.0.into(), msr.0, &mut value) }.then(|| value)
+}
+
+/// Writes one. false: as for [`msr_read`].
+#[must_use]
+pub fn msr_write(vs: VsId, msr: Msr, value: u64) -> bool {
+    // SAFETY: the function checks what it gets; it changes Linux, not this program.
+    unsafe { ext_msr_write(vs.0.into(), msr.0, value) }
+}
+
+/// A register of a VS, as it is in the VMCB or VMCS; of the active one, too.
+pub fn reg_read(vs: VsId, reg: Reg) -> u64 {
+    // SAFETY: what the microkernel refuses ends the extension.
+    unsafe { ext_reg_read(vs.0.into(), reg as u32) }
+}
+
+/// Writes one. false: the microkernel refuses the value.
+#[must_use]
+pub fn reg_write(vs: VsId, reg: Reg, value: u64) -> bool {
+    // SAFETY: changes Linux, not this program.
+    unsafe { ext_reg_write(vs.0.into(), reg as u32, value) }
+}
+
+/// The bytes of a name for C. For [`name!`](crate::name).
+#[doc(hidden)]
+pub const fn c_bytes<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut i = 0;
+    while i < N {
+        bytes[i] = text.as_bytes()[i];
+        i += 1;
+    }
+    bytes
+}
+
+/// The extension's name, with which messages of the frame begin. Once in an extension with the
+/// frame.
+#[macro_export]
+macro_rules! name {
+    ($name:literal) => {
+        /// What libext asks for.
+        #[no_mangle]
+        #[allow(non_upper_case_globals)]
+        pub static ext_name: [u8; concat!($name, "\0").len()] =
+            $crate::frame::c_bytes(concat!($name, "\0"));
+    };
+}
