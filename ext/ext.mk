@@ -172,7 +172,8 @@ $(eval $(call EXT_RULE,$(O)/ext/cxx-example,$(wildcard ext/cxx/example/*.cc)))
 RUST_TARGET = $(if $(wildcard $(shell rustc --print target-libdir --target x86_64-unknown-none \
 	2>/dev/null)),x86_64-unknown-none,x86_64-unknown-linux-gnu)
 RUST_SRCS := $(wildcard ext/rust/*.toml ext/rust/Cargo.lock ext/rust/.cargo/*.toml ext/rust/*.rs \
-	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) $(wildcard abi/*.h abi/hw/*.h ext/libext/*.h)
+	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) \
+	$(wildcard abi/*.h abi/hw/*.h ext/libext/*.h)
 
 # Cargo makes an archive; it is linked as every extension is. The environment's own flags would
 # take the place of those in ext/rust/.cargo/config.toml.

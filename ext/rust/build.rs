@@ -40,7 +40,10 @@ const FIELDS: &[(&str, &str)] = &[
 /// is added, as it has another directive for zeros.
 fn layout(compiler: &str, include: &[PathBuf], out: &Path) -> String {
     let source = out.join("layout.c");
-    let values: String = FIELDS.iter().map(|(_, c)| format!("1 + {},\n", c)).collect();
+    let values: String = FIELDS
+        .iter()
+        .map(|(_, c)| format!("1 + {},\n", c))
+        .collect();
     fs::write(
         &source,
         format!(
@@ -50,7 +53,12 @@ fn layout(compiler: &str, include: &[PathBuf], out: &Path) -> String {
         ),
     )
     .expect("OUT_DIR is writable");
-    let text = run(compiler, &["-S", "-ffreestanding", "-o", "-"], include, &source);
+    let text = run(
+        compiler,
+        &["-S", "-ffreestanding", "-o", "-"],
+        include,
+        &source,
+    );
     let numbers: Vec<u32> = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix(".long"))
@@ -84,7 +92,10 @@ fn run(compiler: &str, arguments: &[&str], include: &[PathBuf], source: &Path) -
 /// Where abi/ and ext/ are: the first one that has a header provides it.
 fn include_dirs(manifest: &Path) -> Vec<PathBuf> {
     let named = env::var_os("BAREFLANK_INCLUDE").map(PathBuf::from);
-    named.into_iter().chain([own_include_dir(manifest)]).collect()
+    named
+        .into_iter()
+        .chain([own_include_dir(manifest)])
+        .collect()
 }
 
 fn own_include_dir(manifest: &Path) -> PathBuf {

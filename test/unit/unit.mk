@@ -55,6 +55,9 @@ UNIT_SRCS_guest_paging := ext/libext/paging.c
 
 UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 
+# Includes ext/libext/heap.c.
+UNIT_SRCS_heap := ext/libext/fpu.c $(BSL_STRING)
+
 # Includes ext/libext/log.c.
 UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STRING)
 

@@ -214,9 +214,9 @@ static OPS: [AtomicUsize; WORDS] = {
     [NULL; WORDS]
 };
 
-/// To be called once, by the function of [`start!`](crate::start): lets Linux run, with these hooks.
-/// Where several extensions are started together, the first one treats Linux, and asks the hooks of
-/// the others. Fails after a message that says why.
+/// To be called once, by the function of [`start!`](crate::start): lets Linux run, with these
+/// hooks. Where several extensions are started together, the first one treats Linux, and asks the
+/// hooks of the others. Fails after a message that says why.
 pub fn run_linux<H: Hooks>(specs: Specs) -> Result<()> {
     for hook in H::ASKED {
         let (offset, function) = match hook {

@@ -73,12 +73,21 @@ impl Hooks for Trace {
         }
         if n.is_power_of_two() {
             let mut line = String::from(
-                TRACED.iter().find(|(number, _)| *number == msr.0).map_or("", |(_, name)| name),
+                TRACED
+                    .iter()
+                    .find(|(number, _)| *number == msr.0)
+                    .map_or("", |(_, name)| name),
             );
             if let Some(old) = frame::msr_read(exit.vs(), msr) {
                 line += &alloc::format!(": {:#x}, then {:#x}", old, value);
             }
-            print!("rust-msr-trace: PP {}: {}, by RIP {:#x}, {} times\n", tls::pp().0, line, rip, n);
+            print!(
+                "rust-msr-trace: PP {}: {}, by RIP {:#x}, {} times\n",
+                tls::pp().0,
+                line,
+                rip,
+                n
+            );
         }
         false
     }
