@@ -8,7 +8,9 @@ PREFIX ?= /usr/local
 VERSION ?= 0.1
 
 BFM := $(O)/bfm/bfm
-BFM_MAN := $(O)/bfm/bfm.8
+BFM_MAN := $(O)/bfm/bfm.8 $(O)/bfm/bareflank-mok.8
+BFM_SERVICE := $(O)/bfm/bareflank.service
+BFM_MOK := $(O)/bfm/bareflank-mok
 BFM_SOURCES := $(wildcard bfm/*.c)
 BFM_OBJECTS := $(BFM_SOURCES:%.c=$(O)/%.o)
 BFM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
@@ -17,7 +19,7 @@ BFM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wconversion -Wshado
 BFM_DEFINES := '-DBFM_LIBDIR="$(PREFIX)/lib/bareflank"' '-DBFM_VERSION="$(VERSION)"'
 
 .PHONY: bfm install-bfm
-bfm: $(BFM) $(BFM_MAN)
+bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK)
 
 # A change of PREFIX or VERSION is a change of this one object.
 $(O)/bfm/config: FORCE
@@ -37,13 +39,23 @@ $(BFM_OBJECTS): $(O)/%.o: %.c
 $(BFM): $(BFM_OBJECTS)
 	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -ldw -lelf -o $@
 
-$(BFM_MAN): bfm/bfm.8.scd
+$(BFM_MAN): $(O)/%: %.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 
-install-bfm: $(BFM) $(BFM_MAN)
+# Both name places below PREFIX.
+$(BFM_SERVICE) $(BFM_MOK): $(O)/%: %.in $(O)/bfm/config
+	@mkdir -p $(@D)
+	sed 's,@PREFIX@,$(PREFIX),' $< >$@
+
+# The unit is not enabled, and an installed configuration stays as it is.
+install-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK)
 	install -D -m 0755 $(BFM) $(DESTDIR)$(PREFIX)/sbin/bfm
-	install -D -m 0644 $(BFM_MAN) $(DESTDIR)$(PREFIX)/share/man/man8/bfm.8
+	install -D -m 0755 $(BFM_MOK) $(DESTDIR)$(PREFIX)/sbin/bareflank-mok
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(BFM_MAN)
+	install -D -m 0644 $(BFM_SERVICE) $(DESTDIR)$(PREFIX)/lib/systemd/system/bareflank.service
+	[ -e $(DESTDIR)/etc/default/bareflank ] || install -D -m 0644 bfm/bareflank.default \
+		$(DESTDIR)/etc/default/bareflank
 	install -D -m 0644 bfm/completion/bfm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bfm
 	install -D -m 0644 bfm/completion/_bfm $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_bfm

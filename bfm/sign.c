@@ -47,7 +47,8 @@ static bool find_tool(char *path, size_t size)
 			return true;
 	}
 	return find_file("/usr/lib/linux-kbuild-*/scripts/sign-file", path, size) ||
-	       find_file("/usr/src/*/scripts/sign-file", path, size);
+	       find_file("/usr/src/*/scripts/sign-file", path, size) ||
+	       find_file("/lib/modules/*/build/scripts/sign-file", path, size);
 }
 
 static int sign_one(const struct sign_options *o, const char *image)
