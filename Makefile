@@ -12,6 +12,8 @@
 # make bench           exact instruction counts
 # make docs            the documentation as a site, build/site, and tables of the ABI, build/docs
 # make install         DESTDIR= PREFIX=
+# make dist            the source tarball: build/bareflank-VERSION.tar.xz
+# make deb             Debian packages: build/deb/
 #
 # CC=clang selects the compiler (of everything but the module, which is built as its kernel was),
 # DEBUG=1 O=build/debug a microkernel that asserts its locks,
@@ -36,10 +38,11 @@ include microkernel/microkernel.mk
 include ext/ext.mk
 include bfm/bfm.mk
 include docs/docs.mk
+include driver/linux/packages.mk
 include test/test.mk
 include test/fuzz/fuzz.mk
 
-.PHONY: all module install clean
+.PHONY: all module user install install-user clean
 all: module $(MICROKERNEL) libext ext bfm
 
 ifeq ($(KDIR),)
@@ -57,16 +60,19 @@ module:
 		"headers are missing: linux-headers-$$(uname -r)"
 endif
 
-install: all install-bfm install-headers install-languages install-man
-	install -D -m 0644 $(MICROKERNEL) $(DESTDIR)$(PREFIX)/lib/bareflank/microkernel
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(O)/ext/default $(O)/ext/guests \
-		$(EXAMPLES:%=$(O)/ext/%)
+install: all install-user
+	install -D -m 0644 -t $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
+		cut -d' ' -f1)/extra $(MODULE) $(MODULE_KVM)
+
+# All but the modules, which are built for one kernel.
+IMAGES := $(MICROKERNEL) $(O)/ext/default $(O)/ext/guests $(EXAMPLES:%=$(O)/ext/%)
+user: $(IMAGES) libext bfm man
+install-user: user install-bfm install-headers install-languages install-man
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(IMAGES)
 	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
 	install -D -m 0644 $(LIBEXTCXX) $(DESTDIR)$(PREFIX)/lib/bareflank/libextcxx.a
 	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
 	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
-	install -D -m 0644 -t $(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(MODULE) | \
-		cut -d' ' -f1)/extra $(MODULE) $(MODULE_KVM)
 
 clean:
 	rm -rf $(O)

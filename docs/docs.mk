@@ -12,7 +12,7 @@ DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 regist
 	registers-intel msrs features capabilities)
 DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -I.
 
-.PHONY: docs abi-tables man site install-man
+.PHONY: docs abi-tables man site install-man install-docs
 docs: abi-tables site
 
 abi-tables: $(DOCS)
@@ -49,3 +49,9 @@ install-man: man
 
 site: abi-tables man $(BFM_MAN)
 	python3 docs/site.py $(O)
+
+DOC_PAGES := README.md CONTRIBUTING.md $(wildcard docs/*.md docs/*/*.md)
+install-docs: $(DOCS)
+	for f in $(DOC_PAGES); do \
+		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/bareflank/$$f || exit 1; done
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bareflank/docs/abi/tables $(DOCS)
