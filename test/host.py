@@ -500,6 +500,15 @@ def run_completion(log):
             re.findall(r"^not ok \d+ (.*)", output, re.M))
 
 
+def run_packages(log, *suite):
+    """The tarball and the Debian packages build, install, work and go away without a trace."""
+    status, output = call(["test/packages", *suite], log)
+    failures = re.findall(r"^not ok \d+ (.*)", output, re.M)
+    if status and not failures:
+        failures = [f"ended with status {status}"]
+    return len(re.findall(r"^ok \d+", output, re.M)), failures
+
+
 def run_checks(program, log):
     """A program that prints TAP: README and docs agree with the tree; manual pages and the site."""
     status, output = call([program], log)
@@ -547,6 +556,7 @@ def static_jobs():
         Job("vendors", run_vendors),
         Job("hardware", run_hardware),
         Job("completion", run_completion),
+        Job("packages", run_packages),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),
@@ -556,3 +566,9 @@ def static_jobs():
         Job("check-sse", run_check_sse),
         Job("faultless", run_faultless),
     ]
+
+
+def slow_jobs():
+    """What `make check-slow` runs in addition to machines."""
+    return [Job(f"packages-{suite}", functools.partial(run_packages, suite))
+            for suite in ("trixie", "sid")]

@@ -72,6 +72,13 @@ NO_FMA4 = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-FMA4"
 MODEL = ["smoke", "state", "guest", "cycles"]
 
 
+# The rest comes from packages.
+PACKAGE_COPIES = (
+    ("test/kselftest", "/kselftest"),
+    ("build/kselftest/bin", "/kselftest/bin"),
+)
+
+
 def on_bochs(machine, model, kernel, cpus=1, cr4=0, environment="", tests=()):
     """A CPU model that trixie's Bochs knows; bits of CR4 that the kernel sets there; variables of
     init's environment; and more tests."""
@@ -152,6 +159,11 @@ ROWS = [
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
+    # with what Debian packages install; also with firmware that has the key of DKMS
+    Row("qemu-svm", 2, "6.1", ["packages", "packages-signed"], 100, "packages",
+        copies=PACKAGE_COPIES),
+    Row("bochs-vmx", 2, "6.12", ["packages"], 300, "packages", ["--bochs", "trixie", "--cpu",
+        "tigerlake", "--append", f"CR4_HAS={CR4_CET:#x}"], copies=PACKAGE_COPIES),
     # 5-level paging
     Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
@@ -230,6 +242,17 @@ def selftest_copies():
                  for name in sorted(os.listdir(built)) if name in named)
 
 
+def package_options(row):
+    """What a machine has of the Debian packages, and nothing else of what was built."""
+    tree = subprocess.run(["test/packages", "--tree"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+    options = ["--build", tree, "-a", f"{tree}/usr/lib/bareflank:/usr/lib/bareflank",
+               "-a", f"{tree}/info/bfm:/usr/sbin/bfm", "-a", f"{tree}/info:/packages"]
+    if "packages-signed" in row.tests:
+        options += ["--uefi-db", f"{tree}/mok.pem"]
+    return options
+
+
 def command_of(row):
     command = ["test/vm/vm", "-m", row.machine, "-c", str(row.cpus), "-k", row.kernel,
                "-t", str(row.timeout), "--times", *row.options]
@@ -240,6 +263,8 @@ def command_of(row):
     copies += tuple((f"build/{{kernel}}/test/kselftest/{module}/{module}.ko",
                      f"/lib/modules/{module}.ko")
                     for test, module in MODULES.items() if test in row.tests)
+    if "packages" in row.tests:
+        command += package_options(row)
     if "kvmself" in row.tests:
         copies += selftest_copies()
     for source, guest in copies:

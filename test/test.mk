@@ -153,6 +153,7 @@ check: test-products
 	test/run
 # Rows of the matrix that take long and rarely tell more.
 check-slow: test-products
+	test/vm/setup packages-slow
 	test/run slow
 # A kernel with KASAN, UBSAN, lockdep and kmemleak, built here, has to find nothing.
 check-debug-kernel: test-products
