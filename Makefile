@@ -66,13 +66,9 @@ install: all install-user
 
 # All but the modules, which are built for one kernel.
 IMAGES := $(MICROKERNEL) $(O)/ext/default $(O)/ext/guests $(EXAMPLES:%=$(O)/ext/%)
-user: $(IMAGES) libext bfm man
-install-user: user install-bfm install-headers install-languages install-man
+user: $(IMAGES) sdk bfm man
+install-user: user install-bfm install-sdk install-man
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(IMAGES)
-	install -D -m 0644 $(LIBEXT) $(DESTDIR)$(PREFIX)/lib/bareflank/libext.a
-	install -D -m 0644 $(LIBEXTCXX) $(DESTDIR)$(PREFIX)/lib/bareflank/libextcxx.a
-	install -D -m 0644 $(EXT_CRT0) $(DESTDIR)$(PREFIX)/lib/bareflank/crt0.o
-	install -D -m 0644 $(EXT_LINK) $(DESTDIR)$(PREFIX)/lib/bareflank/ext.ld
 
 clean:
 	rm -rf $(O)

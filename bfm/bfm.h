@@ -31,7 +31,7 @@ struct command {
 };
 
 extern const struct command start_command, stop_command, dump_command, status_command,
-	check_command, sign_command;
+	check_command, sign_command, new_command;
 
 /* --- config.c -------------------------------------------------------------------------------- */
 
@@ -246,6 +246,11 @@ const char *allow_name(size_t n);
  * is wrong with it and returns the exit code with which to end.
  */
 int arg_apply(const char *value, struct start_options *options);
+
+/* --- new.c ----------------------------------------------------------------------------------- */
+
+/* The nth word that --lang or --template can have; NULL: there are no more. */
+const char *new_name(const char *option, size_t n);
 
 /* --- complete.c ------------------------------------------------------------------------------ */
 

@@ -32,6 +32,27 @@ FORCE:
 $(O)/bfm/config.o: $(O)/bfm/config
 $(O)/bfm/config.o: BFM_CFLAGS += $(BFM_DEFINES)
 
+# The texts of bfm new, as C: $(1) is FILE:NAME[:WORD], of which WORD becomes the project's name.
+BFM_TEMPLATES := ext/templates/common/Makefile:Makefile ext/templates/common/test.sh:test_sh \
+	ext/templates/common/README.md:README_md ext/examples/hello.c:hello_c:hello \
+	ext/examples/msr-trace.c:trace_c:msr-trace ext/templates/cxx/hello.cc:hello_cc:hello
+BFM_TEMPLATES_H := $(O)/include/bfm/templates.h
+template_part = $(word $(2),$(subst :, ,$(1)))
+define template_text
+{ echo 'static const char template_$(call template_part,$(1),2)[] ='; \
+	sed -e 's/[\\"]/\\&/g' -e 's/\t/\\t/g' \
+	$(if $(call template_part,$(1),3),-e 's/\<$(call template_part,$(1),3)\>/@NAME@/g') \
+	-e 's/.*/\t"&\\n"/' $(call template_part,$(1),1); echo '\t;'; } >>$@
+
+endef
+
+$(BFM_TEMPLATES_H): $(foreach t,$(BFM_TEMPLATES),$(call template_part,$(t),1)) bfm/bfm.mk
+	@mkdir -p $(@D)
+	echo '/* made by bfm/bfm.mk */' >$@
+	$(foreach t,$(BFM_TEMPLATES),$(call template_text,$(t)))
+$(O)/bfm/new.o: $(BFM_TEMPLATES_H)
+$(O)/bfm/new.o: BFM_CFLAGS += -I$(O)/include
+
 $(BFM_OBJECTS): $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(BFM_CFLAGS) -MMD -MP -c $< -o $@

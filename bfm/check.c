@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* bfm check: whether this machine is supported, and if not, why. */
+/* bfm check: whether this machine is supported, and if not, why; or whether images are good. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 
 #include "bfm.h"
 
@@ -144,6 +145,27 @@ static int check_locally(int err, bool report)
 	return possible ? EXIT_NO_DEVICE : EXIT_FAILED;
 }
 
+/* As the module will check them. Returns what the first bad one deserves. */
+static int check_images(int count, char **names)
+{
+	char path[MAX_PATH];
+	int code = EXIT_OK;
+
+	for (int i = 0; i < count; i++) {
+		struct bf_file file = { 0 };
+		int result;
+
+		image_path(path, names[i]);
+		result = image_load("check", path, IMAGE_EXTENSION, &file);
+		free((void *)(uintptr_t)file.data);
+		if (result == EXIT_OK)
+			printf("%s: a valid extension\n", path);
+		else if (code == EXIT_OK)
+			code = result;
+	}
+	return code;
+}
+
 static int run(int argc, char **argv)
 {
 	bool report = false;
@@ -154,6 +176,8 @@ static int run(int argc, char **argv)
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
 		report = true;
 	}
+	if (optind < argc && !report)
+		return check_images(argc - optind, argv + optind);
 	code = finish_options(argc, argv, &check_command);
 	if (code >= 0)
 		return code;
@@ -167,16 +191,19 @@ static int run(int argc, char **argv)
 
 const struct command check_command = {
 	.name = "check",
-	.summary = "Check whether this machine is supported",
-	.arguments = "[--report]",
-	.help = "Without the module, only what user space can see is checked, and the exit code\n"
-		"is 3 at best.\n"
-		"Exit codes: 0 supported, 1 not supported.\n\n"
+	.summary = "Check this machine, or images of extensions",
+	.arguments = "[--report | EXTENSION...]",
+	.help = "Checks whether this machine is supported. Without the module, only what\n"
+		"user space can see is checked, and the exit code is 3 at best. With an\n"
+		"EXTENSION, a file or the name of an installed one, checks instead that it is\n"
+		"a valid image.\n"
+		"Exit codes: 0 supported, or valid; 1 not supported; 4 an image is invalid.\n\n"
 		"  --report  also print, for a bug report, the CPU, microcode, kernel, outer\n"
 		"            hypervisor and registers, but nothing that identifies the machine\n"
 		"  --help    show this text\n",
 	.examples = "  bfm check                   can the hypervisor run here?\n"
-		    "  bfm check --report >report  for a bug report\n",
+		    "  bfm check --report >report  for a bug report\n"
+		    "  bfm check build/mine        is this an extension that start accepts?\n",
 	.options = long_options,
 	.run = run,
 };

@@ -69,6 +69,27 @@ static void offer_rights(const char *last, const char *list)
 	}
 }
 
+/* The option whose value the last word is, or is going to be; "": none. */
+static const char *option_of(int argc, char **argv)
+{
+	const char *before = argc > 1 ? argv[argc - 2] : "";
+
+	if (argc > 2 && !strcmp(before, "="))
+		return argv[argc - 3];
+	return before;
+}
+
+static bool offer_new(int argc, char **argv)
+{
+	const char *option = option_of(argc, argv);
+
+	if (strcmp(option, "--lang") != 0 && strcmp(option, "--template") != 0)
+		return false;
+	for (size_t i = 0; new_name(option, i); i++)
+		offer("", 0, new_name(option, i));
+	return true;
+}
+
 int complete(const struct command *command, int argc, char **argv)
 {
 	const char *last = argv[argc - 1];
@@ -76,9 +97,11 @@ int complete(const struct command *command, int argc, char **argv)
 
 	if (rights)
 		offer_rights(last, rights);
+	else if (command == &new_command && offer_new(argc, argv))
+		return EXIT_OK;
 	else if (*last == '-')
 		offer_options(command);
-	else if (command == &start_command || command == &sign_command)
+	else if (command == &start_command || command == &sign_command || command == &check_command)
 		offer_images(command == &sign_command);
 	return EXIT_OK;
 }

@@ -5,7 +5,8 @@
 #include "bfm.h"
 
 static const struct command *const commands[] = { &start_command, &stop_command,  &status_command,
-						  &dump_command,  &check_command, &sign_command };
+						  &dump_command,  &check_command, &sign_command,
+						  &new_command };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

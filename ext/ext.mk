@@ -20,7 +20,7 @@
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
-# what Mk#1 asks for), install-headers and install-languages (need PREFIX).
+# what Mk#1 asks for), install-headers and install-languages (need PREFIX); ext/sdk.mk has more.
 
 O ?= build
 ifeq ($(origin CXX),default)
@@ -29,12 +29,14 @@ endif
 
 # Position-independent code linked at a fixed address: RIP-relative accesses reach all of an
 # extension, wherever it is linked, and need no large code model.
-EXT_FLAGS := -O2 -g -I. -Ilib -ffreestanding -fpie -fvisibility=hidden \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
-	-ftls-model=local-exec -fcf-protection=none -mgeneral-regs-only $(NO_APX) -mno-red-zone \
+EXT_ABI_FLAGS := -ffreestanding -fpie -fvisibility=hidden -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -ftls-model=local-exec \
+	-fcf-protection=none -mgeneral-regs-only -mno-red-zone
+EXT_CXX_ABI_FLAGS := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics
+EXT_FLAGS := -O2 -g -I. -Ilib $(EXT_ABI_FLAGS) $(NO_APX) \
 	-Wall -Wextra -Wconversion -Wshadow -Wundef -Werror
 EXT_CFLAGS := -std=gnu11 $(EXT_FLAGS) -Wmissing-prototypes -Wstrict-prototypes
-EXT_CXXFLAGS := -std=c++17 $(EXT_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics
+EXT_CXXFLAGS := $(EXT_FLAGS) $(EXT_CXX_ABI_FLAGS)
 EXT_ASFLAGS := -I. -Ilib -g
 # With the C++ library, which uses SSE: ext/cxx/runtime saves what the guest has there.
 EXT_CXXLIB_FLAGS := -std=c++20 -Wno-missing-field-initializers -ffunction-sections -fdata-sections \
@@ -210,3 +212,5 @@ install-languages:
 	for f in $(filter-out abi/% ext/libext/%,$(RUST_SRCS)) ext/rust/README.md; do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; \
 	done
+
+include ext/sdk.mk

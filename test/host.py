@@ -493,7 +493,19 @@ def run_completion(log):
     """Shells complete command lines of bfm, which says what somebody may have meant."""
     if make(["bfm"], log)[0]:
         return 0, ["bfm does not compile"]
-    _, output = call(["test/completion"], log)
+    return run_tap(["test/completion"], log)
+
+
+def run_sdk(log):
+    """What `bfm new` writes builds with what is installed, by gcc and clang."""
+    if make(["bfm", "sdk"], log)[0]:
+        return 0, ["bfm or libext does not compile"]
+    return run_tap(["test/sdk"], log)
+
+
+def run_tap(command, log):
+    """A program that prints TAP, with its plan first or last."""
+    _, output = call(command, log)
     if not re.search(r"^1\.\.[1-9]", output, re.M):
         return 0, ["prints no plan"]
     return (len(re.findall(r"^ok \d+", output, re.M)),
@@ -557,6 +569,7 @@ def static_jobs():
         Job("hardware", run_hardware),
         Job("completion", run_completion),
         Job("packages", run_packages),
+        Job("sdk", run_sdk),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),

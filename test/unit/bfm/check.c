@@ -27,6 +27,18 @@ START_TEST(checking_by_the_module)
 }
 END_TEST
 
+/* All of them are looked at, and the module is asked nothing. */
+START_TEST(checking_images)
+{
+	device.open_errno = EACCES;
+	ck_assert_int_eq(run(&check_command, "check /dev/null /proc/self/exe"), EXIT_BAD_IMAGE);
+	assert_has(err, "bfm: check: /dev/null: ");
+	assert_has(err, "bfm: check: /proc/self/exe: ");
+	ck_assert(!*out);
+	ck_assert_int_eq(run(&check_command, "check --report /dev/null"), EXIT_USAGE);
+}
+END_TEST
+
 /* It says what the machine is, but not which one. */
 START_TEST(reporting_a_machine)
 {
@@ -147,6 +159,7 @@ TCase *check_tests(void)
 	TCase *tc = commands_case("check");
 
 	tcase_add_test(tc, checking_by_the_module);
+	tcase_add_test(tc, checking_images);
 	tcase_add_test(tc, reporting_a_machine);
 	tcase_add_test(tc, checking_without_the_module);
 	return tc;
