@@ -35,7 +35,9 @@ $(O)/bfm/config.o: BFM_CFLAGS += $(BFM_DEFINES)
 # The texts of bfm new, as C: $(1) is FILE:NAME[:WORD], of which WORD becomes the project's name.
 BFM_TEMPLATES := ext/templates/common/Makefile:Makefile ext/templates/common/test.sh:test_sh \
 	ext/templates/common/README.md:README_md ext/examples/hello.c:hello_c:hello \
-	ext/examples/msr-trace.c:trace_c:msr-trace ext/templates/cxx/hello.cc:hello_cc:hello
+	ext/examples/msr-trace.c:trace_c:msr-trace ext/templates/cxx/hello.cc:hello_cc:hello \
+	ext/templates/rust/lib.rs:hello_rs:hello ext/templates/rust/Cargo.toml:Cargo_toml \
+	ext/templates/rust/Makefile:Makefile_rust ext/rust/.cargo/config.toml:config_toml
 BFM_TEMPLATES_H := $(O)/include/bfm/templates.h
 template_part = $(word $(2),$(subst :, ,$(1)))
 define template_text

@@ -41,6 +41,14 @@ static const struct file make_files[] = { { "Makefile", template_Makefile, false
 					  { ".gitignore", "/build/\n", false },
 					  { NULL, NULL, false } };
 
+static const struct file cargo_files[] = { { "Cargo.toml", template_Cargo_toml, false },
+					   { ".cargo/config.toml", template_config_toml, false },
+					   { "Makefile", template_Makefile_rust, false },
+					   { "test.sh", template_test_sh, true },
+					   { "README.md", template_README_md, false },
+					   { ".gitignore", "/build/\n", false },
+					   { NULL, NULL, false } };
+
 #define HELLO "it greets from every CPU, and answers a CPUID leaf"
 #define HELLO_LINE "@NAME@: PP 0: Linux is about to be a guest"
 
@@ -70,6 +78,14 @@ static const struct project projects[] = {
 	  .expected = HELLO_LINE,
 	  .source = { "@NAME@.cc", template_hello_cc, false },
 	  .others = make_files },
+	{ .lang = "rust",
+	  .template = "hello",
+	  .summary = HELLO,
+	  .api = "ext/libext/frame.h",
+	  .commands = ":",
+	  .expected = HELLO_LINE,
+	  .source = { "src/lib.rs", template_hello_rs, false },
+	  .others = cargo_files },
 };
 
 #define NR_PROJECTS (sizeof(projects) / sizeof(projects[0]))
@@ -362,13 +378,13 @@ const struct command new_command = {
 	.arguments = "[--lang LANGUAGE] [--template TEMPLATE] NAME",
 	.help = "Makes a directory NAME with source, Makefile, test and README. It builds with\n"
 		"make, against what is installed (bareflank-ext in pkg-config). Needs no root.\n\n"
-		"  --lang LANGUAGE      c (the default) or c++\n"
+		"  --lang LANGUAGE      c (the default), c++ or rust\n"
 		"  --template TEMPLATE  hello (the default): greets, and answers a CPUID leaf;\n"
 		"                       trace: says who writes the kernel's MSRs (c)\n"
 		"  --help               show this text\n",
 	.examples = "  bfm new mine                    an extension in C\n"
 		    "  bfm new mine --template trace   one that watches MSRs\n"
-		    "  bfm new mine --lang c++         one in C++\n",
+		    "  bfm new mine --lang rust        one in Rust\n",
 	.options = long_options,
 	.run = run,
 };

@@ -105,6 +105,11 @@ $(KSELFTEST)/ext/fragile-%: test/kselftest/make-fragile $(O)/ext/guests
 	@mkdir -p $(@D)
 	$^ exit_msr $* $@
 
+# What bfm new writes, built outside of this tree with what is installed: ext/new-LANG-TEMPLATE.
+$(KSELFTEST)/new: test/sdk $(BFM) $(LIBEXT) $(EXT_CRT0) $(EXT_LINK) $(SDK_FILES) $(RUST_SRCS)
+	test/sdk build $(KSELFTEST)/ext
+	@touch $@
+
 $(O)/6.1/bareflank.ko: Kbuild $(shell find abi lib driver -name '*.[chS]')
 	test/vm/kbuild 6.1
 
@@ -116,7 +121,7 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 	check-unit coverage format soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
-	$(KSELFTEST)/signed
+	$(KSELFTEST)/signed $(KSELFTEST)/new
 
 # modules_for KERNEL,DIRECTORIES: the module, a copy of it under another name, and those of tests.
 define modules_for
