@@ -503,6 +503,11 @@ def run_sdk(log):
     return run_tap(["test/sdk"], log)
 
 
+def run_tutorial(log):
+    """What docs/tutorial.md says, done."""
+    return run_tap(["test/tutorial"], log)
+
+
 def run_tap(command, log):
     """A program that prints TAP, with its plan first or last."""
     _, output = call(command, log)
@@ -570,6 +575,7 @@ def static_jobs():
         Job("completion", run_completion),
         Job("packages", run_packages),
         Job("sdk", run_sdk),
+        Job("tutorial", run_tutorial),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),
