@@ -168,7 +168,7 @@ static bool name_is_good(const char *name)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-/* The value of a placeholder that text begins with, which is *length bytes long; NULL: it is none. */
+/* The value of the placeholder, of *length bytes, that text begins with; NULL: with none. */
 static const char *value_of(const char *text, const struct project *project, const char *name,
 			    size_t *length)
 {
