@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 12
+#define BF_HANDOFF_VERSION 14
 
 #ifndef __ASSEMBLER__
 
@@ -222,7 +222,9 @@ struct bf_pp_status {
 	uint64_t together; /* written by the driver: all CPUs are in a rendezvous */
 	uint64_t exit_ibpb; /* 1: each exit of a guest behind a nested table has an IBPB */
 	struct bf_report report; /* kept like error */
-	uint64_t pad[502 - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	/* Of these exits, those that were given to each extension; the others, to none. */
+	uint64_t ext_exits[BF_MAX_EXTS];
+	uint64_t pad[502 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

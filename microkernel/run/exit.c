@@ -32,6 +32,7 @@ void exit_looked_at(struct pp *pp, const struct vs *vs, uint64_t reason)
 	pp->route = NULL;
 	if (route) {
 		pp->answering = true;
+		pp->status->ext_exits[route->ext->id]++;
 		(void)mk.vendor->vs_read(pp->root_vs, mk.vendor->rip, &pp->asked_at);
 		ext_call(pp, route->ext, PHASE_VMEXIT, route->fn, vs->id, reason);
 	}

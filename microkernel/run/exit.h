@@ -89,6 +89,7 @@ static __always_inline void exit_count(struct pp *pp, const struct vs *vs, unsig
 static __always_inline __noreturn void exit_call(struct pp *pp, const struct vs *vs,
 						 uint64_t reason)
 {
+	pp->status->ext_exits[pp->exit_ext->id]++;
 	pp->phase = PHASE_VMEXIT;
 	enter_ring3(vs->id, reason, pp->stack_top, pp->exit_fn);
 }

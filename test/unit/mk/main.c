@@ -20,6 +20,7 @@ START_TEST(linux_becomes_a_guest)
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 	ck_assert_uint_eq(status_of(0)->exits, 1);
 	ck_assert_uint_eq(status_of(0)->exit_count[_i ? VMX_EXIT_CPUID : SVM_EXIT_CPUID], 1);
+	ck_assert_uint_eq(status_of(0)->ext_exits[0], 1);
 }
 END_TEST
 

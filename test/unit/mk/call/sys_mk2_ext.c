@@ -171,6 +171,8 @@ START_TEST(each_hypercall_to_its_extension)
 		expect_exit(0, EXT_VMEXIT, cpuid_reason());
 		SYS(vs_run_current, HANDLE);
 	}
+	ck_assert_uint_eq(status_of(0)->ext_exits[1], 3);
+	ck_assert_uint_eq(status_of(0)->ext_exits[0] + 3, status_of(0)->exits);
 }
 END_TEST
 

@@ -44,6 +44,7 @@ START_TEST(nmi_of_linux)
 	guest_exit(SVM_EXIT_NMI);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(status_of(0)->exits, 1);
+	ck_assert_uint_eq(status_of(0)->ext_exits[0], 0);
 }
 END_TEST
 
