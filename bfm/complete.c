@@ -8,7 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "bfm.h"
+#include "sample.h"
 
 static void offer(const char *before, size_t length, const char *name)
 {
@@ -90,6 +90,12 @@ static bool offer_new(int argc, char **argv)
 	return true;
 }
 
+static void offer_sorts(void)
+{
+	for (enum sort sort = 0; sort < NR_SORTS; sort++)
+		offer("", 0, sort_name(sort));
+}
+
 int complete(const struct command *command, int argc, char **argv)
 {
 	const char *last = argv[argc - 1];
@@ -99,6 +105,8 @@ int complete(const struct command *command, int argc, char **argv)
 		offer_rights(last, rights);
 	else if (command == &new_command && offer_new(argc, argv))
 		return EXIT_OK;
+	else if (command == &top_command && argc > 1 && !strcmp(argv[argc - 2], "--sort"))
+		offer_sorts();
 	else if (*last == '-')
 		offer_options(command);
 	else if (command == &start_command || command == &sign_command || command == &check_command)

@@ -49,6 +49,8 @@ static int answer_status(struct bf_ioctl_status *call)
 		device.polls_to_run--;
 		call->state = BF_STATE_RUNNING;
 	}
+	if (device.on_status)
+		device.on_status();
 	return 0;
 }
 
@@ -189,6 +191,7 @@ int main(void)
 	suite_add_tcase(suite, start_tests());
 	suite_add_tcase(suite, dump_tests());
 	suite_add_tcase(suite, status_tests());
+	suite_add_tcase(suite, stats_tests());
 	suite_add_tcase(suite, failure_tests());
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, hint_tests());

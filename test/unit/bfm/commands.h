@@ -30,6 +30,7 @@ struct device {
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */
 	unsigned int polls_to_run; /* status answers "running" so often */
+	void (*on_status)(void); /* what happens after each answer of status; NULL: nothing */
 };
 
 extern struct device device;
@@ -57,6 +58,7 @@ TCase *options_tests(void);
 TCase *start_tests(void);
 TCase *dump_tests(void);
 TCase *status_tests(void);
+TCase *stats_tests(void);
 TCase *failure_tests(void);
 TCase *hint_tests(void);
 TCase *message_tests(void);

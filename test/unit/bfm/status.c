@@ -64,7 +64,10 @@ static const char *skip_value(const char *p)
 		return p + 5;
 	if (!isdigit((unsigned char)*p) || (*p == '0' && isdigit((unsigned char)p[1])))
 		return NULL;
-	return p + strspn(p, "0123456789");
+	p += strspn(p, "0123456789");
+	if (*p == '.')
+		p = isdigit((unsigned char)p[1]) ? p + 1 + strspn(p + 1, "0123456789") : NULL;
+	return p;
 }
 
 void assert_json(const char *text)
