@@ -116,6 +116,7 @@ struct bf_pp_handoff {
 	uint64_t area_pt; /* SPA of the page table that maps the PP area (BF_PP_ABI, BF_PP_TEMP) */
 	uint64_t switch_page; /* VA of this PP's struct bf_switch_page, the same in Linux */
 	uint64_t switch_leave; /* VA of the code that goes back to Linux, the same in Linux */
+	uint64_t trace; /* SPA of this PP's struct bf_trace, shared with Linux */
 };
 
 /*
@@ -126,6 +127,13 @@ struct bf_pp_handoff {
  */
 #define BF_HYPERCALL_STOP 0x706F747346426B6D
 #define BF_HYPERCALL_STOPPED 0x8F908B8CB9BD9492 /* ~BF_HYPERCALL_STOP */
+
+/*
+ * The same instruction, likewise, with this in RAX: the microkernel looks at bf_pp_status.tracing.
+ * RAX is BF_HYPERCALL_TRACED afterwards.
+ */
+#define BF_HYPERCALL_TRACE 0x6563617254426B6D
+#define BF_HYPERCALL_TRACED 0x9A9C9E8DABBD9492 /* ~BF_HYPERCALL_TRACE */
 
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 
@@ -224,10 +232,37 @@ struct bf_pp_status {
 	struct bf_report report; /* kept like error */
 	/* Of these exits, those that were given to each extension; the others, to none. */
 	uint64_t ext_exits[BF_MAX_EXTS];
-	uint64_t pad[502 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t tracing; /* written by the driver: exits are traced (BF_HYPERCALL_TRACE) */
+	uint64_t pad[501 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");
+
+/*
+ * An exit, and what followed until the next entry, of whichever VS: of one that has none, there is
+ * no record. Of the exits of a PP while it is traced, number n is records[n % BF_TRACE_RECORDS].
+ */
+struct bf_trace_record {
+	uint64_t begin; /* TSC at the exit */
+	uint64_t rip; /* of the guest */
+	uint32_t ticks; /* of the TSC, until the entry, or UINT32_MAX */
+	uint16_t slot; /* as of bf_pp_status.exit_count */
+	uint16_t image; /* the extension that was asked, from 1 on; 0: none was */
+	uint16_t vmid;
+	uint16_t vsid;
+	uint32_t pad;
+};
+
+#define BF_TRACE_BYTES 0x8000
+#define BF_TRACE_RECORDS 1023
+
+struct bf_trace {
+	uint64_t written; /* records ever written; the writer owns its own counter */
+	uint64_t pad[3];
+	struct bf_trace_record records[BF_TRACE_RECORDS];
+};
+
+BF_STATIC_ASSERT(sizeof(struct bf_trace) == BF_TRACE_BYTES, "whole pages");
 
 #endif /* __ASSEMBLER__ */
 #endif

@@ -160,11 +160,36 @@ struct bf_ioctl_check {
 	uint64_t values; /* struct bf_register_value [nr_values] or 0 */
 };
 
+enum bf_trace_request {
+	BF_TRACE_READ,
+	BF_TRACE_ON, /* until OFF, or until the file is closed; several may want it at once */
+	BF_TRACE_OFF
+};
+
+/*
+ * READ copies records of a PP from number position on; older ones that were overwritten are
+ * skipped. It works while the hypervisor runs, traced or not, and after a stop until the next
+ * start.
+ */
+struct bf_ioctl_trace {
+	uint32_t size;
+	uint32_t request; /* enum bf_trace_request */
+	uint32_t error; /* out: enum bf_error */
+	uint32_t ppid; /* READ */
+	uint64_t position; /* in: first record wanted; out: number of the first one copied */
+	uint64_t records; /* struct bf_trace_record [nr_records] */
+	uint32_t nr_records; /* in: room; out: how many were copied */
+	uint32_t nr_pps; /* out */
+	uint32_t cpu; /* out: Linux's number of that PP */
+	uint32_t tsc_khz; /* out */
+};
+
 #define BF_IOC_MAGIC 0xBF
 #define BF_IOC_START _IOWR(BF_IOC_MAGIC, 1, struct bf_ioctl_start)
 #define BF_IOC_STOP _IOWR(BF_IOC_MAGIC, 2, struct bf_ioctl_stop)
 #define BF_IOC_DUMP _IOWR(BF_IOC_MAGIC, 3, struct bf_ioctl_dump)
 #define BF_IOC_STATUS _IOWR(BF_IOC_MAGIC, 4, struct bf_ioctl_status)
 #define BF_IOC_CHECK _IOWR(BF_IOC_MAGIC, 5, struct bf_ioctl_check)
+#define BF_IOC_TRACE _IOWR(BF_IOC_MAGIC, 16, struct bf_ioctl_trace)
 
 #endif

@@ -31,7 +31,7 @@ struct command {
 };
 
 extern const struct command start_command, stop_command, dump_command, status_command,
-	check_command, sign_command, new_command, stats_command, top_command;
+	check_command, sign_command, new_command, stats_command, top_command, trace_command;
 
 /* --- config.c -------------------------------------------------------------------------------- */
 

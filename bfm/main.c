@@ -4,9 +4,10 @@
 
 #include "bfm.h"
 
-static const struct command *const commands[] = { &start_command, &stop_command, &status_command,
-						  &stats_command, &top_command,  &dump_command,
-						  &check_command, &sign_command, &new_command };
+static const struct command *const commands[] = { &start_command, &stop_command,  &status_command,
+						  &stats_command, &top_command,   &trace_command,
+						  &dump_command,  &check_command, &sign_command,
+						  &new_command };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -185,8 +185,8 @@ const struct command stats_command = {
 	.name = "stats",
 	.summary = "Count exits by reason, CPU, extension and guest",
 	.arguments = "[--json|--openmetrics] [--interval TIME] [--count N]",
-	.help = "Without --interval: how many there have been since each CPU came in. Exits that no\n"
-		"extension was asked about are the microkernel's.\n\n"
+	.help = "Without --interval: how many there have been since each CPU came in. Exits that\n"
+		"no extension was asked about are the microkernel's.\n\n"
 		"  --json           print JSON, one object in a line for each interval\n"
 		"  --openmetrics    print what Prometheus reads; totals only\n"
 		"  --interval TIME  how many in a second, again and again: 1s, 500ms, 2.5\n"

@@ -323,8 +323,8 @@ const struct command top_command = {
 	.name = "top",
 	.summary = "Show what exits most, by reason, CPU, extension and guest",
 	.arguments = "[--interval TIME] [--sort KEY] [--once|--batch] [--count N]",
-	.help = "Exits in a second, and in all. Keys: r, t and n sort by rate, total and name, h shows\n"
-		"the keys, q quits.\n\n"
+	.help = "Exits in a second, and in all. Keys: r, t and n sort by rate, total and name, h\n"
+		"shows the keys, q quits.\n\n"
 		"  --interval TIME  between two looks: 1s, 500ms, 2.5; the default is 1s\n"
 		"  --sort KEY       rate, total or name\n"
 		"  --once           wait for one interval, print, and end; needs no terminal\n"

@@ -21,6 +21,7 @@
 #include "run/exit_log.h"
 #include "run/fail.h"
 #include "run/start.h"
+#include "run/trace.h"
 #include "vendor.h"
 
 struct mk mk;
@@ -164,6 +165,7 @@ static void init_pp(struct pp *pp)
 	pp->route = NULL;
 	pp->answering = false;
 	pp->crossing.caller = NULL;
+	trace_init(pp);
 }
 
 /* From mk_enter, on every PP that comes in. */

@@ -8,8 +8,8 @@
 
 #include <abi/layout.h>
 
-#define PP_HOST_VMCB 0x50
-#define PP_EXIT_GPRS 0x1F0
+#define PP_HOST_VMCB 0x58
+#define PP_EXIT_GPRS 0x1F8
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
@@ -102,6 +102,14 @@ struct last_words {
 	char text[BF_REPORT_SAID]; /* the beginning; ends with a NUL */
 };
 
+/* The exit that is being traced: trace.h. */
+struct trace {
+	struct bf_trace *ring;
+	uint64_t written; /* ours: what Linux writes into the ring changes nothing */
+	bool open; /* there has been no entry since the exit */
+	struct bf_trace_record record;
+};
+
 /* A call of one extension into another: cross.h. */
 struct crossing {
 	struct ext *caller; /* NULL: there is none */
@@ -138,6 +146,7 @@ struct pp {
 			bool fallback; /* no extension is asked any more: see fail.c */
 			bool watched; /* an exit that is looked at: stall.h */
 			uint8_t barriers; /* what the active VS is kept behind: barrier.h */
+			bool traced; /* trace.h */
 		};
 		uint32_t exit_slow; /* any of them */
 	};
@@ -206,6 +215,7 @@ struct pp {
 	struct trap_frame overdue; /* where ring 3 was: watchdog.h */
 	struct crossing crossing;
 	struct last_words said;
+	struct trace trace;
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];

@@ -7,6 +7,7 @@
 #include "loader.h"
 #include "platform.h"
 #include "rendezvous.h"
+#include "trace.h"
 #include "watchdog.h"
 
 /* The microkernel writes a status page at any time. */
@@ -90,6 +91,7 @@ void bf_launch(struct bf_pp *pp)
 	}
 	bsl_memset(pp->status, 0, sizeof(*pp->status));
 	pp->status->together = pp->together;
+	pp->status->tracing = loader->tracing;
 	bf_os_mark_virt(loader->vendor, true);
 	bf_watchdog_reset(pp);
 	pp->failed = false;
@@ -170,6 +172,7 @@ static bool any_inside(const struct bf_loader *loader)
 /* Frees what was kept of the last run to report its status. */
 static void free_last_run(struct bf_loader *loader)
 {
+	bf_trace_free(loader);
 	bf_os_free(loader->pps);
 	loader->pps = NULL;
 	loader->nr_pps = 0;

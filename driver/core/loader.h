@@ -72,6 +72,7 @@ struct bf_pp {
 	struct bf_switch_page *switch_page;
 	uint64_t root; /* SPA of the uppermost table of its address space */
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
+	struct bf_block trace; /* struct bf_trace; likewise */
 	struct bf_cpu_features features;
 
 	/* watchdog.c: a counter that grows while Linux runs there; and what another CPU has seen */
@@ -102,6 +103,7 @@ struct bf_loader {
 	uint64_t repeats; /* 0: off */
 	bool halted; /* a CPU has, and uses the memory: none is freed, and nothing starts */
 	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
+	bool tracing; /* the exits of all CPUs; it outlives a stop: trace.h */
 	struct bf_pp *pps;
 
 	/* while there is a hypervisor */

@@ -9,10 +9,11 @@
 #include "image.h"
 #include "loader.h"
 #include "platform.h"
+#include "trace.h"
 
 /* About what tables and lists take, and a PP in addition to its part of the pool. */
 #define TABLES_SIZE 0x200000
-#define PP_SIZE 0x20000
+#define PP_SIZE (0x20000 + BF_TRACE_BYTES)
 /* By default the pool is filled with such blocks: smaller ones cost a nested table each. */
 #define WHOLE_BLOCK 0x200000
 
@@ -205,7 +206,7 @@ static enum bf_error fill_pps(struct bf_loader *loader, const uint32_t *cpus)
 		loader->pps[i].cpu = cpus[i];
 		loader->pps[i].status = (struct bf_pp_status *)(void *)loader->status.va + i;
 	}
-	return BF_ERR_OK;
+	return bf_trace_alloc(loader);
 }
 
 /* CPUs get their PP numbers in the order of their launch; those offline come last. */

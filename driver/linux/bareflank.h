@@ -80,6 +80,7 @@ enum bf_error bf_check_signature(struct bf_source *source);
 /* --- ioctl.c ---------------------------------------------------------------------------------- */
 
 long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
+void bf_close(struct file *file);
 
 /* --- lifecycle.c: hotplug, suspend, reboot ---------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include "../core/check.h"
 #include "../core/platform.h"
 #include "../core/ring.h"
+#include "../core/trace.h"
 #include "bareflank.h"
 
 /*
@@ -385,7 +386,7 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->error_cpu = bf_loader.failure.cpu;
 	argument->detail = bf_loader.failure.detail;
 	argument->memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size +
-			   bf_loader.ended.size;
+			   bf_loader.ended.size + bf_loader.nr_pps * (u64)BF_TRACE_BYTES;
 	argument->start_ns = bf_loader.start_ns;
 	argument->stop_ns = bf_loader.stop_ns;
 	argument->start_paused_ns = bf_loader.start_paused_ns;
@@ -521,6 +522,98 @@ static long ioctl_check(void __user *user)
 	return result;
 }
 
+/* --- trace ------------------------------------------------------------------------------------ */
+
+static u32 nr_tracers; /* files that want a trace: those with private data */
+
+/* With the lock held. */
+static enum bf_error want_trace(struct file *file, bool on)
+{
+	bool wanted = nr_tracers;
+	enum bf_error error;
+
+	bf_assert_locked();
+	if (on && bf_loader.state != BF_STATE_RUNNING)
+		return BF_ERR_NOT_RUNNING;
+	if (on == !!file->private_data)
+		return BF_ERR_OK;
+	file->private_data = on ? &nr_tracers : NULL;
+	nr_tracers += on ? 1 : -1;
+	if (wanted == !!nr_tracers)
+		return BF_ERR_OK;
+	error = bf_trace_switch(&bf_loader, on);
+	return on ? error : BF_ERR_OK;
+}
+
+void bf_close(struct file *file)
+{
+	if (!file->private_data)
+		return;
+	bf_lock();
+	(void)want_trace(file, false);
+	bf_unlock();
+}
+
+static enum bf_error read_trace(struct bf_ioctl_trace *argument, struct bf_trace_record *records)
+{
+	enum bf_error error = BF_ERR_BAD_REQUEST;
+	const struct bf_pp *pp;
+
+	bf_status_lock();
+	argument->nr_pps = bf_loader.nr_pps;
+	argument->tsc_khz = bf_os_tsc_khz();
+	if (argument->ppid < bf_loader.nr_pps) {
+		pp = &bf_loader.pps[argument->ppid];
+		argument->cpu = pp->cpu;
+		argument->nr_records = bf_trace_read(
+			(const struct bf_trace *)pp->trace.va, records,
+			min_t(u32, argument->nr_records, BF_TRACE_RECORDS), &argument->position);
+		error = BF_ERR_OK;
+	}
+	bf_status_unlock();
+	return error;
+}
+
+static int do_read_trace(struct bf_ioctl_trace *argument)
+{
+	struct bf_trace_record *records =
+		kvmalloc_array(BF_TRACE_RECORDS, sizeof(*records), GFP_KERNEL);
+	int result = 0;
+
+	argument->error = records ? read_trace(argument, records) : BF_ERR_NO_MEMORY;
+	if (!argument->error && copy_to_user(user_pointer(argument->records), records,
+					     argument->nr_records * sizeof(*records)))
+		result = -EFAULT;
+	kvfree(records);
+	return result;
+}
+
+static long ioctl_trace(struct file *file, void __user *user)
+{
+	struct bf_ioctl_trace argument;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	switch (argument.request) {
+	case BF_TRACE_READ:
+		result = do_read_trace(&argument);
+		break;
+	case BF_TRACE_ON:
+	case BF_TRACE_OFF:
+		if (!bf_lock_killable())
+			return -EINTR;
+		argument.error = want_trace(file, argument.request == BF_TRACE_ON);
+		bf_unlock();
+		break;
+	default:
+		argument.error = BF_ERR_BAD_REQUEST;
+	}
+	return result                                                                 ?:
+		       put_argument(&argument, sizeof(argument), argument.size, user) ?:
+		       -bf_errno(argument.error);
+}
+
 long bf_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
 	void __user *user = (void __user *)argument;
@@ -538,6 +631,8 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument)
 		return ioctl_status(user);
 	case BF_IOC_CHECK:
 		return ioctl_check(user);
+	case BF_IOC_TRACE:
+		return ioctl_trace(file, user);
 	default:
 		return -ENOTTY;
 	}

@@ -15,12 +15,20 @@
 
 static int open_device(struct inode *inode, struct file *file)
 {
+	file->private_data = NULL; /* what ioctl.c knows of this file: nothing */
 	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+static int close_device(struct inode *inode, struct file *file)
+{
+	bf_close(file);
+	return 0;
 }
 
 static const struct file_operations operations = {
 	.owner = THIS_MODULE,
 	.open = open_device,
+	.release = close_device,
 	.unlocked_ioctl = bf_ioctl,
 	.llseek = noop_llseek,
 };

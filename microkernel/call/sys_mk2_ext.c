@@ -105,7 +105,8 @@ uint64_t sys_hypercall_route(struct syscall_frame *f)
 	if (!ext_is_code(route.ext, route.fn))
 		return MK1_INVALID_INPUT_REG(3);
 	/* The driver's way out is nobody else's. */
-	if (route.first <= BF_HYPERCALL_STOP && route.last >= BF_HYPERCALL_STOP)
+	if ((route.first <= BF_HYPERCALL_STOP && route.last >= BF_HYPERCALL_STOP) ||
+	    (route.first <= BF_HYPERCALL_TRACE && route.last >= BF_HYPERCALL_TRACE))
 		return MK2_FAILURE_EXISTS;
 	return route_add(&route);
 }

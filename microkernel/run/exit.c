@@ -7,6 +7,7 @@
 #include "obj/route.h"
 #include "run/fail.h"
 #include "run/leave.h"
+#include "run/trace.h"
 #include "vendor.h"
 
 void exit_first(struct pp *pp)
@@ -30,6 +31,8 @@ void exit_looked_at(struct pp *pp, const struct vs *vs, uint64_t reason)
 	const struct route *route = pp->route;
 
 	pp->route = NULL;
+	if (pp->traced)
+		trace_asked(pp, route ? route->ext : pp->exit_ext);
 	if (route) {
 		pp->answering = true;
 		pp->status->ext_exits[route->ext->id]++;

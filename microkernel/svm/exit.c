@@ -14,6 +14,7 @@
 #include "obj/outer.h"
 #include "run/exit.h"
 #include "run/fail.h"
+#include "run/trace.h"
 #include "svm/advance.h"
 #include "svm/checks.h"
 #include "svm/entry.h"
@@ -82,7 +83,7 @@ static bool handle_vmmcall(struct vs *vs)
 			exit_stop(vs);
 		return true;
 	}
-	if (fault_hypercall(vs))
+	if (trace_hypercall(vs, vmcb->cpl) || fault_hypercall(vs))
 		return true;
 	route = exit_find_route(pp, vs);
 	if (route != EXIT_NO_ROUTE)
@@ -231,6 +232,8 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	}
 	if (!pp->launched)
 		exit_first(pp);
+	if (pp->traced)
+		trace_exit(pp, vs, svm_exit_slot(code), vmcb->rip);
 	if (pp->fallback)
 		vmcb->efer |= EFER_SVME; /* nothing keeps Linux from clearing it */
 	if (!dispatch(vs, code)) {

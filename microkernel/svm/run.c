@@ -6,6 +6,7 @@
 #include "arch/barrier.h"
 #include "mem/mem.h"
 #include "run/exit.h"
+#include "run/trace.h"
 #include "svm/entry.h"
 #include "svm/event.h"
 #include "svm/nmi.h"
@@ -26,6 +27,8 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
 	exit_count(pp, vs, svm_exit_slot(SVM_EXIT_INTR), SVM_EXIT_INTR, vmcb->rip);
 	svm_tell_interrupt(vmcb);
+	if (pp->traced)
+		trace_exit(pp, vs, svm_exit_slot(SVM_EXIT_INTR), vmcb->rip);
 	if (pp->watched)
 		svm_watch_exit(pp, vs);
 	exit_looked_at(pp, vs, SVM_EXIT_INTR);
@@ -75,8 +78,10 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 
 void svm_before_entry(struct pp *pp, struct vs *vs)
 {
-	if (pp->entry_watched)
+	if (pp->entry_watched) {
 		svm_watch_entry(pp, vs);
+		trace_entry(pp);
+	}
 	if (!vs->root)
 		prepare_guest(pp, vs);
 	/* Behind the copy: the extension has not asked for it. */

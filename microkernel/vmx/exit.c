@@ -14,6 +14,7 @@
 #include "run/exit.h"
 #include "run/fail.h"
 #include "run/leave.h"
+#include "run/trace.h"
 #include "vmx/advance.h"
 #include "vmx/checks.h"
 #include "vmx/cr8.h"
@@ -195,7 +196,7 @@ static bool handle_vmcall(struct vs *vs)
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
-	if (fault_hypercall(vs))
+	if (trace_hypercall(vs, cpl) || fault_hypercall(vs))
 		return true;
 	route = exit_find_route(this_pp(), vs);
 	if (route != EXIT_NO_ROUTE)
@@ -309,6 +310,8 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	}
 	if (!pp->launched)
 		exit_first(pp);
+	if (pp->traced)
+		trace_exit(pp, vs, basic % BF_NR_EXIT_SLOTS, vmcs_read(VMCS_rip));
 	if (!dispatch(vs, basic)) {
 		if (vs->vmx.told)
 			reason = vs->vmx.told;

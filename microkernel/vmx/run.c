@@ -14,6 +14,7 @@
 #include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "run/exit.h"
+#include "run/trace.h"
 #include "vmx/cr.h"
 #include "vmx/entry.h"
 #include "vmx/event.h"
@@ -37,6 +38,8 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
 		   vmcs_read(VMCS_rip));
 	vmx_tell_interrupt(pp, vs);
+	if (pp->traced)
+		trace_exit(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, vmcs_read(VMCS_rip));
 	if (pp->watched)
 		vmx_watch_exit(pp, vs, vs->vmx.told);
 	exit_looked_at(pp, vs, vs->vmx.told);
@@ -56,8 +59,10 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	}
 	if (vs->vmx.raw_crs)
 		vmx_complete_crs(vs);
-	if (pp->entry_watched)
+	if (pp->entry_watched) {
 		vmx_watch_entry(pp, vs);
+		trace_entry(pp);
+	}
 	if (read_cr2() != vs->vmx.cr2)
 		write_cr2(vs->vmx.cr2);
 	if (read_dr6() != vs->vmx.dr6)

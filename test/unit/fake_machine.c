@@ -101,13 +101,18 @@ void fake_come_out(struct fake_cpu *cpu)
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	ck_assert_int_eq(vendor, fake.here->vendor);
-	ck_assert_uint_eq(*rax, BF_HYPERCALL_STOP);
+	ck_assert(*rax == BF_HYPERCALL_STOP || *rax == BF_HYPERCALL_TRACE);
 	if (!fake.here->guest) {
 		*rax = (uint64_t)-1000; /* as KVM answers what it does not know */
 		return fake.outer_answers;
 	}
 	if (fake.here->behaviour == FAKE_STUCK)
 		return true;
+	if (*rax == BF_HYPERCALL_TRACE) {
+		*rax = BF_HYPERCALL_TRACED;
+		fake.here->traced = fake.here->status->tracing;
+		return true;
+	}
 	*rax = BF_HYPERCALL_STOPPED;
 	fake.here->status->exits++;
 	fake_come_out(fake.here);

@@ -52,6 +52,7 @@ struct fake_cpu {
 	bool late; /* comes to a rendezvous when all others have given up */
 	uint32_t ext_ebx; /* CPUID 8000_0008 */
 	unsigned int nmis; /* of the watchdog's, since it went astray */
+	bool traced; /* as of the last hypercall of that kind */
 	struct bf_pp_status *status;
 	struct bf_switch_page *page;
 	unsigned int entries; /* how often it entered */

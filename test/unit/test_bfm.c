@@ -76,6 +76,10 @@ int device_call(int fd, unsigned long request, void *argument)
 	ck_assert_uint_eq(*(uint32_t *)argument, _IOC_SIZE(request));
 	if (request == BF_IOC_STATUS)
 		return answer_status(argument);
+	if (request == BF_IOC_TRACE) {
+		errno = device.on_trace(argument);
+		return errno ? -1 : 0;
+	}
 	if (request == BF_IOC_START) {
 		device.started = *start;
 		ck_assert_uint_ne(start->args, 0);
@@ -192,6 +196,7 @@ int main(void)
 	suite_add_tcase(suite, dump_tests());
 	suite_add_tcase(suite, status_tests());
 	suite_add_tcase(suite, stats_tests());
+	suite_add_tcase(suite, trace_tests());
 	suite_add_tcase(suite, failure_tests());
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, hint_tests());

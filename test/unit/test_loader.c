@@ -67,6 +67,7 @@ int main(void)
 
 	suite_add_tcase(suite, lifecycle_tests());
 	suite_add_tcase(suite, hotplug_tests());
+	suite_add_tcase(suite, trace_tests());
 	suite_add_tcase(suite, watchdog_tests());
 	suite_add_tcase(suite, machine_tests());
 	suite_add_tcase(suite, image_tests());

@@ -21,7 +21,7 @@ UNIT_SRCS_arg := $(BSL_STRING)
 UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c args.c backtrace.c check.c \
 	dump.c escape.c exits.c failure.c hint.c identify.c image.c local.c machine.c \
 	message.c openmetrics.c options.c report.c sample.c start.c stats.c status.c stop.c suggest.c \
-	table.c top.c wait.c)
+	table.c top.c trace.c wait.c)
 UNIT_LIBS_bfm := -ldw -lelf
 
 UNIT_SRCS_bfm_image := bfm/hint.c bfm/image.c bfm/message.c lib/bsl/elf.c $(BSL_STRING)
@@ -64,7 +64,7 @@ UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STR
 
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \
-		watchdog.c) \
+		trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c outer.c) \
 	lib/bsl/elf.c lib/bsl/paging.c $(BSL_STRING)
 

@@ -128,6 +128,7 @@ static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 	handoff->area_pt = pd[bsl_pt_index(BF_PP_BASE, 2)] & BSL_PTE_SPA;
 	handoff->switch_page = (uint64_t)(uintptr_t)pp->switch_page;
 	handoff->switch_leave = (uint64_t)(uintptr_t)bf_switch_leave;
+	handoff->trace = pp->trace.spa;
 }
 
 static enum bf_error new_pp_root(struct bf_pp *pp)
@@ -205,6 +206,8 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 		error = map_window(loader, &loader->status);
 	if (!error)
 		error = map_window(loader, &loader->ended);
+	for (i = 0; !error && i < loader->nr_pps; i++)
+		error = map_window(loader, &loader->pps[i].trace);
 	for (block = loader->memory.first; !error && block; block = block->next)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);

@@ -206,6 +206,13 @@ void bf_cpu_request_stop(void)
 	bf_hw_cpuid(MK1_CPUID_LEAF, MK1_CPUID_STOP, regs);
 }
 
+void bf_cpu_switch_trace(enum bf_vendor vendor)
+{
+	uint64_t rax = BF_HYPERCALL_TRACE;
+
+	(void)bf_os_hypercall(vendor, &rax);
+}
+
 bool bf_cpu_force_stop(enum bf_vendor vendor)
 {
 	uint64_t rax = BF_HYPERCALL_STOP;

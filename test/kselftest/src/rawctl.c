@@ -5,6 +5,7 @@
  *   rawctl start MICROKERNEL EXTENSION [POOL_BYTES]   prints the name of the error, OK included
  *   rawctl args MICROKERNEL EXTENSION    arguments that are none: what the module answers
  *   rawctl stop
+ *   rawctl records      how many exits of PP 0 have been traced since the start
  *   rawctl nobody       opens the device as root, becomes nobody: what open and each ioctl answer
  *   rawctl sentence ERROR_NAME
  */
@@ -101,6 +102,18 @@ static int refuses_args(int fd, struct bf_ioctl_start call, uint64_t args, int e
 	return got == err && (err == EFAULT || call.error == error) ? 0 : 1;
 }
 
+static int records(int fd)
+{
+	struct bf_ioctl_trace call = { .size = sizeof(call), .position = UINT64_MAX };
+
+	if (ioctl(fd, BF_IOC_TRACE, &call)) {
+		perror("rawctl: records");
+		return 1;
+	}
+	printf("%llu\n", (unsigned long long)call.position);
+	return 0;
+}
+
 static int args(int fd, char **argv)
 {
 	static char text[MK2_ARGS_MAX + 1] = "k=";
@@ -153,6 +166,7 @@ static int nobody(int fd)
 	struct bf_ioctl_dump dump_call = { .size = sizeof(dump_call) };
 	struct bf_ioctl_status status_call = { .size = sizeof(status_call) };
 	struct bf_ioctl_check check_call = { .size = sizeof(check_call) };
+	struct bf_ioctl_trace trace_call = { .size = sizeof(trace_call) };
 	int bad;
 
 	if (setgid(NOBODY) || setuid(NOBODY)) {
@@ -165,6 +179,7 @@ static int nobody(int fd)
 	bad |= refused("dump", ioctl(fd, BF_IOC_DUMP, &dump_call), EPERM);
 	bad |= refused("status", ioctl(fd, BF_IOC_STATUS, &status_call), EPERM);
 	bad |= refused("check", ioctl(fd, BF_IOC_CHECK, &check_call), EPERM);
+	bad |= refused("trace", ioctl(fd, BF_IOC_TRACE, &trace_call), EPERM);
 	return bad;
 }
 
@@ -196,6 +211,8 @@ int main(int argc, char **argv)
 		return args(fd, argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "stop"))
 		return stop(fd);
+	if (argc == 2 && !strcmp(argv[1], "records"))
+		return records(fd);
 	if (argc == 2 && !strcmp(argv[1], "nobody"))
 		return nobody(fd);
 	fprintf(stderr, "rawctl: see the head of its source\n");

@@ -27,6 +27,7 @@ struct device {
 	struct bf_file args[BF_MAX_EXTS]; /* with that */
 	char arg_text[BF_MAX_EXTS][MK2_ARGS_MAX];
 	struct bf_ioctl_stop stopped; /* what stop was given */
+	int (*on_trace)(struct bf_ioctl_trace *call); /* returns an errno */
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */
 	unsigned int polls_to_run; /* status answers "running" so often */
@@ -59,6 +60,7 @@ TCase *start_tests(void);
 TCase *dump_tests(void);
 TCase *status_tests(void);
 TCase *stats_tests(void);
+TCase *trace_tests(void);
 TCase *failure_tests(void);
 TCase *hint_tests(void);
 TCase *message_tests(void);

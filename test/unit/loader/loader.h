@@ -28,6 +28,7 @@ void assert_fails(enum bf_error error, uint32_t cpu, uint64_t detail);
 
 TCase *lifecycle_tests(void);
 TCase *hotplug_tests(void);
+TCase *trace_tests(void);
 TCase *watchdog_tests(void);
 TCase *machine_tests(void);
 TCase *image_tests(void);

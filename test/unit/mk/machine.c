@@ -469,6 +469,7 @@ static void make_pp(uint32_t ppid)
 			      ~(uint64_t)BF_PAGE_MASK;
 	pp->handoff.switch_page = (uint64_t)sp;
 	pp->handoff.switch_leave = (uint64_t)switch_leave;
+	pp->handoff.trace = carve(BF_TRACE_BYTES / PAGE);
 	map_in_linux(sp, !ppid);
 	map_in_linux((const void *)switch_leave, false);
 	make_cpu(&m.cpus[ppid]);

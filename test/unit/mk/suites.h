@@ -33,6 +33,7 @@ TCase *run_fail_tests(void);
 TCase *run_leave_tests(void);
 TCase *run_report_tests(void);
 TCase *run_stall_tests(void);
+TCase *run_trace_tests(void);
 TCase *run_trap_tests(void);
 TCase *run_watchdog_tests(void);
 TCase *call_sys_control_tests(void);
@@ -105,6 +106,7 @@ static TCase *(*const suites[])(void) = {
 	run_leave_tests,
 	run_report_tests,
 	run_stall_tests,
+	run_trace_tests,
 	run_trap_tests,
 	run_watchdog_tests,
 	call_sys_control_tests,

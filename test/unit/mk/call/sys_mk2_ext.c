@@ -41,6 +41,8 @@ START_TEST(route_arguments)
 	/* the driver's, and what another extension has */
 	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP, BF_HYPERCALL_STOP, EXT_ROUTE),
 			  MK2_FAILURE_EXISTS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_TRACE, BF_HYPERCALL_TRACE, EXT_ROUTE),
+			  MK2_FAILURE_EXISTS);
 	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP - 1, ~0ULL, EXT_ROUTE), MK2_FAILURE_EXISTS);
 	ck_assert_uint_eq(ROUTE(CALL_FIRST, CALL_FIRST, EXT_ROUTE), MK2_FAILURE_EXISTS);
 	ck_assert_uint_eq(ROUTE(CALL_LAST, CALL_LAST + 1, EXT_ROUTE), MK2_FAILURE_EXISTS);
