@@ -137,12 +137,27 @@ struct bf_pp_handoff {
 
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 
-/* The debug ring: byte n of the text lies at data[n % size]. The writer owns its own counter. */
+/*
+ * The debug ring: byte n of the text lies at data[n % size]. Behind data are BF_RING_LINES of struct
+ * bf_line: of line n, the one with index n % BF_RING_LINES. The writer owns its own counters.
+ */
 struct bf_ring {
 	uint64_t written; /* bytes ever written */
 	uint64_t size; /* of data, a power of two */
-	uint8_t pad[48];
+	uint64_t lines; /* ever begun */
+	uint8_t pad[40];
 	uint8_t data[];
+};
+
+#define BF_RING_LINES 1024
+
+/* When a line has begun, and who has begun it. */
+struct bf_line {
+	uint64_t position; /* of its first byte in the text */
+	uint64_t tsc;
+	uint32_t cpu; /* Linux's number */
+	uint16_t image; /* the extension, from 1 on; 0: the microkernel */
+	uint16_t pad;
 };
 
 /*

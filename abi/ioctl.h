@@ -88,6 +88,16 @@ struct bf_ioctl_dump {
 	uint64_t length; /* in: its size; out: bytes copied */
 };
 
+/* The same of the lines of that text, by their numbers: when each has begun, and whose it is. */
+struct bf_ioctl_lines {
+	uint32_t size;
+	uint32_t nr_lines; /* in: room; out: how many were copied */
+	uint64_t position; /* in: first line wanted; out: number of the first one copied */
+	uint64_t lines; /* struct bf_line [nr_lines] */
+	uint32_t tsc_khz; /* out */
+	uint32_t pad;
+};
+
 struct bf_ioctl_status {
 	uint32_t size;
 	uint32_t version; /* out: BF_IOCTL_VERSION of the module */
@@ -191,5 +201,6 @@ struct bf_ioctl_trace {
 #define BF_IOC_STATUS _IOWR(BF_IOC_MAGIC, 4, struct bf_ioctl_status)
 #define BF_IOC_CHECK _IOWR(BF_IOC_MAGIC, 5, struct bf_ioctl_check)
 #define BF_IOC_TRACE _IOWR(BF_IOC_MAGIC, 16, struct bf_ioctl_trace)
+#define BF_IOC_LINES _IOWR(BF_IOC_MAGIC, 17, struct bf_ioctl_lines)
 
 #endif

@@ -8,7 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "sample.h"
+#include "bfm.h"
 
 static void offer(const char *before, size_t length, const char *name)
 {
@@ -90,10 +90,24 @@ static bool offer_new(int argc, char **argv)
 	return true;
 }
 
-static void offer_sorts(void)
+/* The values of an option that has few of them; false: it is none of those. */
+static bool offer_values(const struct command *command, const char *option)
 {
-	for (enum sort sort = 0; sort < NR_SORTS; sort++)
-		offer("", 0, sort_name(sort));
+	static const struct {
+		const struct command *command;
+		const char *option, *values;
+	} options[] = { { &top_command, "--sort", "rate\ntotal\nname" },
+			{ &dump_command, "--level", "error\nwarning\ninfo\ndebug" },
+			{ &dump_command, "--stamps", "auto\nalways\nnever" },
+			{ &dump_command, "--color", "auto\nalways\nnever" } };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (command == options[i].command && !strcmp(option, options[i].option)) {
+			puts(options[i].values);
+			return true;
+		}
+	}
+	return false;
 }
 
 int complete(const struct command *command, int argc, char **argv)
@@ -101,12 +115,12 @@ int complete(const struct command *command, int argc, char **argv)
 	const char *last = argv[argc - 1];
 	const char *rights = command == &start_command ? rights_of(argc, argv) : NULL;
 
+	if (argc > 1 && offer_values(command, option_of(argc, argv)))
+		return EXIT_OK;
 	if (rights)
 		offer_rights(last, rights);
 	else if (command == &new_command && offer_new(argc, argv))
 		return EXIT_OK;
-	else if (command == &top_command && argc > 1 && !strcmp(argv[argc - 2], "--sort"))
-		offer_sorts();
 	else if (*last == '-')
 		offer_options(command);
 	else if (command == &start_command || command == &sign_command || command == &check_command)

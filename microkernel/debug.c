@@ -11,6 +11,7 @@
 #include "pp.h"
 
 #define LINE_SIZE 256
+#define LINES_SIZE (BF_RING_LINES * sizeof(struct bf_line))
 
 /* 16550 registers, as offsets from the base port, and the values that we write. */
 #define UART_DATA 0 /* with DLAB: the divisor's low byte */
@@ -29,6 +30,8 @@ static struct {
 	struct bf_ring *ring;
 	uint64_t size; /* ours: what Linux writes into the shared header changes nothing */
 	uint64_t written;
+	struct bf_line *lines; /* NULL: there is no room for them */
+	uint64_t nr_lines; /* ever begun */
 	uint32_t writer; /* the last one, who has ended a line or not */
 	bool in_line;
 	uint16_t port;
@@ -62,6 +65,11 @@ void debug_init(void)
 	debug.port = h->serial_port;
 	if (debug.size & (debug.size - 1) || debug.size > h->ring.size - sizeof(struct bf_ring))
 		debug.size = 0;
+	debug.lines = (struct bf_line *)(void *)(debug.ring->data + debug.size);
+	debug.nr_lines = debug.ring->lines;
+	if (!debug.size || debug.size % sizeof(uint64_t) ||
+	    debug.size + LINES_SIZE > h->ring.size - sizeof(struct bf_ring))
+		debug.lines = NULL;
 	if (debug.port)
 		serial_init();
 }
@@ -89,6 +97,29 @@ static void put(const char *text, size_t length)
 	}
 }
 
+/* Before the first byte of the line: who has read that finds this. */
+static void begin_line(uint32_t writer)
+{
+	if (!debug.lines)
+		return;
+	debug.lines[debug.nr_lines % BF_RING_LINES] =
+		(struct bf_line){ .position = debug.written,
+				  .tsc = rdtsc(),
+				  .cpu = this_pp()->handoff.cpu,
+				  .image = (uint16_t)(DEBUG_WRITER_EXT(writer) + 1) };
+	__atomic_store_n(&debug.ring->lines, ++debug.nr_lines, __ATOMIC_RELEASE);
+}
+
+/* The first line of a text, with its end, if it has one. */
+static size_t first_line(const char *text, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && text[n] != '\n')
+		n++;
+	return n < length ? n + 1 : n;
+}
+
 void debug_write(uint32_t writer, const char *text, size_t length)
 {
 	uint64_t began = debug.port ? rdtsc() : 0;
@@ -96,11 +127,21 @@ void debug_write(uint32_t writer, const char *text, size_t length)
 	if (!length)
 		return;
 	mk_lock(&debug.lock);
-	if (debug.in_line && debug.writer != writer)
+	if (debug.in_line && debug.writer != writer) {
 		put("\n", 1);
-	put(text, length);
+		debug.in_line = false;
+	}
+	while (length) {
+		size_t n = first_line(text, length);
+
+		if (!debug.in_line)
+			begin_line(writer);
+		put(text, n);
+		debug.in_line = text[n - 1] != '\n';
+		text += n;
+		length -= n;
+	}
 	debug.writer = writer;
-	debug.in_line = text[length - 1] != '\n';
 	mk_unlock(&debug.lock);
 	if (debug.port)
 		this_pp()->watch.printing += rdtsc() - began;

@@ -15,6 +15,7 @@ void debug_init(void);
 void debug_write(uint32_t writer, const char *text, size_t length);
 
 #define DEBUG_WRITER(ppid, ext) ((uint32_t)(ppid) << 16 | (uint16_t)(ext))
+#define DEBUG_WRITER_EXT(writer) ((uint16_t)(writer)) /* MK1_INVALID_ID: the microkernel */
 
 /* Formatted as bsl_format does, at most 255 bytes. */
 void mk_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

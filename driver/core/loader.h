@@ -16,9 +16,12 @@
 #include "arch.h"
 #include "memory.h"
 
-/* The debug ring: its block, and the largest power of two of data that fits after its header. */
+/* The debug ring: its block, and its text; the lines come after that. */
 #define BF_RING_BYTES 0x10000
 #define BF_RING_DATA 0x8000
+BF_STATIC_ASSERT(sizeof(struct bf_ring) + BF_RING_DATA + BF_RING_LINES * sizeof(struct bf_line) <=
+			 BF_RING_BYTES,
+		 "room for the lines");
 
 /* The page pool: what there is once, of each PP, and of each extension on each PP. */
 #define BF_POOL_DEFAULT 0x380000

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "trace.h"
 
-#include <bsl/string.h>
-
 #include "arch.h"
 #include "loader.h"
 #include "platform.h"
@@ -53,41 +51,4 @@ enum bf_error bf_trace_switch(struct bf_loader *loader, bool on)
 			first = error;
 	}
 	return first;
-}
-
-/* The number of the first record that is not overwritten when so many have been written. */
-static uint64_t oldest(uint64_t written)
-{
-	return written > BF_TRACE_RECORDS ? written - BF_TRACE_RECORDS : 0;
-}
-
-uint32_t bf_trace_read(const struct bf_trace *trace, struct bf_trace_record *records, uint32_t max,
-		       uint64_t *position)
-{
-	uint64_t end = __atomic_load_n(&trace->written, __ATOMIC_ACQUIRE);
-	uint64_t begin = *position, first, n;
-
-	if (begin > end)
-		begin = end;
-	if (begin < oldest(end))
-		begin = oldest(end);
-	if (end - begin > max)
-		end = begin + max;
-	for (n = begin; n < end; n++)
-		bsl_memcpy(&records[n - begin], &trace->records[n % BF_TRACE_RECORDS],
-			   sizeof(*records));
-	/*
-	 * What was overwritten during the copy is dropped, with the record that may be being written:
-	 * it is counted only afterwards.
-	 */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	first = oldest(__atomic_load_n(&trace->written, __ATOMIC_RELAXED) + 1);
-	if (first > end)
-		first = end;
-	if (first > begin) {
-		bsl_memmove(records, records + (first - begin), (end - first) * sizeof(*records));
-		begin = first;
-	}
-	*position = begin;
-	return (uint32_t)(end - begin);
 }

@@ -19,12 +19,4 @@ void bf_trace_free(struct bf_loader *loader);
  */
 enum bf_error bf_trace_switch(struct bf_loader *loader, bool on);
 
-/*
- * Copies records from number *position on to a buffer of max records, and returns how many.
- * *position becomes the number of the first: later than requested if records there have been
- * overwritten, earlier if there never was one. Nothing in the ring is trusted.
- */
-uint32_t bf_trace_read(const struct bf_trace *trace, struct bf_trace_record *records, uint32_t max,
-		       uint64_t *position);
-
 #endif

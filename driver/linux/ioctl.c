@@ -343,6 +343,29 @@ static long ioctl_dump(void __user *user)
 	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
 }
 
+static long ioctl_lines(void __user *user)
+{
+	struct bf_ioctl_lines argument;
+	struct bf_line *lines;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	if (argument.pad)
+		return -EINVAL;
+	lines = kvmalloc_array(BF_RING_LINES, sizeof(*lines), GFP_KERNEL);
+	if (!lines)
+		return -ENOMEM;
+	argument.tsc_khz = bf_os_tsc_khz();
+	argument.nr_lines = bf_lines_read((const struct bf_ring *)bf_loader.ring.va, lines,
+					  min_t(u32, argument.nr_lines, BF_RING_LINES),
+					  &argument.position);
+	if (copy_to_user(user_pointer(argument.lines), lines, argument.nr_lines * sizeof(*lines)))
+		result = -EFAULT;
+	kvfree(lines);
+	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
+}
+
 /* --- status ----------------------------------------------------------------------------------- */
 
 /* The state of up to *count CPUs, and how many of them that is; NULL: no memory. */
@@ -627,6 +650,8 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument)
 		return ioctl_stop(user);
 	case BF_IOC_DUMP:
 		return ioctl_dump(user);
+	case BF_IOC_LINES:
+		return ioctl_lines(user);
 	case BF_IOC_STATUS:
 		return ioctl_status(user);
 	case BF_IOC_CHECK:

@@ -134,10 +134,23 @@ ends_with_its_process()
 	[ "$before" -lt "$during" ] && [ "$after" = "$now" ]
 }
 
+# Each line has its time, later than those before, the CPU and who has said it.
+stamped()
+{
+	bfm dump --stamps always | tail -n 3 >/tmp/dump
+	cat /tmp/dump
+	bfm dump >/tmp/plain
+	grep -q '^\[ *[0-9]*\.[0-9]\{6\} CPU [0-9]* *mk   \] pp [0-9]*: CPU [0-9]* is a guest$' /tmp/dump &&
+		[ "$(bfm dump --stamps always | sed 's/^\[[^]]*\] //' | diff - /tmp/plain)" = "" ] &&
+		bfm dump --stamps always | awk '$2 ~ /^[0-9.]+$/ && $3 == "CPU" {
+			n++; bad += $2 + 1 < last; last = $2 } END { exit bad || !n }'
+}
+
 last=$(($(cpus) - 1))
-plan 18
+plan 19
 t "start" start default
 t "every CPU is a guest" all_guests
+t "bfm dump knows when, where and who" stamped
 t "CPUIDs are counted" grows 10 exits_total 'reason="CPUID"' cpuids 0 10
 t "on the CPU that has executed them" grows 10 exits_total "cpu=\"$last\"" cpuids $last 10
 t "for the extension that was asked" grows 10 extension_exits_total 'name="default"' cpuids 0 10

@@ -67,6 +67,15 @@ static int answer_dump(struct bf_ioctl_dump *call)
 	return 0;
 }
 
+static int answer_lines(struct bf_ioctl_lines *call)
+{
+	ck_assert_uint_eq(call->nr_lines, BF_RING_LINES);
+	memcpy((void *)(uintptr_t)call->lines, device.lines, sizeof(device.lines));
+	call->nr_lines = device.nr_lines;
+	call->tsc_khz = 1000;
+	return 0;
+}
+
 int device_call(int fd, unsigned long request, void *argument)
 {
 	struct bf_ioctl_start *start = argument;
@@ -76,6 +85,8 @@ int device_call(int fd, unsigned long request, void *argument)
 	ck_assert_uint_eq(*(uint32_t *)argument, _IOC_SIZE(request));
 	if (request == BF_IOC_STATUS)
 		return answer_status(argument);
+	if (request == BF_IOC_LINES)
+		return answer_lines(argument);
 	if (request == BF_IOC_TRACE) {
 		errno = device.on_trace(argument);
 		return errno ? -1 : 0;

@@ -19,7 +19,7 @@ FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platfo
 UNIT_SRCS_arg := $(BSL_STRING)
 
 UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c args.c backtrace.c check.c \
-	dump.c escape.c exits.c failure.c hint.c identify.c image.c local.c machine.c \
+	dump.c escape.c exits.c failure.c hint.c identify.c image.c lines.c local.c machine.c \
 	message.c openmetrics.c options.c report.c sample.c start.c stats.c status.c stop.c suggest.c \
 	table.c top.c trace.c wait.c)
 UNIT_LIBS_bfm := -ldw -lelf
@@ -64,7 +64,7 @@ UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STR
 
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
 	$(addprefix driver/core/,check.c image.c loader.c memory.c prepare.c rendezvous.c \
-		trace.c watchdog.c) \
+		ring.c trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c outer.c) \
 	lib/bsl/elf.c lib/bsl/paging.c $(BSL_STRING)
 

@@ -167,6 +167,7 @@ static int nobody(int fd)
 	struct bf_ioctl_status status_call = { .size = sizeof(status_call) };
 	struct bf_ioctl_check check_call = { .size = sizeof(check_call) };
 	struct bf_ioctl_trace trace_call = { .size = sizeof(trace_call) };
+	struct bf_ioctl_lines lines_call = { .size = sizeof(lines_call) };
 	int bad;
 
 	if (setgid(NOBODY) || setuid(NOBODY)) {
@@ -179,6 +180,7 @@ static int nobody(int fd)
 	bad |= refused("dump", ioctl(fd, BF_IOC_DUMP, &dump_call), EPERM);
 	bad |= refused("status", ioctl(fd, BF_IOC_STATUS, &status_call), EPERM);
 	bad |= refused("check", ioctl(fd, BF_IOC_CHECK, &check_call), EPERM);
+	bad |= refused("lines", ioctl(fd, BF_IOC_LINES, &lines_call), EPERM);
 	bad |= refused("trace", ioctl(fd, BF_IOC_TRACE, &trace_call), EPERM);
 	return bad;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* trace.c: who is traced, and what is read of a ring. */
+/* trace.c, ring.c: who is traced, and what is read of a ring. */
 #include "loader.h"
 
+#include "driver/core/ring.h"
 #include "driver/core/trace.h"
 
 START_TEST(switches_all_that_are_inside)
@@ -84,11 +85,33 @@ START_TEST(reads_a_ring)
 }
 END_TEST
 
+/* Behind the text: bf_loader_init has made room for it. */
+START_TEST(reads_lines)
+{
+	struct bf_ring *text = (void *)loader.ring.va;
+	struct bf_line *at = (void *)(text->data + BF_RING_DATA), lines[4];
+	uint64_t position = 0;
+
+	ck_assert((uint8_t *)(at + BF_RING_LINES) <= loader.ring.va + loader.ring.size);
+	at[1].position = 11;
+	at[2].position = 22;
+	text->lines = BF_RING_LINES + 3;
+	ck_assert_uint_eq(bf_lines_read(text, lines, 4, &position),
+			  3); /* the first may be changing */
+	ck_assert_uint_eq(position, 4);
+	position = BF_RING_LINES + 1;
+	ck_assert_uint_eq(bf_lines_read(text, lines, 4, &position), 2);
+	ck_assert_uint_eq(lines[0].position, 11);
+	ck_assert_uint_eq(lines[1].position, 22);
+}
+END_TEST
+
 TCase *trace_tests(void)
 {
 	TCase *tc = loader_case("trace");
 
 	tcase_add_test(tc, switches_all_that_are_inside);
 	tcase_add_test(tc, reads_a_ring);
+	tcase_add_test(tc, reads_lines);
 	return tc;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "machine.h"
+#include "microkernel/debug.h"
 #include "suites.h"
 
 /* The ring wraps; a header that Linux has spoilt is not believed. */
@@ -15,6 +16,57 @@ START_TEST(debug_ring)
 	enter(0);
 	ck_assert_uint_eq(SYS(debug_out, 0x1234, 0x5678), MK1_SUCCESS);
 	ck_assert_str_eq(printed(), _i ? "" : "0x1234 0x5678\n");
+}
+END_TEST
+
+static const struct bf_line *line(uint64_t n)
+{
+	return (const struct bf_line *)(const void *)(m.ring->data + m.ring->size) +
+	       n % BF_RING_LINES;
+}
+
+/* Where each line begins, when, where and by whom; what goes on with one is none. */
+START_TEST(lines_of_the_ring)
+{
+	uint64_t lines, began, before;
+
+	machine_of(0);
+	m.ring->lines = 5 * BF_RING_LINES - 2;
+	enter(0);
+	lines = m.ring->lines;
+	ck_assert_uint_gt(lines, 5 * BF_RING_LINES - 2); /* what it prints when it starts */
+	host_pp->handoff.cpu = 9;
+	before = rdtsc();
+	began = m.ring->written;
+	SYS(debug_write_c, 'a');
+	SYS(debug_write_c, 'b');
+	ck_assert_uint_eq(m.ring->lines, lines + 1);
+	ck_assert_uint_eq(line(lines)->position, began);
+	ck_assert_uint_eq(line(lines)->cpu, 9);
+	ck_assert_uint_eq(line(lines)->image, 1);
+	ck_assert(line(lines)->tsc >= before && line(lines)->tsc <= rdtsc());
+	/* Another writer, and its two lines and a half. */
+	mk_print("x\n\nyz");
+	ck_assert_uint_eq(m.ring->lines, lines + 4);
+	ck_assert_uint_eq(line(lines + 1)->position, began + 3);
+	ck_assert_uint_eq(line(lines + 1)->image, 0);
+	ck_assert_uint_eq(line(lines + 2)->position, began + 5);
+	ck_assert_uint_eq(line(lines + 3)->position, began + 6);
+	mk_print("!\n");
+	ck_assert_uint_eq(m.ring->lines, lines + 4);
+}
+END_TEST
+
+/* A ring without room for lines has text as before. */
+START_TEST(ring_without_lines)
+{
+	machine_of(0);
+	m.handoff->ring.size = 5 * PAGE;
+	enter(0);
+	ck_assert_uint_eq(m.ring->lines, 0);
+	m.ring_seen = m.ring->written;
+	SYS(debug_out, 0x1234, 0x5678);
+	ck_assert_str_eq(printed(), "0x1234 0x5678\n");
 }
 END_TEST
 
@@ -54,6 +106,8 @@ TCase *debug_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, debug_ring, 0, 3);
+	tcase_add_test(tc, lines_of_the_ring);
+	tcase_add_test(tc, ring_without_lines);
 	tcase_add_loop_test(tc, serial_port, 0, 2);
 	tcase_add_loop_test(tc, serial_port_set_up, 0, 2);
 	return tc;

@@ -12,7 +12,7 @@
 #include "microkernel/run/start.h"
 
 #define LIST_PAGES 1
-#define RING_PAGES 5
+#define RING_PAGES 11 /* a header, the text, the lines */
 #define RING_DATA 0x4000
 #define ENDED_PAGES 4
 
