@@ -138,8 +138,8 @@ struct bf_pp_handoff {
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 
 /*
- * The debug ring: byte n of the text lies at data[n % size]. Behind data are BF_RING_LINES of struct
- * bf_line: of line n, the one with index n % BF_RING_LINES. The writer owns its own counters.
+ * The debug ring: byte n of the text lies at data[n % size]. Behind data are BF_RING_LINES of
+ * struct bf_line: of line n, the one with index n % BF_RING_LINES. The writer owns its counters.
  */
 struct bf_ring {
 	uint64_t written; /* bytes ever written */

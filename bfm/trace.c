@@ -281,10 +281,10 @@ const struct command trace_command = {
 	.name = "trace",
 	.summary = "Record each exit with its time, for Perfetto or Chrome",
 	.arguments = "[--time TIME] [--count N] FILE",
-	.help = "Writes a JSON file that ui.perfetto.dev and chrome://tracing show: a row for each CPU,\n"
-		"and in it when each exit came, its reason, how long it took until the next entry, the\n"
-		"guest's RIP and VM, and which extension was asked. CPUs are traced meanwhile, which\n"
-		"makes exits slower; exits that come faster than they can be read are counted as lost.\n\n"
+	.help = "Writes a JSON file for ui.perfetto.dev and chrome://tracing: a row for each\n"
+		"CPU, and in it when each exit came, its reason, how long it took until the next\n"
+		"entry, the guest's RIP and VM, and which extension was asked. Exits are slower\n"
+		"meanwhile; those that come faster than they can be read are counted as lost.\n\n"
 		"  --time TIME  for so long: 500ms, 2s; the default is 1s\n"
 		"  --count N    no more than so many exits\n"
 		"  --help       show this text\n"

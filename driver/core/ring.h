@@ -14,8 +14,8 @@
 uint64_t bf_ring_read(const struct bf_ring *ring, uint8_t *buffer, uint64_t *position);
 
 /*
- * The same of records, from number *position on: at most max of them, and returns how many. Those of
- * a trace, and of the lines of the debug ring.
+ * The same of records, from number *position on: at most max of them, and returns how many. Those
+ * of a trace, and of the lines of the debug ring.
  */
 uint32_t bf_trace_read(const struct bf_trace *trace, struct bf_trace_record *records, uint32_t max,
 		       uint64_t *position);

@@ -137,13 +137,14 @@ ends_with_its_process()
 # Each line has its time, later than those before, the CPU and who has said it.
 stamped()
 {
-	bfm dump --stamps always | tail -n 3 >/tmp/dump
-	cat /tmp/dump
+	bfm dump --stamps always >/tmp/dump
 	bfm dump >/tmp/plain
-	grep -q '^\[ *[0-9]*\.[0-9]\{6\} CPU [0-9]* *mk   \] pp [0-9]*: CPU [0-9]* is a guest$' /tmp/dump &&
-		[ "$(bfm dump --stamps always | sed 's/^\[[^]]*\] //' | diff - /tmp/plain)" = "" ] &&
-		bfm dump --stamps always | awk '$2 ~ /^[0-9.]+$/ && $3 == "CPU" {
-			n++; bad += $2 + 1 < last; last = $2 } END { exit bad || !n }'
+	tail -n 3 /tmp/dump
+	sed 's/^\[[^]]*\] //' /tmp/dump | diff - /tmp/plain || return 1
+	stamp='^\[ *[0-9]*\.[0-9]\{6\} CPU [0-9]* *mk   \]'
+	grep -q "$stamp pp [0-9]*: CPU [0-9]* is a guest\$" /tmp/dump &&
+		awk '$2 ~ /^[0-9.]+$/ && $3 == "CPU" { n++; bad += $2 + 1 < last; last = $2 }
+		     END { exit bad || !n }' /tmp/dump
 }
 
 last=$(($(cpus) - 1))
