@@ -63,6 +63,14 @@
 	  "save your work and reboot; bfm status names the CPU and why") \
 	X(26, GUESTS, EBUSY, "there are guests, which would end with the hypervisor", \
 	  "end the processes that run them, which the kernel log names; or bfm stop --force") \
+	X(27, NO_EXT, ENOENT, "there is no such extension", \
+	  "bfm status names those that were started") \
+	X(28, NO_CALL, EOPNOTSUPP, "the extension answers no requests", \
+	  "one that does calls ext_on_call (ext/libext/channel.h)") \
+	X(29, REQUEST_SIZE, E2BIG, "a request has at most 4096 bytes", "send less at a time") \
+	X(30, REPLY_SIZE, EMSGSIZE, "the reply is longer than the caller has room for", \
+	  "give room for 4096 bytes") \
+	X(31, EXT_ENDED, EOWNERDEAD, "the extension has ended", "see bfm status for the reason") \
 	/* images */ \
 	X(32, ELF_TRUNCATED, ENOEXEC, "the image ends before its headers or segments do", \
 	  "the file was cut short: build or copy it again") \

@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 14
+#define BF_HANDOFF_VERSION 15
 
 #ifndef __ASSEMBLER__
 
@@ -103,6 +103,8 @@ struct bf_handoff {
 	struct bf_grant grants[BF_MAX_GRANTS];
 	/* By extension, a page: size bytes of arguments (abi/args.h), and zeros behind them. */
 	struct bf_region args[BF_MAX_EXTS];
+	/* By extension: struct bf_channel and its data (abi/channel.h), shared with Linux. */
+	struct bf_region channels[BF_MAX_EXTS];
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 

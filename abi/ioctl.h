@@ -63,6 +63,7 @@ struct bf_ioctl_start {
 	uint32_t nr_grants;
 	uint32_t pad2;
 	uint64_t args; /* struct bf_file [nr_exts]: the arguments (abi/args.h) of each; or 0 */
+	uint64_t channel_size; /* bytes of each channel (abi/channel.h); 0: the default */
 };
 
 #define BF_STOP_FORCE 0x1 /* guests do not prevent it: they end */
@@ -96,6 +97,43 @@ struct bf_ioctl_lines {
 	uint64_t lines; /* struct bf_line [nr_lines] */
 	uint32_t tsc_khz; /* out */
 	uint32_t pad;
+};
+
+/*
+ * Copies records of an extension's channel (abi/channel.h), whole ones, as they lie there, from
+ * position on. Works while running, and after that until the next start. What is before position
+ * counts as read by this open file; what all open files have read that read this channel is
+ * consumed, so that lossless records may take its place. A file that is closed reads nothing more.
+ */
+struct bf_ioctl_read {
+	uint32_t size;
+	uint32_t error; /* out: NOT_RUNNING (there has been no start), NO_EXT, BAD_REQUEST */
+	uint32_t image; /* which extension: 1.. */
+	uint32_t pad;
+	/*
+	 * in: the first byte wanted, 0: the oldest; out: of the first record copied, later if there
+	 * is nothing older any more, earlier if there has been a start since
+	 */
+	uint64_t position;
+	uint64_t data; /* buffer */
+	uint64_t length; /* in: its size, at least that of the largest record; out: bytes copied */
+	uint64_t emitted; /* out: as in struct bf_channel */
+	uint64_t dropped;
+	uint64_t start; /* out: which start this was, counted from 1 on */
+	uint64_t tsc_khz; /* out: of the times of records */
+};
+
+/* A request to an extension, and its reply: abi/request.h. */
+struct bf_ioctl_call {
+	uint32_t size;
+	uint32_t error; /* out: NOT_RUNNING, NO_EXT, NO_CALL, EXT_ENDED, REQUEST_SIZE, REPLY_SIZE */
+	uint32_t image; /* which extension: 1.. */
+	uint32_t pad;
+	uint64_t request;
+	uint64_t request_size;
+	uint64_t reply; /* buffer */
+	uint64_t reply_size; /* in: its size; out: bytes of the reply */
+	uint64_t refused; /* out: 1, the extension refuses the request, and the reply says why */
 };
 
 struct bf_ioctl_status {
@@ -200,6 +238,8 @@ struct bf_ioctl_trace {
 #define BF_IOC_DUMP _IOWR(BF_IOC_MAGIC, 3, struct bf_ioctl_dump)
 #define BF_IOC_STATUS _IOWR(BF_IOC_MAGIC, 4, struct bf_ioctl_status)
 #define BF_IOC_CHECK _IOWR(BF_IOC_MAGIC, 5, struct bf_ioctl_check)
+#define BF_IOC_READ _IOWR(BF_IOC_MAGIC, 6, struct bf_ioctl_read)
+#define BF_IOC_CALL _IOWR(BF_IOC_MAGIC, 7, struct bf_ioctl_call)
 #define BF_IOC_TRACE _IOWR(BF_IOC_MAGIC, 16, struct bf_ioctl_trace)
 #define BF_IOC_LINES _IOWR(BF_IOC_MAGIC, 17, struct bf_ioctl_lines)
 

@@ -75,6 +75,10 @@ struct mk2_list_entry {
 #define MK2_ARGS_MAX 4096 /* bytes of all arguments of an extension: abi/args.h */
 #define MK2_ARG_KEY_MAX 31 /* characters of a key */
 
+/* --- records -------------------------------------------------------------------------------- */
+#define MK2_EMIT_MAX 4096 /* bytes of one */
+#define MK2_EMIT_LOSSLESS 0x1 /* refused where what is still unread would be overwritten */
+
 /* --- hypercalls of Linux ---------------------------------------------------------------------- */
 #define MK2_HYPERCALL_MIN 0x100000000 /* those below are an outer hypervisor's */
 #define MK2_MAX_ROUTES 16
@@ -98,6 +102,8 @@ struct mk2_list_entry {
 	  "r0:64 r1:64 r2:64 r3:64", "HANDLE REG1 UNKNOWN BUSY ENDED") \
 	X(EXT, 2, ext_reply, 5, 0, "h:64 r0:64 r1:64 r2:64 r3:64", "", "HANDLE UNKNOWN") \
 	X(EXT, 3, ext_args, 3, 2, "h:64 va:64 size:64", "copied:64 total:64", "HANDLE REG1 REG2") \
+	X(EXT, 4, ext_emit, 4, 1, "h:64 va:64 size:64 flags:64", "number:64", \
+	  "HANDLE REG1 REG2 REG3 BUSY") \
 	X(CALLBACK, 0, vm_set_handler, 3, 0, "h:64 vmid:16 fn:64", "", "HANDLE REG1 REG2 BUSY") \
 	X(CALLBACK, 1, hypercall_route, 4, 0, "h:64 first:64 last:64 fn:64", "", \
 	  "HANDLE REG1 REG2 REG3 EXISTS NO_MEMORY") \

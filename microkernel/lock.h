@@ -12,6 +12,7 @@
 
 /* The lock order: who holds a lock may take those of higher rank only. */
 enum lock_rank {
+	LOCK_CHANNEL, /* what an extension tells Linux; with it, its memory is read */
 	LOCK_OBJECTS, /* VMs, VPs and VSs */
 	LOCK_HIDDEN, /* what Linux finds the decoy in place of */
 	LOCK_TABLES, /* of an extension, of the direct maps, of nested paging */

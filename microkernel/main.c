@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A PP enters the hypervisor: from the loader's switch to the first callback. */
+#include <abi/channel.h>
 #include <abi/loader.h>
 #include <abi/mk1.h>
 #include <abi/mk2.h>
@@ -13,6 +14,7 @@
 #include "mem/nested.h"
 #include "mem/tlb.h"
 #include "mk.h"
+#include "obj/channel.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "obj/policy.h"
@@ -66,6 +68,16 @@ static bool are_args(const struct bf_handoff *h)
 	return true;
 }
 
+static bool are_channels(const struct bf_handoff *h)
+{
+	for (unsigned int i = 0; i < h->nr_exts; i++) {
+		if (!bsl_is_aligned(h->channels[i].spa, BF_PAGE_SIZE) || !h->channels[i].spa ||
+		    h->channels[i].size < BF_CHANNEL_MIN || h->channels[i].size > BF_CHANNEL_MAX)
+			return false;
+	}
+	return true;
+}
+
 /* What is done once, by the first PP. */
 static enum bf_error init_machine(const struct pp *pp)
 {
@@ -74,7 +86,7 @@ static enum bf_error init_machine(const struct pp *pp)
 
 	if (h->magic != BF_HANDOFF_MAGIC || h->version != BF_HANDOFF_VERSION ||
 	    h->nr_pps > BF_MAX_PPS || h->nr_exts > BF_MAX_EXTS || !h->nr_exts || !are_rights(h) ||
-	    !are_args(h))
+	    !are_args(h) || !are_channels(h))
 		return BF_ERR_MK_VERSION;
 	mk.handoff = h;
 	mk.vendor = find_vendor(h->vendor);
@@ -84,6 +96,7 @@ static enum bf_error init_machine(const struct pp *pp)
 	mk.has_smap = mk.host_cr4 & CR4_SMAP;
 	mk.levels = mk.host_cr4 & CR4_LA57 ? 5 : 4;
 	debug_init();
+	channels_init();
 	pool_init(phys_to_virt(h->page_pool.spa), h->page_pool.count, &h->huge_pool);
 	if (!tlb_alloc()) {
 		/* Without it no PP can fail in the usual way. */

@@ -3,6 +3,7 @@
 #include <abi/layout.h>
 #include <bsl/string.h>
 
+#include "channel.h"
 #include "check.h"
 #include "loader.h"
 #include "platform.h"
@@ -177,6 +178,7 @@ static void free_last_run(struct bf_loader *loader)
 	loader->pps = NULL;
 	loader->nr_pps = 0;
 	bf_block_free(&loader->status);
+	bf_channels_free(loader);
 	bsl_memset(loader->ended.va, 0, loader->ended.size);
 	loader->failure = (struct bf_failure){ 0 };
 	bsl_memset(&loader->report, 0, sizeof(loader->report));
@@ -328,13 +330,15 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 		return BF_ERR_CPU_HALTED;
 	bf_os_hide_status();
 	free_last_run(loader);
+	loader->starts++;
 	bf_os_show_status();
 	loader->state = BF_STATE_STOPPED;
 	/* Taking more than is free would have Linux kill others for it, before it fails. */
 	cpus = bf_os_cpus(NULL, 0, &online);
 	error = bf_check_machine(
 		&loader->features, NULL,
-		bf_loader_memory_needed(cpus, start->nr_exts, start->pool_size, start->huge_size),
+		bf_loader_memory_needed(cpus, start->nr_exts, start->pool_size, start->huge_size) +
+			start->nr_exts * start->channel_size,
 		&loader->failure.detail, &loader->failure.cpu);
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);

@@ -58,6 +58,7 @@ struct bf_start {
 	struct bf_grant grants[BF_MAX_GRANTS];
 	uint32_t nr_grants;
 	struct bf_source args[BF_MAX_EXTS]; /* abi/args.h */
+	uint64_t channel_size; /* of each extension; 0: the default */
 };
 
 struct bf_loader;
@@ -93,6 +94,7 @@ struct bf_loader {
 	enum bf_vendor vendor;
 	struct bf_failure failure; /* the last one, kept until the next start */
 	struct bf_report report; /* of the PP that failed; kept like failure */
+	uint64_t starts; /* how many have begun */
 	uint64_t start_ns;
 	uint64_t stop_ns;
 	uint64_t start_paused_ns; /* of these, with interrupts off */
@@ -100,6 +102,7 @@ struct bf_loader {
 	struct bf_block ring; /* kept for the life of the loader */
 	struct bf_block status; /* kept, like pps, until the next start */
 	struct bf_block ended; /* struct bf_ended [BF_MAX_EXTS]; its content likewise */
+	struct bf_block channels[BF_MAX_EXTS]; /* kept like status: channel.h */
 	uint32_t nr_pps;
 	uint32_t nr_online; /* PPs that a start launches: the first ones */
 	uint64_t watchdog_ns; /* 0: off */

@@ -6,6 +6,7 @@
 #include <bsl/elf.h>
 #include <bsl/string.h>
 
+#include "channel.h"
 #include "image.h"
 #include "loader.h"
 #include "platform.h"
@@ -357,11 +358,14 @@ enum bf_error bf_prepare(struct bf_loader *loader, const struct bf_start *start)
 		return BF_ERR_BAD_REQUEST;
 	if (start->nr_exts > BF_MAX_EXTS)
 		return BF_ERR_TOO_MANY_EXTS;
-	if (!are_rights(start) || !are_args(start))
+	if (!are_rights(start) || !are_args(start) ||
+	    !bf_channel_size_is_valid(start->channel_size))
 		return BF_ERR_BAD_REQUEST;
 	error = make_handoff(loader, start);
 	if (!error)
 		error = hand_off_args(loader, start);
+	if (!error)
+		error = bf_channels_make(loader, start);
 	if (!error)
 		error = load_images(loader, start, &microkernel);
 	if (!error)

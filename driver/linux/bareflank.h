@@ -3,6 +3,7 @@
 #ifndef BF_LINUX_BAREFLANK_H
 #define BF_LINUX_BAREFLANK_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 
@@ -77,10 +78,35 @@ void bf_platform_fini(void);
  */
 enum bf_error bf_check_signature(struct bf_source *source);
 
+/* --- channel.c: who reads what extensions emit ------------------------------------------------ */
+
+/* How far a file has read. With the lock of the status held, like the channels. */
+struct bf_reader {
+	struct list_head node;
+	u64 start; /* that its positions are of */
+	bool reads[BF_MAX_EXTS];
+	u64 positions[BF_MAX_EXTS]; /* it has all before */
+};
+
+/* An open file of the device: its private_data. */
+struct bf_open {
+	struct bf_reader reader;
+	bool traces; /* with the lock held: it wants traces */
+};
+
+void bf_channel_open(struct bf_open *open);
+void bf_channel_close(struct bf_open *open);
+
+int bf_channel_ioctl(struct bf_open *open, struct bf_ioctl_read *argument);
+
+/* --- request.c -------------------------------------------------------------------------------- */
+
+int bf_request_ioctl(struct bf_ioctl_call *argument);
+
 /* --- ioctl.c ---------------------------------------------------------------------------------- */
 
 long bf_ioctl(struct file *file, unsigned int command, unsigned long argument);
-void bf_close(struct file *file);
+void bf_trace_close(struct bf_open *open);
 
 /* --- lifecycle.c: hotplug, suspend, reboot ---------------------------------------------------- */
 

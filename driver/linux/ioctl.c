@@ -11,6 +11,7 @@
 #include <abi/ioctl.h>
 #include <bsl/elf.h>
 
+#include "../core/channel.h"
 #include "../core/check.h"
 #include "../core/platform.h"
 #include "../core/ring.h"
@@ -157,6 +158,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument,
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
 	start->repeats = argument->repeats;
+	start->channel_size = argument->channel_size;
 	if (!bf_lock_killable())
 		return -EINTR;
 	if (bf_loader.state != BF_STATE_RUNNING && !bf_suspended())
@@ -245,7 +247,8 @@ static int do_start(struct bf_ioctl_start *argument)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (!is_watchdog(argument->watchdog_ns))
 		argument->error = BF_ERR_BAD_REQUEST;
-	else if (!is_repeats(argument->repeats))
+	else if (!is_repeats(argument->repeats) ||
+		 !bf_channel_size_is_valid(argument->channel_size))
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (argument->nr_exts > BF_MAX_EXTS)
 		argument->error = BF_ERR_TOO_MANY_EXTS;
@@ -366,6 +369,32 @@ static long ioctl_lines(void __user *user)
 	return result ?: put_argument(&argument, sizeof(argument), argument.size, user);
 }
 
+/* --- read ------------------------------------------------------------------------------------- */
+
+static long ioctl_read(struct file *file, void __user *user)
+{
+	struct bf_ioctl_read argument;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	result = bf_channel_ioctl(file->private_data, &argument);
+	return put_argument(&argument, sizeof(argument), argument.size, user) ?: result;
+}
+
+/* --- call ------------------------------------------------------------------------------------- */
+
+static long ioctl_call(void __user *user)
+{
+	struct bf_ioctl_call argument;
+	int result = get_argument(&argument, sizeof(argument), user);
+
+	if (result)
+		return result;
+	result = bf_request_ioctl(&argument);
+	return put_argument(&argument, sizeof(argument), argument.size, user) ?: result;
+}
+
 /* --- status ----------------------------------------------------------------------------------- */
 
 /* The state of up to *count CPUs, and how many of them that is; NULL: no memory. */
@@ -409,7 +438,8 @@ static void get_status(struct bf_ioctl_status *argument)
 	argument->error_cpu = bf_loader.failure.cpu;
 	argument->detail = bf_loader.failure.detail;
 	argument->memory = bf_loader.memory.bytes + bf_loader.ring.size + bf_loader.status.size +
-			   bf_loader.ended.size + bf_loader.nr_pps * (u64)BF_TRACE_BYTES;
+			   bf_loader.ended.size + bf_channels_bytes(&bf_loader) +
+			   bf_loader.nr_pps * (u64)BF_TRACE_BYTES;
 	argument->start_ns = bf_loader.start_ns;
 	argument->stop_ns = bf_loader.stop_ns;
 	argument->start_paused_ns = bf_loader.start_paused_ns;
@@ -550,7 +580,7 @@ static long ioctl_check(void __user *user)
 static u32 nr_tracers; /* files that want a trace: those with private data */
 
 /* With the lock held. */
-static enum bf_error want_trace(struct file *file, bool on)
+static enum bf_error want_trace(struct bf_open *open, bool on)
 {
 	bool wanted = nr_tracers;
 	enum bf_error error;
@@ -558,9 +588,9 @@ static enum bf_error want_trace(struct file *file, bool on)
 	bf_assert_locked();
 	if (on && bf_loader.state != BF_STATE_RUNNING)
 		return BF_ERR_NOT_RUNNING;
-	if (on == !!file->private_data)
+	if (on == open->traces)
 		return BF_ERR_OK;
-	file->private_data = on ? &nr_tracers : NULL;
+	open->traces = on;
 	nr_tracers += on ? 1 : -1;
 	if (wanted == !!nr_tracers)
 		return BF_ERR_OK;
@@ -568,12 +598,12 @@ static enum bf_error want_trace(struct file *file, bool on)
 	return on ? error : BF_ERR_OK;
 }
 
-void bf_close(struct file *file)
+void bf_trace_close(struct bf_open *open)
 {
-	if (!file->private_data)
+	if (!open->traces)
 		return;
 	bf_lock();
-	(void)want_trace(file, false);
+	(void)want_trace(open, false);
 	bf_unlock();
 }
 
@@ -626,7 +656,7 @@ static long ioctl_trace(struct file *file, void __user *user)
 	case BF_TRACE_OFF:
 		if (!bf_lock_killable())
 			return -EINTR;
-		argument.error = want_trace(file, argument.request == BF_TRACE_ON);
+		argument.error = want_trace(file->private_data, argument.request == BF_TRACE_ON);
 		bf_unlock();
 		break;
 	default:
@@ -656,6 +686,10 @@ long bf_ioctl(struct file *file, unsigned int command, unsigned long argument)
 		return ioctl_status(user);
 	case BF_IOC_CHECK:
 		return ioctl_check(user);
+	case BF_IOC_READ:
+		return ioctl_read(file, user);
+	case BF_IOC_CALL:
+		return ioctl_call(user);
 	case BF_IOC_TRACE:
 		return ioctl_trace(file, user);
 	default:

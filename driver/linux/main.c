@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/platform_device.h>
 #include <linux/printk.h>
 
@@ -15,13 +16,25 @@
 
 static int open_device(struct inode *inode, struct file *file)
 {
-	file->private_data = NULL; /* what ioctl.c knows of this file: nothing */
-	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+	struct bf_open *open;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	open = kzalloc(sizeof(*open), GFP_KERNEL);
+	if (!open)
+		return -ENOMEM;
+	file->private_data = open;
+	bf_channel_open(open);
+	return 0;
 }
 
 static int close_device(struct inode *inode, struct file *file)
 {
-	bf_close(file);
+	struct bf_open *open = file->private_data;
+
+	bf_trace_close(open);
+	bf_channel_close(open);
+	kfree(open);
 	return 0;
 }
 

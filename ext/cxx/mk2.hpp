@@ -154,6 +154,19 @@ inline Result<ArgSizes> ext_args(Handle h, char *args, uint64_t size)
 	return {status, ok(status) ? ArgSizes{copied, total} : ArgSizes{0, 0}};
 }
 
+/*
+ * Adds a record of 1 to MK2_EMIT_MAX bytes to this extension's channel: its number. flags: 0 or
+ * MK2_EMIT_LOSSLESS.
+ */
+inline Result<uint64_t> ext_emit(Handle h, const void *data, uint64_t size, uint64_t flags = 0)
+{
+	uint64_t number;
+	const Status status{
+		mk2_ext_emit(h.value(), mk1::detail::address(data), size, flags, &number)};
+
+	return {status, ok(status) ? number : 0};
+}
+
 /* --- callback --------------------------------------------------------------------------------- */
 
 /* The exits of a VM are this extension's. */

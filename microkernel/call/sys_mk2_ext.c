@@ -6,6 +6,7 @@
 #include "call/syscall.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "obj/channel.h"
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "obj/route.h"
@@ -78,6 +79,22 @@ uint64_t sys_ext_args(struct syscall_frame *f)
 	f->reg[0] = size < args->size ? size : args->size;
 	f->reg[1] = args->size;
 	return MK1_SUCCESS;
+}
+
+/* For a size that is not allowed, memory of the largest one counts. */
+uint64_t sys_ext_emit(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+	uint64_t va = f->reg[1], size = f->reg[2], flags = f->reg[3];
+	bool fits = size && size <= MK2_EMIT_MAX;
+
+	if (!ext_is_mapped(pp, va, fits ? size : MK2_EMIT_MAX))
+		return MK1_INVALID_INPUT_REG(1);
+	if (!fits)
+		return MK1_INVALID_INPUT_REG(2);
+	if (flags & ~(uint64_t)MK2_EMIT_LOSSLESS)
+		return MK1_INVALID_INPUT_REG(3);
+	return channel_emit(pp, va, size, flags & MK2_EMIT_LOSSLESS, &f->reg[0]);
 }
 
 uint64_t sys_vm_set_handler(struct syscall_frame *f)

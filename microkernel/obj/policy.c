@@ -37,7 +37,7 @@ static const struct rule {
 	{ SPEC_MK1, MK1_OP_INTRINSIC, 0, 0, BF_RIGHT_rdmsr },
 	{ SPEC_MK1, MK1_OP_INTRINSIC, 1, 15, BF_RIGHT_wrmsr },
 	{ SPEC_MK1, MK1_OP_MEM, 0, 15, BF_RIGHT_memory },
-	{ SPEC_MK2, MK2_OP_EXT, 3, 3, 0 }, /* args: its own */
+	{ SPEC_MK2, MK2_OP_EXT, 3, 4, 0 }, /* args, emit: its own */
 	{ SPEC_MK2, MK2_OP_EXT, 0, 15, BF_RIGHT_calls },
 	{ SPEC_MK2, MK2_OP_CALLBACK, 0, 0, RIGHTS_GUESTS }, /* vm_set_handler */
 	{ SPEC_MK2, MK2_OP_CALLBACK, 1, 15, BF_RIGHT_hypercalls },

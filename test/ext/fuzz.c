@@ -495,7 +495,7 @@ static uint64_t value_of(const struct call *call, enum kind kind)
 	case KIND_GPA:
 		return a_gpa();
 	case KIND_SIZE:
-		if (call == &calls[CALL_ext_args])
+		if (call == &calls[CALL_ext_args] || call == &calls[CALL_ext_emit])
 			return below(MK2_ARGS_MAX + 3);
 		return is_of_area(call) ? (uint64_t)MK2_XSAVE_LEGACY << below(3) : a_size();
 	case KIND_FLAGS:

@@ -227,6 +227,29 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	return outcome;
 }
 
+bool bf_channel_size_is_valid(uint64_t size)
+{
+	return size < 8;
+}
+
+uint64_t bf_channels_bytes(const struct bf_loader *loader)
+{
+	return loader->nr_pps;
+}
+
+int bf_channel_ioctl(struct file *file, struct bf_ioctl_read *argument)
+{
+	(void)file;
+	argument->error = outcome;
+	return -bf_errno(outcome);
+}
+
+int bf_request_ioctl(struct bf_ioctl_call *argument)
+{
+	argument->error = outcome;
+	return -bf_errno(outcome);
+}
+
 enum bf_error bf_stop_and_log(void)
 {
 	bf_assert_locked();
@@ -290,8 +313,9 @@ uint64_t bf_ring_read(const struct bf_ring *ring, uint8_t *buffer, uint64_t *pos
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const unsigned int commands[] = { BF_IOC_START, BF_IOC_STOP, BF_IOC_DUMP,
-						 BF_IOC_STATUS, BF_IOC_CHECK };
+	static const unsigned int commands[] = { BF_IOC_START,  BF_IOC_STOP,  BF_IOC_DUMP,
+						 BF_IOC_STATUS, BF_IOC_CHECK, BF_IOC_READ,
+						 BF_IOC_CALL };
 	static struct bf_pp_status statuses[MAX_CPUS];
 	static struct bf_pp pps[MAX_CPUS];
 	static struct bf_ended ended[BF_MAX_EXTS];
@@ -302,7 +326,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = (struct fuzz_input){ data, size };
 	options = fuzz_take(&in, 1);
 	command = fuzz_take(&in, 1);
-	command = command < 5 ? commands[command] : fuzz_take(&in, 4);
+	command = command < sizeof(commands) / sizeof(commands[0]) ? commands[command] :
+								     fuzz_take(&in, 4);
 	left_to_allocate = (unsigned int)fuzz_take(&in, 1);
 	changes = options & 1 ? (unsigned int)fuzz_take(&in, 1) : 0;
 	outcome = (enum bf_error)(options & 2 ? fuzz_take(&in, 1) : 0);

@@ -95,6 +95,13 @@ static void verify_lists(uint64_t root, const struct bf_handoff *handoff)
 	ck_assert_uint_ge(handoff->ended.size, BF_MAX_EXTS * sizeof(struct bf_ended));
 	ck_assert(!is_owned(handoff, handoff->ended.spa, 1));
 	translate(root, BF_WINDOW_BASE + handoff->ended.spa, rw);
+	for (uint64_t i = 0; i < handoff->nr_exts; i++) {
+		const struct bf_region *channel = &handoff->channels[i];
+
+		ck_assert(!is_owned(handoff, channel->spa, channel->size));
+		translate(root, BF_WINDOW_BASE + channel->spa, rw);
+		translate(root, BF_WINDOW_BASE + channel->spa + channel->size - 1, rw);
+	}
 	translate(root, BF_WINDOW_BASE + handoff->ended.spa + handoff->ended.size - 1, rw);
 }
 

@@ -72,6 +72,7 @@ int main(void)
 	suite_add_tcase(suite, machine_tests());
 	suite_add_tcase(suite, image_tests());
 	suite_add_tcase(suite, cpu_tests());
+	suite_add_tcase(suite, channel_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

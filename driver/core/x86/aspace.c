@@ -208,6 +208,8 @@ enum bf_error bf_aspace_finish(struct bf_loader *loader)
 		error = map_window(loader, &loader->ended);
 	for (i = 0; !error && i < loader->nr_pps; i++)
 		error = map_window(loader, &loader->pps[i].trace);
+	for (i = 0; !error && i < loader->handoff->nr_exts; i++)
+		error = map_window(loader, &loader->channels[i]);
 	for (block = loader->memory.first; !error && block; block = block->next)
 		if (block->kind != BF_MEMORY_IMAGE)
 			error = map_window(loader, block);

@@ -79,6 +79,8 @@ pub const NESTED_ACCESSED: u64 = MK2_NESTED_ACCESSED;
 pub const NESTED_DIRTY: u64 = MK2_NESTED_DIRTY;
 pub const ARGS_MAX: usize = MK2_ARGS_MAX;
 pub const ARG_KEY_MAX: usize = MK2_ARG_KEY_MAX;
+pub const EMIT_MAX: usize = MK2_EMIT_MAX;
+pub const EMIT_LOSSLESS: u64 = MK2_EMIT_LOSSLESS;
 pub const LIST_MAX: usize = MK2_LIST_MAX;
 pub const XSAVE_LEGACY: usize = MK2_XSAVE_LEGACY;
 

@@ -89,6 +89,9 @@ pub struct ArgSizes {
     pub total: usize,
 }
 
+/// The most bytes of a record.
+pub const EMIT_MAX: usize = sys::EMIT_MAX;
+
 /// The most bytes of arguments.
 pub const ARGS_MAX: usize = sys::ARGS_MAX;
 
@@ -196,6 +199,16 @@ impl Handle {
             copied: copied as usize,
             total: total as usize,
         })
+    }
+
+    /// Adds a record to the extension's channel, and returns its number. Lossless: refused where it
+    /// would take the place of one that is still to be read.
+    pub fn ext_emit(self, record: &[u8], lossless: bool) -> Result<u64> {
+        let flags = if lossless { sys::EMIT_LOSSLESS } else { 0 };
+        // SAFETY: it reads this memory.
+        let (status, number) =
+            unsafe { sys::ext_emit(self.0, record.as_ptr() as u64, record.len() as u64, flags) };
+        check(status).map(|()| number)
     }
 
     /// The exits of a VM are this extension's.

@@ -33,5 +33,6 @@ TCase *watchdog_tests(void);
 TCase *machine_tests(void);
 TCase *image_tests(void);
 TCase *cpu_tests(void);
+TCase *channel_tests(void);
 
 #endif

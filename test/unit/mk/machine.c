@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <abi/channel.h>
 #include <bsl/paging.h>
 
 #include "microkernel/arch/mtrr.h"
@@ -15,6 +16,7 @@
 #define RING_PAGES 11 /* a header, the text, the lines */
 #define RING_DATA 0x4000
 #define ENDED_PAGES 4
+#define CHANNEL_PAGES (BF_CHANNEL_MIN / PAGE)
 
 struct machine m;
 struct ended ended;
@@ -241,6 +243,7 @@ static void make_handoff(void)
 	for (uint32_t i = 0; i < m.nr_exts; i++) {
 		make_ext(&h->exts[i]);
 		h->args[i].spa = carve(1);
+		h->channels[i] = (struct bf_region){ carve(CHANNEL_PAGES), CHANNEL_PAGES * PAGE };
 	}
 }
 

@@ -2,6 +2,8 @@
 /* main.c, run/start.c: a PP starts, up to the guest, or fails on the way. */
 #include <string.h>
 
+#include <abi/channel.h>
+
 #include "driver/core/loader.h"
 #include "machine.h"
 #include "suites.h"
@@ -168,10 +170,30 @@ static void too_many_args(struct bf_handoff *h)
 	h->args[0].size = MK2_ARGS_MAX + 1;
 }
 
+static void channel_between_pages(struct bf_handoff *h)
+{
+	h->channels[0].spa += 8;
+}
+
+static void channel_nowhere(struct bf_handoff *h)
+{
+	h->channels[0].spa = 0;
+}
+
+static void small_channel(struct bf_handoff *h)
+{
+	h->channels[0].size = BF_CHANNEL_MIN - PAGE;
+}
+
+static void large_channel(struct bf_handoff *h)
+{
+	h->channels[0].size = BF_CHANNEL_MAX + PAGE;
+}
+
 static void (*const spoil[])(struct bf_handoff *h) = {
-	bad_magic,    bad_version,     too_many_pps,     too_many_exts,      no_ext,
-	bad_vendor,   too_many_grants, grant_for_nobody, args_between_pages, args_nowhere,
-	too_many_args
+	bad_magic,     bad_version,           too_many_pps,     too_many_exts,      no_ext,
+	bad_vendor,    too_many_grants,       grant_for_nobody, args_between_pages, args_nowhere,
+	too_many_args, channel_between_pages, channel_nowhere,  small_channel,      large_channel
 };
 #define NR_SPOIL ((int)(sizeof(spoil) / sizeof(spoil[0])))
 

@@ -21,6 +21,7 @@ TCase *mem_tlb_tests(void);
 TCase *mem_view_tests(void);
 TCase *obj_active_tests(void);
 TCase *obj_backup_tests(void);
+TCase *obj_channel_tests(void);
 TCase *obj_ext_tests(void);
 TCase *obj_objects_tests(void);
 TCase *obj_outer_tests(void);
@@ -94,6 +95,7 @@ static TCase *(*const suites[])(void) = {
 	mem_view_tests,
 	obj_active_tests,
 	obj_backup_tests,
+	obj_channel_tests,
 	obj_ext_tests,
 	obj_objects_tests,
 	obj_outer_tests,

@@ -42,6 +42,7 @@ static const struct {
 	{ "mem_ram", BF_RIGHT_physical },
 	{ "mem_", BF_RIGHT_memory },
 	{ "ext_args", 0 },
+	{ "ext_emit", 0 },
 	{ "ext_", BF_RIGHT_calls },
 	{ "vm_set_handler", GUESTS },
 	{ "hypercall_route", BF_RIGHT_hypercalls },
