@@ -67,7 +67,7 @@ install: all install-user
 # All but the modules, which are built for one kernel.
 IMAGES := $(MICROKERNEL) $(O)/ext/default $(O)/ext/guests $(EXAMPLES:%=$(O)/ext/%)
 user: $(IMAGES) sdk bfm man
-install-user: user install-bfm install-sdk install-man
+install-user: user install-bfm install-libbfm install-sdk install-man
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(IMAGES)
 
 clean:

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <abi/args.h>
+#include <abi/channel.h>
 #include <abi/ioctl.h>
 
 enum exit_code {
@@ -31,7 +32,8 @@ struct command {
 };
 
 extern const struct command start_command, stop_command, dump_command, status_command,
-	check_command, sign_command, new_command, stats_command, top_command, trace_command;
+	check_command, sign_command, new_command, stats_command, top_command, trace_command,
+	read_command, call_command;
 
 /* --- config.c -------------------------------------------------------------------------------- */
 
@@ -185,6 +187,7 @@ struct start_options {
 	uint64_t huge_size;
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
 	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
+	uint64_t channel_size; /* 0: the default */
 	bool no_wait;
 	uint16_t serial_port;
 	char **exts;

@@ -11,15 +11,21 @@ BFM := $(O)/bfm/bfm
 BFM_MAN := $(O)/bfm/bfm.8 $(O)/bfm/bareflank-mok.8
 BFM_SERVICE := $(O)/bfm/bareflank.service
 BFM_MOK := $(O)/bfm/bareflank-mok
-BFM_SOURCES := $(wildcard bfm/*.c)
+BFM_SOURCES := $(wildcard bfm/*.c bfm/lib/*.c)
 BFM_OBJECTS := $(BFM_SOURCES:%.c=$(O)/%.o)
 BFM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
 	      -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -I. -Ilib $(CFLAGS_COMMON)
 
 BFM_DEFINES := '-DBFM_LIBDIR="$(PREFIX)/lib/bareflank"' '-DBFM_VERSION="$(VERSION)"'
 
-.PHONY: bfm install-bfm
-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK)
+# What programs link with: the same functions, for programs in C and, as bareflank.py, in Python.
+LIBBFM_ABI := 1
+LIBBFM := $(O)/bfm/libbfm.so.$(LIBBFM_ABI)
+LIBBFM_A := $(O)/bfm/libbfm.a
+LIBBFM_PC := $(O)/bfm/bareflank.pc
+
+.PHONY: bfm install-bfm install-libbfm
+bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK) $(LIBBFM) $(LIBBFM_A) $(LIBBFM_PC)
 
 # A change of PREFIX or VERSION is a change of this one object.
 $(O)/bfm/config: FORCE
@@ -62,6 +68,21 @@ $(BFM_OBJECTS): $(O)/%.o: %.c
 $(BFM): $(BFM_OBJECTS)
 	$(CC) -pie -Wl,-z,relro,-z,now $(BFM_OBJECTS) -ldw -lelf -o $@
 
+# Only what the header names is to be seen.
+$(O)/bfm/lib/%.pic.o: bfm/lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -fPIE,$(BFM_CFLAGS)) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+
+$(LIBBFM): $(O)/bfm/lib/bareflank.pic.o
+	$(CC) -shared -Wl,-soname,$(@F) -Wl,-z,relro,-z,now -Wl,-z,defs $< -o $@
+
+$(LIBBFM_A): $(O)/bfm/lib/bareflank.pic.o
+	@rm -f $@
+	$(AR) rcsD $@ $<
+
+$(LIBBFM_PC): bfm/lib/bareflank.pc.in $(O)/bfm/config
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
+
 $(BFM_MAN): $(O)/%: %.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
@@ -85,4 +106,12 @@ install-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK)
 	install -D -m 0644 bfm/completion/bfm.fish \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/bfm.fish
 
--include $(BFM_OBJECTS:.o=.d)
+install-libbfm: $(LIBBFM) $(LIBBFM_A) $(LIBBFM_PC)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib $(LIBBFM) $(LIBBFM_A)
+	ln -sf $(notdir $(LIBBFM)) $(DESTDIR)$(PREFIX)/lib/libbfm.so
+	install -D -m 0644 bfm/lib/bareflank.h $(DESTDIR)$(PREFIX)/include/bareflank.h
+	install -D -m 0644 $(LIBBFM_PC) $(DESTDIR)$(PREFIX)/lib/pkgconfig/bareflank.pc
+	install -D -m 0644 bfm/lib/bareflank.py \
+		$(DESTDIR)$(PREFIX)/share/bareflank/python/bareflank.py
+
+-include $(BFM_OBJECTS:.o=.d) $(O)/bfm/lib/bareflank.pic.d

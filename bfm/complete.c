@@ -123,7 +123,8 @@ int complete(const struct command *command, int argc, char **argv)
 		return EXIT_OK;
 	else if (*last == '-')
 		offer_options(command);
-	else if (command == &start_command || command == &sign_command || command == &check_command)
+	else if (command == &start_command || command == &sign_command ||
+		 command == &check_command || command == &read_command || command == &call_command)
 		offer_images(command == &sign_command);
 	return EXIT_OK;
 }

@@ -21,6 +21,7 @@ static const struct option long_options[] = { { "microkernel", required_argument
 					      { "repeats", required_argument, NULL, 'r' },
 					      { "allow", required_argument, NULL, 'a' },
 					      { "arg", required_argument, NULL, 'A' },
+					      { "channel", required_argument, NULL, 'c' },
 					      { "no-wait", no_argument, NULL, 'n' },
 					      COMMON_OPTIONS };
 
@@ -79,6 +80,10 @@ static void refuse_value(int option)
 		fail_message("start", "give one for each extension at most",
 			     "too many lists of rights: %s", optarg);
 		break;
+	case 'c':
+		fail_message("start", "give a size from 16K to 4M, like 256K",
+			     "not a size of channels: %s", optarg);
+		break;
 	case 'r':
 		fail_message("start", "give a number from 100 to 1000000000, or off",
 			     "not a number of exits: %s", optarg);
@@ -109,6 +114,10 @@ static bool take_value(int option, struct start_options *options, struct kept *k
 	case 'g':
 		return parse_size(optarg, &value) &&
 		       bsl_align_up(value, BF_PAGE_SIZE, &options->huge_size);
+	case 'c':
+		return parse_size(optarg, &options->channel_size) &&
+		       options->channel_size >= BF_CHANNEL_MIN &&
+		       options->channel_size <= BF_CHANNEL_MAX;
 	case 'w':
 		return take_watchdog(&options->watchdog_ns);
 	case 'r':
@@ -385,6 +394,7 @@ static int start(const struct start_options *options, const struct images *image
 	call.huge_size = options->huge_size;
 	call.watchdog_ns = options->watchdog_ns;
 	call.repeats = options->repeats;
+	call.channel_size = options->channel_size;
 	call.image_ids = (uintptr_t)images->ids;
 	if (is_anything_denied(options))
 		call.denied = (uintptr_t)options->denied;
@@ -427,7 +437,8 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "Start the hypervisor under the running system",
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
-		     "           [--watchdog TIME] [--repeats N] [--allow EXTENSION=RIGHT,...]\n"
+		     "           [--watchdog TIME] [--repeats N] [--channel SIZE]\n"
+		     "           [--allow EXTENSION=RIGHT,...]\n"
 		     "           [--arg [EXTENSION:]KEY=VALUE]... [--no-wait] [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
@@ -441,6 +452,8 @@ const struct command start_command = {
 		"                      may take ten times as long\n"
 		"  --repeats N         how often an extension may run a guest that does not get\n"
 		"                      on, or off; default: 10000\n"
+		"  --channel SIZE      memory for what each extension emits (bfm read), from 16K to\n"
+		"                      4M; default: 64K\n"
 		"  --allow EXTENSION=RIGHT,...\n"
 		"                      what this extension may do, by its name here or its\n"
 		"                      number from 1 on; \"all,-wrmsr\" is all but one. Others\n"

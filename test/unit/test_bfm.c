@@ -209,6 +209,7 @@ int main(void)
 	suite_add_tcase(suite, stats_tests());
 	suite_add_tcase(suite, trace_tests());
 	suite_add_tcase(suite, failure_tests());
+	suite_add_tcase(suite, channel_tests());
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, hint_tests());
 	suite_add_tcase(suite, check_tests());

@@ -18,9 +18,9 @@ FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platfo
 # Includes ext/libext/arg.c.
 UNIT_SRCS_arg := $(BSL_STRING)
 
-UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c args.c backtrace.c check.c \
-	dump.c escape.c exits.c failure.c hint.c identify.c image.c lines.c local.c machine.c \
-	message.c openmetrics.c options.c report.c sample.c start.c stats.c status.c stop.c \
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) $(addprefix bfm/,allow.c args.c backtrace.c call.c \
+	check.c dump.c escape.c exits.c failure.c hint.c identify.c image.c lines.c local.c machine.c \
+	message.c openmetrics.c options.c read.c report.c sample.c start.c stats.c status.c stop.c \
 	suggest.c table.c top.c trace.c wait.c)
 UNIT_LIBS_bfm := -ldw -lelf
 
@@ -58,6 +58,9 @@ UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 
 # Includes ext/libext/heap.c.
 UNIT_SRCS_heap := ext/libext/fpu.c $(BSL_STRING)
+
+# Includes bfm/lib/bareflank.c.
+UNIT_SRCS_libbfm :=
 
 # Includes ext/libext/log.c.
 UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STRING)

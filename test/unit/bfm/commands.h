@@ -65,6 +65,7 @@ TCase *stats_tests(void);
 TCase *trace_tests(void);
 TCase *failure_tests(void);
 TCase *hint_tests(void);
+TCase *channel_tests(void);
 TCase *message_tests(void);
 TCase *check_tests(void);
 
