@@ -393,8 +393,9 @@ static bool open_entry(uint64_t specs)
 {
 	uint64_t handle;
 
+	/* It may be open already: the extension has emitted a record before. */
+	(void)mk1_handle_open_handle(MK2_SPEC_ID, &handle);
 	return specs & MK2_SPEC_MASK &&
-	       mk1_handle_open_handle(MK2_SPEC_ID, &handle) == MK1_SUCCESS &&
 	       mk2_ext_set_entry(MK2_HANDLE, (uint64_t)entry) == MK1_SUCCESS;
 }
 
