@@ -18,8 +18,7 @@ struct bf_channel {
 	uint64_t first; /* where the oldest record begins that is still there */
 	uint64_t written; /* behind the newest */
 	uint64_t emitted; /* records, those that were dropped included */
-	uint64_t
-		dropped; /* records that were refused, or overwritten before anybody had read them */
+	uint64_t dropped; /* records that were refused, or overwritten before they were read */
 	uint64_t consumed; /* the driver's: what is before this has been read */
 	uint64_t pad[3];
 	uint8_t data[];

@@ -101,11 +101,11 @@ const struct command call_command = {
 	.name = "call",
 	.summary = "Send a request to an extension and print its reply",
 	.arguments = "EXTENSION REQUEST...",
-	.help = "EXTENSION is the name of its file, or its number in the start. What requests there\n"
-		"are is the extension's to say. Words are joined by blanks; a single - stands for\n"
-		"what comes on stdin; behind -- words may begin with a dash. Requests and replies\n"
-		"have at most 4096 bytes. If the extension refuses it, that is a failure, with the\n"
-		"extension's reason.\n\n"
+	.help = "EXTENSION is the name of its file, or its number in the start. What requests\n"
+		"there are is the extension's to say. Words are joined by blanks; a single -\n"
+		"stands for what comes on stdin; behind -- words may begin with a dash. Requests\n"
+		"and replies have at most 4096 bytes. If the extension refuses it, that is a\n"
+		"failure, with its reason.\n\n"
 		"  --help  show this text\n",
 	.examples = "  bfm call my_extension reset counters\n"
 		    "  bfm call 2 - <request.bin >reply.bin\n",

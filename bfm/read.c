@@ -203,11 +203,11 @@ const struct command read_command = {
 	.summary = "Print the records that an extension emits",
 	.arguments = "EXTENSION [--follow] [--raw|--hex|--json] [--count N]",
 	.help = "EXTENSION is the name of its file, or its number in the start. Each record is a\n"
-		"line of text, unless said otherwise. They can be read until the next start. At the\n"
-		"end it says how many were dropped, as there was no room for them, and on the way\n"
-		"how many are missing.\n\n"
-		"  --follow   keep printing new records, until interrupted or until the hypervisor\n"
-		"             stops\n"
+		"line of text, unless said otherwise. They can be read until the next start. At\n"
+		"the end it says how many were dropped, as there was no room for them, and on the\n"
+		"way how many are missing.\n\n"
+		"  --follow   keep printing new records, until interrupted or until the\n"
+		"             hypervisor stops\n"
 		"  --raw      only the bytes, as they are\n"
 		"  --hex      bytes in hexadecimal\n"
 		"  --json     an object a line\n"

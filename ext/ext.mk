@@ -196,7 +196,8 @@ check-ext: $(EXTS)
 # What extensions in C are built from: the public contracts and the libraries. The rest of abi/ is
 # between the loader, the microkernel and bfm.
 EXT_HEADERS := $(wildcard abi/mk[12]*.h abi/hw/*.h) abi/args.h abi/errors.h abi/ext_calls.h \
-	abi/guests.h abi/linux_hypercall.h abi/request.h abi/types.h $(wildcard ext/libext/*.h lib/bsl/*.h)
+	abi/guests.h abi/linux_hypercall.h abi/request.h abi/types.h \
+	$(wildcard ext/libext/*.h lib/bsl/*.h)
 
 .PHONY: install-headers install-languages
 install-headers:

@@ -376,7 +376,7 @@ def run_licences(log):
             continue
         with open(path, encoding="utf-8", errors="replace") as source:
             head = "".join(source.readlines()[:3])
-        mit = re.match(r"abi/|lib/bsl/|ext/|docs/|\w+\.md$", path)
+        mit = re.match(r"abi/|lib/bsl/|ext/|docs/|bfm/lib/|\w+\.md$", path)
         wanted = "(MIT|GPL-2.0-only)" if mit else "GPL-2.0-only"
         if not re.search(r"SPDX-License-Identifier: " + wanted, head):
             failures.append(f"{path} has no SPDX line, or the wrong licence")

@@ -90,7 +90,7 @@ int bareflank_read(struct bareflank *b, int ext, struct bareflank_record *record
  * bytes.
  *
  * 0: it has been answered. 1: the extension refuses it, and the reply says why. -1: ESRCH, the
- * hypervisor is not running; ENOENT, there is no such extension; EOPNOTSUPP, it answers no requests;
+ * hypervisor is not running; ENOENT, there is no such extension; EOPNOTSUPP, it takes no requests;
  * EOWNERDEAD, it has ended, now or before; E2BIG, the request is too long; EMSGSIZE, there is no
  * room for the reply; EINTR.
  */

@@ -12,7 +12,8 @@
  *   loop             likewise
  *
  * It emits a record at its start, and one on each PP. With the argument (bfm start --arg) quiet=yes
- * it answers no requests; with alone=yes it does not treat Linux, beside another extension. For test/kselftest/channel.sh.
+ * it answers no requests; with alone=yes it does not treat Linux, beside another extension.
+ * For test/kselftest/channel.sh.
  */
 #include <bsl/string.h>
 #include <ext/libext/arg.h>
