@@ -147,7 +147,7 @@ struct bf_ring {
 	uint64_t written; /* bytes ever written */
 	uint64_t size; /* of data, a power of two */
 	uint64_t lines; /* ever begun */
-	uint8_t pad[40];
+	uint8_t pad[104];
 	uint8_t data[];
 };
 
