@@ -107,7 +107,8 @@ void *bf_memory_alloc(struct bf_memory *memory, enum bf_memory_kind kind, uint64
 	}
 	memory->arena_used[kind] = offset + size;
 	*spa = block->spa + offset;
-	return bsl_memset(block->va + offset, 0, size);
+	bsl_memset(block->va + offset, 0, size);
+	return block->va + offset;
 }
 
 enum bf_error bf_memory_fill_pool(struct bf_memory *memory, uint64_t size)

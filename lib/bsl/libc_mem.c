@@ -13,17 +13,20 @@ int memcmp(const void *a, const void *b, size_t n);
 
 void *memcpy(void *dst, const void *src, size_t n)
 {
-	return bsl_memcpy(dst, src, n);
+	bsl_memcpy(dst, src, n);
+	return dst;
 }
 
 void *memmove(void *dst, const void *src, size_t n)
 {
-	return bsl_memmove(dst, src, n);
+	bsl_memmove(dst, src, n);
+	return dst;
 }
 
 void *memset(void *dst, int c, size_t n)
 {
-	return bsl_memset(dst, c, n);
+	bsl_memset(dst, c, n);
+	return dst;
 }
 
 int memcmp(const void *a, const void *b, size_t n)

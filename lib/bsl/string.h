@@ -13,9 +13,9 @@
 extern "C" {
 #endif
 
-void *bsl_memcpy(void *dst, const void *src, size_t n);
-void *bsl_memmove(void *dst, const void *src, size_t n);
-void *bsl_memset(void *dst, int c, size_t n);
+void bsl_memcpy(void *dst, const void *src, size_t n);
+void bsl_memmove(void *dst, const void *src, size_t n);
+void bsl_memset(void *dst, int c, size_t n);
 int bsl_memcmp(const void *a, const void *b, size_t n);
 size_t bsl_strlen(const char *s);
 
