@@ -53,7 +53,7 @@ static enum bf_error leave_silent(const struct bf_pp *pp)
 {
 	uint64_t exits = pp_exits(pp);
 
-	bf_cpu_force_stop(pp->loader->vendor);
+	(void)bf_cpu_force_stop(pp->loader->vendor); /* the count of exits tells it */
 	return pp_exits(pp) == exits ? BF_ERR_EXT_PROMOTED : BF_ERR_MK_SELFTEST;
 }
 
@@ -455,7 +455,7 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 	if (error)
 		pp->failure = (struct bf_failure){ error, cpu, 0, 0 };
 	if (pp->failure.error && pp->inside)
-		bf_os_on_cpu(cpu, leave_here, pp);
+		(void)bf_os_on_cpu(cpu, leave_here, pp); /* pp->failure is what is told */
 	pp->failed = false; /* the others need not leave for that */
 	return pp->failure.error;
 }

@@ -156,7 +156,7 @@ static void send_kick(struct tlb_state *tlb, bool needed)
 {
 	__atomic_store_n(&tlb->kick, needed ? KICK_SENT : KICK_NONE, __ATOMIC_RELEASE);
 	if (needed)
-		apic_send_nmi(tlb->apic_id);
+		(void)apic_send_nmi(tlb->apic_id); /* without an APIC there is no other CPU */
 }
 
 /*
