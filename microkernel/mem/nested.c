@@ -73,7 +73,7 @@ static uint64_t *table_below(uint64_t *entry)
  */
 static bool map_entry(uint64_t *entry, uint64_t spa, unsigned int level, bool typed, uint64_t attr)
 {
-	uint64_t size = BSL_LEVEL_SIZE(level), step = BSL_LEVEL_SIZE(level - 1);
+	uint64_t size = BSL_LEVEL_SIZE(level), step = size / BSL_PT_ENTRIES;
 	bool owned = region_overlaps(&mk.handoff->owned, spa, size);
 	uint64_t *table;
 
