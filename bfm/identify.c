@@ -44,7 +44,7 @@ void image_identify(struct bf_image_id *id, const char *path, const void *data, 
 
 	*id = (struct bf_image_id){ .size = size, .hash = hash(data, size) };
 	if (absolute && strlen(absolute) < sizeof(id->path))
-		strcpy(id->path, absolute);
+		memcpy(id->path, absolute, strlen(absolute) + 1);
 	free(absolute);
 	set_build_id(id, data, size);
 }

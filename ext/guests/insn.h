@@ -126,6 +126,7 @@ static inline uint64_t insn_sign_extend(uint64_t value, unsigned int size)
 {
 	unsigned int unused = 64 - 8 * size;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): size is 1 to 8 */
 	return (uint64_t)((int64_t)(value << unused) >> unused);
 }
 

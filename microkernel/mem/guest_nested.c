@@ -45,6 +45,7 @@ static bool is_mapped(uint64_t entry, unsigned int level)
 
 static uint64_t spa_of(uint64_t entry, unsigned int level)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): level is 1 to 5 */
 	return entry & BSL_PTE_SPA & ~(BSL_LEVEL_SIZE(level) - 1);
 }
 
@@ -348,6 +349,7 @@ uint64_t guest_nested_map(struct guest_nested *g, uint64_t gpa, uint64_t spa, ui
 /* The part of a range that one entry spans: from gpa on, what remains of both. */
 static uint64_t part_of(uint64_t gpa, uint64_t left, unsigned int level)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): level is 1 to 5 */
 	uint64_t size = BSL_LEVEL_SIZE(level);
 	uint64_t rest = size - (gpa & (size - 1));
 

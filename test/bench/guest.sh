@@ -44,7 +44,7 @@ guests()
 }
 
 # KVM on the bare machine, if it is there and works in this emulator.
-grep -qw svm /proc/cpuinfo && kvm=kvm-amd || kvm=kvm-intel
+grep -qw svm /proc/cpuinfo && kvm='kvm-amd' || kvm='kvm-intel'
 if modprobe $kvm; then
 	guests kvm
 	rmmod $kvm kvm

@@ -67,7 +67,7 @@ kills()
 # at_once COMMAND ERROR STATE: one of four succeeds, and the others are told why they do not.
 at_once()
 {
-	pids= successes=0
+	pids='' successes=0
 	rm -f /tmp/said.*
 	for n in 1 2 3 4; do
 		bfm $(words "$1") >/tmp/said.$n 2>&1 &

@@ -213,6 +213,7 @@ suspend()
 {
 	echo 0 >/sys/module/suspend/parameters/pm_test_delay
 	echo core >/sys/power/pm_test && echo mem >/sys/power/state
+	# shellcheck disable=SC2320 # the result of the write is what is asked for
 	suspend_result=$?
 	echo none >/sys/power/pm_test
 	return $suspend_result
