@@ -118,7 +118,7 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $(O)/6.1/bareflank.ko $@
 
 .PHONY: kselftest test-modules faults test-products check check-slow check-debug-kernel \
-	check-unit coverage format soak demo shell bench guest-products
+	check-unit coverage format misra lint soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
 	$(KSELFTEST)/signed $(KSELFTEST)/new
@@ -175,6 +175,12 @@ format: deps-build
 # 100 % of the lines and 95 % of the branches of the microkernel: build/coverage/index.html.
 coverage: deps-build
 	test/coverage
+
+# MISRA C:2012 against the baseline, and what other analysers say.
+misra: deps-build
+	test/misra
+lint: deps-build
+	test/run lint
 
 # Many cycles of all that can go wrong, under load: an hour. A new seed each time, unless FUZZ_SEED
 # chooses one.
