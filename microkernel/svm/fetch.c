@@ -50,6 +50,7 @@ static bool nested_walk(const struct vmcb *vmcb, uint64_t gpa, uint64_t *spa)
 		table = *(const uint64_t *)phys_to_virt(table) & BSL_PTE_SPA;
 	}
 	for (;; level--) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 1 to 5 */
 		uint64_t size = BSL_LEVEL_SIZE(level);
 		const uint64_t *t = own ? phys_to_virt(table) : peek_page(MK_TEMP_TABLE, table);
 		uint64_t entry = t ? t[bsl_pt_index(gpa, level)] : 0;
