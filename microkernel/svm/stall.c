@@ -5,14 +5,20 @@
 #include "svm/stall.h"
 #include "svm/svm.h"
 
-#define NAME_CASE(code, name) \
-	case (code): \
-		return #name;
+#define NAMED(code, name) { code, #name },
 
 static const char *exit_name(uint64_t code)
 {
+	static const struct {
+		uint64_t code;
+		const char *name;
+	} named[] = { SVM_EXITS(NAMED) };
+
+	for (unsigned int i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (named[i].code == code)
+			return named[i].name;
+	}
 	switch (code) {
-		SVM_EXITS(NAME_CASE)
 	case SVM_EXIT_CR_READ ... SVM_EXIT_DR_READ - 1:
 		return "CR";
 	case SVM_EXIT_DR_READ ... SVM_EXIT_EXCEPTION - 1:

@@ -5,17 +5,20 @@
 #include "vmx/stall.h"
 #include "vmx/vmx.h"
 
-#define NAME_CASE(reason, name) \
-	case (reason): \
-		return #name;
+#define NAMED(reason, name) { reason, #name },
 
 static const char *exit_name(uint64_t basic)
 {
-	switch (basic) {
-		VMX_EXITS(NAME_CASE)
-	default:
-		return "OTHER";
+	static const struct {
+		uint64_t basic;
+		const char *name;
+	} named[] = { VMX_EXITS(NAMED) };
+
+	for (unsigned int i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (named[i].basic == basic)
+			return named[i].name;
 	}
+	return "OTHER";
 }
 
 /*
