@@ -54,6 +54,7 @@ TCase *svm_event_tests(void);
 TCase *svm_exit_tests(void);
 TCase *svm_fallback_tests(void);
 TCase *svm_fetch_tests(void);
+TCase *svm_fetch_and_run_tests(void);
 TCase *svm_gp_tests(void);
 TCase *svm_insns_tests(void);
 TCase *svm_nested_tests(void);
@@ -128,6 +129,7 @@ static TCase *(*const suites[])(void) = {
 	svm_exit_tests,
 	svm_fallback_tests,
 	svm_fetch_tests,
+	svm_fetch_and_run_tests,
 	svm_gp_tests,
 	svm_insns_tests,
 	svm_nested_tests,

@@ -107,6 +107,17 @@ START_TEST(without_memory)
 }
 END_TEST
 
+/* Once a scrub has begun, a VM gets nothing more of its own; Linux gets what it had back. */
+START_TEST(closed)
+{
+	machine_amd_runs();
+	ck_assert_uint_eq(owner_take(RAM_2M, PAGE, 1), MK1_SUCCESS);
+	owner_close();
+	ck_assert_uint_eq(owner_take(RAM_2M + PAGE, PAGE, 1), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(owner_take(RAM_2M + PAGE, PAGE, MK1_INVALID_ID), MK1_SUCCESS);
+}
+END_TEST
+
 TCase *mem_owner_tests(void)
 {
 	TCase *tc = tcase_create("mem_owner");
@@ -114,6 +125,7 @@ TCase *mem_owner_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, one_owner, 1, 4);
 	tcase_add_test(tc, shared);
+	tcase_add_test(tc, closed);
 	tcase_add_loop_test(tc, parts_and_wholes, 0, 2);
 	tcase_add_loop_test(tc, without_memory, 0, 4);
 	return tc;

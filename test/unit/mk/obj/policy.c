@@ -332,6 +332,23 @@ START_TEST(single_msrs)
 }
 END_TEST
 
+/* Who may read and write all of them but one: the call is not free for it, but works. */
+START_TEST(all_msrs_but_one)
+{
+	launch_two(_i, GUEST_RIGHTS | BF_RIGHT_rdmsr | BF_RIGHT_wrmsr);
+	hypercall(CALL_FIRST, 0);
+	policy_open(host_pp->ext, SPEC_MK1, true);
+	ck_assert(host_pp->ext->may[SPEC_MK1][MK1_OP_INTRINSIC << 4]);
+	grant(false, BF_GRANT_RDMSR, MSR_TSC_AUX, MSR_TSC_AUX);
+	policy_open(host_pp->ext, SPEC_MK1, true);
+	ck_assert(!host_pp->ext->may[SPEC_MK1][MK1_OP_INTRINSIC << 4]);
+	ck_assert(host_pp->ext->may[SPEC_MK1][MK1_OP_INTRINSIC << 4 | 1]);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_TSC_AUX), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_MTRR_DEF_TYPE), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(intrinsic_wrmsr, HANDLE, MSR_TSC_AUX, 0), MK1_SUCCESS);
+}
+END_TEST
+
 START_TEST(grants_that_are_none)
 {
 	static const struct bf_grant good = { .kind = BF_GRANT_CALL,
@@ -380,6 +397,19 @@ START_TEST(unknown_rights)
 }
 END_TEST
 
+START_TEST(a_grant_that_is_none)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.nr_exts = 2;
+	machine_init();
+	m.handoff->nr_grants = 1;
+	m.handoff->grants[0] = (struct bf_grant){ .ext = 2, .kind = BF_GRANT_RDMSR };
+	enter(0);
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_VERSION);
+}
+END_TEST
+
 TCase *obj_policy_tests(void)
 {
 	TCase *tc = tcase_create("obj_policy");
@@ -393,7 +423,9 @@ TCase *obj_policy_tests(void)
 	tcase_add_loop_test(tc, no_limits, 0, 2);
 	tcase_add_loop_test(tc, every_call_alone, 0, 4);
 	tcase_add_loop_test(tc, single_msrs, 0, 2);
+	tcase_add_loop_test(tc, all_msrs_but_one, 0, 2);
 	tcase_add_test(tc, grants_that_are_none);
 	tcase_add_loop_test(tc, unknown_rights, 0, 2);
+	tcase_add_test(tc, a_grant_that_is_none);
 	return tc;
 }

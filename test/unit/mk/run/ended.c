@@ -87,6 +87,34 @@ START_TEST(at_a_hypercall)
 }
 END_TEST
 
+/*
+ * The answer is a call that names Linux as a whole. One that names it by half fails, and Linux waits
+ * still.
+ */
+START_TEST(an_answer_with_wrong_names)
+{
+	uint16_t half = (uint16_t)(_i / 2);
+
+	launch_two(_i % 2, GUEST_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	if (half < 2) {
+		ck_assert_uint_ne(SYS(vs_run, HANDLE, half ? 0 : 1, half ? 1 : 0, 0), MK1_SUCCESS);
+		ck_assert(host_pp->answering);
+		abi_gprs()[BF_RAX] = 5;
+		fault();
+		expect_linux();
+		ck_assert_uint_eq(abi_gprs()[BF_RAX], CALL_FIRST); /* it will call again */
+		expect_nobody();
+		return;
+	}
+	abi_gprs()[BF_RAX] = 5;
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	expect_linux();
+	ck_assert(!host_pp->answering);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 5);
+}
+END_TEST
+
 /* Linux is behind the instruction, and another VS is active. */
 START_TEST(in_an_exit_of_its_guest)
 {
@@ -321,6 +349,7 @@ TCase *run_ended_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, at_a_hypercall, 0, 10);
+	tcase_add_loop_test(tc, an_answer_with_wrong_names, 0, 6);
 	tcase_add_loop_test(tc, in_an_exit_of_its_guest, 0, 10);
 	tcase_add_loop_test(tc, a_fail_callback_that_goes_on, 0, 2);
 	tcase_add_loop_test(tc, a_guest_that_the_cpu_refuses, 0, 2);

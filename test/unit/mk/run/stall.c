@@ -299,6 +299,18 @@ START_TEST(exceptions)
 }
 END_TEST
 
+/* A debugger may stop at the same place for ever, as with NMIs. */
+START_TEST(debug_exceptions)
+{
+	running(_i);
+	if (_i)
+		put_field(VMCS_vmexit_interruption_information, EVENT(3, VECTOR_DB));
+	ck_assert_uint_eq(fails_after(_i ? VMX_EXIT_EXCEPTION_NMI : SVM_EXIT_EXCEPTION + VECTOR_DB,
+				      NULL, NULL),
+			  0);
+}
+END_TEST
+
 START_TEST(names)
 {
 	static const struct {
@@ -457,6 +469,7 @@ TCase *run_stall_tests(void)
 	tcase_add_loop_test(tc, events, 0, 2);
 	tcase_add_loop_test(tc, waiting, 0, 2);
 	tcase_add_loop_test(tc, exceptions, 0, 2);
+	tcase_add_loop_test(tc, debug_exceptions, 0, 2);
 	tcase_add_loop_test(tc, names, 0, 4);
 	tcase_add_loop_test(tc, each_name, 0, NR_NAMED);
 	tcase_add_loop_test(tc, another_guest, 0, 4);

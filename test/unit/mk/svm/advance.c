@@ -5,6 +5,21 @@
 #include "svm.h"
 #include "../suites.h"
 
+/* Each call that steps over an instruction does it alike. */
+static void advance(int way)
+{
+	switch (way) {
+	case 0:
+		SYS(vs_advance_ip_and_run_current, HANDLE);
+		break;
+	case 1:
+		SYS(vs_advance_ip_and_run, HANDLE, 0, 0, 0);
+		break;
+	default:
+		ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, 0, 0, 0), MK1_SUCCESS);
+	}
+}
+
 START_TEST(advance_ip)
 {
 	in_vmexit();
@@ -12,7 +27,7 @@ START_TEST(advance_ip)
 	vmcb()->nrip = 0x1003;
 	vmcb()->interrupt_shadow = 1;
 	vmcb()->rflags = RFLAGS_RF | 2;
-	SYS(vs_advance_ip_and_run_current, HANDLE);
+	advance(_i);
 	ck_assert_uint_eq(vmcb()->rip, 0x1003);
 	ck_assert_uint_eq(vmcb()->interrupt_shadow, 0);
 	ck_assert_uint_eq(vmcb()->rflags, 2);
@@ -20,18 +35,18 @@ START_TEST(advance_ip)
 	/* single-step: a trap behind the instruction */
 	vmcb()->rflags = RFLAGS_TF | 2;
 	vmcb()->dr6 = 0;
-	SYS(vs_advance_ip_and_run_current, HANDLE);
+	advance(_i);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 1));
 	ck_assert_uint_eq(vmcb()->dr6, 1 << 14);
 	/* unless it is for branches */
 	vmcb()->eventinj = 0;
 	msr_set(cpu, MSR_DEBUGCTL, DEBUGCTL_BTF);
-	SYS(vs_advance_ip_and_run_current, HANDLE);
+	advance(_i);
 	ck_assert_uint_eq(vmcb()->eventinj, 0);
 	msr_set(cpu, MSR_DEBUGCTL, 0);
 	/* not instead of an event that is injected anyway */
 	vmcb()->eventinj = EVENT(3, 6);
-	SYS(vs_advance_ip_and_run_current, HANDLE);
+	advance(_i);
 	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 6));
 }
 END_TEST
@@ -43,7 +58,7 @@ START_TEST(advance_ip_of_io)
 	start_and_launch();
 	vmcb()->exitinfo2 = 0x2222;
 	guest_exit(SVM_EXIT_IOIO);
-	SYS(vs_advance_ip_and_run_current, HANDLE);
+	advance(_i);
 	ck_assert_uint_eq(vmcb()->rip, 0x2222);
 }
 END_TEST
@@ -90,8 +105,8 @@ TCase *svm_advance_tests(void)
 	TCase *tc = tcase_create("svm_advance");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, advance_ip);
-	tcase_add_test(tc, advance_ip_of_io);
+	tcase_add_loop_test(tc, advance_ip, 0, 3);
+	tcase_add_loop_test(tc, advance_ip_of_io, 0, 3);
 	tcase_add_loop_test(tc, advance_ip_of_what_has_changed, 0, 3);
 	return tc;
 }
