@@ -18,7 +18,7 @@ begin()
 await()
 {
 	n=0
-	until [ "$1" "$2" ] || [ $n -ge 1200 ]; do
+	until test "$1" "$2" || [ $n -ge 1200 ]; do
 		n=$((n + 1))
 		sleep 0.05
 	done

@@ -88,8 +88,8 @@ START_TEST(at_a_hypercall)
 END_TEST
 
 /*
- * The answer is a call that names Linux as a whole. One that names it by half fails, and Linux waits
- * still.
+ * The answer is a call that names Linux as a whole. One that names it by half fails, and Linux
+ * waits still.
  */
 START_TEST(an_answer_with_wrong_names)
 {
