@@ -22,7 +22,7 @@ await()
 		n=$((n + 1))
 		sleep 0.05
 	done
-	[ "$1" "$2" ]
+	test "$1" "$2"
 }
 
 # work: it does what it does, and keeps its page.
