@@ -31,7 +31,9 @@ void *calloc(size_t count, size_t size)
 
 	if (!__builtin_mul_overflow(count, size, &bytes))
 		block = ext_alloc(bytes);
-	return block ? bsl_memset(block, 0, bytes) : NULL;
+	if (block)
+		bsl_memset(block, 0, bytes);
+	return block;
 }
 
 void *realloc(void *block, size_t size)
