@@ -59,7 +59,8 @@ static void note(struct bf_reader *reader, u32 ext, u64 position)
 }
 
 /* Into a buffer of argument->length bytes. */
-static enum bf_error read_locked(struct bf_reader *reader, struct bf_ioctl_read *argument, u8 *buffer)
+static enum bf_error read_locked(struct bf_reader *reader, struct bf_ioctl_read *argument,
+				 u8 *buffer)
 {
 	const struct bf_block *block = &bf_loader.channels[argument->image - 1];
 	struct bf_channel_counts counts;
