@@ -391,6 +391,20 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 		return false; \
 	}
 
+/* Hidden breakpoints: none. */
+#define WITHOUT_HOOKS \
+	bool hooked_fault(UNUSED struct ext_exit *e, UNUSED const struct ext_fault *fault) \
+	{ \
+		return false; \
+	} \
+	bool hooked_breakpoint(UNUSED struct ext_exit *e) \
+	{ \
+		return false; \
+	} \
+	void hooked_stepped(void) \
+	{ \
+	}
+
 /* The other vendor's side, which is not in this program. */
 #define WITHOUT(vendor) \
 	bool vendor##_start(void) \

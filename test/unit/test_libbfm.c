@@ -17,7 +17,7 @@
 static struct {
 	int open_errno, call_errno;
 	uint32_t error;
-	uint8_t ring[0x4000];
+	uint8_t ring[0x4000] __attribute__((aligned(8)));
 	uint64_t first, written, number, dropped, start;
 	uint64_t most; /* bytes that it gives at once */
 	uint64_t consumed; /* what the reader has asked behind of */

@@ -44,8 +44,8 @@ UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)
 UNIT_SRCS_ext_memory := ext/libext/paging.c $(BSL_STRING)
 
 # These two include the sources of the default extension that they test.
-UNIT_SRCS_ext_svm :=
-UNIT_SRCS_ext_vmx :=
+UNIT_SRCS_ext_svm := ext/libext/fpu.c
+UNIT_SRCS_ext_vmx := ext/libext/fpu.c
 
 UNIT_SRCS_features := $(FAKE_PLATFORM) driver/core/check.c \
 	$(addprefix driver/core/x86/,check.c features.c outer.c) $(BSL_STRING)
