@@ -22,12 +22,11 @@ static void called(struct ext_exit *e)
 
 	(void)ext_mem_read(e->vsid, ext_reg_read(e->vsid, EXT_REG_rsp), &caller, sizeof(caller),
 			   NULL);
-	ext_log_ratelimited(EXT_INFO, "called from 0x%llx with 0x%llx, 0x%llx, 0x%llx, CR3 0x%llx",
-			    (unsigned long long)caller,
-			    (unsigned long long)ext_reg_read(e->vsid, EXT_REG_rdi),
-			    (unsigned long long)ext_reg_read(e->vsid, EXT_REG_rsi),
-			    (unsigned long long)ext_reg_read(e->vsid, EXT_REG_rdx),
-			    (unsigned long long)ext_reg_read(e->vsid, EXT_REG_cr3));
+	ext_log(EXT_INFO, "called from 0x%llx with 0x%llx, 0x%llx, 0x%llx, CR3 0x%llx",
+		(unsigned long long)caller, (unsigned long long)ext_reg_read(e->vsid, EXT_REG_rdi),
+		(unsigned long long)ext_reg_read(e->vsid, EXT_REG_rsi),
+		(unsigned long long)ext_reg_read(e->vsid, EXT_REG_rdx),
+		(unsigned long long)ext_reg_read(e->vsid, EXT_REG_cr3));
 }
 
 static bool hook(uint64_t vsid)

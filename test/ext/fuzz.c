@@ -14,6 +14,7 @@
 #include <abi/layout.h>
 #include <abi/mk1_msrs.h>
 #include <abi/mk2.h>
+#include <ext/libext/mk2_sys.h>
 
 #include "test/ext/lib/hooks.h"
 #include "test/ext/lib/pools.h"
@@ -929,9 +930,34 @@ static void clean(void)
 		mk1_vm_destroy_vm(MK1_HANDLE, id);
 }
 
+/* Tables and pages of views, which keep them. Not all pages are Linux's: one of 2 MiB will do. */
+static void make_views(void)
+{
+	static uint8_t page[BF_PAGE_SIZE];
+	uint64_t generation, shown = 0;
+
+	for (uint64_t view = 1; view <= MK2_VIEWS; view++) {
+		for (uint64_t gpa = 0; gpa < MAX_VIEWED; gpa += BF_PAGE_SIZE) {
+			if (shown < MK2_VIEW_COPIES &&
+			    mk2_vm_view_show(MK2_HANDLE, view, gpa, MK2_NESTED_RWX, (uint64_t)page,
+					     &generation) == MK1_SUCCESS)
+				shown++;
+		}
+		for (uint64_t gpa = 0; gpa < MAX_VIEWED; gpa += SIZE_2M) {
+			for (uint64_t at = gpa; at < gpa + SIZE_2M; at += BF_PAGE_SIZE) {
+				if (mk2_vm_view_set(MK2_HANDLE, view, at, BF_PAGE_SIZE,
+						    MK2_NESTED_RWX, &generation) == MK1_SUCCESS)
+					break;
+			}
+			(void)mk2_vm_view_clear(MK2_HANDLE, view, gpa, SIZE_2M, &generation);
+		}
+	}
+}
+
 /* Tables for what is mapped later, once and for all. */
 static void make_tables(void)
 {
+	make_views();
 	uint64_t va;
 
 	for (uint64_t spa = 0; spa < ROOT_DIRECT_SIZE; spa += SIZE_2M) {
