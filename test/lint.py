@@ -20,8 +20,8 @@ SOURCES = (
 )
 
 # Words that codespell takes for misspelt ones: a CPU's interrupt stack table, a floating-point
-# register, Rust's word, "to and fro", a constraint of an asm operand, troff's bullet; and what the tests
-# of bfm misspell.
+# register, Rust's word, "to and fro", a constraint of an asm operand, troff's bullet; and what the
+# tests of bfm misspell.
 WORDS = ("ist", "fpr", "crate", "fro", "nd", "strat", "stopp", "dum", "nam", "nmae", "nwe",
          "statuss", "bu")
 
