@@ -60,7 +60,7 @@ size_t print_table(FILE *file, const struct sample *before, const struct sample 
 		shown = 0;
 	else if (count > max - 1)
 		shown = max - 1;
-	if (shown) {
+	if (rows && shown) {
 		fprintf(file, "  %-*s%s %15s  share\n", NAME_WIDTH, titles[group],
 			all.rate > 0 ? "   exits/s" : "", "exits");
 		for (size_t i = 0; i < shown; i++)

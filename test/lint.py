@@ -13,7 +13,8 @@ from host import INCLUDES, Job, call, tracked_files
 # C that is compiled without a kernel's headers, and with what.
 IMAGE_FLAGS = ["-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-mno-red-zone",
                "-fno-strict-aliasing", *INCLUDES]
-PROGRAM_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", '-DBFM_LIBDIR=""', '-DBFM_VERSION=""', *INCLUDES]
+PROGRAM_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", '-DBFM_LIBDIR=""', '-DBFM_VERSION=""', *INCLUDES,
+                 "-Ibuild/include"]
 SOURCES = (
     (("microkernel/*.c", "lib/bsl/*.c", "driver/core/*.c", "ext/*.c"), IMAGE_FLAGS),
     (("bfm/*.c", "docs/*.c"), PROGRAM_FLAGS),
@@ -72,7 +73,8 @@ def analyse(command, paths, flags, finding, log):
 
 
 def analyse_all(command, finding, log, without=()):
-    failures = set()
+    status, _ = call(["make", "--no-print-directory", "build/include/bfm/templates.h"], log)
+    failures = {"build/include/bfm/templates.h cannot be made"} if status else set()
     for patterns, flags in SOURCES:
         paths = [path for path in tracked_files(*patterns) if not path.startswith(without)]
         failures |= analyse(command, paths, flags, finding, log)

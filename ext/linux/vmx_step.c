@@ -6,6 +6,7 @@
 #include <ext/linux/watched.h>
 
 static __thread bool stepping;
+static __thread bool holding; /* interrupts, as behind STI */
 
 static void set_trap(uint64_t vsid, bool on)
 {
@@ -46,9 +47,36 @@ void vmx_redeliver(uint64_t vsid)
 	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, event & VMX_EVENT_DEFINED);
 }
 
+/*
+ * An interrupt that is pending would come before the instruction, which would then exit once more:
+ * it waits, as behind STI (§27.4.2). What is delivered again does not.
+ */
+static void hold_interrupts(uint64_t vsid)
+{
+	uint64_t state = vs_get(vsid, MK1_INTEL_interruptibility_state);
+
+	if (vs_get(vsid, MK1_INTEL_vmentry_interrupt_information_field) & VMX_EVENT_VALID ||
+	    !(vs_get(vsid, MK1_INTEL_rflags) & RFLAGS_IF) ||
+	    state & (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS))
+		return;
+	vs_set(vsid, MK1_INTEL_interruptibility_state, state | VMX_BLOCKING_BY_STI);
+	holding = true;
+}
+
+/* The CPU has let go of them if it has executed the instruction. */
+static void let_interrupts_go(uint64_t vsid)
+{
+	if (holding)
+		vs_set(vsid, MK1_INTEL_interruptibility_state,
+		       vs_get(vsid, MK1_INTEL_interruptibility_state) &
+			       ~(uint64_t)VMX_BLOCKING_BY_STI);
+	holding = false;
+}
+
 /* An event that is delivered first counts as the instruction: then Linux comes here again. */
 __noreturn void vmx_step(uint64_t vsid)
 {
+	hold_interrupts(vsid);
 	watch_lift(vsid);
 	set_trap(vsid, true);
 	stepping = true;
@@ -60,6 +88,7 @@ void vmx_step_end(uint64_t vsid, uint64_t reason)
 	if (!stepping)
 		return;
 	stepping = false;
+	let_interrupts_go(vsid);
 	set_trap(vsid, false);
 	watch_again(vsid);
 	hooked_stepped();
@@ -70,4 +99,5 @@ void vmx_step_end(uint64_t vsid, uint64_t reason)
 void vmx_step_reset(void)
 {
 	stepping = false;
+	holding = false;
 }

@@ -19,8 +19,8 @@ FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c
 # pointers are any numbers.
 FUZZ_FLAGS_ioctl := -include test/fuzz/kernel.h -I$(O)/fuzz/include -Wno-unused-parameter \
 	-Wno-sign-compare -fno-sanitize=pointer-overflow
-FUZZ_HEADERS_ioctl := $(addprefix $(O)/fuzz/include/linux/,capability.h fs.h minmax.h mutex.h \
-	slab.h uaccess.h vmalloc.h)
+FUZZ_HEADERS_ioctl := $(addprefix $(O)/fuzz/include/linux/,capability.h fs.h list.h minmax.h \
+	mutex.h slab.h uaccess.h vmalloc.h)
 FUZZ_SRCS_paging := lib/bsl/paging.c
 FUZZ_SRCS_ring := lib/bsl/string.c lib/bsl/x86/mem.c
 

@@ -237,11 +237,47 @@ uint64_t bf_channels_bytes(const struct bf_loader *loader)
 	return loader->nr_pps;
 }
 
-int bf_channel_ioctl(struct file *file, struct bf_ioctl_read *argument)
+int bf_channel_ioctl(struct bf_open *open, struct bf_ioctl_read *argument)
 {
-	(void)file;
+	(void)open;
 	argument->error = outcome;
 	return -bf_errno(outcome);
+}
+
+uint32_t bf_os_tsc_khz(void)
+{
+	return 1000000;
+}
+
+enum bf_error bf_trace_switch(struct bf_loader *loader, bool on)
+{
+	(void)loader;
+	bf_assert_locked();
+	return on ? outcome : BF_ERR_OK;
+}
+
+/* Within the room that there is, as much as the test says. */
+static uint32_t some(uint32_t max)
+{
+	return max < 3 ? max : 3;
+}
+
+uint32_t bf_trace_read(const struct bf_trace *trace, struct bf_trace_record *records, uint32_t max,
+		       uint64_t *position)
+{
+	(void)trace;
+	memset(records, 0, some(max) * sizeof(*records));
+	++*position;
+	return some(max);
+}
+
+uint32_t bf_lines_read(const struct bf_ring *ring, struct bf_line *lines, uint32_t max,
+		       uint64_t *position)
+{
+	(void)ring;
+	memset(lines, 0, some(max) * sizeof(*lines));
+	++*position;
+	return some(max);
 }
 
 int bf_request_ioctl(struct bf_ioctl_call *argument)
@@ -315,11 +351,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned int commands[] = { BF_IOC_START,  BF_IOC_STOP,  BF_IOC_DUMP,
 						 BF_IOC_STATUS, BF_IOC_CHECK, BF_IOC_READ,
-						 BF_IOC_CALL };
+						 BF_IOC_CALL,   BF_IOC_TRACE, BF_IOC_LINES };
 	static struct bf_pp_status statuses[MAX_CPUS];
 	static struct bf_pp pps[MAX_CPUS];
 	static struct bf_ended ended[BF_MAX_EXTS];
 	static struct bf_ring ring;
+	struct bf_open open = { .traces = false };
+	struct file file = { .private_data = &open };
 	uint64_t options, command, argument;
 	long result;
 
@@ -350,7 +388,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	user_size = min(in.left, USER_SIZE);
 	memset(user, 0, sizeof(user));
 	memcpy(user, in.data, user_size);
-	result = bf_ioctl(NULL, (unsigned int)command, argument);
+	result = bf_ioctl(&file, (unsigned int)command, argument);
+	bf_trace_close(&open);
 	FUZZ_CHECK(result <= 0 && result > -4096, "%ld", result);
 	FUZZ_CHECK(privileged || result == -EPERM, "without privileges: %ld", result);
 	FUZZ_CHECK(!locked && !status_locked, "still locked");

@@ -23,7 +23,13 @@ typedef uint64_t u64;
 #define GFP_KERNEL 0
 #define CAP_SYS_ADMIN 21
 
-struct file;
+struct file {
+	void *private_data;
+};
+
+struct list_head {
+	struct list_head *next, *prev;
+};
 
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b) ((a) < (b) ? (a) : (b))

@@ -489,6 +489,37 @@ static enum ended io_exit(uint16_t port, bool in)
 #define INTERRUPTED fake.reg[MK1_INTEL_idt_vectoring_information_field]
 #include "frame_tests.h"
 
+/* A pending interrupt waits for the instruction, unless something is delivered first. */
+START_TEST(a_step_holds_interrupts)
+{
+	uint64_t *state = &fake.reg[MK1_INTEL_interruptibility_state];
+
+	with_hooks();
+	ck_assert(watch_memory() && watch_begin(0));
+	fake.reg[MK1_INTEL_rflags] = RFLAGS_FIXED | RFLAGS_IF;
+	INTERRUPTED = 0;
+	EVENT = 0;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(*state, VMX_BLOCKING_BY_STI);
+	/* another exit than the trap: VM entry would refuse the bit where IF is clear by then */
+	ck_assert_int_eq(cpuid_exit(0), RESUMED_NEXT);
+	ck_assert_uint_eq(*state, 0);
+	fake.reg[MK1_INTEL_rflags] = RFLAGS_FIXED;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(*state, 0);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	fake.reg[MK1_INTEL_rflags] = RFLAGS_FIXED | RFLAGS_IF;
+	*state = VMX_BLOCKING_BY_MOV_SS;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(*state, VMX_BLOCKING_BY_MOV_SS);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	*state = 0;
+	INTERRUPTED = 0x80000030;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(*state, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ext_vmx");
@@ -514,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
 	tcase_add_test(tc, efer_of_an_extension);
 	add_frame_tests(tc);
+	tcase_add_test(tc, a_step_holds_interrupts);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -250,7 +250,8 @@ START_TEST(top_without_a_terminal)
 	device.on_status = go_on;
 	ck_assert_int_eq(run(&top_command, "top --once --interval 10ms"), EXIT_OK);
 	ck_assert_msg(!strncmp(out, "bareflank runs on 2 of 2 CPUs, 3.0 MiB: ", 40), "%s", out);
-	assert_has(out, " exits/s in 0.0 s, by rate\n\n");
+	assert_has(out, " exits/s in "); /* which time that was is the machine's affair */
+	assert_has(out, " s, by rate\n\n");
 	assert_has(out, "  2 \"mine\"?[2J\\ ");
 	ck_assert_ptr_null(strchr(out, '\033'));
 	/* Both orders: MSR has more in all, but nothing in between. */
