@@ -5,6 +5,7 @@
  */
 #include <abi/hw/x86.h>
 #include <ext/guests/call.h>
+#include <ext/libext/arg.h>
 #include <ext/libext/mk2_sys.h>
 
 const char ext_name[] = "guests";
@@ -59,8 +60,12 @@ static void start_guests(uint64_t specs)
 
 int ext_start(uint64_t specs)
 {
+	static const char *const none[] = { NULL };
 	uint64_t status;
 
+	/* It takes no arguments, and says so if there are some. */
+	if (specs & MK2_SPEC_MASK && (!ext_args_load() || !ext_args_known(none)))
+		return 1;
 	if (!linux_start(specs))
 		return 1;
 	is_svm = cpu_is_amd();

@@ -42,7 +42,7 @@ fill()
 	head -c "$1" /dev/zero | tr '\0' x
 }
 
-plan 39
+plan 41
 snapshot /tmp/state.before
 with "none" "1: name (none), 0 bytes, count 0x7, off" "$args"
 with "one extension" "1: name a:b=c, 5 bytes, count 0x10, on" \
@@ -63,6 +63,11 @@ t "the second alone: start" start "$args" "$args" --arg 2:on=1
 t "the second alone" said "1: name (none), 0 bytes, count 0x7, off" \
 	"2: name (none), 0 bytes, count 0x7, on"
 t "the second alone: stop" stop
+for takes_none in default guests; do
+	t "$takes_none takes none" gives 1 \
+		"it had said: argument nmae: this extension knows none of this name" \
+		bfm start $takes_none --arg nmae=y
+done
 t "a key that it does not know" refuses \
 	"argument nmae: this extension knows none of this name" --arg name=x --arg nmae=y
 t "not a number" refuses "argument count: not a number: 5k" --arg count=5k
