@@ -13,6 +13,7 @@
 
 #define NO_MEMORY_OF_THE_KIND 4
 #define PATTERN 0xA5
+#define TABLES_MAX (8 + 2)
 #define MAX_PIECES 8
 
 /* --- the extension ---------------------------------------------------------------------------- */
@@ -134,7 +135,9 @@ static void to_and_fro(bool large)
 		EXPECT_EQ(used, pieces[i].size / PAGE);
 		pages += used;
 	}
-	EXPECT(taken > pages && taken <= before + pages && taken + 32 >= before + pages);
+	/* docs/abi/mk2.md says how many tables that are at most for each; here is one extension */
+	EXPECT(taken > pages && taken <= before + pages &&
+	       taken + count * TABLES_MAX >= before + pages);
 	printf("%llu pages, then %llu, %llu of them this process's\n", (unsigned long long)before,
 	       (unsigned long long)taken, (unsigned long long)pages);
 	for (unsigned int i = 0; i < count; i++)
