@@ -31,6 +31,8 @@ typedef void ext_hook_fn(struct ext_exit *e);
  * the page itself finds the copy, and what else is watched is not watched then. Each way into and
  * out of such a page is an exit there.
  *
+ * A page with hooks is not to be watched by ext_watch as well: the last call decides what it is.
+ *
  * false, after a message: there is no code at gva, too many of them, this CPU cannot do it, or the
  * extension lacks a right (linux, physical; docs/abi/mk2.md).
  */

@@ -108,7 +108,7 @@ static bool prepare(unsigned int i)
 	followers[i].hooks = (uint32_t)has.result;
 	if (followers[i].hooks & HAS(OP_FAULT) && !watch_memory())
 		return false;
-	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID) | HAS(OP_FAULT) | HAS(OP_IO)))
+	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID)))
 		hooks_see_all = true;
 	return true;
 }

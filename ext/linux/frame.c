@@ -2,6 +2,7 @@
 /* The hooks of an extension, and what the default one is without any. */
 #include <ext/libext/frame.h>
 #include <ext/linux/follow.h>
+#include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
@@ -52,7 +53,7 @@ int ext_run_linux(uint64_t specs, const struct ext_ops *ops)
 	follow_lead(specs);
 	if (hooks->nested_fault && !watch_memory())
 		return 1;
-	hooks_see_all = hooks->exit || hooks->cpuid || hooks->nested_fault || hooks->io;
+	hooks_see_all = hooks->exit || hooks->cpuid;
 	return linux_start_vendor() ? 0 : 1;
 }
 
@@ -109,10 +110,20 @@ void hook_cpu_out(uint64_t vsid)
 }
 
 /* Each of them hears of it, but only one says what Linux does. */
-bool hook_fault(struct ext_exit *e, const struct ext_fault *fault)
+static bool hook_fault(struct ext_exit *e, const struct ext_fault *fault)
 {
 	return is_its(e, hooks->nested_fault && hooks->nested_fault(e, fault)) ||
 	       follow_fault(e, fault);
+}
+
+void hook_memory(struct ext_exit *e, const struct ext_fault *fault, bool delivering)
+{
+	if (!hooked_fault(e, fault))
+		(void)hook_fault(e, fault);
+	if (delivering)
+		e->fault = 0;
+	if (!e->fault && !e->again)
+		e->step = true;
 }
 
 /* RAX as IN leaves it: in 64-bit mode a result of 32 bits zeroes the upper half. */

@@ -16,7 +16,6 @@
 #include <ext/libext/mk2_sys.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/hook.h>
-#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
 #include <ext/linux/watched.h>
@@ -99,6 +98,7 @@ static enum ext_mem_status copy(struct page *page)
 void hooked_stepped(void)
 {
 	struct page *page = here.written;
+	enum ext_mem_status read;
 	uint64_t status;
 
 	here.in_copy = false;
@@ -106,9 +106,11 @@ void hooked_stepped(void)
 	if (!page)
 		return;
 	bsl_spin_lock(&lock);
-	(void)copy(page);
+	read = copy(page);
 	status = show(page);
 	bsl_spin_unlock(&lock);
+	if (read != EXT_MEM_OK)
+		give_up(ext_mem_why(read), mk1_tls_vsid(), page->gpa);
 	if (status != MK1_SUCCESS)
 		give_up("a page with hooks is not shown any more", mk1_tls_vsid(), status);
 }
@@ -194,7 +196,6 @@ bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 		return false;
 	if (!linux_is_on_amd() && !vmx_can_step(vsid))
 		return refuse(gva, "this CPU has no monitor trap flag");
-	hooks_see_all = true;
 	here.in_copy = false;
 	here.written = NULL;
 	bsl_spin_lock(&lock);
@@ -238,14 +239,6 @@ bool hooked_breakpoint(struct ext_exit *e)
 	return true;
 }
 
-static void see(uint64_t vsid, uint64_t view)
-{
-	uint64_t status = mk2_vs_view(MK2_HANDLE, vsid, view);
-
-	if (status != MK1_SUCCESS)
-		give_up("the microkernel does not change the view", vsid, status);
-}
-
 /* AMD: into a page with hooks, or out of it. An instruction that is in two pages is stepped. */
 static bool fetched(struct ext_exit *e, const struct page *page)
 {
@@ -261,7 +254,7 @@ static bool fetched(struct ext_exit *e, const struct page *page)
 		e->step = true;
 		return true;
 	}
-	see(e->vsid, page ? COPY_VIEW : WATCHED_VIEW);
+	watch_in_view(e->vsid, page ? COPY_VIEW : WATCHED_VIEW);
 	here.in_copy = page;
 	e->again = true;
 	return true;

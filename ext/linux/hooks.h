@@ -16,7 +16,8 @@ bool hook_rdmsr(struct ext_exit *e, uint32_t msr);
 bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value);
 
 void hook_cpu_out(uint64_t vsid);
-bool hook_fault(struct ext_exit *e, const struct ext_fault *fault);
+/* delivering: it was part of the delivery of an event, which no fault can take the place of. */
+void hook_memory(struct ext_exit *e, const struct ext_fault *fault, bool delivering);
 /* If nobody answers it, e says that Linux executes it itself. */
 void hook_io(struct ext_exit *e, const struct ext_io *io);
 

@@ -206,13 +206,8 @@ static __noreturn void answer_fault(struct ext_exit *e)
 	fault.access = info & SVM_NPF_FETCH ? EXT_EXECUTE :
 		       info & SVM_NPF_WRITE ? EXT_WRITE :
 					      EXT_READ;
-	if (!hooked_fault(e, &fault) && !hook_fault(e, &fault))
-		e->step = true;
+	hook_memory(e, &fault, vs_get(e->vsid, MK1_AMD_exitininfo) & SVM_EVENT_VALID);
 	svm_redeliver(e->vsid);
-	if (vs_get(e->vsid, MK1_AMD_eventinj) & SVM_EVENT_VALID)
-		e->fault = 0;
-	if (!e->fault && !e->again)
-		e->step = true;
 	end(e);
 }
 

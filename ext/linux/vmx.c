@@ -172,13 +172,9 @@ static __noreturn void answer_fault(struct ext_exit *e)
 		fault.gva = vs_get(e->vsid, MK1_INTEL_linear_address);
 		fault.walk = !(info & VMX_QUAL_EPT_FINAL);
 	}
-	if (!hooked_fault(e, &fault) && !hook_fault(e, &fault))
-		e->step = true;
+	hook_memory(e, &fault,
+		    vs_get(e->vsid, MK1_INTEL_idt_vectoring_information_field) & VMX_EVENT_VALID);
 	vmx_redeliver(e->vsid);
-	if (vs_get(e->vsid, MK1_INTEL_vmentry_interrupt_information_field) & VMX_EVENT_VALID)
-		e->fault = 0;
-	if (!e->fault && !e->again)
-		e->step = true;
 	end(e);
 }
 

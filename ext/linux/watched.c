@@ -5,6 +5,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/mk2_sys.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
 #include <ext/linux/watched.h>
@@ -33,6 +34,7 @@ bool watch_memory(void)
 		return true;
 	status = mk2_vm_view_rest(MK2_HANDLE, WATCHED_VIEW, MK2_NESTED_RWX, &generation);
 	memory = status == MK1_SUCCESS;
+	hooks_see_all |= memory;
 	if (!memory)
 		ext_print("%s: memory cannot be watched: no nested paging, no memory, or no right "
 			  "(0x%llx)\n",
@@ -56,6 +58,7 @@ static bool make_map(void)
 		return false;
 	}
 	ports = (uint8_t *)va;
+	hooks_see_all = true;
 	return true;
 }
 
@@ -70,7 +73,7 @@ bool watch_ports(uint32_t first, uint32_t count)
 
 /* --- one instruction -------------------------------------------------------------------------- */
 
-static void see(uint64_t vsid, uint64_t view)
+void watch_in_view(uint64_t vsid, uint64_t view)
 {
 	uint64_t status = mk2_vs_view(MK2_HANDLE, vsid, view);
 
@@ -99,14 +102,14 @@ static void watch_io(uint64_t vsid, bool on)
 void watch_lift(uint64_t vsid)
 {
 	if (memory)
-		see(vsid, UNWATCHED);
+		watch_in_view(vsid, UNWATCHED);
 	watch_io(vsid, false);
 }
 
 void watch_again(uint64_t vsid)
 {
 	if (memory)
-		see(vsid, WATCHED_VIEW);
+		watch_in_view(vsid, WATCHED_VIEW);
 	watch_io(vsid, true);
 }
 

@@ -15,6 +15,9 @@ bool watch_memory(void);
 bool watch_ports(uint32_t first, uint32_t count);
 bool watches_memory(void);
 
+/* Linux is in a view of its memory, by Mk#2. */
+void watch_in_view(uint64_t vsid, uint64_t view);
+
 /* Of one instruction: nothing is watched, and again. */
 void watch_lift(uint64_t vsid);
 void watch_again(uint64_t vsid);

@@ -27,6 +27,7 @@ static struct copy {
 	uint64_t gpa;
 	uint64_t spa; /* 0: there has been none */
 	uint64_t generation; /* without a view: no PP that has seen it shows the page */
+	unsigned int filling; /* PPs that are copying content into it */
 } copies[MK2_VIEW_COPIES];
 
 static void set(uint64_t *entry, uint64_t value)
@@ -161,7 +162,7 @@ static struct copy *find_copy(unsigned int number, uint64_t gpa)
 	for (struct copy *c = copies; c < copies + MK2_VIEW_COPIES; c++) {
 		if (c->view == number && c->gpa == gpa)
 			return c;
-		if (!c->view && (!c->spa || tlb_have_seen(c->generation)))
+		if (!c->view && !c->filling && (!c->spa || tlb_have_seen(c->generation)))
 			unused = c;
 	}
 	if (unused && !unused->spa) {
@@ -237,15 +238,26 @@ static uint64_t prepare_copy(unsigned int number, uint64_t gpa, struct copy **co
 		return MK2_FAILURE_NO_MEMORY;
 	(*copy)->view = number;
 	(*copy)->gpa = gpa;
+	(*copy)->filling++;
 	return MK1_SUCCESS;
 }
 
-/* Another PP may have cleared the page meanwhile: it stays so. */
-static void show_copy(const struct copy *copy, unsigned int number, uint64_t gpa, uint64_t flags)
+/*
+ * Another PP may have cleared the page meanwhile: it stays so. Without content, what nobody shows
+ * is free again.
+ */
+static void show_copy(struct copy *copy, bool got, uint64_t flags)
 {
-	if (copy->view == number && copy->gpa == gpa)
-		set(own_entry(&views[number - 1], gpa, false),
-		    with_rights(nested_leaf(copy->spa), flags) | OWN);
+	uint64_t *entry;
+
+	copy->filling--;
+	if (!copy->view)
+		return;
+	entry = own_entry(&views[copy->view - 1], copy->gpa, false);
+	if (got)
+		set(entry, with_rights(nested_leaf(copy->spa), flags) | OWN);
+	if (!got && (*entry & BSL_PTE_SPA) != copy->spa && !copy->filling)
+		drop_copy(copy->view, copy->gpa);
 }
 
 uint64_t view_show(unsigned int number, uint64_t gpa, uint64_t flags,
@@ -265,8 +277,7 @@ uint64_t view_show(unsigned int number, uint64_t gpa, uint64_t flags,
 	/* Without the lock: it is for the extension's tables, too. */
 	got = get(va, phys_to_virt(copy->spa));
 	nested_lock();
-	if (got)
-		show_copy(copy, number, gpa, flags);
+	show_copy(copy, got, flags);
 	nested_unlock();
 	if (!got)
 		return MK1_INVALID_INPUT_REG(4);

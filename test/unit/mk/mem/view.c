@@ -264,6 +264,58 @@ START_TEST(too_many_copies)
 }
 END_TEST
 
+static uint64_t clear_meanwhile;
+
+/* The extension's memory goes while it is copied; another PP may clear the page. */
+static bool get_nothing(uint64_t va, void *page)
+{
+	uint64_t generation;
+
+	(void)va;
+	memset(page, 0x77, PAGE);
+	if (clear_meanwhile)
+		view_clear(1, clear_meanwhile, PAGE, &generation);
+	return false;
+}
+
+static bool get_and_clear(uint64_t va, void *page)
+{
+	(void)get_nothing(va, page);
+	return true;
+}
+
+/* What could not be copied takes no page for ever, and what was shown before is shown still. */
+START_TEST(content_that_goes)
+{
+	uint64_t generation, spa, before = ~0ULL;
+
+	with_linux(_i);
+	for (unsigned int i = 0; i < 2 * MK2_VIEW_COPIES; i++) {
+		ck_assert_uint_eq(view_show(1, WATCHED + i * PAGE, R, get_nothing, 0, &generation),
+				  REG4);
+		expect(1, WATCHED + i * PAGE, RWX);
+		on_pp(1); /* so that what is free can be used again */
+		guest_exit(cpuid_reason());
+		SYS(vs_run_current, HANDLE);
+		on_pp(0);
+		(void)tlb_move_on(host_pp);
+		on_pp(1);
+		guest_exit(cpuid_reason());
+		SYS(vs_run_current, HANDLE);
+		on_pp(0);
+	}
+	ck_assert_uint_eq(SYS2(vm_view_show, HANDLE2, 1, WATCHED, R, EXT_DATA), MK1_SUCCESS);
+	ck_assert_uint_eq(walk(view_root(1), WATCHED, &before), R);
+	ck_assert_uint_eq(view_show(1, WATCHED, R | X, get_nothing, 0, &generation), REG4);
+	ck_assert_uint_eq(walk(view_root(1), WATCHED, &spa), R);
+	ck_assert_uint_eq(spa, before);
+	clear_meanwhile = WATCHED;
+	ck_assert_uint_eq(view_show(1, WATCHED, R | X, get_and_clear, 0, &generation), MK1_SUCCESS);
+	expect(1, WATCHED, RWX);
+	clear_meanwhile = 0;
+}
+END_TEST
+
 /* Without memory nothing has changed. */
 START_TEST(no_memory)
 {
@@ -488,6 +540,7 @@ TCase *mem_view_tests(void)
 	tcase_add_loop_test(tc, rest, 0, 2);
 	tcase_add_loop_test(tc, content, 0, 2);
 	tcase_add_loop_test(tc, too_many_copies, 0, 2);
+	tcase_add_loop_test(tc, content_that_goes, 0, 2);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_loop_test(tc, no_memory_for_tables, 0, 2);
 	tcase_add_loop_test(tc, using_one, 0, 2);
