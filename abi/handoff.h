@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 15
+#define BF_HANDOFF_VERSION 16
 
 #ifndef __ASSEMBLER__
 
@@ -47,6 +47,12 @@ enum bf_outer {
 
 /* Linux may request of the outer hypervisor to flush the TLB of a CPU that is not running. */
 #define BF_OUTER_FLUSHES 0x1
+
+/*
+ * The system that was there at the start makes room for another one, which does not have the switch
+ * page where root mode does: a CPU can leave during the start only.
+ */
+#define BF_HANDOFF_STAYS 0x2
 
 /* Physical memory, in bytes: whole pages, but where a size is said to be another. */
 struct bf_region {
@@ -99,7 +105,7 @@ struct bf_handoff {
 	struct bf_image exts[BF_MAX_EXTS];
 	uint64_t denied[BF_MAX_EXTS]; /* enum bf_right: what each of them may not do */
 	uint32_t nr_grants;
-	uint32_t pad;
+	uint32_t flags; /* BF_HANDOFF_* */
 	struct bf_grant grants[BF_MAX_GRANTS];
 	/* By extension, a page: size bytes of arguments (abi/args.h), and zeros behind them. */
 	struct bf_region args[BF_MAX_EXTS];

@@ -50,6 +50,7 @@ struct bf_start {
 	struct bf_source exts[BF_MAX_EXTS];
 	uint32_t nr_exts;
 	uint16_t serial_port;
+	bool stays; /* CPUs never leave, once all of them have entered */
 	uint64_t pool_size; /* 0: the default */
 	uint64_t huge_size; /* 0: the default */
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */

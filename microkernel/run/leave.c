@@ -74,6 +74,12 @@ static __noreturn void leave_on_switch_stack(struct pp *pp)
 				 : "memory");
 }
 
+/* All CPUs are in a rendezvous until each has entered or left. */
+bool may_leave(const struct pp *pp)
+{
+	return !(mk.handoff->flags & BF_HANDOFF_STAYS) || pp->status->together;
+}
+
 void promote(struct vs *vs)
 {
 	struct pp *pp = this_pp();

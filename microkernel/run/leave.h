@@ -10,6 +10,9 @@
 struct pp;
 struct vs;
 
+/* Whether it can: not after the start, if what comes then is another system (BF_HANDOFF_STAYS). */
+bool may_leave(const struct pp *pp);
+
 /* This PP leaves the hypervisor, and its CPU continues as vs, which is the active one. */
 __noreturn void promote(struct vs *vs);
 

@@ -14,6 +14,7 @@
 #include "obj/outer.h"
 #include "run/exit.h"
 #include "run/fail.h"
+#include "run/leave.h"
 #include "run/trace.h"
 #include "svm/advance.h"
 #include "svm/checks.h"
@@ -78,7 +79,7 @@ static bool handle_vmmcall(struct vs *vs)
 	enum exit_route route;
 	bool claimed = vs->svm.vmmcall_exiting && !pp->fallback;
 
-	if (vs->root && !vmcb->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP) {
+	if (vs->root && !vmcb->cpl && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && may_leave(pp)) {
 		if (svm_vs_advance_ip(vs) == ADVANCE_DONE)
 			exit_stop(vs);
 		return true;

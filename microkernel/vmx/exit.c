@@ -193,7 +193,7 @@ static bool handle_vmcall(struct vs *vs)
 	unsigned int cpl = (unsigned int)bsl_field_get(vmcs_read(VMCS_ss_attrib), 5, 2);
 	enum exit_route route;
 
-	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl &&
+	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl && may_leave(this_pp()) &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
 	if (trace_hypercall(vs, cpl) || fault_hypercall(vs))

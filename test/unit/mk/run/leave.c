@@ -50,26 +50,50 @@ START_TEST(promote_in_the_bootstrap_callback)
 }
 END_TEST
 
-/* The driver's call, that no extension sees. */
-START_TEST(stop)
+static void call_stop(int intel)
 {
-	struct bf_cpu_state linux_state;
-	struct vs *vs;
+	struct vs *vs = host_pp->vs;
 
-	machine_of(_i);
-	linux_state = m.switch_pages[0]->cpu;
-	start_and_launch();
-	vs = host_pp->vs;
-	linux_state.rip += 3;
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
-	if (_i) {
+	if (intel) {
 		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
 		guest_exit(VMX_EXIT_VMCALL);
 	} else {
 		vmcb_of(vs)->rax = BF_HYPERCALL_STOP;
-		vmcb_of(vs)->nrip = linux_state.rip;
+		vmcb_of(vs)->nrip = vmcb_of(vs)->rip + 3;
 		guest_exit(SVM_EXIT_VMMCALL);
 	}
+}
+
+/* After the start, nobody gets a CPU of which another system has become the guest. */
+START_TEST(stays)
+{
+	machine_of(_i);
+	m.handoff->flags = BF_HANDOFF_STAYS;
+	start_and_launch();
+	status_of(0)->together = 0;
+	guest_exit(cpuid_reason());
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
+	SYS(vs_run_current, HANDLE);
+	call_stop(_i);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
+	ck_assert_uint_ne(abi_gprs()[BF_RAX], BF_HYPERCALL_STOPPED);
+	status_of(0)->together = 1;
+	call_stop(_i);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+}
+END_TEST
+
+/* The driver's call, that no extension sees. */
+START_TEST(stop)
+{
+	struct bf_cpu_state linux_state;
+
+	machine_of(_i);
+	linux_state = m.switch_pages[0]->cpu;
+	start_and_launch();
+	linux_state.rip += 3;
+	call_stop(_i);
 	expect_bare(&linux_state);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_HYPERCALL_STOPPED);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
@@ -84,5 +108,6 @@ TCase *run_leave_tests(void)
 	tcase_add_loop_test(tc, promote_gives_linux_back, 0, 2);
 	tcase_add_loop_test(tc, promote_in_the_bootstrap_callback, 0, 2);
 	tcase_add_loop_test(tc, stop, 0, 2);
+	tcase_add_loop_test(tc, stays, 0, 2);
 	return tc;
 }
