@@ -18,6 +18,9 @@
 	  "stop KVM's virtual machines and unload it: modprobe -r kvm_intel kvm_amd kvm") \
 	X(4, NO_MEMORY, ENOMEM, "not enough free memory", \
 	  "sysctl vm.drop_caches=3 vm.compact_memory=1; or a smaller pool: bfm start --pool SIZE") \
+	X(5, STARTED_BEFORE, EBUSY, \
+	  "this hypervisor runs already: it was there before this kernel", \
+	  "it stays until the next reset; for bfm start, boot without bareflank.efi") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, \
 	  "the kernel uses a CPU feature that the hypervisor does not support", \
 	  "boot without it; docs/hardware.md lists the features that are refused") \

@@ -378,5 +378,6 @@
 #define SEG_ATTRIB_P 0x80
 #define SEG_ATTRIB_L 0x200 /* 64-bit code */
 #define SEG_ATTRIB_DB 0x400 /* 32-bit code or stack */
+#define SEG_ATTRIB_TSS_BUSY 0x8B /* present, a busy 64-bit TSS */
 
 #endif

@@ -29,6 +29,12 @@ void bf_hw_pause(void); /* in a loop that waits for another CPU */
 void bf_features_read(struct bf_cpu_features *features);
 
 /*
+ * Whether this CPU runs under a microkernel of ours that was there before this kernel: the firmware
+ * has started it, or the kernel before this one.
+ */
+bool bf_features_guest(void);
+
+/*
  * Validates one item for one CPU: BF_CHECK_VENDOR, _FIRMWARE, _FREE, _NESTED, _PAGING, _FEATURES or
  * _CONTROLS; OK for all others. Callers ignore items that are not fatal.
  */

@@ -286,6 +286,9 @@ enum bf_error bf_loader_init(struct bf_loader *loader)
 	}
 	ring = (struct bf_ring *)(void *)loader->ring.va;
 	ring->size = BF_RING_DATA;
+	/* For the status; a start would say so, too. */
+	if (bf_features_guest())
+		loader->failure.error = BF_ERR_STARTED_BEFORE;
 	return BF_ERR_OK;
 }
 

@@ -87,6 +87,8 @@ static int __init bf_init(void)
 	if (result)
 		goto no_device;
 	pr_info("loaded, /dev/" BF_DEVICE " is there\n");
+	if (bf_loader.failure.error)
+		pr_info("%s\n", bf_strerror(bf_loader.failure.error));
 	return 0;
 
 no_device:

@@ -79,5 +79,5 @@ t "makedumpfile takes what the kernel used" dump 31
 t "makedumpfile finds the log" log_of_the_crash
 t "the hypervisor had been running" grep 'bareflank: started' /tmp/log
 t "a start under the hypervisor is refused" gives 1 \
-	"$("$bin/rawctl" sentence NO_VIRT)" bfm start
+	"$("$bin/rawctl" sentence STARTED_BEFORE)" bfm start
 t "no complaint of the kernel" dmesg_clean

@@ -34,6 +34,7 @@ struct fake_cpu {
 	bool guest;
 	enum fake_behaviour behaviour;
 	enum bf_vendor vendor;
+	enum bf_vendor hides; /* a microkernel that is there before us, with vendor NONE */
 	uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf_a_eax; /* CPUID */
 	uint32_t stopped[4]; /* MSRs of BF_RUNNING_MSRS that were set to 0 */
 	unsigned int nr_stopped;
@@ -66,6 +67,7 @@ struct fake {
 	bool any_lost;
 	bool locked_down;
 	bool status_hidden;
+	bool null_tr; /* as after reset */
 	bool watched; /* bf_os_watch has been called */
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf after them */

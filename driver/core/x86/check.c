@@ -26,6 +26,8 @@ enum bf_error bf_features_check(const struct bf_cpu_features *features, enum bf_
 	*detail = 0;
 	switch (item) {
 	case BF_CHECK_VENDOR:
+		if (features->is_guest)
+			return BF_ERR_STARTED_BEFORE;
 		return features->vendor == BF_VENDOR_NONE ? BF_ERR_NO_VIRT : BF_ERR_OK;
 	case BF_CHECK_FIRMWARE:
 		return disabled_by_firmware(features) ? BF_ERR_FW_DISABLED : BF_ERR_OK;

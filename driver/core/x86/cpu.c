@@ -64,6 +64,19 @@ static void fill_hidden(const struct bf_cpu_state *state, struct bf_segment *seg
 		segment->base |= desc[1] << 32;
 }
 
+/*
+ * No software can load TR with null, but the CPU comes out of reset with it, and firmware may leave
+ * it so: with the base 0, as a busy TSS, and that is what VMX wants it to be (SDM vol. 3 §11.1.1,
+ * §29.3.1.2).
+ */
+static void fill_reset_tr(struct bf_segment *tr)
+{
+	if (tr->selector & SELECTOR_INDEX)
+		return;
+	tr->attrib = SEG_ATTRIB_TSS_BUSY;
+	tr->limit = 0xFFFF;
+}
+
 static uint64_t rdmsr(uint32_t msr)
 {
 	uint64_t value;
@@ -104,6 +117,7 @@ void bf_cpu_capture(struct bf_switch_page *page)
 	bf_hw_registers(state);
 	fill_hidden(state, &state->ldtr);
 	fill_hidden(state, &state->tr);
+	fill_reset_tr(&state->tr);
 	fill_hidden(state, &state->es);
 	fill_hidden(state, &state->cs);
 	fill_hidden(state, &state->ss);

@@ -174,6 +174,33 @@ static void read_registers(struct bf_cpu_features *features)
 	}
 }
 
+/*
+ * Whether our microkernel answers to a hypercall: of those that it knows, one that changes nothing
+ * when it is repeated. On a bare CPU it is #UD.
+ */
+static bool answers(enum bf_vendor vendor)
+{
+	uint64_t rax = BF_HYPERCALL_TRACE;
+
+	return bf_os_hypercall(vendor, &rax) && rax == BF_HYPERCALL_TRACED;
+}
+
+/* Our microkernel shows the root VM neither VMX nor SVM. */
+static bool is_guest(const struct bf_cpu_features *features)
+{
+	return !(features->words[WORD_1_ECX] & CPUID_1_ECX_VMX) &&
+	       !(features->words[WORD_AMD_1_ECX] & CPUID_80000001_ECX_SVM) &&
+	       (answers(BF_VENDOR_AMD) || answers(BF_VENDOR_INTEL));
+}
+
+bool bf_features_guest(void)
+{
+	struct bf_cpu_features features = { 0 };
+
+	read_words(&features);
+	return is_guest(&features);
+}
+
 void bf_features_read(struct bf_cpu_features *features)
 {
 	uint32_t i;
@@ -185,6 +212,7 @@ void bf_features_read(struct bf_cpu_features *features)
 		features->vendor = BF_VENDOR_INTEL;
 	else if (features->words[WORD_AMD_1_ECX] & CPUID_80000001_ECX_SVM)
 		features->vendor = BF_VENDOR_AMD;
+	features->is_guest = is_guest(features);
 	if (features->vendor == BF_VENDOR_AMD)
 		features->vm_cr = rdmsr(MSR_VM_CR);
 	if (features->vendor != BF_VENDOR_INTEL)

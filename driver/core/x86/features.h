@@ -20,6 +20,7 @@ struct bf_cpu_features {
 	uint64_t vmx[BF_NR_VMX_MSRS];
 	uint64_t feature_control; /* Intel; 0 where there is none */
 	uint64_t vm_cr; /* AMD */
+	bool is_guest; /* of this hypervisor: known where nobody offers virtualisation */
 };
 
 /* EPT or NPT. */

@@ -31,6 +31,10 @@ START_TEST(captures)
 	ck_assert_uint_eq(state->sysenter_eip, 0x176);
 	ck_assert_uint_eq(state->debugctl, 0);
 	ck_assert_uint_eq(state->pat, 0x277);
+	fake.null_tr = true;
+	bf_cpu_capture(&page);
+	assert_segment(&state->tr, 0x08B, 0xFFFF, 0);
+	ck_assert_uint_eq(state->tr.selector, 0);
 }
 END_TEST
 

@@ -11,6 +11,18 @@ START_TEST(refuses_machines)
 
 	cpu->vendor = BF_VENDOR_NONE;
 	assert_fails(BF_ERR_NO_VIRT, cpu->number, 0);
+	cpu->hides = BF_VENDOR_AMD;
+	assert_fails(BF_ERR_STARTED_BEFORE, cpu->number, 0);
+	cpu->hides = BF_VENDOR_INTEL;
+	assert_fails(BF_ERR_STARTED_BEFORE, cpu->number, 0);
+	cpu->hides = BF_VENDOR_NONE;
+	fake.here->vendor = BF_VENDOR_NONE;
+	fake.here->hides = BF_VENDOR_AMD;
+	bf_loader_fini(&loader);
+	ck_assert_int_eq(bf_loader_init(&loader), BF_ERR_OK);
+	ck_assert_int_eq(loader.failure.error, BF_ERR_STARTED_BEFORE);
+	fake.here->hides = BF_VENDOR_NONE;
+	fake.here->vendor = BF_VENDOR_AMD;
 	cpu->vendor = BF_VENDOR_AMD;
 	cpu->vm_cr = 0x10;
 	assert_fails(BF_ERR_FW_DISABLED, cpu->number, 0);
