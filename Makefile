@@ -10,6 +10,7 @@
 # make shell           the same machine, to try bfm by hand
 # make fuzz            fuzz targets, FUZZ_SECONDS=600 each
 # make bench           exact instruction counts
+# make efi             bareflank.efi, which starts the hypervisor from UEFI (takes gnu-efi)
 # make docs            the documentation as a site, build/site, and tables of the ABI, build/docs
 # make install         DESTDIR= PREFIX=
 # make dist            the source tarball: build/bareflank-VERSION.tar.xz
@@ -38,6 +39,7 @@ include microkernel/microkernel.mk
 include ext/ext.mk
 include bfm/bfm.mk
 include docs/docs.mk
+include driver/efi/efi.mk
 include driver/linux/packages.mk
 include test/test.mk
 include test/fuzz/fuzz.mk

@@ -27,7 +27,8 @@ import site_links  # noqa: E402
 SECTIONS = (
     ("Tutorial", ("docs/tutorial.md",)),
     ("How-tos", ("docs/howto.md", "docs/guests.md", "ext/cxx/README.md", "ext/rust/README.md",
-                 "docs/debugging.md", "docs/packaging.md", "CONTRIBUTING.md", "docs/testing.md")),
+                 "docs/debugging.md", "docs/uefi.md", "docs/packaging.md", "CONTRIBUTING.md",
+                 "docs/testing.md")),
     ("Reference", ("docs/man/index.md", "docs/libext/index.md", "docs/abi/README.md",
                    "docs/tables/index.md", "docs/errors.md", "docs/hardware.md")),
     ("Explanation", ("docs/architecture.md", "docs/launch-and-stop.md", "docs/memory-map.md",

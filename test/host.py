@@ -201,6 +201,7 @@ MAY_INCLUDE = {
     "abi": ("abi",),
     "lib/bsl": BASE,
     "driver/core": (*BASE, "driver/core"),
+    "driver/efi": (*BASE, "driver/core", "driver/efi"),
     "driver/linux": (*BASE, "driver/core", "driver/linux"),
     "driver/kvm": ("abi", "driver/linux", "driver/kvm"),
     "ext": (*BASE, "ext"),

@@ -152,7 +152,7 @@ faults: deps
 # --- the tests --------------------------------------------------------------------------------
 
 test-products: deps
-	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm kselftest test-modules faults
+	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm efi kselftest test-modules faults
 	test/vm/kvm-selftests >/dev/null
 check: test-products
 	test/run

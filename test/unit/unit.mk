@@ -33,6 +33,8 @@ UNIT_SRCS_cpuid := ext/linux/cpuid.c
 
 UNIT_SRCS_decode := microkernel/svm/decode.c
 
+UNIT_SRCS_efi_config := driver/efi/config.c $(BSL_STRING)
+
 UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \

@@ -25,7 +25,11 @@
  * mode's page table.
  */
 #ifdef __ELF__
+#ifdef __KERNEL__
 #define SECTION .section .noinstr.text, "ax", @progbits
+#else
+#define SECTION .section .text.bf_switch, "ax", @progbits
+#endif
 #define TYPE(symbol, kind) .type symbol, @kind
 #define SIZE(symbol, bytes) .size symbol, bytes
 #define NO_EXECUTABLE_STACK .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The IDTs of fault.h, and what x86/hw.h takes from the system. */
+#include "fault.h"
+
+#include <abi/hw/x86.h>
+#include <bsl/string.h>
+
+#include "../core/x86/hw.h"
+
+#define IDT_ENTRIES 256
+
+/* All of the firmware's gates, but in both that of the NMI, and in probing those of #UD and #GP. */
+static uint64_t quiet[2 * IDT_ENTRIES];
+static uint64_t probing[2 * IDT_ENTRIES];
+
+static void sidt(struct bf_table *table)
+{
+	/* Ten bytes, from the limit on. */
+	__asm__ volatile("sidt %0" : "=m"(table->limit), "=m"(table->base));
+}
+
+static void lidt(const struct bf_table *table)
+{
+	__asm__ volatile("lidt %0" : : "m"(table->limit), "m"(table->base) : "memory");
+}
+
+static void load(const uint64_t *idt)
+{
+	const struct bf_table table = { .limit = sizeof(quiet) - 1,
+					.base = (uint64_t)(uintptr_t)idt };
+
+	lidt(&table);
+}
+
+/* An interrupt gate of the code segment in use (SDM vol. 3 §7.14.1). */
+static void set_gate(uint64_t *idt, unsigned int vector, void (*handler)(void))
+{
+	uint64_t at = (uint64_t)(uintptr_t)handler;
+	uint16_t cs;
+
+	__asm__("mov %%cs, %0" : "=r"(cs));
+	idt[2 * vector] = (at & 0xFFFF) | (uint64_t)cs << 16 | (uint64_t)GATE_INTERRUPT << 32 |
+			  (at & 0xFFFF0000) << 32;
+	idt[2 * vector + 1] = at >> 32;
+}
+
+void efi_fault_init(void)
+{
+	struct bf_table firmware;
+	size_t size;
+
+	sidt(&firmware);
+	size = (size_t)firmware.limit + 1;
+	bsl_memcpy(quiet, (const void *)(uintptr_t)firmware.base,
+		   size < sizeof(quiet) ? size : sizeof(quiet));
+	set_gate(quiet, VECTOR_NMI, efi_on_nmi);
+	bsl_memcpy(probing, quiet, sizeof(quiet));
+	set_gate(probing, VECTOR_UD, efi_on_ud);
+	set_gate(probing, VECTOR_GP, efi_on_gp);
+}
+
+void efi_quiet_begin(struct bf_table *saved)
+{
+	sidt(saved);
+	load(quiet);
+}
+
+void efi_quiet_end(const struct bf_table *saved)
+{
+	lidt(saved);
+}
+
+/* --- x86/hw.h --------------------------------------------------------------------------------- */
+
+/* No interrupt may come in between: its handler might fault, or go on elsewhere. */
+static uint64_t begin(struct bf_table *saved)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq\n\t"
+			 "pop %0\n\t"
+			 "cli"
+			 : "=r"(flags)
+			 :
+			 : "memory");
+	sidt(saved);
+	load(probing);
+	return flags;
+}
+
+static void end(const struct bf_table *saved, uint64_t flags)
+{
+	lidt(saved);
+	if (flags & RFLAGS_IF)
+		__asm__ volatile("sti" : : : "memory");
+}
+
+bool bf_os_rdmsr(uint32_t msr, uint64_t *value)
+{
+	struct bf_table saved;
+	uint64_t flags = begin(&saved);
+	bool done;
+
+	*value = 0;
+	done = efi_try_rdmsr(msr, value);
+	end(&saved, flags);
+	return done;
+}
+
+bool bf_os_wrmsr(uint32_t msr, uint64_t value)
+{
+	struct bf_table saved;
+	uint64_t flags = begin(&saved);
+	bool done = efi_try_wrmsr(msr, value);
+
+	end(&saved, flags);
+	return done;
+}
+
+bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
+{
+	struct bf_table saved;
+	uint64_t flags = begin(&saved);
+	bool done = vendor == BF_VENDOR_INTEL ? efi_try_vmcall(rax) : efi_try_vmmcall(rax);
+
+	end(&saved, flags);
+	return done;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Instructions that may fault, without any help of the firmware's: its own handlers of exceptions
+ * end everything.
+ */
+#ifndef BF_EFI_FAULT_H
+#define BF_EFI_FAULT_H
+
+#include <abi/cpu_state.h>
+#include <abi/types.h>
+
+/* Copies the firmware's IDT, of the CPU that this runs on. */
+void efi_fault_init(void);
+
+/*
+ * From begin to end, this CPU, whose interrupts are off, ignores NMIs: the firmware would not
+ * survive those of our watchdog. *saved keeps its IDT meanwhile.
+ */
+void efi_quiet_begin(struct bf_table *saved);
+void efi_quiet_end(const struct bf_table *saved);
+
+/* --- fault.S: with an IDT of efi_fault_init's, a #GP or a #UD makes them return false --------- */
+
+bool efi_try_rdmsr(uint32_t msr, uint64_t *value);
+bool efi_try_wrmsr(uint32_t msr, uint64_t value);
+
+/* RAX is *rax, which receives the answer. */
+bool efi_try_vmcall(uint64_t *rax);
+bool efi_try_vmmcall(uint64_t *rax);
+
+/* Handlers of exceptions, for that IDT. */
+void efi_on_gp(void);
+void efi_on_ud(void);
+void efi_on_nmi(void);
+
+#endif

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bareflank.efi: starts the hypervisor before any operating system, and then what boots one.
+ * Whatever fails is said in a sentence, and the boot goes on without it: docs/uefi.md.
+ */
+#include "efi.h"
+
+#include <abi/firmware.h>
+#include <abi/layout.h>
+#include <bsl/elf.h>
+#include <bsl/string.h>
+
+#include "../core/loader.h"
+#include "../core/platform.h"
+#include "../core/ring.h"
+#include "config.h"
+
+#define CONFIG "bareflank.conf"
+#define MAX_CONFIG 0x10000
+
+static EFI_GUID table_guid = BF_FIRMWARE_GUID;
+static struct bf_loader loader;
+static struct efi_config config;
+
+/* --- what is said ----------------------------------------------------------------------------- */
+
+static const char *sentence_of(enum bf_error error)
+{
+	static const struct {
+		enum bf_error error;
+		const char *sentence;
+	} errors[] = {
+#define SENTENCE(number, name, err, text, hint) { BF_ERR_##name, text },
+		BF_ERRORS(SENTENCE)
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].error == error)
+			return errors[i].sentence;
+	return "unknown error";
+}
+
+static bool complain(const char *what, const char *sentence)
+{
+	Print(L"bareflank: %a: %a\r\n", what, sentence);
+	return false;
+}
+
+/* What the microkernel and the extensions have printed. */
+static void print_ring(void)
+{
+	uint8_t *text = bf_os_alloc(BF_RING_DATA + 1);
+	uint64_t position = 0, length, i;
+
+	if (!text)
+		return;
+	length =
+		bf_ring_read((const struct bf_ring *)(const void *)loader.ring.va, text, &position);
+	for (i = 0; i < length; i++) {
+		CHAR16 character[3] = { text[i], 0 };
+
+		if (text[i] == '\n') {
+			character[0] = L'\r';
+			character[1] = L'\n';
+		} else if (text[i] < ' ' || text[i] > '~') {
+			character[0] = L'?';
+		}
+		ST->ConOut->OutputString(ST->ConOut, character);
+	}
+	bf_os_free(text);
+}
+
+static bool complain_of_start(enum bf_error error)
+{
+	const struct bf_failure *failure = &loader.failure;
+	bool file = BF_ERROR_IS_IMAGE(error) || failure->image;
+
+	if (file)
+		Print(L"bareflank: start: %a: %a (detail 0x%lx)\r\n",
+		      failure->image ? config.exts[failure->image - 1] : config.microkernel,
+		      sentence_of(error), failure->detail);
+	else
+		Print(L"bareflank: start: CPU %d: %a (detail 0x%lx)\r\n", failure->cpu,
+		      sentence_of(error), failure->detail);
+	if (!BF_ERROR_IS_MACHINE(error) && !BF_ERROR_IS_IMAGE(error))
+		print_ring();
+	return false;
+}
+
+/* --- what is read ----------------------------------------------------------------------------- */
+
+static const char *sentence_of_file(EFI_STATUS status)
+{
+	switch (status) {
+	case EFI_NOT_FOUND:
+		return "there is no such file";
+	case EFI_BUFFER_TOO_SMALL:
+		return "the file is too large";
+	case EFI_INVALID_PARAMETER:
+		return "the name of the file is too long";
+	case EFI_OUT_OF_RESOURCES:
+		return "not enough free memory";
+	default:
+		return "the file cannot be read";
+	}
+}
+
+static bool read_config(const struct efi_directory *directory)
+{
+	struct efi_config_error error;
+	struct efi_file file;
+	EFI_STATUS status = efi_file_read(directory, CONFIG, MAX_CONFIG, &file);
+
+	if (EFI_ERROR(status))
+		return complain(CONFIG, sentence_of_file(status));
+	if (efi_config_parse(&config, file.data, file.size, &error))
+		return true;
+	if (error.line)
+		Print(L"bareflank: " CONFIG ", line %d: %a", error.line, error.sentence);
+	else
+		Print(L"bareflank: " CONFIG ": %a", error.sentence);
+	Print(*error.word ? L": %a\r\n" : L"\r\n", error.word);
+	return false;
+}
+
+static bool read_image(const struct efi_directory *directory, const char *name,
+		       struct bf_source *image)
+{
+	struct efi_file file;
+	EFI_STATUS status = efi_file_read(directory, name, BSL_ELF_MAX_SIZE, &file);
+
+	if (status == EFI_BUFFER_TOO_SMALL)
+		return complain(name, sentence_of(BF_ERR_ELF_TOO_LARGE));
+	if (EFI_ERROR(status))
+		return complain(name, sentence_of_file(status));
+	image->data = file.data;
+	image->size = file.size;
+	return true;
+}
+
+static bool read_images(const struct efi_directory *directory)
+{
+	struct bf_start *start = &config.start;
+	uint32_t i;
+
+	if (!read_image(directory, config.microkernel, &start->microkernel))
+		return false;
+	for (i = 0; i < start->nr_exts; i++)
+		if (!read_image(directory, config.exts[i], &start->exts[i]))
+			return false;
+	return true;
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static bool is_secure_boot(void)
+{
+	EFI_GUID guid = EFI_GLOBAL_VARIABLE;
+	UINTN size = sizeof(uint8_t);
+	uint8_t on = 0;
+
+	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
+}
+
+/* Whether this machine is one for this program. What the CPUs lack, the start itself says. */
+static bool can_start(void)
+{
+	const char *sentence;
+	VOID *table;
+
+	if (!EFI_ERROR(LibGetSystemConfigurationTable(&table_guid, &table)))
+		return complain("start", sentence_of(BF_ERR_RUNNING));
+	/* The signature of this program says nothing about the images beside it. */
+	if (is_secure_boot())
+		return complain("start", "Secure Boot is on, and nobody has signed the images");
+	sentence = efi_cpus_init();
+	if (sentence)
+		return complain("start", sentence);
+	if (efi_cpus_online() > 1) {
+		Print(L"bareflank: start: this machine has %d CPUs, and those that the operating "
+		      L"system starts would leave the hypervisor\r\n",
+		      efi_cpus_online());
+		return false;
+	}
+	return efi_memory_init() || complain("start", sentence_of(BF_ERR_NO_MEMORY));
+}
+
+static uint32_t order_of(uint64_t size)
+{
+	uint32_t order = 0;
+
+	while ((uint64_t)BF_PAGE_SIZE << order < size)
+		order++;
+	return order;
+}
+
+static struct bf_region region_of(const struct bf_block *block)
+{
+	return (struct bf_region){ block->spa, block->size };
+}
+
+/* The list of what is owned comes right behind the table. */
+static void fill_table(struct bf_firmware *table, uint64_t spa)
+{
+	struct bf_region *owned = (void *)(table + 1);
+	const struct bf_block *block;
+	uint32_t i;
+
+	bsl_memset(table, 0, sizeof(*table));
+	table->magic = BF_FIRMWARE_MAGIC;
+	table->version = BF_HANDOFF_VERSION;
+	table->vendor = (uint32_t)loader.vendor;
+	table->nr_pps = loader.nr_pps;
+	table->nr_exts = config.start.nr_exts;
+	table->tsc_khz = bf_os_tsc_khz();
+	table->start_ns = loader.start_ns;
+	table->ring = region_of(&loader.ring);
+	table->status = region_of(&loader.status);
+	table->ended = region_of(&loader.ended);
+	for (i = 0; i < config.start.nr_exts; i++)
+		table->channels[i] = region_of(&loader.channels[i]);
+	table->owned.spa = spa + sizeof(*table);
+	for (block = loader.memory.first; block; block = block->next)
+		owned[table->owned.count++] = region_of(block);
+}
+
+/* A hypervisor that cannot be found still runs, so it is no failure of the start. */
+static void publish(void)
+{
+	uint64_t spa, size = sizeof(struct bf_firmware) +
+			     bf_memory_count(&loader.memory) * sizeof(struct bf_region);
+	struct bf_firmware *table = bf_os_alloc_pages(order_of(size), &spa);
+
+	if (table)
+		fill_table(table, spa);
+	if (!table || EFI_ERROR(BS->InstallConfigurationTable(&table_guid, table)))
+		complain("start", "started, but there is no memory to tell the operating system");
+}
+
+static bool start(const struct efi_directory *directory)
+{
+	enum bf_error error;
+
+	if (!read_images(directory) || !can_start())
+		return false;
+	error = bf_loader_init(&loader);
+	if (error)
+		return complain("start", sentence_of(error));
+	config.start.stays = true;
+	error = bf_loader_start(&loader, &config.start);
+	if (error)
+		return complain_of_start(error);
+	publish();
+	Print(L"bareflank: started on %d CPU%s in %d ms\r\n", loader.nr_online,
+	      loader.nr_online == 1 ? L"" : L"s", loader.start_ns / 1000000);
+	return true;
+}
+
+/* --- and what comes then ---------------------------------------------------------------------- */
+
+/* Whether a shell waits for us, which takes an error for one. */
+static bool has_shell(EFI_HANDLE image)
+{
+	EFI_GUID guid = {
+		0x752F3136, 0x4E16, 0x4FDC, { 0xA2, 0x2A, 0xE5, 0xF4, 0x68, 0x12, 0xF4, 0xCA }
+	};
+	VOID *parameters;
+
+	return !EFI_ERROR(BS->HandleProtocol(image, &guid, &parameters));
+}
+
+static EFI_STATUS go_on(EFI_HANDLE image, const struct efi_directory *directory, bool started)
+{
+	const char *sentence;
+	EFI_STATUS status;
+
+	if (config.next) {
+		status = efi_start_next(directory, image, config.next, config.options, &sentence);
+		if (sentence)
+			complain(config.next, sentence);
+		return status;
+	}
+	/* A boot manager goes on with what is next on its list after an error only (§3.1.1). */
+	return started && has_shell(image) ? EFI_SUCCESS : EFI_NOT_STARTED;
+}
+
+/* gnu-efi's startup code calls it. */
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table);
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
+{
+	EFI_GUID guid = LOADED_IMAGE_PROTOCOL;
+	struct efi_directory directory = { 0 };
+	EFI_LOADED_IMAGE *self;
+	const char *sentence;
+	bool started = false;
+
+	InitializeLib(image, system_table);
+	/* The boot manager's five minutes are for this program and what it starts together. */
+	BS->SetWatchdogTimer(0, 0, 0, NULL);
+	if (EFI_ERROR(BS->HandleProtocol(image, &guid, (VOID **)&self)))
+		return EFI_LOAD_ERROR;
+	sentence = efi_directory_open(&directory, self);
+	if (sentence)
+		complain("start", sentence);
+	else
+		started = read_config(&directory) && start(&directory);
+	if (!started)
+		Print(L"bareflank: the boot goes on without the hypervisor\r\n");
+	return go_on(image, &directory, started);
+}
