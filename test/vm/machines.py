@@ -89,15 +89,20 @@ class Qemu:
         if options.gdb:
             accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
             arguments += " nokaslr"
-        firmware = self.firmware() if options.uefi_db else []
+        firmware = self.firmware() if options.uefi_db or options.efi else []
+        arguments = f"{arguments} {options.kernel_args}"
+        boot = ["-machine", "pc", "-kernel", kernel, "-initrd", initrd, "-append", arguments]
+        if options.efi:
+            volume = os.path.join(os.path.dirname(self.log), "esp")
+            uefi.make_volume(volume, options, kernel, initrd, arguments)
+            boot = ["-machine", "q35", "-drive", f"if=ide,format=raw,file=fat:rw:{volume}"]
         return [
             find("qemu-system-x86_64", "qemu-system-x86"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"),
+            *("-nodefaults", "-no-user-config", "-display", "none"),
             *("-cpu", options.cpu or cpu, "-smp", str(options.cpus), "-m", str(options.mem)),
             *accelerator,
             *firmware,
-            *("-kernel", kernel, "-initrd", initrd),
-            *("-append", f"{arguments} {options.kernel_args}"),
+            *boot,
             *("-d", "cpu_reset" + (",int" if options.trace else ""), "-D", self.log),
             *("-action", f"reboot={'reset' if options.boots > 1 else 'shutdown'},shutdown=pause"),
             *self.disk(),
@@ -111,7 +116,7 @@ class Qemu:
         return ["-drive", f"if=ide,format=raw,file={image},cache=unsafe"]
 
     def firmware(self):
-        """UEFI in place of a BIOS, with a certificate in its signature database."""
+        """UEFI in place of a BIOS; its signature database may have a certificate."""
         if not os.path.exists(uefi.CODE):
             raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'make deps'")
         variables = os.path.join(os.path.dirname(self.log), "variables")
@@ -322,8 +327,14 @@ class Bochs:
         program, environment = self.program()
         options = self.options
         self.cpus = cpus
-        tsc = f"tsc_early_khz={BOCHS_IPS // 1000}"
-        self.make_iso(kernel, initrd, f"{KERNEL_ARGS} {BOCHS_ARGS} {tsc} {arguments}")
+        arguments = f"{KERNEL_ARGS} {BOCHS_ARGS} tsc_early_khz={BOCHS_IPS // 1000} {arguments}"
+        if options.efi:
+            firmware, drive, boot = self.make_volume(kernel, initrd, arguments)
+        else:
+            self.make_iso(kernel, initrd, arguments)
+            firmware = f"romimage: file={self.root}/usr/share/bochs/BIOS-bochs-latest"
+            drive = f"type=cdrom, path={self.directory}/boot.iso, status=inserted"
+            boot = "cdrom"
         fifo = os.path.join(self.directory, "serial")
         os.mkfifo(fifo)
         self.serial = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -334,14 +345,14 @@ class Bochs:
             "bochsrc",
             f"""display_library: rfb, options="timeout=0"
 megs: {memory}
-romimage: file={self.root}/usr/share/bochs/BIOS-bochs-latest
+{firmware}
 vgaromimage: file={self.root}/usr/share/vgabios/vgabios.bin
 cpu: model={model}, count={cpus}, quantum=32, ips={BOCHS_IPS}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path={self.directory}/boot.iso, status=inserted
+ata0-master: {drive}
 {self.disk()}
-boot: cdrom
+boot: {boot}
 {self.ports(fifo)}
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 speaker: enabled=0
@@ -363,6 +374,18 @@ debug: action=ignore
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def make_volume(self, kernel, initrd, arguments):
+        """UEFI firmware and a disk that it boots from, for the bochsrc."""
+        if not os.path.exists(uefi.CODE_AND_VARIABLES):
+            raise Unavailable(f"no {uefi.CODE_AND_VARIABLES} here (ovmf): run 'make deps'")
+        volume = os.path.join(self.directory, "esp")
+        uefi.make_volume(volume, self.options, kernel, initrd, arguments)
+        image = os.path.join(self.directory, "disk.fat")
+        cylinders, geometry = uefi.make_disk(volume, image)
+        drive = f"type=disk, path={image}, mode=flat, cylinders={cylinders}, {geometry}"
+        return (f"romimage: file={uefi.CODE_AND_VARIABLES}\npci: enabled=1, chipset=i440fx", drive,
+                "disk")
 
     def program(self):
         """How to call it, and its environment. Trixie's runs with trixie's libraries, and needs no

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""UEFI firmware for QEMU whose signature database has a certificate: Linux trusts it as a key."""
+"""UEFI firmware for QEMU: its signature database may have a certificate, which Linux trusts as a
+key; and its system volume may have bareflank.efi."""
 
+import glob
+import os
+import shutil
 import struct
 import subprocess
 import uuid
 
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+CODE_AND_VARIABLES = "/usr/share/ovmf/OVMF.fd"  # for emulators without flash memory
 
 # UEFI specification §32.4.1 and §32.6.1
 IMAGE_SECURITY = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
@@ -36,7 +41,10 @@ def variable(name, vendor, data):
 
 
 def write_variables(certificate, path):
-    """Writes a variable store to path in which the PEM file certificate is in db."""
+    """Writes a variable store to path in which the PEM file certificate, or None, is in db."""
+    if not certificate:
+        shutil.copy(VARIABLES, path)
+        return
     der = subprocess.run(["openssl", "x509", "-in", certificate, "-outform", "DER"],
                          check=True, capture_output=True).stdout
     with open(VARIABLES, "rb") as template:
@@ -48,3 +56,46 @@ def write_variables(certificate, path):
     store[at : at + len(record)] = record
     with open(path, "wb") as out:
         out.write(store)
+
+
+# What the firmware starts, and what a shell of its starts if that does not boot Linux.
+LOADER = "EFI/BOOT/BOOTX64.EFI"
+KERNEL, INITRD = "linux.efi", "initrd"
+
+
+def make_volume(directory, options, kernel, initrd, arguments):
+    """Makes a directory that is a machine's system volume. It boots bareflank.efi, whose
+    configuration are the lines of options.efi; a line "next" stands for those that boot Linux.
+    The initrd is moved there."""
+    place = os.path.join(directory, os.path.dirname(LOADER))
+    os.makedirs(place)
+    shutil.copy(os.path.join(options.build, "bareflank.efi"), os.path.join(directory, LOADER))
+    images = [os.path.join(options.build, "microkernel"), *glob.glob(f"{options.build}/ext/*")]
+    for image in images:
+        if os.path.isfile(image) and os.access(image, os.X_OK):
+            subprocess.run(["strip", "-o", os.path.join(place, os.path.basename(image)), image],
+                           check=True)
+    shutil.copy(kernel, os.path.join(directory, KERNEL))
+    os.rename(initrd, os.path.join(directory, INITRD))
+    arguments = f"initrd=\\{INITRD} {' '.join(arguments.split())}"
+    linux = [f"next = \\{KERNEL}", f"options = {arguments}"]
+    lines = [line for given in options.efi for line in (linux if given == "next" else [given])]
+    with open(os.path.join(place, "bareflank.conf"), "w", encoding="ascii") as conf:
+        conf.write("".join(line + "\n" for line in lines))
+    with open(os.path.join(directory, "startup.nsh"), "w", encoding="ascii") as script:
+        script.write(f"fs0:\\{KERNEL} {arguments}\r\n")
+
+
+def make_disk(directory, image):
+    """Makes a disk image with what is in the directory, which is removed; returns its cylinders,
+    and its geometry otherwise, as Bochs wants them."""
+    size = sum(os.path.getsize(os.path.join(where, name))
+               for where, _, names in os.walk(directory) for name in names)
+    cylinders = 4 * (size * 5 // 4 // 2**20 + 40)  # 16 heads and 32 sectors: a quarter of a MiB
+    with open(image, "wb") as disk:
+        disk.truncate(cylinders * 16 * 32 * 512)
+    subprocess.run(["mformat", "-F", "-i", image, "-t", str(cylinders), "-h", "16", "-n", "32",
+                    "::"], check=True)
+    subprocess.run(["mcopy", "-s", "-i", image, *glob.glob(f"{directory}/*"), "::"], check=True)
+    shutil.rmtree(directory)
+    return cylinders, "heads=16, spt=32"

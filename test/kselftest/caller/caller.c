@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A module that calls an extension, whether one is there or not: /sys/kernel/debug/caller/call.
- * What is written there is a leaf of CPUID that is executed immediately before (0: none), with
- * nothing in between that could take the CPU away; what is read is "nobody" or the answer in RAX.
+ * What is written there is a leaf of CPUID, with the subleaf in the high half, that is executed
+ * immediately before (0: none), with nothing in between that could take the CPU away; what is read
+ * is "nobody" or the answer in RAX. /sys/kernel/debug/caller/number is what is in RAX for the call.
  *
  * And one for the extension of test/ext/beside.c: /sys/kernel/debug/caller/beside, to which
  * "OPERATION RDX" is written, and of which "nobody" or "RAX RDX RSI" is read. For MAKE, RDX is the
@@ -25,13 +26,14 @@
 
 #define CALL 0x4B534C46 /* no hypervisor's */
 
+static u64 number = CALL;
 static bool answered;
 static u64 answer;
 
 static int call(u64 leaf)
 {
-	struct bf_hypercall_regs regs = { .rax = CALL, .r8 = 8, .r9 = 9, .r10 = 10, .r11 = 11 };
-	u32 a = (u32)leaf, b, c = 0, d;
+	struct bf_hypercall_regs regs = { .rax = number, .r8 = 8, .r9 = 9, .r10 = 10, .r11 = 11 };
+	u32 a = (u32)leaf, b, c = leaf >> 32, d;
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -186,6 +188,7 @@ static int __init caller_init(void)
 		return -ENOMEM;
 	fill_memory();
 	directory = debugfs_create_dir("caller", NULL);
+	debugfs_create_x64("number", 0600, directory, &number);
 	debugfs_create_file("call", 0600, directory, NULL, &fops);
 	debugfs_create_file("beside", 0600, directory, NULL, &beside_fops);
 	debugfs_create_file("counter", 0400, directory, NULL, &counter_fops);

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The machine goes off, or begins anew, with the hypervisor that the firmware has started. END on
+# the kernel's command line says which: test/vm/vm sees how it ends.
+/kselftest/bin/firmware exits && "$END" -f
