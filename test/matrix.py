@@ -138,6 +138,8 @@ ROWS = [
     Row("qemu-svm", 2, "6.1",
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "busy", "kvm-idle", "runaway"], 300),
     Row("qemu-svm", 1, "6.1", [*ESSENTIAL, "lifecycle", "languages"], 300),
+    # as many CPUs as a server has; where only two run at a time, each waits for all others
+    Row("qemu-svm", 64, "6.1", ["smoke", "leak"], 300, "many", [*ONE_THREAD, "--mem", "4096"]),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
     # guests through KVM's interface
     Row("qemu-svm", 4, "6.1", ["kvm", "kvm-beside"], 600, "kvm"),
