@@ -33,7 +33,7 @@ struct command {
 
 extern const struct command start_command, stop_command, dump_command, status_command,
 	check_command, sign_command, new_command, stats_command, top_command, trace_command,
-	read_command, call_command;
+	read_command, call_command, efi_command;
 
 /* --- config.c -------------------------------------------------------------------------------- */
 
@@ -83,6 +83,20 @@ const char *hint_text(const char *root, uint32_t error, uint64_t detail, char *b
 
 /* How to get the module loaded under this release of Linux. Returns buf. */
 const char *hint_load(const char *root, const char *release, char *buf, size_t size);
+
+/* --- program.c ------------------------------------------------------------------------------- */
+
+#define PROGRAM_NOT_FOUND 127
+#define PROGRAM_DIED 128
+
+/*
+ * Runs a program, found as a shell finds it, and waits for it. Returns its exit status,
+ * PROGRAM_NOT_FOUND with errno, or PROGRAM_DIED: by a signal, or it could not be waited for.
+ */
+int program_run(char *const argv[]);
+
+/* The same, with what it prints to stdout in *output, for free(); NULL if there is none of it. */
+int program_output(char *const argv[], char **output);
 
 /* --- escape.c -------------------------------------------------------------------------------- */
 

@@ -110,11 +110,26 @@ static bool offer_values(const struct command *command, const char *option)
 	return false;
 }
 
+/* Where the words of bfm start begin in those of bfm efi: behind "--"; 0: nowhere yet. */
+static int start_of(int argc, char **argv)
+{
+	for (int i = 0; i < argc - 1; i++)
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+	return 0;
+}
+
 int complete(const struct command *command, int argc, char **argv)
 {
-	const char *last = argv[argc - 1];
-	const char *rights = command == &start_command ? rights_of(argc, argv) : NULL;
+	int begin = command == &efi_command ? start_of(argc, argv) : 0;
+	const char *last = argv[argc - 1], *rights;
 
+	if (begin) {
+		command = &start_command;
+		argc -= begin;
+		argv += begin;
+	}
+	rights = command == &start_command ? rights_of(argc, argv) : NULL;
 	if (argc > 1 && offer_values(command, option_of(argc, argv)))
 		return EXIT_OK;
 	if (rights)
@@ -123,6 +138,8 @@ int complete(const struct command *command, int argc, char **argv)
 		return EXIT_OK;
 	else if (*last == '-')
 		offer_options(command);
+	else if (command == &efi_command && argc == 1)
+		puts("install\nremove");
 	else if (command == &start_command || command == &sign_command ||
 		 command == &check_command || command == &read_command || command == &call_command)
 		offer_images(command == &sign_command);

@@ -7,7 +7,8 @@
 static const struct command *const commands[] = { &start_command, &stop_command,  &status_command,
 						  &stats_command, &top_command,   &trace_command,
 						  &dump_command,  &check_command, &sign_command,
-						  &new_command,   &read_command,  &call_command };
+						  &new_command,   &read_command,  &call_command,
+						  &efi_command };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bfm.h"
 
@@ -53,24 +51,19 @@ static bool find_tool(char *path, size_t size)
 
 static int sign_one(const struct sign_options *o, const char *image)
 {
-	int status;
-	pid_t pid = fork();
+	char *const argv[] = { (char *)(uintptr_t)o->tool, (char *)(uintptr_t)o->hash,
+			       (char *)(uintptr_t)o->key,  (char *)(uintptr_t)o->cert,
+			       (char *)(uintptr_t)image,   NULL };
+	int status = program_run(argv);
 
-	if (pid == 0) {
-		execl(o->tool, o->tool, o->hash, o->key, o->cert, image, (char *)NULL);
-		fail_message("sign", "give its path: --tool FILE", "cannot run %s: %s", o->tool,
-			     strerror(errno));
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
-		fail_message("sign", "", "cannot run %s: %s", o->tool, strerror(errno));
-		return EXIT_FAILED;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	if (!status) {
 		printf("signed %s\n", image);
 		return EXIT_OK;
 	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 127)
+	if (status == PROGRAM_NOT_FOUND)
+		fail_message("sign", "give its path: --tool FILE", "cannot run %s: %s", o->tool,
+			     strerror(errno));
+	else
 		fail_message("sign", "give PEM files of a key and its certificate",
 			     "%s refused to sign %s", o->tool, image);
 	return EXIT_FAILED;

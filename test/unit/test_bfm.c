@@ -146,7 +146,7 @@ static void teardown(void)
 int run(const struct command *command, const char *line)
 {
 	FILE *real_out = stdout, *real_err = stderr;
-	char *words = strdup(line), *argv[16] = { NULL };
+	char *words = strdup(line), *argv[48] = { NULL };
 	int argc = 0, code;
 
 	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
@@ -213,6 +213,7 @@ int main(void)
 	suite_add_tcase(suite, message_tests());
 	suite_add_tcase(suite, hint_tests());
 	suite_add_tcase(suite, check_tests());
+	suite_add_tcase(suite, efi_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -68,5 +68,6 @@ TCase *hint_tests(void);
 TCase *channel_tests(void);
 TCase *message_tests(void);
 TCase *check_tests(void);
+TCase *efi_tests(void);
 
 #endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* bfm efi: what its files share. docs/uefi.md describes what is installed. */
+#ifndef BFM_EFI_H
+#define BFM_EFI_H
+
+#include "bfm.h"
+
+/* Below the EFI system partition. */
+#define EFI_DIRECTORY "EFI/bareflank"
+#define EFI_PROGRAM "bareflank.efi"
+#define EFI_CONFIG "bareflank.conf"
+#define EFI_MICROKERNEL "microkernel"
+
+#define MAX_NAME 64 /* of a file there, with its NUL */
+
+/* --- esp.c: the EFI system partition ---------------------------------------------------------- */
+
+/*
+ * Finds the EFI system partition of the machine whose files are below root, which is "" but in
+ * tests: where Linux distributions mount it. dir is a buffer of MAX_PATH bytes. false: nowhere.
+ */
+bool esp_find(const char *root, char *dir);
+
+/*
+ * The boot loader of this system there, as the firmware names files: "\EFI\debian\shimx64.efi".
+ * loader is a buffer of MAX_PATH bytes. false: none of those that are known.
+ */
+bool esp_find_loader(const char *root, const char *esp, char *loader);
+
+/*
+ * Writes a file of a directory so that at any time all of it is there, or what was there before;
+ * it is on the disk when this returns. false with errno.
+ */
+bool esp_write(const char *dir, const char *name, const void *data, size_t size);
+
+/* Removes a directory and its files; one that is not there is none. false with errno. */
+bool esp_remove(const char *dir);
+
+/* --- efi_config.c: bareflank.conf ------------------------------------------------------------- */
+
+/*
+ * Prints what driver/efi/config.c reads. names are those of the extensions' files beside it. next
+ * and next_options as the options of that name; NULL: none. false, after a message: the file cannot
+ * say this.
+ */
+bool efi_config_print(FILE *file, const struct start_options *options, char names[][MAX_NAME],
+		      const char *next, const char *next_options);
+
+/* --- boot_entry.c: the firmware's list of what it can boot ------------------------------------ */
+
+#define BOOT_ENTRY_LABEL "Bareflank"
+
+/*
+ * Puts an entry for a file of the EFI system partition, which is mounted at esp, before all others,
+ * in the place of an older one. Returns EXIT_OK, or says what is wrong.
+ */
+int boot_entry_add(const char *root, const char *esp, const char *file);
+
+/* Removes our entries, if there are any. Returns EXIT_OK, or says what is wrong. */
+int boot_entry_remove(void);
+
+/*
+ * The number of the first entry in what efibootmgr has printed whose label is ours, or -1. *rest is
+ * what comes behind its line.
+ */
+int boot_entry_next(const char *text, const char **rest);
+
+/* The disk and the number of the partition with a device number; false: it is not on one disk. */
+bool boot_entry_disk(const char *root, unsigned int major, unsigned int minor, char *disk,
+		     size_t size, unsigned int *partition);
+
+#endif

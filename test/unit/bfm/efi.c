@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* bfm efi: what it writes to an EFI system partition, and what it asks efibootmgr for. */
+#include "commands.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "bfm/efi.h"
+#include "../make_elf.h"
+
+static char root[32], esp[64];
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void put(const char *path, const void *data, size_t size)
+{
+	char whole[256];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", root, path);
+	file = fopen(whole, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(data, 1, size, file), size);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static const char *text_of(const char *path)
+{
+	static char text[4096];
+	char whole[256];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", root, path);
+	file = fopen(whole, "r");
+	ck_assert_msg(file != NULL, "no %s", path);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+static bool is_there(const char *path)
+{
+	char whole[256];
+
+	snprintf(whole, sizeof(whole), "%s/%s", root, path);
+	return !access(whole, F_OK);
+}
+
+static void put_image(const char *path, uint64_t base)
+{
+	struct elf_file image;
+
+	make_elf(&image, base);
+	put(path, &image, sizeof(image));
+}
+
+/* An efibootmgr that notes what it is asked for, and knows the entries of a file. */
+static const char tool[] = "#!/bin/sh\n"
+			   "cd \"$(dirname \"$0\")\" || exit 1\n"
+			   "[ ! -e broken ] || exit 5\n"
+			   "echo \"$*\" >>asked\n"
+			   "[ $# != 0 ] || cat entries\n";
+
+static void make_root(void)
+{
+	char path[256];
+
+	strcpy(root, "/tmp/test_bfm_efi.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	snprintf(esp, sizeof(esp), "%s/esp", root);
+	shell("mkdir -p %s/EFI/BOOT %s/lib %s/bin", esp, root, root);
+	put("esp/EFI/BOOT/BOOTX64.EFI", "MZ", 2);
+	put("lib/bareflank.efi", "MZ program", 10);
+	put_image("lib/microkernel", BF_MK_BASE);
+	put_image("lib/default", MK1_EXT_CODE_BASE);
+	put_image("mine", MK1_EXT_CODE_BASE);
+	put("bin/efibootmgr", tool, sizeof(tool) - 1);
+	put("bin/entries", "", 0);
+	shell("chmod +x %s/bin/efibootmgr", root);
+	snprintf(path, sizeof(path), "%s/lib", root);
+	setenv("BAREFLANK_LIBDIR", path, 1);
+	snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin", root);
+	setenv("PATH", path, 1);
+}
+
+static void remove_root(void)
+{
+	unsetenv("BAREFLANK_LIBDIR");
+	setenv("PATH", "/usr/bin:/bin", 1);
+	shell("rm -r %s", root);
+}
+
+/* bfm efi, in which %s is the EFI system partition, or another path of the test's. */
+static int efi(const char *format, const char *word)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), format, word);
+	return run(&efi_command, line);
+}
+
+START_TEST(installs_and_removes)
+{
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	assert_has(out, "it starts \\EFI\\BOOT\\BOOTX64.EFI\n");
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.efi"), "MZ program");
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
+			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
+			 "extension = default\n"
+			 "next = \\EFI\\BOOT\\BOOTX64.EFI\n");
+	shell("cmp %s/lib/microkernel %s/EFI/bareflank/microkernel", root, esp);
+	shell("cmp %s/lib/default %s/EFI/bareflank/default", root, esp);
+	shell("test $(ls -A %s/EFI/bareflank | wc -l) = 4", esp);
+	ck_assert_int_eq(efi("efi remove --no-entry --esp %s", esp), EXIT_OK);
+	ck_assert(!is_there("esp/EFI/bareflank"));
+	ck_assert(is_there("esp/EFI/BOOT/BOOTX64.EFI"));
+	ck_assert(!is_there("bin/asked"));
+	ck_assert_int_eq(efi("efi remove --no-entry --esp %s", esp), EXIT_OK);
+}
+END_TEST
+
+START_TEST(says_all_options)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line),
+		 "efi install --esp %s --no-entry --next \\EFI\\a.efi --options quiet -- --pool 8M "
+		 "--huge 2M --channel 16K --serial 0x2f8 --watchdog 2s --repeats off "
+		 "default %s/mine --allow default=none --arg 2:a=b --arg 2:c= --allow 2=guests",
+		 esp, root);
+	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
+			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
+			 "pool = 0x800000\nhuge = 0x200000\nchannel = 0x4000\nserial = 0x2f8\n"
+			 "watchdog = 2000ms\nrepeats = off\n"
+			 "extension = default\nallow = none\n"
+			 "extension = mine\narg = a=b\narg = c=\nallow = guests\n"
+			 "next = \\EFI\\a.efi\noptions = quiet\n");
+	ck_assert(is_there("esp/EFI/bareflank/mine"));
+}
+END_TEST
+
+START_TEST(refuses_what_it_cannot_install)
+{
+	put("esp/EFI/old", "", 0);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s -- ./none", esp), EXIT_BAD_IMAGE);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s -- default default", esp),
+			 EXIT_USAGE);
+	assert_failure("efi", "there would be two files of this name");
+	put_image("with blank", MK1_EXT_CODE_BASE);
+	put_image("bareflank.CONF", MK1_EXT_CODE_BASE);
+	shell("ln -s 'with blank' %s/with%%blank", root);
+	ck_assert_int_eq(efi("efi install --no-entry --esp /nonexistent -- %s/with%%blank", root),
+			 EXIT_FAILED); /* no boot loader there */
+	ck_assert_int_eq(
+		efi("efi install --next x --no-entry --esp /nonexistent -- %s/with%%blank", root),
+		EXIT_USAGE);
+	assert_failure("efi", "not a name for the EFI system partition");
+	ck_assert_int_eq(
+		efi("efi install --next x --no-entry --esp /nonexistent -- %s/bareflank.CONF",
+		    root),
+		EXIT_USAGE);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --options \303\244", esp),
+			 EXIT_FAILED);
+	assert_failure("efi", "--options cannot have this value in bareflank.conf");
+	ck_assert_int_eq(
+		efi("efi install --no-entry --esp %s -- default --allow 1=all,-wrmsr:0x10", esp),
+		EXIT_FAILED);
+	assert_failure("efi", "single calls and MSRs cannot be allowed in bareflank.conf");
+	ck_assert(!is_there("esp/EFI/bareflank"));
+	shell("rm %s/lib/bareflank.efi", root);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_BAD_IMAGE);
+	ck_assert(!is_there("esp/EFI/bareflank"));
+}
+END_TEST
+
+START_TEST(command_lines)
+{
+	ck_assert_int_eq(run(&efi_command, "efi"), EXIT_USAGE);
+	ck_assert_int_eq(run(&efi_command, "efi reinstall"), EXIT_USAGE);
+	assert_failure("efi", "unknown action: reinstall");
+	ck_assert_int_eq(run(&efi_command, "efi install remove"), EXIT_USAGE);
+	ck_assert_int_eq(run(&efi_command, "efi install --pool 8M"), EXIT_USAGE);
+	ck_assert_int_eq(run(&efi_command, "efi install -- --poll 8M"), EXIT_USAGE);
+	assert_has(err, "did you mean --pool?");
+	ck_assert_int_eq(run(&efi_command, "efi remove -- default"), EXIT_USAGE);
+	ck_assert_int_eq(run(&efi_command, "efi --help"), EXIT_OK);
+}
+END_TEST
+
+static const char entries[] = "BootCurrent: 0001\nTimeout: 3 seconds\nBootOrder: 0001,0004,0000\n"
+			      "Boot0000* UiApp\tFvVol(7cb8bdc9-f8eb-4f34-aaea-3ee4af6516a1)\n"
+			      "Boot0001* debian\tHD(1,GPT,0)/File(\\EFI\\debian\\shimx64.efi)\n"
+			      "Boot0002* Bareflank on a stick\tHD(2)\n"
+			      "Boot0004* Bareflank\tHD(1)/File(\\EFI\\bareflank\\bareflank.efi)\n"
+			      "Boot00zz* Bareflank\n"
+			      "Boot001A  Bareflank";
+
+START_TEST(finds_its_entries)
+{
+	const char *at = entries;
+
+	ck_assert_int_eq(boot_entry_next(at, &at), 4);
+	ck_assert_int_eq(boot_entry_next(at, &at), 0x1A);
+	ck_assert_int_eq(boot_entry_next(at, &at), -1);
+	at = "";
+	ck_assert_int_eq(boot_entry_next(at, &at), -1);
+	at = "Boot0004";
+	ck_assert_int_eq(boot_entry_next(at, &at), -1);
+}
+END_TEST
+
+START_TEST(removes_entries_first)
+{
+	put("bin/entries", entries, sizeof(entries) - 1);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	put("bin/broken", "", 0);
+	ck_assert_int_eq(efi("efi remove --esp %s", esp), EXIT_FAILED);
+	assert_failure("efi", "efibootmgr failed");
+	ck_assert(is_there("esp/EFI/bareflank/bareflank.efi"));
+	shell("rm %s/bin/broken", root);
+	ck_assert_int_eq(efi("efi remove --esp %s", esp), EXIT_OK);
+	ck_assert_str_eq(text_of("bin/asked"), "\n-q -b 0004 -B\n-q -b 001A -B\n");
+	ck_assert(!is_there("esp/EFI/bareflank"));
+	setenv("PATH", "/nonexistent", 1);
+	ck_assert_int_eq(efi("efi remove --esp %s", esp), EXIT_FAILED);
+	assert_failure("efi", "efibootmgr was not found");
+}
+END_TEST
+
+/* A directory that is no FAT file system is no partition that firmware reads. */
+START_TEST(entries_need_a_partition)
+{
+	ck_assert_int_eq(efi("efi install --esp %s", esp), EXIT_FAILED);
+	assert_failure("efi", "no EFI system partition is mounted there");
+	ck_assert(!is_there("bin/asked"));
+}
+END_TEST
+
+START_TEST(finds_the_disk)
+{
+	unsigned int partition = 0;
+	char disk[64];
+
+	shell("mkdir -p %s/sys/dev/block %s/sys/devices/nvme0n1/nvme0n1p3", root, root);
+	shell("ln -s ../../devices/nvme0n1/nvme0n1p3 %s/sys/dev/block/259:3", root);
+	ck_assert(!boot_entry_disk(root, 259, 3, disk, sizeof(disk), &partition));
+	put("sys/devices/nvme0n1/nvme0n1p3/partition", "3\n", 2);
+	ck_assert(boot_entry_disk(root, 259, 3, disk, sizeof(disk), &partition));
+	ck_assert_str_eq(disk, "/dev/nvme0n1");
+	ck_assert_uint_eq(partition, 3);
+	ck_assert(!boot_entry_disk(root, 259, 4, disk, sizeof(disk), &partition));
+}
+END_TEST
+
+START_TEST(finds_partition_and_loader)
+{
+	char dir[MAX_PATH], loader[MAX_PATH];
+
+	ck_assert(!esp_find(root, dir));
+	shell("mkdir -p %s/boot/EFI/debian %s/etc", root, root);
+	ck_assert(esp_find(root, dir));
+	ck_assert_str_eq(dir + strlen(root), "/boot");
+	ck_assert(!esp_find_loader(root, dir, loader));
+	put("boot/EFI/debian/grubx64.efi", "MZ", 2);
+	ck_assert(!esp_find_loader(root, dir, loader));
+	put("etc/os-release", "NAME=x\nVERSION_ID=\"12\"\nID=\"debian\"\n", 36);
+	ck_assert(esp_find_loader(root, dir, loader));
+	ck_assert_str_eq(loader, "\\EFI\\debian\\grubx64.efi");
+	put("boot/EFI/debian/shimx64.efi", "MZ", 2);
+	ck_assert(esp_find_loader(root, dir, loader));
+	ck_assert_str_eq(loader, "\\EFI\\debian\\shimx64.efi");
+	shell("mkdir -p %s/boot/efi/EFI", root);
+	ck_assert(esp_find(root, dir));
+	ck_assert_str_eq(dir + strlen(root), "/boot/efi");
+	ck_assert(!esp_find_loader(root, dir, loader));
+}
+END_TEST
+
+TCase *efi_tests(void)
+{
+	TCase *tc = commands_case("efi");
+
+	tcase_add_checked_fixture(tc, make_root, remove_root);
+	tcase_add_test(tc, installs_and_removes);
+	tcase_add_test(tc, says_all_options);
+	tcase_add_test(tc, refuses_what_it_cannot_install);
+	tcase_add_test(tc, command_lines);
+	tcase_add_test(tc, finds_its_entries);
+	tcase_add_test(tc, removes_entries_first);
+	tcase_add_test(tc, entries_need_a_partition);
+	tcase_add_test(tc, finds_the_disk);
+	tcase_add_test(tc, finds_partition_and_loader);
+	return tc;
+}
