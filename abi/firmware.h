@@ -14,6 +14,8 @@
 #define BF_FIRMWARE_GUID \
 	{ 0xC3B1F3A2, 0x6D0E, 0x4F51, { 0x9A, 0x52, 0x0D, 0x8F, 0x5B, 0x7E, 0x6C, 0x11 } }
 
+#define BF_FIRMWARE_GUID_TEXT "c3b1f3a2-6d0e-4f51-9a52-0d8f5b7e6c11"
+
 #define BF_FIRMWARE_MAGIC 0x6572617746426B6D /* "mkBfware" */
 
 struct bf_firmware {

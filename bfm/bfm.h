@@ -6,7 +6,9 @@
 #include <stdio.h>
 
 #include <abi/args.h>
+#include <abi/boot_guard.h>
 #include <abi/channel.h>
+#include <abi/firmware.h>
 #include <abi/ioctl.h>
 
 enum exit_code {
@@ -83,6 +85,20 @@ const char *hint_text(const char *root, uint32_t error, uint64_t detail, char *b
 
 /* How to get the module loaded under this release of Linux. Returns buf. */
 const char *hint_load(const char *root, const char *release, char *buf, size_t size);
+
+/* --- boot_guard.c ---------------------------------------------------------------------------- */
+
+/* What became of the last boot with bareflank.efi; false: this machine has no such variable. */
+bool guard_read(const char *root, struct bf_guard *guard);
+
+/* Changes it, where there is one; false with errno. */
+bool guard_write(const char *root, enum bf_guard_state state);
+
+/* Removes it, if there is one; false with errno. */
+bool guard_remove(const char *root);
+
+/* Why Linux was booted without the hypervisor; "": it was not, or that is not known. */
+const char *guard_sentence(const struct bf_guard *guard);
 
 /* --- program.c ------------------------------------------------------------------------------- */
 
@@ -291,6 +307,7 @@ struct status {
 	struct bf_guest_status *guests; /* machine.nr_guests entries */
 	uint32_t more_guests; /* of which there are no entries */
 	struct explanation *explanation;
+	struct bf_guard guard; /* zeros: there is none */
 };
 
 /* Fills a status from the device; false with errno. Free with status_free(). */

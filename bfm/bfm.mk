@@ -9,7 +9,7 @@ VERSION ?= 0.1
 
 BFM := $(O)/bfm/bfm
 BFM_MAN := $(O)/bfm/bfm.8 $(O)/bfm/bareflank-mok.8
-BFM_SERVICE := $(O)/bfm/bareflank.service
+BFM_SERVICES := $(O)/bfm/bareflank.service $(O)/bfm/bareflank-efi.service
 BFM_MOK := $(O)/bfm/bareflank-mok
 BFM_SOURCES := $(wildcard bfm/*.c bfm/lib/*.c)
 BFM_OBJECTS := $(BFM_SOURCES:%.c=$(O)/%.o)
@@ -25,7 +25,7 @@ LIBBFM_A := $(O)/bfm/libbfm.a
 LIBBFM_PC := $(O)/bfm/bareflank.pc
 
 .PHONY: bfm install-bfm install-libbfm
-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK) $(LIBBFM) $(LIBBFM_A) $(LIBBFM_PC)
+bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICES) $(BFM_MOK) $(LIBBFM) $(LIBBFM_A) $(LIBBFM_PC)
 
 # A change of PREFIX or VERSION is a change of this one object.
 $(O)/bfm/config: FORCE
@@ -87,17 +87,17 @@ $(BFM_MAN): $(O)/%: %.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 
-# Both name places below PREFIX.
-$(BFM_SERVICE) $(BFM_MOK): $(O)/%: %.in $(O)/bfm/config
+# All name places below PREFIX.
+$(BFM_SERVICES) $(BFM_MOK): $(O)/%: %.in $(O)/bfm/config
 	@mkdir -p $(@D)
 	sed 's,@PREFIX@,$(PREFIX),' $< >$@
 
-# The unit is not enabled, and an installed configuration stays as it is.
-install-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICE) $(BFM_MOK)
+# No unit is enabled, and an installed configuration stays as it is.
+install-bfm: $(BFM) $(BFM_MAN) $(BFM_SERVICES) $(BFM_MOK)
 	install -D -m 0755 $(BFM) $(DESTDIR)$(PREFIX)/sbin/bfm
 	install -D -m 0755 $(BFM_MOK) $(DESTDIR)$(PREFIX)/sbin/bareflank-mok
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(BFM_MAN)
-	install -D -m 0644 $(BFM_SERVICE) $(DESTDIR)$(PREFIX)/lib/systemd/system/bareflank.service
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(BFM_SERVICES)
 	[ -e $(DESTDIR)/etc/default/bareflank ] || install -D -m 0644 bfm/bareflank.default \
 		$(DESTDIR)/etc/default/bareflank
 	install -D -m 0644 bfm/completion/bfm.bash \

@@ -210,6 +210,37 @@ static int write_pieces(const struct installation *in)
 
 /* --- the commands ----------------------------------------------------------------------------- */
 
+/* Who says at each boot that it has come up. */
+static void enable_service(void)
+{
+	char *const argv[] = { "systemctl", "--quiet", "enable", "bareflank-efi.service", NULL };
+
+	if (program_run(argv))
+		puts("systemd does not do it: have bfm efi confirm run at the end of each boot");
+}
+
+/* The next boot is tried, whatever became of the last one. */
+static int expect_boot(void)
+{
+	struct bf_guard guard;
+
+	if (!guard_read("", &guard) || guard_write("", BF_GUARD_UP))
+		return EXIT_OK;
+	fail_message("efi", "run it as root", "cannot write a variable of the firmware's: %s",
+		     strerror(errno));
+	return EXIT_FAILED;
+}
+
+/* This boot has come up, if it is one with the hypervisor. */
+static int confirm(void)
+{
+	struct bf_guard guard;
+
+	if (!guard_read("", &guard) || guard.state != BF_GUARD_TRIED)
+		return EXIT_OK;
+	return expect_boot();
+}
+
 static int install(struct installation *in)
 {
 	int code = find_esp(in);
@@ -227,6 +258,10 @@ static int install(struct installation *in)
 	if (!code && !in->efi.no_entry)
 		code = boot_entry_add("", in->esp, "\\EFI\\bareflank\\" EFI_PROGRAM);
 	if (!code)
+		code = expect_boot();
+	if (!code)
+		enable_service();
+	if (!code)
 		printf("installed in %s; it starts %s\n", in->dir, in->loader);
 	return code;
 }
@@ -243,6 +278,11 @@ static int remove_all(struct installation *in)
 	if (!esp_remove(in->dir)) {
 		fail_message("efi", "run it as root", "cannot remove %s: %s", in->dir,
 			     strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (!guard_remove("")) {
+		fail_message("efi", "run it as root",
+			     "cannot remove a variable of the firmware's: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
 	printf("removed %s\n", in->dir);
@@ -286,34 +326,40 @@ static int find_start(int argc, char **argv)
 	return i;
 }
 
-static int run_action(struct installation *in, const char *action, int argc, char **argv)
+static int run_install(struct installation *in, int argc, char **argv)
 {
+	static char name[] = "default";
+	static char *exts[] = { name };
 	int code;
 
-	if (!strcmp(action, "remove")) {
-		if (argc > 1) {
-			fail_message("efi", "bfm efi --help", "remove takes no options of start");
-			return EXIT_USAGE;
-		}
-		return remove_all(in);
-	}
-	if (strcmp(action, "install") != 0) {
-		fail_message("efi", "install or remove; see bfm efi --help", "unknown action: %s",
-			     action);
-		return EXIT_USAGE;
-	}
 	optind = 0; /* a second command line */
 	code = start_parse(argc, argv, &in->start);
 	if (code >= 0)
 		return code;
 	if (!in->start.nr_exts) {
-		static char name[] = "default";
-		static char *exts[] = { name };
-
 		in->start.exts = exts;
 		in->start.nr_exts = 1;
 	}
 	return install(in);
+}
+
+static int run_action(struct installation *in, const char *action, int argc, char **argv)
+{
+	if (!strcmp(action, "install"))
+		return run_install(in, argc, argv);
+	if (argc > 1) {
+		fail_message("efi", "bfm efi --help", "only install takes options of start");
+		return EXIT_USAGE;
+	}
+	if (!strcmp(action, "remove"))
+		return remove_all(in);
+	if (!strcmp(action, "confirm"))
+		return confirm();
+	if (!strcmp(action, "retry"))
+		return expect_boot();
+	fail_message("efi", "install, remove, confirm or retry; see bfm efi --help",
+		     "unknown action: %s", action);
+	return EXIT_USAGE;
 }
 
 static int run(int argc, char **argv)
@@ -330,8 +376,9 @@ static int run(int argc, char **argv)
 	code = parse(begin, argv, &in->efi);
 	if (code < 0 && optind + 1 != begin) {
 		fail_message("efi", "bfm efi --help",
-			     optind == begin ? "no action given: install or remove" :
-					       "more than one action given");
+			     optind == begin ?
+				     "no action given: install, remove, confirm or retry" :
+				     "more than one action given");
 		code = EXIT_USAGE;
 	}
 	if (code < 0 && begin < argc)
@@ -350,12 +397,16 @@ const struct command efi_command = {
 	.summary = "Install what starts the hypervisor before Linux, by UEFI",
 	.arguments = "install [--esp DIR] [--next FILE] [--options TEXT] [--no-entry]\n"
 		     "           [-- START-OPTION... EXTENSION...]\n"
-		     "       bfm efi remove [--esp DIR] [--no-entry]",
+		     "       bfm efi remove [--esp DIR] [--no-entry]\n"
+		     "       bfm efi confirm|retry",
 	.help = "install writes bareflank.efi, the microkernel, the extensions and a\n"
 		"configuration to EFI/bareflank on the EFI system partition, and a boot entry\n"
 		"before all others. From the next boot on, the hypervisor starts first, and the\n"
 		"boot loader of this system on top of it. What is behind -- is as for bfm start.\n"
 		"remove takes all of it away.\n\n"
+		"confirm says that the system is up, if it was started so: the service\n"
+		"bareflank-efi does that at each boot. Without it, the next boot is one without\n"
+		"the hypervisor, and so is each one until retry. bfm status says so.\n\n"
 		"  --esp DIR       where the EFI system partition is mounted; default: /boot/efi,\n"
 		"                  /efi or /boot\n"
 		"  --next FILE     what is started then, as the firmware names it, like\n"
@@ -366,6 +417,7 @@ const struct command efi_command = {
 	.examples = "  bfm efi install                 Linux as a guest from the next boot on\n"
 		    "  bfm efi install -- --pool 64M ./mine --arg verbose=yes\n"
 		    "                                  with an extension and its argument\n"
+		    "  bfm efi retry                   after a boot that did not come up\n"
 		    "  bfm efi remove                  the next boot is as before\n",
 	.options = long_options,
 	.run = run,

@@ -212,6 +212,9 @@ void report_text(FILE *file, const struct status *status)
 	char detail[DETAIL_SIZE], image[40], hint[HINT_SIZE];
 
 	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
+	if (*guard_sentence(&status->guard))
+		fprintf(file, "%-11s booted without it: %s\n", "firmware",
+			guard_sentence(&status->guard));
 	fprintf(file, "%-11s %s\n", "vendor", vendor_name(m->vendor));
 	fprintf(file, "%-11s %" PRIu32 "\n", "CPUs", m->nr_cpus);
 	fprintf(file, "%-11s %.1f MiB\n", "memory", (double)m->memory / (1 << 20));
@@ -371,6 +374,23 @@ static void json_ended(FILE *file, const struct status *status)
 	fputs(*separator == ',' ? "\n  " : "", file);
 }
 
+/* What became of the last boot with bareflank.efi. */
+static void json_guard(FILE *file, const struct bf_guard *guard)
+{
+	static const char *const states[] = { "up", "tried", "skipped", "failed" };
+
+	if (!guard->version) {
+		fputs("null", file);
+		return;
+	}
+	fputs("{\"state\": ", file);
+	json_string(file, guard->state < sizeof(states) / sizeof(states[0]) ? states[guard->state] :
+									      "unknown");
+	fputs(", \"reason\": ", file);
+	json_string(file, guard->reason);
+	fputc('}', file);
+}
+
 void report_json(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
@@ -403,6 +423,8 @@ void report_json(FILE *file, const struct status *status)
 		failure_json(file, status);
 	else
 		fputs("null", file);
+	fputs(",\n  \"firmware\": ", file);
+	json_guard(file, &status->guard);
 	fputs(",\n  \"exits\": ", file);
 	json_exits(file, m->vendor, counts);
 	fputs(",\n  \"cpus\": [", file);

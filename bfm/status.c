@@ -35,6 +35,7 @@ bool status_read(int fd, struct status *status)
 		m->nr_cpus = BF_MAX_PPS;
 	status->more_guests = m->nr_guests > BF_MAX_GUESTS ? m->nr_guests - BF_MAX_GUESTS : 0;
 	m->nr_guests -= status->more_guests;
+	(void)guard_read("", &status->guard);
 	return true;
 }
 

@@ -57,6 +57,17 @@ CHAR16 *efi_file_path(const struct efi_directory *directory, const char *name);
 EFI_STATUS efi_file_read(const struct efi_directory *directory, const char *name, uint64_t limit,
 			 struct efi_file *file);
 
+/* --- guard.c ---------------------------------------------------------------------------------- */
+
+/*
+ * This boot is tried. Returns NULL, or why it is not, as a sentence: one that did not come up, of
+ * which nobody has said since that it may be tried again (bfm efi retry).
+ */
+const char *efi_guard_try(void);
+
+/* The start has failed, which bfm status is to show; not what efi_guard_try has returned. */
+void efi_guard_failed(const char *reason);
+
 /* --- next.c ----------------------------------------------------------------------------------- */
 
 /*

@@ -71,6 +71,11 @@ static const char tool[] = "#!/bin/sh\n"
 			   "echo \"$*\" >>asked\n"
 			   "[ $# != 0 ] || cat entries\n";
 
+static const char systemctl[] = "#!/bin/sh\n"
+				"cd \"$(dirname \"$0\")\" || exit 1\n"
+				"[ ! -e broken ] || exit 1\n"
+				"echo \"$*\" >>enabled\n";
+
 static void make_root(void)
 {
 	char path[256];
@@ -86,7 +91,8 @@ static void make_root(void)
 	put_image("mine", MK1_EXT_CODE_BASE);
 	put("bin/efibootmgr", tool, sizeof(tool) - 1);
 	put("bin/entries", "", 0);
-	shell("chmod +x %s/bin/efibootmgr", root);
+	put("bin/systemctl", systemctl, sizeof(systemctl) - 1);
+	shell("chmod +x %s/bin/efibootmgr %s/bin/systemctl", root, root);
 	snprintf(path, sizeof(path), "%s/lib", root);
 	setenv("BAREFLANK_LIBDIR", path, 1);
 	snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin", root);
@@ -113,6 +119,8 @@ START_TEST(installs_and_removes)
 {
 	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
 	assert_has(out, "it starts \\EFI\\BOOT\\BOOTX64.EFI\n");
+	ck_assert_ptr_null(strstr(out, "confirm"));
+	ck_assert_str_eq(text_of("bin/enabled"), "--quiet enable bareflank-efi.service\n");
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.efi"), "MZ program");
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
 			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
@@ -126,6 +134,9 @@ START_TEST(installs_and_removes)
 	ck_assert(is_there("esp/EFI/BOOT/BOOTX64.EFI"));
 	ck_assert(!is_there("bin/asked"));
 	ck_assert_int_eq(efi("efi remove --no-entry --esp %s", esp), EXIT_OK);
+	put("bin/broken", "", 0);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	assert_has(out, "bfm efi confirm");
 }
 END_TEST
 
@@ -194,6 +205,7 @@ START_TEST(command_lines)
 	ck_assert_int_eq(run(&efi_command, "efi install -- --poll 8M"), EXIT_USAGE);
 	assert_has(err, "did you mean --pool?");
 	ck_assert_int_eq(run(&efi_command, "efi remove -- default"), EXIT_USAGE);
+	ck_assert_int_eq(run(&efi_command, "efi confirm -- default"), EXIT_USAGE);
 	ck_assert_int_eq(run(&efi_command, "efi --help"), EXIT_OK);
 }
 END_TEST
@@ -287,6 +299,81 @@ START_TEST(finds_partition_and_loader)
 }
 END_TEST
 
+#define VARIABLE "sys/firmware/efi/efivars/BareflankBoot-c3b1f3a2-6d0e-4f51-9a52-0d8f5b7e6c11"
+
+static struct bf_guard guard_of(uint32_t state)
+{
+	struct bf_guard guard = { .version = BF_GUARD_VERSION, .state = state };
+
+	strcpy(guard.reason, "why");
+	return guard;
+}
+
+static void put_guard(const struct bf_guard *guard)
+{
+	uint8_t file[4 + sizeof(*guard)] = { 7 };
+
+	memcpy(file + 4, guard, sizeof(*guard));
+	put(VARIABLE, file, sizeof(file));
+}
+
+START_TEST(the_last_boot)
+{
+	struct bf_guard guard = guard_of(BF_GUARD_TRIED);
+
+	ck_assert(!guard_read(root, &guard));
+	ck_assert(!guard_write(root, BF_GUARD_UP));
+	ck_assert(guard_remove(root));
+	ck_assert(!is_there(VARIABLE));
+	shell("mkdir -p %s/sys/firmware/efi/efivars", root);
+	put_guard(&guard);
+	memset(&guard, 0, sizeof(guard));
+	ck_assert(guard_read(root, &guard));
+	ck_assert_uint_eq(guard.state, BF_GUARD_TRIED);
+	ck_assert_str_eq(guard_sentence(&guard), "");
+	ck_assert(guard_write(root, BF_GUARD_UP));
+	ck_assert_uint_eq((unsigned char)*text_of(VARIABLE), 7);
+	ck_assert(guard_read(root, &guard));
+	ck_assert_uint_eq(guard.state, BF_GUARD_UP);
+	ck_assert(guard_remove(root));
+	ck_assert(!is_there(VARIABLE));
+	/* Of another version, cut short, and without an end of its text. */
+	guard.version++;
+	put_guard(&guard);
+	ck_assert(!guard_read(root, &guard));
+	put(VARIABLE, "\7\0\0\0\1", 5);
+	ck_assert(!guard_read(root, &guard));
+	guard = guard_of(BF_GUARD_FAILED);
+	memset(guard.reason, 'x', sizeof(guard.reason));
+	put_guard(&guard);
+	ck_assert(guard_read(root, &guard));
+	ck_assert_uint_eq(strlen(guard_sentence(&guard)), sizeof(guard.reason) - 1);
+	guard.state = BF_GUARD_SKIPPED;
+	assert_has(guard_sentence(&guard), "did not come up; bfm efi retry");
+}
+END_TEST
+
+START_TEST(status_says_why)
+{
+	static struct explanation nothing;
+	struct status status = { .guard = guard_of(BF_GUARD_FAILED), .explanation = &nothing };
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	report_text(file, &status);
+	fclose(file);
+	assert_has(text, "booted without it: why\n");
+	free(text);
+	file = open_memstream(&text, &size);
+	report_json(file, &status);
+	fclose(file);
+	assert_json(text);
+	assert_has(text, "\"firmware\": {\"state\": \"failed\", \"reason\": \"why\"}");
+	free(text);
+}
+END_TEST
+
 TCase *efi_tests(void)
 {
 	TCase *tc = commands_case("efi");
@@ -301,5 +388,7 @@ TCase *efi_tests(void)
 	tcase_add_test(tc, entries_need_a_partition);
 	tcase_add_test(tc, finds_the_disk);
 	tcase_add_test(tc, finds_partition_and_loader);
+	tcase_add_test(tc, the_last_boot);
+	tcase_add_test(tc, status_says_why);
 	return tc;
 }
