@@ -15,7 +15,7 @@
 
 enum bf_guard_state {
 	BF_GUARD_UP, /* the last one came up; or there was none, or the next one is wanted */
-	BF_GUARD_TRIED, /* the hypervisor is being started, and the system has not said that it is up */
+	BF_GUARD_TRIED, /* the hypervisor is started, and nobody has said that the system is up */
 	BF_GUARD_SKIPPED, /* a boot was in the state before when it ended: no further one */
 	BF_GUARD_FAILED /* the start failed, and the system booted without the hypervisor */
 };

@@ -95,7 +95,8 @@ const char *guard_sentence(const struct bf_guard *guard)
 {
 	switch (guard->state) {
 	case BF_GUARD_SKIPPED:
-		return "a boot with the hypervisor did not come up; bfm efi retry has it tried again";
+		return "a boot with the hypervisor did not come up; "
+		       "bfm efi retry has it tried again";
 	case BF_GUARD_FAILED:
 		return guard->reason;
 	default:

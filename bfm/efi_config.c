@@ -92,10 +92,7 @@ bool efi_config_print(FILE *file, const struct start_options *options, char name
 		return false;
 	}
 	fputs("# Written by bfm efi install: docs/uefi.md has all options.\n", file);
-	print_numbers(file, options);
-	for (uint32_t i = 0; i < options->nr_exts; i++)
-		if (!print_extension(file, options, i, names[i]))
-			return false;
+	/* What is before a mistake still counts: that this is what boots then. */
 	if (next && !can_say("--next", next))
 		return false;
 	if (next_options && !can_say("--options", next_options))
@@ -104,5 +101,9 @@ bool efi_config_print(FILE *file, const struct start_options *options, char name
 		fprintf(file, "next = %s\n", next);
 	if (next_options)
 		fprintf(file, "options = %s\n", next_options);
+	print_numbers(file, options);
+	for (uint32_t i = 0; i < options->nr_exts; i++)
+		if (!print_extension(file, options, i, names[i]))
+			return false;
 	return true;
 }

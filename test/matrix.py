@@ -176,6 +176,8 @@ ROWS = [
     *(Row("qemu-svm", 1, "6.1", ["end-uefi"], 30, f"uefi-{end}",
           ["--efi", "next", "--append", f"END={end}"], end)
       for end in ("poweroff", "reboot")),
+    Row("qemu-svm", 1, "6.1", ["uefi-guard"], 100, "uefi-guard",
+        ["--efi", "next", "--boots", "4"]),
     uefi_bare("cpus", "this machine has 2 CPUs, and those that", ["next"], cpus=2),
     uefi_bare("no-svm", "this CPU offers neither VT-x nor AMD-V", ["next"],
               options=["--cpu", "EPYC,-svm"]),

@@ -256,6 +256,12 @@ static const char *take_options(struct parser *p, const char *value)
 	return NULL;
 }
 
+static const char *take_guard(struct parser *p, const char *value)
+{
+	p->config->no_guard = is_same(value, "off");
+	return p->config->no_guard || is_same(value, "on") ? NULL : "neither on nor off";
+}
+
 static const struct {
 	const char *name;
 	const char *(*take)(struct parser *p, const char *value);
@@ -267,6 +273,7 @@ static const struct {
 	{ "channel", take_channel, false },    { "serial", take_serial, false },
 	{ "watchdog", take_watchdog, false },  { "repeats", take_repeats, false },
 	{ "next", take_next, false },          { "options", take_options, false },
+	{ "guard", take_guard, false },
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@ struct efi_config {
 	char args[BF_MAX_EXTS][MK2_ARGS_MAX];
 	const char *next; /* NULL: whoever started this program goes on */
 	const char *options; /* of next; never NULL */
+	bool no_guard; /* a boot that did not come up is tried again */
 	struct bf_start start; /* all but the contents of files */
 };
 

@@ -39,12 +39,13 @@ const char *efi_guard_try(void)
 		write(BF_GUARD_SKIPPED, "");
 		return "the last boot with the hypervisor did not come up";
 	case BF_GUARD_SKIPPED:
-		return "a boot with the hypervisor did not come up, and nobody has asked for another";
+		return "a boot with the hypervisor did not come up, and nobody has asked for "
+		       "another";
 	default:
 		if (write(BF_GUARD_TRIED, ""))
 			return NULL;
-		return "the firmware stores no variable, without which a boot that does not come up "
-		       "would be tried again and again";
+		return "the firmware stores no variable, without which a boot that does not come "
+		       "up would be tried again and again";
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #include "efi.h"
 
+#include <abi/boot_guard.h>
 #include <abi/firmware.h>
 #include <abi/layout.h>
 #include <bsl/elf.h>
@@ -41,10 +42,27 @@ static const char *sentence_of(enum bf_error error)
 	return "unknown error";
 }
 
+static char last_complaint[BF_GUARD_REASON];
+
+static bool complain_as(const CHAR16 *format, ...)
+{
+	CHAR16 line[2 * BF_GUARD_REASON];
+	va_list args;
+	size_t i;
+
+	va_start(args, format);
+	UnicodeVSPrint(line, sizeof(line), format, args);
+	va_end(args);
+	Print(L"bareflank: %s\r\n", line);
+	for (i = 0; line[i] && i < sizeof(last_complaint) - 1; i++)
+		last_complaint[i] = line[i] < 0x7F ? (char)line[i] : '?';
+	last_complaint[i] = '\0';
+	return false;
+}
+
 static bool complain(const char *what, const char *sentence)
 {
-	Print(L"bareflank: %a: %a\r\n", what, sentence);
-	return false;
+	return complain_as(L"%a: %a", what, sentence);
 }
 
 /* What the microkernel and the extensions have printed. */
@@ -77,12 +95,12 @@ static bool complain_of_start(enum bf_error error)
 	bool file = BF_ERROR_IS_IMAGE(error) || failure->image;
 
 	if (file)
-		Print(L"bareflank: start: %a: %a (detail 0x%lx)\r\n",
-		      failure->image ? config.exts[failure->image - 1] : config.microkernel,
-		      sentence_of(error), failure->detail);
+		complain_as(L"start: %a: %a (detail 0x%lx)",
+			    failure->image ? config.exts[failure->image - 1] : config.microkernel,
+			    sentence_of(error), failure->detail);
 	else
-		Print(L"bareflank: start: CPU %d: %a (detail 0x%lx)\r\n", failure->cpu,
-		      sentence_of(error), failure->detail);
+		complain_as(L"start: CPU %d: %a (detail 0x%lx)", failure->cpu, sentence_of(error),
+			    failure->detail);
 	if (!BF_ERROR_IS_MACHINE(error) && !BF_ERROR_IS_IMAGE(error))
 		print_ring();
 	return false;
@@ -116,12 +134,11 @@ static bool read_config(const struct efi_directory *directory)
 		return complain(CONFIG, sentence_of_file(status));
 	if (efi_config_parse(&config, file.data, file.size, &error))
 		return true;
-	if (error.line)
-		Print(L"bareflank: " CONFIG ", line %d: %a", error.line, error.sentence);
-	else
-		Print(L"bareflank: " CONFIG ": %a", error.sentence);
-	Print(*error.word ? L": %a\r\n" : L"\r\n", error.word);
-	return false;
+	if (!error.line)
+		return complain(CONFIG, error.sentence);
+	return complain_as(*error.word ? L"" CONFIG ", line %d: %a: %a" :
+					 L"" CONFIG ", line %d: %a",
+			   error.line, error.sentence, error.word);
 }
 
 static bool read_image(const struct efi_directory *directory, const char *name,
@@ -177,12 +194,10 @@ static bool can_start(void)
 	sentence = efi_cpus_init();
 	if (sentence)
 		return complain("start", sentence);
-	if (efi_cpus_online() > 1) {
-		Print(L"bareflank: start: this machine has %d CPUs, and those that the operating "
-		      L"system starts would leave the hypervisor\r\n",
-		      efi_cpus_online());
-		return false;
-	}
+	if (efi_cpus_online() > 1)
+		return complain_as(L"start: this machine has %d CPUs, and those that the operating "
+				   L"system starts would leave the hypervisor",
+				   efi_cpus_online());
 	return efi_memory_init() || complain("start", sentence_of(BF_ERR_NO_MEMORY));
 }
 
@@ -240,10 +255,14 @@ static void publish(void)
 
 static bool start(const struct efi_directory *directory)
 {
+	const char *sentence;
 	enum bf_error error;
 
 	if (!read_images(directory) || !can_start())
 		return false;
+	sentence = config.no_guard ? NULL : efi_guard_try();
+	if (sentence)
+		return complain("start", sentence);
 	error = bf_loader_init(&loader);
 	if (error)
 		return complain("start", sentence_of(error));
@@ -306,6 +325,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 		complain("start", sentence);
 	else
 		started = read_config(&directory) && start(&directory);
+	if (!started && !config.no_guard)
+		efi_guard_failed(last_complaint);
 	if (!started)
 		Print(L"bareflank: the boot goes on without the hypervisor\r\n");
 	return go_on(image, &directory, started);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bfm/efi.h"
+#include "driver/efi/config.h"
 #include "../make_elf.h"
 
 static char root[32], esp[64];
@@ -124,8 +125,8 @@ START_TEST(installs_and_removes)
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.efi"), "MZ program");
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
 			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
-			 "extension = default\n"
-			 "next = \\EFI\\BOOT\\BOOTX64.EFI\n");
+			 "next = \\EFI\\BOOT\\BOOTX64.EFI\n"
+			 "extension = default\n");
 	shell("cmp %s/lib/microkernel %s/EFI/bareflank/microkernel", root, esp);
 	shell("cmp %s/lib/default %s/EFI/bareflank/default", root, esp);
 	shell("test $(ls -A %s/EFI/bareflank | wc -l) = 4", esp);
@@ -140,6 +141,19 @@ START_TEST(installs_and_removes)
 }
 END_TEST
 
+/* What bareflank.efi takes it for. */
+static struct efi_config *parsed(void)
+{
+	static struct efi_config config;
+	static char text[4096];
+	struct efi_config_error error;
+
+	strcpy(text, text_of("esp/EFI/bareflank/bareflank.conf"));
+	ck_assert_msg(efi_config_parse(&config, text, strlen(text), &error), "line %u: %s: %s",
+		      error.line, error.sentence, error.word);
+	return &config;
+}
+
 START_TEST(says_all_options)
 {
 	char line[512];
@@ -152,12 +166,21 @@ START_TEST(says_all_options)
 	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
 			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
+			 "next = \\EFI\\a.efi\noptions = quiet\n"
 			 "pool = 0x800000\nhuge = 0x200000\nchannel = 0x4000\nserial = 0x2f8\n"
 			 "watchdog = 2000ms\nrepeats = off\n"
 			 "extension = default\nallow = none\n"
-			 "extension = mine\narg = a=b\narg = c=\nallow = guests\n"
-			 "next = \\EFI\\a.efi\noptions = quiet\n");
+			 "extension = mine\narg = a=b\narg = c=\nallow = guests\n");
 	ck_assert(is_there("esp/EFI/bareflank/mine"));
+	ck_assert_uint_eq(parsed()->start.nr_exts, 2);
+	ck_assert_uint_eq(parsed()->start.pool_size, 8 << 20);
+	ck_assert_uint_eq(parsed()->start.channel_size, 16 << 10);
+	ck_assert_uint_eq(parsed()->start.serial_port, 0x2f8);
+	ck_assert_uint_eq(parsed()->start.watchdog_ns, 2000000000);
+	ck_assert_uint_eq(parsed()->start.repeats, BF_REPEATS_OFF);
+	ck_assert_uint_eq(parsed()->start.denied[0], BF_ALL_RIGHTS);
+	ck_assert_uint_eq(parsed()->start.denied[1], BF_ALL_RIGHTS & ~BF_RIGHT_guests);
+	ck_assert_uint_eq(parsed()->start.args[1].size, 7);
 }
 END_TEST
 
