@@ -68,9 +68,11 @@ install: all install-user
 
 # All but the modules, which are built for one kernel.
 IMAGES := $(MICROKERNEL) $(O)/ext/default $(O)/ext/guests $(EXAMPLES:%=$(O)/ext/%)
-user: $(IMAGES) sdk bfm man
+# Where gnu-efi is there.
+EFI_IF_POSSIBLE := $(if $(wildcard /usr/lib/elf_x86_64_efi.lds),$(EFI))
+user: $(IMAGES) $(EFI_IF_POSSIBLE) sdk bfm man
 install-user: user install-bfm install-libbfm install-sdk install-man
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(IMAGES)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(IMAGES) $(EFI_IF_POSSIBLE)
 
 clean:
 	rm -rf $(O)
