@@ -3,7 +3,7 @@
 #ifndef EXT_GUESTS_ALU_H
 #define EXT_GUESTS_ALU_H
 
-#include <ext/guests/insn.h>
+#include <ext/libext/insn.h>
 
 /*
  * Computes op (INSN_ADD to INSN_BTC) on operands of size bytes (1, 2, 4 or 8), zero-extended, and

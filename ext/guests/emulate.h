@@ -9,7 +9,7 @@
 #define EXT_GUESTS_EMULATE_H
 
 #include <abi/hw/segment.h>
-#include <ext/guests/insn.h>
+#include <ext/libext/insn.h>
 
 /* What of a virtual CPU's state decides what an instruction does, and is changed by it. */
 struct emulate_regs {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* INS and OUTS: see insn_io.h. Opcodes: SDM vol. 2 appendix A, APM vol. 3 appendix A. */
 #include <abi/mk1_layout.h>
-#include <ext/guests/insn.h>
+#include <ext/libext/insn.h>
 #include <ext/guests/insn_io.h>
 
 #define REX_W 0x8

@@ -5,7 +5,7 @@
  */
 #include <abi/hw/x86.h>
 #include <bsl/bits.h>
-#include <ext/guests/insn.h>
+#include <ext/libext/insn.h>
 #include <ext/guests/rules.h>
 
 /* --- CPUID: SDM vol. 2 CPUID, APM vol. 3 appendix E ------------------------------------------- */

@@ -6,7 +6,7 @@
  */
 #include <Zydis/Zydis.h>
 
-#include "ext/guests/insn.h"
+#include "ext/libext/insn.h"
 #include "ext/guests/insn_io.h"
 #include "fuzz.h"
 

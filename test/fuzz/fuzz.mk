@@ -3,7 +3,7 @@
 # Fuzz targets (libFuzzer). make fuzz runs each for FUZZ_SECONDS; make check for a few seconds.
 
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := decode elf emulate escape format ioctl paging ring
+FUZZ_TARGETS := decode elf emulate escape format insn ioctl paging ring
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -Wextra -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_SRCS_decode := microkernel/svm/decode.c
@@ -11,10 +11,13 @@ FUZZ_LIBS_decode := -lZydis
 FUZZ_SRCS_elf := bfm/hint.c bfm/image.c bfm/message.c driver/core/image.c \
 	driver/core/memory.c lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_LIBS_elf := -lelf
-FUZZ_SRCS_emulate := ext/guests/insn.c ext/guests/insn_io.c
+FUZZ_SRCS_emulate := ext/guests/insn_io.c ext/libext/insn.c ext/libext/insn_op.c
 FUZZ_LIBS_emulate := -lZydis
 FUZZ_SRCS_escape := bfm/escape.c
 FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c
+FUZZ_SRCS_insn := ext/libext/insn.c ext/libext/insn_op.c
+FUZZ_HEADERS_insn := test/fuzz/insn_oracle.h
+FUZZ_LIBS_insn := -lZydis
 # The module's source, on a Linux of its own: with empty headers and what kernel.h has. User
 # pointers are any numbers.
 FUZZ_FLAGS_ioctl := -include test/fuzz/kernel.h -I$(O)/fuzz/include -Wno-unused-parameter \

@@ -39,7 +39,8 @@ UNIT_SRCS_efi_config := driver/efi/config.c $(BSL_STRING)
 UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
-	$(addprefix ext/guests/,alu.c emulate.c insn.c insn_io.c) $(BSL_STRING)
+	$(addprefix ext/,guests/alu.c guests/emulate.c guests/insn_io.c libext/insn.c \
+	libext/insn_op.c) $(BSL_STRING)
 
 UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)
 
@@ -61,6 +62,9 @@ UNIT_SRCS_guest_rules := $(addprefix ext/guests/,msr_rules.c rules.c)
 
 # Includes ext/libext/heap.c.
 UNIT_SRCS_heap := ext/libext/fpu.c $(BSL_STRING)
+
+UNIT_SRCS_insn := ext/libext/insn.c ext/libext/insn_op.c ext/linux/insn.c
+UNIT_LIBS_insn := -lZydis
 
 # Includes bfm/lib/bareflank.c.
 UNIT_SRCS_libbfm :=

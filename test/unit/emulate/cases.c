@@ -187,7 +187,7 @@ START_TEST(others_are_unsupported)
 		{ INSN_32, "FF13" },
 		{ INSN_32, "FE13" },
 		{ INSN_32, "C60B00" },
-		{ INSN_32, "8F0B" },
+		{ INSN_32, "8F0B7800" },
 		{ INSN_32, "0FBA0301" },
 		{ INSN_32, "6303" },
 		{ INSN_64, "820312" },
@@ -202,8 +202,8 @@ START_TEST(others_are_unsupported)
 		{ INSN_32, "06" },
 		{ INSN_32, "4003" },
 		{ INSN_32, "27" },
-		{ INSN_32, "0F"
-			   "0F" },
+		{ INSN_32, "0F0F03"
+			   "9E" },
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

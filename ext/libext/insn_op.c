@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Instruction decoder: see insn.h. */
-#include <ext/guests/insn.h>
+/* What instructions do: see insn.h. */
+#include <ext/libext/insn.h>
 
 /* Where an operand is found, by the letters of the manuals' opcode maps. */
 enum place {
@@ -128,27 +128,6 @@ static const uint8_t groups[][8] = {
 	[GROUP_11 - GROUP_1] = { INSN_MOV },
 };
 
-#define REX_W 0x8
-#define REX_R 0x4
-#define REX_X 0x2
-#define REX_B 0x1
-
-/* What has been read of the instruction so far. */
-struct decoder {
-	const uint8_t *bytes;
-	unsigned int avail;
-	unsigned int pos;
-	bool over; /* a byte beyond avail was needed */
-	enum insn_mode mode;
-	uint8_t rex; /* 0: none */
-	uint8_t repeat; /* F2, F3 or 0 */
-	uint8_t override; /* a segment register, or INSN_NR_SEGMENTS */
-	bool operand_prefix; /* 66 */
-	bool address_prefix; /* 67 */
-	bool lock;
-	uint8_t modrm;
-};
-
 bool insn_reads_dst(enum insn_op op)
 {
 	return op != INSN_MOV && op != INSN_MOVSX;
@@ -159,93 +138,16 @@ bool insn_writes_dst(enum insn_op op)
 	return op != INSN_CMP && op != INSN_TEST && op != INSN_BT;
 }
 
-/* The next byte; 0 after the last one. */
-static uint8_t take(struct decoder *d)
-{
-	if (d->pos < d->avail)
-		return d->bytes[d->pos++];
-	d->over = true;
-	return 0;
-}
-
-/* A number of size bytes, sign-extended. */
-static uint64_t take_signed(struct decoder *d, unsigned int size)
-{
-	uint64_t value = 0;
-
-	for (unsigned int i = 0; i < size; i++)
-		value |= (uint64_t)take(d) << (8 * i);
-	return insn_sign_extend(value, size);
-}
-
-/* In 64-bit mode a prefix for one of the flat segments means nothing (APM vol. 3 §1.2.4). */
-static void override_segment(struct decoder *d, enum insn_segment segment)
-{
-	if (d->mode != INSN_64 || segment >= INSN_FS)
-		d->override = (uint8_t)segment;
-}
-
-/* Takes all prefixes, and returns the first byte of the opcode. */
-static uint8_t take_prefixes(struct decoder *d)
-{
-	for (;;) {
-		uint8_t byte = take(d);
-
-		if (d->mode == INSN_64 && (byte & 0xF0) == 0x40) {
-			d->rex = byte;
-			continue;
-		}
-		switch (byte) {
-		case 0x26:
-		case 0x2E:
-		case 0x36:
-		case 0x3E:
-			override_segment(d, (enum insn_segment)(byte >> 3 & 3));
-			break;
-		case 0x64:
-		case 0x65:
-			override_segment(d, (enum insn_segment)(byte & 7));
-			break;
-		case 0x66:
-			d->operand_prefix = true;
-			break;
-		case 0x67:
-			d->address_prefix = true;
-			break;
-		case 0xF0:
-			d->lock = true;
-			break;
-		case 0xF2:
-		case 0xF3:
-			d->repeat = byte;
-			break;
-		default:
-			return byte;
-		}
-		d->rex = 0; /* it counts only right before the opcode (APM vol. 3 §1.2.7) */
-	}
-}
-
 /* In bytes (APM vol. 3 §1.2.2). */
-static uint8_t operand_size(const struct decoder *d, uint16_t flags)
+static uint8_t operand_size(const struct ext_insn *d, uint16_t flags)
 {
 	if (flags >> SIZE_SHIFT)
 		return (uint8_t)(flags >> SIZE_SHIFT);
 	if (flags & BYTE)
 		return 1;
-	if (d->rex & REX_W)
+	if (d->operand_size == 4 && (flags & STACK) && d->mode == INSN_64)
 		return 8;
-	if ((flags & STACK) && d->mode == INSN_64)
-		return d->operand_prefix ? 2 : 8;
-	return (d->mode == INSN_16) != d->operand_prefix && !(flags & NONTEMPORAL) ? 2 : 4;
-}
-
-/* In bytes (APM vol. 3 §1.2.3). */
-static uint8_t address_size(const struct decoder *d)
-{
-	if (d->mode == INSN_64)
-		return d->address_prefix ? 4 : 8;
-	return (d->mode == INSN_16) != d->address_prefix ? 2 : 4;
+	return d->operand_size == 2 && flags & NONTEMPORAL ? 4 : d->operand_size;
 }
 
 static uint8_t source_size(uint8_t size, uint16_t flags)
@@ -257,13 +159,13 @@ static uint8_t source_size(uint8_t size, uint16_t flags)
 	return flags & SRC_DWORD ? 4 : size;
 }
 
-/* The number of a register from ModRM or SIB, with its fourth bit from REX. */
-static uint8_t extended(const struct decoder *d, unsigned int number, uint8_t rex_bit)
+/* The number of a register from ModRM, with its fourth bit from REX. */
+static uint8_t extended(const struct ext_insn *d, unsigned int number, uint8_t rex_bit)
 {
 	return (uint8_t)((number & 7) | (d->rex & rex_bit ? 8 : 0));
 }
 
-static struct insn_operand reg_operand(const struct decoder *d, uint8_t reg, uint8_t size)
+static struct insn_operand reg_operand(const struct ext_insn *d, uint8_t reg, uint8_t size)
 {
 	/* AH to BH; with REX it is SPL to DIL. */
 	if (size == 1 && !d->rex && reg >= 4)
@@ -271,85 +173,31 @@ static struct insn_operand reg_operand(const struct decoder *d, uint8_t reg, uin
 	return (struct insn_operand){ INSN_REG, reg, size };
 }
 
-/* SDM vol. 2, table 2-1. */
-static void take_address_16(struct decoder *d, struct insn *insn)
-{
-	static const uint8_t bases[8] = { INSN_RBX, INSN_RBX, INSN_RBP, INSN_RBP,
-					  INSN_RSI, INSN_RDI, INSN_RBP, INSN_RBX };
-	unsigned int mod = d->modrm >> 6, rm = d->modrm & 7;
-
-	if (mod == 0 && rm == 6) {
-		insn->displacement = take_signed(d, 2);
-		return;
-	}
-	insn->base = bases[rm];
-	if (rm < 4)
-		insn->index = rm & 1 ? INSN_RDI : INSN_RSI;
-	if (mod)
-		insn->displacement = take_signed(d, mod);
-}
-
-/* SDM vol. 2, tables 2-2 and 2-3; RIP-relative: §2.2.1.6. */
-static void take_address(struct decoder *d, struct insn *insn)
-{
-	unsigned int mod = d->modrm >> 6, base = d->modrm & 7;
-	bool has_sib = base == 4;
-
-	if (has_sib) {
-		uint8_t sib = take(d);
-
-		base = sib & 7;
-		insn->index = extended(d, sib >> 3, REX_X);
-		insn->scale = sib >> 6;
-		if (insn->index == INSN_RSP)
-			insn->index = INSN_NO_REG;
-	}
-	if (mod == 0 && base == 5) {
-		if (!has_sib && d->mode == INSN_64)
-			insn->base = INSN_RIP;
-		insn->displacement = take_signed(d, 4);
-		return;
-	}
-	insn->base = extended(d, base, REX_B);
-	if (mod)
-		insn->displacement = take_signed(d, mod == 1 ? 1 : 4);
-}
-
 /* The operand that ModRM.rm selects. */
-static struct insn_operand take_rm(struct decoder *d, uint8_t size, struct insn *insn)
+static struct insn_operand rm_operand(const struct ext_insn *d, uint8_t size)
 {
-	if (d->modrm >> 6 == 3)
-		return reg_operand(d, extended(d, d->modrm, REX_B), size);
-	if (insn->address_size == 2)
-		take_address_16(d, insn);
-	else
-		take_address(d, insn);
-	if (insn->base == INSN_RSP || insn->base == INSN_RBP)
-		insn->segment = INSN_SS;
-	return (struct insn_operand){ INSN_MEM, 0, size };
+	if (d->memory)
+		return (struct insn_operand){ INSN_MEM, 0, size };
+	return reg_operand(d, extended(d, d->modrm, INSN_REX_B), size);
 }
 
-static struct insn_operand take_operand(struct decoder *d, enum place place, uint8_t size,
-					struct insn *insn)
+static struct insn_operand operand_at(const struct ext_insn *d, enum place place, uint8_t size)
 {
 	switch (place) {
 	case A:
 		return (struct insn_operand){ INSN_REG, INSN_RAX, size };
 	case B:
-		insn->immediate = take_signed(d, 1);
+	case I:
 		return (struct insn_operand){ INSN_IMM, 0, size };
 	case E:
-		return take_rm(d, size, insn);
+		return rm_operand(d, size);
 	case G:
-		return reg_operand(d, extended(d, d->modrm >> 3, REX_R), size);
-	case I:
-		insn->immediate = take_signed(d, size == 8 ? 4 : size);
-		return (struct insn_operand){ INSN_IMM, 0, size };
+		return reg_operand(d, extended(d, d->modrm >> 3, INSN_REX_R), size);
 	case O:
-		insn->displacement = take_signed(d, insn->address_size);
 		return (struct insn_operand){ INSN_MEM, 0, size };
 	case V:
-		return (struct insn_operand){ INSN_XMM, extended(d, d->modrm >> 3, REX_R), size };
+		return (struct insn_operand){ INSN_XMM, extended(d, d->modrm >> 3, INSN_REX_R),
+					      size };
 	case S:
 		return (struct insn_operand){ INSN_STACK, 0, size };
 	case X:
@@ -361,7 +209,7 @@ static struct insn_operand take_operand(struct decoder *d, enum place place, uin
 	}
 }
 
-static struct opcode sse_opcode(const struct decoder *d, uint8_t byte)
+static struct opcode sse_opcode(const struct ext_insn *d, uint8_t byte)
 {
 	uint8_t prefix = d->operand_prefix ? 0x66 : 0;
 	struct opcode opcode;
@@ -372,54 +220,58 @@ static struct opcode sse_opcode(const struct decoder *d, uint8_t byte)
 		if (sse[i].prefix != prefix || sse[i].byte != byte)
 			continue;
 		opcode = sse[i].opcode;
-		if (opcode.flags == SIZE(4) && prefix == 0x66 && d->rex & REX_W)
+		if (opcode.flags == SIZE(4) && prefix == 0x66 && d->rex & INSN_REX_W)
 			opcode.flags = SIZE(8); /* MOVQ, which is MOVD without the prefix */
 		return opcode;
 	}
 	return (struct opcode){ INSN_NONE, N, N, 0 };
 }
 
-/* Takes the opcode and ModRM, and finds out what instruction this is. */
-static struct opcode take_opcode(struct decoder *d)
+/* Finds out what instruction this is. */
+static struct opcode find_opcode(const struct ext_insn *d)
 {
 	static const struct opcode regular[8] = {
 		{ INSN_ADD, E, G, BYTE }, { INSN_ADD, E, G, 0 },    { INSN_ADD, G, E, BYTE },
 		{ INSN_ADD, G, E, 0 },    { INSN_ADD, A, I, BYTE }, { INSN_ADD, A, I, 0 },
 	};
-	uint8_t byte = take_prefixes(d);
-	struct opcode opcode = one_byte[byte];
-	unsigned int reg;
+	struct opcode opcode = one_byte[d->opcode];
+	unsigned int reg = d->modrm >> 3 & 7;
 
-	if (byte == 0x0F) {
-		byte = take(d);
-		opcode = two_byte[byte];
+	if (d->encoding != INSN_LEGACY || d->map > 1)
+		return (struct opcode){ INSN_NONE, N, N, 0 };
+	if (d->map == 1) {
+		opcode = two_byte[d->opcode];
 		if (opcode.op == INSN_NONE)
-			opcode = sse_opcode(d, byte);
-	} else if (byte < 0x40 && regular[byte & 7].op) {
-		opcode = regular[byte & 7];
-		opcode.op = (uint8_t)(opcode.op + (byte >> 3));
+			opcode = sse_opcode(d, d->opcode);
+	} else if (d->opcode < 0x40 && regular[d->opcode & 7].op) {
+		opcode = regular[d->opcode & 7];
+		opcode.op = (uint8_t)(opcode.op + (d->opcode >> 3));
 	}
 	if (opcode.flags & (d->mode == INSN_64 ? NOT_IN_64 : ONLY_64))
 		opcode.op = INSN_NONE;
-	if (opcode.op == INSN_NONE || (opcode.dst != E && opcode.src != E))
-		return opcode;
-	d->modrm = take(d);
-	reg = d->modrm >> 3 & 7;
 	if (opcode.op == GROUP_1) {
 		opcode.op = (uint8_t)(INSN_ADD + reg);
 	} else if (opcode.op > GROUP_1) {
 		opcode.op = groups[opcode.op - GROUP_1][reg];
 		if (opcode.op == INSN_TEST)
 			opcode.src = I;
-		if (byte == 0xFF && opcode.op == INSN_MOV) /* group 5: PUSH */
+		if (d->opcode == 0xFF && opcode.op == INSN_MOV) /* group 5: PUSH */
 			opcode = (struct opcode){ INSN_MOV, S, E, STACK };
 	}
 	return opcode;
 }
 
-static enum insn_status decode(struct decoder *d, struct insn *insn)
+/* Whether LOCK is where it may be: APM vol. 3 §1.2.5, what reads, modifies and writes memory. */
+static bool may_lock(const struct insn *insn)
 {
-	struct opcode opcode = take_opcode(d);
+	enum insn_op op = (enum insn_op)insn->op;
+
+	return insn_reads_dst(op) && insn_writes_dst(op) && insn->dst.kind == INSN_MEM;
+}
+
+enum insn_status insn_operation(const struct ext_insn *d, struct insn *insn)
+{
+	struct opcode opcode = find_opcode(d);
 	uint8_t size = operand_size(d, opcode.flags);
 
 	if (opcode.op == INSN_NONE)
@@ -430,43 +282,50 @@ static enum insn_status decode(struct decoder *d, struct insn *insn)
 		return INSN_UNSUPPORTED; /* how much MOVSXD reads then is not the same everywhere */
 	*insn = (struct insn){
 		.op = opcode.op,
-		.address_size = address_size(d),
-		.segment = INSN_DS,
-		.base = INSN_NO_REG,
-		.index = INSN_NO_REG,
+		.length = d->length,
+		.address_size = d->address_size,
+		.segment = d->segment,
+		.base = d->base,
+		.index = d->index,
+		.scale = d->scale,
+		.displacement = d->displacement,
+		.immediate = d->immediate,
 	};
-	insn->dst = take_operand(d, (enum place)opcode.dst, size, insn);
-	insn->src = take_operand(d, (enum place)opcode.src, source_size(size, opcode.flags), insn);
-	if (d->override != INSN_NR_SEGMENTS)
-		insn->segment = d->override;
-	insn->length = (uint8_t)d->pos;
+	insn->dst = operand_at(d, (enum place)opcode.dst, size);
+	insn->src = operand_at(d, (enum place)opcode.src, source_size(size, opcode.flags));
 	insn->aligned = opcode.flags & ALIGNED;
 	insn->repeat = d->repeat && (opcode.dst == Y || opcode.src == X);
 	insn->lock = insn->dst.kind == INSN_MEM && (d->lock || insn->op == INSN_XCHG);
-	if (opcode.flags >> SIZE_SHIFT && !insn_in_memory(&insn->dst) &&
-	    !insn_in_memory(&insn->src))
+	if (opcode.flags >> SIZE_SHIFT && !d->memory)
 		return INSN_UNSUPPORTED; /* some of these merge, and none is ever needed */
-	if (opcode.flags & NONTEMPORAL && insn->dst.kind != INSN_MEM)
+	if (opcode.flags & NONTEMPORAL && !d->memory)
 		return INSN_INVALID;
-	/* APM vol. 3 §1.2.5: only what reads, modifies and writes memory. */
-	if (d->lock && !(insn_reads_dst((enum insn_op)insn->op) &&
-			 insn_writes_dst((enum insn_op)insn->op) && insn->lock))
-		return INSN_INVALID;
-	return INSN_OK;
+	return d->lock && !may_lock(insn) ? INSN_INVALID : INSN_OK;
 }
 
 enum insn_status insn_decode(const uint8_t *bytes, size_t avail, enum insn_mode mode,
 			     struct insn *insn)
 {
-	struct decoder d = {
-		.bytes = bytes,
-		.avail = avail < INSN_MAX_LENGTH ? (unsigned int)avail : INSN_MAX_LENGTH,
-		.mode = mode,
-		.override = INSN_NR_SEGMENTS,
-	};
-	enum insn_status status = decode(&d, insn);
+	struct ext_insn encoding;
+	enum insn_status status = ext_insn_decode(bytes, avail, mode, &encoding);
 
-	if (d.over)
-		return d.avail == INSN_MAX_LENGTH ? INSN_TOO_LONG : INSN_SHORT;
-	return status;
+	return status == INSN_OK ? insn_operation(&encoding, insn) : status;
+}
+
+bool ext_insn_access(const struct ext_insn *insn, struct ext_insn_access *access)
+{
+	struct insn what;
+	bool src, dst;
+
+	if (insn_operation(insn, &what) != INSN_OK)
+		return false;
+	src = insn_in_memory(&what.src);
+	dst = insn_in_memory(&what.dst);
+	*access = (struct ext_insn_access){
+		.size = src ? what.src.size : what.dst.size,
+		.read = src || (dst && insn_reads_dst((enum insn_op)what.op)),
+		.write = dst && insn_writes_dst((enum insn_op)what.op),
+		.lock = what.lock,
+	};
+	return src || dst;
 }
