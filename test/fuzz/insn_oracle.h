@@ -100,9 +100,10 @@ static const char *oracle_compare_fields(const struct ext_insn *insn,
 		return "length";
 	if (insn->opcode != z->opcode && z->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
 		return "opcode";
-	/* ENCLS and the like have one of their own there. */
+	/* ENCLS and the like, and MPX, have one of their own there. */
 	if (insn->address_size * 8 != z->address_width &&
-	    !(z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode == 0x01))
+	    !(z->opcode_map == ZYDIS_OPCODE_MAP_0F &&
+	      (z->opcode == 0x01 || z->opcode == 0x1A || z->opcode == 0x1B)))
 		return "address size";
 	if (insn->has_modrm != !!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 		return "ModRM";
@@ -121,7 +122,8 @@ static const char *oracle_compare_fields(const struct ext_insn *insn,
 	    !(z->attributes & ZYDIS_ATTRIB_HAS_NOTRACK) && /* which is DS's prefix, too */
 	    insn->segment != (unsigned int)(operand->mem.segment - ZYDIS_REGISTER_ES))
 		return "segment";
-	if (operand && !oracle_address_agrees(insn, z, operand))
+	if (operand && insn->address_size * 8 == z->address_width &&
+	    !oracle_address_agrees(insn, z, operand))
 		return "address";
 	return NULL;
 }
