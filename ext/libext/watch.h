@@ -20,7 +20,8 @@ extern "C" {
  *
  * false, after a message: the CPU has no nested paging, the memory is the hypervisor's, there is no
  * memory for tables, or the extension has not the right to Linux or to Mk#2. On an Intel CPU
- * without the monitor trap flag (those before Nehalem, and some emulators) the start fails.
+ * without the monitor trap flag (those before Nehalem, and some emulators) the start fails. After a
+ * refusal nothing of the range is watched that was not before, and perhaps not what was.
  */
 bool ext_watch(uint64_t gpa, uint64_t size, unsigned int access);
 

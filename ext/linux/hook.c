@@ -35,7 +35,10 @@ static struct {
 	ext_hook_fn *fn;
 } hooked[MAX_HOOKS];
 
-/* Their number grows, under the lock, each after it is there: who reads them needs none. */
+/*
+ * Their number grows, under the lock, each after it is there: who reads them needs none. It shrinks
+ * by one that was refused, and has not been shown.
+ */
 static unsigned int nr_pages, nr_hooked;
 static struct bsl_spinlock lock;
 
@@ -123,6 +126,34 @@ static bool refuse(uint64_t gva, const char *why)
 	return false;
 }
 
+/* Of a page that has been refused: what was shown of it is Linux's own again. */
+static void hide(const struct page *page)
+{
+	uint64_t generation;
+
+	if (linux_is_on_amd())
+		(void)mk2_vm_view_clear(MK2_HANDLE, COPY_VIEW, page->gpa, BF_PAGE_SIZE,
+					&generation);
+	(void)mk2_vm_view_clear(MK2_HANDLE, WATCHED_VIEW, page->gpa, BF_PAGE_SIZE, &generation);
+}
+
+/* The last hook is none. Its page goes with it if it is new, else it has its other hooks. */
+static void drop_last(unsigned int pages_before)
+{
+	struct page *page = page_of(hooked[nr_hooked - 1].gpa);
+
+	__atomic_store_n(&nr_hooked, nr_hooked - 1, __ATOMIC_RELEASE);
+	if (!page)
+		return;
+	if (nr_pages == pages_before) {
+		if (copy(page) == EXT_MEM_OK)
+			(void)show(page);
+		return;
+	}
+	hide(page);
+	__atomic_store_n(&nr_pages, pages_before, __ATOMIC_RELEASE);
+}
+
 /* The page, with this hook counted already. */
 static const char *show_page(uint64_t gva, uint64_t gpa)
 {
@@ -149,7 +180,9 @@ static const char *show_page(uint64_t gva, uint64_t gpa)
 
 static const char *make(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 {
+	unsigned int pages_before = nr_pages;
 	enum ext_mem_status status;
+	const char *why;
 	uint64_t gpa;
 
 	for (unsigned int i = 0; i < nr_hooked; i++) {
@@ -165,7 +198,10 @@ static const char *make(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 	hooked[nr_hooked].gpa = gpa;
 	hooked[nr_hooked].fn = fn;
 	__atomic_store_n(&nr_hooked, nr_hooked + 1, __ATOMIC_RELEASE);
-	return show_page(gva, gpa);
+	why = show_page(gva, gpa);
+	if (why)
+		drop_last(pages_before);
+	return why;
 }
 
 /* To QEMU's TCG, which says that it is one, INT3 is an INT n like any other. */

@@ -32,15 +32,37 @@ static bool say(uint64_t gpa, uint64_t size, uint64_t status)
 	return status == MK1_SUCCESS;
 }
 
-static uint64_t set_rights(uint64_t gpa, uint64_t size, uint64_t rights)
+/* The part of [off, size) that one call may have. */
+static uint64_t part(uint64_t off, uint64_t size)
 {
 	const uint64_t most = MK2_NESTED_MAX_PAGES * (uint64_t)BF_PAGE_SIZE;
-	uint64_t status = size ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3), generation;
 
-	for (uint64_t off = 0; off < size && status == MK1_SUCCESS; off += most)
-		status = mk2_vm_view_set(MK2_HANDLE, WATCHED_VIEW, gpa + off,
-					 size - off < most ? size - off : most, rights,
-					 &generation);
+	return size - off < most ? size - off : most;
+}
+
+static uint64_t clear_rights(uint64_t gpa, uint64_t size)
+{
+	uint64_t status = MK1_SUCCESS, generation;
+
+	for (uint64_t off = 0; off < size && status == MK1_SUCCESS; off += part(off, size))
+		status = mk2_vm_view_clear(MK2_HANDLE, WATCHED_VIEW, gpa + off, part(off, size),
+					   &generation);
+	return status;
+}
+
+/* All of it, or nothing: what a refusal comes too late for is not watched any more. */
+static uint64_t set_rights(uint64_t gpa, uint64_t size, uint64_t rights)
+{
+	uint64_t status = size ? MK1_SUCCESS : MK1_INVALID_INPUT_REG(3), off = 0, generation;
+
+	while (off < size && status == MK1_SUCCESS) {
+		status = mk2_vm_view_set(MK2_HANDLE, WATCHED_VIEW, gpa + off, part(off, size),
+					 rights, &generation);
+		if (status == MK1_SUCCESS)
+			off += part(off, size);
+	}
+	if (status != MK1_SUCCESS)
+		(void)clear_rights(gpa, off);
 	return status;
 }
 
@@ -63,13 +85,7 @@ bool ext_watch(uint64_t gpa, uint64_t size, unsigned int access)
 
 bool ext_unwatch(uint64_t gpa, uint64_t size)
 {
-	const uint64_t most = MK2_NESTED_MAX_PAGES * (uint64_t)BF_PAGE_SIZE;
-	uint64_t status = MK1_SUCCESS, generation;
-
-	for (uint64_t off = 0; off < size && status == MK1_SUCCESS; off += most)
-		status = mk2_vm_view_clear(MK2_HANDLE, WATCHED_VIEW, gpa + off,
-					   size - off < most ? size - off : most, &generation);
-	return say(gpa, size, status);
+	return say(gpa, size, clear_rights(gpa, size));
 }
 
 bool ext_watch_io(uint32_t first, uint32_t count)

@@ -44,6 +44,9 @@ UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
 
 UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)
 
+# Includes ext/linux/hook.c and watch.c.
+UNIT_SRCS_ext_hook :=
+
 # Includes ext/linux/memory.c.
 UNIT_SRCS_ext_memory := ext/libext/paging.c $(BSL_STRING)
 
