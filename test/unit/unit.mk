@@ -19,10 +19,11 @@ FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platfo
 UNIT_SRCS_arg := $(BSL_STRING)
 
 UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) driver/efi/config.c $(BSL_STRING) \
-	$(addprefix bfm/,allow.c args.c backtrace.c boot_entry.c boot_guard.c call.c check.c dump.c efi.c \
-	efi_config.c escape.c esp.c exits.c failure.c hint.c identify.c image.c lines.c \
-	local.c machine.c message.c openmetrics.c options.c program.c read.c report.c sample.c \
-	start.c stats.c status.c stop.c suggest.c table.c top.c trace.c wait.c)
+	$(addprefix bfm/,allow.c args.c backtrace.c boot_entry.c boot_guard.c call.c check.c \
+	dump.c efi.c efi_config.c escape.c esp.c exits.c failure.c hint.c identify.c image.c \
+	lines.c local.c machine.c message.c openmetrics.c options.c program.c read.c \
+	report.c sample.c start.c stats.c status.c stop.c suggest.c table.c top.c trace.c \
+	wait.c)
 UNIT_LIBS_bfm := -ldw -lelf
 
 UNIT_SRCS_bfm_image := bfm/hint.c bfm/image.c bfm/message.c lib/bsl/elf.c $(BSL_STRING)
