@@ -68,7 +68,11 @@ __noreturn void resume_ring3(const uint64_t *gpr, uint64_t rip, uint64_t rflags,
 	out(END_RESUMED);
 }
 
-/* What follows the call there does not run: the tests look at what it would take. */
+void (*called_runs)(void);
+static void *kept_env[5];
+static bool is_kept;
+
+/* Unless it runs, the call does not return: the tests look at what it would take. */
 uint64_t call_ring3(struct kept_stack *kept, const uint64_t *gpr, uint64_t rip, uint64_t rsp)
 {
 	static uint64_t copy[BF_NR_GPRS];
@@ -78,13 +82,23 @@ uint64_t call_ring3(struct kept_stack *kept, const uint64_t *gpr, uint64_t rip, 
 	ended.gpr = copy;
 	ended.rip = rip;
 	ended.rsp = rsp;
-	out(END_RING3);
+	if (!called_runs)
+		out(END_RING3);
+	is_kept = true;
+	if (!__builtin_setjmp(kept_env)) {
+		called_runs();
+		ck_abort_msg("what was called has neither replied nor failed");
+	}
+	is_kept = false;
+	return ended.status;
 }
 
 __noreturn void return_to_kept(struct kept_stack *kept, uint64_t status)
 {
 	ck_assert_uint_ne(kept->rsp, 0);
 	ended.status = status;
+	if (is_kept)
+		__builtin_longjmp(kept_env, 1);
 	out(END_BACK);
 }
 

@@ -115,6 +115,9 @@ void machine_without_cr4(uint64_t bits);
 /* Stands on another PP from here on. */
 void on_pp(uint32_t ppid);
 
+/* If not NULL: what an extension does that another one calls, up to its reply or failure. */
+extern void (*called_runs)(void);
+
 /* Runs an expression and says in ended how it ended. */
 #define RUN(expression) \
 	do { \

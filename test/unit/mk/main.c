@@ -218,6 +218,20 @@ START_TEST(a_bad_handoff_is_refused)
 }
 END_TEST
 
+START_TEST(a_grant_is_taken)
+{
+	machine_of(_i);
+	m.handoff->nr_grants = 1;
+	m.handoff->grants[0] = (struct bf_grant){ .kind = BF_GRANT_RDMSR,
+						  .first = MSR_APIC_BASE,
+						  .last = MSR_APIC_BASE };
+	start_and_launch();
+	guest_exit(_i ? VMX_EXIT_HLT : SVM_EXIT_HLT);
+	ck_assert_uint_eq(SYS(intrinsic_rdmsr, HANDLE, MSR_APIC_BASE), MK1_INVALID_PERM_DENIED);
+	ck_assert_uint_ne(SYS(intrinsic_rdmsr, HANDLE, MSR_PAT), MK1_INVALID_PERM_DENIED);
+}
+END_TEST
+
 /* _i pages, up to more than a start takes: all of it or nothing, and the CPU is Linux's again. */
 static void start_with_pages(uint32_t vendor, uint64_t pages)
 {
@@ -415,6 +429,7 @@ TCase *main_tests(void)
 	tcase_add_loop_test(tc, the_extension_sees_its_address_space, 0, 2);
 	tcase_add_loop_test(tc, every_pp_comes_in, 0, 2);
 	tcase_add_loop_test(tc, a_bad_handoff_is_refused, 0, NR_SPOIL);
+	tcase_add_loop_test(tc, a_grant_is_taken, 0, 2);
 	tcase_add_loop_test(tc, start_with_too_few_pages, 0, ENOUGH_PAGES);
 	tcase_add_loop_test(tc, start_with_too_few_pages_vmx, 0, ENOUGH_PAGES);
 	tcase_add_loop_test(tc, second_pp_without_memory, 0, 2 * 26);

@@ -56,6 +56,23 @@ START_TEST(route_arguments)
 }
 END_TEST
 
+/* Up to where the driver's are, between them and behind them, everything can be had. */
+START_TEST(routes_beside_the_drivers)
+{
+#define ROUTE(first, last) SYS2(hypercall_route, HANDLE2, first, last, EXT_ROUTE)
+	start_two(_i, BF_ALL_RIGHTS);
+	ck_assert_uint_eq(ROUTE(CALL_LAST + 1, BF_HYPERCALL_TRACE - 1), MK1_SUCCESS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_TRACE + 1, BF_HYPERCALL_STOP - 1), MK1_SUCCESS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP + 1, ~0ULL), MK1_SUCCESS);
+	(void)launch();
+	guest_exit(cpuid_reason());
+	SYS(vs_run_current, HANDLE);
+	hypercall(BF_HYPERCALL_STOP - 1, 0);
+	expect_exit(0, EXT_ROUTE, hypercall_reason());
+#undef ROUTE
+}
+END_TEST
+
 #define ARGS(va, size) SYS2(ext_args, HANDLE2, va, size)
 
 /* The arguments of both, each of its own; and that the call is free of rights. */
@@ -253,6 +270,7 @@ TCase *call_sys_mk2_ext_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, handler_arguments, 0, 2);
 	tcase_add_loop_test(tc, route_arguments, 0, 2);
+	tcase_add_loop_test(tc, routes_beside_the_drivers, 0, 2);
 	tcase_add_loop_test(tc, arguments, 0, 2);
 	tcase_add_loop_test(tc, no_arguments, 0, 2);
 	tcase_add_loop_test(tc, arguments_of_arguments, 0, 2);

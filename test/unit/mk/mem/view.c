@@ -340,6 +340,18 @@ START_TEST(no_memory_for_tables)
 }
 END_TEST
 
+/* The view has its tables, but there is no page for the copy: it shows what it did. */
+START_TEST(no_memory_for_a_copy)
+{
+	with_linux(_i);
+	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_SUCCESS);
+	drain_pool(0);
+	ck_assert_uint_eq(SYS2(vm_view_show, HANDLE2, 1, WATCHED, R, EXT_DATA),
+			  MK2_FAILURE_NO_MEMORY);
+	expect(1, WATCHED, R);
+}
+END_TEST
+
 /* The CPU is told, and knows nothing of the table before; one of the extension's own ends it. */
 START_TEST(using_one)
 {
@@ -543,6 +555,7 @@ TCase *mem_view_tests(void)
 	tcase_add_loop_test(tc, content_that_goes, 0, 2);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
 	tcase_add_loop_test(tc, no_memory_for_tables, 0, 2);
+	tcase_add_loop_test(tc, no_memory_for_a_copy, 0, 2);
 	tcase_add_loop_test(tc, using_one, 0, 2);
 	tcase_add_loop_test(tc, faults, 0, 2);
 	tcase_add_loop_test(tc, faults_in_delivery, 0, 2);

@@ -195,6 +195,40 @@ START_TEST(arguments_of_records)
 }
 END_TEST
 
+/* Another PP unmaps the page while a part of it, counted from the last one on, is copied. */
+static unsigned int parts_before;
+
+static void unmap_meanwhile(enum insn insn, uint64_t arg)
+{
+	(void)arg;
+	if (insn == INSN_STAC && !parts_before--)
+		ck_assert(ext_unmap_pool(host_pp->ext, EXT_DATA - MK1_PAGE_POOL_BASE, PAGE));
+}
+
+/* There is no record then, and the next one takes its number and its place. _i / 2: the part. */
+START_TEST(a_page_that_goes_away)
+{
+	const uint64_t before = _i / 2 ? FITS : 0;
+
+	start_two(_i % 2, BF_ALL_RIGHTS);
+	fill(0x66);
+	for (uint64_t n = 0; n < before; n++)
+		ck_assert_uint_eq(EMIT(EXT_DATA, SIZE, 0), MK1_SUCCESS);
+	channel(0)->consumed = before * SPAN;
+	parts_before = (unsigned int)_i / 2;
+	cpu_watch = unmap_meanwhile;
+	ck_assert_uint_eq(EMIT(EXT_DATA, SIZE, LOSSLESS), MK1_INVALID_INPUT_REG(1));
+	cpu_watch = NULL;
+	ck_assert(!cpu->ac);
+	ck_assert_uint_eq(channel(0)->written, before * SPAN);
+	ck_assert_uint_eq(channel(0)->emitted, before);
+	ck_assert_uint_eq(channel(0)->dropped, 0);
+	ck_assert_uint_eq(EMIT(EXT_RODATA, 1, LOSSLESS), MK1_SUCCESS);
+	ck_assert_uint_eq(regs.reg[0], before);
+	ck_assert_uint_eq(channel(0)->written, before * SPAN + bf_record_span(1));
+}
+END_TEST
+
 TCase *obj_channel_tests(void)
 {
 	TCase *tc = tcase_create("obj_channel");
@@ -205,5 +239,6 @@ TCase *obj_channel_tests(void)
 	tcase_add_loop_test(tc, lossless, 0, 2);
 	tcase_add_loop_test(tc, spoilt_by_linux, 0, 2);
 	tcase_add_loop_test(tc, arguments_of_records, 0, 2);
+	tcase_add_loop_test(tc, a_page_that_goes_away, 0, 4);
 	return tc;
 }

@@ -75,6 +75,40 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+static void replies(void)
+{
+	struct syscall_frame f = { .reg = { 0, 0x50, 0x51, 0x52, 0x53 } };
+
+	(void)sys_ext_reply(&f);
+}
+
+static void faults(void)
+{
+	struct trap_frame f = user_fault(VECTOR_UD);
+
+	trap_dispatch(&f);
+}
+
+/* The caller has the results in its registers, or finds these as they were. */
+START_TEST(results)
+{
+	const uint64_t arguments[] = { HANDLE2, 1, 0xA0, 0xA1, 0xA2, 0xA3 };
+	const uint64_t there[] = { 0x50, 0x51, 0x52, 0x53, 0xA2, 0xA3 };
+
+	with_entry(_i % 2, CALL_RIGHTS);
+	called_runs = _i / 2 ? faults : replies;
+	ck_assert_uint_eq(SYS2(ext_call, HANDLE2, 1, 0xA0, 0xA1, 0xA2, 0xA3),
+			  _i / 2 ? MK2_FAILURE_ENDED : MK1_SUCCESS);
+	called_runs = NULL;
+	ck_assert_mem_eq(regs.reg, _i / 2 ? arguments : there, sizeof(there));
+	ck_assert_uint_eq(ext_id(), 0);
+	ck_assert_int_eq(host_pp->phase, PHASE_VMEXIT);
+	SYS(vs_run_current, HANDLE);
+	expect_linux();
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0xB);
+}
+END_TEST
+
 START_TEST(refused)
 {
 	struct trap_frame f = user_fault(VECTOR_UD);
@@ -229,6 +263,7 @@ TCase *run_cross_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, there_and_back, 0, 2);
+	tcase_add_loop_test(tc, results, 0, 4);
 	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_loop_test(tc, nothing_runs, 0, 4);
 	tcase_add_loop_test(tc, the_called_one_fails, 0, 8);

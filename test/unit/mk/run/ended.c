@@ -343,6 +343,57 @@ START_TEST(another_pp_in_a_guest)
 }
 END_TEST
 
+/* It is in a guest of it, in which the other extension runs that; it exits before it hears. */
+START_TEST(another_pp_in_a_guest_by_another)
+{
+	uint16_t vmid, vsid;
+
+	two_pps(_i % 2);
+	on_pp(1);
+	vsid = make_guest(&vmid);
+	abi_gprs()[BF_RAX] = 5;
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	expect_linux();
+	abi_gprs()[BF_RBX] = 0xB;
+	guest_exit(cpuid_reason());
+	expect_exit(0, EXT_VMEXIT, cpuid_reason());
+	ck_assert_uint_eq(rip_of_linux(), CALL_RIP + CALL_LENGTH);
+	run_guest(vmid, vsid);
+	ck_assert_uint_eq(ext_id(), 0);
+	on_pp(0);
+	fault();
+	expect_linux();
+	on_pp(1);
+	abi_gprs()[BF_RBX] = 0x78; /* the guest's */
+	/* one that the microkernel looks at first, and one that it does not */
+	if (_i / 2)
+		guest_exit(intel() ? VMX_EXIT_HLT : SVM_EXIT_HLT);
+	else
+		guest_exit(cpuid_reason());
+	expect_linux();
+	/* Linux was not at a hypercall: nothing is an answer */
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], 5);
+	ck_assert_uint_eq(abi_gprs()[BF_RBX], 0xB);
+	expect_nobody();
+}
+END_TEST
+
+/* It does not take an NMI for seconds: it is told, and the others go on. */
+START_TEST(another_pp_that_does_not_answer)
+{
+	two_pps(_i);
+	m.pps[1]->tlb->kick = KICK_RESERVED;
+	fault();
+	expect_linux();
+	expect_reported(BF_ERR_EXT_FAULT, VECTOR_UD);
+	expect_printed("pp 1 does not answer");
+	on_pp(1);
+	SYS(vs_run_current, HANDLE);
+	expect_linux();
+	expect_nobody();
+}
+END_TEST
+
 TCase *run_ended_tests(void)
 {
 	TCase *tc = tcase_create("run_ended");
@@ -360,5 +411,7 @@ TCase *run_ended_tests(void)
 	tcase_add_loop_test(tc, another_pp_in_ring_3, 0, 2);
 	tcase_add_loop_test(tc, another_pp_that_calls, 0, 10);
 	tcase_add_loop_test(tc, another_pp_in_a_guest, 0, 2);
+	tcase_add_loop_test(tc, another_pp_in_a_guest_by_another, 0, 4);
+	tcase_add_loop_test(tc, another_pp_that_does_not_answer, 0, 2);
 	return tc;
 }

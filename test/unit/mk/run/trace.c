@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* run/trace.c: exits and entries of a PP that is traced, on both vendors. */
 #include "microkernel/run/trace.h"
+#include "../several.h"
 #include "../suites.h"
 #include "run.h"
 
@@ -135,6 +136,65 @@ START_TEST(a_pp_that_comes_in_traced)
 }
 END_TEST
 
+/* It took longer than a record can tell. */
+START_TEST(a_long_exit)
+{
+	traced(_i);
+	guest_exit(cpuid_reason());
+	host_pp->trace.record.begin -= 1ULL << 40;
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(ring()->written, 1);
+	ck_assert_uint_eq(last()->ticks, UINT32_MAX);
+}
+END_TEST
+
+/* A hypercall is whose it is, not of whom treats Linux. */
+START_TEST(exits_of_two_extensions)
+{
+	launch_two(_i, GUEST_RIGHTS);
+	switch_trace(true);
+	hypercall(CALL_FIRST, 0);
+	expect_exit(1, EXT_ROUTE, hypercall_reason());
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	expect_linux();
+	ck_assert_uint_eq(ring()->written, 1);
+	ck_assert_uint_eq(last()->image, 2);
+	ck_assert_uint_eq(last()->rip, CALL_RIP);
+	guest_exit(cpuid_reason());
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(ring()->written, 2);
+	ck_assert_uint_eq(last()->image, 1);
+}
+END_TEST
+
+/* A run that somebody has ended before it began is an exit as others are. */
+START_TEST(a_run_that_was_ended)
+{
+	uint16_t vsid;
+
+	with_vm(_i);
+	SYS(vs_run_current, HANDLE);
+	switch_trace(true);
+	guest_exit(cpuid_reason());
+	vsid = make_vs(1, 0);
+	ck_assert_uint_eq(SYS2(vs_nested_attach, HANDLE2, vsid), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS2(pp_kick, HANDLE2, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 1, vs_find(vsid)->vpid, vsid);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, interrupt_reason());
+	ck_assert_uint_eq(ring()->written, 1);
+	ck_assert_uint_eq(last()->slot, cpuid_reason());
+	put_event_to_inject(0);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(ring()->written, 2);
+	ck_assert_uint_eq(last()->slot, interrupt_reason());
+	ck_assert_uint_eq(last()->image, 1);
+	ck_assert_uint_eq(last()->vmid, 1);
+	ck_assert_uint_eq(last()->vsid, vsid);
+}
+END_TEST
+
 TCase *run_trace_tests(void)
 {
 	TCase *tc = tcase_create("run_trace");
@@ -143,5 +203,8 @@ TCase *run_trace_tests(void)
 	tcase_add_loop_test(tc, exits_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, a_ring_that_linux_writes, 0, 2);
 	tcase_add_loop_test(tc, a_pp_that_comes_in_traced, 0, 2);
+	tcase_add_loop_test(tc, a_long_exit, 0, 2);
+	tcase_add_loop_test(tc, exits_of_two_extensions, 0, 2);
+	tcase_add_loop_test(tc, a_run_that_was_ended, 0, 2);
 	return tc;
 }
