@@ -7,12 +7,13 @@
 #   man            $(O)/man/man3, man4, man7
 #   docs           the tables, $(O)/docs/abi-*.md, and the site, $(O)/site
 #   abi-tables     the tables alone
+#   install-site   the site as documentation of a package: share/doc/bareflank/html
 
 DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 registers-amd \
 	registers-intel msrs features capabilities)
 DOCS_CFLAGS := -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror -I.
 
-.PHONY: docs abi-tables man site install-man install-docs
+.PHONY: docs abi-tables man site install-man install-docs install-site
 docs: abi-tables site
 
 abi-tables: $(DOCS)
@@ -49,6 +50,10 @@ install-man: man
 
 site: abi-tables man $(BFM_MAN)
 	python3 docs/site.py $(O)
+
+install-site: site
+	install -d $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
+	cp -R $(O)/site/* $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
 
 DOC_PAGES := README.md CONTRIBUTING.md $(wildcard docs/*.md docs/*/*.md)
 install-docs: $(DOCS)

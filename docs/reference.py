@@ -234,7 +234,8 @@ def roff_markdown(text):
 
 
 def page(name, what, include, body, also):
-    day = datetime.date.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    day = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).date()
     also = ",\n".join(f"\\fB{roff(other)}\\fR({section})" for other, section in also)
     return (f'.\\" Made by docs/reference.py.\n.TH {name.upper()} 3 "{day}" '
             f'"Bareflank" "libext"\n.SH NAME\n{roff(name)} \\- {roff(what)}\n.SH SYNOPSIS\n'

@@ -60,7 +60,18 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+
+
+def without_unused(app, page, template, context, doctree):
+    context["script_files"] = [file for file in context["script_files"]
+                               if not str(getattr(file, "filename", file)).endswith(UNUSED)]
+
+
+def setup(app):
+    app.connect("html-page-context", without_unused)
 """
+# For Sphinx's extensions of old: neither it nor the theme wants them, and newer ones have none.
+UNUSED = ("jquery.js", "underscore.js", "_sphinx_javascript_frameworks_compat.js")
 
 STYLE = """\
 article table { display: block; overflow-x: auto; font-size: .85em; }
@@ -222,7 +233,7 @@ def build_site(build):
     for old in (directory, site):
         shutil.rmtree(old, ignore_errors=True)
     source = Source(directory)
-    write(f"{directory}/conf.py", CONFIGURATION)
+    write(f"{directory}/conf.py", f"UNUSED = {UNUSED!r}\n{CONFIGURATION}")
     write(f"{directory}/_static/site.css", STYLE)
     add_manuals(source, build)
     add_libext(source)
@@ -234,6 +245,9 @@ def build_site(build):
                           capture_output=True, text=True)
     if done.returncode:
         return [done.stdout + done.stderr]
+    for name in UNUSED:
+        if os.path.exists(f"{site}/_static/{name}"):
+            os.remove(f"{site}/_static/{name}")
     return site_links.wrong_links(site)
 
 

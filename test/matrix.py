@@ -230,6 +230,14 @@ SLOW_ROWS = [
         ["--boots", "2", "--disk", "512"]),
     Row("qemu-svm", 4, "6.12-amd64", ["hibernate"], 300, "hibernate",
         ["--boots", "2", "--disk", "512"]),
+    # with what the packages install on other Debians, and with their kernels
+    Row("qemu-svm", 2, "debian-trixie", ["packages", "packages-signed"], 150, "packages",
+        copies=PACKAGE_COPIES),
+    Row("qemu-svm", 2, "debian-sid", ["packages", "packages-signed"], 150, "packages",
+        copies=PACKAGE_COPIES),
+    Row("bochs-vmx", 2, "debian-sid", ["packages"], 600, "packages",
+        ["--bochs", "trixie", "--cpu", "arrow_lake",
+         "--append", f"CR4_HAS={CR4_CET | CR4_LASS:#x}"], copies=PACKAGE_COPIES),
     Row("qemu-svm", 4, "6.1", ["end-halt"], 30, "halt", end="halt"),
     Row("bochs-vmx", 2, "6.1", ["end-halt"], 100, "halt", end="halt"),
     Row("bochs-vmx", 2, "6.1", ["end-poweroff"], 100, "poweroff", end="poweroff"),
@@ -269,7 +277,8 @@ def selftest_copies():
 
 def package_options(row):
     """What a machine has of the Debian packages, and nothing else of what was built."""
-    tree = subprocess.run(["test/packages", "--tree"], check=True, stdout=subprocess.PIPE,
+    suite = [row.kernel.removeprefix("debian-")] if row.kernel.startswith("debian-") else []
+    tree = subprocess.run(["test/packages", "--tree", *suite], check=True, stdout=subprocess.PIPE,
                           text=True).stdout.strip()
     options = ["--build", tree, "-a", f"{tree}/usr/lib/bareflank:/usr/lib/bareflank",
                "-a", f"{tree}/info/bfm:/usr/sbin/bfm", "-a", f"{tree}/info:/packages"]
