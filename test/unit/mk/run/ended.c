@@ -358,6 +358,8 @@ START_TEST(another_pp_in_a_guest_by_another)
 	guest_exit(cpuid_reason());
 	expect_exit(0, EXT_VMEXIT, cpuid_reason());
 	ck_assert_uint_eq(rip_of_linux(), CALL_RIP + CALL_LENGTH);
+	if (_i / 2)
+		host_pp->needs_barriers = 0; /* a CPU on which nothing precedes the extension */
 	run_guest(vmid, vsid);
 	ck_assert_uint_eq(ext_id(), 0);
 	on_pp(0);
