@@ -41,9 +41,9 @@
 	X(15, HOTPLUG, EBUSY, "a CPU went offline or came online during the start", \
 	  "try again: bfm start") \
 	X(16, BAD_REQUEST, EINVAL, "the request to the module is malformed", \
-	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
+	  "install one release, then: modprobe -r bareflank_kvm bareflank && modprobe bareflank") \
 	X(17, VERSION, EPROTO, "bfm and the module speak different versions of the interface", \
-	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
+	  "install one release, then: modprobe -r bareflank_kvm bareflank && modprobe bareflank") \
 	X(18, NOT_PERMITTED, EPERM, "starting and stopping the hypervisor requires CAP_SYS_ADMIN", \
 	  "run bfm as root: sudo bfm start") \
 	X(19, OUTER_HYPERV, EOPNOTSUPP, \
@@ -118,7 +118,7 @@
 	/* the microkernel */ \
 	X(64, MK_VERSION, EPROTO, \
 	  "the microkernel and the module speak different versions of the handoff", \
-	  "install one release, then: modprobe -r bareflank && modprobe bareflank") \
+	  "install one release, then: modprobe -r bareflank_kvm bareflank && modprobe bareflank") \
 	X(65, MK_POOL, ENOMEM, "the microkernel's page pool is exhausted", \
 	  "start with a larger pool: bfm start --pool SIZE") \
 	X(66, MK_VENDOR, ENODEV, "the microkernel does not support this CPU vendor", \

@@ -15,6 +15,11 @@
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
 #define BF_HANDOFF_VERSION 16
 
+/* Detail of MK_VERSION: the microkernel's version and the module's; 0: it is no microkernel. */
+#define BF_VERSION_DETAIL(other, own) ((uint64_t)(other) << 32 | (own))
+#define BF_VERSION_OTHER(detail) ((uint32_t)((detail) >> 32))
+#define BF_VERSION_OWN(detail) ((uint32_t)(detail))
+
 #ifndef __ASSEMBLER__
 
 #include <abi/loader.h>

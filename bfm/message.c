@@ -17,8 +17,8 @@
 static const struct error_text texts[] = { BF_ERRORS(ERROR_TEXT) };
 
 static const struct error_text unknown = { 0, "UNKNOWN", "an error that this bfm does not know",
-					   "install one release, then: modprobe -r bareflank && "
-					   "modprobe bareflank" };
+					   "install one release, then: modprobe -r bareflank_kvm "
+					   "bareflank && modprobe bareflank" };
 
 const struct error_text *error_text(uint32_t error)
 {
@@ -182,6 +182,13 @@ void describe_detail(uint32_t error, uint64_t detail, char *buf, size_t size)
 	case BF_ERR_VMX_CONTROLS:
 		describe_control(detail, buf, size);
 		break;
+	case BF_ERR_MK_VERSION:
+		if (detail)
+			snprintf(buf, size, "handoff %u, and %u of the module",
+				 BF_VERSION_OTHER(detail), BF_VERSION_OWN(detail));
+		else
+			*buf = '\0';
+		break;
 	case BF_ERR_EXT_OVERDUE:
 		snprintf(buf, size, "%s", callback_name(detail));
 		break;
@@ -231,7 +238,8 @@ int fail_call(const char *what, int err, uint32_t error, uint64_t detail)
 {
 	if (error == BF_ERR_OK && err == EPERM)
 		error = BF_ERR_NOT_PERMITTED;
-	if (error == BF_ERR_OK && (err == ENOTTY || err == EPROTO))
+	/* E2BIG without an error: an older module finds something behind the argument it knows. */
+	if (error == BF_ERR_OK && (err == ENOTTY || err == EPROTO || err == E2BIG))
 		error = BF_ERR_VERSION;
 	if (error == BF_ERR_OK)
 		fail_message(what, "see dmesg", "%s", strerror(err));

@@ -67,6 +67,9 @@ static int fail_call(struct bareflank *b, int err, uint32_t error)
 		BF_ERRORS(BF_ERROR_SENTENCE)
 	};
 
+	/* An older module finds something behind the argument that it knows. */
+	if (!error && err == E2BIG)
+		error = BF_ERR_VERSION;
 	for (size_t i = 0; error && i < sizeof(sentences) / sizeof(sentences[0]); i++) {
 		if (sentences[i].error != error)
 			continue;

@@ -232,21 +232,26 @@ static enum bf_error make_pps(struct bf_loader *loader)
 	return error;
 }
 
-/* Whether the microkernel was made for this loader. Its file has been validated. */
-static bool is_ours(const struct bf_source *file)
+/*
+ * Whether the microkernel was made for this loader; if not, detail has both versions. Its file has
+ * been validated.
+ */
+static bool is_ours(const struct bf_source *file, uint64_t *detail)
 {
 	struct bsl_elf_segment segment;
 	struct bsl_elf elf;
 	uint32_t index = 0;
 	struct bf_mk_head head;
-	uint64_t detail;
 
-	if (bsl_elf_open(&elf, file->data, file->size, BF_MK_BASE, BF_MK_SIZE, &detail) ||
+	if (bsl_elf_open(&elf, file->data, file->size, BF_MK_BASE, BF_MK_SIZE, detail) ||
 	    !bsl_elf_next(&elf, &index, &segment) || segment.va != BF_MK_BASE ||
 	    segment.filesz < sizeof(head))
 		return false;
 	bsl_memcpy(&head, segment.data, sizeof(head));
-	return head.magic == BF_HANDOFF_MAGIC && head.version == BF_HANDOFF_VERSION;
+	if (head.magic != BF_HANDOFF_MAGIC)
+		return false;
+	*detail = BF_VERSION_DETAIL(head.version, BF_HANDOFF_VERSION);
+	return head.version == BF_HANDOFF_VERSION;
 }
 
 static enum bf_error load_images(struct bf_loader *loader, const struct bf_start *start,
@@ -259,8 +264,10 @@ static enum bf_error load_images(struct bf_loader *loader, const struct bf_start
 
 	error = bf_image_load(microkernel, memory, start->microkernel.data, start->microkernel.size,
 			      BF_MK_BASE, BF_MK_SIZE, &failure->detail);
-	if (!error && !is_ours(&start->microkernel))
+	if (!error && !is_ours(&start->microkernel, &failure->detail))
 		error = BF_ERR_MK_VERSION;
+	else if (!error)
+		failure->detail = 0;
 	for (i = 0; !error && i < start->nr_exts; i++) {
 		failure->image = i + 1;
 		error = bf_image_load(&loader->handoff->exts[i], memory, start->exts[i].data,

@@ -306,6 +306,9 @@ START_TEST(calling)
 	fake.call_errno = EINTR;
 	ck_assert_int_eq(bareflank_call(b, 3, "x", 1, reply, &size), -1);
 	ck_assert_uint_eq(bareflank_error_number(b), BF_ERR_OK);
+	fake.call_errno = E2BIG; /* of a module that is older */
+	ck_assert_int_eq(bareflank_call(b, 3, "x", 1, reply, &size), -1);
+	ck_assert_uint_eq(bareflank_error_number(b), BF_ERR_VERSION);
 }
 END_TEST
 

@@ -49,6 +49,9 @@ START_TEST(details_in_words)
 	ck_assert_str_eq(describe(BF_ERR_VMX_CONTROLS, BF_CONTROL_DETAIL(0x48B, 31)), "MSR 0x48b");
 	ck_assert_str_eq(describe(BF_ERR_VMX_CONTROLS, 0x4002), "field 0x4002");
 	ck_assert_str_eq(describe(BF_ERR_VMX_CONTROLS, 0), "");
+	ck_assert_str_eq(describe(BF_ERR_MK_VERSION, BF_VERSION_DETAIL(14, 15)),
+			 "handoff 14, and 15 of the module");
+	ck_assert_str_eq(describe(BF_ERR_MK_VERSION, 0), "");
 	ck_assert_str_eq(describe(BF_ERR_GUESTS, 123), "process 123");
 	ck_assert_str_eq(describe(BF_ERR_GUESTS, 0), ""); /* of a suspend, which the log tells */
 	ck_assert_str_eq(describe(BF_ERR_CPUS_DIFFER, 3), "CPU 3");

@@ -154,6 +154,10 @@ START_TEST(starting)
 	device.call_errno = ENOTTY;
 	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
 	assert_failure("start", "different versions");
+	device.call_errno = E2BIG; /* of a module that is older */
+	ck_assert_int_eq(run(&start_command, "start"), EXIT_FAILED);
+	assert_failure("start", "different versions");
+	assert_has(err, "hint: install one release, then: modprobe -r bareflank_kvm bareflank");
 	device.open_errno = ENOENT;
 	ck_assert_int_eq(run(&start_command, "start"), EXIT_NO_DEVICE);
 	assert_failure("start", "not loaded");
