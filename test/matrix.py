@@ -230,7 +230,7 @@ SLOW_ROWS = [
         ["--boots", "2", "--disk", "512"]),
     Row("qemu-svm", 4, "6.12-amd64", ["hibernate"], 300, "hibernate",
         ["--boots", "2", "--disk", "512"]),
-    # with what the packages install on other Debians, and with their kernels
+    # with what the packages install on newer releases of Debian, and with their kernels
     Row("qemu-svm", 2, "debian-trixie", ["packages", "packages-signed"], 150, "packages",
         copies=PACKAGE_COPIES),
     Row("qemu-svm", 2, "debian-sid", ["packages", "packages-signed"], 150, "packages",
