@@ -242,16 +242,19 @@ static bool is_ours(const struct bf_source *file, uint64_t *detail)
 	struct bsl_elf elf;
 	uint32_t index = 0;
 	struct bf_mk_head head;
+	uint64_t nothing;
 
-	if (bsl_elf_open(&elf, file->data, file->size, BF_MK_BASE, BF_MK_SIZE, detail) ||
+	if (bsl_elf_open(&elf, file->data, file->size, BF_MK_BASE, BF_MK_SIZE, &nothing) ||
 	    !bsl_elf_next(&elf, &index, &segment) || segment.va != BF_MK_BASE ||
 	    segment.filesz < sizeof(head))
 		return false;
 	bsl_memcpy(&head, segment.data, sizeof(head));
 	if (head.magic != BF_HANDOFF_MAGIC)
 		return false;
+	if (head.version == BF_HANDOFF_VERSION)
+		return true;
 	*detail = BF_VERSION_DETAIL(head.version, BF_HANDOFF_VERSION);
-	return head.version == BF_HANDOFF_VERSION;
+	return false;
 }
 
 static enum bf_error load_images(struct bf_loader *loader, const struct bf_start *start,
@@ -266,8 +269,6 @@ static enum bf_error load_images(struct bf_loader *loader, const struct bf_start
 			      BF_MK_BASE, BF_MK_SIZE, &failure->detail);
 	if (!error && !is_ours(&start->microkernel, &failure->detail))
 		error = BF_ERR_MK_VERSION;
-	else if (!error)
-		failure->detail = 0;
 	for (i = 0; !error && i < start->nr_exts; i++) {
 		failure->image = i + 1;
 		error = bf_image_load(&loader->handoff->exts[i], memory, start->exts[i].data,
