@@ -36,7 +36,7 @@ FAULT_COPIES = (
 
 # Modules that single tests load.
 MODULES = {"predictions": "predictions", "sleep": "acpitimer", "trace": "livepatch",
-           "vmi": "tamper"}
+           "vmi": "tamper", "registers": "tamper"}
 
 
 @dataclasses.dataclass
@@ -62,7 +62,7 @@ class Row:
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
        "foreign-fpu", "foreign-loop", "hypercall", "languages", "examples", "mk2", "donate",
-       "beside", "args", "channel", "watch", "hooks", "vmi", "cxx", "sdk", "stats"]
+       "beside", "args", "channel", "watch", "hooks", "registers", "vmi", "cxx", "sdk", "stats"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 
@@ -154,9 +154,10 @@ ROWS = [
          "--append", f"CR4_HAS={CR4_CET:#x}"]),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # the oldest and the newest; with IBT from kernel 6.12 on, with LASS on sid's
-    on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1", tests=["watch", "hooks"]),
+    on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1", tests=["watch", "hooks", "registers"]),
     on_bochs("bochs-vmx", "tigerlake", "6.12", cr4=CR4_CET),
-    on_bochs("bochs-vmx", "arrow_lake", "sid", 2, CR4_CET | CR4_LASS, tests=["watch", "hooks"]),
+    on_bochs("bochs-vmx", "arrow_lake", "sid", 2, CR4_CET | CR4_LASS,
+             tests=["watch", "hooks", "registers"]),
     on_bochs("bochs-svm", "ryzen", "6.12", 2),
     on_qemu("EPYC-Genoa,+svm,+npt", "6.12-amd64", "genoa", ["lifecycle"]),
     on_qemu("EPYC-Milan,+svm,+npt", "6.1-amd64", "milan",

@@ -72,6 +72,7 @@
 #define VMX_PRIMARY_CR8_STORE 0x100000
 #define VMX_PRIMARY_TPR_SHADOW 0x200000
 #define VMX_PRIMARY_NMI_WINDOW 0x400000
+#define VMX_PRIMARY_MOV_DR 0x800000
 #define VMX_PRIMARY_IO 0x1000000 /* all ports exit */
 #define VMX_PRIMARY_IO_BITMAPS 0x2000000
 #define VMX_PRIMARY_MONITOR_TRAP 0x8000000 /* an exit behind each instruction */
@@ -192,7 +193,14 @@
 #define VMX_QUAL_CR_ACCESS 0x30
 #define VMX_QUAL_CR_TO 0x00
 #define VMX_QUAL_CR_FROM 0x10
+#define VMX_QUAL_CR_CLTS 0x20
+#define VMX_QUAL_CR_LMSW 0x30
+#define VMX_QUAL_CR_NUMBER(qualification) ((qualification) & 0xF)
+#define VMX_QUAL_CR_SOURCE(qualification) ((qualification) >> 16 & 0xFFFF) /* of LMSW */
 #define VMX_QUAL_CR_GPR(qualification) ((qualification) >> 8 & 0xF) /* as instructions have it */
+/* MOV DR, table 30-4; its general register as that of MOV CR */
+#define VMX_QUAL_DR_NUMBER(qualification) ((qualification) & 0x7)
+#define VMX_QUAL_DR_FROM 0x10
 #define VMX_QUAL_EPT_READ 0x1
 #define VMX_QUAL_EPT_WRITE 0x2
 #define VMX_QUAL_EPT_FETCH 0x4

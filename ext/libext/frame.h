@@ -67,6 +67,24 @@ struct ext_io {
 	bool string; /* INS or OUTS, with or without REP: only to be let through */
 };
 
+/* A write of Linux's to a control register that is watched (watch.h): MOV, CLTS or LMSW. */
+struct ext_cr {
+	unsigned int number; /* 0, 3, 4 or 8 */
+	uint64_t old; /* what Linux reads there */
+	uint64_t value; /* what is to be written, of CR3 with bit 63 as MOV has it */
+};
+
+/* A MOV of Linux's to or from a debug register that is watched (watch.h). */
+struct ext_dr {
+	unsigned int number; /* 0 to 3, 6 or 7; an access of DR4 or DR5 is one of 6 or 7 */
+	bool write;
+};
+
+/* VMCALL or VMMCALL of Linux's or of a program of its, with some of its registers. */
+struct ext_hypercall {
+	uint64_t rax, rcx, rdx;
+};
+
 /*
  * The hooks. Each may be NULL. They are called on the PP that exited, with interrupts off, several
  * PPs at a time: what they share is theirs to protect (lib/bsl/spinlock.h).
@@ -115,6 +133,28 @@ struct ext_ops {
 	 * a string, Linux executes it this once.
 	 */
 	bool (*io)(struct ext_exit *e, const struct ext_io *io, uint32_t *value);
+
+	/*
+	 * A write to a watched control register. true: nothing is written, and Linux goes on behind
+	 * the instruction, or takes the fault that the hook has said; else it executes it this
+	 * once, with all that the CPU checks. If an interrupt comes first, the hook is called
+	 * again.
+	 */
+	bool (*cr)(struct ext_exit *e, const struct ext_cr *cr);
+
+	/*
+	 * An access to a watched debug register. *value is what is written. true: the instruction
+	 * is done, with *value as what is read; else Linux executes it this once.
+	 */
+	bool (*dr)(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value);
+
+	/*
+	 * A hypercall, of any privilege level (ext_cpl), that is neither the loader's, nor one that
+	 * an extension has routed to itself (hypercall_route of Mk#2), nor an outer hypervisor's.
+	 * true: Linux gets RAX and RCX as the hook has left them. If nobody answers, Linux takes
+	 * #UD, as without a hypervisor.
+	 */
+	bool (*hypercall)(struct ext_exit *e, struct ext_hypercall *call);
 };
 
 /*

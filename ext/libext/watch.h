@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of Linux's exits beside what always does: memory and ports. Extensions in one start share
- * what is watched: their hooks are asked in order, as for all exits, whoever wanted it.
+ * What of Linux's exits beside what always does: memory, ports, control and debug registers.
+ * Extensions in one start share what is watched: their hooks are asked in order, as for all exits,
+ * whoever wanted it.
  */
 #ifndef LIBEXT_WATCH_H
 #define LIBEXT_WATCH_H
@@ -33,6 +34,22 @@ bool ext_unwatch(uint64_t gpa, uint64_t size);
  * ext_run_linux. false, after a message: there are no such ports, or no memory for the map.
  */
 bool ext_watch_io(uint32_t first, uint32_t count);
+
+/*
+ * Writes of Linux's to control registers, by MOV, CLTS and LMSW, lead to the cr hook, on all PPs:
+ * bit n of crs is CRn, of 0, 3, 4 and 8. What writes to CR0, CR4 or CR8 the value that is there
+ * does not count, nor what faults for lack of privilege. In ext_start, after ext_run_linux. Each
+ * takes two exits, which for CR3 is much. false, after a message: there are other bits. On an Intel
+ * CPU without the monitor trap flag the start fails, and on an AMD CPU without decode assists if
+ * the first extension has not the right "physical".
+ */
+bool ext_watch_cr(unsigned int crs);
+
+/*
+ * The same about MOV to and from debug registers, and the dr hook: bit n of drs is DRn, of 0 to 3,
+ * 6 and 7.
+ */
+bool ext_watch_dr(unsigned int drs);
 
 #ifdef __cplusplus
 }

@@ -11,13 +11,14 @@
 #include <bsl/spinlock.h>
 #include <ext/libext/frame.h>
 #include <ext/libext/mk2_sys.h>
+#include <ext/linux/access.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/watched.h>
 
-#define FOLLOW_MAGIC 0xF002
+#define FOLLOW_MAGIC 0xF003
 #define FIRST_EXT 0
 #define MAX_EXTS 8
 #define MAX_MSRS 64
@@ -31,6 +32,7 @@ enum op {
 	OP_HOOKS, /* which it has, and of how many MSRs and ranges of ports it wants exits */
 	OP_MSR, /* the nth of these, and for which accesses */
 	OP_IO_RANGE, /* the nth range of ports */
+	OP_REGISTERS, /* which control and which debug registers it watches */
 	OP_CPU_IN,
 	OP_CPU_OUT,
 	OP_EXIT,
@@ -38,7 +40,10 @@ enum op {
 	OP_RDMSR,
 	OP_WRMSR,
 	OP_FAULT,
-	OP_IO
+	OP_IO,
+	OP_CR,
+	OP_DR,
+	OP_HYPERCALL
 };
 
 #define HAS(op) (1u << (op))
@@ -54,6 +59,7 @@ enum op {
 #define IO_IN 0x100
 #define IO_STRING 0x200
 #define IO_PORT_SHIFT 16
+#define DR_WRITE 0x100 /* beside the number */
 
 /* --- the first extension ---------------------------------------------------------------------- */
 
@@ -88,7 +94,7 @@ static bool call(uint16_t id, uint64_t first, uint64_t a1, uint64_t a2, uint64_t
 static bool prepare(unsigned int i)
 {
 	uint16_t id = followers[i].id;
-	struct answer has, msr, range;
+	struct answer has, msr, range, registers;
 
 	if (!call(id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has)) {
 		ext_print("%s: extension %u does not answer\n", ext_name, id + 1u);
@@ -105,9 +111,14 @@ static bool prepare(unsigned int i)
 		    !watch_ports((uint32_t)range.result, (uint32_t)range.a))
 			return false;
 	}
+	if (!call(id, FIRST(OP_REGISTERS, 0), 0, 0, 0, &registers))
+		return false;
+	access_watch((unsigned int)registers.result & ACCESS_CRS,
+		     (unsigned int)registers.a & ACCESS_DRS);
 	followers[i].hooks = (uint32_t)has.result;
 	if (followers[i].hooks & HAS(OP_FAULT) && !watch_memory())
 		return false;
+	hooks_hypercalls |= (followers[i].hooks & HAS(OP_HYPERCALL)) != 0;
 	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID)))
 		hooks_see_all = true;
 	return true;
@@ -238,6 +249,34 @@ bool follow_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value)
 	return true;
 }
 
+bool follow_cr(struct ext_exit *e, const struct ext_cr *cr)
+{
+	struct answer answer;
+
+	return ask(OP_CR, e, cr->number, cr->old, cr->value, &answer);
+}
+
+bool follow_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value)
+{
+	struct answer answer;
+
+	if (!ask(OP_DR, e, dr->number | (dr->write ? DR_WRITE : 0), *value, 0, &answer))
+		return false;
+	*value = answer.a;
+	return true;
+}
+
+bool follow_hypercall(struct ext_exit *e, struct ext_hypercall *hypercall)
+{
+	struct answer answer;
+
+	if (!ask(OP_HYPERCALL, e, hypercall->rax, hypercall->rcx, hypercall->rdx, &answer))
+		return false;
+	hypercall->rax = answer.a;
+	hypercall->rcx = answer.b;
+	return true;
+}
+
 /* --- those after it --------------------------------------------------------------------------- */
 
 static struct {
@@ -252,6 +291,14 @@ static struct {
 } wanted_ports[MAX_IO_RANGES];
 
 static unsigned int nr_wanted_ports;
+
+static unsigned int wanted_crs, wanted_drs;
+
+void follow_wants_registers(unsigned int crs, unsigned int drs)
+{
+	wanted_crs |= crs;
+	wanted_drs |= drs;
+}
 
 bool follow_is_one(void)
 {
@@ -291,7 +338,9 @@ static uint32_t own_hooks(void)
 	return (hooks->cpu_in ? HAS(OP_CPU_IN) : 0) | (hooks->cpu_out ? HAS(OP_CPU_OUT) : 0) |
 	       (hooks->exit ? HAS(OP_EXIT) : 0) | (hooks->cpuid ? HAS(OP_CPUID) : 0) |
 	       (hooks->rdmsr ? HAS(OP_RDMSR) : 0) | (hooks->wrmsr ? HAS(OP_WRMSR) : 0) |
-	       (hooks->nested_fault ? HAS(OP_FAULT) : 0) | (hooks->io ? HAS(OP_IO) : 0);
+	       (hooks->nested_fault ? HAS(OP_FAULT) : 0) | (hooks->io ? HAS(OP_IO) : 0) |
+	       (hooks->cr ? HAS(OP_CR) : 0) | (hooks->dr ? HAS(OP_DR) : 0) |
+	       (hooks->hypercall ? HAS(OP_HYPERCALL) : 0);
 }
 
 static uint64_t verdict(const struct ext_exit *e, bool mine)
@@ -335,6 +384,30 @@ static __noreturn void reply_io(struct ext_exit *e, uint64_t what, uint64_t outp
 	reply(verdict(e, mine), value, 0);
 }
 
+static __noreturn void reply_cr(struct ext_exit *e, uint64_t number, uint64_t old, uint64_t value)
+{
+	struct ext_cr cr = { .number = (unsigned int)number, .old = old, .value = value };
+	bool mine = hooks->cr(e, &cr);
+
+	reply(verdict(e, mine), 0, 0);
+}
+
+static __noreturn void reply_dr(struct ext_exit *e, uint64_t what, uint64_t value)
+{
+	struct ext_dr dr = { .number = (uint8_t)what, .write = what & DR_WRITE };
+	bool mine = hooks->dr(e, &dr, &value);
+
+	reply(verdict(e, mine), value, 0);
+}
+
+static __noreturn void reply_hypercall(struct ext_exit *e, uint64_t rax, uint64_t rcx, uint64_t rdx)
+{
+	struct ext_hypercall hypercall = { .rax = rax, .rcx = rcx, .rdx = rdx };
+	bool mine = hooks->hypercall(e, &hypercall);
+
+	reply(verdict(e, mine), hypercall.rax, hypercall.rcx);
+}
+
 static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2,
 				   uint64_t a3)
 {
@@ -354,6 +427,12 @@ static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, 
 		reply_fault(e, a1, a2, a3);
 	case OP_IO:
 		reply_io(e, a1, a2);
+	case OP_CR:
+		reply_cr(e, a1, a2, a3);
+	case OP_HYPERCALL:
+		reply_hypercall(e, a1, a2, a3);
+	case OP_DR:
+		reply_dr(e, a1, a2);
 	default:
 		mine = hooks->wrmsr(e, (uint32_t)a1, a2);
 		reply(verdict(e, mine), 0, 0);
@@ -376,13 +455,15 @@ static void entry(uint64_t caller, uint64_t first, uint64_t a1, uint64_t a2, uin
 			reply(wanted[a1].msr, wanted[a1].access, 0);
 		if (op == OP_IO_RANGE && a1 < nr_wanted_ports)
 			reply(wanted_ports[a1].first, wanted_ports[a1].count, 0);
+		if (op == OP_REGISTERS)
+			reply(wanted_crs, wanted_drs, 0);
 		if (op == OP_CPU_OUT && hooks->cpu_out) {
 			hooks->cpu_out(a1);
 			reply(0, 0, 0);
 		}
 		if (op == OP_CPU_IN && hooks->cpu_in)
 			reply(hooks->cpu_in(a1), 0, 0);
-		if (op >= OP_EXIT && op <= OP_IO && own_hooks() & HAS(op))
+		if (op >= OP_EXIT && op <= OP_HYPERCALL && own_hooks() & HAS(op))
 			answer_exit((enum op)op, &e, a1, a2, a3);
 	}
 	mk2_ext_reply(MK2_HANDLE, 0, 0, 0, 0);

@@ -12,6 +12,7 @@ static const struct ext_ops none;
 const struct ext_ops *hooks = &none;
 
 bool hooks_see_all;
+bool hooks_hypercalls;
 
 static void bootstrap(uint64_t ppid)
 {
@@ -54,6 +55,7 @@ int ext_run_linux(uint64_t specs, const struct ext_ops *ops)
 	if (hooks->nested_fault && !watch_memory())
 		return 1;
 	hooks_see_all = hooks->exit || hooks->cpuid;
+	hooks_hypercalls = hooks->hypercall;
 	return linux_start_vendor() ? 0 : 1;
 }
 
@@ -146,4 +148,38 @@ void hook_io(struct ext_exit *e, const struct ext_io *io)
 		e->step = true;
 	else if (io->in && !e->fault && !e->again)
 		set_input(io, value);
+}
+
+bool hook_cr(struct ext_exit *e, const struct ext_cr *cr)
+{
+	return is_its(e, hooks->cr && hooks->cr(e, cr)) || follow_cr(e, cr);
+}
+
+bool hook_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value)
+{
+	uint64_t answer = *value;
+
+	if (!is_its(e, hooks->dr && hooks->dr(e, dr, &answer))) {
+		answer = *value;
+		if (!follow_dr(e, dr, &answer))
+			return false;
+	}
+	*value = answer;
+	return true;
+}
+
+void hook_hypercall(struct ext_exit *e)
+{
+	const struct ext_hypercall asked = { .rax = mk1_rax(), .rcx = mk1_rcx(), .rdx = mk1_rdx() };
+	struct ext_hypercall call = asked;
+
+	if (!is_its(e, hooks->hypercall && hooks->hypercall(e, &call))) {
+		call = asked;
+		if (!follow_hypercall(e, &call))
+			e->fault = EXT_FAULT_UD;
+	}
+	if (!e->fault && !e->again) {
+		mk1_set_rax(call.rax);
+		mk1_set_rcx(call.rcx);
+	}
 }

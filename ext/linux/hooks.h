@@ -21,6 +21,16 @@ void hook_memory(struct ext_exit *e, const struct ext_fault *fault, bool deliver
 /* If nobody answers it, e says that Linux executes it itself. */
 void hook_io(struct ext_exit *e, const struct ext_io *io);
 
+/* Whether hypercalls exit on AMD, too, where that has to be asked for. */
+extern bool hooks_hypercalls;
+
+/* VMCALL or VMMCALL: if nobody answers it, e says #UD. */
+void hook_hypercall(struct ext_exit *e);
+
+/* false: Linux is to execute it itself. */
+bool hook_cr(struct ext_exit *e, const struct ext_cr *cr);
+bool hook_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value);
+
 /*
  * Whether exits that somebody is to be asked about, or that may end a step, can be CPUID's: all
  * take the longer way then.

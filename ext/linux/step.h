@@ -23,6 +23,9 @@ __noreturn void svm_run_until_iret(uint64_t vsid);
 __noreturn void svm_step(uint64_t vsid);
 __noreturn void vmx_step(uint64_t vsid);
 
+/* AMD: the instruction that is stepped writes this to DR6, if it does not fault. */
+void svm_step_writes_dr6(uint64_t value);
+
 /*
  * The first thing on each exit: the step, if there is one, is over. Does not come back if that was
  * what the exit was for.

@@ -2,6 +2,7 @@
 /* AMD: what exits from the root VM and what the guest gets to see (APM vol. 2, chapter 15). */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
+#include <ext/linux/access.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
@@ -13,7 +14,7 @@
 #define INTERCEPTS1 \
 	(SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_INVLPGA | SVM_INSTR1_MSR | \
 	 SVM_INSTR1_SHUTDOWN)
-/* VMMCALL is left to the microkernel: #UD, or a call of an outer hypervisor. */
+/* VMMCALL without a hook is left to the microkernel: #UD, or a call of an outer hypervisor. */
 #define INTERCEPTS2 \
 	(SVM_INSTR2_VMRUN | SVM_INSTR2_VMLOAD | SVM_INSTR2_VMSAVE | SVM_INSTR2_STGI | \
 	 SVM_INSTR2_CLGI | SVM_INSTR2_SKINIT)
@@ -65,7 +66,8 @@ bool svm_setup(uint64_t vsid)
 	vs_set(vsid, MK1_AMD_intercept_instruction1,
 	       vs_get(vsid, MK1_AMD_intercept_instruction1) | INTERCEPTS1);
 	vs_set(vsid, MK1_AMD_intercept_instruction2,
-	       vs_get(vsid, MK1_AMD_intercept_instruction2) | INTERCEPTS2);
+	       vs_get(vsid, MK1_AMD_intercept_instruction2) | INTERCEPTS2 |
+		       (hooks_hypercalls ? SVM_INSTR2_VMMCALL : 0));
 	/* VMRUN requires it (APM vol. 2 §15.5.1). */
 	vs_set(vsid, MK1_AMD_efer, vs_get(vsid, MK1_AMD_efer) | EFER_SVME);
 	return true;
@@ -261,6 +263,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		svm_run_until_iret(vsid);
 	case SVM_EXIT_IOIO:
 		answer_io(&e);
+	case SVM_EXIT_VMMCALL:
+		hook_hypercall(&e);
+		end(&e);
 	case SVM_EXIT_NPF:
 		if (watches_memory())
 			answer_fault(&e);
@@ -281,6 +286,11 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case SVM_EXIT_SHUTDOWN:
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:
+		/* Control and debug registers, which only hooks ask for. */
+		if ((uint32_t)reason < SVM_EXIT_EXCEPTION) {
+			access_svm(&e);
+			end(&e);
+		}
 		break;
 	}
 	unexpected_exit(vsid, reason, vs_get(vsid, MK1_AMD_rip));

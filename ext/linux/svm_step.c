@@ -24,6 +24,8 @@ static __thread struct {
 	bool had_trap; /* it was set before */
 	uint64_t exceptions, instructions; /* the intercepts that there were */
 	uint64_t efer, shadow, dr6;
+	bool writes_dr6;
+	uint64_t new_dr6;
 } step;
 
 void svm_redeliver(uint64_t vsid)
@@ -44,6 +46,12 @@ __noreturn void svm_run_until_iret(uint64_t vsid)
 	resume(vsid);
 }
 
+void svm_step_writes_dr6(uint64_t value)
+{
+	step.writes_dr6 = true;
+	step.new_dr6 = value;
+}
+
 __noreturn void svm_step(uint64_t vsid)
 {
 	uint64_t flags = vs_get(vsid, MK1_AMD_rflags);
@@ -56,7 +64,8 @@ __noreturn void svm_step(uint64_t vsid)
 	step.instructions = vs_get(vsid, MK1_AMD_intercept_instruction1);
 	step.efer = vs_get(vsid, MK1_AMD_efer);
 	step.shadow = vs_get(vsid, MK1_AMD_virtual_interrupt_b);
-	step.dr6 = vs_get(vsid, MK1_AMD_dr6);
+	step.dr6 = step.writes_dr6 ? step.new_dr6 : vs_get(vsid, MK1_AMD_dr6);
+	step.writes_dr6 = false;
 	vs_set(vsid, MK1_AMD_intercept_exception, step.exceptions | EXCEPTIONS);
 	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions | STORES_FLAGS);
 	vs_set(vsid, MK1_AMD_efer, step.efer & ~(uint64_t)EFER_SCE);
@@ -124,4 +133,5 @@ void svm_step_reset(void)
 {
 	step.trap = false;
 	step.until_iret = false;
+	step.writes_dr6 = false;
 }

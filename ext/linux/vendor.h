@@ -17,6 +17,9 @@ bool vmx_start(void);
 bool vmx_setup(uint64_t vsid);
 mk1_vmexit_fn vmx_vmexit;
 
+/* Exits by these control registers, and by all debug registers if there are any: access_set. */
+void vmx_watch_access(uint64_t vsid, unsigned int crs, unsigned int drs, bool on);
+
 /* Sets bits in the permission map (EXT_MSR_READ, EXT_MSR_WRITE); false: there are none for it. */
 bool svm_intercept_msr(uint32_t msr, unsigned int access);
 bool vmx_intercept_msr(uint32_t msr, unsigned int access);

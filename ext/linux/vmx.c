@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
+#include <ext/linux/access.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
@@ -236,6 +237,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 		if (is_breakpoint(vsid))
 			answer_breakpoint(&e);
 		break;
+	case VMX_EXIT_VMCALL:
+		hook_hypercall(&e);
+		end(&e);
 	case VMX_EXIT_IO:
 		answer_io(&e);
 	case VMX_EXIT_EPT_VIOLATION:
@@ -245,7 +249,14 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case VMX_EXIT_XSETBV:
 		answer_xsetbv(vsid);
 	case VMX_EXIT_CR_ACCESS:
+		if (access_is_watched()) {
+			vmx_access_cr(&e);
+			end(&e);
+		}
 		finish(vsid, vmx_write_cr(vsid, vs_get(vsid, MK1_INTEL_exit_qualification)));
+	case VMX_EXIT_DR_ACCESS: /* which only hooks ask for */
+		vmx_access_dr(&e);
+		end(&e);
 	case VMX_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		finish(vsid, ext_cpl(vsid) == 0);

@@ -35,6 +35,12 @@ uint64_t vmx_get_cr4(uint64_t vsid);
 bool vmx_write_cr(uint64_t vsid, uint64_t qualification);
 bool vmx_xsetbv(uint64_t vsid);
 
+/* --- vmx_access.c ----------------------------------------------------------------------------- */
+
+/* Exits by control and debug registers, of which e then says how they end. */
+void vmx_access_cr(struct ext_exit *e);
+void vmx_access_dr(struct ext_exit *e);
+
 /* --- vmx_init.c ------------------------------------------------------------------------------- */
 
 /* INIT and start-up IPI, which exit from the root VM: what they do to a CPU, done to the VS. */

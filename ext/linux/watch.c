@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* ext/libext/watch.h: for the first extension, or for one that follows it. */
 #include <ext/libext/mk2_sys.h>
+#include <ext/linux/access.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/watched.h>
@@ -97,4 +98,36 @@ bool ext_watch_io(uint32_t first, uint32_t count)
 		return false;
 	}
 	return follow_is_one() ? follow_wants_io(first, count) : watch_ports(first, count);
+}
+
+static bool watch_registers(const char *name, unsigned int set, unsigned int able)
+{
+	if (linux_is_open() && set && !(set & ~able))
+		return true;
+	ext_print("%s: %s by the mask 0x%x cannot be watched: %s\n", ext_name, name, set,
+		  linux_is_open() ? "it has bits for none, or for others" :
+				    "ext_run_linux comes first");
+	return false;
+}
+
+bool ext_watch_cr(unsigned int crs)
+{
+	if (!watch_registers("CR", crs, ACCESS_CRS))
+		return false;
+	if (follow_is_one())
+		follow_wants_registers(crs, 0);
+	else
+		access_watch(crs, 0);
+	return true;
+}
+
+bool ext_watch_dr(unsigned int drs)
+{
+	if (!watch_registers("DR", drs, ACCESS_DRS))
+		return false;
+	if (follow_is_one())
+		follow_wants_registers(0, drs);
+	else
+		access_watch(0, drs);
+	return true;
 }

@@ -5,6 +5,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/mk2_sys.h>
+#include <ext/linux/access.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
@@ -104,6 +105,7 @@ void watch_lift(uint64_t vsid)
 	if (memory)
 		watch_in_view(vsid, UNWATCHED);
 	watch_io(vsid, false);
+	access_set(vsid, false);
 }
 
 void watch_again(uint64_t vsid)
@@ -111,6 +113,7 @@ void watch_again(uint64_t vsid)
 	if (memory)
 		watch_in_view(vsid, WATCHED_VIEW);
 	watch_io(vsid, true);
+	access_set(vsid, true);
 }
 
 static void begin_io(uint64_t vsid)
@@ -128,13 +131,15 @@ static void begin_io(uint64_t vsid)
 /* A VS has been made anew each time. */
 bool watch_begin(uint64_t vsid)
 {
-	if (!memory && !ports)
+	if (!memory && !ports && !access_is_watched())
 		return true;
 	if (!linux_is_on_amd() && !vmx_can_step(vsid)) {
 		ext_print("%s: nothing can be watched: this CPU has no monitor trap flag\n",
 			  ext_name);
 		return false;
 	}
+	if (!access_begin(vsid))
+		return false;
 	if (ports)
 		begin_io(vsid);
 	watch_again(vsid);

@@ -50,6 +50,10 @@ static struct {
 	} view_set; /* the last of these */
 	uint64_t view_status; /* of the calls about views; 0: success */
 	uint64_t bootstrap, vmexit, fail;
+	uint8_t code[15]; /* of the instruction */
+	size_t code_bytes;
+	uint64_t word_at; /* what can be read of memory */
+	uint16_t word;
 } fake;
 
 /* Where a register of the VS lives: in gpr, as on the real ABI page, or in reg. */
@@ -369,6 +373,23 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 	{ \
 		return false; \
 	} \
+	bool follow_cr(UNUSED struct ext_exit *e, UNUSED const struct ext_cr *cr) \
+	{ \
+		return false; \
+	} \
+	bool follow_dr(UNUSED struct ext_exit *e, UNUSED const struct ext_dr *dr, \
+		       UNUSED uint64_t *value) \
+	{ \
+		return false; \
+	} \
+	bool follow_hypercall(UNUSED struct ext_exit *e, UNUSED struct ext_hypercall *call) \
+	{ \
+		return false; \
+	} \
+	void follow_wants_registers(UNUSED unsigned int crs, UNUSED unsigned int drs) \
+	{ \
+		abort(); \
+	} \
 	bool follow_cpu_in(UNUSED uint64_t vsid) \
 	{ \
 		return true; \
@@ -389,6 +410,28 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 	bool follow_wrmsr(UNUSED struct ext_exit *e, UNUSED uint32_t msr, UNUSED uint64_t value) \
 	{ \
 		return false; \
+	}
+
+/* Linux's memory: the instruction, and one word that operands are in. */
+#define WITH_CODE \
+	enum ext_mem_status ext_mem_code(UNUSED uint64_t vsid, uint8_t code[EXT_MEM_CODE_MAX], \
+					 size_t *count) \
+	{ \
+		memcpy(code, fake.code, fake.code_bytes); \
+		*count = fake.code_bytes; \
+		return fake.code_bytes ? EXT_MEM_OK : EXT_MEM_NOT_PRESENT; \
+	} \
+	enum ext_mem_status ext_mem_read(UNUSED uint64_t vsid, uint64_t gva, void *data, \
+					 size_t size, UNUSED size_t *done) \
+	{ \
+		if (gva != fake.word_at || size != sizeof(fake.word)) \
+			return EXT_MEM_NOT_PRESENT; \
+		memcpy(data, &fake.word, size); \
+		return EXT_MEM_OK; \
+	} \
+	const char *ext_mem_why(UNUSED enum ext_mem_status status) \
+	{ \
+		return "not mapped"; \
 	}
 
 /* Hidden breakpoints: none. */

@@ -12,6 +12,9 @@ static struct {
 	unsigned int exits, cpuids, reads, writes, outs;
 	struct ext_fault memory;
 	struct ext_io io;
+	struct ext_cr cr;
+	struct ext_dr dr;
+	unsigned int crs, drs;
 	bool mine, again;
 	uint8_t fault;
 	uint64_t value;
@@ -68,6 +71,30 @@ static bool on_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value)
 	return ends(e);
 }
 
+static bool on_cr(struct ext_exit *e, const struct ext_cr *cr)
+{
+	hooked.crs++;
+	hooked.cr = *cr;
+	return ends(e);
+}
+
+static bool on_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value)
+{
+	hooked.drs++;
+	hooked.dr = *dr;
+	hooked.value = *value;
+	*value = 0x1122334455667788;
+	return ends(e);
+}
+
+static bool on_hypercall(struct ext_exit *e, struct ext_hypercall *call)
+{
+	hooked.value = call->rdx;
+	call->rax++;
+	call->rcx = 0;
+	return ends(e);
+}
+
 static void on_cpu_out(UNUSED uint64_t vsid)
 {
 	hooked.outs++;
@@ -79,6 +106,9 @@ static const struct ext_ops all_hooks = { .exit = on_exit_hook,
 					  .wrmsr = on_wrmsr,
 					  .nested_fault = on_fault,
 					  .io = on_io,
+					  .cr = on_cr,
+					  .dr = on_dr,
+					  .hypercall = on_hypercall,
 					  .cpu_out = on_cpu_out };
 
 static void with_hooks(void)
@@ -305,6 +335,198 @@ START_TEST(port_hook)
 }
 END_TEST
 
+/* Linux executes what nobody has answered, with nothing watched. */
+START_TEST(cr_hook)
+{
+	with_hooks();
+	fake.code_bytes = 1;
+	ck_assert(ext_watch_cr(0x19));
+	ck_assert(watch_begin(0));
+	ck_assert(CR0_EXITS);
+	ck_assert_int_eq(cr_exit(0, 0x80040033), RESUMED);
+	ck_assert_uint_eq(hooked.cr.number, 0);
+	ck_assert_uint_eq(hooked.cr.old, 0x80050033);
+	ck_assert_uint_eq(hooked.cr.value, 0x80040033);
+	ck_assert(STEPPED);
+	ck_assert(!CR0_EXITS);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	ck_assert(!STEPPED);
+	ck_assert(CR0_EXITS);
+	/* what changes nothing is no write; of CR3 it is one */
+	ck_assert_int_eq(cr_exit(0, 0x80050033), RESUMED);
+	ck_assert_uint_eq(hooked.crs, 1);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	fake.reg[REG(cr3)] = 0x1000;
+	ck_assert_int_eq(cr_exit(3, 0x1000), RESUMED);
+	ck_assert_uint_eq(hooked.crs, 2);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	hooked.mine = true;
+	ck_assert_int_eq(cr_exit(0, 0x80040033), RESUMED_NEXT);
+	ck_assert(!STEPPED);
+	hooked.fault = EXT_FAULT_GP;
+	EVENT = 0;
+	ck_assert_int_eq(cr_exit(0, 0x80040033), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	ck_assert(!STEPPED);
+	ck_assert(!ext_watch_cr(0));
+	ck_assert(!ext_watch_cr(0x4));
+	ck_assert_ptr_nonnull(strstr(fake.text, "CR by the mask 0x4 cannot be watched"));
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+START_TEST(dr_hook)
+{
+	with_hooks();
+	fake.code_bytes = 1;
+	ck_assert(ext_watch_dr(0x80));
+	ck_assert(watch_begin(0));
+	ck_assert(DRS_EXIT);
+	ck_assert_int_eq(dr_exit(7, true, 0x400), RESUMED);
+	ck_assert_uint_eq(hooked.value, 0x400);
+	ck_assert_uint_eq(hooked.dr.number, 7);
+	ck_assert(hooked.dr.write);
+	ck_assert(STEPPED && !DRS_EXIT);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	ck_assert(DRS_EXIT);
+	hooked.mine = true;
+	ck_assert_int_eq(dr_exit(5, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(hooked.dr.number, 7);
+	ck_assert(!hooked.dr.write);
+	ck_assert_uint_eq(fake.gpr[BF_RSI], 0x1122334455667788);
+	/* nobody wants to know of these, and DR5 is #UD */
+	ck_assert_int_eq(dr_exit(3, true, 0), RESUMED);
+	ck_assert(STEPPED);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	fake.reg[REG(cr4)] |= CR4_DE;
+	ck_assert_int_eq(dr_exit(5, false, 0), RESUMED);
+	ck_assert(STEPPED);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	ck_assert_uint_eq(hooked.drs, 2);
+	ck_assert(!ext_watch_dr(0x10));
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+START_TEST(hypercall_hook)
+{
+	with_hooks();
+	fake.gpr[BF_RAX] = 0x100;
+	fake.gpr[BF_RCX] = 1;
+	fake.gpr[BF_RDX] = 2;
+	EVENT = 0;
+	ck_assert_int_eq(exit_with(HYPERCALL_EXIT), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_UD);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x100);
+	ck_assert_uint_eq(fake.gpr[BF_RCX], 1);
+	ck_assert_uint_eq(hooked.value, 2);
+	hooked.mine = true;
+	ck_assert_int_eq(exit_with(HYPERCALL_EXIT), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.gpr[BF_RAX], 0x101);
+	ck_assert_uint_eq(fake.gpr[BF_RCX], 0);
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+static const struct {
+	uint8_t bytes[12];
+	uint8_t n;
+	bool mode64, good;
+	struct access_insn insn;
+} insns[] = {
+	/* mov %r9, %cr4; with prefixes; with a REX that does not count, and one too short */
+	{ { 0x41, 0x0F, 0x22, 0xE1 }, 4, true, true, { .gpr = 9, .length = 4 } },
+	{ { 0x66, 0xF0, 0x41, 0x0F, 0x22, 0xE1 }, 6, true, true, { .gpr = 9, .length = 6 } },
+	{ { 0x41, 0x66, 0x0F, 0x22, 0xE1 }, 5, true, true, { .gpr = 1, .length = 5 } },
+	{ { 0x41 }, 1, true, false, { 0 } },
+	{ { 0x41, 0x0F, 0x22 }, 3, true, false, { 0 } },
+	{ { 0x41, 0x0F, 0x22, 0xE1 }, 4, false, false, { 0 } }, /* inc %ecx */
+	{ { 0x0F, 0x21, 0xF8 }, 3, false, true, { .length = 3 } }, /* mov %dr7, %eax */
+	{ { 0x0F, 0xA2 }, 2, true, false, { 0 } }, /* cpuid */
+	{ { 0x0F, 0x06 }, 2, true, true, { .kind = ACCESS_CLTS, .length = 2 } },
+	/* lmsw %r10w; smsw %eax */
+	{ { 0x41, 0x0F, 0x01, 0xF2 },
+	  4,
+	  true,
+	  true,
+	  { .kind = ACCESS_LMSW, .gpr = 10, .length = 4 } },
+	{ { 0x0F, 0x01, 0xE0 }, 3, true, false, { 0 } },
+	/* lmsw 0x10(%rip); lmsw %gs:-8(%r12,%r9,4); lmsw 0x12345678; lmsw (%eax) */
+	{ { 0x0F, 0x01, 0x35, 0x10, 0, 0, 0 },
+	  7,
+	  true,
+	  true,
+	  { .kind = ACCESS_LMSW_MEMORY,
+	    .gpr = 5,
+	    .length = 7,
+	    .base = ACCESS_RIP,
+	    .index = ACCESS_NO_GPR,
+	    .displacement = 0x10 } },
+	{ { 0x65, 0x43, 0x0F, 0x01, 0x74, 0x8C, 0xF8 },
+	  7,
+	  true,
+	  true,
+	  { .kind = ACCESS_LMSW_MEMORY,
+	    .gpr = 12,
+	    .length = 7,
+	    .segment = 0x65,
+	    .base = 12,
+	    .index = 9,
+	    .scale = 2,
+	    .displacement = -8 } },
+	{ { 0x0F, 0x01, 0x34, 0x25, 0x78, 0x56, 0x34, 0x12 },
+	  8,
+	  true,
+	  true,
+	  { .kind = ACCESS_LMSW_MEMORY,
+	    .gpr = 4,
+	    .length = 8,
+	    .base = ACCESS_NO_GPR,
+	    .index = ACCESS_NO_GPR,
+	    .displacement = 0x12345678 } },
+	{ { 0x67, 0x0F, 0x01, 0x30 },
+	  4,
+	  true,
+	  true,
+	  { .kind = ACCESS_LMSW_MEMORY,
+	    .length = 4,
+	    .base = 0,
+	    .index = ACCESS_NO_GPR,
+	    .short_address = true } },
+	{ { 0x0F, 0x01, 0x35, 0x10, 0, 0 }, 6, true, false, { 0 } },
+};
+
+START_TEST(instructions)
+{
+	for (size_t i = 0; i < sizeof(insns) / sizeof(insns[0]); i++) {
+		const struct access_insn *want = &insns[i].insn;
+		uint8_t *bytes = malloc(insns[i].n); /* overruns are seen */
+		struct access_insn got;
+		bool good;
+
+		ck_assert_ptr_nonnull(bytes);
+		memcpy(bytes, insns[i].bytes, insns[i].n);
+		good = access_decode(bytes, insns[i].n, insns[i].mode64, &got);
+		free(bytes);
+		ck_assert_msg(good == insns[i].good, "instruction %zu", i);
+		if (!good)
+			continue;
+		ck_assert_int_eq(got.kind, want->kind);
+		ck_assert_uint_eq(got.gpr, want->gpr);
+		ck_assert_uint_eq(got.length, want->length);
+		ck_assert_uint_eq(got.segment, want->segment);
+		ck_assert_uint_eq(got.base, want->base);
+		ck_assert_uint_eq(got.index, want->index);
+		ck_assert_uint_eq(got.scale, want->scale);
+		ck_assert(got.short_address == want->short_address);
+		ck_assert_int_eq(got.displacement, want->displacement);
+	}
+}
+END_TEST
+
 static inline void add_frame_tests(TCase *tc)
 {
 	tcase_add_test(tc, cpuid_hook);
@@ -314,6 +536,10 @@ static inline void add_frame_tests(TCase *tc)
 	tcase_add_test(tc, memory_hook);
 	tcase_add_test(tc, what_is_watched);
 	tcase_add_test(tc, port_hook);
+	tcase_add_test(tc, cr_hook);
+	tcase_add_test(tc, dr_hook);
+	tcase_add_test(tc, hypercall_hook);
+	tcase_add_test(tc, instructions);
 }
 
 #endif

@@ -2,6 +2,8 @@
 /* The default extension on AMD, exit by exit, with the microkernel of fake_mk1.h. */
 #include "fake_mk1.h"
 
+#include <ext/linux/access.c>
+#include <ext/linux/access_insn.c>
 #include <ext/linux/cpuid.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
@@ -22,8 +24,15 @@ bool vmx_can_step(UNUSED uint64_t vsid)
 	abort();
 }
 
+void vmx_watch_access(UNUSED uint64_t vsid, UNUSED unsigned int crs, UNUSED unsigned int drs,
+		      UNUSED bool on)
+{
+	abort();
+}
+
 WITHOUT_FOLLOWERS
 WITHOUT_HOOKS
+WITH_CODE
 
 #define INJECTED_UD (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_UD)
 #define INJECTED_GP (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_ERROR_CODE | VECTOR_GP)
@@ -44,6 +53,7 @@ static void setup(void)
 	fake.reg[MK1_AMD_efer] = LINUX_EFER;
 	fake.reg[MK1_AMD_cr0] = 0x80050033;
 	fake.reg[MK1_AMD_cr4] = CR4_OSXSAVE;
+	fake.reg[MK1_AMD_cs_attrib] = SEG_ATTRIB_L;
 	is_svm = true;
 	is_open = true;
 	ck_assert(svm_start());
@@ -51,6 +61,7 @@ static void setup(void)
 	report = false;
 	memory = false;
 	ports = NULL;
+	watched_crs = watched_drs = 0;
 	svm_step_reset();
 }
 
@@ -348,6 +359,32 @@ static enum ended io_exit(uint16_t port, bool in)
 	return exit_with(SVM_EXIT_IOIO);
 }
 
+/* MOV between RSI and a register: 0F 20 to 23 /r, without decode assists. */
+static enum ended mov_exit(uint64_t code, uint8_t opcode, unsigned int number, uint64_t value)
+{
+	const uint8_t bytes[] = { 0x0F, opcode, (uint8_t)(0xC6 | number << 3) };
+
+	memcpy(fake.code, bytes, sizeof(bytes));
+	fake.code_bytes = sizeof(bytes);
+	fake.gpr[BF_RSI] = value;
+	fake.reg[MK1_AMD_exitinfo1] = 0;
+	return exit_with(code + number);
+}
+
+static enum ended cr_exit(unsigned int number, uint64_t value)
+{
+	return mov_exit(SVM_EXIT_CR_WRITE, 0x22, number, value);
+}
+
+static enum ended dr_exit(unsigned int number, bool write, uint64_t value)
+{
+	return write ? mov_exit(SVM_EXIT_DR_WRITE, 0x23, number, value) :
+		       mov_exit(SVM_EXIT_DR_READ, 0x21, number, value);
+}
+
+#define CR0_EXITS (fake.reg[MK1_AMD_intercept_cr_write] & 1)
+#define DRS_EXIT (fake.reg[MK1_AMD_intercept_dr_write] & fake.reg[MK1_AMD_intercept_dr_read] & 0x80)
+#define HYPERCALL_EXIT SVM_EXIT_VMMCALL
 #define STEPPED (fake.reg[MK1_AMD_rflags] & RFLAGS_TF)
 #define STEPPED_EXIT (SVM_EXIT_EXCEPTION + VECTOR_DB)
 #define INTERRUPTED fake.reg[MK1_AMD_exitininfo]

@@ -2,6 +2,8 @@
 /* The default extension on Intel, exit by exit, with the microkernel of fake_mk1.h. */
 #include "fake_mk1.h"
 
+#include <ext/linux/access.c>
+#include <ext/linux/access_insn.c>
 #include <ext/linux/cpuid.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
@@ -9,6 +11,7 @@
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
 #include <ext/linux/vmx.c>
+#include <ext/linux/vmx_access.c>
 #include <ext/linux/vmx_cr.c>
 #include <ext/linux/vmx_init.c>
 #include <ext/linux/vmx_setup.c>
@@ -19,8 +22,14 @@
 const char ext_name[] = "default";
 
 WITHOUT(svm)
+void svm_step_writes_dr6(UNUSED uint64_t value)
+{
+	abort();
+}
+
 WITHOUT_FOLLOWERS
 WITHOUT_HOOKS
+WITH_CODE
 
 #define INJECTED_UD (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD)
 #define INJECTED_GP (VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VMX_EVENT_ERROR_CODE | VECTOR_GP)
@@ -95,6 +104,7 @@ static void setup(void)
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC093;
 	memory = false;
 	ports = NULL;
+	watched_crs = watched_drs = 0;
 	vmx_step_reset();
 	ck_assert(vmx_start());
 	ck_assert(vmx_setup(0));
@@ -483,6 +493,22 @@ static enum ended io_exit(uint16_t port, bool in)
 	return exit_with(VMX_EXIT_IO);
 }
 
+static enum ended cr_exit(unsigned int number, uint64_t value)
+{
+	return mov_to_cr(number, value);
+}
+
+static enum ended dr_exit(unsigned int number, bool write, uint64_t value)
+{
+	fake.gpr[BF_RSI] = value;
+	fake.reg[MK1_INTEL_exit_qualification] = number | 6 << 8 |
+						 (write ? 0 : (uint64_t)VMX_QUAL_DR_FROM);
+	return exit_with(VMX_EXIT_DR_ACCESS);
+}
+
+#define CR0_EXITS (fake.reg[MK1_INTEL_cr0_guest_host_mask] == ~0ull)
+#define DRS_EXIT (fake.reg[PRIMARY] & VMX_PRIMARY_MOV_DR)
+#define HYPERCALL_EXIT VMX_EXIT_VMCALL
 #define STEPPED \
 	(fake.reg[MK1_INTEL_primary_proc_based_vm_execution_ctls] & VMX_PRIMARY_MONITOR_TRAP)
 #define STEPPED_EXIT VMX_EXIT_MONITOR_TRAP_FLAG

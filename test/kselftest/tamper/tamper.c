@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A module that does what a rootkit does as it is loaded, on CPU 0, for as long as a CPUID takes,
- * and puts it back: what=wp|smep|smap|umip|idt|gdt|lstar|nothing.
+ * and puts it back: what=wp|smep|smap|umip|task-switched|reserved|idt|gdt|lstar|nothing. EPERM:
+ * something has kept what was to be cleared; EFAULT: #GP, which is what a reserved bit gives.
  */
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+#include <asm/asm.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -23,24 +25,64 @@ static void leave_guest(void)
 	asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
 }
 
-static void without_wp(void)
+static int without_wp(void)
 {
-	unsigned long cr0;
+	unsigned long cr0, now;
 
 	asm volatile("mov %%cr0, %0" : "=r"(cr0));
 	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(now) : : "memory");
 	leave_guest();
 	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+	return now & X86_CR0_WP ? -EPERM : 0;
 }
 
-static void without_cr4(unsigned long bit)
+static int without_cr4(unsigned long bit)
 {
-	unsigned long cr4;
+	unsigned long cr4, now;
 
 	asm volatile("mov %%cr4, %0" : "=r"(cr4));
 	asm volatile("mov %0, %%cr4" : : "r"(cr4 & ~bit) : "memory");
+	asm volatile("mov %%cr4, %0" : "=r"(now) : : "memory");
 	leave_guest();
 	asm volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
+	return now & bit ? -EPERM : 0;
+}
+
+/* CR0.TS by LMSW of a register and of memory, and by CLTS. */
+static int switch_tasks(void)
+{
+	unsigned long cr0, set, cleared, again, last;
+	u16 word;
+
+	asm volatile("mov %%cr0, %0" : "=r"(cr0));
+	asm volatile("lmsw %w0" : : "r"(cr0 | X86_CR0_TS) : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(set) : : "memory");
+	word = (u16)cr0;
+	asm volatile("lmsw %0" : : "m"(word) : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(cleared) : : "memory");
+	word = (u16)(cr0 | X86_CR0_TS);
+	asm volatile("lmsw %0" : : "m"(word) : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(again) : : "memory");
+	asm volatile("clts" : : : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(last) : : "memory");
+	return set == (cr0 | X86_CR0_TS) && cleared == cr0 && again == set && last == cr0 ? 0 :
+											    -EIO;
+}
+
+static int set_reserved(void)
+{
+	unsigned long cr4;
+	int result = -EFAULT;
+
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	asm volatile("1:	mov %1, %%cr4\n"
+		     "	movl $0, %0\n"
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+m"(result)
+		     : "r"(cr4 | 1ul << 62)
+		     : "memory");
+	return result;
 }
 
 /* One gate less. */
@@ -84,30 +126,38 @@ static void other_lstar(void)
 	write_lstar((u64)high << 32 | low);
 }
 
-static void do_it(void *result)
+static int do_what(void)
 {
-	unsigned long flags;
-	bool done = true;
-
-	local_irq_save(flags);
 	if (!strcmp(what, "wp"))
-		without_wp();
-	else if (!strcmp(what, "smep"))
-		without_cr4(X86_CR4_SMEP);
-	else if (!strcmp(what, "smap"))
-		without_cr4(X86_CR4_SMAP);
-	else if (!strcmp(what, "umip"))
-		without_cr4(X86_CR4_UMIP);
-	else if (!strcmp(what, "idt"))
+		return without_wp();
+	if (!strcmp(what, "smep"))
+		return without_cr4(X86_CR4_SMEP);
+	if (!strcmp(what, "smap"))
+		return without_cr4(X86_CR4_SMAP);
+	if (!strcmp(what, "umip"))
+		return without_cr4(X86_CR4_UMIP);
+	if (!strcmp(what, "task-switched"))
+		return switch_tasks();
+	if (!strcmp(what, "reserved"))
+		return set_reserved();
+	if (!strcmp(what, "idt"))
 		other_idt();
 	else if (!strcmp(what, "gdt"))
 		other_gdt();
 	else if (!strcmp(what, "lstar"))
 		other_lstar();
-	else
-		done = !strcmp(what, "nothing");
+	else if (strcmp(what, "nothing"))
+		return -EINVAL;
+	return 0;
+}
+
+static void do_it(void *result)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	*(int *)result = do_what();
 	local_irq_restore(flags);
-	*(int *)result = done ? 0 : -EINVAL;
 }
 
 static int __init tamper_init(void)
