@@ -142,6 +142,7 @@
 #define VMX_EVENT_TYPE_SOFTWARE 0x400 /* this and those above are instructions: INT, INT1, INT3 */
 #define VMX_EVENT_TYPE_INT3 0x600 /* and INTO */
 #define VMX_EVENT_ERROR_CODE 0x800
+#define VMX_EVENT_IRET 0x1000 /* of an exit: IRET had unblocked NMIs */
 #define VMX_EVENT_DEFINED 0x80000FFF /* without bit 12: undefined in IDT-vectoring information */
 #define VMX_EVENT_VALID 0x80000000
 

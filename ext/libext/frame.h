@@ -80,6 +80,14 @@ struct ext_dr {
 	bool write;
 };
 
+/* An exception that Linux or a program of its has raised (watch.h). */
+struct ext_exception {
+	uint8_t vector;
+	bool has_error_code;
+	uint32_t error_code;
+	uint64_t address; /* of #PF: what CR2 is to be */
+};
+
 /* VMCALL or VMMCALL of Linux's or of a program of its, with some of its registers. */
 struct ext_hypercall {
 	uint64_t rax, rcx, rdx;
@@ -155,6 +163,14 @@ struct ext_ops {
 	 * #UD, as without a hypervisor.
 	 */
 	bool (*hypercall)(struct ext_exit *e, struct ext_hypercall *call);
+
+	/*
+	 * A watched exception, at the instruction that has raised it. true: Linux does not get it,
+	 * and executes the instruction again, or goes on where the hook has set RIP, or takes the
+	 * fault that the hook has said (which it cannot if the exception is one of the delivery of
+	 * an event, which is then delivered again). Else it is delivered as by the CPU.
+	 */
+	bool (*exception)(struct ext_exit *e, const struct ext_exception *exception);
 };
 
 /*

@@ -51,6 +51,14 @@ bool ext_watch_cr(unsigned int crs);
  */
 bool ext_watch_dr(unsigned int drs);
 
+/*
+ * Exceptions lead to the exception hook, on all PPs: bit n of vectors is vector n. In ext_start,
+ * after ext_run_linux. false, after a message: one of them cannot be watched. These can: #DE, #BR,
+ * #UD, #NM, #TS, #NP, #SS, #PF, #MF, #AC and #XM, on Intel #GP. #BP is for ext_hook; #DB, NMIs and
+ * #MC are the hypervisor's, and so is #GP on AMD.
+ */
+bool ext_watch_exceptions(uint32_t vectors);
+
 #ifdef __cplusplus
 }
 #endif

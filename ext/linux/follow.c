@@ -12,6 +12,7 @@
 #include <ext/libext/frame.h>
 #include <ext/libext/mk2_sys.h>
 #include <ext/linux/access.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
@@ -32,7 +33,7 @@ enum op {
 	OP_HOOKS, /* which it has, and of how many MSRs and ranges of ports it wants exits */
 	OP_MSR, /* the nth of these, and for which accesses */
 	OP_IO_RANGE, /* the nth range of ports */
-	OP_REGISTERS, /* which control and which debug registers it watches */
+	OP_REGISTERS, /* which control and debug registers and exceptions it watches */
 	OP_CPU_IN,
 	OP_CPU_OUT,
 	OP_EXIT,
@@ -43,7 +44,8 @@ enum op {
 	OP_IO,
 	OP_CR,
 	OP_DR,
-	OP_HYPERCALL
+	OP_HYPERCALL,
+	OP_EXCEPTION
 };
 
 #define HAS(op) (1u << (op))
@@ -60,6 +62,7 @@ enum op {
 #define IO_STRING 0x200
 #define IO_PORT_SHIFT 16
 #define DR_WRITE 0x100 /* beside the number */
+#define EXCEPTION_HAS_CODE 0x100 /* beside the vector; the error code is above */
 
 /* --- the first extension ---------------------------------------------------------------------- */
 
@@ -115,6 +118,7 @@ static bool prepare(unsigned int i)
 		return false;
 	access_watch((unsigned int)registers.result & ACCESS_CRS,
 		     (unsigned int)registers.a & ACCESS_DRS);
+	exception_watch((uint32_t)registers.b);
 	followers[i].hooks = (uint32_t)has.result;
 	if (followers[i].hooks & HAS(OP_FAULT) && !watch_memory())
 		return false;
@@ -277,6 +281,16 @@ bool follow_hypercall(struct ext_exit *e, struct ext_hypercall *hypercall)
 	return true;
 }
 
+bool follow_exception(struct ext_exit *e, const struct ext_exception *x)
+{
+	struct answer answer;
+
+	return ask(OP_EXCEPTION, e,
+		   (uint64_t)x->error_code << 32 | (x->has_error_code ? EXCEPTION_HAS_CODE : 0) |
+			   x->vector,
+		   x->address, 0, &answer);
+}
+
 /* --- those after it --------------------------------------------------------------------------- */
 
 static struct {
@@ -293,11 +307,13 @@ static struct {
 static unsigned int nr_wanted_ports;
 
 static unsigned int wanted_crs, wanted_drs;
+static uint32_t wanted_exceptions;
 
-void follow_wants_registers(unsigned int crs, unsigned int drs)
+void follow_wants_registers(unsigned int crs, unsigned int drs, uint32_t vectors)
 {
 	wanted_crs |= crs;
 	wanted_drs |= drs;
+	wanted_exceptions |= vectors;
 }
 
 bool follow_is_one(void)
@@ -340,7 +356,8 @@ static uint32_t own_hooks(void)
 	       (hooks->rdmsr ? HAS(OP_RDMSR) : 0) | (hooks->wrmsr ? HAS(OP_WRMSR) : 0) |
 	       (hooks->nested_fault ? HAS(OP_FAULT) : 0) | (hooks->io ? HAS(OP_IO) : 0) |
 	       (hooks->cr ? HAS(OP_CR) : 0) | (hooks->dr ? HAS(OP_DR) : 0) |
-	       (hooks->hypercall ? HAS(OP_HYPERCALL) : 0);
+	       (hooks->hypercall ? HAS(OP_HYPERCALL) : 0) |
+	       (hooks->exception ? HAS(OP_EXCEPTION) : 0);
 }
 
 static uint64_t verdict(const struct ext_exit *e, bool mine)
@@ -408,6 +425,17 @@ static __noreturn void reply_hypercall(struct ext_exit *e, uint64_t rax, uint64_
 	reply(verdict(e, mine), hypercall.rax, hypercall.rcx);
 }
 
+static __noreturn void reply_exception(struct ext_exit *e, uint64_t what, uint64_t address)
+{
+	struct ext_exception x = { .vector = (uint8_t)what,
+				   .has_error_code = what & EXCEPTION_HAS_CODE,
+				   .error_code = (uint32_t)(what >> 32),
+				   .address = address };
+	bool mine = hooks->exception(e, &x);
+
+	reply(verdict(e, mine), 0, 0);
+}
+
 static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, uint64_t a2,
 				   uint64_t a3)
 {
@@ -429,6 +457,8 @@ static __noreturn void answer_exit(enum op op, struct ext_exit *e, uint64_t a1, 
 		reply_io(e, a1, a2);
 	case OP_CR:
 		reply_cr(e, a1, a2, a3);
+	case OP_EXCEPTION:
+		reply_exception(e, a1, a2);
 	case OP_HYPERCALL:
 		reply_hypercall(e, a1, a2, a3);
 	case OP_DR:
@@ -456,14 +486,14 @@ static void entry(uint64_t caller, uint64_t first, uint64_t a1, uint64_t a2, uin
 		if (op == OP_IO_RANGE && a1 < nr_wanted_ports)
 			reply(wanted_ports[a1].first, wanted_ports[a1].count, 0);
 		if (op == OP_REGISTERS)
-			reply(wanted_crs, wanted_drs, 0);
+			reply(wanted_crs, wanted_drs, wanted_exceptions);
 		if (op == OP_CPU_OUT && hooks->cpu_out) {
 			hooks->cpu_out(a1);
 			reply(0, 0, 0);
 		}
 		if (op == OP_CPU_IN && hooks->cpu_in)
 			reply(hooks->cpu_in(a1), 0, 0);
-		if (op >= OP_EXIT && op <= OP_HYPERCALL && own_hooks() & HAS(op))
+		if (op >= OP_EXIT && op <= OP_EXCEPTION && own_hooks() & HAS(op))
 			answer_exit((enum op)op, &e, a1, a2, a3);
 	}
 	mk2_ext_reply(MK2_HANDLE, 0, 0, 0, 0);

@@ -27,6 +27,7 @@ bool follow_io(struct ext_exit *e, const struct ext_io *io, uint32_t *value);
 bool follow_cr(struct ext_exit *e, const struct ext_cr *cr);
 bool follow_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value);
 bool follow_hypercall(struct ext_exit *e, struct ext_hypercall *hypercall);
+bool follow_exception(struct ext_exit *e, const struct ext_exception *exception);
 void follow_cpu_out(uint64_t vsid);
 
 /* --- of those after it ------------------------------------------------------------------------ */
@@ -38,6 +39,6 @@ bool follow_is_one(void);
 /* Keeps what the first one will ask for. false, after a message: too many. */
 bool follow_wants_msr(uint32_t msr, unsigned int access);
 bool follow_wants_io(uint32_t first, uint32_t count);
-void follow_wants_registers(unsigned int crs, unsigned int drs);
+void follow_wants_registers(unsigned int crs, unsigned int drs, uint32_t vectors);
 
 #endif

@@ -183,3 +183,9 @@ void hook_hypercall(struct ext_exit *e)
 		mk1_set_rcx(call.rcx);
 	}
 }
+
+bool hook_exception(struct ext_exit *e, const struct ext_exception *exception)
+{
+	return is_its(e, hooks->exception && hooks->exception(e, exception)) ||
+	       follow_exception(e, exception);
+}

@@ -27,6 +27,9 @@ extern bool hooks_hypercalls;
 /* VMCALL or VMMCALL: if nobody answers it, e says #UD. */
 void hook_hypercall(struct ext_exit *e);
 
+/* false: it is Linux's. */
+bool hook_exception(struct ext_exit *e, const struct ext_exception *exception);
+
 /* false: Linux is to execute it itself. */
 bool hook_cr(struct ext_exit *e, const struct ext_cr *cr);
 bool hook_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value);

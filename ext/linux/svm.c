@@ -3,6 +3,7 @@
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
 #include <ext/linux/access.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
@@ -286,6 +287,8 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case SVM_EXIT_SHUTDOWN:
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:
+		if (svm_exception(&e))
+			end(&e);
 		/* Control and debug registers, which only hooks ask for. */
 		if ((uint32_t)reason < SVM_EXIT_EXCEPTION) {
 			access_svm(&e);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Intel: the exits of the root VM and their answers (SDM vol. 3, chapters 26 and 28). */
 #include <ext/linux/access.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
@@ -236,6 +237,8 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case VMX_EXIT_EXCEPTION_NMI:
 		if (is_breakpoint(vsid))
 			answer_breakpoint(&e);
+		if (vmx_exception(&e))
+			end(&e);
 		break;
 	case VMX_EXIT_VMCALL:
 		hook_hypercall(&e);

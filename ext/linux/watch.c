@@ -2,6 +2,7 @@
 /* ext/libext/watch.h: for the first extension, or for one that follows it. */
 #include <ext/libext/mk2_sys.h>
 #include <ext/linux/access.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/watched.h>
@@ -100,7 +101,7 @@ bool ext_watch_io(uint32_t first, uint32_t count)
 	return follow_is_one() ? follow_wants_io(first, count) : watch_ports(first, count);
 }
 
-static bool watch_registers(const char *name, unsigned int set, unsigned int able)
+static bool check_mask(const char *name, unsigned int set, unsigned int able)
 {
 	if (linux_is_open() && set && !(set & ~able))
 		return true;
@@ -112,10 +113,10 @@ static bool watch_registers(const char *name, unsigned int set, unsigned int abl
 
 bool ext_watch_cr(unsigned int crs)
 {
-	if (!watch_registers("CR", crs, ACCESS_CRS))
+	if (!check_mask("CR", crs, ACCESS_CRS))
 		return false;
 	if (follow_is_one())
-		follow_wants_registers(crs, 0);
+		follow_wants_registers(crs, 0, 0);
 	else
 		access_watch(crs, 0);
 	return true;
@@ -123,11 +124,22 @@ bool ext_watch_cr(unsigned int crs)
 
 bool ext_watch_dr(unsigned int drs)
 {
-	if (!watch_registers("DR", drs, ACCESS_DRS))
+	if (!check_mask("DR", drs, ACCESS_DRS))
 		return false;
 	if (follow_is_one())
-		follow_wants_registers(0, drs);
+		follow_wants_registers(0, drs, 0);
 	else
 		access_watch(0, drs);
+	return true;
+}
+
+bool ext_watch_exceptions(uint32_t vectors)
+{
+	if (!check_mask("exceptions", vectors, exception_able()))
+		return false;
+	if (follow_is_one())
+		follow_wants_registers(0, 0, vectors);
+	else
+		exception_watch(vectors);
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <abi/mk1_regs_intel.h>
 #include <ext/libext/mk2_sys.h>
 #include <ext/linux/access.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
@@ -131,6 +132,7 @@ static void begin_io(uint64_t vsid)
 /* A VS has been made anew each time. */
 bool watch_begin(uint64_t vsid)
 {
+	exception_begin(vsid);
 	if (!memory && !ports && !access_is_watched())
 		return true;
 	if (!linux_is_on_amd() && !vmx_can_step(vsid)) {

@@ -386,7 +386,12 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 	{ \
 		return false; \
 	} \
-	void follow_wants_registers(UNUSED unsigned int crs, UNUSED unsigned int drs) \
+	bool follow_exception(UNUSED struct ext_exit *e, UNUSED const struct ext_exception *x) \
+	{ \
+		return false; \
+	} \
+	void follow_wants_registers(UNUSED unsigned int crs, UNUSED unsigned int drs, \
+				    UNUSED uint32_t vectors) \
 	{ \
 		abort(); \
 	} \

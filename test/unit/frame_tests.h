@@ -14,6 +14,7 @@ static struct {
 	struct ext_io io;
 	struct ext_cr cr;
 	struct ext_dr dr;
+	struct ext_exception exception;
 	unsigned int crs, drs;
 	bool mine, again;
 	uint8_t fault;
@@ -87,6 +88,12 @@ static bool on_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value)
 	return ends(e);
 }
 
+static bool on_exception(struct ext_exit *e, const struct ext_exception *exception)
+{
+	hooked.exception = *exception;
+	return ends(e);
+}
+
 static bool on_hypercall(struct ext_exit *e, struct ext_hypercall *call)
 {
 	hooked.value = call->rdx;
@@ -109,6 +116,7 @@ static const struct ext_ops all_hooks = { .exit = on_exit_hook,
 					  .cr = on_cr,
 					  .dr = on_dr,
 					  .hypercall = on_hypercall,
+					  .exception = on_exception,
 					  .cpu_out = on_cpu_out };
 
 static void with_hooks(void)
@@ -431,6 +439,65 @@ START_TEST(hypercall_hook)
 }
 END_TEST
 
+/* What the fault, with error code 6 at 0x123000, leads to after an interrupted event. */
+static void expect_delivered(uint8_t vector, uint64_t interrupted, uint64_t event)
+{
+	INTERRUPTED = interrupted;
+	EVENT = 0;
+	fake.reg[REG(rflags)] = 0x202;
+	ck_assert_int_eq(exception_exit(vector, 6, 0x123000), RESUMED);
+	ck_assert_uint_eq((uint32_t)EVENT, event);
+	ck_assert_uint_eq(fake.reg[REG(rflags)], 0x202 | RFLAGS_RF);
+	ck_assert_uint_eq(hooked.exception.vector, vector);
+}
+
+START_TEST(exception_hook)
+{
+	const uint32_t other = 0x80000300; /* an exception */
+
+	with_hooks();
+	ck_assert(ext_watch_exceptions(1u << VECTOR_PF | 1u << VECTOR_UD | 1u << VECTOR_NP));
+	ck_assert(watch_begin(0));
+	expect_delivered(VECTOR_PF, 0, other | 0x800 | VECTOR_PF);
+	ck_assert_uint_eq(ERROR_CODE, 6);
+	ck_assert_uint_eq(fake.reg[REG(cr2)], 0x123000);
+	ck_assert(hooked.exception.has_error_code);
+	ck_assert_uint_eq(hooked.exception.error_code, 6);
+	ck_assert_uint_eq(hooked.exception.address, 0x123000);
+	expect_delivered(VECTOR_UD, 0, other | VECTOR_UD);
+	/* after an interrupt, a benign exception, a contributory one and #PF */
+	expect_delivered(VECTOR_PF, 0x80000030, other | 0x800 | VECTOR_PF);
+	expect_delivered(VECTOR_PF, other | VECTOR_UD, other | 0x800 | VECTOR_PF);
+	expect_delivered(VECTOR_PF, other | VECTOR_NP, other | 0x800 | VECTOR_PF);
+	expect_delivered(VECTOR_NP, other | VECTOR_NP, other | 0x800 | VECTOR_DF);
+	ck_assert_uint_eq(ERROR_CODE, 0);
+	expect_delivered(VECTOR_PF, other | VECTOR_PF, other | 0x800 | VECTOR_DF);
+	expect_delivered(VECTOR_UD, other | VECTOR_PF, other | VECTOR_UD);
+	INTERRUPTED = other | VECTOR_DF;
+	ck_assert_int_eq(exception_exit(VECTOR_PF, 6, 0x123000), EXITED);
+	/* a hook's: the instruction is executed again, and what was being delivered, delivered */
+	hooked.mine = true;
+	hooked.fault = EXT_FAULT_GP;
+	INTERRUPTED = 0x80000030;
+	EVENT = 0;
+	ck_assert_int_eq(exception_exit(VECTOR_PF, 6, 0x123000), RESUMED);
+	ck_assert_uint_eq(EVENT, 0x80000030);
+	INTERRUPTED = 0;
+	EVENT = 0;
+	ck_assert_int_eq(exception_exit(VECTOR_PF, 6, 0x123000), RESUMED);
+	ck_assert_uint_eq(EVENT, INJECTED_GP);
+	hooked.fault = 0;
+	EVENT = 0;
+	ck_assert_int_eq(exception_exit(VECTOR_PF, 6, 0x123000), RESUMED);
+	ck_assert_uint_eq(EVENT, 0);
+	ck_assert_int_eq(exception_exit(VECTOR_NM, 0, 0), EXITED); /* nobody's */
+	ck_assert(!ext_watch_exceptions(1u << VECTOR_MC));
+	ck_assert_ptr_nonnull(strstr(fake.text, "exceptions by the mask 0x40000 cannot be"));
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
 static const struct {
 	uint8_t bytes[12];
 	uint8_t n;
@@ -539,6 +606,7 @@ static inline void add_frame_tests(TCase *tc)
 	tcase_add_test(tc, cr_hook);
 	tcase_add_test(tc, dr_hook);
 	tcase_add_test(tc, hypercall_hook);
+	tcase_add_test(tc, exception_hook);
 	tcase_add_test(tc, instructions);
 }
 

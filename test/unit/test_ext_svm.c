@@ -5,12 +5,14 @@
 #include <ext/linux/access.c>
 #include <ext/linux/access_insn.c>
 #include <ext/linux/cpuid.c>
+#include <ext/linux/exception.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
 #include <ext/linux/main.c>
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
 #include <ext/linux/svm.c>
+#include <ext/linux/svm_exception.c>
 #include <ext/linux/svm_step.c>
 #include <ext/linux/watch.c>
 #include <ext/linux/watched.c>
@@ -62,6 +64,7 @@ static void setup(void)
 	memory = false;
 	ports = NULL;
 	watched_crs = watched_drs = 0;
+	watched = 0;
 	svm_step_reset();
 }
 
@@ -382,6 +385,14 @@ static enum ended dr_exit(unsigned int number, bool write, uint64_t value)
 		       mov_exit(SVM_EXIT_DR_READ, 0x21, number, value);
 }
 
+static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address)
+{
+	fake.reg[MK1_AMD_exitinfo1] = code;
+	fake.reg[MK1_AMD_exitinfo2] = address;
+	return exit_with(SVM_EXIT_EXCEPTION + vector);
+}
+
+#define ERROR_CODE (fake.reg[MK1_AMD_eventinj] >> 32)
 #define CR0_EXITS (fake.reg[MK1_AMD_intercept_cr_write] & 1)
 #define DRS_EXIT (fake.reg[MK1_AMD_intercept_dr_write] & fake.reg[MK1_AMD_intercept_dr_read] & 0x80)
 #define HYPERCALL_EXIT SVM_EXIT_VMMCALL

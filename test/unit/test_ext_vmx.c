@@ -5,6 +5,7 @@
 #include <ext/linux/access.c>
 #include <ext/linux/access_insn.c>
 #include <ext/linux/cpuid.c>
+#include <ext/linux/exception.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
 #include <ext/linux/main.c>
@@ -13,6 +14,7 @@
 #include <ext/linux/vmx.c>
 #include <ext/linux/vmx_access.c>
 #include <ext/linux/vmx_cr.c>
+#include <ext/linux/vmx_exception.c>
 #include <ext/linux/vmx_init.c>
 #include <ext/linux/vmx_setup.c>
 #include <ext/linux/vmx_step.c>
@@ -105,6 +107,7 @@ static void setup(void)
 	memory = false;
 	ports = NULL;
 	watched_crs = watched_drs = 0;
+	watched = 0;
 	vmx_step_reset();
 	ck_assert(vmx_start());
 	ck_assert(vmx_setup(0));
@@ -506,6 +509,17 @@ static enum ended dr_exit(unsigned int number, bool write, uint64_t value)
 	return exit_with(VMX_EXIT_DR_ACCESS);
 }
 
+static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address)
+{
+	fake.reg[MK1_INTEL_vmexit_interruption_information] =
+		VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | vector |
+		(VECTOR_HAS_ERROR_CODE(vector) ? (uint64_t)VMX_EVENT_ERROR_CODE : 0);
+	fake.reg[MK1_INTEL_vmexit_interruption_error_code] = code;
+	fake.reg[MK1_INTEL_exit_qualification] = address;
+	return exit_with(VMX_EXIT_EXCEPTION_NMI);
+}
+
+#define ERROR_CODE fake.reg[MK1_INTEL_vmentry_exception_error_code]
 #define CR0_EXITS (fake.reg[MK1_INTEL_cr0_guest_host_mask] == ~0ull)
 #define DRS_EXIT (fake.reg[PRIMARY] & VMX_PRIMARY_MOV_DR)
 #define HYPERCALL_EXIT VMX_EXIT_VMCALL

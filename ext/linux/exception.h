@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Exceptions of Linux's that exit for the hooks. */
+#ifndef EXT_LINUX_EXCEPTION_H
+#define EXT_LINUX_EXCEPTION_H
+
+#include <ext/libext/frame.h>
+
+/* Somebody wants exits of these, a bit for each vector: before the first CPU runs Linux. */
+void exception_watch(uint32_t vectors);
+/* Those that can be, on this vendor */
+uint32_t exception_able(void);
+bool exception_is_watched(uint64_t vector);
+
+/* In the bootstrap of a PP. */
+void exception_begin(uint64_t vsid);
+
+/* What a CPU makes of an exception in the delivery of another one. */
+enum exception_pair { EXCEPTION_SECOND, EXCEPTION_DOUBLE_FAULT, EXCEPTION_SHUTDOWN };
+
+/* APM vol. 2 table 8-4, SDM vol. 3 table 7-5 */
+enum exception_pair exception_combine(uint64_t first, uint64_t second);
+
+/*
+ * The hooks are asked about the exception, in whose place e may say another fault; not if it was in
+ * the delivery of an event. true: it is somebody's. Else it is Linux's.
+ */
+bool exception_is_answered(struct ext_exit *e, const struct ext_exception *exception,
+			   bool delivering);
+
+/*
+ * An exit by an exception. false: it is not watched. true: e says how it ends. What nobody answers
+ * is delivered to Linux, and they do not come back.
+ */
+bool svm_exception(struct ext_exit *e);
+bool vmx_exception(struct ext_exit *e);
+
+#endif

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Exceptions that exit for a hook (ext/libext/watch.h): programs get the signals that they get
+# without one, and what the hook answers is done.
+. ./tap.sh
+
+# said: its lines since the last start, which the microkernel begins with one of its own.
+said()
+{
+	bfm dump 2>/dev/null | awk '
+		/^microkernel: .* PPs, / { text = "" }
+		/^exceptions: PP / { text = text $0 "\n" }
+		END { printf "%s", text }'
+}
+
+# counted VECTOR COUNT: at least so many of them, on all PPs
+counted()
+{
+	said | grep "vector $1," || return 1
+	[ "$(said | awk -v vector="$1," '$5 == vector { n += $6 } END { print n + 0 }')" -ge "$2" ]
+}
+
+# signals LAST: what programs get, and what becomes of UD2 with the mark
+signals()
+{
+	"$bin/exceptions" >/tmp/found
+	sed '$d' /tmp/expected >/tmp/first
+	sed '$d' /tmp/found | diff /tmp/first - && tail -n 1 /tmp/found | grep "^marked: $1"
+}
+
+many()
+{
+	n=0
+	while [ $n -lt 10 ]; do
+		signals nothing || return 1
+		n=$((n + 1))
+	done
+}
+
+# watched EXTENSION...
+watched()
+{
+	t "$*: start" start "$@"
+	t "$*: programs get the same signals, and one less" signals nothing
+	t "$*: many times" many
+	t "$*: every CPU is a guest" all_guests
+	t "$*: stop" stop
+	t "$*: #DE was seen" counted 0 11
+	t "$*: #UD was seen" counted 6 22
+	t "$*: #PF was seen" counted 14 700
+	t "$*: #XM was seen" counted 19 11
+}
+
+plan 22
+"$bin/exceptions" >/tmp/expected
+t "bare: signals" signals "signal 4"
+watched "$exts/exceptions"
+watched hello "$exts/exceptions"
+t "after the stop: the same signals" signals "signal 4"
+t "no complaint of the kernel" dmesg_clean
+t "no guest is left" no_guests
