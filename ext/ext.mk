@@ -10,7 +10,7 @@
 #   ext/linux/*.c               what treats Linux as the root VM, part of libext: what the
 #                               functions of ext/libext/frame.h do
 #   ext/cxx/example/*.cc        $(O)/ext/cxx-example; ext/cxx itself is the C++ API
-#   ext/rust/example, .../msr-trace
+#   ext/rust/example, .../msr-trace, .../page-guard
 #                               $(O)/ext/rust-NAME, where there is a cargo; ext/rust itself is the
 #                               Rust API
 #   test/ext/NAME.c             an extension that tests the ABI: $(O)/test/ext/NAME; it is linked
@@ -82,7 +82,7 @@ EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 	$(CXXLIB_EXTS)
 
 CARGO ?= $(shell command -v cargo)
-RUST_EXTS := $(O)/ext/rust-example $(O)/ext/rust-msr-trace
+RUST_EXTS := $(O)/ext/rust-example $(O)/ext/rust-msr-trace $(O)/ext/rust-page-guard
 
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(LIBEXTCXX) $(EXT_CRT0) $(EXT_LINK)
@@ -175,7 +175,7 @@ RUST_TARGET = $(if $(wildcard $(shell rustc --print target-libdir --target x86_6
 	2>/dev/null)),x86_64-unknown-none,x86_64-unknown-linux-gnu)
 RUST_SRCS := $(wildcard ext/rust/*.toml ext/rust/Cargo.lock ext/rust/.cargo/*.toml ext/rust/*.rs \
 	ext/rust/src/* ext/rust/*/Cargo.toml ext/rust/*/src/*.rs) \
-	$(wildcard abi/*.h abi/hw/*.h ext/libext/*.h)
+	$(wildcard abi/*.h abi/hw/*.h ext/libext/*.h lib/bsl/*.h)
 
 # Cargo makes an archive; it is linked as every extension is. The environment's own flags would
 # take the place of those in ext/rust/.cargo/config.toml.
@@ -210,7 +210,7 @@ install-headers:
 install-languages:
 	for h in ext/cxx/*.hpp ext/cxx/runtime/runtime.h; do \
 		install -D -m 0644 $$h $(DESTDIR)$(PREFIX)/include/bareflank/$$h || exit 1; done
-	for f in $(filter-out abi/% ext/libext/%,$(RUST_SRCS)) ext/rust/README.md; do \
+	for f in $(filter-out abi/% ext/libext/% lib/%,$(RUST_SRCS)) ext/rust/README.md; do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/bareflank/$${f#ext/} || exit 1; \
 	done
 

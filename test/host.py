@@ -120,29 +120,43 @@ def compile_cxx(compiler, include, header, log):
         return call([compiler, f"-I{include}", *INCLUDES, *CXX_FLAGS, *STRICT, unit.name], log)
 
 
-def check_crate(include, work, log):
+def check_crate(include, work, log, command=("check",)):
     return call(
-        ["cargo", "check", "-q", "--offline", "--locked"], log, cwd="ext/rust",
-        env={**os.environ, "BAREFLANK_INCLUDE": include, "CARGO_TARGET_DIR": f"{work}/crate"},
+        ["cargo", *command, "-q", "--offline", "--locked"], log, cwd="ext/rust",
+        env={**os.environ, "BAREFLANK_INCLUDE": include, "CARGO_TARGET_DIR": f"{work}/crate",
+             "RUSTDOCFLAGS": "-D warnings"},
     )
+
+
+def change_text(header, old, new):
+    with open(header, encoding="utf-8") as contract:
+        text = contract.read()
+    with open(header, "w", encoding="utf-8") as contract:
+        contract.write(text.replace(old, new))
 
 
 def add_to_list(header, name, entry):
     """Makes an entry the first one of an X-macro in a copy of a header."""
-    with open(header, "r+", encoding="utf-8") as contract:
-        text = contract.read()
-        begin = f"#define {name}(X) \\\n"
-        contract.seek(0)
-        contract.write(text.replace(begin, f"{begin}\t{entry} \\\n"))
+    begin = f"#define {name}(X) \\\n"
+    change_text(header, begin, f"{begin}\t{entry} \\\n")
 
 
 NEW_CALL = 'X(MEM, 9, mem_new, 1, 1, "", "", "")'
+# Changes of libext's headers that ext/rust/libext.rs must not agree with: header, old, new, and the
+# name in the C compiler's message.
+DEVIATIONS = (
+    ("watch.h", "ext_unwatch(uint64_t gpa, uint64_t size)", "ext_unwatch(uint64_t gpa)",
+     "ext_unwatch"),
+    ("frame.h", "(*io)(struct ext_exit *e, const struct ext_io *io,",
+     "(*io)(struct ext_exit *e, struct ext_io *io,", "hook_io"),
+)
 SPECIFICATIONS = (("abi/mk1.h", "MK1_SYSCALLS"), ("abi/mk2.h", "MK2_SYSCALLS"))
 NEW_REGISTER = "X(200, new_one, 0, 8, RW)"
 
 
 def run_languages(log):
-    """The headers of the C++ API compile alone; an API that lacks a call does not compile."""
+    """The headers of the C++ API compile alone; an API that lacks a call does not compile, nor does
+    one that deviates from libext's headers."""
     failures = []
     for header in CXX_HEADERS:
         for compiler in ("g++", "clang++"):
@@ -151,6 +165,8 @@ def run_languages(log):
     with tempfile.TemporaryDirectory(prefix="bareflank-abi.") as work:
         if check_crate(os.getcwd(), work, log)[0]:
             failures.append("ext/rust does not compile")
+        if check_crate(os.getcwd(), work, log, ("doc", "--no-deps"))[0]:
+            failures.append("cargo doc of ext/rust has warnings")
         for header, calls in SPECIFICATIONS:
             shutil.copytree("abi", f"{work}/abi")
             add_to_list(f"{work}/{header}", calls, NEW_CALL)
@@ -161,6 +177,13 @@ def run_languages(log):
                 if not status or "mem_new" not in output:
                     failures.append(f"the {name} API compiles without a call that {header} has")
             shutil.rmtree(f"{work}/abi")
+        for name, old, new, said in DEVIATIONS:
+            shutil.copytree("ext/libext", f"{work}/ext/libext")
+            change_text(f"{work}/ext/libext/{name}", old, new)
+            status, output = check_crate(work, work, log)
+            if not status or said not in output:
+                failures.append(f"the Rust API compiles with another {said} in {name}")
+            shutil.rmtree(f"{work}/ext")
     return (0 if failures else 1), failures
 
 

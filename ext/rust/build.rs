@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Turns the contracts in abi/ into Rust: the C preprocessor expands src/bindings.h, and what
-//! stands behind its marker is written to bindings.rs, which src/sys.rs includes. Where the fields
-//! of libext's structures lie, the C compiler tells: FIELDS.
+//! stands behind its marker is written to bindings.rs, which src/sys.rs includes. What is used of
+//! libext is in libext.rs; the C compiler compares that with the headers, and tells where the
+//! fields of structures lie.
 //!
 //! Environment: BAREFLANK_INCLUDE, the directory that holds abi/ (by default the project this crate
 //! lies in, or where `make install` puts it beside this crate); CC, the C compiler.
@@ -11,65 +12,106 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod libext;
+use libext::{ALSO, CONSTANTS, FUNCTIONS, HEADERS, HOOKS, TYPES};
+
 const MARKER: &str = "@bindings@";
 
-/// Constants of ext/libext/frame.h that no preprocessor knows.
-const FIELDS: &[(&str, &str)] = &[
-    ("OPS_SIZE", "sizeof(struct ext_ops)"),
-    ("OPS_CPU_IN", "offsetof(struct ext_ops, cpu_in)"),
-    ("OPS_CPU_OUT", "offsetof(struct ext_ops, cpu_out)"),
-    ("OPS_EXIT", "offsetof(struct ext_ops, exit)"),
-    ("OPS_CPUID", "offsetof(struct ext_ops, cpuid)"),
-    ("OPS_RDMSR", "offsetof(struct ext_ops, rdmsr)"),
-    ("OPS_WRMSR", "offsetof(struct ext_ops, wrmsr)"),
-    ("EXIT_VSID", "offsetof(struct ext_exit, vsid)"),
-    ("EXIT_REASON", "offsetof(struct ext_exit, reason)"),
-    ("EXIT_FAULT", "offsetof(struct ext_exit, fault)"),
-    ("EXIT_AGAIN", "offsetof(struct ext_exit, again)"),
-    ("CPUID_REGS_SIZE", "sizeof(struct cpuid_regs)"),
-    ("CPUID_REGS_EBX", "offsetof(struct cpuid_regs, ebx)"),
-    ("CPUID_REGS_ECX", "offsetof(struct cpuid_regs, ecx)"),
-    ("CPUID_REGS_EDX", "offsetof(struct cpuid_regs, edx)"),
-    ("FAULT_UD", "EXT_FAULT_UD"),
-    ("FAULT_GP", "EXT_FAULT_GP"),
-    ("ACCESS_READ", "EXT_MSR_READ"),
-    ("ACCESS_WRITE", "EXT_MSR_WRITE"),
-];
+/// What stands in libext.rs, as C that compiles only if the headers say the same; in the end the
+/// constants, as an array. One is added to each, as assembly language has another directive for
+/// zeros.
+fn c_source() -> String {
+    let mut text: String = HEADERS
+        .iter()
+        .map(|h| format!("#include <{}>\n", h))
+        .collect();
+    for (result, name, arguments) in FUNCTIONS {
+        let result = result.replace("noreturn", "void");
+        let arguments = if arguments.is_empty() {
+            "void".into()
+        } else {
+            arguments.join(", ")
+        };
+        text += &format!("{} {}({});\n", result, name, arguments);
+    }
+    for (field, result, arguments) in HOOKS {
+        text += &format!(
+            "extern __typeof__(((struct ext_ops *)0)->{0}) hook_{0};\n",
+            field
+        );
+        text += &format!("extern {} (*hook_{})({});\n", result, field, arguments);
+    }
+    for declaration in ALSO {
+        text += &format!("{};\n", declaration);
+    }
+    text += "const unsigned int layout[] = {\n";
+    for (_, value) in CONSTANTS {
+        text += &format!("1 + {},\n", value);
+    }
+    for (field, _, _) in HOOKS {
+        text += &format!("1 + offsetof(struct ext_ops, {}),\n", field);
+    }
+    text + "};\n"
+}
 
-/// The values of FIELDS, as Rust: the compiler lays them out as an array, in assembly language. One
-/// is added, as it has another directive for zeros.
+/// The values of the constants, as Rust; those of the hooks are OPS_ and the name of the field.
 fn layout(compiler: &str, include: &[PathBuf], out: &Path) -> String {
     let source = out.join("layout.c");
-    let values: String = FIELDS
-        .iter()
-        .map(|(_, c)| format!("1 + {},\n", c))
-        .collect();
-    fs::write(
-        &source,
-        format!(
-            "#include <stddef.h>\n#include <ext/libext/frame.h>\n\
-             const unsigned int layout[] = {{\n{}}};\n",
-            values
-        ),
-    )
-    .expect("OUT_DIR is writable");
-    let text = run(
-        compiler,
-        &["-S", "-ffreestanding", "-o", "-"],
-        include,
-        &source,
-    );
+    fs::write(&source, c_source()).expect("OUT_DIR is writable");
+    let options = [
+        "-S",
+        "-std=gnu11",
+        "-ffreestanding",
+        "-mgeneral-regs-only",
+        "-o",
+        "-",
+    ];
+    let text = run(compiler, &options, include, &source);
     let numbers: Vec<u32> = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix(".long"))
         .filter_map(|value| value.split('#').next()?.trim().parse().ok())
         .collect();
-    assert_eq!(numbers.len(), FIELDS.len(), "as many values as fields");
-    FIELDS
+    let hooks = HOOKS
+        .iter()
+        .map(|(field, _, _)| format!("OPS_{}", field.to_uppercase()));
+    let names: Vec<String> = CONSTANTS
+        .iter()
+        .map(|(name, _)| name.to_string())
+        .chain(hooks)
+        .collect();
+    assert_eq!(numbers.len(), names.len(), "as many values as constants");
+    names
         .iter()
         .zip(numbers)
-        .map(|((name, _), number)| format!("pub const {}: usize = {};\n", name, number - 1))
+        .map(|(name, number)| format!("pub const {}: usize = {};\n", name, number - 1))
         .collect()
+}
+
+fn rust_type(c: &str) -> &'static str {
+    TYPES
+        .iter()
+        .find(|(name, _)| *name == c)
+        .unwrap_or_else(|| panic!("libext.rs has no type {}", c))
+        .1
+}
+
+/// The functions, as Rust.
+fn functions() -> String {
+    let mut text = "extern \"C\" {\n".to_string();
+    for (result, name, arguments) in FUNCTIONS {
+        let arguments: Vec<String> = arguments
+            .iter()
+            .enumerate()
+            .map(|(n, argument)| match rust_type(argument) {
+                "..." => "...".to_string(),
+                other => format!("a{}: {}", n, other),
+            })
+            .collect();
+        let result = rust_type(result);
+        text += &format!("pub fn {}({}) -> {};\n", name, arguments.join(", "), result);
+    }
+    text + "}\n"
 }
 
 /// What the C compiler writes.
@@ -77,7 +119,7 @@ fn run(compiler: &str, arguments: &[&str], include: &[PathBuf], source: &Path) -
     let mut command = Command::new(compiler);
     command.args(arguments);
     for dir in include {
-        command.arg("-I").arg(dir);
+        command.arg("-I").arg(dir).arg("-I").arg(dir.join("lib"));
     }
     let output = command
         .arg(source)
@@ -114,7 +156,7 @@ fn main() {
     println!("cargo:rerun-if-env-changed=CC");
     println!("cargo:rerun-if-changed=src/bindings.h");
     for dir in &include {
-        for part in ["abi", "ext/libext"] {
+        for part in ["abi", "ext/libext", "lib/bsl"] {
             if dir.join(part).is_dir() {
                 println!("cargo:rerun-if-changed={}", dir.join(part).display());
             }
@@ -150,4 +192,5 @@ fn main() {
     fs::write(out.join("bindings.rs"), bindings).expect("OUT_DIR is writable");
     let layout = layout(&compiler, &include, &out);
     fs::write(out.join("layout.rs"), layout).expect("OUT_DIR is writable");
+    fs::write(out.join("functions.rs"), functions()).expect("OUT_DIR is writable");
 }

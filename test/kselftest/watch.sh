@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What of Linux's is watched (ext/libext/watch.h), by the examples page-guard and io-trace: a
-# program that uses a page in every way finds what it finds without, and each access is a line.
+# What of Linux's is watched (ext/libext/watch.h), by the examples page-guard, in C and in Rust,
+# and io-trace: a program that uses a page in every way finds what it finds without, and each access
+# is a line.
 . ./tap.sh
 
 # begin: the program waits, and has said where its page is. Not in a subshell, as t would be.
@@ -65,24 +66,25 @@ lines()
 	[ "$(said "$1" | grep -c "$3")" -ge "$2" ]
 }
 
-# guard ACCESS COUNT PATTERN [COUNT PATTERN]...
+# guard NAME ACCESS COUNT PATTERN [COUNT PATTERN]...
 guard()
 {
-	access=$1
-	shift
+	guard=$1
+	access=$2
+	shift 2
 	begin
-	t "$access: start" start page-guard --arg start="$gpa" --arg access="$access"
-	t "$access: every CPU is a guest" all_guests
-	t "$access: the program does its work" work
-	t "$access: it found the same" same
+	t "$guard $access: start" start "$guard" --arg start="$gpa" --arg access="$access"
+	t "$guard $access: every CPU is a guest" all_guests
+	t "$guard $access: the program does its work" work
+	t "$guard $access: it found the same" same
 	while [ $# -ge 2 ]; do
-		t "$access: at least $1 lines with $2" lines page-guard "$1" "$2"
+		t "$guard $access: at least $1 lines with $2" lines "$guard" "$1" "$2"
 		shift 2
 	done
 	exec 3>&-
-	t "$access: the program ends" end
-	t "$access: every CPU is a guest still" all_guests
-	t "$access: stop" stop
+	t "$guard $access: the program ends" end
+	t "$guard $access: every CPU is a guest still" all_guests
+	t "$guard $access: stop" stop
 }
 
 # Linux asks the real-time clock, by ports.
@@ -101,17 +103,19 @@ elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/re
 	exit 0
 fi
 
-plan 45
+plan 54
 snapshot /tmp/state.bare
 begin
 t "bare: the program does its work" work
 exec 3>&-
 t "bare: the program ends" end
 sed 1d /tmp/guarded >/tmp/expected
-guard w 100 "written by RIP.*CPL 3" 1 "written by RIP.*CPL 0"
-guard x 2 "executed by RIP.*CPL 3"
-guard r 100 "written by RIP.*CPL 3" 100 "read by RIP.*CPL 3"
-guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
+guard page-guard w 100 "written by RIP.*CPL 3" 1 "written by RIP.*CPL 0"
+guard page-guard x 2 "executed by RIP.*CPL 3"
+guard page-guard r 100 "written by RIP.*CPL 3" 100 "read by RIP.*CPL 3"
+guard page-guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
+guard rust-page-guard rwx 100 "written by RIP 0x[0-9a-f]*, \[[0-9a-f][0-9a-f], .*CPL 3" \
+	1 "executed by RIP.*CPL 3"
 bare=$(asks_rtc)
 t "io-trace: start" start io-trace
 t "io-trace: the port says the same" gives 0 "$bare" asks_rtc

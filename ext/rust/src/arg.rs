@@ -2,27 +2,18 @@
 //! The arguments of an extension: what `bfm start --arg KEY=VALUE` gives it. What fails has printed
 //! why, with the key.
 
+use crate::sys::libext::*;
 use crate::sys::ARG_KEY_MAX;
 use crate::{print, Error, Result};
-use core::ffi::c_void;
-
-extern "C" {
-    fn ext_args_load() -> bool;
-    fn ext_arg(key: *const u8) -> *const u8;
-    fn ext_arg_u64(key: *const u8, otherwise: u64, value: *mut u64) -> bool;
-    fn ext_arg_bool(key: *const u8, otherwise: bool, value: *mut bool) -> bool;
-    fn ext_args_known(keys: *const *const c_void) -> bool;
-    fn bsl_strlen(text: *const u8) -> usize;
-}
 
 /// A key as C has it.
-type Key = [u8; ARG_KEY_MAX + 1];
+pub(crate) type Key = [u8; ARG_KEY_MAX + 1];
 
 /// How many keys [`known`] takes.
 pub const KNOWN_MAX: usize = 32;
 
 /// None: no argument has a key of this length.
-fn c_key(key: &str) -> Option<Key> {
+pub(crate) fn c_key(key: &str) -> Option<Key> {
     let mut bytes = [0; ARG_KEY_MAX + 1];
     if key.len() > ARG_KEY_MAX || key.bytes().any(|b| b == 0) {
         return None;
@@ -31,7 +22,8 @@ fn c_key(key: &str) -> Option<Key> {
     Some(bytes)
 }
 
-fn outcome(done: bool) -> Result<()> {
+/// Of what has said why.
+pub(crate) fn outcome(done: bool) -> Result<()> {
     if done {
         Ok(())
     } else {
@@ -96,7 +88,7 @@ pub fn known(keys: &[&str]) -> Result<()> {
     }
     for (i, key) in keys.iter().filter_map(|key| c_key(key)).enumerate() {
         texts[i] = key;
-        pointers[i] = texts[i].as_ptr().cast();
+        pointers[i] = texts[i].as_ptr();
     }
     // SAFETY: up to a NULL, keys that end with a NUL.
     outcome(unsafe { ext_args_known(pointers.as_ptr()) })

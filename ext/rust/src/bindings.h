@@ -13,6 +13,7 @@
 #include <abi/mk1_regs_intel.h>
 #include <abi/mk2.h>
 #include <ext/libext/frame.h>
+#include <ext/libext/memory.h>
 
 #define SYSCALL(op, idx, name, in, out, args, results, errors) \
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
@@ -23,6 +24,8 @@
 #define REG(number, name, where, bytes, access) name = number,
 
 #define FRAME_REG(name) name,
+
+#define MEM_STATUS(name, text) name,
 
 #define EXIT(number, name) pub const name: u64 = number;
 
@@ -92,6 +95,8 @@ registers! { AmdReg, MK1_AMD_REGS(REG) }
 registers! { IntelReg, MK1_INTEL_REGS(REG) }
 
 frame_registers! { EXT_REGS(FRAME_REG) }
+
+memory_errors! { EXT_MEM_STATUSES(MEM_STATUS) }
 
 pub mod svm_exit { SVM_EXITS(EXIT) }
 pub mod vmx_exit { VMX_EXITS(EXIT) }

@@ -29,21 +29,13 @@
 //! ```
 
 use crate::sys::layout::*;
+use crate::sys::libext::*;
+use crate::watch::{Fault, Io};
 use crate::{Error, Msr, Result, Specs, VsId};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::Reg;
-
-extern "C" {
-    fn ext_run_linux(specs: u64, ops: *const AtomicUsize) -> i32;
-    fn ext_msr_intercept(msr: u32, access: u32) -> bool;
-    fn ext_msr_read(vsid: u64, msr: u32, value: *mut u64) -> bool;
-    fn ext_msr_write(vsid: u64, msr: u32, value: u64) -> bool;
-    fn ext_reg_read(vsid: u64, reg: u32) -> u64;
-    fn ext_reg_write(vsid: u64, reg: u32, value: u64) -> bool;
-    fn ext_cpl(vsid: u64) -> u32;
-}
 
 /// An exception that Linux takes at the instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +76,12 @@ impl Exit<'_> {
     pub fn again(&mut self) {
         // SAFETY: as above.
         unsafe { self.at.add(EXIT_AGAIN).cast::<bool>().write(true) }
+    }
+
+    /// The same, this once with nothing watched ([`crate::watch`]).
+    pub fn step(&mut self) {
+        // SAFETY: as above.
+        unsafe { self.at.add(EXIT_STEP).cast::<bool>().write(true) }
     }
 
     /// A register of Linux's.
@@ -127,6 +125,8 @@ pub enum Hook {
     Cpuid,
     Rdmsr,
     Wrmsr,
+    NestedFault,
+    Io,
 }
 
 /// The hooks of an extension. They are called on the PP that exited, with interrupts off, several
@@ -163,9 +163,23 @@ pub trait Hooks: 'static {
     fn wrmsr(_exit: &mut Exit, _msr: Msr, _value: u64) -> bool {
         false
     }
+
+    /// An access to watched memory. Whatever the hook returns, Linux executes the instruction this
+    /// once as if nothing were watched; unless the hook returns true, and has said that Linux takes
+    /// a fault, or executes it again.
+    fn nested_fault(_exit: &mut Exit, _fault: &Fault) -> bool {
+        false
+    }
+
+    /// IN or OUT of a watched port. `value` is what is written; true: it is done, with what the
+    /// hook has left there for IN. Else Linux executes it this once.
+    fn io(_exit: &mut Exit, _io: &Io, _value: &mut u32) -> bool {
+        false
+    }
 }
 
-fn exit_at<'a>(at: *mut u8) -> Exit<'a> {
+/// Of a pointer that a hook has got.
+pub(crate) fn exit_at<'a>(at: *mut u8) -> Exit<'a> {
     Exit {
         at,
         hook: PhantomData,
@@ -203,6 +217,14 @@ extern "C" fn on_wrmsr<H: Hooks>(exit: *mut u8, msr: u32, value: u64) -> bool {
     H::wrmsr(&mut exit_at(exit), Msr(msr), value)
 }
 
+extern "C" fn on_nested_fault<H: Hooks>(exit: *mut u8, fault: &Fault) -> bool {
+    H::nested_fault(&mut exit_at(exit), fault)
+}
+
+extern "C" fn on_io<H: Hooks>(exit: *mut u8, io: &Io, value: &mut u32) -> bool {
+    H::io(&mut exit_at(exit), io, value)
+}
+
 const WORD: usize = core::mem::size_of::<usize>();
 const WORDS: usize = OPS_SIZE / WORD;
 
@@ -226,6 +248,8 @@ pub fn run_linux<H: Hooks>(specs: Specs) -> Result<()> {
             Hook::Cpuid => (OPS_CPUID, on_cpuid::<H> as *const () as usize),
             Hook::Rdmsr => (OPS_RDMSR, on_rdmsr::<H> as *const () as usize),
             Hook::Wrmsr => (OPS_WRMSR, on_wrmsr::<H> as *const () as usize),
+            Hook::NestedFault => (OPS_NESTED_FAULT, on_nested_fault::<H> as *const () as usize),
+            Hook::Io => (OPS_IO, on_io::<H> as *const () as usize),
         };
         OPS[offset / WORD].store(function, Ordering::Relaxed);
     }
@@ -241,9 +265,9 @@ pub fn run_linux<H: Hooks>(specs: Specs) -> Result<()> {
 #[repr(u32)]
 #[allow(missing_docs)]
 pub enum Access {
-    Read = ACCESS_READ as u32,
-    Write = ACCESS_WRITE as u32,
-    Both = (ACCESS_READ | ACCESS_WRITE) as u32,
+    Read = MSR_READ as u32,
+    Write = MSR_WRITE as u32,
+    Both = (MSR_READ | MSR_WRITE) as u32,
 }
 
 /// From now on these accesses to the MSR exit, on all PPs. To be called after [`run_linux`], at the
@@ -261,7 +285,7 @@ pub fn msr_intercept(msr: Msr, access: Access) -> Result<()> {
 pub fn msr_read(vs: VsId, msr: Msr) -> Option<u64> {
     let mut value = 0;
     // SAFETY: the function checks what it gets, and writes the value only.
-    unsafe { ext_msr_read(vs.0.into(), msr.0, &mut value) }.then(|| value)
+    unsafe { ext_msr_read(vs.0.into(), msr.0, &mut value) }.then_some(value)
 }
 
 /// Writes one. false: as for [`msr_read`].

@@ -5,9 +5,14 @@
 
 pub mod arg;
 mod calls;
+pub mod channel;
+pub mod exits;
 pub mod frame;
 #[cfg(feature = "alloc")]
 mod heap;
+pub mod hook;
+pub mod log;
+pub mod memory;
 pub mod mk2;
 #[doc(hidden)]
 pub mod print;
@@ -16,6 +21,7 @@ pub mod print;
 mod sys;
 pub mod tls;
 mod types;
+pub mod watch;
 
 pub use calls::*;
 pub use sys::{

@@ -104,6 +104,19 @@ macro_rules! frame_registers {
     };
 }
 
+/// Why memory could not be accessed: all but the first of enum ext_mem_status, in its order.
+macro_rules! memory_errors {
+    (OK, $($name:ident,)*) => {
+        /// Why memory could not be accessed. As a text, it is the sentence of ext_mem_why.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum MemoryError { $($name,)* }
+
+        /// In the order of their numbers, from 1 on.
+        pub const MEMORY_ERRORS: &[MemoryError] = &[$(MemoryError::$name,)*];
+    };
+}
+
 /// A general register of the active VS in the ABI page.
 macro_rules! gpr {
     ($get:ident, $set:ident, $block:literal, $offset:literal) => {
@@ -146,7 +159,13 @@ macro_rules! tls_id {
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
-/// Where fields of libext's structures lie: see build.rs. Some are for assertions only.
+/// The functions of libext's that libext.rs has.
+pub mod libext {
+    include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+}
+
+/// Constants of libext's headers, and where fields of its structures lie: see libext.rs. Some are
+/// for assertions only.
 #[allow(dead_code)]
 pub mod layout {
     include!(concat!(env!("OUT_DIR"), "/layout.rs"));

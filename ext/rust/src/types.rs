@@ -111,6 +111,12 @@ impl Error {
         self.0
     }
 
+    /// Its name, as docs/abi/calling.md has it: "INVALID_INPUT_REG1".
+    pub fn name(self) -> &'static str {
+        // SAFETY: the function knows all numbers.
+        text_of(unsafe { sys::libext::mk1_status_name(self.0) })
+    }
+
     /// Of a call that comes back only when it fails.
     pub(crate) const fn from_status(status: u64) -> Self {
         Self(status)
@@ -119,13 +125,22 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {:#x}", self.0)
+        write!(f, "{} (status {:#x})", self.name(), self.0)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text of libext's own, which ends with a NUL and stays.
+pub(crate) fn text_of(at: *const u8) -> &'static str {
+    // SAFETY: it is a literal in C, of ASCII.
+    unsafe {
+        let bytes = core::slice::from_raw_parts(at, sys::libext::bsl_strlen(at));
+        core::str::from_utf8_unchecked(bytes)
     }
 }
 
