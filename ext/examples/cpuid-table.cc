@@ -18,25 +18,14 @@
 #include <string>
 #include <vector>
 
-#include <bsl/spinlock.h>
 #include <ext/cxx/hook.hpp>
+#include <ext/cxx/lock.hpp>
 #include <ext/libext/arg.h>
 #include <ext/libext/frame.h>
 
 const char ext_name[] = "cpuid-table";
 
 namespace {
-
-class Lock {
-public:
-	explicit Lock(bsl_spinlock &lock) : lock_(lock) { bsl_spin_lock(&lock_); }
-	~Lock() { bsl_spin_unlock(&lock_); }
-	Lock(const Lock &) = delete;
-	Lock &operator=(const Lock &) = delete;
-
-private:
-	bsl_spinlock &lock_;
-};
 
 cpuid_regs text(const std::string &what)
 {
@@ -75,7 +64,7 @@ public:
 
 	bool cpuid(struct ext_exit *, uint32_t leaf, uint32_t subleaf, cpuid_regs *regs)
 	{
-		const Lock lock(lock_);
+		const bareflank::ext::Locked locked(lock_);
 
 		if (leaf != base_) {
 			seen_[leaf]++;
@@ -90,7 +79,7 @@ public:
 	}
 
 private:
-	bsl_spinlock lock_{};
+	bareflank::ext::Spinlock lock_;
 	uint64_t base_ = 0;
 	std::map<uint32_t, uint64_t> seen_; // how often Linux has asked for a leaf
 	std::vector<std::function<cpuid_regs()>> answers_; // by subleaf

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # C++ with its library, on all CPUs at once: test/ext/cxx/library.cc. It works, Linux has its FPU
-# registers, and what nobody catches is in the report, with type and functions.
+# registers, and what nobody catches is in the report, with type and functions. And the classes of
+# ext/cxx, by test/ext/cxx/wrappers.cc.
 . ./tap.sh
 
 leaf=0x4f0000c0
@@ -66,7 +67,104 @@ table()
 	gives 0 "39206f6e 00000000 00000000 00000000" "$bin/cpuid" 0x4f000000 9 0 # "no 9"
 }
 
-plan 15
+# --- wrappers
+
+symbol()
+{
+	awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms
+}
+
+# answers TEXT REQUEST...: the whole reply
+answers()
+{
+	text=$1
+	shift
+	said=$(bfm call wrappers "$@" 2>&1)
+	status=$?
+	echo "$said"
+	[ $status = 0 ] && [ "$said" = "$text" ]
+}
+
+# Linux's own version, as memory has it.
+reads_banner()
+{
+	answers "$(cat /proc/version)" read "$(symbol linux_banner)"
+}
+
+# An object at its linear address, and at the physical one.
+finds_the_same()
+{
+	bfm call wrappers same "$(symbol linux_banner)" | grep '^true at 0x0000[0-9a-f]*[1-9a-f]'
+}
+
+# What is written is what Linux has: the host's name, behind that of the system (uname -s).
+sets_hostname()
+{
+	at=$(printf '%x' $((0x$(symbol init_uts_ns) + 65)))
+	answers "$(hostname)" read "$at" && answers written name "$at" written-by-c++ &&
+		gives 0 written-by-c++ hostname
+}
+
+# A page of a program's, which writes to it when it is told to: each write is counted, and none when
+# the object is gone. Where nothing can be watched (test/kselftest/watch.sh), that is said.
+watches()
+{
+	mkfifo /tmp/go
+	"$bin/guarded" </tmp/go >/tmp/guarded 2>&1 &
+	exec 4>/tmp/go
+	until [ -s /tmp/guarded ]; do sleep 0.05; done
+	page=$(head -n 1 /tmp/guarded)
+	if said=$(bfm call wrappers watch "${page#0x}" 2>&1); then
+		[ "$said" = "watched: true, true, false" ] && counts
+	else
+		echo "$said" | grep 'watched: false, false, false'
+	fi
+	status=$?
+	exec 4>&-
+	wait
+	return $status
+}
+
+counts()
+{
+	"$bin/cpuid-all" 0 0 1 >/dev/null # a CPU finds out when it exits next
+	answers 0 count && echo go >&4 || return 1
+	until grep -q '^done$' /tmp/guarded; do sleep 0.05; done
+	count=$(bfm call wrappers count)
+	echo "$count writes"
+	[ "$count" -ge 100 ] && answers "watched: false" forget && echo again >&4 &&
+		answers "$count" count
+}
+
+# said TEXT COUNT: lines of wrappers since the last start
+said()
+{
+	bfm dump 2>/dev/null | awk '
+		/^microkernel: .* PPs, / { text = "" }
+		/^wrappers: PP / { text = text $0 "\n" }
+		END { printf "%s", text }' >/tmp/said
+	cat /tmp/said
+	[ "$(grep -c "$1" /tmp/said)" = "$2" ]
+}
+
+levels()
+{
+	answers "" levels && said 'error: level -1 true$' 1 &&
+		said 'warning: level of a string$' 1 && said 'level that' 0
+}
+
+cuts_off()
+{
+	answers "$(yes abab | head -n 1024 | tr -d '\n')" long
+}
+
+emits()
+{
+	answers "" emit && bfm read wrappers >/tmp/read && cat /tmp/read &&
+		[ "$(tr '\n' ' ' </tmp/read)" = "oooo record 0x00ab oooo " ]
+}
+
+plan 28
 snapshot /tmp/state.bare
 t "start" start "$image"
 t "constructors, and exceptions before there is a guest" at_start
@@ -88,4 +186,18 @@ t "the start fails by an exception" gives 1 \
 t "start of cpuid-table with another leaf" start cpuid-table --arg base=0x4f000000
 t "its answers" table
 t "stop" stop
+t "start of the wrappers" start "$exts/cxx/wrappers"
+t "a string of Linux's" reads_banner
+t "the same by its physical address" finds_the_same
+t "what cannot be read says why" gives 1 "the page tables map nothing there" \
+	bfm call wrappers read 10
+t "writing to Linux's memory" sets_hostname
+t "an object that watches a page" watches
+t "at most ten lines of a burst" eval 'answers "" burst && said "burst " 10'
+t "levels" levels
+t "a reply is cut off where it has no room" cuts_off
+t "records" emits
+t "a request that it refuses" gives 1 "unknown request" bfm call wrappers other
+t "it ends when it cannot go on" gives 1 "" bfm call wrappers fail
+t "and that is in the report" gives 1 "error: asked to, by VS 0x" bfm status
 t "the same state on every CPU" same_state /tmp/state.bare

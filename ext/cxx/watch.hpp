@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What of Linux's exits beside what always does, memory and ports: ext/libext/watch.h. Memory is
+ * watched as long as its object exists.
+ *
+ *	static Watch guarded;
+ *
+ *	int ext_start(uint64_t specs)
+ *	{
+ *		if (ext_run_linux(specs, &ops))
+ *			return 1;
+ *		guarded = Watch(mk2::Gpa{start}, size, Access::write | Access::execute);
+ *		return guarded ? 0 : 1;
+ *	}
+ */
+#ifndef EXT_CXX_WATCH_HPP
+#define EXT_CXX_WATCH_HPP
+
+#include <ext/cxx/mk2.hpp>
+#include <ext/libext/watch.h>
+
+namespace bareflank::ext {
+
+enum class Access : unsigned int {
+	none = 0,
+	read = EXT_READ,
+	write = EXT_WRITE,
+	execute = EXT_EXECUTE,
+};
+
+constexpr Access operator|(Access a, Access b)
+{
+	return static_cast<Access>(static_cast<unsigned int>(a) | static_cast<unsigned int>(b));
+}
+
+/* Whether what the CPU did is, or has, an access of this kind. */
+constexpr bool has(unsigned int access, Access kind)
+{
+	return (access & static_cast<unsigned int>(kind)) != 0;
+}
+
+class [[nodiscard]] Watch {
+public:
+	constexpr Watch() = default;
+
+	/*
+	 * These accesses to whole pages lead to the nested_fault hook: ext_watch. If that fails,
+	 * after a message, the object is false.
+	 */
+	Watch(mk2::Gpa gpa, uint64_t size, Access access)
+	{
+		if (ext_watch(static_cast<uint64_t>(gpa), size,
+			      static_cast<unsigned int>(access))) {
+			gpa_ = static_cast<uint64_t>(gpa);
+			size_ = size;
+		}
+	}
+	~Watch() { reset(); }
+	Watch(Watch &&other) noexcept : gpa_(other.gpa_), size_(other.size_) { other.size_ = 0; }
+	Watch &operator=(Watch &&other) noexcept
+	{
+		if (this != &other) {
+			reset();
+			gpa_ = other.gpa_;
+			size_ = other.size_;
+			other.size_ = 0;
+		}
+		return *this;
+	}
+	Watch(const Watch &) = delete;
+	Watch &operator=(const Watch &) = delete;
+
+	/* Whether it watches anything. */
+	explicit operator bool() const { return size_ != 0; }
+
+	/* Whether it watches this address. */
+	bool contains(uint64_t gpa) const { return gpa >= gpa_ && gpa - gpa_ < size_; }
+
+	/* Watches no more; other PPs may still exit. */
+	void reset()
+	{
+		if (size_)
+			(void)ext_unwatch(gpa_, size_); /* it has said why not */
+		size_ = 0;
+	}
+
+private:
+	uint64_t gpa_ = 0;
+	uint64_t size_ = 0; /* 0: it watches nothing */
+};
+
+/* IN and OUT of these ports lead to the io hook. In ext_start, after ext_run_linux. */
+[[nodiscard]] inline bool watch_io(uint16_t first, uint16_t last)
+{
+	return first <= last && ext_watch_io(first, uint32_t{last} - first + 1);
+}
+
+} // namespace bareflank::ext
+
+#endif
