@@ -42,7 +42,10 @@ $(O)/bfm/config.o: BFM_CFLAGS += $(BFM_DEFINES)
 BFM_TEMPLATES := ext/templates/common/Makefile:Makefile ext/templates/common/test.sh:test_sh \
 	ext/templates/common/README.md:README_md ext/examples/hello.c:hello_c:hello \
 	ext/examples/msr-trace.c:trace_c:msr-trace ext/templates/cxx/hello.cc:hello_cc:hello \
-	ext/templates/rust/lib.rs:hello_rs:hello ext/templates/rust/Cargo.toml:Cargo_toml \
+	ext/templates/c/watch.c:watch_c:watcher ext/templates/cxx/trace.cc:trace_cc:tracer \
+	ext/templates/cxx/watch.cc:watch_cc:watcher ext/templates/rust/lib.rs:hello_rs:hello \
+	ext/templates/rust/trace.rs:trace_rs:tracer ext/templates/rust/watch.rs:watch_rs:watcher \
+	ext/templates/rust/Cargo.toml:Cargo_toml \
 	ext/templates/rust/Makefile:Makefile_rust ext/rust/.cargo/config.toml:config_toml
 BFM_TEMPLATES_H := $(O)/include/bfm/templates.h
 template_part = $(word $(2),$(subst :, ,$(1)))

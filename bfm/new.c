@@ -51,6 +51,11 @@ static const struct file cargo_files[] = { { "Cargo.toml", template_Cargo_toml, 
 
 #define HELLO "it greets from every CPU, and answers a CPUID leaf"
 #define HELLO_LINE "@NAME@: PP 0: Linux is about to be a guest"
+#define TRACE "it says who writes the MSRs that lead into the kernel"
+#define TRACE_LINE "^pp 0: CPU 0 is a guest$" /* nobody writes them in these seconds */
+#define WATCH "it says who uses the ports of the clock, and who writes to pages that are named"
+#define WATCH_COMMANDS "cat /sys/class/rtc/rtc0/date"
+#define WATCH_LINE "@NAME@: PP [0-9]*: in 0x71, by RIP 0x"
 
 /* The first one of a language, and the first language, are the defaults. */
 static const struct project projects[] = {
@@ -64,11 +69,19 @@ static const struct project projects[] = {
 	  .others = make_files },
 	{ .lang = "c",
 	  .template = "trace",
-	  .summary = "it says who writes the MSRs that lead into the kernel",
+	  .summary = TRACE,
 	  .api = "ext/libext/frame.h",
 	  .commands = ":",
-	  .expected = "^pp 0: CPU 0 is a guest$", /* nobody writes them in these seconds */
+	  .expected = TRACE_LINE,
 	  .source = { "@NAME@.c", template_trace_c, false },
+	  .others = make_files },
+	{ .lang = "c",
+	  .template = "watch",
+	  .summary = WATCH,
+	  .api = "ext/libext/watch.h",
+	  .commands = WATCH_COMMANDS,
+	  .expected = WATCH_LINE,
+	  .source = { "@NAME@.c", template_watch_c, false },
 	  .others = make_files },
 	{ .lang = "c++",
 	  .template = "hello",
@@ -78,6 +91,22 @@ static const struct project projects[] = {
 	  .expected = HELLO_LINE,
 	  .source = { "@NAME@.cc", template_hello_cc, false },
 	  .others = make_files },
+	{ .lang = "c++",
+	  .template = "trace",
+	  .summary = TRACE,
+	  .api = "ext/libext/frame.h",
+	  .commands = ":",
+	  .expected = TRACE_LINE,
+	  .source = { "@NAME@.cc", template_trace_cc, false },
+	  .others = make_files },
+	{ .lang = "c++",
+	  .template = "watch",
+	  .summary = WATCH,
+	  .api = "ext/cxx/watch.hpp",
+	  .commands = WATCH_COMMANDS,
+	  .expected = WATCH_LINE,
+	  .source = { "@NAME@.cc", template_watch_cc, false },
+	  .others = make_files },
 	{ .lang = "rust",
 	  .template = "hello",
 	  .summary = HELLO,
@@ -85,6 +114,22 @@ static const struct project projects[] = {
 	  .commands = ":",
 	  .expected = HELLO_LINE,
 	  .source = { "src/lib.rs", template_hello_rs, false },
+	  .others = cargo_files },
+	{ .lang = "rust",
+	  .template = "trace",
+	  .summary = TRACE,
+	  .api = "ext/libext/frame.h",
+	  .commands = ":",
+	  .expected = TRACE_LINE,
+	  .source = { "src/lib.rs", template_trace_rs, false },
+	  .others = cargo_files },
+	{ .lang = "rust",
+	  .template = "watch",
+	  .summary = WATCH,
+	  .api = "ext/libext/watch.h",
+	  .commands = WATCH_COMMANDS,
+	  .expected = WATCH_LINE,
+	  .source = { "src/lib.rs", template_watch_rs, false },
 	  .others = cargo_files },
 };
 
@@ -380,7 +425,8 @@ const struct command new_command = {
 		"make, against what is installed (bareflank-ext in pkg-config). Needs no root.\n\n"
 		"  --lang LANGUAGE      c (the default), c++ or rust\n"
 		"  --template TEMPLATE  hello (the default): greets, and answers a CPUID leaf;\n"
-		"                       trace: says who writes the kernel's MSRs (c)\n"
+		"                       trace: says who writes the kernel's MSRs;\n"
+		"                       watch: says who uses ports, and who writes to memory\n"
 		"  --help               show this text\n",
 	.examples = "  bfm new mine                    an extension in C\n"
 		    "  bfm new mine --template trace   one that watches MSRs\n"

@@ -21,7 +21,8 @@ KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconvers
 	-Wundef -Werror -I. -Ilib
 KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
-KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%) $(CXX_TESTS:test/%.cc=$(KSELFTEST)/%)
+KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%) $(CXX_TESTS:test/%.cc=$(KSELFTEST)/%) \
+	$(RUST_TESTS:$(O)/test/%=$(KSELFTEST)/%)
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs \
 	$(KSELFTEST)/ext/foreign-fpu $(KSELFTEST)/ext/foreign-loop
@@ -106,7 +107,8 @@ $(KSELFTEST)/ext/fragile-%: test/kselftest/make-fragile $(O)/ext/guests
 	$^ exit_msr $* $@
 
 # What bfm new writes, built outside of this tree with what is installed: ext/new-LANG-TEMPLATE.
-$(KSELFTEST)/new: test/sdk $(BFM) $(LIBEXT) $(EXT_CRT0) $(EXT_LINK) $(SDK_FILES) $(RUST_SRCS)
+$(KSELFTEST)/new: test/sdk $(BFM) $(LIBEXT) $(EXT_CRT0) $(EXT_LINK) $(SDK_FILES) $(RUST_SRCS) \
+		$(wildcard ext/cxx/*.hpp)
 	test/sdk build $(KSELFTEST)/ext
 	@touch $@
 
