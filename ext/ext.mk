@@ -17,6 +17,7 @@
 #                               with test/ext/lib/*.c, and with test/ext/NAME_cxx.cc if there
 #                               is one
 #   test/ext/cxx/NAME.cc        one that tests C++ with its library: $(O)/test/ext/cxx/NAME
+#   test/ext/rust               one that tests what of libext Rust has
 #   test/ext/call/NAME.c        the same, for each call of abi/mk1.h: $(O)/test/ext/call/NAME
 #
 # Targets: libext (the archive $(O)/libext.a), ext (all extensions), check-ext (their ELF files are
@@ -83,6 +84,7 @@ EXTS := $(EXT_DIR_NAMES:%=$(O)/ext/%) $(EXT_FILE_NAMES:%=$(O)/ext/%) \
 
 CARGO ?= $(shell command -v cargo)
 RUST_EXTS := $(O)/ext/rust-example $(O)/ext/rust-msr-trace $(O)/ext/rust-page-guard
+RUST_TESTS := $(O)/test/ext/rust-wrappers
 
 .PHONY: libext ext check-ext no-rust
 libext: $(LIBEXT) $(LIBEXTCXX) $(EXT_CRT0) $(EXT_LINK)
@@ -91,7 +93,7 @@ ext: $(CALL_TESTS) $(EXTS) no-rust
 no-rust:
 	@echo "ext: no cargo here: the extensions in Rust are not built (Debian: apt install cargo)"
 else
-EXTS += $(RUST_EXTS)
+EXTS += $(RUST_EXTS) $(RUST_TESTS)
 ext: $(CALL_TESTS) $(EXTS)
 endif
 
@@ -179,14 +181,23 @@ RUST_SRCS := $(wildcard ext/rust/*.toml ext/rust/Cargo.lock ext/rust/.cargo/*.to
 
 # Cargo makes an archive; it is linked as every extension is. The environment's own flags would
 # take the place of those in ext/rust/.cargo/config.toml.
-$(RUST_EXTS): $(O)/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse
+# $(1) the package, $(2) other arguments of cargo's
+define RUST_RULE
 	@mkdir -p $(@D)
 	cd ext/rust && env -u RUSTFLAGS -u MAKEFLAGS -u MFLAGS CC='$(CC)' \
 		CARGO_TARGET_DIR='$(abspath $(O))/obj/rust' \
-		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) -p $*
+		$(CARGO) build -q --offline --locked --release --target $(RUST_TARGET) -p $(1) $(2)
 	$(CC) $(EXT_LDFLAGS) -Wl,-T,$(EXT_LINK) -o $@ $(EXT_CRT0) \
-		$(O)/obj/rust/$(RUST_TARGET)/release/lib$(subst -,_,$*).a $(LIBEXT)
+		$(O)/obj/rust/$(RUST_TARGET)/release/lib$(subst -,_,$(1)).a $(LIBEXT)
 	@ext/check-sse $@ || { rm -f $@; false; }
+endef
+
+$(RUST_EXTS): $(O)/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse
+	$(call RUST_RULE,$*)
+
+$(RUST_TESTS): $(O)/test/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse \
+		test/ext/rust/Cargo.toml test/ext/rust/src/lib.rs
+	$(call RUST_RULE,$*,--manifest-path ../../test/ext/rust/Cargo.toml)
 
 -include $(LIBEXT_OBJS:.o=.d) $(LIBEXTCXX_OBJS:.o=.d) $(EXT_CRT0:.o=.d)
 

@@ -83,11 +83,95 @@ panics()
 		grep -q 'it had said: .*MSR 0x176 was written' /tmp/status
 }
 
+# --- the crate's wrappers of libext: test/ext/rust
+
+symbol()
+{
+	awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms
+}
+
+# answers TEXT REQUEST...: the whole reply
+answers()
+{
+	text=$1
+	shift
+	said=$(bfm call rust-wrappers "$@" 2>&1)
+	status=$?
+	echo "$said"
+	[ $status = 0 ] && [ "$said" = "$text" ]
+}
+
+reads_banner()
+{
+	answers "$(cat /proc/version)" read "$(symbol linux_banner)"
+}
+
+finds_the_same()
+{
+	bfm call rust-wrappers same "$(symbol linux_banner)" | grep '^true at 0x[0-9a-f]*$'
+}
+
+# What is written is what Linux has: the host's name, behind that of the system (uname -s).
+sets_hostname()
+{
+	at=$(printf '%x' $((0x$(symbol init_uts_ns) + 65)))
+	answers "$(hostname)" read "$at" && answers written name "$at" written-by-rust &&
+		gives 0 written-by-rust hostname
+}
+
+# said TEXT COUNT: lines since the last start
+said()
+{
+	bfm dump 2>/dev/null | awk '
+		/^microkernel: .* PPs, / { text = "" }
+		/^rust-wrappers: PP / { text = text $0 "\n" }
+		END { printf "%s", text }' >/tmp/said
+	cat /tmp/said
+	[ "$(grep -c "$1" /tmp/said)" = "$2" ]
+}
+
+levels()
+{
+	answers "" levels && said 'error: level -1$' 1 && said 'warning: level 0x00ab$' 1 &&
+		said 'level that' 0
+}
+
+cuts_off()
+{
+	answers "$(yes abab | head -n 1024 | tr -d '\n')" long
+}
+
+# And one that is too large is refused, with the name of its status.
+emits()
+{
+	answers "INVALID_INPUT_REG2 (status 0xdead000000040003)" emit &&
+		bfm read rust-wrappers >/tmp/read && cat /tmp/read &&
+		[ "$(tr '\n' ' ' </tmp/read)" = "oooo record 0x00ab oooo " ]
+}
+
+names_exit()
+{
+	"$bin/cpuid" 0 0 0 && answers CPUID exit
+}
+
+# A hidden breakpoint, where the CPU can have one (test/kselftest/hooks.sh).
+hooks()
+{
+	at=$(symbol __x64_sys_sethostname)
+	if bfm start "$exts/rust-wrappers" --arg "at=0x$at" >/tmp/refusal 2>&1; then
+		hostname one && hostname two && answers 2 count && said 'called with 0x' 2
+	else
+		cat /tmp/refusal
+		grep 'no hook at 0x.*: this CPU has no monitor trap flag' /tmp/refusal &&
+			bfm start "$exts/rust-wrappers"
+	fi
+}
+
 modprobe msr
 snapshot /tmp/state.bare
 plain >/tmp/plain.bare
 
-plan 85
+plan 97
 for extension in $extensions; do
 	t "$extension: start" start "$extension"
 	t "$extension: every CPU is a guest" all_guests
@@ -109,5 +193,19 @@ t "rust-msr-trace: stop" stop
 t "rust-msr-trace: an argument that it does not know" \
 	gives 1 "it had said: argument" bfm start rust-msr-trace --arg panic=0
 t "rust-msr-trace: a panic is in the report, with file and line" panics
+t "rust-wrappers: a hook, where there can be one" hooks
+t "rust-wrappers: a string of Linux's" reads_banner
+t "rust-wrappers: the same by its physical address" finds_the_same
+t "rust-wrappers: what cannot be read says why" \
+	gives 1 "the page tables map nothing there, after 0" bfm call rust-wrappers read 10
+t "rust-wrappers: writing to Linux's memory" sets_hostname
+t "rust-wrappers: at most ten lines of a burst" eval 'answers "" burst && said "burst " 10'
+t "rust-wrappers: levels" levels
+t "rust-wrappers: a reply is cut off where it has no room" \
+	cuts_off
+t "rust-wrappers: records" emits
+t "rust-wrappers: an exit by its name" names_exit
+t "rust-wrappers: it ends when it cannot go on" gives 1 "" bfm call rust-wrappers fail
+t "rust-wrappers: and that is in the report" gives 1 "error: asked to, by VS" bfm status
 t "the state of every CPU is what it was" same_state /tmp/state.bare
 t "no complaint of the kernel" dmesg_clean

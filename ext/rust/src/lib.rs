@@ -59,6 +59,20 @@ macro_rules! start {
     };
 }
 
+extern "C" {
+    fn memcmp(a: *const u8, b: *const u8, size: usize) -> i32;
+}
+
+/// What the compiler calls where slices are compared; libext has only what C's compilers call.
+///
+/// # Safety
+/// Both have so many bytes.
+#[doc(hidden)]
+#[no_mangle]
+pub unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, size: usize) -> i32 {
+    memcmp(a, b, size)
+}
+
 /// A bug in the extension: the microkernel takes this PP, Linux goes on. Where it was, and
 /// what, are in the report.
 #[panic_handler]
