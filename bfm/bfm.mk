@@ -41,7 +41,8 @@ $(O)/bfm/config.o: BFM_CFLAGS += $(BFM_DEFINES)
 # The texts of bfm new, as C: $(1) is FILE:NAME[:WORD], of which WORD becomes the project's name.
 BFM_TEMPLATES := ext/templates/common/Makefile:Makefile ext/templates/common/test.sh:test_sh \
 	ext/templates/common/README.md:README_md ext/examples/hello.c:hello_c:hello \
-	ext/examples/msr-trace.c:trace_c:msr-trace ext/templates/cxx/hello.cc:hello_cc:hello \
+	ext/examples/msr-trace.c:trace_c:msr-trace ext/examples/second-vm.c:vm_c:second-vm \
+	ext/templates/cxx/hello.cc:hello_cc:hello \
 	ext/templates/c/watch.c:watch_c:watcher ext/templates/cxx/trace.cc:trace_cc:tracer \
 	ext/templates/cxx/watch.cc:watch_cc:watcher ext/templates/rust/lib.rs:hello_rs:hello \
 	ext/templates/rust/trace.rs:trace_rs:tracer ext/templates/rust/watch.rs:watch_rs:watcher \

@@ -83,6 +83,15 @@ static const struct project projects[] = {
 	  .expected = WATCH_LINE,
 	  .source = { "@NAME@.c", template_watch_c, false },
 	  .others = make_files },
+	{ .lang = "c",
+	  .template = "vm",
+	  .summary = "it runs a VM of its own beside Linux, in turns",
+	  .api = "ext/libext/vm.h",
+	  /* The first turn may be over before the guest has begun. */
+	  .commands = "for n in 1 2 3; do bfm call @NAME@ run || exit 1; done",
+	  .expected = "@NAME@: guest: hello from the second VM",
+	  .source = { "@NAME@.c", template_vm_c, false },
+	  .others = make_files },
 	{ .lang = "c++",
 	  .template = "hello",
 	  .summary = HELLO,
@@ -426,10 +435,12 @@ const struct command new_command = {
 		"  --lang LANGUAGE      c (the default), c++ or rust\n"
 		"  --template TEMPLATE  hello (the default): greets, and answers a CPUID leaf;\n"
 		"                       trace: says who writes the kernel's MSRs;\n"
-		"                       watch: says who uses ports, and who writes to memory\n"
+		"                       watch: says who uses ports, and who writes to memory;\n"
+		"                       vm: runs a VM of its own beside Linux (c)\n"
 		"  --help               show this text\n",
 	.examples = "  bfm new mine                    an extension in C\n"
 		    "  bfm new mine --template trace   one that watches MSRs\n"
+		    "  bfm new mine --template vm      one that runs a guest of its own\n"
 		    "  bfm new mine --lang rust        one in Rust\n",
 	.options = long_options,
 	.run = run,

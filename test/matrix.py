@@ -62,8 +62,8 @@ class Row:
 ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
        "foreign-fpu", "foreign-loop", "hypercall", "languages", "examples", "mk2", "donate",
-       "beside", "args", "channel", "watch", "hooks", "registers",
-       "exceptions", "vmi", "cxx", "sdk", "stats"]
+       "beside", "args", "channel", "watch", "hooks", "registers", "exceptions", "vmi",
+       "secondvm", "cxx", "sdk", "stats"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

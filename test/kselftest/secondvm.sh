@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A VM of an extension's own beside Linux: the example second-vm by what its guest computes, and
+# each mode and exit of ext/libext/vm.h by test/ext/vm.c.
+. ./tap.sh
+
+# Bochs's SVM does not leave a guest with RFLAGS.IF = 0 for an interrupt, and ends with a triple
+# fault.
+safe=
+[ "$VM_MACHINE" != bochs-svm ] || safe=safe
+
+# turn TEXT: turns of the guest until one does not end with an interrupt for Linux, and ends so
+turn()
+{
+	n=0
+	while said=$(bfm call second-vm run); do
+		case $said in
+		preempted*) ;;
+		*) break ;;
+		esac
+		n=$((n + 1))
+		[ $n -lt 1000 ] || break
+	done
+	echo "after $n preempted: $said"
+	case $said in *"$1"*) ;; *) false ;; esac
+}
+
+# on each CPU a round, which ends where it began
+on_every_cpu()
+{
+	cpu=0
+	while [ $cpu -lt "$(cpus)" ]; do
+		on_cpu $cpu turn "halted, RAX = 5000050000" || return 1
+		cpu=$((cpu + 1))
+	done
+}
+
+# The guest's lines: one for each round
+lines()
+{
+	bfm read second-vm >/tmp/read
+	cat /tmp/read
+	[ "$(grep -cx 'hello from the second VM' /tmp/read)" = "$1" ]
+}
+
+# Without an end, each turn is over with the next interrupt, and Linux has had its own time.
+looping()
+{
+	bfm call second-vm load loop || return
+	before=$(awk '/^ctxt/ { print $2 }' /proc/stat)
+	n=0
+	while [ $n -lt 50 ]; do
+		said=$(bfm call second-vm run) && [ "$said" = "preempted at 0x1000" ] ||
+			{ echo "$said"; return 1; }
+		n=$((n + 1))
+	done
+	after=$(awk '/^ctxt/ { print $2 }' /proc/stat)
+	echo "$((after - before)) context switches"
+	[ $((after - before)) -ge 50 ]
+}
+
+crashing()
+{
+	bfm call second-vm load crash || return
+	turn "triple fault" && gives 1 "the guest has ended" bfm call second-vm run && all_guests
+}
+
+# rounds COUNT: starts, turns and stops
+rounds()
+{
+	round=0
+	while [ $round -lt "$1" ]; do
+		round=$((round + 1))
+		start second-vm && turn "halted, RAX = 5000050000" && stop || return 1
+	done
+}
+
+# Each program of the test extension, up to its last exit.
+programs()
+{
+	bfm call vm begin $safe || return
+	n=0
+	while said=$(bfm call vm go) && [ "$said" = more ]; do
+		n=$((n + 1))
+		[ $n -lt 1000 ] || break
+	done
+	echo "after $n interrupts: $said"
+	[ "$said" = 'done' ] || { bfm dump | tail -n 20; return 1; }
+}
+
+# verdict: what the extension has checked so far was as it should be
+held()
+{
+	said=$(bfm call vm verdict)
+	echo "$said"
+	case $said in
+	"0 held"*) false ;;
+	*" 0 did not") ;;
+	*) bfm dump | tail -n 40; false ;;
+	esac
+}
+
+# many: so many VMs have room that it can be seen whether they go
+many()
+{
+	said=$(bfm call vm many) && echo "$said at a time" && [ "$said" -ge 4 ] && held
+}
+
+plan 29
+snapshot /tmp/state.before
+t "start" start second-vm
+t "a round on every CPU" on_every_cpu
+t "what the guest prints" lines "$(cpus)"
+t "it is in the log, too" gives 0 "second-vm: guest: hello from the second VM" bfm dump
+if [ -z $safe ]; then
+	t "a guest without an end" looping
+else
+	skip "a guest without an end" "Bochs does not leave it"
+fi
+t "every CPU is a guest" all_guests
+if [ -z $safe ]; then
+	t "a triple fault" crashing
+else
+	skip "a triple fault" "Bochs ends with it"
+fi
+t "another program after it" gives 0 "loaded" bfm call second-vm load sum
+t "it computes the same" turn "halted, RAX = 5000050000"
+t "another request" gives 1 "run, or load sum" bfm call second-vm walk
+t "stop in the middle of a program" stop
+t "start, with an argument" start second-vm --arg count=3
+t "it computes by that" turn "halted, RAX = 6"
+t "stop" stop
+t "every mode and exit: start" start $exts/vm
+t "every mode and exit" programs
+t "every mode and exit, once more" on_cpu $(($(cpus) - 1)) programs
+t "all of it was as it should be" held
+t "a loop with interrupts on" gives 0 "" bfm call vm loop
+t "what is refused" gives 0 "" bfm call vm misuse
+t "it was refused" held
+t "VMs come and go" many
+t "every CPU is a guest still" all_guests
+t "a VM that is there at the stop" gives 0 "" bfm call vm begin
+t "every mode and exit: stop" stop
+t "starts, turns and stops" rounds 5
+t "no CPU is a guest" no_guests
+t "the same state on every CPU" same_state /tmp/state.before
+t "no complaint of the kernel" dmesg_clean
