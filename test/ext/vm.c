@@ -8,6 +8,7 @@
  *   go          it runs up to where it must stop, "done" after the last program, or up to an
  *               interrupt for Linux: "more"
  *   loop        a guest with interrupts on that loops, for one turn
+ *   busy        the same for one that does nothing but OUT
  *   misuse      what is refused: sizes, and states of the CPU
  *   many        VMs come and go; the reply is for how many at a time there is room
  *   verdict     how many checks held, and did not
@@ -33,7 +34,7 @@ const char ext_name[] = "vm";
 #define LENGTH(begin, end) ((uint64_t)(end) - (uint64_t)(begin))
 
 extern const char code_real[], code_call[], code_handler[], code_protected[], code_long[],
-	code_fetch[], code_string[], code_crash[], code_loop[], code_end[];
+	code_fetch[], code_string[], code_crash[], code_loop[], code_busy[], code_end[];
 __asm__(".pushsection .rodata\n"
 	".code16\n"
 	"code_real:\n\t"
@@ -84,6 +85,10 @@ __asm__(".pushsection .rodata\n"
 	"code_loop:\n\t"
 	"sti\n"
 	"1:	jmp 1b\n"
+	"code_busy:\n\t"
+	"sti\n"
+	"1:	outb %al, $0x10\n\t"
+	"jmp 1b\n"
 	"code_end:\n"
 	".popsection");
 
@@ -276,18 +281,21 @@ static void misuse(void)
 	VERIFY(ext_vm_destroy(&other));
 }
 
-/* Linux's interrupt ends it. */
-static void loop(void)
+/* Linux's interrupt ends it, also where the guest does nothing but exit. */
+static void loop(const char *begin, const char *end)
 {
 	static struct ext_vm other;
 	struct ext_vm_exit exit;
 
 	if (!VERIFY(ext_vm_create(&other, MEMORY)))
 		return;
-	bsl_memcpy(other.memory + ENTRY, code_loop, LENGTH(code_loop, code_end));
+	bsl_memcpy(other.memory + ENTRY, begin, LENGTH(begin, end));
 	VERIFY(ext_vm_reset(&other, EXT_VM_LONG, ENTRY));
-	ext_vm_run(&other, &exit);
-	VERIFY(exit.kind == EXT_VM_INTERRUPTED && other.regs.rip <= ENTRY + 1);
+	do
+		ext_vm_run(&other, &exit);
+	while (exit.kind == EXT_VM_IO);
+	VERIFY(exit.kind == EXT_VM_INTERRUPTED);
+	VERIFY(other.regs.rip >= ENTRY && other.regs.rip < ENTRY + LENGTH(begin, end));
 	VERIFY(ext_vm_destroy(&other));
 }
 
@@ -322,7 +330,9 @@ static bool on_call(const char *request, uint64_t size, struct ext_reply *reply)
 	if (is(request, size, "begin") || is(request, size, "begin safe"))
 		return begin(size > 5);
 	if (is(request, size, "loop"))
-		loop();
+		loop(code_loop, code_busy);
+	else if (is(request, size, "busy"))
+		loop(code_busy, code_end);
 	else if (is(request, size, "go"))
 		ext_reply_print(reply, "%s", go());
 	else if (is(request, size, "misuse"))

@@ -64,6 +64,17 @@ crashing()
 	turn "triple fault" && gives 1 "the guest has ended" bfm call second-vm run && all_guests
 }
 
+# The CPU on which the guest has had its last turn goes, and another one goes on with it.
+without_its_cpu()
+{
+	online=/sys/devices/system/cpu/cpu$(($(cpus) - 1))/online
+	on_cpu $(($(cpus) - 1)) turn "halted, RAX = 6" && echo 0 >"$online" || return 1
+	turn "halted, RAX = 6"
+	status=$?
+	echo 1 >"$online"
+	return $status
+}
+
 # rounds COUNT: starts, turns and stops
 rounds()
 {
@@ -105,7 +116,7 @@ many()
 	said=$(bfm call vm many) && echo "$said at a time" && [ "$said" -ge 4 ] && held
 }
 
-plan 29
+plan 35
 snapshot /tmp/state.before
 t "start" start second-vm
 t "a round on every CPU" on_every_cpu
@@ -128,12 +139,22 @@ t "another request" gives 1 "run, or load sum" bfm call second-vm walk
 t "stop in the middle of a program" stop
 t "start, with an argument" start second-vm --arg count=3
 t "it computes by that" turn "halted, RAX = 6"
+if [ "$(cpus)" -gt 1 ]; then
+	t "its CPU goes offline" without_its_cpu
+else
+	skip "its CPU goes offline" "there is only one"
+fi
+t "every CPU is a guest again" all_guests
 t "stop" stop
+t "beside another one" start default second-vm --arg second-vm:count=4
+t "beside another one: it computes" turn "halted, RAX = 10"
+t "beside another one: stop" stop
 t "every mode and exit: start" start $exts/vm
 t "every mode and exit" programs
 t "every mode and exit, once more" on_cpu $(($(cpus) - 1)) programs
 t "all of it was as it should be" held
 t "a loop with interrupts on" gives 0 "" bfm call vm loop
+t "a loop of exits" gives 0 "" bfm call vm busy
 t "what is refused" gives 0 "" bfm call vm misuse
 t "it was refused" held
 t "VMs come and go" many
