@@ -63,7 +63,7 @@ ESSENTIAL = ["smoke", "state", "guest", "rewrite", "cycles", "leak"]
 ABI = ["calls", "syscalls", "objects", "guests", "several", "foreign", "foreign-regs",
        "foreign-fpu", "foreign-loop", "hypercall", "languages", "examples", "mk2", "donate",
        "beside", "args", "channel", "watch", "hooks", "registers", "exceptions", "vmi",
-       "secondvm", "cxx", "sdk", "stats"]
+       "secondvm", "cxx", "sdk", "stats", "events"]
 
 CR4_CET, CR4_LASS = 1 << 23, 1 << 27
 

@@ -70,6 +70,15 @@ bool bf_cpu_is_lost(unsigned int cpu);
 /* Waits until no CPU is to execute anything of ours any more. */
 void bf_platform_fini(void);
 
+/* --- events.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Around whatever may have this CPU enter or leave, on that CPU: whether it is a guest, and the
+ * event if that has changed. Any context in which CPUs do not come or go.
+ */
+bool bf_event_inside(unsigned int cpu);
+void bf_event_cpu(unsigned int cpu, bool before);
+
 /* --- signature.c ------------------------------------------------------------------------------ */
 
 /*

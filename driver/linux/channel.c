@@ -11,6 +11,7 @@
 #include "../core/channel.h"
 #include "../core/platform.h"
 #include "bareflank.h"
+#include "events.h"
 
 static LIST_HEAD(readers);
 
@@ -103,6 +104,8 @@ int bf_channel_ioctl(struct bf_open *open, struct bf_ioctl_read *argument)
 	error = read_locked(&open->reader, argument, buffer);
 	bf_status_unlock();
 	argument->error = error;
+	if (!error && argument->length)
+		trace_channel_read(argument);
 	if (!error &&
 	    copy_to_user((void __user *)(uintptr_t)argument->data, buffer, argument->length))
 		result = -EFAULT;

@@ -19,11 +19,13 @@ static enum cpuhp_state hotplug_state;
 
 static int cpu_online_callback(unsigned int cpu)
 {
+	bool before = bf_event_inside(cpu);
 	enum bf_error error;
 
 	if (bf_suspended())
 		return 0;
 	error = bf_loader_cpu_up(&bf_loader, cpu);
+	bf_event_cpu(cpu, before);
 	if (!error)
 		bf_watchdog_online();
 	else
@@ -34,8 +36,10 @@ static int cpu_online_callback(unsigned int cpu)
 
 static int cpu_offline_callback(unsigned int cpu)
 {
+	bool before = bf_event_inside(cpu);
 	enum bf_error error = bf_loader_cpu_down(&bf_loader, cpu);
 
+	bf_event_cpu(cpu, before);
 	if (!error)
 		bf_watchdog_offline();
 	else

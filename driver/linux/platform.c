@@ -206,19 +206,25 @@ struct job {
 	void *arg;
 };
 
+/* The function returns when all CPUs have changed sides: from then on this may do anything. */
+static void run(const struct job *job, u32 count)
+{
+	u32 cpu = raw_smp_processor_id();
+	bool before = bf_event_inside(cpu);
+
+	job->fn(job->arg, cpu, count);
+	bf_event_cpu(cpu, before);
+}
+
 static int run_here(void *data)
 {
-	const struct job *job = data;
-
-	job->fn(job->arg, raw_smp_processor_id(), num_online_cpus());
+	run(data, num_online_cpus());
 	return 0;
 }
 
 static void run_alone(void *data)
 {
-	const struct job *job = data;
-
-	job->fn(job->arg, raw_smp_processor_id(), 1);
+	run(data, 1);
 }
 
 /* stop_machine waits for every CPU. */

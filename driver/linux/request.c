@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Requests of user space to extensions: abi/request.h. */
+#include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -11,6 +12,7 @@
 #include <abi/request.h>
 
 #include "bareflank.h"
+#include "events.h"
 
 /* A CPU that comes or goes answers nothing for a moment: so often this tries again, once a tick. */
 #define TRIES 10
@@ -119,6 +121,7 @@ static int do_call(struct bf_ioctl_call *argument, u8 *buffer)
 {
 	void __user *reply = (void __user *)(uintptr_t)argument->reply;
 	u64 size = argument->request_size;
+	u64 asked = size, ns;
 	bool refused = false;
 	enum bf_error error;
 
@@ -126,15 +129,20 @@ static int do_call(struct bf_ioctl_call *argument, u8 *buffer)
 		return -EFAULT;
 	if (mutex_lock_killable(&lock))
 		return -EINTR;
+	ns = ktime_get_ns();
 	error = call(argument->image - 1, buffer, &size, &refused);
+	ns = ktime_get_ns() - ns;
 	mutex_unlock(&lock);
 	if (!error && size > argument->reply_size)
 		error = BF_ERR_REPLY_SIZE;
 	argument->error = error;
+	if (!error) {
+		argument->reply_size = size;
+		argument->refused = refused;
+	}
+	trace_call(argument, asked, ns);
 	if (error)
 		return -bf_errno(error);
-	argument->reply_size = size;
-	argument->refused = refused;
 	return copy_to_user(reply, buffer, size) ? -EFAULT : 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "../core/platform.h"
 #include "bareflank.h"
+#include "events.h"
 
 /* A failure is to be over within 100 ms; a CPU that does not answer may take any time. */
 #define POLL_MS 20
@@ -108,6 +109,13 @@ const char *bf_strerror(enum bf_error error)
 	return "unknown error";
 }
 
+/* The report is that of the last failure. */
+static bool place_is_known(void)
+{
+	return bf_loader.report.error == bf_loader.failure.error &&
+	       bf_loader.report.cpu == bf_loader.failure.cpu;
+}
+
 /* Where the last failure was, as far as it is known. */
 static const char *describe_place(char *buf, size_t size)
 {
@@ -116,7 +124,7 @@ static const char *describe_place(char *buf, size_t size)
 	int n = 0;
 
 	*buf = '\0';
-	if (r->error != bf_loader.failure.error || r->cpu != bf_loader.failure.cpu)
+	if (!place_is_known())
 		return buf;
 	if (r->callback < ARRAY_SIZE(names))
 		n += scnprintf(buf + n, size - n, ", in %s", names[r->callback]);
@@ -129,7 +137,7 @@ static const char *describe_place(char *buf, size_t size)
 	return buf;
 }
 
-/* One line about the last failure. */
+/* One line about the last failure, and an event. */
 static void log_failure(const char *what)
 {
 	const struct bf_failure *failure = &bf_loader.failure;
@@ -141,18 +149,26 @@ static void log_failure(const char *what)
 	pr_err("%s: %s %u%s: %s (error %u, detail 0x%llx%s)\n", what, file ? "image" : "CPU",
 	       file ? failure->image : failure->cpu, image, bf_strerror(failure->error),
 	       failure->error, failure->detail, describe_place(place, sizeof(place)));
+	trace_failure(failure, place_is_known() && bf_loader.report.flags & BF_REPORT_PLACE ?
+				       bf_loader.report.rip :
+				       0);
 }
 
 static u32 ended_exts; /* of this start, by the numbers of their images */
 
-/* One line about each extension that has ended, while others go on. */
+/* One line about each extension that has ended, while others go on, and an event. */
 static void log_ended(void)
 {
 	struct bf_failure failure;
 
-	while (bf_loader_ended(&bf_loader, &ended_exts, &failure))
+	while (bf_loader_ended(&bf_loader, &ended_exts, &failure)) {
+		const struct bf_report *r =
+			&bf_loader_ended_image(&bf_loader, failure.image)->report;
+
 		pr_err("extension %u has ended, and its guests: CPU %u: %s (error %u)\n",
 		       failure.image, failure.cpu, bf_strerror(failure.error), failure.error);
+		trace_ended(&failure, r->flags & BF_REPORT_PLACE ? r->rip : 0);
+	}
 }
 
 /*
@@ -242,14 +258,16 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
 		return error;
 	ended();
-	if (error)
+	if (error) {
 		log_failure(bf_loader.state == BF_STATE_RUNNING ? "not started, cannot stop" :
 								  "not started");
-	else
+	} else {
+		trace_start(&bf_loader);
 		pr_info("started on %u CPUs in %llu ms (%llu us without interrupts), %llu MiB\n",
 			bf_loader.nr_online, div_u64(bf_loader.start_ns, NSEC_PER_MSEC),
 			div_u64(bf_loader.start_paused_ns, NSEC_PER_USEC),
 			bf_loader.memory.bytes >> 20);
+	}
 	/* Also after a start that has failed, if a CPU did not come back. */
 	if (bf_loader.state != BF_STATE_RUNNING)
 		return error;
@@ -267,6 +285,8 @@ enum bf_error bf_stop_and_log(void)
 	if (error == BF_ERR_NOT_RUNNING)
 		return error;
 	ended();
+	if (bf_loader.state != BF_STATE_RUNNING)
+		trace_stop(&bf_loader);
 	if (error)
 		log_failure(bf_loader.state == BF_STATE_RUNNING ? "cannot stop" : "stopped");
 	else
