@@ -9,6 +9,7 @@
 #   include/bareflank               the headers, for C and C++
 #   share/bareflank/rust            the crate
 #   share/bareflank/examples        the examples
+#   share/bareflank/bareflank-gdb.py  commands for gdb
 #
 # Target: install-sdk (needs PREFIX). What is installed refers to itself by relative paths.
 
@@ -29,6 +30,7 @@ install-sdk: sdk install-headers install-languages
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/bareflank $(LIBEXT) $(LIBEXTCXX) \
 		$(EXT_CRT0) $(EXT_LINK)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/bareflank ext/check-sse ext/emulate
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/bareflank ext/sdk/bareflank-gdb.py
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(O)/sdk/bareflank-ext.pc
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/cmake/BareflankExt \
 		$(O)/sdk/BareflankExtConfig.cmake

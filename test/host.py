@@ -532,6 +532,13 @@ def run_tutorial(log):
     return run_tap(["test/tutorial"], log)
 
 
+def run_gdb(log):
+    """Breakpoints in root mode, from a gdb outside of an emulated machine."""
+    if make(["build/microkernel", "ext"], log)[0]:
+        return 0, ["the microkernel or an extension does not compile"]
+    return run_tap(["test/gdb"], log)
+
+
 def run_tap(command, log):
     """A program that prints TAP, with its plan first or last."""
     _, output = call(command, log)
@@ -600,6 +607,7 @@ def static_jobs():
         Job("packages", run_packages),
         Job("sdk", run_sdk),
         Job("tutorial", run_tutorial),
+        Job("gdb", run_gdb),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),

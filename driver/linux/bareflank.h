@@ -70,7 +70,7 @@ bool bf_cpu_is_lost(unsigned int cpu);
 /* Waits until no CPU is to execute anything of ours any more. */
 void bf_platform_fini(void);
 
-/* --- events.c ---------------------------------------------------------------------------------- */
+/* --- events.c --------------------------------------------------------------------------------- */
 
 /*
  * Around whatever may have this CPU enter or leave, on that CPU: whether it is a guest, and the

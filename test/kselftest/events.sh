@@ -9,7 +9,7 @@ tracing=/sys/kernel/tracing
 events=$tracing/events/bareflank
 channel=$exts/channel
 last=$(($(cpus) - 1))
-digits='[0-9][0-9]*' hex='[0-9a-f][0-9a-f]*'
+dec='[0-9][0-9]*' hex='[0-9a-f][0-9a-f]*'
 
 there()
 {
@@ -50,7 +50,7 @@ on_each_cpu()
 {
 	cpu=0
 	while [ $cpu -lt "$(cpus)" ]; do
-		[ "$(grep -c "\[0*$cpu\] .*: $1: cpu=$cpu pp=$digits" /tmp/events)" = 1 ] ||
+		[ "$(grep -c "\[0*$cpu\] .*: $1: cpu=$cpu pp=$dec" /tmp/events)" = 1 ] ||
 			{ echo "$1, CPU $cpu"; return 1; }
 		cpu=$((cpu + 1))
 	done
@@ -60,16 +60,16 @@ on_each_cpu()
 started()
 {
 	record start $channel && on_each_cpu cpu_enter && seen 0 cpu_leave &&
-		seen 1 start "cpus=$(cpus) bytes=$digits ns=$digits paused_ns=$digits" &&
+		seen 1 start "cpus=$(cpus) bytes=$dec ns=$dec paused_ns=$dec" &&
 		[ "$(sed -n 's/.*: start: .*bytes=\([0-9]*\).*/\1/p' /tmp/events)" -gt 1000000 ]
 }
 
 called()
 {
 	record bfm call channel echo hello &&
-		seen 1 call "image=1 error=OK refused=0 request_size=10 reply_size=5 ns=$digits" &&
+		seen 1 call "image=1 error=OK refused=0 request_size=10 reply_size=5 ns=$dec" &&
 		record gives 1 "" bfm call channel nonsense &&
-		seen 1 call "image=1 error=OK refused=1 request_size=8 reply_size=$digits ns=$digits"
+		seen 1 call "image=1 error=OK refused=1 request_size=8 reply_size=$dec ns=$dec"
 }
 
 # The extension has emitted a record, and one for each CPU.
@@ -77,15 +77,15 @@ read_once()
 {
 	record bfm read channel &&
 		seen 1 channel_read \
-			"image=1 bytes=$digits emitted=$(($(cpus) + 1)) dropped=0"
+			"image=1 bytes=$dec emitted=$(($(cpus) + 1)) dropped=0"
 }
 
 hotplug()
 {
 	onlined=/sys/devices/system/cpu/cpu$last/online
 	record sh -c "echo 0 >$onlined && echo 1 >$onlined" &&
-		seen 1 cpu_leave "cpu=$last pp=$digits exits=$digits failed=0" &&
-		seen 1 cpu_enter "cpu=$last pp=$digits"
+		seen 1 cpu_leave "cpu=$last pp=$dec exits=$dec failed=0" &&
+		seen 1 cpu_enter "cpu=$last pp=$dec"
 }
 
 silent()
@@ -98,8 +98,8 @@ silent()
 stopped()
 {
 	record stop && on_each_cpu cpu_leave && seen 0 cpu_enter && seen 0 failure &&
-		seen 1 stop "ns=$digits paused_ns=$digits" &&
-		seen "$(cpus)" cpu_leave "cpu=$digits pp=$digits exits=[1-9][0-9]* failed=0"
+		seen 1 stop "ns=$dec paused_ns=$dec" &&
+		seen "$(cpus)" cpu_leave "cpu=$dec pp=$dec exits=[1-9][0-9]* failed=0"
 }
 
 fault()
@@ -120,7 +120,7 @@ failed()
 not_started()
 {
 	patched backtrace BACKTRACE b /tmp/bootstrap && ! record bfm start /tmp/bootstrap &&
-		seen 1 failure "error=EXT_FAULT cpu=$digits image=1 detail=0xe rip=0x[1-9a-f]$hex" &&
+		seen 1 failure "error=EXT_FAULT cpu=$dec image=1 detail=0xe rip=0x[1-9a-f]$hex" &&
 		seen 0 start && seen 0 stop && seen 0 cpu_enter && seen 0 cpu_leave
 }
 
@@ -139,7 +139,7 @@ fault_alone()
 one_ends()
 {
 	record fault_alone &&
-		seen 1 ended "error=EXT_FAULT cpu=$digits image=2 detail=0x$hex rip=0x3280$hex" &&
+		seen 1 ended "error=EXT_FAULT cpu=$dec image=2 detail=0x$hex rip=0x3280$hex" &&
 		seen 0 failure && seen 0 cpu_leave && seen 1 start
 }
 

@@ -87,7 +87,9 @@ class Qemu:
             accelerator += ["-rtc", "base=2024-01-01T00:00:00,clock=vm"]
             arguments += " nokaslr"
         if options.gdb:
-            accelerator += ["-S", "-gdb", f"tcp:127.0.0.1:{options.gdb}"]
+            unix = f"unix:{options.gdb},server=on,wait=off"
+            tcp = f"tcp:127.0.0.1:{options.gdb}"
+            accelerator += ["-S", "-gdb", tcp if options.gdb.isdigit() else unix]
             arguments += " nokaslr"
         firmware = self.firmware() if options.uefi_db or options.efi else []
         arguments = f"{arguments} {options.kernel_args}"
