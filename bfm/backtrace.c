@@ -216,6 +216,16 @@ static bool name_functions(struct walk *w, struct frame *f, uint64_t address)
 	return named;
 }
 
+/* How far an address is behind the beginning of the function that it is in, as symbols have it. */
+static uint64_t offset_of(const struct walk *w, uint64_t address)
+{
+	GElf_Off offset = 0;
+	GElf_Sym symbol;
+
+	(void)dwfl_module_addrinfo(w->module, address, &offset, &symbol, NULL, NULL, NULL);
+	return offset;
+}
+
 /* Returns false when there is no room for more. called: address is that after a call. */
 static bool add_function(struct walk *w, uint64_t address, bool called)
 {
@@ -234,6 +244,10 @@ static bool add_function(struct walk *w, uint64_t address, bool called)
 	}
 	if (!name_functions(w, f, at))
 		copy(f->function, sizeof(f->function), dwfl_module_addrname(w->module, at));
+	/* What is inlined comes before what it is in. */
+	f = &w->trace->frames[w->trace->count - 1];
+	if (!f->inlined)
+		f->offset = offset_of(w, at) + called;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 struct frame {
 	uint64_t address;
+	uint64_t offset; /* from the beginning of the function; 0 if it is inlined */
 	uint32_t line; /* 0: not known */
 	bool inlined; /* into the function of the next frame */
 	char function[160]; /* empty: not known */

@@ -209,6 +209,10 @@ void image_identify(struct bf_image_id *id, const char *path, const void *data, 
 /* Reads that file again. NULL: it is not the same any more, and *problem says why. */
 void *image_find(const struct bf_image_id *id, size_t *size, const char **problem);
 
+/* Reads a file that somebody says has what that one lacks; likewise. */
+void *image_find_as(const struct bf_image_id *id, const char *path, size_t *size,
+		    const char **problem);
+
 /* --- start.c --------------------------------------------------------------------------------- */
 
 struct start_options {
@@ -308,6 +312,7 @@ struct status {
 	uint32_t more_guests; /* of which there are no entries */
 	struct explanation *explanation;
 	struct bf_guard guard; /* zeros: there is none */
+	const char *image; /* where functions and lines are; NULL: where the image has come from */
 };
 
 /* Fills a status from the device; false with errno. Free with status_free(). */

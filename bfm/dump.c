@@ -20,13 +20,14 @@ struct dump_options {
 	bool follow;
 	enum level level;
 	enum when colour, stamps;
+	const char *image; /* see struct status */
 };
 
-static const struct option long_options[] = { { "follow", no_argument, NULL, 'f' },
-					      { "level", required_argument, NULL, 'l' },
-					      { "color", required_argument, NULL, 'c' },
-					      { "stamps", required_argument, NULL, 's' },
-					      COMMON_OPTIONS };
+static const struct option long_options[] = {
+	{ "follow", no_argument, NULL, 'f' },      { "level", required_argument, NULL, 'l' },
+	{ "color", required_argument, NULL, 'c' }, { "stamps", required_argument, NULL, 's' },
+	{ "image", required_argument, NULL, 'i' }, COMMON_OPTIONS
+};
 
 static volatile sig_atomic_t interrupted;
 
@@ -96,12 +97,14 @@ static bool is_running(int fd)
 }
 
 /* What the last failure was, after all that was printed before it. */
-static void print_failure(int fd)
+static void print_failure(int fd, const char *image)
 {
 	struct status status;
 
-	if (status_read(fd, &status) && failure_is_known(&status))
+	if (status_read(fd, &status) && failure_is_known(&status)) {
+		status.image = image;
 		failure_text(stdout, &status);
+	}
 	status_free(&status);
 }
 
@@ -151,7 +154,7 @@ static int dump(int fd, const struct dump_options *o)
 	free(lines.known);
 	if (!ok || fflush(stdout))
 		return fail_call("dump", errno, BF_ERR_OK, 0);
-	print_failure(fd);
+	print_failure(fd, o->image);
 	return EXIT_OK;
 }
 
@@ -185,6 +188,9 @@ static int set_option(int c, struct dump_options *o)
 	case 'c':
 		return parse_when(optarg, &o->colour) ? -1 :
 							fail("--color wants auto, always or never");
+	case 'i':
+		o->image = optarg;
+		return -1;
 	case 's':
 		return parse_when(optarg, &o->stamps) ?
 			       -1 :
@@ -218,7 +224,7 @@ static int run(int argc, char **argv)
 const struct command dump_command = {
 	.name = "dump",
 	.summary = "Print the output of the microkernel and the extensions",
-	.arguments = "[--follow] [--level LEVEL] [--stamps WHEN] [--color WHEN]",
+	.arguments = "[--follow] [--level LEVEL] [--stamps WHEN] [--color WHEN] [--image FILE]",
 	.help = "Works while the hypervisor runs, and after a stop or a failure, until the\n"
 		"module is unloaded. Ends with the last failure, as bfm status shows it.\n\n"
 		"  --follow       keep printing new text, until interrupted or until the\n"
@@ -228,6 +234,7 @@ const struct command dump_command = {
 		"                 the TSC, on which CPU, and by which extension; auto: on a\n"
 		"                 terminal\n"
 		"  --color WHEN   the same for colours\n"
+		"  --image FILE   functions and lines of the last failure: see bfm status\n"
 		"  --help         show this text\n",
 	.examples = "  bfm dump                    what has been printed so far\n"
 		    "  bfm dump --follow | tee log     what is being printed, and keep it\n"

@@ -66,7 +66,8 @@ static struct backtrace *trace_of(const struct status *status, const char **prob
 	*problem = NULL;
 	if (!id)
 		return NULL;
-	data = image_find(id, &size, problem);
+	data = status->image ? image_find_as(id, status->image, &size, problem) :
+			       image_find(id, &size, problem);
 	if (!data)
 		return NULL;
 	trace = backtrace_make(&status->explanation->report, data, size);
@@ -108,6 +109,8 @@ static void print_frame(FILE *file, uint32_t number, const struct frame *f)
 		fprintf(file, " %s", clean(f->function));
 	if (*f->file && f->line)
 		fprintf(file, " (%s:%" PRIu32 ")", clean(f->file), f->line);
+	else if (*f->function && !f->inlined)
+		fprintf(file, "+0x%" PRIx64, f->offset);
 	fputs(f->inlined ? ", inlined\n" : "\n", file);
 }
 
@@ -181,7 +184,7 @@ static void json_frames(FILE *file, const struct backtrace *trace)
 			"%s\n    {\"address\": \"0x%" PRIx64 "\", \"function\": ", i ? "," : "",
 			f->address);
 		json_string(file, clean(f->function));
-		fputs(", \"file\": ", file);
+		fprintf(file, ", \"offset\": %" PRIu64 ", \"file\": ", f->offset);
 		json_string(file, clean(f->file));
 		fprintf(file, ", \"line\": %" PRIu32 ", \"inlined\": %s}", f->line,
 			f->inlined ? "true" : "false");

@@ -58,6 +58,27 @@ static bool is_same(const struct bf_image_id *a, const struct bf_image_id *b)
 	return a->size == b->size && a->hash == b->hash;
 }
 
+void *image_find_as(const struct bf_image_id *id, const char *path, size_t *size,
+		    const char **problem)
+{
+	struct bf_image_id now;
+	uint64_t length;
+	void *data = image_read(path, &length);
+
+	if (!data) {
+		*problem = "the file that --image names cannot be read";
+		return NULL;
+	}
+	image_identify(&now, path, data, length);
+	if (id->build_id_size && now.build_id_size && !is_same(id, &now)) {
+		*problem = "the file that --image names is of another build";
+		free(data);
+		return NULL;
+	}
+	*size = length;
+	return data;
+}
+
 void *image_find(const struct bf_image_id *id, size_t *size, const char **problem)
 {
 	struct bf_image_id now;

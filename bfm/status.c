@@ -6,7 +6,9 @@
 
 #include "bfm.h"
 
-static const struct option long_options[] = { { "json", no_argument, NULL, 'j' }, COMMON_OPTIONS };
+static const struct option long_options[] = { { "json", no_argument, NULL, 'j' },
+					      { "image", required_argument, NULL, 'i' },
+					      COMMON_OPTIONS };
 
 bool status_read(int fd, struct status *status)
 {
@@ -62,13 +64,15 @@ static int exit_code(uint32_t state)
 static int run(int argc, char **argv)
 {
 	struct status status;
+	const char *image = NULL;
 	bool json = false;
 	int c, fd, code;
 
 	while ((c = next_option(argc, argv, &status_command)) != -1) {
-		if (c != 'j')
+		if (c != 'j' && c != 'i')
 			return c == OPTION_HELP ? EXIT_OK : EXIT_USAGE;
-		json = true;
+		json |= c == 'j';
+		image = c == 'i' ? optarg : image;
 	}
 	code = finish_options(argc, argv, &status_command);
 	if (code >= 0)
@@ -77,6 +81,7 @@ static int run(int argc, char **argv)
 	if (fd < 0)
 		return fail_device("status", errno);
 	if (status_read(fd, &status)) {
+		status.image = image;
 		if (json)
 			report_json(stdout, &status);
 		else
@@ -93,12 +98,14 @@ static int run(int argc, char **argv)
 const struct command status_command = {
 	.name = "status",
 	.summary = "Show the state of the hypervisor, of every CPU and of guests",
-	.arguments = "[--json]",
+	.arguments = "[--json] [--image FILE]",
 	.help = "Exit codes: 0 running, 5 not running, 1 failed.\n\n"
 		"The last failure is shown until the next start, with a backtrace: with functions\n"
 		"and lines if the image has debug information and is still there.\n\n"
-		"  --json  print one JSON object\n"
-		"  --help  show this text\n",
+		"  --json        print one JSON object\n"
+		"  --image FILE  functions and lines of the last failure are in FILE: the image\n"
+		"                as it was before it was stripped or moved\n"
+		"  --help        show this text\n",
 	.examples = "  bfm status                          the state, for people\n"
 		    "  bfm status --json | jq .cpus        for programs\n"
 		    "  watch -n 1 bfm status               while something goes on\n",

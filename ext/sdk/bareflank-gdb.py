@@ -105,7 +105,7 @@ def on_stop(_event):
         number = current_extension()
         if number != State.shown and 0 < number <= len(State.extensions):
             show(number)
-            print(f"[bareflank: symbols of extension {number}, {State.extensions[number - 1].name}]")
+            print(f"[bareflank: symbols of {place()}]")
     except gdb.error:
         pass  # no registers: the machine is gone
 

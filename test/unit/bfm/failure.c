@@ -247,7 +247,48 @@ START_TEST(stripped)
 	build("");
 	identify();
 	status();
-	assert_has(out, "#1  0x000032800000110d middle\n");
+	assert_has(out, "#1  0x000032800000110d middle+0xd\n");
+	run(&status_command, "status --json");
+	assert_json(out);
+	assert_has(out, "\"function\": \"middle\", \"offset\": 13, \"file\": \"\"");
+	clean_up();
+}
+END_TEST
+
+/* A command with --image: that file, of the directory. */
+static void run_with(const struct command *command, const char *words, const char *file)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s --image %s/%s", words, dir, file);
+	run(command, line);
+}
+
+START_TEST(another_file)
+{
+	prepare("-g");
+	shell("cd %s && cp image whole && strip image");
+	identify();
+	run_with(&status_command, "status", "whole");
+	assert_frames();
+	run_with(&dump_command, "dump", "whole");
+	assert_frames();
+	run_with(&status_command, "status --json", "whole");
+	assert_json(out);
+	assert_has(out, "\"line\": 24");
+	run_with(&status_command, "status", "none");
+	assert_has(out, "of this image: the file that --image names cannot be read");
+	ck_assert_uint_eq(frames(), 1);
+	build("-g -Wl,--build-id=sha1");
+	identify();
+	shell("cd %s && cp image whole");
+	run_with(&status_command, "status", "whole");
+	assert_frames();
+	build("-g -Wl,--build-id=sha1 -Wl,--defsym=other=1");
+	identify();
+	run_with(&status_command, "status", "whole");
+	assert_has(out, "of this image: the file that --image names is of another build");
+	ck_assert_uint_eq(frames(), 1);
 	clean_up();
 }
 END_TEST
@@ -401,6 +442,7 @@ TCase *failure_tests(void)
 	tcase_add_test(tc, functions_and_lines);
 	tcase_add_test(tc, what_it_had_said);
 	tcase_add_test(tc, frame_pointers);
+	tcase_add_test(tc, another_file);
 	tcase_add_test(tc, stripped);
 	tcase_add_test(tc, gone);
 	tcase_add_test(tc, more_stack_than_in_the_report);
