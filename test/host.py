@@ -539,6 +539,13 @@ def run_gdb(log):
     return run_tap(["test/gdb"], log)
 
 
+def run_trace(log):
+    """What bfm trace writes is what viewers read."""
+    if make(["build/microkernel", "ext", "bfm"], log)[0]:
+        return 0, ["the microkernel, an extension or bfm does not compile"]
+    return run_tap(["test/trace"], log)
+
+
 def run_tap(command, log):
     """A program that prints TAP, with its plan first or last."""
     _, output = call(command, log)
@@ -608,6 +615,7 @@ def static_jobs():
         Job("sdk", run_sdk),
         Job("tutorial", run_tutorial),
         Job("gdb", run_gdb),
+        Job("trace", run_trace),
         Job("licences", run_licences),
         Job("format", run_format),
         Job("columns", run_columns),
