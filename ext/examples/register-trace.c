@@ -17,7 +17,7 @@
 
 const char ext_name[] = "register-trace";
 
-#define CR0_AND_CR4 0x11
+#define BOTH_REGISTERS 0x11
 
 static uint64_t keep_cr0, keep_cr4;
 static __thread uint64_t cr3_writes;
@@ -67,7 +67,7 @@ int ext_start(uint64_t specs)
 	static const struct ext_ops ops = { .cr = on_cr, .dr = on_dr, .cpu_out = cpu_out };
 	uint64_t cr, dr;
 
-	if (!ext_args_load() || !ext_args_known(keys) || !ext_arg_u64("cr", CR0_AND_CR4, &cr) ||
+	if (!ext_args_load() || !ext_args_known(keys) || !ext_arg_u64("cr", BOTH_REGISTERS, &cr) ||
 	    !ext_arg_u64("dr", 0, &dr) || !ext_arg_u64("keep-cr0", 0, &keep_cr0) ||
 	    !ext_arg_u64("keep-cr4", 0, &keep_cr4) || ext_run_linux(specs, &ops))
 		return 1;

@@ -350,16 +350,16 @@ START_TEST(cr_hook)
 	fake.code_bytes = 1;
 	ck_assert(ext_watch_cr(0x19));
 	ck_assert(watch_begin(0));
-	ck_assert(CR0_EXITS);
+	ck_assert(EXITS_OF_CR0);
 	ck_assert_int_eq(cr_exit(0, 0x80040033), RESUMED);
 	ck_assert_uint_eq(hooked.cr.number, 0);
 	ck_assert_uint_eq(hooked.cr.old, 0x80050033);
 	ck_assert_uint_eq(hooked.cr.value, 0x80040033);
 	ck_assert(STEPPED);
-	ck_assert(!CR0_EXITS);
+	ck_assert(!EXITS_OF_CR0);
 	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
 	ck_assert(!STEPPED);
-	ck_assert(CR0_EXITS);
+	ck_assert(EXITS_OF_CR0);
 	/* what changes nothing is no write; of CR3 it is one */
 	ck_assert_int_eq(cr_exit(0, 0x80050033), RESUMED);
 	ck_assert_uint_eq(hooked.crs, 1);

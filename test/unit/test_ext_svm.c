@@ -393,7 +393,7 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 }
 
 #define ERROR_CODE (fake.reg[MK1_AMD_eventinj] >> 32)
-#define CR0_EXITS (fake.reg[MK1_AMD_intercept_cr_write] & 1)
+#define EXITS_OF_CR0 (fake.reg[MK1_AMD_intercept_cr_write] & 1)
 #define DRS_EXIT (fake.reg[MK1_AMD_intercept_dr_write] & fake.reg[MK1_AMD_intercept_dr_read] & 0x80)
 #define HYPERCALL_EXIT SVM_EXIT_VMMCALL
 #define STEPPED (fake.reg[MK1_AMD_rflags] & RFLAGS_TF)

@@ -520,7 +520,7 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 }
 
 #define ERROR_CODE fake.reg[MK1_INTEL_vmentry_exception_error_code]
-#define CR0_EXITS (fake.reg[MK1_INTEL_cr0_guest_host_mask] == ~0ull)
+#define EXITS_OF_CR0 (fake.reg[MK1_INTEL_cr0_guest_host_mask] == ~0ull)
 #define DRS_EXIT (fake.reg[PRIMARY] & VMX_PRIMARY_MOV_DR)
 #define HYPERCALL_EXIT VMX_EXIT_VMCALL
 #define STEPPED \

@@ -18,7 +18,7 @@
 
 #define TIMES 20
 #define DR(n) ((void *)(offsetof(struct user, u_debugreg) + (size_t)(n) * sizeof(long)))
-#define DR7_WRITES_OF_4(n) (1L << 2 * (n) | 0xDL << (16 + 4 * (n)))
+#define WRITES_OF_4_BYTES(n) (1L << 2 * (n) | 0xDL << (16 + 4 * (n)))
 
 static sigjmp_buf back;
 static volatile uint32_t words[4];
@@ -70,8 +70,8 @@ static void breakpoints(void)
 			perror("DR");
 	}
 	if (ptrace(PTRACE_POKEUSER, pid, DR(7),
-		   DR7_WRITES_OF_4(0) | DR7_WRITES_OF_4(1) | DR7_WRITES_OF_4(2) |
-			   DR7_WRITES_OF_4(3)))
+		   WRITES_OF_4_BYTES(0) | WRITES_OF_4_BYTES(1) | WRITES_OF_4_BYTES(2) |
+			   WRITES_OF_4_BYTES(3)))
 		perror("DR7");
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
 	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
