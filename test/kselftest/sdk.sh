@@ -47,9 +47,14 @@ watches()
 	start "$exts/$1" --arg "start=$(head -n 1 /tmp/guarded)" || return 1
 	echo go >&4
 	until grep -q '^done$' /tmp/guarded; do sleep 0.05; done
+	# Who has the page next must not be bfm: what it prints would be new lines, without end.
+	said "^$1: PP .*: 0x[0-9a-f]* written by RIP 0x[0-9a-f]*, CPL 3, CR3 0x"
+	status=$?
+	stop
 	exec 4>&-
 	wait
-	said "^$1: PP .*: 0x[0-9a-f]* written by RIP 0x[0-9a-f]*, CPL 3, CR3 0x"
+	start "$exts/$1" # as it was
+	return $status
 }
 
 # On emulated CPUs of Intel's without the monitor trap flag nothing can be watched, which is said.

@@ -14,7 +14,7 @@
  *	emit                two records
  *	fail                ends the run
  *
- * For test/kselftest/cxx.sh.
+ * Where nothing can be watched, it takes watch=no to start. For test/kselftest/cxx.sh.
  */
 #include <atomic>
 #include <charconv>
@@ -166,7 +166,11 @@ bool on_call(Request request, Reply &reply)
 
 int ext_start(uint64_t specs)
 {
-	static const ext_ops ops = {.nested_fault = hook<on_fault>};
+	static const ext_ops plain = {}, watching = {.nested_fault = hook<on_fault>};
+	bool may_watch;
 
-	return ext_run_linux(specs, &ops) || !ext_on_call(hook<answer<on_call>>);
+	if (!ext_args_load() || !ext_arg_bool("watch", true, &may_watch))
+		return 1;
+	return ext_run_linux(specs, may_watch ? &watching : &plain) ||
+	       !ext_on_call(hook<answer<on_call>>);
 }
