@@ -47,7 +47,12 @@ watched()
 	t "$*: #DE was seen" counted 0 11
 	t "$*: #UD was seen" counted 6 22
 	t "$*: #PF was seen" counted 14 700
-	t "$*: #XM was seen" counted 19 11
+	# QEMU's CPU has it not.
+	if grep -q "vector 19," /tmp/expected; then
+		t "$*: #XM was seen" counted 19 11
+	else
+		skip "$*: #XM was seen" "this CPU does without it"
+	fi
 }
 
 plan 22
