@@ -192,7 +192,7 @@ ROWS = [
     Row("bochs-vmx", 2, "6.12", ["packages"], 300, "packages", ["--bochs", "trixie", "--cpu",
         "tigerlake", "--append", f"CR4_HAS={CR4_CET:#x}"], copies=PACKAGE_COPIES),
     # 5-level paging
-    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle"], 600, "la57",
+    Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle", "secondvm"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.12", [*ESSENTIAL, "objects", "several"], 600, "la57",
         ["--cpu", "EPYC,+svm,+npt,+la57"]),

@@ -24,25 +24,22 @@ static bool failed(const char *what, uint64_t status)
  * All of a VM is one piece: what is put aside of a stack, the nested table from its root down to as
  * many tables of the lowest level as it takes, the memory, the page tables of 64-bit mode.
  */
+#define UPPER 3 /* tables above the lowest level: a nested table has 4 levels everywhere */
 #define GUEST_TABLES 3
 #define PTE_ALL (BSL_PTE_P | BSL_PTE_W | BSL_PTE_U) /* for EPT read, write, execute */
 
 struct layout {
-	unsigned int upper; /* levels above the lowest one */
 	uint64_t lowest; /* tables */
 	uint64_t mapped; /* pages */
 	uint64_t bytes;
 };
 
-/* AMD's nested tables have as many levels as the page tables in root mode (APM vol. 2 §15.25). */
 static struct layout layout_of(uint64_t bytes)
 {
-	struct layout l = { .upper = 3, .mapped = bytes / BF_PAGE_SIZE + GUEST_TABLES };
+	struct layout l = { .mapped = bytes / BF_PAGE_SIZE + GUEST_TABLES };
 
-	if (linux_is_on_amd() && ext_reg_read(mk1_tls_vsid(), EXT_REG_cr4) & CR4_LA57)
-		l.upper = 4;
 	l.lowest = (l.mapped + BSL_PT_ENTRIES - 1) / BSL_PT_ENTRIES;
-	l.bytes = (VM_STACK_PAGES + l.upper + l.lowest + l.mapped) * BF_PAGE_SIZE;
+	l.bytes = (VM_STACK_PAGES + UPPER + l.lowest + l.mapped) * BF_PAGE_SIZE;
 	return l;
 }
 
@@ -50,17 +47,17 @@ static struct layout layout_of(uint64_t bytes)
 static uint64_t make_nested(struct ext_vm *vm, const struct layout *l)
 {
 	uint64_t at = VM_STACK_PAGES * BF_PAGE_SIZE;
-	uint64_t first = at + (l->upper + l->lowest) * BF_PAGE_SIZE;
+	uint64_t first = at + (UPPER + l->lowest) * BF_PAGE_SIZE;
 	uint64_t *table = (uint64_t *)(vm->va + at);
 	uint64_t leaf = PTE_ALL | (linux_is_on_amd() ? 0 : VMX_EPT_WB);
 
-	for (unsigned int i = 0; i + 1 < l->upper; i++)
+	for (unsigned int i = 0; i + 1 < UPPER; i++)
 		table[i * BSL_PT_ENTRIES] = (vm->spa + at + (i + 1) * BF_PAGE_SIZE) | PTE_ALL;
 	for (uint64_t i = 0; i < l->lowest; i++)
-		table[(l->upper - 1) * BSL_PT_ENTRIES + i] =
-			(vm->spa + at + (l->upper + i) * BF_PAGE_SIZE) | PTE_ALL;
+		table[(UPPER - 1) * BSL_PT_ENTRIES + i] =
+			(vm->spa + at + (UPPER + i) * BF_PAGE_SIZE) | PTE_ALL;
 	for (uint64_t i = 0; i < l->mapped; i++)
-		table[l->upper * BSL_PT_ENTRIES + i] = (vm->spa + first + i * BF_PAGE_SIZE) | leaf;
+		table[UPPER * BSL_PT_ENTRIES + i] = (vm->spa + first + i * BF_PAGE_SIZE) | leaf;
 	vm->memory = (uint8_t *)(vm->va + first);
 	return vm->spa + at;
 }

@@ -56,8 +56,11 @@ bool vm_svm_setup(struct ext_vm *vm, uint64_t root)
 	vs_set(vm->vsid, MK1_AMD_iopm_base_pa, maps_spa);
 	vs_set(vm->vsid, MK1_AMD_msrpm_base_pa, maps_spa + SVM_IOPM_SIZE);
 	vs_set(vm->vsid, MK1_AMD_ctls1, SVM_NP_ENABLE);
-	vs_set(vm->vsid, MK1_AMD_n_cr3, root);
-	return true;
+	/* With 5-level paging it takes a page of the pool. */
+	if (mk1_vs_write(MK1_HANDLE, vm->vsid, MK1_AMD_n_cr3, root) == MK1_SUCCESS)
+		return true;
+	ext_print("%s: no VM: no memory for its nested table\n", ext_name);
+	return false;
 }
 
 void vm_svm_reset(struct ext_vm *vm, uint64_t cr0, uint64_t cr4)
