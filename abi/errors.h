@@ -129,6 +129,13 @@
 	X(69, MK_FAULT, EIO, "the microkernel faulted", \
 	  "this is a bug: please report it with the output of bfm dump") \
 	X(70, MK_VMCS, EIO, "a VMX instruction failed", "see bfm dump for the VMCS field") \
+	X(71, MK_KEEP_CPUS, EOPNOTSUPP, \
+	  "the CPUs cannot be kept in the hypervisor while they are offline", \
+	  "start without --keep-cpus; bfm dump says what is missing") \
+	X(72, MK_ESCAPED, EIO, "a CPU has been reset, and is not in the hypervisor any more", \
+	  "bfm stop, then bfm start; see docs/failures.md for what resets a CPU") \
+	X(73, MK_APIC, EOPNOTSUPP, "an instruction that writes to the local APIC is not known", \
+	  "see bfm dump for it; start without --keep-cpus") \
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called control_exit", \
 	  "see bfm status for what it had said, and bfm dump for more") \

@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 16
+#define BF_HANDOFF_VERSION 17
 
 /* Detail of MK_VERSION: the microkernel's version and the module's; 0: it is no microkernel. */
 #define BF_VERSION_DETAIL(other, own) ((uint64_t)(other) << 32 | (own))
@@ -52,6 +52,12 @@ enum bf_outer {
 
 /* Linux may request of the outer hypervisor to flush the TLB of a CPU that is not running. */
 #define BF_OUTER_FLUSHES 0x1
+
+/*
+ * INIT and start-up IPIs of Linux's are carried out for the guest, so that a CPU stays in the
+ * hypervisor while it is offline, and when the next kernel or the firmware starts it.
+ */
+#define BF_HANDOFF_KEEP_CPUS 0x1
 
 /*
  * The system that was there at the start makes room for another one, which does not have the switch

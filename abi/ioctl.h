@@ -42,6 +42,8 @@ struct bf_image_id {
 	char path[BF_PATH_SIZE]; /* absolute; ends with a NUL */
 };
 
+#define BF_START_KEEP_CPUS 0x1 /* CPUs that go offline stay in the hypervisor */
+
 struct bf_ioctl_start {
 	uint32_t size;
 	uint32_t version; /* BF_IOCTL_VERSION */
@@ -52,7 +54,7 @@ struct bf_ioctl_start {
 	uint64_t exts; /* struct bf_file [nr_exts] */
 	uint32_t nr_exts;
 	uint16_t serial_port; /* 0: none */
-	uint16_t pad;
+	uint16_t flags; /* BF_START_ */
 	uint64_t pool_size; /* bytes of the page pool; 0: the default */
 	uint64_t huge_size; /* bytes of the huge pool; 0: the default */
 	uint64_t watchdog_ns; /* what a callback may take; 0: the default; or BF_WATCHDOG_OFF */

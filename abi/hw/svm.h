@@ -205,7 +205,8 @@ struct vmcb {
 	uint64_t np_control, avic_bar, ghcb, eventinj, n_cr3, virt_ext;
 	uint32_t clean, pad1;
 	uint64_t nrip;
-	uint8_t pad2[0x400 - 0xD0];
+	uint8_t nr_insn_bytes, insn_bytes[15]; /* with decode assists */
+	uint8_t pad2[0x400 - 0xE0];
 	struct bf_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
 	uint8_t pad3[0x4CB - 0x4A0];
 	uint8_t cpl;
@@ -234,6 +235,7 @@ BF_ASSERT_OFFSET(struct vmcb, exitcode, 0x70);
 BF_ASSERT_OFFSET(struct vmcb, np_control, 0x90);
 BF_ASSERT_OFFSET(struct vmcb, clean, 0xC0);
 BF_ASSERT_OFFSET(struct vmcb, nrip, 0xC8);
+BF_ASSERT_OFFSET(struct vmcb, insn_bytes, 0xD1);
 BF_ASSERT_OFFSET(struct vmcb, es, VMCB_SAVE_AREA);
 BF_ASSERT_OFFSET(struct vmcb, tr, 0x490);
 BF_ASSERT_OFFSET(struct vmcb, efer, 0x4D0);

@@ -33,6 +33,7 @@
 
 #define VMX_BASIC_REVISION 0x7FFFFFFF /* what VMCSs begin with: A.1 */
 #define VMX_BASIC_TRUE_CONTROLS 0x80000000000000
+#define VMX_MISC_WAIT_FOR_SIPI 0x100 /* an activity state that a guest can be in: A.6 */
 #define VMX_MISC_PT 0x4000 /* Intel PT can be used in VMX operation: A.6 */
 
 /* A.10 */

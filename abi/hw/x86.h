@@ -173,6 +173,7 @@
 #define MSR_S_CET 0x6A2
 #define MSR_ISST_ADDR 0x6A8 /* IA32_INTERRUPT_SSP_TABLE_ADDR */
 #define MSR_PKRS 0x6E1
+#define MSR_X2APIC 0x800 /* then a register of the page every 16 bytes */
 #define MSR_X2APIC_ID 0x802
 #define MSR_X2APIC_ICR 0x830
 #define MSR_PASID 0xD93
@@ -255,10 +256,33 @@
 /* --- local APIC: SDM vol. 3, "Advanced Programmable Interrupt Controller" ----------------- */
 
 #define XAPIC_ID 0x20 /* offsets in its page */
+#define XAPIC_VERSION 0x30
+#define XAPIC_TPR 0x80
+#define XAPIC_EOI 0xB0
+#define XAPIC_LDR 0xD0
+#define XAPIC_DFR 0xE0
+#define XAPIC_SVR 0xF0
+#define XAPIC_ISR 0x100 /* 8 of them */
+#define XAPIC_IRR 0x200
+#define XAPIC_ESR 0x280
+#define XAPIC_LVT_CMCI 0x2F0
 #define XAPIC_ICR_LOW 0x300
 #define XAPIC_ICR_HIGH 0x310
+#define XAPIC_LVT_TIMER 0x320 /* then those of thermal sensor, counters, LINT0, LINT1, errors */
+#define XAPIC_TIMER_COUNT 0x380
+#define XAPIC_TIMER_DIVIDE 0x3E0
+#define APIC_MAX_LVT(version) ((version) >> 16 & 0xFF) /* entries, less one */
+#define APIC_LVT_MASKED 0x10000
+#define APIC_SVR_RESET 0xFF /* disabled by software */
+#define APIC_SVR_ENABLED 0x100
+#define ICR_MODE 0x700
+#define ICR_MODE_INIT 0x500
+#define ICR_MODE_STARTUP 0x600
+#define ICR_LOGICAL 0x800
 #define ICR_NMI 0x4400 /* delivery mode NMI, level assert, physical destination */
 #define ICR_PENDING 0x1000
+#define ICR_ASSERT 0x4000
+#define ICR_LEVEL_TRIGGERED 0x8000
 
 /* --- CPUID: SDM vol. 2A, CPUID; APM vol. 3 appendix E ------------------------------------- */
 
@@ -333,6 +357,7 @@
 #define CPUID_8000000A_EDX_LBR_VIRT 0x2
 #define CPUID_8000000A_EDX_NRIPS 0x8
 #define CPUID_8000000A_EDX_TSC_RATE_MSR 0x10
+#define CPUID_8000000A_EDX_DECODE_ASSISTS 0x80
 #define CPUID_8000000A_EDX_AVIC 0x2000
 #define CPUID_8000000A_EDX_VMSAVE_VIRT 0x8000
 #define CPUID_8000000A_EDX_GMET 0x20000
