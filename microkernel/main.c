@@ -23,6 +23,7 @@
 #include "run/exit_log.h"
 #include "run/fail.h"
 #include "run/start.h"
+#include "run/startup.h"
 #include "run/trace.h"
 #include "vendor.h"
 
@@ -106,7 +107,9 @@ static enum bf_error init_machine(const struct pp *pp)
 	if (!objects_init())
 		return BF_ERR_MK_POOL;
 	mk.vendor->probe();
-	error = nested_init();
+	error = startup_init();
+	if (!error)
+		error = nested_init();
 	mk_print("microkernel: %s%s, %u PPs, %u extensions\n", mk.vendor->name,
 		 mk.root_npt ? " with nested paging" : "", h->nr_pps, h->nr_exts);
 	if (!error)
@@ -186,6 +189,7 @@ __noreturn void mk_main(void)
 {
 	struct pp *pp = this_pp();
 	bool first = !mk.handoff;
+	struct vs *evicted;
 	enum bf_error error = BF_ERR_OK;
 
 	pp->switch_page = (struct bf_switch_page *)pp->handoff.switch_page;
@@ -200,7 +204,10 @@ __noreturn void mk_main(void)
 		pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;
 		switch_leave(pp->switch_page);
 	}
+	evicted = pp->root_vs;
 	init_pp(pp);
+	if (evicted)
+		vs_abandon(evicted);
 	init_cpu(pp);
 	if (first && !error)
 		xstate_probe();
@@ -213,6 +220,8 @@ __noreturn void mk_main(void)
 	pp->switch_page->nmi_pending = 0;
 	if (!error && !exit_log_init(pp))
 		error = BF_ERR_MK_POOL;
+	if (!error)
+		error = startup_join(pp);
 	if (!error)
 		error = mk.vendor->cpu_enable(pp);
 	if (!error)

@@ -26,6 +26,8 @@ struct mk {
 	unsigned int levels; /* of page tables in root mode: 5 with CR4.LA57, else 4 */
 	unsigned int nested_levels; /* of the root VM's nested page table */
 	bool has_smap;
+	bool keep_cpus; /* BF_HANDOFF_KEEP_CPUS */
+	uint64_t apic_page; /* SPA of the page that the root VM cannot write to; 0: none */
 	uint8_t limited; /* by extension: it may not use the VMs of others, policy.h */
 };
 

@@ -147,8 +147,9 @@ struct pp {
 			bool watched; /* an exit that is looked at: stall.h */
 			uint8_t barriers; /* what the active VS is kept behind: barrier.h */
 			bool traced; /* trace.h */
+			bool nmi_window; /* svm/startup.h */
 		};
-		uint32_t exit_slow; /* any of them */
+		uint64_t exit_slow; /* any of them */
 	};
 	bool reporting; /* a failure; one that comes meanwhile is not reported */
 	bool entry_dirty; /* VMX: the next entry may need more than VMRESUME, see vmx_run */
@@ -168,6 +169,7 @@ struct pp {
 						uint16_t owed;
 					};
 					bool end_run; /* tlb.h */
+					bool startup; /* svm/startup.h */
 				};
 				uint32_t no_guest;
 			};

@@ -14,6 +14,9 @@
  * svm/decode: how long that instruction is
  * svm/insns: which instructions exit with which code
  * svm/gp: SVM's instructions raise #GP where VMX's raise #UD, as on a bare CPU
+ * svm/startup: INIT and start-up IPIs, which are exits of VMX
+ * svm/apic: what Linux writes to its local APIC, for that
+ * svm/store: what an instruction stores, for that
  * svm/nmi: no NMI in the first instructions of the NMI handler; VMX has virtual NMIs
  * vmx/vmcs: a VMCS is reached by instructions, which work on the current one
  * vmx/controls: bits that the CPU insists on, or lacks
@@ -101,6 +104,10 @@ struct vendor_ops {
 	/* Prepares a root VS to be run without an extension: only what must exit, exits. */
 	void (*fallback_init)(struct vs *vs);
 
+	/* Whether INIT and start-up IPIs can be carried out for the guest: run/startup.h. */
+	bool (*can_keep)(void);
+	const char *keep_needs; /* what that takes */
+	bool keep_watches_apic; /* and writes to the local APICs, which are the same page */
 	/* Whether the CPUs have nested paging as we use it. */
 	bool (*has_nested)(void);
 	bool nested_like_host; /* nested tables have as many levels as those of root mode; else 4 */

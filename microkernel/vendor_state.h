@@ -11,6 +11,7 @@ struct svm_vs_state {
 	/* Intercepts and features that the extension itself asked for: */
 	bool intr_masking; /* V_INTR_MASKING */
 	bool gp_exiting;
+	bool msr_exiting;
 	bool vmmcall_exiting;
 	bool invlpgb;
 	uint64_t interrupted; /* EXITINTINFO when the state was captured */
@@ -65,6 +66,7 @@ struct svm_pp_state {
 	uint64_t host_vmcb; /* SPA */
 	uint64_t entry_page; /* SPA */
 	bool entry_kept; /* entry_page has the VMCB with which the last entry began */
+	uint32_t intercepts; /* the first word of them, while there is an NMI window */
 	uint64_t hsave; /* SPA of the host save area */
 	uint64_t saved_hsave; /* VM_HSAVE_PA before us */
 	struct code_window code;

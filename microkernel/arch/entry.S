@@ -215,6 +215,28 @@ halt:
 	jmp	halt
 	.size halt, . - halt
 
+	.globl wait_for_nmi
+	.type wait_for_nmi, @function
+	.globl wait_for_nmi_end
+wait_for_nmi:
+	cmp	%esi, (%rdi)
+	jne	wait_for_nmi_end
+	hlt
+wait_for_nmi_end:
+	ret
+	.size wait_for_nmi, . - wait_for_nmi
+
+	.globl take_interrupt
+	.type take_interrupt, @function
+	.globl take_interrupt_end
+take_interrupt:
+	sti
+	nop
+	cli
+take_interrupt_end:
+	ret
+	.size take_interrupt, . - take_interrupt
+
 /* --- exceptions and interrupts: 256 stubs of 16 bytes ----------------------------------------- */
 
 	.balign 16

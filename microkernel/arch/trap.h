@@ -74,6 +74,31 @@ void save_registers(struct trap_frame *frame);
 __noreturn void halt(void);
 
 /*
+ * Halts if *word is value, until an NMI or a machine check. The NMI may come at any time from the
+ * look at the word on: its handler goes on behind the HLT (end_wait), which would miss it.
+ */
+void wait_for_nmi(const uint32_t *word, uint32_t value);
+extern const uint8_t wait_for_nmi_end[];
+
+/* Takes the interrupt that the local APIC has ready, if any: is_discarded says that it is one. */
+void take_interrupt(void);
+extern const uint8_t take_interrupt_end[];
+
+static inline bool is_discarded(const struct trap_frame *frame)
+{
+	return frame->vector > VECTOR_LAST_EXCEPTION && frame->rip >= (uint64_t)take_interrupt &&
+	       frame->rip <= (uint64_t)take_interrupt_end;
+}
+
+static inline void end_wait(struct trap_frame *frame)
+{
+	uint64_t begin = (uint64_t)wait_for_nmi, end = (uint64_t)wait_for_nmi_end;
+
+	if (frame->rip >= begin && frame->rip < end)
+		frame->rip = end;
+}
+
+/*
  * An NMI that has interrupted ring 3 goes on at fn, on the PP's stack. Not in the handler itself:
  * the next NMI would take its stack away. IRETQ leaves that, and unblocks NMIs.
  */

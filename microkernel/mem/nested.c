@@ -14,6 +14,7 @@
 
 /* Read, write, execute for EPT; present, write, user for NPT: the same bits. */
 #define ALL_RIGHTS 0x7
+#define WRITE 0x2ULL
 
 #define SIZE_1G BSL_LEVEL_SIZE(3)
 
@@ -48,6 +49,12 @@ static uint64_t leaf_of(uint64_t spa, unsigned int level, uint64_t attr)
 	return spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0);
 }
 
+/* Linux's local APICs, where it cannot write to them. */
+static bool has_apic_page(uint64_t spa, uint64_t size)
+{
+	return mk.apic_page && mk.apic_page - spa < size;
+}
+
 static bool is_table(uint64_t entry, unsigned int level)
 {
 	return level > 1 && entry && !(entry & BSL_PTE_PS) && (entry & BSL_PTE_SPA) != decoy_table;
@@ -75,6 +82,7 @@ static bool map_entry(uint64_t *entry, uint64_t spa, unsigned int level, bool ty
 {
 	uint64_t size = BSL_LEVEL_SIZE(level), step = size / BSL_PT_ENTRIES;
 	bool owned = region_overlaps(&mk.handoff->owned, spa, size);
+	bool whole = !owned && !has_apic_page(spa, size);
 	uint64_t *table;
 
 	if (*entry && !is_table(*entry, level))
@@ -89,7 +97,11 @@ static bool map_entry(uint64_t *entry, uint64_t spa, unsigned int level, bool ty
 	}
 	if (!typed)
 		typed = mk.vendor->nested_type(spa, size, &attr);
-	if (!*entry && !owned && typed && mk.vendor->nested_has_page(size)) {
+	if (level == 1 && !whole) {
+		*entry = leaf_of(spa, level, attr) & ~WRITE;
+		return true;
+	}
+	if (!*entry && whole && typed && mk.vendor->nested_has_page(size)) {
 		*entry = leaf_of(spa, level, attr);
 		return true;
 	}

@@ -241,18 +241,42 @@ bool tlb_have_seen(uint64_t generation)
 	return seen;
 }
 
-bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
+bool tlb_is_present(uint32_t ppid)
 {
-	struct tlb_state *tlb = state_of(ppid);
-	uint64_t began = rdtsc();
-	bool needed;
+	return __atomic_load_n(&state_of(ppid)->present, __ATOMIC_SEQ_CST);
+}
 
-	/* Not with an NMI that is on its way: whoever sends that may find that it need not. */
+/* Not with an NMI that is on its way: whoever sends that may find that it need not. */
+static bool reserve_kick_in_time(struct tlb_state *tlb)
+{
+	uint64_t began = rdtsc();
+
 	while (!reserve_kick(tlb)) {
 		if (rdtsc() - began > FLUSH_TIMEOUT_TSC)
 			return false;
 		__asm__ volatile("pause");
 	}
+	return true;
+}
+
+bool tlb_fetch(uint32_t ppid)
+{
+	struct tlb_state *tlb = state_of(ppid);
+
+	if (!reserve_kick_in_time(tlb))
+		return false;
+	send_kick(tlb, tlb_is_present(ppid) &&
+			       __atomic_load_n(&tlb->in_guest, __ATOMIC_SEQ_CST) != TLB_IN_WINDOW);
+	return true;
+}
+
+bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
+{
+	struct tlb_state *tlb = state_of(ppid);
+	bool needed;
+
+	if (!reserve_kick_in_time(tlb))
+		return false;
 	needed = __atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) &&
 		 (!is_in_guest(ppid) || runs(MK1_INVALID_ID, ppid));
 	if (needed)

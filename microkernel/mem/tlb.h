@@ -30,8 +30,14 @@
  */
 enum tlb_kick { KICK_NONE, KICK_RESERVED, KICK_SENT };
 
+/*
+ * Where a PP is. From a window it comes back soon by itself, as Linux's handler of an NMI ends, and
+ * an NMI meanwhile would be Linux's.
+ */
+enum tlb_place { TLB_IN_ROOT, TLB_IN_GUEST, TLB_IN_WINDOW };
+
 struct tlb_state {
-	uint64_t in_guest; /* and uses no mapping of an extension until it exits */
+	uint64_t in_guest; /* enum tlb_place; it uses no mapping of an extension until it exits */
 	uint64_t seen; /* the generation up to which this PP has flushed */
 	uint32_t kick; /* enum tlb_kick */
 	uint32_t apic_id;
@@ -67,6 +73,13 @@ static __always_inline bool tlb_enter_guest(struct pp *pp)
 
 	(void)__atomic_exchange_n(&tlb->in_guest, 1, __ATOMIC_SEQ_CST);
 	return !__atomic_load_n(&tlb->kick, __ATOMIC_RELAXED);
+}
+
+/* After that: the guest that is entered is in a window. false as above. */
+static __always_inline bool tlb_enter_window(struct pp *pp)
+{
+	(void)__atomic_exchange_n(&pp->tlb->in_guest, TLB_IN_WINDOW, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&pp->tlb->kick, __ATOMIC_RELAXED);
 }
 
 /* Waits for the NMI that has been sent to this PP; NMIs must be able to come. */
@@ -114,6 +127,15 @@ bool tlb_have_seen(uint64_t generation);
  * taken an earlier NMI for a second.
  */
 bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid));
+
+/* Whether the PP is in the hypervisor. */
+bool tlb_is_present(uint32_t ppid);
+
+/*
+ * Another PP comes out of its guest, or root mode there gets an NMI, so that it sees what has been
+ * noted for it before: run/startup.h. false: it does not respond.
+ */
+bool tlb_fetch(uint32_t ppid);
 
 /* The same with the next entry of this PP, which has an event to deliver first. */
 void tlb_end_own_run(struct pp *pp);

@@ -65,6 +65,12 @@ static uint64_t rights_of(uint64_t entry)
 	       (entry & bits->write ? MK2_NESTED_W : 0) | (x ? MK2_NESTED_X : 0);
 }
 
+/* Nobody gives Linux a right to write that the microkernel has taken. */
+static uint64_t allowed(uint64_t gpa, uint64_t flags)
+{
+	return mk.apic_page && gpa == mk.apic_page ? flags & ~(uint64_t)MK2_NESTED_W : flags;
+}
+
 /* An entry of the table as it is where nothing was set. */
 static uint64_t rest_of(const struct view *v, uint64_t entry)
 {
@@ -213,7 +219,8 @@ uint64_t view_set(unsigned int number, uint64_t gpa, uint64_t size, uint64_t fla
 	if (v)
 		status = make_entries(v, gpa, size);
 	for (uint64_t at = gpa; status == MK1_SUCCESS && at < gpa + size; at += BF_PAGE_SIZE) {
-		set(own_entry(v, at, false), with_rights(nested_entry(at, 1), flags) | OWN);
+		set(own_entry(v, at, false),
+		    with_rights(nested_entry(at, 1), allowed(at, flags)) | OWN);
 		drop_copy(number, at);
 	}
 	nested_unlock();

@@ -302,6 +302,15 @@ bool vs_destroy(uint16_t id)
 	return done;
 }
 
+void vs_abandon(struct vs *vs)
+{
+	uint16_t vpid = vs->vpid;
+
+	vs_unclaim(vs);
+	(void)vs_destroy(vs->id);
+	(void)vp_destroy(vpid);
+}
+
 uint64_t vs_migrate(uint16_t id, uint16_t ppid)
 {
 	uint64_t status = MK1_SUCCESS;

@@ -180,6 +180,9 @@ void vs_unclaim(struct vs *vs);
 /* The same for one that was found here a moment ago; false: it has gone since. */
 bool vs_try_claim(struct vs *vs);
 
+/* Destroys Linux's VS, and its VP, on a PP whose CPU was reset while it was the active one. */
+void vs_abandon(struct vs *vs);
+
 /* Whether a VS of this VM, or with MK1_INVALID_ID of any, is active on the PP, but Linux's. */
 bool guest_is_active(uint16_t vmid, uint32_t ppid);
 

@@ -100,6 +100,17 @@ void promote(struct vs *vs)
 	leave_on_switch_stack(pp);
 }
 
+void leave_offline(struct pp *pp)
+{
+	mk_print("pp %u: CPU %u leaves, offline\n", pp->handoff.ppid, pp->handoff.cpu);
+	vms_scrub();
+	pp_reset(pp);
+	tlb_part(pp);
+	mk.vendor->cpu_disable(pp);
+	__atomic_store_n(&pp->status->state, BF_PP_BARE, __ATOMIC_RELEASE);
+	halt();
+}
+
 void return_to_loader(struct pp *pp, enum bf_error error)
 {
 	pp->switch_page->cpu.gpr[BF_RAX] = (uint64_t)error;

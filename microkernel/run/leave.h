@@ -16,6 +16,12 @@ bool may_leave(const struct pp *pp);
 /* This PP leaves the hypervisor, and its CPU continues as vs, which is the active one. */
 __noreturn void promote(struct vs *vs);
 
+/*
+ * This PP leaves with nothing to continue with, as its CPU is offline: it halts, bare, until an
+ * INIT resets it. The driver sends that.
+ */
+__noreturn void leave_offline(struct pp *pp);
+
 /* The launch failed: Linux finds itself where it called, with the error as result. */
 __noreturn void return_to_loader(struct pp *pp, enum bf_error error);
 

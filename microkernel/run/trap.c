@@ -2,12 +2,14 @@
 /* Exceptions, NMIs and machine checks in root mode: where entry.S goes with them. */
 #include "arch/trap.h"
 
+#include "arch/apic.h"
 #include "arch/intrinsics.h"
 #include "mem/tlb.h"
 #include "mk.h"
 #include "obj/ext.h"
 #include "pp.h"
 #include "run/fail.h"
+#include "run/startup.h"
 #include "run/watchdog.h"
 #include "vendor.h"
 
@@ -93,7 +95,10 @@ void trap_dispatch(struct trap_frame *frame)
 	if (frame->vector == VECTOR_NMI) {
 		if (pp->on_nmi)
 			pp->on_nmi(pp);
+		end_wait(frame);
 		if (tlb_kicked(pp)) {
+			if (startup_is_pending(pp))
+				pp->startup = true;
 			if (pp->end_run)
 				mk.vendor->owe(pp);
 			/* Ring 0 finds out itself, with the next call or exit. */
@@ -105,6 +110,10 @@ void trap_dispatch(struct trap_frame *frame)
 		pp->nmi_pending = true;
 		mk.vendor->owe(pp);
 		watchdog_nmi(pp, frame);
+		return;
+	}
+	if (is_discarded(frame)) {
+		apic_end_interrupt();
 		return;
 	}
 	if (frame->vector == VECTOR_MC) {

@@ -16,16 +16,10 @@ typedef uint16_t __attribute__((aligned(1))) opcode16; /* instructions lie anywh
 static __always_inline bool is_plain_cpuid(const struct pp *pp, const struct vmcb *vmcb,
 					   uint64_t rip)
 {
-	const struct code_window *w = &pp->svm.code;
 	uint64_t offset = rip & BF_PAGE_MASK;
 
-	if (w->page != rip >> BF_PAGE_SHIFT || w->cr3 != vmcb->cr3 || w->efer != vmcb->efer ||
-	    w->cs_attrib != vmcb->cs.attrib || offset > BF_PAGE_SIZE - 2)
+	if (!svm_code_is_at_hand(pp, vmcb, rip) || offset > BF_PAGE_SIZE - 2)
 		return false;
-	for (unsigned int i = 0; i < w->levels; i++) {
-		if (*w->entry[i] != w->value[i])
-			return false;
-	}
 	return *(const volatile opcode16 *)(BF_PP_TEMP + offset) == CPUID_OPCODE;
 }
 
@@ -42,8 +36,23 @@ static __cold noinline void execute_again(const struct pp *pp, const struct vs *
 
 /*
  * An instruction that is skipped ends the interrupt shadow and, with TF set, traps (§15.7.1),
- * unless TF is for branches only (§13.1.1, DebugCtl). false: it is to be executed again.
+ * unless TF is for branches only (§13.1.1, DebugCtl).
  */
+static __always_inline void complete(struct vmcb *vmcb)
+{
+	vmcb->interrupt_shadow &= ~(uint64_t)SVM_INTERRUPT_SHADOW;
+	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
+		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
+		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID) &&
+		    !(svm_debugctl() & DEBUGCTL_BTF)) {
+			vmcb->dr6 |= DR6_BS;
+			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB;
+			vmcb->clean = 0;
+		}
+	}
+}
+
+/* false: it is to be executed again. */
 static __always_inline bool advance_ip(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
@@ -58,17 +67,16 @@ static __always_inline bool advance_ip(struct vs *vs)
 		execute_again(this_pp(), vs);
 		return false;
 	}
-	vmcb->interrupt_shadow &= ~(uint64_t)SVM_INTERRUPT_SHADOW;
-	if (vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
-		vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
-		if (vmcb->rflags & RFLAGS_TF && !(vmcb->eventinj & SVM_EVENT_VALID) &&
-		    !(svm_debugctl() & DEBUGCTL_BTF)) {
-			vmcb->dr6 |= DR6_BS;
-			vmcb->eventinj = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB;
-			vmcb->clean = 0;
-		}
-	}
+	complete(vmcb);
 	return true;
+}
+
+void svm_advance_by(struct vmcb *vmcb, unsigned int length)
+{
+	vmcb->rip += length;
+	if (svm_decode_mode(vmcb) != DECODE_64)
+		vmcb->rip = (uint32_t)vmcb->rip;
+	complete(vmcb);
 }
 
 enum advance svm_vs_advance_ip(struct vs *vs)

@@ -70,6 +70,7 @@ void svm_probe(void)
 	struct cpuid_regs features = cpuid(0x8000000A, 0);
 
 	svm.has_np = features.edx & CPUID_8000000A_EDX_NP;
+	svm.has_decode_assists = features.edx & CPUID_8000000A_EDX_DECODE_ASSISTS;
 	svm.has_nrip = features.edx & CPUID_8000000A_EDX_NRIPS;
 	svm.has_v_spec_ctrl = features.edx & CPUID_8000000A_EDX_SPEC_CTRL;
 	svm.has_1g_pages = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE_1G;

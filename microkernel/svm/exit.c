@@ -17,6 +17,7 @@
 #include "run/leave.h"
 #include "run/trace.h"
 #include "svm/advance.h"
+#include "svm/apic.h"
 #include "svm/checks.h"
 #include "svm/entry.h"
 #include "svm/event.h"
@@ -25,6 +26,7 @@
 #include "svm/nmi.h"
 #include "svm/run.h"
 #include "svm/stall.h"
+#include "svm/startup.h"
 #include "svm/svm.h"
 #include "svm/vs.h"
 
@@ -43,6 +45,8 @@ static bool handle_nmi(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
+	if (vs->root && mk.keep_cpus && !pp->nmi_pending)
+		return true; /* another PP has sent it: run/startup.h */
 	if (!vs->root && !pp->nmi_pending) {
 		if (!pp->end_run)
 			return true;
@@ -119,6 +123,8 @@ static bool handle_msr(struct vs *vs)
 	uint32_t number = (uint32_t)abi_gprs()[BF_RCX];
 	bool write = vmcb_of(vs)->exitinfo1 & SVM_EXITINFO1_WRITE;
 
+	if (vs->root && svm_write_apic_msr(vs, number))
+		return true;
 	if (!vs->root || has_permission_bits(number))
 		return false;
 	if (write ? outer_wrmsr(number) : outer_rdmsr(number))
@@ -140,6 +146,8 @@ static bool handle_npf(struct vs *vs)
 	struct vmcb *vmcb = vmcb_of(vs);
 	bool again;
 
+	if (svm_write_apic(vs))
+		return true;
 	if (vs->view)
 		again = view_fault(vs->view, vmcb->exitinfo2, wanted_rights(vmcb->exitinfo1));
 	else
@@ -235,6 +243,8 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 		exit_first(pp);
 	if (pp->traced)
 		trace_exit(pp, vs, svm_exit_slot(code), vmcb->rip);
+	if (pp->nmi_window && svm_close_window(pp, vs))
+		svm_run(pp, vs);
 	if (pp->fallback)
 		vmcb->efer |= EFER_SVME; /* nothing keeps Linux from clearing it */
 	if (!dispatch(vs, code)) {

@@ -8,6 +8,7 @@
 #include "svm/event.h"
 #include "svm/fallback.h"
 #include "svm/nested.h"
+#include "svm/apic.h"
 #include "svm/svm.h"
 
 /* Nothing exits but what SVM forces to and the driver's call; Linux sees the bare CPU meanwhile. */
@@ -25,7 +26,8 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->exceptions = EXCEPTION_BIT(VECTOR_GP);
 	vs->svm.gp_exiting = false;
 	vs->nmi_exiting = false;
-	vmcb->instruction1 = 0;
+	this_pp()->nmi_window = false;
+	vmcb->instruction1 = svm_root_intercepts(0);
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->instruction3 = 0;
 	vmcb->virtual_interrupt = 0;

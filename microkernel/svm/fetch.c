@@ -145,6 +145,20 @@ size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
 	return have;
 }
 
+size_t svm_code(struct pp *pp, const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH])
+{
+	uint64_t offset = vmcb->rip & BF_PAGE_MASK;
+
+	if (svm.has_decode_assists && vmcb->nr_insn_bytes) {
+		bsl_memcpy(bytes, vmcb->insn_bytes, DECODE_MAX_LENGTH);
+		return vmcb->nr_insn_bytes & 0xF;
+	}
+	if (offset > BF_PAGE_SIZE - DECODE_MAX_LENGTH || !svm_code_is_at_hand(pp, vmcb, vmcb->rip))
+		return svm_fetch(vmcb, bytes);
+	bsl_memcpy(bytes, (const void *)(BF_PP_TEMP + offset), DECODE_MAX_LENGTH);
+	return DECODE_MAX_LENGTH;
+}
+
 bool svm_read_guest(const struct vmcb *vmcb, uint64_t la, uint64_t *value)
 {
 	const void *at;

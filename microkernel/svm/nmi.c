@@ -6,9 +6,11 @@
 #include "arch/apic.h"
 #include "arch/desc.h"
 #include "mem/tlb.h"
+#include "mk.h"
 #include "svm/entry.h"
 #include "svm/event.h"
 #include "svm/fetch.h"
+#include "svm/startup.h"
 #include "svm/svm.h"
 
 /* Of an NMI to this CPU itself: tries, and how often it looks whether one has come. */
@@ -76,6 +78,8 @@ static void enter(struct pp *pp)
 
 	clgi();
 	pp->on_nmi = NULL;
+	if (mk.keep_cpus)
+		(void)svm_open_window(pp, vs); /* an NMI that is on its way waits for its end */
 	svm_take_owed(pp, vs);
 	svm_enter(vs->block_spa);
 }

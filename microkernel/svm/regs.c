@@ -13,6 +13,7 @@
 #include "svm/fetch.h"
 #include "svm/nested.h"
 #include "svm/regs.h"
+#include "svm/apic.h"
 #include "svm/svm.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
@@ -116,6 +117,8 @@ static __cold noinline uint64_t read_other(struct vs *vs, uint64_t number, uint6
 		*value &= ~(uint64_t)SVM_INSTR1_NMI;
 	if (number == MK1_AMD_intercept_instruction1 && !vs->intr_exiting)
 		*value &= ~(uint64_t)SVM_INSTR1_INTR;
+	if (number == MK1_AMD_intercept_instruction1 && !vs->svm.msr_exiting)
+		*value &= ~(uint64_t)SVM_INSTR1_MSR;
 	if (number == MK1_AMD_virtual_interrupt_a && !vs->svm.intr_masking)
 		*value &= ~(uint64_t)SVM_V_INTR_MASKING;
 	if (number == MK1_AMD_intercept_instruction2 && !vs->svm.vmmcall_exiting)
@@ -231,8 +234,9 @@ static bool sanitize(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_intercept_instruction1:
 		vs->nmi_exiting = *value & SVM_INSTR1_NMI;
 		vs->intr_exiting = *value & SVM_INSTR1_INTR;
-		if (!vs->root)
-			*value |= SVM_INSTR1_INTR | SVM_INSTR1_NMI;
+		vs->svm.msr_exiting = *value & SVM_INSTR1_MSR;
+		*value = vs->root ? svm_root_intercepts((uint32_t)*value) :
+				    *value | SVM_INSTR1_INTR | SVM_INSTR1_NMI;
 		return true;
 	case MK1_AMD_intercept_instruction2:
 		vs->svm.vmmcall_exiting = *value & SVM_INSTR2_VMMCALL;
@@ -242,7 +246,11 @@ static bool sanitize(struct vs *vs, uint64_t number, uint64_t *value)
 	case MK1_AMD_iopm_base_pa:
 		return is_map(*value, 3 * BF_PAGE_SIZE);
 	case MK1_AMD_msrpm_base_pa:
-		return is_map(*value, 2 * BF_PAGE_SIZE);
+		if (!is_map(*value, 2 * BF_PAGE_SIZE))
+			return false;
+		if (vs->root)
+			svm_intercept_apic_msrs(*value);
+		return true;
 	case MK1_AMD_guest_asid:
 		return *value && *value < svm.asids &&
 		       (!vs->root || svm_claim_root_asid((uint32_t)*value));

@@ -5,6 +5,7 @@
 #include "arch/apic.h"
 #include "arch/barrier.h"
 #include "mem/mem.h"
+#include "mk.h"
 #include "run/exit.h"
 #include "run/trace.h"
 #include "svm/entry.h"
@@ -12,10 +13,10 @@
 #include "svm/nmi.h"
 #include "svm/run.h"
 #include "svm/stall.h"
+#include "svm/startup.h"
 #include "svm/svm.h"
 
-/* An exit without an entry before it, with GIF clear. */
-static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
+__noreturn void svm_exit_at_once(struct pp *pp, struct vs *vs, uint64_t code, uint64_t info)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 
@@ -23,15 +24,17 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 	stgi();
 	if (!tlb_leave_guest(pp))
 		tlb_catch_up(pp);
+	vmcb->exitcode = code;
+	vmcb->exitinfo1 = info;
+	vmcb->exitinfo2 = 0;
 	vmcb->exitintinfo = 0;
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
-	exit_count(pp, vs, svm_exit_slot(SVM_EXIT_INTR), SVM_EXIT_INTR, vmcb->rip);
-	svm_tell_interrupt(vmcb);
+	exit_count(pp, vs, svm_exit_slot(code), code, vmcb->rip);
 	if (pp->traced)
-		trace_exit(pp, vs, svm_exit_slot(SVM_EXIT_INTR), vmcb->rip);
+		trace_exit(pp, vs, svm_exit_slot(code), vmcb->rip);
 	if (pp->watched)
 		svm_watch_exit(pp, vs);
-	exit_looked_at(pp, vs, SVM_EXIT_INTR);
+	exit_looked_at(pp, vs, code);
 }
 
 /*
@@ -42,7 +45,7 @@ static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 static void do_not_run(struct pp *pp, struct vs *vs)
 {
 	if (!(vmcb_of(vs)->eventinj & SVM_EVENT_VALID))
-		exit_at_once(pp, vs);
+		svm_exit_at_once(pp, vs, SVM_EXIT_INTR, 0);
 	/* It is owed again as soon as it arrives. */
 	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
 		pp->nmi_pending = false;
@@ -78,6 +81,8 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 
 void svm_before_entry(struct pp *pp, struct vs *vs)
 {
+	uint8_t vector;
+
 	if (pp->entry_watched) {
 		svm_watch_entry(pp, vs);
 		trace_entry(pp);
@@ -91,8 +96,14 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 	if (!vs->root)
 		return;
 	pp->end_run = false;
+	if (pp->startup && svm_carry_out_startup(pp, vs, &vector))
+		svm_exit_at_once(pp, vs, SVM_EXIT_INIT, vector);
 	if (pp->nmis_blocked)
 		svm_enter_nmi_handler(pp);
+	if (pp->nmi_pending && mk.keep_cpus && !svm_open_window(pp, vs)) {
+		(void)svm_close_window(pp, vs);
+		svm_run_kicked(pp, vs);
+	}
 	svm_take_owed(pp, vs);
 }
 

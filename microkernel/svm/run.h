@@ -15,6 +15,8 @@ __noreturn void svm_vs_run(struct vs *vs);
 __cold noinline void svm_before_entry(struct pp *pp, struct vs *vs);
 /* Or an NMI first: tlb.h. */
 __cold noinline __noreturn void svm_run_kicked(struct pp *pp, struct vs *vs);
+/* An exit without an entry before it, with GIF clear; info is EXITINFO1. */
+__noreturn void svm_exit_at_once(struct pp *pp, struct vs *vs, uint64_t code, uint64_t info);
 /* What an exit changes of a VMCB. */
 void svm_copy_vmcb(void *to, const void *from);
 

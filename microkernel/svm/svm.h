@@ -15,6 +15,7 @@
 struct svm {
 	bool has_nrip;
 	bool has_np;
+	bool has_decode_assists;
 	bool has_1g_pages;
 	bool has_invlpgb; /* and a guest can be given it */
 	bool has_v_spec_ctrl; /* a SPEC_CTRL of the guest's own */

@@ -4,12 +4,14 @@
 #include <bsl/bits.h>
 #include <bsl/string.h>
 
+#include "arch/apic.h"
 #include "arch/barrier.h"
 #include "arch/intrinsics.h"
 #include "arch/trap.h"
 #include "debug.h"
 #include "mem/nested.h"
 #include "mem/view.h"
+#include "mk.h"
 #include "obj/outer.h"
 #include "run/exit.h"
 #include "run/fail.h"
@@ -171,16 +173,37 @@ static bool handle_nmi_window(struct vs *vs)
 }
 
 /*
- * INIT sends an application processor to wait for its start-up IPI, which is the extension's to
- * carry out, but the boot processor to the reset vector (SDM vol. 3 §11.4, §12.1): it comes from
- * the chipset as Linux reboots by the keyboard controller, and firmware cannot start anew in a
- * guest.
+ * INIT sends an application processor to wait for its start-up IPI, but the boot processor to the
+ * reset vector (SDM vol. 3 §11.4, §12.1): it comes from the chipset as Linux reboots by the
+ * keyboard controller, and firmware cannot start anew in a guest.
+ *
+ * The IPI follows within microseconds, and is lost in root mode: so Linux waits for it as it is.
+ * The state of INIT is what the extension gives it then. While another guest runs, that is told.
  */
 static bool handle_init(struct vs *vs)
 {
-	(void)vs; /* it may have come while a guest ran */
+	struct pp *pp = this_pp();
+
 	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP)
-		reset_machine(this_pp(), "INIT of the boot processor");
+		reset_machine(pp, "INIT of the boot processor");
+	if (mk.keep_cpus && pp->status->leaving)
+		leave_offline(pp);
+	if (!vs->root)
+		return false;
+	pp->owed = 0;
+	vmx_set_nmi_window(false);
+	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
+	vmcs_write(VMCS_interruptibility_state, 0);
+	vmcs_write(VMCS_pending_debug_exceptions, 0);
+	vmcs_write(VMCS_activity_state, VMX_ACTIVITY_WAIT_FOR_SIPI);
+	return true;
+}
+
+/* INIT resets the local APIC, too, but not if it exits. Nobody has used it since. */
+static bool handle_startup(struct vs *vs)
+{
+	(void)vs;
+	apic_reset();
 	return false;
 }
 
@@ -267,6 +290,7 @@ static bool handle_ept_violation(struct vs *vs)
 #define INTERNAL_EXITS(X) \
 	X(VMX_EXIT_EXCEPTION_NMI, handle_exception_or_nmi) \
 	X(VMX_EXIT_INIT, handle_init) \
+	X(VMX_EXIT_SIPI, handle_startup) \
 	X(VMX_EXIT_NMI_WINDOW, handle_nmi_window) \
 	X(VMX_EXIT_VMCALL, handle_vmcall) \
 	X(VMX_EXIT_CR_ACCESS, vmx_handle_cr8) \

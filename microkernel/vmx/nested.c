@@ -34,6 +34,13 @@ bool vmx_nested_types_changed(void)
 	return true;
 }
 
+/* Real mode needs an unrestricted guest, and that needs EPT (§29.2.1.1). */
+bool vmx_can_keep(void)
+{
+	return vmx_has_nested() && vmx.secondary.may & VMX_SECONDARY_UNRESTRICTED &&
+	       mk.handoff->vmx[MSR_VMX_MISC - MSR_VMX_BASIC] & VMX_MISC_WAIT_FOR_SIPI;
+}
+
 bool vmx_has_nested(void)
 {
 	uint64_t needed = VMX_CAP_EPT_4_LEVELS | VMX_CAP_EPT_WB | VMX_CAP_INVEPT;

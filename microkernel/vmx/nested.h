@@ -9,6 +9,7 @@ struct guest_bits;
 struct pp;
 struct vs;
 
+bool vmx_can_keep(void);
 bool vmx_has_nested(void);
 bool vmx_nested_has_page(uint64_t size);
 bool vmx_nested_type(uint64_t spa, uint64_t size, uint64_t *attr);
