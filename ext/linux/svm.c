@@ -9,6 +9,7 @@
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/step.h>
+#include <ext/linux/svm.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/watched.h>
 
@@ -284,6 +285,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case SVM_EXIT_CLGI:
 	case SVM_EXIT_SKINIT:
 		inject_fault(vsid, VECTOR_UD);
+	case SVM_EXIT_INIT:
+		svm_startup(vsid, vs_get(vsid, MK1_AMD_exitinfo1) & 0xFF);
+		resume(vsid);
 	case SVM_EXIT_SHUTDOWN:
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
 	default:

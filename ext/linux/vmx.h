@@ -43,8 +43,7 @@ void vmx_access_dr(struct ext_exit *e);
 
 /* --- vmx_init.c ------------------------------------------------------------------------------- */
 
-/* INIT and start-up IPI, which exit from the root VM: what they do to a CPU, done to the VS. */
-void vmx_init_signal(uint64_t vsid);
+/* What an INIT, and the start-up IPI after it, do to a CPU, done to the VS. */
 void vmx_startup(uint64_t vsid, uint64_t vector);
 
 #endif

@@ -67,20 +67,46 @@ uint64_t vmx_get_cr4(uint64_t vsid)
 }
 
 /*
+ * Paging is switched on, or off, which makes and ends IA-32e mode (SDM vol. 3 §11.8.5). PAE paging
+ * without that mode has registers of its own in the VMCS: nobody switches it on together with a
+ * forced bit. false: #GP.
+ */
+static bool switch_paging(uint64_t vsid, bool on)
+{
+	uint64_t efer = vs_get(vsid, MK1_INTEL_efer), cr4 = vs_get(vsid, MK1_INTEL_cr4);
+	uint64_t entry = vs_get(vsid, MK1_INTEL_vmentry_ctls);
+	bool code64 = vs_get(vsid, MK1_INTEL_cs_attrib) & VMX_AR_L;
+
+	if (on && !(efer & EFER_LME))
+		return !(cr4 & CR4_PAE);
+	if (code64 || (on ? !(cr4 & CR4_PAE) : cr4 & CR4_PCIDE))
+		return false;
+	vs_set(vsid, MK1_INTEL_efer, on ? efer | EFER_LMA : efer & ~(uint64_t)EFER_LMA);
+	vs_set(vsid, MK1_INTEL_vmentry_ctls,
+	       on ? entry | VMX_ENTRY_CTL_IA32E_GUEST :
+		    entry & ~(uint64_t)VMX_ENTRY_CTL_IA32E_GUEST);
+	return true;
+}
+
+/*
  * MOV to CR0 exits when it changes a forced bit. The rules are those of the instruction (SDM vol.
- * 2, MOV - Move to/from Control Registers). A change of PE or PG together with such a bit is
- * refused: it means a change of mode, which a running 64-bit Linux does not need; alone, in an
- * unrestricted guest, it does not even exit.
+ * 2, MOV - Move to/from Control Registers). A change of PE or PG alone does not exit, but a CPU
+ * that starts makes both with others. Without unrestricted guests it is refused: a running 64-bit
+ * Linux does not need it.
  */
 static bool write_cr0(uint64_t vsid, uint64_t value)
 {
 	uint64_t changed = vmx_get_cr0(vsid) ^ value;
 
-	if (value >> 32 || (changed & (CR0_PE | CR0_PG)))
+	if (value >> 32 || (changed & vmx_cr0_forced(vsid) & (CR0_PE | CR0_PG)))
 		return false;
 	if ((value & CR0_NW) && !(value & CR0_CD))
 		return false;
+	if ((value & CR0_PG) && !(value & CR0_PE))
+		return false;
 	if (!(value & CR0_WP) && (vs_get(vsid, MK1_INTEL_cr4) & CR4_CET))
+		return false;
+	if (changed & CR0_PG && !switch_paging(vsid, value & CR0_PG))
 		return false;
 	vmx_set_cr0(vsid, value);
 	if (changed & FLUSH_CR0)
