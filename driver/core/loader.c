@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "check.h"
 #include "loader.h"
+#include "park.h"
 #include "platform.h"
 #include "rendezvous.h"
 #include "trace.h"
@@ -346,6 +347,7 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	loader->vendor = loader->features.vendor;
 	loader->watchdog_ns = watchdog_of(start);
 	loader->repeats = repeats_of(start);
+	loader->keep_cpus = start->keep_cpus;
 	if (!error) {
 		bf_os_hide_status();
 		error = bf_prepare(loader, start);
@@ -447,6 +449,8 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
+	if (pp && pp->parked)
+		return bf_unpark(pp);
 	/* With a failure that the poll has not seen yet, the others are about to leave, too. */
 	if (!loader->entered || (pp && (pp->inside || pp->failed)))
 		return BF_ERR_OK;
@@ -470,6 +474,11 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 
 	if (!pp || !pp->inside)
 		return BF_ERR_OK;
+	/* One without its extension is about to be taken back. */
+	if (loader->keep_cpus && pp_state(pp) == BF_PP_GUEST) {
+		pp->parked = true;
+		return BF_ERR_OK;
+	}
 	if (refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;
 	error = bf_os_on_cpu(cpu, leave_here, pp);

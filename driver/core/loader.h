@@ -51,6 +51,7 @@ struct bf_start {
 	uint32_t nr_exts;
 	uint16_t serial_port;
 	bool stays; /* CPUs never leave, once all of them have entered */
+	bool keep_cpus; /* those that go offline stay in the hypervisor: park.h */
 	uint64_t pool_size; /* 0: the default */
 	uint64_t huge_size; /* 0: the default */
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
@@ -69,6 +70,7 @@ struct bf_pp {
 	uint32_t ppid;
 	uint32_t cpu;
 	bool inside; /* this CPU is a guest */
+	bool parked; /* and offline: park.h */
 	bool entering; /* is about to become one */
 	bool together; /* all CPUs stand still until this one has entered or left */
 	bool refused; /* the extension did not give it back on request */
@@ -110,6 +112,7 @@ struct bf_loader {
 	uint64_t repeats; /* 0: off */
 	bool halted; /* a CPU has, and uses the memory: none is freed, and nothing starts */
 	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
+	bool keep_cpus; /* CPUs that go offline stay inside: park.h */
 	bool tracing; /* the exits of all CPUs; it outlives a stop: trace.h */
 	struct bf_pp *pps;
 

@@ -66,7 +66,7 @@ void bf_os_show_status(void);
 
 /*
  * Marks virtualisation on this CPU as in use, or as free, in the way in which the system does that,
- * so that other hypervisors leave it alone. The CPU is bare. Interrupts are off.
+ * so that other hypervisors leave it alone. Interrupts are off.
  */
 void bf_os_mark_virt(enum bf_vendor vendor, bool in_use);
 
@@ -99,6 +99,9 @@ void bf_os_watch(struct bf_loader *loader);
  * off.
  */
 void bf_os_send_nmi(uint32_t cpu);
+
+/* Sends an INIT to another CPU, which is offline. Any context, interrupts off. */
+void bf_os_send_init(uint32_t cpu);
 
 /*
  * This CPU gets the system's NMI, of any sender, that came while the CPU was not the system's. Any

@@ -346,7 +346,8 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->tsc_khz = bf_os_tsc_khz();
 	handoff->watchdog_ns = loader->watchdog_ns;
 	handoff->repeats = loader->repeats;
-	handoff->flags = start->stays ? BF_HANDOFF_STAYS : 0;
+	handoff->flags = (start->stays ? BF_HANDOFF_STAYS : 0) |
+			 (loader->keep_cpus ? BF_HANDOFF_KEEP_CPUS : 0);
 	bsl_memcpy(handoff->denied, start->denied, sizeof(handoff->denied));
 	bsl_memcpy(handoff->grants, start->grants, sizeof(handoff->grants));
 	handoff->nr_grants = start->nr_grants;

@@ -2,6 +2,7 @@
 /* All CPUs enter or leave together: see rendezvous.h. */
 #include "rendezvous.h"
 
+#include "park.h"
 #include "platform.h"
 #include "watchdog.h"
 
@@ -130,7 +131,7 @@ static void leave_together(struct rendezvous *r, struct bf_pp *pp, uint32_t coun
 	add(&r->left);
 	while (load(&r->left) < count) {
 		for (i = 0; i < r->loader->nr_pps; i++)
-			if (r->loader->pps[i].inside)
+			if (r->loader->pps[i].inside && !r->loader->pps[i].parked)
 				bf_watchdog_look(&r->loader->pps[i]);
 		bf_hw_pause();
 	}
@@ -235,6 +236,8 @@ enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
 	error = on_all(&r, leave_one);
 	*paused_ns = r.paused_ns;
 	*failure = r.failure;
+	if (!error)
+		error = bf_evict_parked(loader, failure);
 	for (i = 0; i < loader->nr_pps && !error; i++) {
 		const struct bf_pp *pp = &loader->pps[i];
 

@@ -68,7 +68,7 @@ void bf_watchdog_look(struct bf_pp *pp)
 	__atomic_clear(&pp->watch.busy, __ATOMIC_RELEASE);
 }
 
-/* The next PP, in a ring of all, that may be in root mode. */
+/* The next PP, in a ring of all, that may be in root mode: not one whose CPU is offline. */
 static struct bf_pp *next_of(const struct bf_loader *loader, const struct bf_pp *me)
 {
 	uint32_t i;
@@ -76,7 +76,7 @@ static struct bf_pp *next_of(const struct bf_loader *loader, const struct bf_pp 
 	for (i = 1; i < loader->nr_pps; i++) {
 		struct bf_pp *pp = &loader->pps[(me->ppid + i) % loader->nr_pps];
 
-		if (pp->inside || pp->entering)
+		if ((pp->inside && !pp->parked) || pp->entering)
 			return pp;
 	}
 	return NULL;

@@ -243,20 +243,30 @@ static volatile uint32_t *xapic(uint64_t base, uint32_t offset)
 	return (volatile uint32_t *)(uintptr_t)((base & ~(uint64_t)BF_PAGE_MASK) + offset);
 }
 
-void bf_os_send_nmi(uint32_t cpu)
+static void send(uint32_t cpu, uint32_t command)
 {
 	uint64_t base;
 
 	if (!bf_os_rdmsr(MSR_APIC_BASE, &base) || !(base & APIC_BASE_EN))
 		return;
 	if (base & APIC_BASE_EXTD) {
-		(void)bf_os_wrmsr(MSR_X2APIC_ICR, apic_ids[cpu] << 32 | ICR_NMI);
+		(void)bf_os_wrmsr(MSR_X2APIC_ICR, apic_ids[cpu] << 32 | command);
 		return;
 	}
 	*xapic(base, XAPIC_ICR_HIGH) = (uint32_t)apic_ids[cpu] << 24;
-	*xapic(base, XAPIC_ICR_LOW) = ICR_NMI;
+	*xapic(base, XAPIC_ICR_LOW) = command;
 	while (*xapic(base, XAPIC_ICR_LOW) & ICR_PENDING)
 		bf_hw_pause();
+}
+
+void bf_os_send_nmi(uint32_t cpu)
+{
+	send(cpu, ICR_NMI);
+}
+
+void bf_os_send_init(uint32_t cpu)
+{
+	send(cpu, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
 }
 
 /* Whoever sent it, the firmware's handler would end everything. */

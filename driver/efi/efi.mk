@@ -20,7 +20,7 @@ EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .r
 EFI_O := $(O)/obj/efi
 EFI_SRCS := $(wildcard driver/efi/*.c) \
 	$(addprefix driver/core/,channel.c check.c image.c loader.c memory.c prepare.c \
-		rendezvous.c ring.c trace.c watchdog.c) \
+		park.c rendezvous.c ring.c trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c hw.c outer.c) \
 	$(addprefix lib/bsl/,elf.c paging.c string.c x86/mem.c)
 EFI_ASMS := driver/efi/fault.S driver/core/x86/switch.S

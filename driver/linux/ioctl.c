@@ -154,6 +154,7 @@ static int start_copied(struct bf_start *start, struct bf_ioctl_start *argument,
 	enum bf_error error;
 
 	start->serial_port = argument->serial_port;
+	start->keep_cpus = argument->flags & BF_START_KEEP_CPUS;
 	start->pool_size = argument->pool_size;
 	start->huge_size = argument->huge_size;
 	start->watchdog_ns = argument->watchdog_ns;
@@ -243,7 +244,8 @@ static int do_start(struct bf_ioctl_start *argument)
 	argument->detail = 0;
 	if (argument->version != BF_IOCTL_VERSION)
 		argument->error = BF_ERR_VERSION;
-	else if (argument->pad || argument->pad2 || argument->nr_grants > BF_MAX_GRANTS)
+	else if (argument->flags & ~BF_START_KEEP_CPUS || argument->pad2 ||
+		 argument->nr_grants > BF_MAX_GRANTS)
 		argument->error = BF_ERR_BAD_REQUEST;
 	else if (!is_watchdog(argument->watchdog_ns))
 		argument->error = BF_ERR_BAD_REQUEST;

@@ -34,6 +34,17 @@ void bf_os_send_nmi(uint32_t cpu)
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
+/* What Linux itself starts a CPU with, but for the start-up IPIs. */
+void bf_os_send_init(uint32_t cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	apic->icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
+			(u32)apic->cpu_present_to_apicid((int)cpu));
+	local_irq_restore(flags);
+}
+
 /*
  * Another NMI, which the CPU delivers as one. INT 2 would not block the next NMI. If that came in
  * the first instructions of Linux's handler, it would overwrite the frame that they have on the

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CPUs that are offline and in the hypervisor: see park.h. */
+#include "park.h"
+
+#include "platform.h"
+
+/* A CPU takes an INIT at once, unless it is in SMM, or its emulator does not run it. */
+#define INIT_NS 10000000
+#define LEAVE_NS 2000000000
+
+static uint32_t state_of(const struct bf_pp *pp)
+{
+	return __atomic_load_n(&pp->status->state, __ATOMIC_ACQUIRE);
+}
+
+static void check_here(void *arg)
+{
+	struct bf_pp *pp = arg;
+	uint64_t exits = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED);
+
+	pp->parked = false;
+	bf_cpu_provoke_exit();
+	pp->inside = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED) != exits;
+	if (pp->inside) /* the system has begun anew on it */
+		bf_os_mark_virt(pp->loader->vendor, true);
+	else
+		pp->status->state = BF_PP_BARE;
+}
+
+enum bf_error bf_unpark(struct bf_pp *pp)
+{
+	enum bf_error error = bf_os_on_cpu(pp->cpu, check_here, pp);
+
+	return !error && !pp->inside ? BF_ERR_MK_ESCAPED : error;
+}
+
+static void wait(uint64_t ns, const struct bf_pp *pp)
+{
+	uint64_t began = bf_os_now_ns();
+
+	while (bf_os_now_ns() - began < ns && !(pp && state_of(pp) == BF_PP_BARE))
+		bf_hw_pause();
+}
+
+/*
+ * On AMD, the INIT of a CPU that is bare resets even one that runs a guest. On Intel the first one
+ * is an exit, with which the microkernel turns VMX off, and says so before; nothing but the second
+ * one ends what it does then.
+ */
+static bool evict(struct bf_pp *pp)
+{
+	if (pp->loader->vendor == BF_VENDOR_INTEL) {
+		pp->status->leaving = 1;
+		bf_os_send_init(pp->cpu);
+		wait(LEAVE_NS, pp);
+		if (state_of(pp) != BF_PP_BARE)
+			return false;
+		wait(INIT_NS, NULL);
+	}
+	bf_os_send_init(pp->cpu);
+	wait(INIT_NS, NULL);
+	pp->status->state = BF_PP_BARE;
+	pp->inside = false;
+	pp->parked = false;
+	return true;
+}
+
+enum bf_error bf_evict_parked(struct bf_loader *loader, struct bf_failure *failure)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		struct bf_pp *pp = &loader->pps[i];
+
+		if (!pp->inside || !pp->parked || evict(pp))
+			continue;
+		*failure = (struct bf_failure){ BF_ERR_MK_FAULT, pp->cpu, 0, pp->status->detail };
+		return BF_ERR_MK_FAULT;
+	}
+	return BF_ERR_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * CPUs that stay in the hypervisor while they are offline (loader->keep_cpus). Such a CPU is
+ * parked: a guest that executes nothing of the system's, until that starts it by INIT, which the
+ * hypervisor carries out for the guest.
+ */
+#ifndef BF_CORE_PARK_H
+#define BF_CORE_PARK_H
+
+#include <abi/errors.h>
+
+#include "loader.h"
+
+/*
+ * The CPU of a PP that was parked is online again, and calls this. CPU_ESCAPED: it is bare, because
+ * something has reset it.
+ */
+enum bf_error bf_unpark(struct bf_pp *pp);
+
+/*
+ * Takes all CPUs that are parked out of the hypervisor, by a reset of each, after which it waits
+ * for the system to start it. All others are bare. MK_FAULT: one does not leave; *failure names it.
+ */
+enum bf_error bf_evict_parked(struct bf_loader *loader, struct bf_failure *failure);
+
+#endif
