@@ -223,6 +223,7 @@ struct start_options {
 	uint64_t repeats; /* 0: the default; BF_REPEATS_OFF */
 	uint64_t channel_size; /* 0: the default */
 	bool no_wait;
+	bool keep_cpus;
 	uint16_t serial_port;
 	char **exts;
 	uint32_t nr_exts; /* 0: the installed default */

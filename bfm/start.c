@@ -23,6 +23,7 @@ static const struct option long_options[] = { { "microkernel", required_argument
 					      { "arg", required_argument, NULL, 'A' },
 					      { "channel", required_argument, NULL, 'c' },
 					      { "no-wait", no_argument, NULL, 'n' },
+					      { "keep-cpus", no_argument, NULL, 'k' },
 					      COMMON_OPTIONS };
 
 /* How long a start watches what it has started, and how often it looks. */
@@ -129,6 +130,9 @@ static bool take_value(int option, struct start_options *options, struct kept *k
 		return true;
 	case 'n':
 		options->no_wait = true;
+		return true;
+	case 'k':
+		options->keep_cpus = true;
 		return true;
 	default:
 		if (!parse_number(optarg, MAX_SERIAL_PORT, &value) || !value)
@@ -390,6 +394,7 @@ static int start(const struct start_options *options, const struct images *image
 	call.exts = (uintptr_t)&images->files[1];
 	call.nr_exts = images->nr_exts;
 	call.serial_port = options->serial_port;
+	call.flags = options->keep_cpus ? BF_START_KEEP_CPUS : 0;
 	call.pool_size = options->pool_size;
 	call.huge_size = options->huge_size;
 	call.watchdog_ns = options->watchdog_ns;
@@ -439,7 +444,8 @@ const struct command start_command = {
 	.arguments = "[--microkernel FILE] [--pool SIZE] [--huge SIZE] [--serial PORT]\n"
 		     "           [--watchdog TIME] [--repeats N] [--channel SIZE]\n"
 		     "           [--allow EXTENSION=RIGHT,...]\n"
-		     "           [--arg [EXTENSION:]KEY=VALUE]... [--no-wait] [EXTENSION...]",
+		     "           [--arg [EXTENSION:]KEY=VALUE]... [--keep-cpus] [--no-wait]\n"
+		     "           [EXTENSION...]",
 	.help = "An EXTENSION is an ELF file, or the name of an installed extension. By default\n"
 		"the installed default extension runs.\n\n"
 		"  --microkernel FILE  use this microkernel instead of the installed one\n"
@@ -464,6 +470,8 @@ const struct command start_command = {
 		"                      an argument for this extension, named as for --allow; if\n"
 		"                      there is one, it need not be named. As often as wanted:\n"
 		"                      up to 4096 bytes for each extension\n"
+		"  --keep-cpus         CPUs that go offline stay in the hypervisor, and those\n"
+		"                      that a crash kernel starts, too\n"
 		"  --no-wait           do not wait whether it fails within the first second\n"
 		"  --help              show this text\n\n"
 		"Installed images are in PREFIX/lib/bareflank, or in the directory that\n"
