@@ -92,16 +92,18 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
     return Row("qemu-svm", cpus, kernel, [*MODEL, *tests], 600, label, ["--cpu", model])
 
 
-def crash(machine, cpus, kernel, reserve, label="crash", argument="", timeout=300):
-    """Three boots of one machine: by the firmware, by kexec, and of a crash kernel. The archive
-    that they pass on is hashed several times, so it has only what they need."""
+def crash(machine, cpus, kernel, reserve, label="crash", argument="", timeout=300,
+          boots=3):
+    """Three boots of one machine: by the firmware, by kexec, and of a crash kernel; or two of them,
+    without kexec. The archive that they pass on is hashed several times, so it has only what they
+    need."""
     copies = (
         ("test/kselftest", "/kselftest"),
         *((f"build/kselftest/bin/{name}", f"/kselftest/bin/{name}")
           for name in ("kexec", "rawctl", "vmcore")),
         ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     )
-    options = ["--boots", "3", "--allow-oops", "--mem", "1024",
+    options = ["--boots", str(boots), "--allow-oops", "--mem", "1024",
                "--append", f"crashkernel={reserve}M {argument}",
                "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile"]
     return Row(machine, cpus, kernel, ["crash"], timeout, label, options, copies=copies)
@@ -142,6 +144,12 @@ ROWS = [
     # as many CPUs as a server has; where only two run at a time, each waits for all others
     Row("qemu-svm", 64, "6.1", ["smoke", "leak"], 300, "many", [*ONE_THREAD, "--mem", "4096"]),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults"),
+    # CPUs that stay in the hypervisor; emulated, Intel's are slower than Linux's delays
+    Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep"),
+    Row("bochs-svm", 2, "6.12", ["keep"], 600, "keep",
+        ["--bochs", "trixie", "--cpu", "ryzen", "--append", "KEEP_ROUNDS=2"]),
+    Row("bochs-vmx", 2, "6.1", ["keep"], 600, "keep",
+        ["--bochs", "trixie", "--append", "KEEP_ROUNDS=3 cpu_init_udelay=10000"]),
     # guests through KVM's interface
     Row("qemu-svm", 4, "6.1", ["kvm", "kvm-beside"], 600, "kvm"),
     Row("bochs-svm", 1, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
@@ -198,6 +206,7 @@ ROWS = [
         ["--cpu", "EPYC,+svm,+npt,+la57"]),
     Row("qemu-svm", 2, "6.1", ["absent"], 30, "absent", ["--cpu", "EPYC,-svm"]),
     crash("qemu-svm", 4, "6.1", 256, "crash-nmi", "PANIC=nmi"),
+    crash("qemu-svm", 4, "6.1", 256, "crash-keep", "KEEP=1", boots=2),
     Row("qemu-svm", 4, "6.1", ["end-reboot"], 30, "reboot", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-triple"], 30, "triple", end="reboot"),
     Row("qemu-svm", 4, "6.1", ["end-poweroff"], 30, "poweroff", end="poweroff"),
@@ -205,6 +214,7 @@ ROWS = [
 
 # What takes long and rarely tells more.
 SLOW_ROWS = [
+    Row("qemu-svm", 4, "6.1", ["keep"], 1200, "keep-long", ["--append", "KEEP_ROUNDS=100"]),
     on_bochs("bochs-vmx", "broadwell_ult", "6.1"),
     on_bochs("bochs-vmx", "corei3_cnl", "6.12"),
     on_bochs("bochs-vmx", "corei7_icelake_u", "6.12", tests=["kvm-xsave"]),

@@ -2,6 +2,7 @@
 # Linux starts another Linux with the hypervisor running: by kexec, which finds bare CPUs, and after
 # a panic, which leaves the crash kernel a machine under the hypervisor. So the script runs in three
 # kernels; BOOT on the command line says in which. PANIC=nmi: the panic is in an NMI handler.
+# KEEP=1: CPUs are kept, so the crash kernel has all of them.
 . ./tap.sh
 
 # The archive for the next kernel, but for what $1 matches (a path of find)
@@ -39,7 +40,10 @@ expect_crash()
 	done
 }
 
-case ${BOOT:-first} in
+# Of what is kept there is nothing to be seen in a kernel that kexec has started.
+[ -z "${KEEP:-}" ] || first=second
+
+case ${BOOT:-${first:-first}} in
 first)
 	drop=
 	start && all_guests && pack && load_kernel load BOOT=second && "$bin/kexec" boot
@@ -49,9 +53,13 @@ first)
 second)
 	drop="s/ crashkernel=[^ ]*//"
 	snapshot /tmp/state.before
-	start && all_guests && same_state /tmp/state.before && pack './boot/*' &&
-		load_kernel crash "BOOT=crash CRASHED=$(cpus) nr_cpus=1 reset_devices" &&
-		expect_crash
+	use=1
+	[ -z "${KEEP:-}" ] || use=$(cpus)
+	# Linux starts every CPU but the one that it begins on: that is to be the boot processor.
+	start ${KEEP:+--keep-cpus} && all_guests && same_state /tmp/state.before &&
+		pack './boot/*' &&
+		load_kernel crash "BOOT=crash CRASHED=$(cpus) nr_cpus=$use reset_devices" &&
+		on_cpu 0 expect_crash
 	echo "no crash kernel came up"
 	exit 1
 	;;
@@ -72,7 +80,18 @@ log_of_the_crash()
 	fi
 }
 
-plan 6
+# On a bare CPU, it has VT-x or AMD-V.
+every_cpu_is_inside()
+{
+	[ "$(cpus)" = "$CRASHED" ] && ! grep -E '^flags.* (vmx|svm)( |$)' /proc/cpuinfo
+}
+
+plan 7
+if [ -n "${KEEP:-}" ]; then
+	t "all CPUs, under the hypervisor" every_cpu_is_inside
+else
+	skip "all CPUs, under the hypervisor" "one is enough"
+fi
 t "the memory of the kernel that crashed, and all CPUs' registers" \
 	"$bin/vmcore" /proc/vmcore "$CRASHED"
 t "makedumpfile takes what the kernel used" dump 31

@@ -56,9 +56,10 @@ load()
 }
 
 # The tests look themselves whether something fails later, and so many start that seconds count.
+# KEEP_CPUS on the kernel's command line: with CPUs that stay in the hypervisor.
 start()
 {
-	bfm start --no-wait "$@" || { bfm dump | tail -n 20; return 1; }
+	bfm start --no-wait ${KEEP_CPUS:+--keep-cpus} "$@" || { bfm dump | tail -n 20; return 1; }
 }
 
 stop()

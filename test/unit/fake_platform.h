@@ -58,6 +58,7 @@ struct fake_cpu {
 	struct bf_switch_page *page;
 	unsigned int entries; /* how often it entered */
 	unsigned int passed; /* NMIs to Linux after it came out */
+	unsigned int inits;
 };
 
 struct fake {

@@ -13,6 +13,7 @@
 #include <ext/linux/reg.c>
 #include <ext/linux/svm.c>
 #include <ext/linux/svm_exception.c>
+#include <ext/linux/svm_init.c>
 #include <ext/linux/svm_step.c>
 #include <ext/linux/watch.c>
 #include <ext/linux/watched.c>
@@ -119,6 +120,32 @@ START_TEST(controls_keep_what_is_set)
 	ck_assert_uint_eq(fake.reg[MK1_AMD_guest_asid], 1);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_msrpm_base_pa], 0x123000);
 	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
+}
+END_TEST
+
+START_TEST(start_up)
+{
+	memset(fake.gpr, 0x55, sizeof(fake.gpr));
+	fake.reg[MK1_AMD_cr0] |= CR0_CD;
+	fake.reg[MK1_AMD_eventinj] = INJECTED_UD;
+	fake.reg[MK1_AMD_cpl] = 3;
+	fake.reg[MK1_AMD_exitinfo1] = 0x9A;
+	ck_assert_int_eq(exit_with(SVM_EXIT_INIT), RESUMED);
+	ck_assert(fake.flushed);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cr0], CR0_CD | 0x10);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cr3], 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cr4], 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], EFER_SVME);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cpl], 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], 0xFFFF0FF0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 2);
+	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
+		ck_assert_uint_eq(fake.gpr[i], i == BF_RDX ? cpuid(1, 0).eax : 0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cs_selector], 0x9A00);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cs_base], 0x9A000);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_cs_limit], 0xFFFF);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rip], 0);
 }
 END_TEST
 
@@ -516,6 +543,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, permission_map_holds_four_msrs);
 	tcase_add_test(tc, controls_keep_what_is_set);
+	tcase_add_test(tc, start_up);
 	tcase_add_test(tc, cpuid_is_the_cpus_own);
 	tcase_add_test(tc, cpuid_hides_and_follows_cr4);
 	tcase_add_test(tc, stop_promotes_from_cpl_0_only);

@@ -394,13 +394,48 @@ START_TEST(vmx_instructions_are_undefined)
 }
 END_TEST
 
-START_TEST(init_and_startup)
+/* Paging and IA-32e mode begin with a write that also sets NE, as Linux's trampoline does it. */
+START_TEST(a_cpu_that_starts_changes_modes)
+{
+	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
+	ck_assert_int_eq(exit_with(VMX_EXIT_SIPI), RESUMED);
+	fake.reg[MK1_INTEL_cr0] = 0x31; /* PE: it does not exit */
+	fake.reg[MK1_INTEL_cs_attrib] = 0xC09B;
+	fake.reg[MK1_INTEL_efer] = EFER_LME;
+	expect_gp(mov_to_cr(0, LINUX_CR0)); /* without PAE */
+	fake.reg[MK1_INTEL_cr4] |= CR4_PAE;
+	expect_gp(mov_to_cr(0, LINUX_CR0 & ~(uint64_t)CR0_PE));
+	ck_assert_int_eq(mov_to_cr(0, LINUX_CR0), RESUMED_NEXT);
+	ck_assert(fake.flushed);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], LINUX_CR0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], EFER_LME | EFER_LMA);
+	ck_assert(fake.reg[MK1_INTEL_vmentry_ctls] & VMX_ENTRY_CTL_IA32E_GUEST);
+	/* and back, from its compatibility mode only */
+	fake.reg[MK1_INTEL_cs_attrib] = 0xA09B;
+	expect_gp(mov_to_cr(0, 0x11));
+	fake.reg[MK1_INTEL_cs_attrib] = 0xC09B;
+	ck_assert_int_eq(mov_to_cr(0, 0x11), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], EFER_LME);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls] & VMX_ENTRY_CTL_IA32E_GUEST, 0);
+	/* paging without that mode, but with page-directory-pointer-table registers */
+	fake.reg[MK1_INTEL_efer] = 0;
+	expect_gp(mov_to_cr(0, LINUX_CR0));
+	fake.reg[MK1_INTEL_cr4] &= ~(uint64_t)CR4_PAE;
+	ck_assert_int_eq(mov_to_cr(0, LINUX_CR0), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_efer], 0);
+}
+END_TEST
+
+START_TEST(start_up)
 {
 	memset(fake.gpr, 0x55, sizeof(fake.gpr));
 	fake.reg[MK1_INTEL_cr0] |= CR0_CD;
-	ck_assert_int_eq(exit_with(VMX_EXIT_INIT), RESUMED);
+	fake.reg[MK1_INTEL_activity_state] = VMX_ACTIVITY_WAIT_FOR_SIPI;
+	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
+	/* what such an exit may report, and VM entry refuses afterwards: SMIs blocked */
+	fake.reg[MK1_INTEL_interruptibility_state] = 4;
+	ck_assert_int_eq(exit_with(VMX_EXIT_SIPI), RESUMED);
 	ck_assert(fake.flushed);
-	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 3);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0], CR0_CD | 0x30); /* NE is forced */
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr0_read_shadow], CR0_CD | 0x10);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cr4], CR4_VMXE);
@@ -409,10 +444,6 @@ START_TEST(init_and_startup)
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_vmentry_ctls] & VMX_ENTRY_CTL_IA32E_GUEST, 0);
 	for (unsigned int i = 0; i < BF_NR_GPRS; i++)
 		ck_assert_uint_eq(fake.gpr[i], i == BF_RDX ? cpuid(1, 0).eax : 0);
-	fake.reg[MK1_INTEL_exit_qualification] = 0x9A;
-	/* what such an exit may report, and VM entry refuses afterwards: SMIs blocked */
-	fake.reg[MK1_INTEL_interruptibility_state] = 4;
-	ck_assert_int_eq(exit_with(VMX_EXIT_SIPI), RESUMED);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_interruptibility_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_activity_state], 0);
 	ck_assert_uint_eq(fake.reg[MK1_INTEL_cs_selector], 0x9A00);
@@ -580,7 +611,8 @@ int main(void)
 	tcase_add_test(tc, xsetbv_asks_the_microkernel);
 	tcase_add_test(tc, vmx_looks_disabled_by_firmware);
 	tcase_add_test(tc, vmx_instructions_are_undefined);
-	tcase_add_test(tc, init_and_startup);
+	tcase_add_test(tc, start_up);
+	tcase_add_test(tc, a_cpu_that_starts_changes_modes);
 	tcase_add_test(tc, the_rest_ends_the_run);
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
 	tcase_add_test(tc, efer_of_an_extension);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* rendezvous.c, and CPUs that come and go. */
 #include "driver/core/check.h"
+#include "driver/core/watchdog.h"
 #include "loader.h"
 
 START_TEST(follows_hotplug)
@@ -337,6 +338,62 @@ START_TEST(a_thousand_cpus)
 }
 END_TEST
 
+/* CPUs go and come as guests; those that are offline leave by INIT. */
+START_TEST(keeps_cpus)
+{
+	struct fake_cpu *cpu = &fake.cpus[1];
+
+	for (unsigned int i = 0; i < fake.nr_cpus && _i; i++)
+		fake.cpus[i].vendor = BF_VENDOR_INTEL;
+	start.keep_cpus = true;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(cpu->guest);
+	cpu->online = false;
+	/* nobody watches it */
+	cpu->nmis = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		fake.here = &fake.cpus[0];
+		(void)bf_watchdog_tick(&loader, fake.cpus[0].number);
+	}
+	ck_assert_uint_eq(cpu->nmis, 0);
+	cpu->online = true;
+	cpu->marked = false;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert(cpu->guest && cpu->marked);
+	ck_assert_uint_eq(cpu->entries, 1);
+	/* it has escaped, and enters the next time */
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	cpu->guest = false;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_MK_ESCAPED);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_uint_eq(cpu->entries, 2);
+	/* a suspend, and a stop, without it */
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	cpu->online = false;
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert(!cpu->guest);
+	ck_assert_uint_eq(cpu->inits, _i ? 2 : 1);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	cpu->online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+	ck_assert_uint_eq(cpu->entries, 3);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+	cpu->online = false;
+	if (_i) {
+		cpu->behaviour = FAKE_STUCK;
+		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
+		ck_assert_uint_eq(loader.failure.cpu, cpu->number);
+		cpu->behaviour = FAKE_WORKS;
+	}
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	cpu->marked = false; /* Linux begins anew there, and is owed no NMI */
+	cpu->passed = cpu->entries;
+	assert_all_bare();
+	start.keep_cpus = false;
+}
+END_TEST
+
 TCase *hotplug_tests(void)
 {
 	TCase *tc = loader_case("hotplug");
@@ -351,5 +408,6 @@ TCase *hotplug_tests(void)
 	tcase_add_loop_test(tc, waits_with_a_bound, 0, FAKE_CPUS);
 	tcase_add_test(tc, refuses_hotplug_alone);
 	tcase_add_test(tc, a_thousand_cpus);
+	tcase_add_loop_test(tc, keeps_cpus, 0, 2);
 	return tc;
 }

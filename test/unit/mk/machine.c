@@ -137,6 +137,34 @@ __noreturn void halt(void)
 	out(END_HALTED);
 }
 
+/* What comes meanwhile is the test's affair; nothing else interrupts these two. */
+void (*machine_waits)(void);
+
+void wait_for_nmi(const uint32_t *word, uint32_t value)
+{
+	if (*word == value && machine_waits)
+		machine_waits();
+	else if (*word == value)
+		out(END_HALTED);
+}
+
+const uint8_t wait_for_nmi_end[1];
+
+/* The local APIC of this CPU gives its first interrupt to the handler. */
+void take_interrupt(void)
+{
+	struct trap_frame frame = { .vector = VECTOR_LAST_EXCEPTION + 1,
+				    .cs = BF_SEL_KERNEL_CS,
+				    .rip = (uint64_t)take_interrupt };
+
+	msr_set(cpu, MSR_X2APIC + XAPIC_IRR / 16, 0);
+	machine_interrupts++;
+	trap_dispatch(&frame);
+}
+
+const uint8_t take_interrupt_end[1];
+unsigned int machine_interrupts;
+
 void mk_syscall(void)
 {
 }
@@ -527,6 +555,21 @@ void machine_without_cr4(uint64_t bits)
 	m.switch_pages[0]->host_cr4 &= ~bits;
 	m.cpus[0].cr4 &= ~bits;
 	m.cpus[0].cr4_known &= ~bits;
+}
+
+void machine_has_x2apics(void)
+{
+	for (uint32_t i = 0; i < m.nr_pps; i++) {
+		struct cpu *c = &m.cpus[i];
+
+		for (uint32_t msr = MSR_X2APIC + XAPIC_VERSION / 16;
+		     msr <= MSR_X2APIC + XAPIC_TIMER_DIVIDE / 16; msr++) {
+			if (!msr_has(c, msr))
+				msr_set(c, msr, 0);
+		}
+		msr_set(c, MSR_X2APIC + XAPIC_VERSION / 16, 0x60015);
+		msr_set(c, MSR_APIC_BASE, 0xFEE00C00 | (i ? 0 : APIC_BASE_BSP));
+	}
 }
 
 void on_pp(uint32_t ppid)

@@ -112,6 +112,16 @@ void machine_offers(void);
 /* Before PP 0 enters: root mode is to do without these bits of CR4, which the CPU does not have. */
 void machine_without_cr4(uint64_t bits);
 
+/*
+ * While a PP waits for an NMI; NULL: that ends the run (HALTED). And how many interrupts root mode
+ * has taken from its local APIC.
+ */
+extern void (*machine_waits)(void);
+extern unsigned int machine_interrupts;
+
+/* A local APIC in x2APIC mode on each CPU, with an ID of 0x10 × its number; and others. */
+void machine_has_x2apics(void);
+
 /* Stands on another PP from here on. */
 void on_pp(uint32_t ppid);
 

@@ -9,6 +9,7 @@ TCase *main_tests(void);
 TCase *debug_tests(void);
 TCase *arch_barrier_tests(void);
 TCase *arch_desc_tests(void);
+TCase *arch_icr_tests(void);
 TCase *arch_restore_tests(void);
 TCase *mem_direct_map_tests(void);
 TCase *mem_donation_tests(void);
@@ -34,6 +35,7 @@ TCase *run_fail_tests(void);
 TCase *run_leave_tests(void);
 TCase *run_report_tests(void);
 TCase *run_stall_tests(void);
+TCase *run_startup_tests(void);
 TCase *run_trace_tests(void);
 TCase *run_trap_tests(void);
 TCase *run_watchdog_tests(void);
@@ -61,6 +63,7 @@ TCase *svm_nested_tests(void);
 TCase *svm_nmi_tests(void);
 TCase *svm_regs_tests(void);
 TCase *svm_run_tests(void);
+TCase *svm_store_tests(void);
 TCase *svm_vs_tests(void);
 TCase *vmx_advance_tests(void);
 TCase *vmx_checks_tests(void);
@@ -84,6 +87,7 @@ static TCase *(*const suites[])(void) = {
 	debug_tests,
 	arch_barrier_tests,
 	arch_desc_tests,
+	arch_icr_tests,
 	arch_restore_tests,
 	mem_direct_map_tests,
 	mem_donation_tests,
@@ -109,6 +113,7 @@ static TCase *(*const suites[])(void) = {
 	run_leave_tests,
 	run_report_tests,
 	run_stall_tests,
+	run_startup_tests,
 	run_trace_tests,
 	run_trap_tests,
 	run_watchdog_tests,
@@ -136,6 +141,7 @@ static TCase *(*const suites[])(void) = {
 	svm_nmi_tests,
 	svm_regs_tests,
 	svm_run_tests,
+	svm_store_tests,
 	svm_vs_tests,
 	vmx_advance_tests,
 	vmx_checks_tests,

@@ -160,15 +160,44 @@ END_TEST
 START_TEST(init_signal)
 {
 	in_vmexit();
+	machine_has_x2apics();
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	host_pp->nmi_pending = true;
+	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_NMI);
+	put_field(VMCS_vmentry_interrupt_information_field, VMX_EVENT_VALID);
 	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state), 0);
+	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), 0);
+	ck_assert(!host_pp->nmi_pending);
+	/* the local APIC, too, as soon as there is time */
+	guest_exit(VMX_EXIT_SIPI);
 	ck_assert_int_eq(ended.end, END_RING3);
-	ck_assert_uint_eq(ended.arg1, VMX_EXIT_INIT);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16), APIC_SVR_RESET);
 	msr_set(cpu, MSR_APIC_BASE, 0xFEE00900);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	SYS(vs_run, HANDLE, 0, 0, (uint64_t)_i); /* Linux, or a guest */
 	guest_exit(VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_RESET);
 	expect_printed("INIT of the boot processor: the machine is reset");
+}
+END_TEST
+
+/* The driver wants a CPU back that is offline. */
+START_TEST(leaves_offline)
+{
+	machine_of(1);
+	machine_has_x2apics();
+	msr_set(&m.cpus[0], MSR_APIC_BASE, 0xFEE00C00);
+	msr_set(&m.cpus[0], MSR_VMX_MISC, VMX_MISC_WAIT_FOR_SIPI);
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	start_and_launch();
+	status_of(0)->leaving = 1;
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_HALTED);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+	ck_assert(!cpu->vmxon);
 }
 END_TEST
 
@@ -253,6 +282,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_loop_test(tc, init_signal, 0, 2);
+	tcase_add_test(tc, leaves_offline);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_loop_test(tc, control_fields, 0, 2);

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# CPUs that stay in the hypervisor while they are offline (bfm start --keep-cpus). KEEP_ROUNDS on
+# the kernel's command line: how often all go and come.
+. ./tap.sh
+
+others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
+rounds=${KEEP_ROUNDS:-10}
+
+set_all()
+{
+	for file in $others; do
+		echo "$1" >"$file" || { echo "$file"; return 1; }
+	done
+}
+
+# The exits of each CPU, which begin anew when it enters.
+exits()
+{
+	bfm status | awk '$1 ~ /^[0-9]+$/ && $3 == "guest" { print $1, $4 }'
+}
+
+# own_exits: each CPU, asked on itself, exits.
+own_exits()
+{
+	n=0
+	while [ $n -lt "$(cpus)" ]; do
+		before=$(exits | awk -v cpu=$n '$1 == cpu { print $2 }')
+		on_cpu $n "$bin/cpuid" 0 >/dev/null || return 1
+		after=$(exits | awk -v cpu=$n '$1 == cpu { print $2 }')
+		[ -n "$before" ] && [ "$after" -gt "$before" ] ||
+			{ echo "CPU $n: $before, then $after"; return 1; }
+		n=$((n + 1))
+	done
+}
+
+off_and_on()
+{
+	for round in $(seq "$rounds"); do
+		set_all 0 && set_all 1 && own_exits || { echo "round $round"; return 1; }
+	done
+}
+
+# none_less FILE: no CPU has fewer exits than in FILE.
+none_less()
+{
+	exits >/tmp/exits.now
+	awk 'NR == FNR { before[$1] = $2; next }
+		$2 < before[$1] { print "CPU " $1 ": " before[$1] ", then " $2; bad = 1 }
+		END { exit bad }' "$1" /tmp/exits.now
+}
+
+# None has left since the last start.
+none_left()
+{
+	bfm dump | awk '/^microkernel: / { n = 0 } /leaves/ { n++ } END { exit n }'
+}
+
+plan 14
+snapshot /tmp/state.before
+t "start" start --keep-cpus
+t "every CPU is a guest" own_exits
+exits >/tmp/exits.before
+t "all but one go and come, $rounds times" off_and_on
+t "none has entered anew" none_less /tmp/exits.before
+t "none has left" none_left
+t "the same state on every CPU" same_state /tmp/state.before
+load_begins
+t "they go and come under load" off_and_on
+load_ends
+t "the load never computed wrongly" load_verdict
+t "stop" stop
+t "start" start --keep-cpus
+t "they go" set_all 0
+t "stop without them" stop
+t "they come" set_all 1
+t "no complaint of the kernel" dmesg_clean
