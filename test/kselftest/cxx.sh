@@ -119,6 +119,7 @@ start_wrappers()
 # the object is gone.
 watches()
 {
+	rm -f /tmp/go /tmp/guarded
 	mkfifo /tmp/go
 	"$bin/guarded" </tmp/go >/tmp/guarded 2>&1 &
 	exec 4>/tmp/go
