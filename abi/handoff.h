@@ -160,6 +160,8 @@ struct bf_pp_handoff {
  * The debug ring: byte n of the text lies at data[n % size]. Behind data are BF_RING_LINES of
  * struct bf_line: of line n, the one with index n % BF_RING_LINES. The writer owns its counters.
  */
+#define BF_RING_DATA 0x8000 /* the size that it is given */
+
 struct bf_ring {
 	uint64_t written; /* bytes ever written */
 	uint64_t size; /* of data, a power of two */

@@ -56,11 +56,15 @@ static bool read_stamps(int fd, struct lines *lines)
 	return true;
 }
 
-/* Prints all text from *position on. false with errno. */
-static bool print_text(int fd, uint64_t *position, struct lines *lines)
+/*
+ * Prints all text from *position on; without follow not what is printed meanwhile, which may be
+ * because of what this does. false with errno.
+ */
+static bool print_text(int fd, uint64_t *position, bool follow, struct lines *lines)
 {
 	static char data[CHUNK];
 	struct bf_ioctl_dump call;
+	uint64_t end = 0;
 
 	do {
 		call = (struct bf_ioctl_dump){ .size = sizeof(call),
@@ -79,12 +83,14 @@ static bool print_text(int fd, uint64_t *position, struct lines *lines)
 				"bfm: dump: %llu bytes of older text have been overwritten\n",
 				(unsigned long long)(call.position - *position));
 		}
+		if (!end)
+			end = follow ? UINT64_MAX : call.position + BF_RING_DATA;
 		if (call.length && !read_stamps(fd, lines))
 			return false;
 		lines_text(lines, call.position, data, call.length);
 		/* A position before the wanted one: the module has been reloaded. */
 		*position = call.position + call.length;
-	} while (call.length && !interrupted);
+	} while (call.length && *position < end && !interrupted);
 	lines_flush(lines);
 	return !fflush(stdout);
 }
@@ -118,7 +124,7 @@ static bool dump_text(int fd, bool follow, struct lines *lines)
 	do {
 		/* Before the text is read, so that the last text before a stop is not missed. */
 		again = follow && is_running(fd);
-		if (!print_text(fd, &position, lines))
+		if (!print_text(fd, &position, follow, lines))
 			return false;
 		if (again && !interrupted)
 			nanosleep(&pause, NULL);

@@ -16,9 +16,8 @@
 #include "arch.h"
 #include "memory.h"
 
-/* The debug ring: its block, and its text; the lines come after that. */
+/* The block of the debug ring: behind its text come the lines. */
 #define BF_RING_BYTES 0x10000
-#define BF_RING_DATA 0x8000
 BF_STATIC_ASSERT(sizeof(struct bf_ring) + BF_RING_DATA + BF_RING_LINES * sizeof(struct bf_line) <=
 			 BF_RING_BYTES,
 		 "room for the lines");

@@ -127,6 +127,26 @@ bool watch_ports(uint32_t first, uint32_t count)
 	return first && count;
 }
 
+void follow_wants_registers(unsigned int crs, unsigned int drs, uint32_t vectors)
+{
+	ck_assert_uint_ne(crs | drs | vectors, 0);
+}
+
+void access_watch(unsigned int crs, unsigned int drs)
+{
+	ck_assert_uint_ne(crs | drs, 0);
+}
+
+void exception_watch(uint32_t vectors)
+{
+	ck_assert_uint_ne(vectors, 0);
+}
+
+uint32_t exception_able(void)
+{
+	return 1u << 6;
+}
+
 bool vmx_can_step(uint64_t vsid)
 {
 	ck_assert_uint_eq(vsid, VSID);

@@ -30,6 +30,7 @@ struct device {
 	int (*on_trace)(struct bf_ioctl_trace *call); /* returns an errno */
 	const char *text; /* of the ring */
 	uint64_t text_position; /* of its first byte */
+	bool endless; /* each dump makes more of it */
 	struct bf_line lines[4]; /* of that text */
 	uint32_t nr_lines;
 	unsigned int polls_to_run; /* status answers "running" so often */

@@ -82,6 +82,17 @@ START_TEST(dumping)
 }
 END_TEST
 
+/* Who watches what bfm itself does prints more for each line that bfm has printed. */
+START_TEST(ends_where_the_text_ended)
+{
+	device.endless = true;
+	device.text_position = 1000;
+	ck_assert_int_eq(run(&dump_command, "dump"), EXIT_OK);
+	ck_assert_uint_ge(strlen(out), BF_RING_DATA);
+	ck_assert_uint_lt(strlen(out), 4 * BF_RING_DATA);
+}
+END_TEST
+
 START_TEST(levels)
 {
 	static const struct {
@@ -178,6 +189,7 @@ TCase *dump_tests(void)
 	tcase_add_test(tc, levels);
 	tcase_add_test(tc, choosing_levels);
 	tcase_add_test(tc, stamps);
+	tcase_add_test(tc, ends_where_the_text_ended);
 	tcase_add_test(tc, pieces_of_lines);
 	tcase_add_test(tc, colours);
 	tcase_add_test(tc, other_sequences);
