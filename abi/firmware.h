@@ -18,6 +18,11 @@
 
 #define BF_FIRMWARE_MAGIC 0x6572617746426B6D /* "mkBfware" */
 
+struct bf_firmware_pp {
+	uint64_t apic_id; /* of its CPU */
+	struct bf_region trace; /* struct bf_trace */
+};
+
 struct bf_firmware {
 	uint64_t magic; /* BF_FIRMWARE_MAGIC */
 	uint32_t version; /* BF_HANDOFF_VERSION */
@@ -26,11 +31,13 @@ struct bf_firmware {
 	uint32_t nr_exts;
 	uint64_t tsc_khz;
 	uint64_t start_ns; /* how long the start took */
-	/* As in struct bf_handoff. */
+	uint64_t watchdog_ns; /* as in struct bf_handoff, like the following */
+	uint64_t repeats;
 	struct bf_region ring;
 	struct bf_region status;
 	struct bf_region ended;
 	struct bf_region channels[BF_MAX_EXTS];
+	struct bf_list pps; /* struct bf_firmware_pp [nr_pps] */
 	struct bf_list owned; /* struct bf_region: all that the operating system does not see */
 };
 

@@ -122,6 +122,7 @@ struct bf_handoff {
 	struct bf_region args[BF_MAX_EXTS];
 	/* By extension: struct bf_channel and its data (abi/channel.h), shared with Linux. */
 	struct bf_region channels[BF_MAX_EXTS];
+	uint64_t table; /* SPA of struct bf_firmware (abi/firmware.h); 0: there is none */
 	uint64_t vmx[BF_NR_VMX_MSRS]; /* Intel: the capability MSRs, by what all CPUs offer */
 };
 
@@ -153,6 +154,9 @@ struct bf_pp_handoff {
  */
 #define BF_HYPERCALL_TRACE 0x6563617254426B6D
 #define BF_HYPERCALL_TRACED 0x9A9C9E8DABBD9492 /* ~BF_HYPERCALL_TRACE */
+
+/* The same instruction, likewise, with this in RAX, which receives bf_handoff.table. */
+#define BF_HYPERCALL_TABLE 0x656C626154426B6D
 
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 

@@ -106,6 +106,9 @@ void bf_cpu_request_stop(void);
 /* BF_HYPERCALL_TRACE. On a bare CPU nothing happens: see below. */
 void bf_cpu_switch_trace(enum bf_vendor vendor);
 
+/* BF_HYPERCALL_TABLE: the address, or 0 where nobody has one. */
+uint64_t bf_cpu_find_table(void);
+
 /*
  * BF_HYPERCALL_STOP: the way out that no extension can block. False: this CPU is bare. The
  * instruction faults then, or an outer hypervisor answers it; the microkernel would never let it

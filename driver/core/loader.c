@@ -328,6 +328,8 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 	uint32_t online;
 	uint32_t cpus;
 
+	if (loader->adopted)
+		return BF_ERR_STARTED_BEFORE;
 	if (loader->state == BF_STATE_RUNNING)
 		return BF_ERR_RUNNING;
 	if (loader->halted)
@@ -406,6 +408,8 @@ enum bf_error bf_loader_stop(struct bf_loader *loader)
 
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_NOT_RUNNING;
+	if (loader->adopted)
+		return BF_ERR_STARTED_BEFORE;
 	(void)find_failure(loader, &failure);
 	loader->failure = failure;
 	if (!take_down(loader) && failure.error)
@@ -421,6 +425,11 @@ enum bf_error bf_loader_poll(struct bf_loader *loader)
 	if (loader->state != BF_STATE_RUNNING || !find_failure(loader, &failure))
 		return BF_ERR_OK;
 	loader->failure = failure;
+	if (loader->adopted) {
+		keep_report(loader);
+		loader->state = BF_STATE_FAILED;
+		return failure.error;
+	}
 	error = take_down(loader);
 	if (!error)
 		loader->state = BF_STATE_FAILED;
@@ -492,7 +501,7 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 	uint64_t paused_ns;
 	enum bf_error error;
 
-	if (loader->state != BF_STATE_RUNNING)
+	if (loader->state != BF_STATE_RUNNING || loader->adopted)
 		return BF_ERR_OK;
 	if (loader->halted)
 		error = BF_ERR_CPU_HALTED;
@@ -514,6 +523,8 @@ enum bf_error bf_loader_suspend(struct bf_loader *loader)
 	uint64_t paused_ns;
 	enum bf_error error;
 
+	if (loader->adopted)
+		return BF_ERR_STARTED_BEFORE;
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
 	if (find_failure(loader, &failure))

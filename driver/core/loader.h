@@ -51,6 +51,7 @@ struct bf_start {
 	uint16_t serial_port;
 	bool stays; /* CPUs never leave, once all of them have entered */
 	bool keep_cpus; /* those that go offline stay in the hypervisor: park.h */
+	uint64_t table; /* of a start that stays: SPA of struct bf_firmware, or 0 */
 	uint64_t pool_size; /* 0: the default */
 	uint64_t huge_size; /* 0: the default */
 	uint64_t watchdog_ns; /* 0: the default; BF_WATCHDOG_OFF */
@@ -112,6 +113,7 @@ struct bf_loader {
 	bool halted; /* a CPU has, and uses the memory: none is freed, and nothing starts */
 	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
 	bool keep_cpus; /* CPUs that go offline stay inside: park.h */
+	bool adopted; /* the firmware has started it, and no CPU leaves: adopt.c */
 	bool tracing; /* the exits of all CPUs; it outlives a stop: trace.h */
 	struct bf_pp *pps;
 
@@ -127,6 +129,16 @@ struct bf_loader {
 
 /* NO_MEMORY or SPA_TOO_HIGH. */
 enum bf_error bf_loader_init(struct bf_loader *loader);
+
+/*
+ * Takes over a hypervisor that the firmware has started, as if this loader had: it is RUNNING then.
+ * It stays so: a stop and a suspend are refused, and so is a start. NOT_RUNNING: there is none;
+ * MK_VERSION: it is of another version; NO_MEMORY: *loader is good for bf_loader_fini only.
+ */
+enum bf_error bf_loader_adopt(struct bf_loader *loader);
+
+/* The opposite: it runs on, and somebody else may adopt it. */
+void bf_loader_abandon(struct bf_loader *loader);
 
 /* Frees what is kept. The hypervisor must be stopped. */
 void bf_loader_fini(struct bf_loader *loader);

@@ -27,6 +27,14 @@ void bf_os_free_pages(void *va, unsigned int order);
 /* The address at which the system has mapped a page from bf_os_alloc_pages. Any context. */
 void *bf_os_va(uint64_t spa);
 
+/*
+ * Memory that is not the system's, mapped read-write as RAM, or NULL; and the CPU with this local
+ * APIC. For bf_loader_adopt only, as any port may have it.
+ */
+void *bf_os_map(uint64_t spa, uint64_t size);
+void bf_os_unmap(void *va);
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu);
+
 /* Zeroed memory for the loader's own records, or NULL. */
 void *bf_os_alloc(size_t size);
 void bf_os_free(void *memory);

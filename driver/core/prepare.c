@@ -348,6 +348,7 @@ static enum bf_error make_handoff(struct bf_loader *loader, const struct bf_star
 	handoff->repeats = loader->repeats;
 	handoff->flags = (start->stays ? BF_HANDOFF_STAYS : 0) |
 			 (loader->keep_cpus ? BF_HANDOFF_KEEP_CPUS : 0);
+	handoff->table = start->table;
 	bsl_memcpy(handoff->denied, start->denied, sizeof(handoff->denied));
 	bsl_memcpy(handoff->grants, start->grants, sizeof(handoff->grants));
 	handoff->nr_grants = start->nr_grants;

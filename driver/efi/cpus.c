@@ -111,6 +111,11 @@ uint32_t efi_cpus_online(void)
 	return nr_online;
 }
 
+uint64_t efi_apic_id(uint32_t cpu)
+{
+	return apic_ids[cpu];
+}
+
 /* --- platform.h ------------------------------------------------------------------------------- */
 
 /* What the firmware has disabled, it does not tell the operating system of. */

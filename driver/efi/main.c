@@ -201,28 +201,38 @@ static bool can_start(void)
 	return efi_memory_init() || complain("start", sentence_of(BF_ERR_NO_MEMORY));
 }
 
-static uint32_t order_of(uint64_t size)
-{
-	uint32_t order = 0;
-
-	while ((uint64_t)BF_PAGE_SIZE << order < size)
-		order++;
-	return order;
-}
-
 static struct bf_region region_of(const struct bf_block *block)
 {
 	return (struct bf_region){ block->spa, block->size };
 }
 
-/* The list of what is owned comes right behind the table. */
-static void fill_table(struct bf_firmware *table, uint64_t spa)
+/* Lists come right behind the table, for which there is room for all blocks that there may be. */
+#define TABLE_SIZE 0x10000
+
+static void fill_lists(struct bf_firmware *table)
 {
-	struct bf_region *owned = (void *)(table + 1);
+	struct bf_firmware_pp *pps = (void *)(table + 1);
+	struct bf_region *owned = (void *)(pps + loader.nr_pps);
+	const uint8_t *end = (const uint8_t *)table + TABLE_SIZE;
 	const struct bf_block *block;
 	uint32_t i;
 
-	bsl_memset(table, 0, sizeof(*table));
+	table->pps.spa = (uint64_t)(uintptr_t)pps;
+	table->pps.count = loader.nr_pps;
+	for (i = 0; i < loader.nr_pps; i++) {
+		pps[i].apic_id = efi_apic_id(loader.pps[i].cpu);
+		pps[i].trace = region_of(&loader.pps[i].trace);
+	}
+	table->owned.spa = (uint64_t)(uintptr_t)owned;
+	for (block = loader.memory.first; block; block = block->next)
+		if ((const uint8_t *)(owned + table->owned.count + 1) <= end)
+			owned[table->owned.count++] = region_of(block);
+}
+
+static void fill_table(struct bf_firmware *table)
+{
+	uint32_t i;
+
 	table->magic = BF_FIRMWARE_MAGIC;
 	table->version = BF_HANDOFF_VERSION;
 	table->vendor = (uint32_t)loader.vendor;
@@ -230,32 +240,20 @@ static void fill_table(struct bf_firmware *table, uint64_t spa)
 	table->nr_exts = config.start.nr_exts;
 	table->tsc_khz = bf_os_tsc_khz();
 	table->start_ns = loader.start_ns;
+	table->watchdog_ns = loader.watchdog_ns;
+	table->repeats = loader.repeats;
 	table->ring = region_of(&loader.ring);
 	table->status = region_of(&loader.status);
 	table->ended = region_of(&loader.ended);
 	for (i = 0; i < config.start.nr_exts; i++)
 		table->channels[i] = region_of(&loader.channels[i]);
-	table->owned.spa = spa + sizeof(*table);
-	for (block = loader.memory.first; block; block = block->next)
-		owned[table->owned.count++] = region_of(block);
-}
-
-/* A hypervisor that cannot be found still runs, so it is no failure of the start. */
-static void publish(void)
-{
-	uint64_t spa, size = sizeof(struct bf_firmware) +
-			     bf_memory_count(&loader.memory) * sizeof(struct bf_region);
-	struct bf_firmware *table = bf_os_alloc_pages(order_of(size), &spa);
-
-	if (table)
-		fill_table(table, spa);
-	if (!table || EFI_ERROR(BS->InstallConfigurationTable(&table_guid, table)))
-		complain("start", "started, but there is no memory to tell the operating system");
+	fill_lists(table);
 }
 
 static bool start(const struct efi_directory *directory)
 {
 	const char *sentence;
+	struct bf_block table;
 	enum bf_error error;
 
 	if (!read_images(directory) || !can_start())
@@ -264,13 +262,21 @@ static bool start(const struct efi_directory *directory)
 	if (sentence)
 		return complain("start", sentence);
 	error = bf_loader_init(&loader);
+	if (!error)
+		error = bf_block_alloc(&table, TABLE_SIZE);
 	if (error)
 		return complain("start", sentence_of(error));
 	config.start.stays = true;
+	config.start.table = table.spa;
 	error = bf_loader_start(&loader, &config.start);
-	if (error)
+	if (error) {
+		bf_block_free(&table);
 		return complain_of_start(error);
-	publish();
+	}
+	fill_table((void *)table.va);
+	/* A hypervisor that cannot be found so answers a hypercall nevertheless. */
+	if (EFI_ERROR(BS->InstallConfigurationTable(&table_guid, table.va)))
+		complain("start", "started, but the firmware does not take a table of it");
 	Print(L"bareflank: started on %d CPU%s in %d ms\r\n", loader.nr_online,
 	      loader.nr_online == 1 ? L"" : L"s", loader.start_ns / 1000000);
 	return true;

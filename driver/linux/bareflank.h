@@ -37,6 +37,9 @@ void bf_status_unlock(void);
 enum bf_error bf_start_and_log(const struct bf_start *start);
 enum bf_error bf_stop_and_log(void);
 
+/* Adopts a hypervisor that is there, without the lock. NO_MEMORY is the only error. */
+enum bf_error bf_adopt_and_log(void);
+
 /*
  * With the lock held: takes the CPUs out of the hypervisor for a suspend, and back in. An error:
  * they are back in, or the hypervisor has stopped. While somebody has guests: GUESTS.

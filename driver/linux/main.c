@@ -59,6 +59,14 @@ static struct miscdevice device = {
  */
 static struct platform_driver claim = { .driver = { .name = BF_DEVICE } };
 
+/* Once nothing looks at it any more. What was adopted is not ours, and runs on. */
+static void free_loader(void)
+{
+	if (bf_loader.adopted)
+		bf_loader_abandon(&bf_loader);
+	bf_loader_fini(&bf_loader);
+}
+
 static int __init bf_init(void)
 {
 	int result;
@@ -83,12 +91,13 @@ static int __init bf_init(void)
 	result = bf_lifecycle_init();
 	if (result)
 		goto no_lifecycle;
+	result = -bf_errno(bf_adopt_and_log());
+	if (result)
+		goto no_device;
 	result = misc_register(&device);
 	if (result)
 		goto no_device;
 	pr_info("loaded, /dev/" BF_DEVICE " is there\n");
-	if (bf_loader.failure.error)
-		pr_info("%s\n", bf_strerror(bf_loader.failure.error));
 	return 0;
 
 no_device:
@@ -98,7 +107,7 @@ no_lifecycle:
 no_watchdog:
 	bf_run_fini();
 no_run:
-	bf_loader_fini(&bf_loader);
+	free_loader();
 no_loader:
 	platform_driver_unregister(&claim);
 	return result;
@@ -113,7 +122,8 @@ static void __exit bf_exit(void)
 	/* Nobody would stop it later. Linux waits for every CPU in what follows, too. */
 	while (bf_stop_and_log() == BF_ERR_CPU_STUCK)
 		;
-	bare = bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted;
+	bare = bf_loader.adopted ||
+	       (bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted);
 	bf_unlock();
 	bf_lifecycle_fini();
 	bf_watchdog_fini();
@@ -121,7 +131,7 @@ static void __exit bf_exit(void)
 	bf_platform_fini();
 	/* A CPU that did not come back still runs in this memory: better lost than reused. */
 	if (bare)
-		bf_loader_fini(&bf_loader);
+		free_loader();
 	platform_driver_unregister(&claim);
 	pr_info("unloaded\n");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Linux implementation of platform.h, and of what x86/hw.h takes from the system. */
+#include <asm/apic.h>
 #include <asm/asm.h>
 #include <asm/tsc.h>
 #include <linux/cpu.h>
@@ -50,6 +51,29 @@ void bf_os_free_pages(void *va, unsigned int order)
 void *bf_os_va(uint64_t spa)
 {
 	return phys_to_virt(spa);
+}
+
+void *bf_os_map(uint64_t spa, uint64_t size)
+{
+	return FAULT_POINT(alloc) ? NULL : memremap(spa, size, MEMREMAP_WB);
+}
+
+void bf_os_unmap(void *va)
+{
+	memunmap(va);
+}
+
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu)
+{
+	unsigned int each;
+
+	for_each_present_cpu(each) {
+		if ((u32)apic->cpu_present_to_apicid((int)each) != apic_id)
+			continue;
+		*cpu = each;
+		return true;
+	}
+	return false;
 }
 
 void *bf_os_alloc(size_t size)

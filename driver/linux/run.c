@@ -226,7 +226,8 @@ static void poll(struct work_struct *work)
 	if (error == BF_ERR_CPU_STUCK && !retrying)
 		log_failure("failed, but a CPU does not answer");
 	else if (error && error != BF_ERR_CPU_STUCK)
-		log_failure(bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
+		log_failure(bf_loader.adopted ? "failed, all CPUs go on without extensions" :
+			    bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
 			    bf_loader.halted ? "halted, stopped on all other CPUs, reboot soon" :
 					       "failed, stopped on all CPUs");
 	retrying = error == BF_ERR_CPU_STUCK;
@@ -255,7 +256,7 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 		ended_exts = 0;
 	}
 	error = bf_loader_start(&bf_loader, start);
-	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED)
+	if (error == BF_ERR_RUNNING || error == BF_ERR_CPU_HALTED || error == BF_ERR_STARTED_BEFORE)
 		return error;
 	ended();
 	if (error) {
@@ -276,13 +277,32 @@ enum bf_error bf_start_and_log(const struct bf_start *start)
 	return error;
 }
 
+enum bf_error bf_adopt_and_log(void)
+{
+	enum bf_error error;
+
+	bf_lock();
+	error = bf_loader_adopt(&bf_loader);
+	if (!error) {
+		pr_info("the firmware has started the hypervisor, on %u CPUs\n", bf_loader.nr_pps);
+		bf_guests_start();
+		began();
+		queue_poll();
+	} else if (error != BF_ERR_NO_MEMORY && bf_loader.failure.error) {
+		pr_info("%s\n",
+			bf_strerror(error == BF_ERR_NOT_RUNNING ? bf_loader.failure.error : error));
+	}
+	bf_unlock();
+	return error == BF_ERR_NO_MEMORY ? error : BF_ERR_OK;
+}
+
 enum bf_error bf_stop_and_log(void)
 {
 	enum bf_error error;
 
 	bf_assert_locked();
 	error = bf_loader_stop(&bf_loader);
-	if (error == BF_ERR_NOT_RUNNING)
+	if (error == BF_ERR_NOT_RUNNING || error == BF_ERR_STARTED_BEFORE)
 		return error;
 	ended();
 	if (bf_loader.state != BF_STATE_RUNNING)
@@ -313,7 +333,7 @@ enum bf_error bf_suspend(void)
 	if (bf_loader.state == BF_STATE_RUNNING && bf_guests_owner(true))
 		return BF_ERR_GUESTS;
 	error = bf_loader_suspend(&bf_loader);
-	if (error == BF_ERR_CPU_STUCK)
+	if (error == BF_ERR_CPU_STUCK || error == BF_ERR_STARTED_BEFORE)
 		return error;
 	suspended = !error;
 	if (suspended)

@@ -123,7 +123,8 @@ uint64_t sys_hypercall_route(struct syscall_frame *f)
 		return MK1_INVALID_INPUT_REG(3);
 	/* The driver's way out is nobody else's. */
 	if ((route.first <= BF_HYPERCALL_STOP && route.last >= BF_HYPERCALL_STOP) ||
-	    (route.first <= BF_HYPERCALL_TRACE && route.last >= BF_HYPERCALL_TRACE))
+	    (route.first <= BF_HYPERCALL_TRACE && route.last >= BF_HYPERCALL_TRACE) ||
+	    (route.first <= BF_HYPERCALL_TABLE && route.last >= BF_HYPERCALL_TABLE))
 		return MK2_FAILURE_EXISTS;
 	return route_add(&route);
 }

@@ -86,6 +86,15 @@ bool exit_call_unanswered(const struct vs *vs)
 	return true;
 }
 
+bool exit_table(struct vs *vs, unsigned int cpl)
+{
+	if (!vs->root || cpl || abi_gprs()[BF_RAX] != BF_HYPERCALL_TABLE)
+		return false;
+	if (mk.vendor->vs_advance_ip(vs) == ADVANCE_DONE)
+		abi_gprs()[BF_RAX] = mk.handoff->table;
+	return true;
+}
+
 void exit_stop(struct vs *vs)
 {
 	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOPPED;

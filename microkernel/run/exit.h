@@ -39,6 +39,9 @@ enum exit_route exit_find_route(struct pp *pp, struct vs *vs);
 /* The hypercall that no extension can block, from CPL 0 of the root VM. */
 __noreturn void exit_stop(struct vs *vs);
 
+/* BF_HYPERCALL_TABLE, at this privilege level. false: it is not that one. */
+bool exit_table(struct vs *vs, unsigned int cpl);
+
 /*
  * The hypercall that provokes a fault, in the test build (make faults); no other one has it.
  * Returns whether this is it, and the guest is to go on.

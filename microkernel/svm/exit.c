@@ -88,7 +88,7 @@ static bool handle_vmmcall(struct vs *vs)
 			exit_stop(vs);
 		return true;
 	}
-	if (trace_hypercall(vs, vmcb->cpl) || fault_hypercall(vs))
+	if (trace_hypercall(vs, vmcb->cpl) || exit_table(vs, vmcb->cpl) || fault_hypercall(vs))
 		return true;
 	route = exit_find_route(pp, vs);
 	if (route != EXIT_NO_ROUTE)

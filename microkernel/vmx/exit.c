@@ -219,7 +219,7 @@ static bool handle_vmcall(struct vs *vs)
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl && may_leave(this_pp()) &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
-	if (trace_hypercall(vs, cpl) || fault_hypercall(vs))
+	if (trace_hypercall(vs, cpl) || exit_table(vs, cpl) || fault_hypercall(vs))
 		return true;
 	route = exit_find_route(this_pp(), vs);
 	if (route != EXIT_NO_ROUTE)

@@ -17,10 +17,38 @@ asks_to_leave()
 	"$bin/firmware" exits
 }
 
+sentence()
+{
+	"$bin/rawctl" sentence "$1"
+}
+
+counts_exits()
+{
+	before=$(bfm status --json | sed -n 's/.*"exits": {.*"CPUID": \([0-9]*\).*/\1/p' | head -n 1)
+	"$bin/cpuid" 0 && "$bin/cpuid" 0
+	after=$(bfm status --json | sed -n 's/.*"exits": {.*"CPUID": \([0-9]*\).*/\1/p' | head -n 1)
+	echo "$before, then $after"
+	[ "$after" -ge $((before + 2)) ]
+}
+
+traces_exits()
+{
+	bfm trace --time 500ms /tmp/trace.json &
+	while kill -0 $! 2>/dev/null; do
+		"$bin/cpuid" 0 >/dev/null
+	done
+	wait $! && grep -q '"CPUID"' /tmp/trace.json
+}
+
+goes_and_comes()
+{
+	rmmod bareflank && "$bin/firmware" exits && insmod /lib/modules/bareflank.ko
+}
+
 caller=/sys/kernel/debug/caller
 insmod /lib/modules/caller.ko
 
-plan 14
+plan 20
 t "the firmware's table names the hypervisor" "$bin/firmware" table
 t "the microkernel has said that it runs" sh -c "$bin/firmware dump | grep '^microkernel: '"
 t "no VMX and no SVM" hides_virtualisation
@@ -30,8 +58,14 @@ t "the hypervisor's memory is reserved" "$bin/firmware" reserved
 t "and each page of it is the decoy" "$bin/firmware" hidden
 t "no CPU leaves if the extension is asked" asks_to_leave 0x4B534C46 0xbf000000400000ff
 t "nor by the microkernel" asks_to_leave 0x706F747346426B6D 0
-t "bfm status says what runs" says STARTED_BEFORE
-t "bfm check, too" gives 1 "$("$bin/rawctl" sentence STARTED_BEFORE)" bfm check
-t "a late launch is refused" gives 1 "$("$bin/rawctl" sentence STARTED_BEFORE)" bfm start
+t "the module has adopted it" state_is running
+t "and knows each CPU as a guest" all_guests
+t "bfm dump has what the microkernel said" sh -c "bfm dump | grep '^microkernel: '"
+t "exits are counted by reason" counts_exits
+t "and traced" traces_exits
+t "a stop is refused" gives 1 "$(sentence STARTED_BEFORE)" bfm stop
+t "a late launch, too" gives 1 "$(sentence STARTED_BEFORE)" bfm start
+t "the module goes, and the hypervisor stays" goes_and_comes
+t "adopted again" all_guests
 t "what is executed on each CPU still exits" "$bin/firmware" exits
 t "no complaint of the kernel" dmesg_clean

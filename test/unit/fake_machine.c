@@ -101,9 +101,9 @@ void fake_come_out(struct fake_cpu *cpu)
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	if (fake.here->vendor == BF_VENDOR_NONE) {
-		ck_assert(*rax == BF_HYPERCALL_TRACE);
+		ck_assert(*rax == BF_HYPERCALL_TRACE || *rax == BF_HYPERCALL_TABLE);
 		if (fake.here->hides == vendor)
-			*rax = BF_HYPERCALL_TRACED;
+			*rax = *rax == BF_HYPERCALL_TABLE ? fake.table : BF_HYPERCALL_TRACED;
 		return fake.here->hides == vendor;
 	}
 	ck_assert_int_eq(vendor, fake.here->vendor);

@@ -146,6 +146,32 @@ void *bf_os_va(uint64_t spa)
 	ck_abort_msg("no memory at SPA 0x%lx", spa);
 }
 
+void *bf_os_map(uint64_t spa, uint64_t size)
+{
+	(void)size;
+	if (fake_call_fails())
+		return NULL;
+	fake.mappings++;
+	return bf_os_va(spa);
+}
+
+void bf_os_unmap(void *va)
+{
+	ck_assert_ptr_nonnull(va);
+	fake.mappings--;
+}
+
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu)
+{
+	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
+		if (FAKE_APIC_ID(fake.cpus[i].number) != apic_id)
+			continue;
+		*cpu = fake.cpus[i].number;
+		return true;
+	}
+	return false;
+}
+
 void *bf_os_alloc(size_t size)
 {
 	if (fake_call_fails())

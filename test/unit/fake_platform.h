@@ -61,6 +61,8 @@ struct fake_cpu {
 	unsigned int inits;
 };
 
+#define FAKE_APIC_ID(cpu) (0x100 + (cpu))
+
 struct fake {
 	struct fake_cpu cpus[FAKE_MAX_CPUS];
 	unsigned int nr_cpus;
@@ -69,6 +71,8 @@ struct fake {
 	bool locked_down;
 	bool status_hidden;
 	bool null_tr; /* as after reset */
+	uint64_t table; /* of a microkernel that is there before us: BF_HYPERCALL_TABLE */
+	int mappings; /* of memory that is not the system's */
 	bool watched; /* bf_os_watch has been called */
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */
 	uint32_t outer_features; /* EAX of the leaf after them */

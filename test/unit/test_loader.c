@@ -73,6 +73,7 @@ int main(void)
 	suite_add_tcase(suite, image_tests());
 	suite_add_tcase(suite, cpu_tests());
 	suite_add_tcase(suite, channel_tests());
+	suite_add_tcase(suite, adopt_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -77,7 +77,7 @@ UNIT_SRCS_libbfm :=
 UNIT_SRCS_log := ext/libext/fpu.c ext/libext/status.c lib/bsl/format.c $(BSL_STRING)
 
 UNIT_SRCS_loader := $(wildcard test/unit/loader/*.c) $(FAKE_PLATFORM) \
-	$(addprefix driver/core/,channel.c check.c image.c loader.c memory.c prepare.c \
+	$(addprefix driver/core/,adopt.c channel.c check.c image.c loader.c memory.c prepare.c \
 		park.c rendezvous.c ring.c trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c outer.c) \
 	lib/bsl/elf.c lib/bsl/paging.c $(BSL_STRING)

@@ -227,6 +227,20 @@ void bf_cpu_switch_trace(enum bf_vendor vendor)
 	(void)bf_os_hypercall(vendor, &rax);
 }
 
+/* Which vendor's instruction it is, CPUID does not show where the hypervisor is below. */
+uint64_t bf_cpu_find_table(void)
+{
+	uint64_t rax = BF_HYPERCALL_TABLE;
+
+	if (!bf_os_hypercall(BF_VENDOR_AMD, &rax)) {
+		rax = BF_HYPERCALL_TABLE;
+		if (!bf_os_hypercall(BF_VENDOR_INTEL, &rax))
+			return 0;
+	}
+	/* Another hypervisor may have answered. */
+	return rax % BF_PAGE_SIZE || rax >= MK1_SPA_LIMIT ? 0 : rax;
+}
+
 bool bf_cpu_force_stop(enum bf_vendor vendor)
 {
 	uint64_t rax = BF_HYPERCALL_STOP;

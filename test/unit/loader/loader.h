@@ -34,5 +34,6 @@ TCase *machine_tests(void);
 TCase *image_tests(void);
 TCase *cpu_tests(void);
 TCase *channel_tests(void);
+TCase *adopt_tests(void);
 
 #endif

@@ -50,16 +50,16 @@ START_TEST(promote_in_the_bootstrap_callback)
 }
 END_TEST
 
-static void call_stop(int intel)
+static void call(int intel, uint64_t number)
 {
 	struct vs *vs = host_pp->vs;
 
-	abi_gprs()[BF_RAX] = BF_HYPERCALL_STOP;
+	abi_gprs()[BF_RAX] = number;
 	if (intel) {
 		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
 		guest_exit(VMX_EXIT_VMCALL);
 	} else {
-		vmcb_of(vs)->rax = BF_HYPERCALL_STOP;
+		vmcb_of(vs)->rax = number;
 		vmcb_of(vs)->nrip = vmcb_of(vs)->rip + 3;
 		guest_exit(SVM_EXIT_VMMCALL);
 	}
@@ -75,12 +75,33 @@ START_TEST(stays)
 	guest_exit(cpuid_reason());
 	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
 	SYS(vs_run_current, HANDLE);
-	call_stop(_i);
+	call(_i, BF_HYPERCALL_STOP);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 	ck_assert_uint_ne(abi_gprs()[BF_RAX], BF_HYPERCALL_STOPPED);
 	status_of(0)->together = 1;
-	call_stop(_i);
+	call(_i, BF_HYPERCALL_STOP);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+}
+END_TEST
+
+/* Where those who come later find the hypervisor that the firmware has started. */
+START_TEST(table)
+{
+	machine_of(_i);
+	m.handoff->table = 0x5000;
+	start_and_launch();
+	guest_exit(cpuid_reason());
+	SYS(vs_run_current, HANDLE);
+	call(_i, BF_HYPERCALL_TABLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(_i ? abi_gprs()[BF_RAX] : vmcb_of(host_pp->vs)->rax, 0x5000);
+	/* not for processes */
+	if (_i)
+		vmcs_put(host_pp->vs->block_spa, VMCS_ss_attrib, 0xC0F3);
+	else
+		vmcb_of(host_pp->vs)->cpl = 3;
+	call(_i, BF_HYPERCALL_TABLE);
+	ck_assert_uint_ne(_i ? abi_gprs()[BF_RAX] : vmcb_of(host_pp->vs)->rax, 0x5000);
 }
 END_TEST
 
@@ -93,7 +114,7 @@ START_TEST(stop)
 	linux_state = m.switch_pages[0]->cpu;
 	start_and_launch();
 	linux_state.rip += 3;
-	call_stop(_i);
+	call(_i, BF_HYPERCALL_STOP);
 	expect_bare(&linux_state);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_HYPERCALL_STOPPED);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
@@ -109,5 +130,6 @@ TCase *run_leave_tests(void)
 	tcase_add_loop_test(tc, promote_in_the_bootstrap_callback, 0, 2);
 	tcase_add_loop_test(tc, stop, 0, 2);
 	tcase_add_loop_test(tc, stays, 0, 2);
+	tcase_add_loop_test(tc, table, 0, 2);
 	return tc;
 }
