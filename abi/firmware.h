@@ -29,6 +29,8 @@ struct bf_firmware {
 	uint32_t vendor; /* enum bf_vendor */
 	uint32_t nr_pps;
 	uint32_t nr_exts;
+	uint32_t keep_cpus; /* 1: BF_HANDOFF_KEEP_CPUS */
+	uint32_t pad;
 	uint64_t tsc_khz;
 	uint64_t start_ns; /* how long the start took */
 	uint64_t watchdog_ns; /* as in struct bf_handoff, like the following */

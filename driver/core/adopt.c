@@ -42,7 +42,7 @@ static bool map_shared(struct bf_loader *loader, const struct bf_firmware *table
 			    table->nr_pps * sizeof(struct bf_pp_status)) &&
 		  map_block(&loader->ended, table->ended, BF_MAX_EXTS * sizeof(struct bf_ended));
 
-	for (i = 0; ok && i < table->nr_exts; i++)
+	for (i = 0; ok && (i < table->nr_exts); i++)
 		ok = map_block(&loader->channels[i], table->channels[i], BF_CHANNEL_MIN);
 	return ok;
 }
@@ -50,6 +50,7 @@ static bool map_shared(struct bf_loader *loader, const struct bf_firmware *table
 /* One whose CPU this system does not know is of no use to it, and is not looked at. */
 static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps)
 {
+	bool online = false;
 	uint32_t i;
 
 	for (i = 0; i < loader->nr_pps; i++) {
@@ -58,7 +59,8 @@ static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps
 		pp->loader = loader;
 		pp->ppid = i;
 		pp->status = (struct bf_pp_status *)(void *)loader->status.va + i;
-		pp->inside = bf_os_cpu_of(pps[i].apic_id, &pp->cpu);
+		pp->inside = bf_os_cpu_of(pps[i].apic_id, &pp->cpu, &online);
+		pp->parked = pp->inside && !online;
 		if (!pp->inside)
 			pp->cpu = ~0U;
 		if (!map_block(&pp->trace, pps[i].trace, BF_TRACE_BYTES))
@@ -85,6 +87,7 @@ static bool adopt(struct bf_loader *loader, const struct bf_firmware *table)
 		return false;
 	loader->vendor = (enum bf_vendor)table->vendor;
 	loader->nr_online = table->nr_pps;
+	loader->keep_cpus = table->keep_cpus;
 	loader->watchdog_ns = table->watchdog_ns;
 	loader->repeats = table->repeats;
 	loader->start_ns = table->start_ns;

@@ -501,7 +501,7 @@ enum bf_error bf_loader_resume(struct bf_loader *loader)
 	uint64_t paused_ns;
 	enum bf_error error;
 
-	if (loader->state != BF_STATE_RUNNING || loader->adopted)
+	if ((loader->state != BF_STATE_RUNNING) || loader->adopted)
 		return BF_ERR_OK;
 	if (loader->halted)
 		error = BF_ERR_CPU_HALTED;

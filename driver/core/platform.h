@@ -33,7 +33,7 @@ void *bf_os_va(uint64_t spa);
  */
 void *bf_os_map(uint64_t spa, uint64_t size);
 void bf_os_unmap(void *va);
-bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu);
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu, bool *online);
 
 /* Zeroed memory for the loader's own records, or NULL. */
 void *bf_os_alloc(size_t size);

@@ -58,6 +58,7 @@ struct mp_services {
 
 static struct mp_services *mp;
 static uint64_t *apic_ids; /* of each CPU, ~0: it is not enabled */
+static uint32_t *nmis; /* of ours, to each CPU */
 static uint32_t nr_cpus; /* that the firmware counts */
 static uint32_t nr_online; /* that are enabled */
 static uint32_t boot_cpu;
@@ -74,7 +75,8 @@ static const char *list_cpus(void)
 		return "the firmware does not say which CPUs there are";
 	nr_cpus = (uint32_t)count;
 	apic_ids = bf_os_alloc(nr_cpus * sizeof(*apic_ids));
-	if (!apic_ids)
+	nmis = bf_os_alloc(nr_cpus * sizeof(*nmis));
+	if (!apic_ids || !nmis)
 		return "not enough free memory";
 	for (i = 0; i < nr_cpus; i++) {
 		if (EFI_ERROR(mp->get_information(mp, i, &information)))
@@ -146,11 +148,31 @@ struct job {
 	void (*on_all)(void *arg, uint32_t cpu, uint32_t count);
 	void *arg;
 	uint32_t count;
+	uint32_t done; /* CPUs that have run it */
 };
+
+/* Exits within which an NMI that is on its way arrives, in a guest, too. */
+#define NMI_EXITS 1000
+
+/*
+ * Once all are done, nobody sends NMIs any more; and those that have been sent are to come while
+ * they are ignored.
+ */
+static void await_others(struct job *job, uint32_t cpu)
+{
+	uint32_t i;
+
+	__atomic_fetch_add(&job->done, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&job->done, __ATOMIC_ACQUIRE) < job->count)
+		bf_hw_pause();
+	for (i = 0; i < NMI_EXITS && __atomic_load_n(&nmis[cpu], __ATOMIC_ACQUIRE); i++)
+		bf_cpu_provoke_exit();
+	nmis[cpu] = 0;
+}
 
 static VOID EFIAPI run(VOID *data)
 {
-	const struct job *job = data;
+	struct job *job = data;
 	uint32_t cpu = this_cpu();
 	struct bf_table saved;
 	uint64_t flags;
@@ -166,6 +188,7 @@ static VOID EFIAPI run(VOID *data)
 		job->on_one(job->arg);
 	if (job->on_all)
 		job->on_all(job->arg, cpu, job->count);
+	await_others(job, cpu);
 	efi_quiet_end(&saved);
 	if (flags & RFLAGS_IF)
 		__asm__ volatile("sti" : : : "memory");
@@ -173,7 +196,7 @@ static VOID EFIAPI run(VOID *data)
 
 enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 {
-	struct job job = { .on_one = fn, .arg = arg };
+	struct job job = { .on_one = fn, .arg = arg, .count = 1 };
 	EFI_STATUS status;
 
 	if (cpu >= nr_cpus || apic_ids[cpu] == ~0ULL)
@@ -189,7 +212,7 @@ enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)
 /* Whether all others answer; if not, *stuck is one that does not. */
 static bool all_answer(uint64_t patience_us, uint32_t *stuck)
 {
-	struct job nothing = { 0 };
+	struct job nothing = { .count = 1 }; /* nobody waits for the others */
 	UINTN *failed = NULL;
 	EFI_STATUS status = mp->start_all(mp, run, FALSE, NULL, patience_us, &nothing, &failed);
 
@@ -201,23 +224,26 @@ static bool all_answer(uint64_t patience_us, uint32_t *stuck)
 	return !EFI_ERROR(status);
 }
 
-/* The others, until they are done: they come back by themselves once they have begun. */
-static bool run_with_others(struct job *job, uint64_t patience_us)
+/*
+ * On the others, and here. All have run it when this comes back; that the firmware has noticed that
+ * may take the next tick of its timer, and it waits for that before it uses them again.
+ */
+static bool run_with_others(struct job *job)
 {
 	uint64_t waited_us = 0;
-	EFI_EVENT done;
+	EFI_EVENT idle;
 
-	if (EFI_ERROR(BS->CreateEvent(0, TPL_CALLBACK, NULL, NULL, &done)))
+	if (EFI_ERROR(BS->CreateEvent(0, TPL_CALLBACK, NULL, NULL, &idle)))
 		return false;
-	if (EFI_ERROR(mp->start_all(mp, run, FALSE, done, 0, job, NULL))) {
-		BS->CloseEvent(done);
+	if (EFI_ERROR(mp->start_all(mp, run, FALSE, idle, 0, job, NULL))) {
+		BS->CloseEvent(idle);
 		return false;
 	}
 	run(job);
-	for (; BS->CheckEvent(done) != EFI_SUCCESS && waited_us < patience_us; waited_us += 100)
+	for (; BS->CheckEvent(idle) != EFI_SUCCESS && waited_us < PATIENCE_US; waited_us += 100)
 		BS->Stall(100);
-	BS->CloseEvent(done);
-	return waited_us < patience_us;
+	BS->CloseEvent(idle);
+	return true;
 }
 
 enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), void *arg,
@@ -232,7 +258,7 @@ enum bf_error bf_os_on_all(void (*fn)(void *arg, uint32_t cpu, uint32_t count), 
 		run(&job);
 		return BF_ERR_OK;
 	}
-	if (!all_answer(patience_ns / 1000, stuck) || !run_with_others(&job, PATIENCE_US))
+	if (!all_answer(patience_ns / 1000, stuck) || !run_with_others(&job))
 		return BF_ERR_CPU_STUCK;
 	return BF_ERR_OK;
 }
@@ -248,7 +274,7 @@ static volatile uint32_t *xapic(uint64_t base, uint32_t offset)
 	return (volatile uint32_t *)(uintptr_t)((base & ~(uint64_t)BF_PAGE_MASK) + offset);
 }
 
-static void send(uint32_t cpu, uint32_t command)
+static void send_ipi(uint32_t cpu, uint32_t command)
 {
 	uint64_t base;
 
@@ -266,12 +292,13 @@ static void send(uint32_t cpu, uint32_t command)
 
 void bf_os_send_nmi(uint32_t cpu)
 {
-	send(cpu, ICR_NMI);
+	__atomic_fetch_add(&nmis[cpu], 1, __ATOMIC_ACQ_REL);
+	send_ipi(cpu, ICR_NMI);
 }
 
 void bf_os_send_init(uint32_t cpu)
 {
-	send(cpu, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
+	send_ipi(cpu, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
 }
 
 /* Whoever sent it, the firmware's handler would end everything. */

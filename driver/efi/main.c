@@ -7,6 +7,7 @@
 
 #include <abi/boot_guard.h>
 #include <abi/firmware.h>
+#include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <bsl/elf.h>
 #include <bsl/string.h>
@@ -14,6 +15,7 @@
 #include "../core/loader.h"
 #include "../core/platform.h"
 #include "../core/ring.h"
+#include "../core/x86/hw.h"
 #include "config.h"
 
 #define CONFIG "bareflank.conf"
@@ -180,6 +182,14 @@ static bool is_secure_boot(void)
 	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
 }
 
+static bool has_vmx(void)
+{
+	uint32_t regs[4];
+
+	bf_hw_cpuid(1, 0, regs);
+	return regs[2] & CPUID_1_ECX_VMX;
+}
+
 /* Whether this machine is one for this program. What the CPUs lack, the start itself says. */
 static bool can_start(void)
 {
@@ -194,9 +204,10 @@ static bool can_start(void)
 	sentence = efi_cpus_init();
 	if (sentence)
 		return complain("start", sentence);
-	if (efi_cpus_online() > 1)
-		return complain_as(L"start: this machine has %d CPUs, and those that the operating "
-				   L"system starts would leave the hypervisor",
+	/* On Intel, the firmware has been seen to wait for them for ever. */
+	if (efi_cpus_online() > 1 && has_vmx())
+		return complain_as(L"start: this machine has %d CPUs with VT-x, and has to start "
+				   L"them under the hypervisor, which works with AMD-V only",
 				   efi_cpus_online());
 	return efi_memory_init() || complain("start", sentence_of(BF_ERR_NO_MEMORY));
 }
@@ -236,6 +247,7 @@ static void fill_table(struct bf_firmware *table)
 	table->magic = BF_FIRMWARE_MAGIC;
 	table->version = BF_HANDOFF_VERSION;
 	table->vendor = (uint32_t)loader.vendor;
+	table->keep_cpus = loader.keep_cpus;
 	table->nr_pps = loader.nr_pps;
 	table->nr_exts = config.start.nr_exts;
 	table->tsc_khz = bf_os_tsc_khz();
@@ -267,6 +279,8 @@ static bool start(const struct efi_directory *directory)
 	if (error)
 		return complain("start", sentence_of(error));
 	config.start.stays = true;
+	/* The operating system starts all but this one anew, and so does the firmware. */
+	config.start.keep_cpus = efi_cpus_online() > 1;
 	config.start.table = table.spa;
 	error = bf_loader_start(&loader, &config.start);
 	if (error) {

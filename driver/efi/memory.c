@@ -86,11 +86,14 @@ static bool for_each_entry(void (*fn)(void *arg, const EFI_MEMORY_DESCRIPTOR *en
 
 /*
  * What can be read without an effect: memory that an operating system will use, and the firmware's
- * own, whose code goes on running. What is reserved may be anything.
+ * own, whose code goes on running. What is reserved may be that, too, or a device, which cannot be
+ * cached.
  */
-static bool is_ram(uint32_t type)
+static bool is_ram(const EFI_MEMORY_DESCRIPTOR *entry)
 {
-	switch (type) {
+	switch (entry->Type) {
+	case EfiReservedMemoryType:
+		return entry->Attribute & EFI_MEMORY_WB;
 	case EfiLoaderCode:
 	case EfiLoaderData:
 	case EfiBootServicesCode:
@@ -120,7 +123,7 @@ static void insert(void *room, const EFI_MEMORY_DESCRIPTOR *entry)
 
 	if (new.spa + new.size > map_end)
 		map_end = new.spa + new.size;
-	if (!is_ram(entry->Type) || nr_ram == *(const uint32_t *)room)
+	if (!is_ram(entry) || nr_ram == *(const uint32_t *)room)
 		return;
 	for (; at && ram[at - 1].spa > new.spa; at--)
 		ram[at] = ram[at - 1];

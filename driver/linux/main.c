@@ -122,8 +122,7 @@ static void __exit bf_exit(void)
 	/* Nobody would stop it later. Linux waits for every CPU in what follows, too. */
 	while (bf_stop_and_log() == BF_ERR_CPU_STUCK)
 		;
-	bare = bf_loader.adopted ||
-	       (bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted);
+	bare = bf_loader.adopted || (bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted);
 	bf_unlock();
 	bf_lifecycle_fini();
 	bf_watchdog_fini();

@@ -63,7 +63,7 @@ void bf_os_unmap(void *va)
 	memunmap(va);
 }
 
-bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu)
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu, bool *online)
 {
 	unsigned int each;
 
@@ -71,6 +71,7 @@ bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu)
 		if ((u32)apic->cpu_present_to_apicid((int)each) != apic_id)
 			continue;
 		*cpu = each;
+		*online = cpu_online(each);
 		return true;
 	}
 	return false;

@@ -22,11 +22,17 @@ sentence()
 	"$bin/rawctl" sentence "$1"
 }
 
+# how many there were, on all CPUs
+cpuids()
+{
+	bfm status --json | sed -n 's/^  "exits": {.*"CPUID": \([0-9]*\).*/\1/p'
+}
+
 counts_exits()
 {
-	before=$(bfm status --json | sed -n 's/.*"exits": {.*"CPUID": \([0-9]*\).*/\1/p' | head -n 1)
+	before=$(cpuids)
 	"$bin/cpuid" 0 && "$bin/cpuid" 0
-	after=$(bfm status --json | sed -n 's/.*"exits": {.*"CPUID": \([0-9]*\).*/\1/p' | head -n 1)
+	after=$(cpuids)
 	echo "$before, then $after"
 	[ "$after" -ge $((before + 2)) ]
 }
@@ -40,15 +46,26 @@ traces_exits()
 	wait $! && grep -q '"CPUID"' /tmp/trace.json
 }
 
+# Nor does a CPU leave while nobody is there who could send it back.
 goes_and_comes()
 {
-	rmmod bareflank && "$bin/firmware" exits && insmod /lib/modules/bareflank.ko
+	rmmod bareflank && cpus_go_and_come && insmod /lib/modules/bareflank.ko
+}
+
+# All but the first one, by INIT, which a guest does not get.
+cpus_go_and_come()
+{
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*; do
+		[ -d "$cpu" ] || continue
+		echo 0 >"$cpu/online" && echo 1 >"$cpu/online" || return 1
+	done
+	"$bin/firmware" exits
 }
 
 caller=/sys/kernel/debug/caller
 insmod /lib/modules/caller.ko
 
-plan 20
+plan 21
 t "the firmware's table names the hypervisor" "$bin/firmware" table
 t "the microkernel has said that it runs" sh -c "$bin/firmware dump | grep '^microkernel: '"
 t "no VMX and no SVM" hides_virtualisation
@@ -63,6 +80,11 @@ t "and knows each CPU as a guest" all_guests
 t "bfm dump has what the microkernel said" sh -c "bfm dump | grep '^microkernel: '"
 t "exits are counted by reason" counts_exits
 t "and traced" traces_exits
+if [ "$(cpus)" = 1 ]; then
+	skip "CPUs go offline and come back" "there is one only"
+else
+	t "CPUs go offline and come back" cpus_go_and_come
+fi
 t "a stop is refused" gives 1 "$(sentence STARTED_BEFORE)" bfm stop
 t "a late launch, too" gives 1 "$(sentence STARTED_BEFORE)" bfm start
 t "the module goes, and the hypervisor stays" goes_and_comes

@@ -161,12 +161,13 @@ void bf_os_unmap(void *va)
 	fake.mappings--;
 }
 
-bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu)
+bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu, bool *online)
 {
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		if (FAKE_APIC_ID(fake.cpus[i].number) != apic_id)
 			continue;
 		*cpu = fake.cpus[i].number;
+		*online = fake.cpus[i].online;
 		return true;
 	}
 	return false;

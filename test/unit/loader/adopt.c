@@ -72,6 +72,8 @@ START_TEST(adopts)
 	struct bf_pp_status *status;
 
 	make_hypervisor(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	table->keep_cpus = 1;
+	fake.cpus[0].online = false;
 	status = at(table->status);
 	ck_assert_int_eq(bf_loader_adopt(&loader), BF_ERR_OK);
 	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
@@ -85,6 +87,7 @@ START_TEST(adopts)
 	ck_assert_uint_eq(loader.pps[1].cpu, fake.cpus[1].number);
 	ck_assert_ptr_eq(loader.pps[1].status, &status[1]);
 	ck_assert(loader.pps[1].inside && !loader.pps[2].inside);
+	ck_assert(loader.pps[0].parked && !loader.pps[1].parked && loader.keep_cpus);
 	ck_assert(fake.watched);
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_STARTED_BEFORE);
 	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_STARTED_BEFORE);
