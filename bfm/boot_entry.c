@@ -40,8 +40,9 @@ int boot_entry_next(const char *text, const char **rest)
 bool boot_entry_disk(const char *root, unsigned int major, unsigned int minor, char *disk,
 		     size_t size, unsigned int *partition)
 {
-	char path[MAX_PATH], target[PATH_MAX];
+	char path[MAX_PATH], target[PATH_MAX], digits[16] = "";
 	char *name, *slash;
+	uint64_t number = 0;
 	ssize_t length;
 	FILE *file;
 	bool found;
@@ -50,8 +51,11 @@ bool boot_entry_disk(const char *root, unsigned int major, unsigned int minor, c
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	found = fscanf(file, "%u", partition) == 1;
+	if (fgets(digits, sizeof(digits), file))
+		digits[strcspn(digits, "\n")] = '\0';
 	fclose(file);
+	found = parse_number(digits, UINT32_MAX, &number);
+	*partition = (unsigned int)number;
 	snprintf(path, sizeof(path), "%s/sys/dev/block/%u:%u", root, major, minor);
 	length = readlink(path, target, sizeof(target) - 1);
 	if (!found || length < 0)

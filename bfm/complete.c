@@ -39,18 +39,23 @@ static void offer_images(bool microkernel)
 	closedir(dir);
 }
 
-/* The list of rights that the last word is, or ends with; NULL: it is none. */
-static const char *rights_of(int argc, char **argv)
+/* Finds the list of rights that the last word is, or ends with; false: it is none. */
+static bool rights_of(int argc, char **argv, const char **rights)
 {
 	const char *last = argv[argc - 1];
 
-	if (argc > 1 && !strcmp(argv[argc - 2], "--allow"))
-		return strchr(last, '=') ? strrchr(last, '=') + 1 : NULL;
-	if (argc > 2 && !strcmp(argv[argc - 3], "--allow") && !strcmp(last, "="))
-		return "";
-	return argc > 3 && !strcmp(argv[argc - 4], "--allow") && !strcmp(argv[argc - 2], "=") ?
-		       last :
-		       NULL;
+	*rights = last;
+	if (argc > 1 && !strcmp(argv[argc - 2], "--allow")) {
+		const char *equals = strrchr(last, '=');
+
+		*rights = equals ? equals + 1 : "";
+		return equals;
+	}
+	if (argc > 2 && !strcmp(argv[argc - 3], "--allow") && !strcmp(last, "=")) {
+		*rights = "";
+		return true;
+	}
+	return argc > 3 && !strcmp(argv[argc - 4], "--allow") && !strcmp(argv[argc - 2], "=");
 }
 
 /* After the last comma, and after a "-". */
@@ -119,23 +124,16 @@ static int start_of(int argc, char **argv)
 	return 0;
 }
 
-int complete(const struct command *command, int argc, char **argv)
+static void offer_words(const struct command *command, int argc, char **argv)
 {
-	int begin = command == &efi_command ? start_of(argc, argv) : 0;
 	const char *last = argv[argc - 1], *rights;
 
-	if (begin) {
-		command = &start_command;
-		argc -= begin;
-		argv += begin;
-	}
-	rights = command == &start_command ? rights_of(argc, argv) : NULL;
 	if (argc > 1 && offer_values(command, option_of(argc, argv)))
-		return EXIT_OK;
-	if (rights)
+		return;
+	if (command == &start_command && rights_of(argc, argv, &rights))
 		offer_rights(last, rights);
 	else if (command == &new_command && offer_new(argc, argv))
-		return EXIT_OK;
+		return;
 	else if (*last == '-')
 		offer_options(command);
 	else if (command == &efi_command && argc == 1)
@@ -143,5 +141,12 @@ int complete(const struct command *command, int argc, char **argv)
 	else if (command == &start_command || command == &sign_command ||
 		 command == &check_command || command == &read_command || command == &call_command)
 		offer_images(command == &sign_command);
+}
+
+int complete(const struct command *command, int argc, char **argv)
+{
+	int begin = command == &efi_command ? start_of(argc, argv) : 0;
+
+	offer_words(begin ? &start_command : command, argc - begin, argv + begin);
 	return EXIT_OK;
 }
