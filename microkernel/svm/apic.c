@@ -69,7 +69,7 @@ bool svm_write_apic(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
 	uint64_t gpa = vmcb->exitinfo2;
-	unsigned int offset = gpa & BF_PAGE_MASK;
+	unsigned int offset = (unsigned int)(gpa & BF_PAGE_MASK);
 	uint8_t bytes[DECODE_MAX_LENGTH];
 	struct store store;
 	uint32_t old;

@@ -64,7 +64,8 @@ START_TEST(routes_beside_the_drivers)
 #define ROUTE(first, last) SYS2(hypercall_route, HANDLE2, first, last, EXT_ROUTE)
 	start_two(_i, BF_ALL_RIGHTS);
 	ck_assert_uint_eq(ROUTE(CALL_LAST + 1, BF_HYPERCALL_TRACE - 1), MK1_SUCCESS);
-	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_TRACE + 1, BF_HYPERCALL_STOP - 1), MK1_SUCCESS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_TRACE + 1, BF_HYPERCALL_TABLE - 1), MK1_SUCCESS);
+	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_TABLE + 1, BF_HYPERCALL_STOP - 1), MK1_SUCCESS);
 	ck_assert_uint_eq(ROUTE(BF_HYPERCALL_STOP + 1, ~0ULL), MK1_SUCCESS);
 	(void)launch();
 	guest_exit(cpuid_reason());
