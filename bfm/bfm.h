@@ -91,6 +91,9 @@ const char *hint_load(const char *root, const char *release, char *buf, size_t s
 /* What became of the last boot with bareflank.efi; false: this machine has no such variable. */
 bool guard_read(const char *root, struct bf_guard *guard);
 
+/* Whether the firmware starts only what somebody has signed whom it trusts. */
+bool guard_is_secure_boot(const char *root);
+
 /* Changes it, where there is one; false with errno. */
 bool guard_write(const char *root, enum bf_guard_state state);
 

@@ -45,6 +45,24 @@ bool guard_read(const char *root, struct bf_guard *guard)
 	return true;
 }
 
+bool guard_is_secure_boot(const char *root)
+{
+	char path[MAX_PATH];
+	uint8_t data[5] = { 0 }; /* behind the attributes */
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "%s/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+		 root);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, data, sizeof(data));
+	close(fd);
+	return n == (ssize_t)sizeof(data) && data[4] == 1;
+}
+
 /* Variables that Linux does not know are immutable, so that rm -r does not break the firmware. */
 static void make_mutable(const char *path)
 {

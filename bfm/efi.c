@@ -241,9 +241,32 @@ static int confirm(void)
 	return expect_boot();
 }
 
+/* What bareflank.efi refuses is better known before a reboot than after it. */
+static int check_firmware(void)
+{
+	if (!guard_is_secure_boot(""))
+		return EXIT_OK;
+	fail_message("efi", "turn it off in the firmware's setup, or use bfm start",
+		     "Secure Boot is on, and bareflank.efi starts nothing then");
+	return EXIT_FAILED;
+}
+
+static void print_installed(const struct installation *in)
+{
+	const struct cpuid_facts cpu = cpuid_read();
+
+	printf("installed in %s; it starts %s\n", in->dir, in->loader);
+	if (cpu.vendor == BF_VENDOR_INTEL && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		puts("on this machine it will start that alone: it does not yet take more than "
+		     "one CPU with VT-x");
+}
+
 static int install(struct installation *in)
 {
-	int code = find_esp(in);
+	int code = in->efi.no_entry ? EXIT_OK : check_firmware();
+
+	if (!code)
+		code = find_esp(in);
 
 	if (!code)
 		code = find_next(in);
@@ -262,7 +285,7 @@ static int install(struct installation *in)
 	if (!code)
 		enable_service();
 	if (!code)
-		printf("installed in %s; it starts %s\n", in->dir, in->loader);
+		print_installed(in);
 	return code;
 }
 

@@ -376,6 +376,22 @@ START_TEST(the_last_boot)
 }
 END_TEST
 
+START_TEST(secure_boot)
+{
+	static const char name[] =
+		"sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+	ck_assert(!guard_is_secure_boot(root));
+	shell("mkdir -p %s/sys/firmware/efi/efivars", root);
+	put(name, "\6\0\0\0\0", 5);
+	ck_assert(!guard_is_secure_boot(root));
+	put(name, "\6\0\0\0", 4);
+	ck_assert(!guard_is_secure_boot(root));
+	put(name, "\6\0\0\0\1", 5);
+	ck_assert(guard_is_secure_boot(root));
+}
+END_TEST
+
 START_TEST(status_says_why)
 {
 	static struct explanation nothing;
@@ -412,6 +428,7 @@ TCase *efi_tests(void)
 	tcase_add_test(tc, finds_the_disk);
 	tcase_add_test(tc, finds_partition_and_loader);
 	tcase_add_test(tc, the_last_boot);
+	tcase_add_test(tc, secure_boot);
 	tcase_add_test(tc, status_says_why);
 	return tc;
 }
