@@ -28,6 +28,9 @@ void svm_fallback_init(struct vs *vs)
 	vs->nmi_exiting = false;
 	this_pp()->nmi_window = false;
 	vmcb->instruction1 = svm_root_intercepts(0);
+	/* With that, MSRs may exit: those that the extension wanted must not, nor its map be used. */
+	vmcb->msrpm = svm.passthrough_bitmaps;
+	svm_intercept_apic_msrs(vmcb->msrpm);
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->instruction3 = 0;
 	vmcb->virtual_interrupt = 0;
