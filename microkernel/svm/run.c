@@ -49,7 +49,7 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	/* It is owed again as soon as it arrives. */
 	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
 		pp->nmi_pending = false;
-	else if (pp->end_run)
+	else if (pp->end_run || pp->startup)
 		tlb_end_own_run(pp);
 }
 
