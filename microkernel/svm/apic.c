@@ -81,7 +81,8 @@ bool svm_write_apic(struct vs *vs)
 	n = svm_code(this_pp(), vmcb, bytes);
 	if (!n) /* another CPU has unmapped it since: the guest is to find that */
 		return true;
-	if (!svm_decode_store(bytes, n, svm_decode_mode(vmcb), &store))
+	/* One that is not aligned may go beyond the page. */
+	if (offset % sizeof(uint32_t) || !svm_decode_store(bytes, n, svm_decode_mode(vmcb), &store))
 		refuse_insn(vmcb, bytes, n);
 	old = store.exchange ? apic_read(offset) : 0;
 	write_register(this_pp(), offset,
