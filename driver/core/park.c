@@ -21,10 +21,12 @@ static void check_here(void *arg)
 	pp->parked = false;
 	bf_cpu_provoke_exit();
 	pp->inside = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED) != exits;
-	if (pp->inside) /* the system has begun anew on it */
+	if (pp->inside) { /* the system has begun anew on it */
 		bf_os_mark_virt(pp->loader->vendor, true);
-	else
+	} else {
+		pp->status->leaving = 1;
 		pp->status->state = BF_PP_BARE;
+	}
 }
 
 enum bf_error bf_unpark(struct bf_pp *pp)
@@ -49,8 +51,8 @@ static void wait(uint64_t ns, const struct bf_pp *pp)
  */
 static bool evict(struct bf_pp *pp)
 {
+	pp->status->leaving = 1;
 	if (pp->loader->vendor == BF_VENDOR_INTEL) {
-		pp->status->leaving = 1;
 		bf_os_send_init(pp->cpu);
 		wait(LEAVE_NS, pp);
 		if (state_of(pp) != BF_PP_BARE)

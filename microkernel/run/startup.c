@@ -107,6 +107,16 @@ static bool is_meant(uint32_t ppid, const struct icr_request *r, uint32_t self)
 	return __atomic_load_n(&t->known, __ATOMIC_ACQUIRE) && icr_is_for(r, &t->place, self);
 }
 
+/* Not one whose CPU was reset, of which the PP knows nothing: the driver says so. */
+static bool is_here(uint32_t ppid)
+{
+	const struct bf_pp_status *status = pp_status(ppid);
+
+	return tlb_is_present(ppid) &&
+	       !(__atomic_load_n(&status->leaving, __ATOMIC_RELAXED) &&
+		 __atomic_load_n(&status->state, __ATOMIC_ACQUIRE) == BF_PP_BARE);
+}
+
 /* A CPU that has been in the hypervisor, and is not now, gets its own. */
 bool startup_icr(struct pp *pp, uint64_t icr, bool x2apic)
 {
@@ -117,11 +127,11 @@ bool startup_icr(struct pp *pp, uint64_t icr, bool x2apic)
 	if (r.kind == ICR_OTHER || r.kind == ICR_NOTHING)
 		return r.kind == ICR_NOTHING;
 	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps; ppid++)
-		ours |= is_meant(ppid, &r, self) && tlb_is_present(ppid);
+		ours |= is_meant(ppid, &r, self) && is_here(ppid);
 	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps && ours; ppid++) {
 		if (!is_meant(ppid, &r, self))
 			continue;
-		if (tlb_is_present(ppid))
+		if (is_here(ppid))
 			deliver(pp, ppid, &r);
 		else
 			(void)apic_send(targets[ppid].place.id, (uint32_t)icr & COMMAND);
