@@ -263,6 +263,9 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case VMX_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		finish(vsid, ext_cpl(vsid) == 0);
+	case VMX_EXIT_INIT: /* of Linux's, while another guest ran: else the microkernel sees to it */
+		vmx_init_signal(vsid);
+		resume(vsid);
 	case VMX_EXIT_SIPI:
 		vmx_startup(vsid, vs_get(vsid, MK1_INTEL_exit_qualification) & 0xFF);
 		resume(vsid);

@@ -43,6 +43,9 @@ void vmx_access_dr(struct ext_exit *e);
 
 /* --- vmx_init.c ------------------------------------------------------------------------------- */
 
+/* An INIT: the VS waits for its start-up IPI, before which nothing else of it counts. */
+void vmx_init_signal(uint64_t vsid);
+
 /* What an INIT, and the start-up IPI after it, do to a CPU, done to the VS. */
 void vmx_startup(uint64_t vsid, uint64_t vector);
 

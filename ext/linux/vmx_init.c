@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Intel: start-up IPIs after an INIT, which the microkernel has seen to. */
+/* Intel: start-up IPIs after an INIT, which the microkernel has mostly seen to. */
 #include <ext/linux/cpuid.h>
 #include <ext/linux/vmx.h>
 
@@ -37,6 +37,15 @@ static const struct reg_value init_state[] = {
 	{ MK1_INTEL_activity_state, VMX_ACTIVITY_ACTIVE },
 };
 // clang-format on
+
+/* What VM entry wants of a CPU that waits (§29.3.1.5), beside that it does. */
+void vmx_init_signal(uint64_t vsid)
+{
+	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, 0);
+	vs_set(vsid, MK1_INTEL_interruptibility_state, 0);
+	vs_set(vsid, MK1_INTEL_pending_debug_exceptions, 0);
+	vs_set(vsid, MK1_INTEL_activity_state, VMX_ACTIVITY_WAIT_FOR_SIPI);
+}
 
 /* Exits of CPUs that wait for it may report blockings that VM entry refuses then (§29.3.1.5). */
 void vmx_startup(uint64_t vsid, uint64_t vector)
