@@ -141,9 +141,13 @@ bool ext_vm_create(struct ext_vm *vm, uint64_t bytes)
 	if (status != MK1_SUCCESS)
 		return failed("mem_alloc_huge (bfm start --huge)", status);
 	vm->stack = (uint8_t *)vm->va;
-	if (make_vm(vm, make_nested(vm, &l)) && ext_vm_reset(vm, EXT_VM_REAL, 0))
+	if (!make_vm(vm, make_nested(vm, &l))) {
+		mk1_mem_free_huge(MK1_HANDLE, vm->va);
+		return false;
+	}
+	if (ext_vm_reset(vm, EXT_VM_REAL, 0))
 		return true;
-	mk1_mem_free_huge(MK1_HANDLE, vm->va);
+	(void)ext_vm_destroy(vm); /* first what uses the memory */
 	return false;
 }
 
