@@ -382,6 +382,8 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 /* The instruction goes through the exception table: on a bare CPU it is #UD. */
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
+	/* What Hyper-V takes for the number and the arguments of a call of its own: there is no 0. */
+	unsigned long rcx = 0, rdx = 0;
 	bool answered = true;
 
 	if (vendor == BF_VENDOR_INTEL)
@@ -389,16 +391,16 @@ bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 			     "jmp 3f\n"
 			     "2: movb $0, %0\n"
 			     "3:\n\t" _ASM_EXTABLE(1b, 2b)
-			     : "+m"(answered), "+a"(*rax)
+			     : "+m"(answered), "+a"(*rax), "+c"(rcx), "+d"(rdx)
 			     :
-			     : "rcx", "rdx", "memory", "cc");
+			     : "memory", "cc");
 	else
 		asm volatile("1: vmmcall\n\t"
 			     "jmp 3f\n"
 			     "2: movb $0, %0\n"
 			     "3:\n\t" _ASM_EXTABLE(1b, 2b)
-			     : "+m"(answered), "+a"(*rax)
+			     : "+m"(answered), "+a"(*rax), "+c"(rcx), "+d"(rdx)
 			     :
-			     : "rcx", "rdx", "memory", "cc");
+			     : "memory", "cc");
 	return answered;
 }
