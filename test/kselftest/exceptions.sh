@@ -55,6 +55,13 @@ watched()
 	fi
 }
 
+# There VMRUN does not load CR2, so no #PF can be delivered.
+if [ "$VM_MACHINE" = bochs-svm ]; then
+	plan 1
+	skip "exceptions for a hook" "Bochs' VMRUN does not load CR2"
+	exit 0
+fi
+
 plan 22
 "$bin/exceptions" >/tmp/expected
 t "bare: signals" signals "signal 4"
