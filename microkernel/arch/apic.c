@@ -172,6 +172,8 @@ void apic_reset(void)
 	write_either(x2apic, XAPIC_TIMER_COUNT, 0);
 	write_either(x2apic, XAPIC_TIMER_DIVIDE, 0);
 	discard_interrupts(x2apic);
+	/* A write shows what has gone wrong since the one before (SDM vol. 3 §13.5.3). */
+	write_either(x2apic, XAPIC_ESR, 0);
 	write_either(x2apic, XAPIC_ESR, 0);
 	if (!x2apic) {
 		*reg(XAPIC_DFR) = ~0U;

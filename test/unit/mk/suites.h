@@ -7,6 +7,7 @@
 
 TCase *main_tests(void);
 TCase *debug_tests(void);
+TCase *arch_apic_tests(void);
 TCase *arch_barrier_tests(void);
 TCase *arch_desc_tests(void);
 TCase *arch_icr_tests(void);
@@ -63,6 +64,7 @@ TCase *svm_nested_tests(void);
 TCase *svm_nmi_tests(void);
 TCase *svm_regs_tests(void);
 TCase *svm_run_tests(void);
+TCase *svm_startup_tests(void);
 TCase *svm_store_tests(void);
 TCase *svm_vs_tests(void);
 TCase *vmx_advance_tests(void);
@@ -85,6 +87,7 @@ TCase *vmx_vs_tests(void);
 static TCase *(*const suites[])(void) = {
 	main_tests,
 	debug_tests,
+	arch_apic_tests,
 	arch_barrier_tests,
 	arch_desc_tests,
 	arch_icr_tests,
@@ -141,6 +144,7 @@ static TCase *(*const suites[])(void) = {
 	svm_nmi_tests,
 	svm_regs_tests,
 	svm_run_tests,
+	svm_startup_tests,
 	svm_store_tests,
 	svm_vs_tests,
 	vmx_advance_tests,

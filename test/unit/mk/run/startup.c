@@ -2,68 +2,8 @@
 /* run/startup.c and svm/startup.c: INIT and start-up IPIs that no CPU gets. */
 #include "microkernel/run/startup.h"
 
-#include "microkernel/svm/startup.h"
-
-#include "../svm/svm.h"
+#include "../svm/startup.h"
 #include "../suites.h"
-
-#define ICR(command, id) ((uint64_t)(0x100 + (id)) << 32 | (command))
-
-enum { INIT = 0xC500, DEASSERT = 0x8500, STARTUP = 0x4600, OTHERS = 3 << 18 };
-
-static void one_runs(void)
-{
-	machine_of(0);
-	machine_has_x2apics();
-	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
-	start_and_launch();
-}
-
-/* PPs 0 and 1 run Linux, in x2APIC mode. */
-static void two_run(void)
-{
-	one_runs();
-	on_pp(1);
-	enter(1);
-	(void)launch();
-	on_pp(0);
-	machine_waits = NULL;
-	machine_interrupts = 0;
-}
-
-/* PP 0's Linux writes to the ICR. */
-static void send(uint64_t icr)
-{
-	on_pp(0);
-	msr_set(cpu, MSR_X2APIC_ICR, 0);
-	vmcb()->exitinfo1 = SVM_EXITINFO1_WRITE;
-	vmcb()->nrip = vmcb()->rip + 2;
-	abi_gprs()[BF_RCX] = MSR_X2APIC_ICR;
-	vmcb()->rax = (uint32_t)icr;
-	abi_gprs()[BF_RDX] = icr >> 32;
-	guest_exit(SVM_EXIT_MSR);
-}
-
-/* What PP 0 has sent: the NMI that fetches another PP. */
-static bool has_fetched(uint32_t ppid)
-{
-	return msr_get(&m.cpus[0], MSR_X2APIC_ICR) == ICR(ICR_NMI, ppid);
-}
-
-static void kick_arrives(void)
-{
-	struct trap_frame frame = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
-
-	trap_dispatch(&frame);
-}
-
-static void nmi_exit(void)
-{
-	on_pp(1);
-	cpu->on_stgi = NULL;
-	RUN(kick_arrives());
-	guest_exit(SVM_EXIT_NMI);
-}
 
 START_TEST(a_cpu_is_reset_and_started)
 {
@@ -172,6 +112,26 @@ START_TEST(a_page_elsewhere_is_refused)
 }
 END_TEST
 
+/* One without a local APIC in use. On Intel each may be where it wants. */
+START_TEST(what_the_local_apics_have_to_be)
+{
+	machine_of(_i / 2);
+	msr_set(&m.cpus[0], MSR_VMX_MISC, VMX_MISC_WAIT_FOR_SIPI);
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	start_and_launch();
+	on_pp(1);
+	msr_set(cpu, MSR_APIC_BASE, _i % 2 ? 0xFED00C00 : 0xFEE00000);
+	enter(1);
+	if (_i == 3) {
+		ck_assert_int_eq(ended.end, END_RING3);
+		return;
+	}
+	ck_assert_int_eq(ended.end, END_LEFT);
+	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_ERR_MK_KEEP_CPUS);
+	expect_printed("pp 1: to keep CPUs takes a local APIC on each, in the same place");
+}
+END_TEST
+
 /* On Intel without what real mode takes, and without nested paging on AMD. */
 START_TEST(a_machine_that_cannot_is_refused)
 {
@@ -200,6 +160,7 @@ TCase *run_startup_tests(void)
 	tcase_add_loop_test(tc, linux_gets_its_nmis_in_a_window, 0, 2);
 	tcase_add_test(tc, the_page_is_watched);
 	tcase_add_test(tc, a_page_elsewhere_is_refused);
+	tcase_add_loop_test(tc, what_the_local_apics_have_to_be, 0, 4);
 	tcase_add_loop_test(tc, a_machine_that_cannot_is_refused, 0, 2);
 	return tc;
 }
