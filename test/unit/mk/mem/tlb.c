@@ -272,6 +272,24 @@ START_TEST(shootdown_gives_up)
 }
 END_TEST
 
+/* By an NMI, but who has left needs none; and with one that never ends there is no other. */
+START_TEST(fetches_a_pp)
+{
+	machine_amd_runs();
+	second_pp();
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	m.pps[1]->tlb->present = false;
+	ck_assert(tlb_fetch(1));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	ck_assert_uint_eq(m.pps[1]->tlb->kick, KICK_NONE);
+	m.pps[1]->tlb->present = true;
+	ck_assert(tlb_fetch(1));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0x101ULL << 32 | 0x4400);
+	ck_assert(!tlb_fetch(1));
+	ck_assert_uint_eq(m.pps[1]->tlb->kick, KICK_SENT);
+}
+END_TEST
+
 TCase *mem_tlb_tests(void)
 {
 	TCase *tc = tcase_create("mem_tlb");
@@ -286,6 +304,7 @@ TCase *mem_tlb_tests(void)
 	tcase_add_test(tc, no_apic);
 	tcase_add_test(tc, nmi_to_itself);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
+	tcase_add_test(tc, fetches_a_pp);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);
 	return tc;

@@ -126,6 +126,26 @@ START_TEST(nmi_in_root_mode)
 }
 END_TEST
 
+/* It goes on behind the HLT, which would miss it. */
+START_TEST(nmi_before_a_halt)
+{
+	static const struct {
+		const void *rip, *then;
+	} cases[] = { { (const void *)wait_for_nmi, wait_for_nmi_end },
+		      { wait_for_nmi_end - 1, wait_for_nmi_end },
+		      { wait_for_nmi_end, wait_for_nmi_end },
+		      { (const void *)0x1000, (const void *)0x1000 } };
+	struct trap_frame f = { .vector = VECTOR_NMI,
+				.cs = BF_SEL_KERNEL_CS,
+				.rip = (uint64_t)cases[_i].rip };
+
+	in_vmexit(0);
+	RUN(trap_dispatch(&f));
+	ck_assert_int_eq(ended.end, END_RETURNED);
+	ck_assert_uint_eq(f.rip, (uint64_t)cases[_i].then);
+}
+END_TEST
+
 static struct trap_frame machine_check(uint64_t cs)
 {
 	return (struct trap_frame){ .vector = VECTOR_MC, .rip = EXT_ENTRY, .cs = cs };
@@ -257,6 +277,7 @@ TCase *run_trap_tests(void)
 	tcase_add_loop_test(tc, gp_of_other_instructions, 0, 3);
 	tcase_add_loop_test(tc, fault_of_the_microkernel, 0, 2);
 	tcase_add_loop_test(tc, nmi_in_root_mode, 0, 4);
+	tcase_add_loop_test(tc, nmi_before_a_halt, 0, 4);
 	tcase_add_loop_test(tc, machine_check_in_root_mode, 0, 4);
 	tcase_add_loop_test(tc, machine_check_before_promote, 0, 2);
 	tcase_add_loop_test(tc, machine_check_and_nmi, 0, 2);

@@ -184,6 +184,21 @@ START_TEST(init_signal)
 }
 END_TEST
 
+/* Another guest's run ends with it; Linux waits for nothing yet. */
+START_TEST(init_signal_in_another_guest)
+{
+	uint64_t state;
+
+	in_guest(1);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	state = vmcs_get(host_pp->root_vs->block_spa, VMCS_activity_state);
+	guest_exit(VMX_EXIT_INIT);
+	expect_told(VMX_EXIT_INIT);
+	ck_assert_uint_eq(vmcs_get(host_pp->root_vs->block_spa, VMCS_activity_state), state);
+	ck_assert_uint_ne(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+}
+END_TEST
+
 /* The driver wants a CPU back that is offline. */
 START_TEST(leaves_offline)
 {
@@ -282,6 +297,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_loop_test(tc, init_signal, 0, 2);
+	tcase_add_test(tc, init_signal_in_another_guest);
 	tcase_add_test(tc, leaves_offline);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
