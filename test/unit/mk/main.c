@@ -113,6 +113,25 @@ START_TEST(every_pp_comes_in)
 }
 END_TEST
 
+/* Nothing of the VS that it ran is left, and there is room for another one. */
+START_TEST(a_cpu_that_was_reset_comes_in_again)
+{
+	uint16_t vsid;
+
+	machine_of(0);
+	start_and_launch();
+	enter(1);
+	vsid = launch();
+	m.cpus[1].gif = true;
+	msr_set(&m.cpus[1], MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+	enter(1);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.rip, EXT_BOOTSTRAP);
+	ck_assert_ptr_null(vs_find(vsid));
+	ck_assert_uint_eq(launch(), vsid);
+}
+END_TEST
+
 static void bad_magic(struct bf_handoff *h)
 {
 	h->magic++;
@@ -435,6 +454,7 @@ TCase *main_tests(void)
 	tcase_add_loop_test(tc, second_pp_without_memory, 0, 2 * 26);
 	tcase_add_loop_test(tc, what_a_pp_takes, 0, 8);
 	tcase_add_test(tc, a_huge_pool_without_room_for_the_maps);
+	tcase_add_test(tc, a_cpu_that_was_reset_comes_in_again);
 	tcase_add_test(tc, an_old_cpu);
 	tcase_add_loop_test(tc, a_linux_without_xsave, 0, 2);
 	tcase_add_loop_test(tc, five_levels, 0, 2);
