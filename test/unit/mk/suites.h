@@ -51,6 +51,7 @@ TCase *call_syscall_tests(void);
 TCase *vendor_event_tests(void);
 TCase *vendor_exit_tests(void);
 TCase *svm_advance_tests(void);
+TCase *svm_apic_tests(void);
 TCase *svm_checks_tests(void);
 TCase *svm_cpu_tests(void);
 TCase *svm_event_tests(void);
@@ -131,6 +132,7 @@ static TCase *(*const suites[])(void) = {
 	vendor_event_tests,
 	vendor_exit_tests,
 	svm_advance_tests,
+	svm_apic_tests,
 	svm_checks_tests,
 	svm_cpu_tests,
 	svm_event_tests,

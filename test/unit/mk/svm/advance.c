@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* svm/advance.c: past the instruction that exited. */
+#include "microkernel/svm/advance.h"
+
 #include <string.h>
 
 #include "svm.h"
@@ -100,6 +102,26 @@ START_TEST(advance_ip_of_what_has_changed)
 }
 END_TEST
 
+/* What has decoded the instruction says so: RIP has 64 bits in 64-bit mode only. */
+START_TEST(advance_by)
+{
+	running();
+	vmcb()->efer = EFER_SVME | EFER_LMA;
+	vmcb()->cs.attrib = _i ? 0xA9B : 0xC9B;
+	vmcb()->rip = 0xFFFFFFFE;
+	vmcb()->interrupt_shadow = SVM_INTERRUPT_SHADOW;
+	vmcb()->rflags = RFLAGS_TF | RFLAGS_RF | 2;
+	vmcb()->dr6 = 0;
+	vmcb()->eventinj = 0;
+	svm_advance_by(vmcb(), 7);
+	ck_assert_uint_eq(vmcb()->rip, _i ? 0x100000005 : 5);
+	ck_assert_uint_eq(vmcb()->interrupt_shadow, 0);
+	ck_assert_uint_eq(vmcb()->rflags, RFLAGS_TF | 2);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_DB));
+	ck_assert_uint_eq(vmcb()->dr6, DR6_BS);
+}
+END_TEST
+
 TCase *svm_advance_tests(void)
 {
 	TCase *tc = tcase_create("svm_advance");
@@ -108,5 +130,6 @@ TCase *svm_advance_tests(void)
 	tcase_add_loop_test(tc, advance_ip, 0, 3);
 	tcase_add_loop_test(tc, advance_ip_of_io, 0, 3);
 	tcase_add_loop_test(tc, advance_ip_of_what_has_changed, 0, 3);
+	tcase_add_loop_test(tc, advance_by, 0, 2);
 	return tc;
 }

@@ -400,6 +400,47 @@ START_TEST(memory_of_the_extension)
 }
 END_TEST
 
+/* What the CPU tells of the instruction, where it does (APM vol. 2 §15.8.4); else it is read. */
+START_TEST(bytes_that_the_cpu_tells)
+{
+	uint8_t bytes[DECODE_MAX_LENGTH];
+
+	machine_of(0);
+	cpuid_set(0x8000000A, 0, 1, 16, 0, _i ? 1U | 1U << 7 : 1U);
+	start_and_launch();
+	paging(4, VA);
+	put_code(VA, MOVABS, 10);
+	memset(vmcb()->insn_bytes, 0xF4, sizeof(vmcb()->insn_bytes));
+	vmcb()->nr_insn_bytes = 0xF7; /* bits 7:4 are reserved */
+	ck_assert_uint_eq(svm_code(host_pp, vmcb(), bytes), _i ? 7 : DECODE_MAX_LENGTH);
+	ck_assert_int_eq(memcmp(bytes, _i ? "\xF4\xF4" : MOVABS, 2), 0);
+	vmcb()->nr_insn_bytes = 0;
+	ck_assert_uint_eq(svm_code(host_pp, vmcb(), bytes), DECODE_MAX_LENGTH);
+	ck_assert_int_eq(memcmp(bytes, MOVABS, 10), 0);
+}
+END_TEST
+
+/* The page that is at hand is not mapped anew, but looked at; an instruction may go beyond it. */
+START_TEST(bytes_that_are_at_hand)
+{
+	uint8_t bytes[DECODE_MAX_LENGTH];
+	unsigned int flushes;
+
+	running();
+	paging(4, VA);
+	put_code(VA, MOVABS, 10);
+	ck_assert_uint_eq(svm_code(host_pp, vmcb(), bytes), DECODE_MAX_LENGTH);
+	flushes = cpu->count[INSN_INVLPG];
+	put_code(VA, CPUID, 2);
+	ck_assert_uint_eq(svm_code(host_pp, vmcb(), bytes), DECODE_MAX_LENGTH);
+	ck_assert_int_eq(memcmp(bytes, CPUID, 2), 0);
+	ck_assert_uint_eq(cpu->count[INSN_INVLPG], flushes);
+	vmcb()->rip = (VA & ~0xFFFULL) + PAGE - DECODE_MAX_LENGTH + 1;
+	ck_assert_uint_eq(svm_code(host_pp, vmcb(), bytes), DECODE_MAX_LENGTH - 1);
+	ck_assert_uint_gt(cpu->count[INSN_INVLPG], flushes);
+}
+END_TEST
+
 static void to_step(void)
 {
 	runs = false;
@@ -429,6 +470,8 @@ static TCase *tests_with(const char *name, void (*way)(void))
 	tcase_add_test(tc, nested_tables_of_5_levels);
 	tcase_add_test(tc, nothing_harmful_is_read);
 	tcase_add_test(tc, memory_of_the_extension);
+	tcase_add_loop_test(tc, bytes_that_the_cpu_tells, 0, 2);
+	tcase_add_test(tc, bytes_that_are_at_hand);
 	return tc;
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* svm/run.c: into the guest. */
+#include "microkernel/svm/run.h"
+
 #include "svm.h"
 #include "../suites.h"
 
@@ -18,11 +20,47 @@ START_TEST(rax_goes_with_the_guest)
 }
 END_TEST
 
+static void kick_arrives(void)
+{
+	struct trap_frame frame = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
+
+	if (host_pp->tlb->kick == KICK_SENT)
+		trap_dispatch(&frame);
+}
+
+/* An NMI of another PP is under way: it comes before the window, where it would be Linux's. */
+START_TEST(no_window_before_a_kick)
+{
+	uint32_t wanted;
+
+	machine_of(0);
+	machine_has_x2apics();
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	start_and_launch();
+	guest_exit(SVM_EXIT_CPUID);
+	wanted = vmcb()->instruction1;
+	ck_assert(wanted & SVM_INSTR1_NMI);
+	host_pp->nmi_pending = true;
+	host_pp->tlb->kick = KICK_SENT;
+	cpu->on_stgi = kick_arrives;
+	RUN(svm_before_entry(host_pp, host_pp->vs));
+	cpu->on_stgi = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_WINDOW);
+	ck_assert_uint_eq(vmcb()->instruction1 & SVM_INSTR1_NMI, 0);
+	/* the window has been closed in between: what it ends with is what there was */
+	guest_exit(SVM_EXIT_IRET);
+	ck_assert_uint_eq(vmcb()->instruction1, wanted);
+}
+END_TEST
+
 TCase *svm_run_tests(void)
 {
 	TCase *tc = tcase_create("svm_run");
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, rax_goes_with_the_guest);
+	tcase_add_test(tc, no_window_before_a_kick);
 	return tc;
 }

@@ -36,6 +36,8 @@ static const struct {
 	{ { 0x8B, 0x37 }, DECODE_64, { 0 } },
 	{ { 0x83, 0x08, 0x01 }, DECODE_64, { 0 } },
 	{ { 0x0F, 0xC3, 0x37 }, DECODE_64, { 0 } },
+	{ { 0x90 }, DECODE_64, { 0 } },
+	{ { 0x0F, 0x0B }, DECODE_64, { 0 } },
 };
 
 START_TEST(tells_what_is_stored)
