@@ -382,7 +382,7 @@ bool bf_os_wrmsr(uint32_t msr, uint64_t value)
 /* The instruction goes through the exception table: on a bare CPU it is #UD. */
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
-	/* What Hyper-V takes for the number and the arguments of a call of its own: there is no 0. */
+	/* What Hyper-V takes for number and arguments of a call of its own: there is no 0. */
 	unsigned long rcx = 0, rdx = 0;
 	bool answered = true;
 

@@ -263,7 +263,7 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	case VMX_EXIT_INVD:
 		/* It would discard what other CPUs wrote: only firmware without RAM needs it. */
 		finish(vsid, ext_cpl(vsid) == 0);
-	case VMX_EXIT_INIT: /* of Linux's, while another guest ran: else the microkernel sees to it */
+	case VMX_EXIT_INIT: /* Linux's, while another guest ran; else it is the microkernel's */
 		vmx_init_signal(vsid);
 		resume(vsid);
 	case VMX_EXIT_SIPI:

@@ -28,7 +28,7 @@ void svm_fallback_init(struct vs *vs)
 	vs->nmi_exiting = false;
 	this_pp()->nmi_window = false;
 	vmcb->instruction1 = svm_root_intercepts(0);
-	/* With that, MSRs may exit: those that the extension wanted must not, nor its map be used. */
+	/* With that, MSRs may exit: not those that the extension wanted, nor by its map. */
 	vmcb->msrpm = svm.passthrough_bitmaps;
 	svm_intercept_apic_msrs(vmcb->msrpm);
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;

@@ -144,7 +144,7 @@ START_TEST(interrupts_end)
 	cpu_watch = NULL;
 	ck_assert_uint_eq(machine_interrupts, 1);
 	ck_assert_uint_eq(ends, 3);
-	/* the first write shows what has gone wrong before, the second one that nothing has since */
+	/* the first write shows what has gone wrong before, the second that nothing has */
 	ck_assert_uint_eq(error_writes, 2);
 	expect_reset(6);
 }
