@@ -10,8 +10,8 @@
 #define APIC linux_page(20) /* a page of Linux's memory that plays all of them */
 #define LONG_RIP 0xFFFFFFFF81234567ULL
 #define DECODE_ASSISTS (1U | 1U << 3 | 1U << 7) /* beside nested paging and next-RIP save */
-#define MSR_READS(map, msr) ((map)[(msr) / 4] >> (msr) % 4 * 2 & 1)
-#define MSR_WRITES(map, msr) ((map)[(msr) / 4] >> (msr) % 4 * 2 & 2)
+#define READ_BITS(map, msr) ((map)[(msr) / 4] >> (msr) % 4 * 2 & 1)
+#define WRITE_BITS(map, msr) ((map)[(msr) / 4] >> (msr) % 4 * 2 & 2)
 
 enum { IS_INIT = 0xC500, IS_FIXED = 0x40FD, IS_LOGICAL = 0x800 };
 
@@ -295,8 +295,8 @@ START_TEST(their_writes_exit)
 	for (uint32_t msr = 0; msr < 0x2000; msr++) {
 		bool ours = msr == MSR_APIC_BASE || msr == MSR_X2APIC_ICR;
 
-		ck_assert_uint_eq(MSR_READS(map, msr), 0);
-		ck_assert_uint_eq(MSR_WRITES(map, msr), _i && ours ? 2 : 0);
+		ck_assert_uint_eq(READ_BITS(map, msr), 0);
+		ck_assert_uint_eq(WRITE_BITS(map, msr), _i && ours ? 2 : 0);
 	}
 	ck_assert_int_eq(!(vmcb()->instruction1 & SVM_INSTR1_MSR), !_i);
 	ck_assert_int_eq(!(vmcb()->instruction1 & SVM_INSTR1_NMI), !_i);
