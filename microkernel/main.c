@@ -206,8 +206,6 @@ __noreturn void mk_main(void)
 	}
 	evicted = pp->root_vs;
 	init_pp(pp);
-	if (evicted)
-		vs_abandon(evicted);
 	init_cpu(pp);
 	if (first && !error)
 		xstate_probe();
@@ -224,6 +222,8 @@ __noreturn void mk_main(void)
 		error = startup_join(pp);
 	if (!error)
 		error = mk.vendor->cpu_enable(pp);
+	if (!error && evicted)
+		vs_abandon(evicted); /* VMCLEAR takes VMX operation */
 	if (!error)
 		error = exts_prepare_pp(pp);
 	if (error)

@@ -134,7 +134,9 @@ void bf_leave(struct bf_pp *pp)
 		pp->inside = false;
 	else
 		pp->inside = pp_is_guest(pp);
-	if (!pp->inside)
+	if (pp->inside)
+		pp->status->leaving = 0;
+	else
 		bf_os_mark_virt(pp->loader->vendor, false);
 	pass_nmi(pp);
 }
@@ -483,12 +485,12 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 
 	if (!pp || !pp->inside)
 		return BF_ERR_OK;
-	/* One without its extension is about to be taken back. */
+	/* One without its extension is about to be taken back, if that can be. */
 	if (loader->keep_cpus && pp_state(pp) == BF_PP_GUEST) {
 		pp->parked = true;
 		return BF_ERR_OK;
 	}
-	if (refuses_hotplug(loader))
+	if (loader->adopted || refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;
 	error = bf_os_on_cpu(cpu, leave_here, pp);
 	if (error)

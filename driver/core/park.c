@@ -55,8 +55,10 @@ static bool evict(struct bf_pp *pp)
 	if (pp->loader->vendor == BF_VENDOR_INTEL) {
 		bf_os_send_init(pp->cpu);
 		wait(LEAVE_NS, pp);
-		if (state_of(pp) != BF_PP_BARE)
+		if (state_of(pp) != BF_PP_BARE) {
+			pp->status->leaving = 0;
 			return false;
+		}
 		wait(INIT_NS, NULL);
 	}
 	bf_os_send_init(pp->cpu);

@@ -174,15 +174,9 @@ static VOID EFIAPI run(VOID *data)
 {
 	struct job *job = data;
 	uint32_t cpu = this_cpu();
+	uint64_t flags = efi_interrupts_off();
 	struct bf_table saved;
-	uint64_t flags;
 
-	__asm__ volatile("pushfq\n\t"
-			 "pop %0\n\t"
-			 "cli"
-			 : "=r"(flags)
-			 :
-			 : "memory");
 	efi_quiet_begin(&saved);
 	if (job->on_one)
 		job->on_one(job->arg);
@@ -190,8 +184,7 @@ static VOID EFIAPI run(VOID *data)
 		job->on_all(job->arg, cpu, job->count);
 	await_others(job, cpu);
 	efi_quiet_end(&saved);
-	if (flags & RFLAGS_IF)
-		__asm__ volatile("sti" : : : "memory");
+	efi_interrupts_restore(flags);
 }
 
 enum bf_error bf_os_on_cpu(uint32_t cpu, void (*fn)(void *), void *arg)

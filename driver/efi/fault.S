@@ -33,9 +33,12 @@
 	wrmsr
 	jmp	done
 
+	/* Another hypervisor finds nothing in RCX and RDX that could be an argument. */
 	function efi_try_vmcall
 	lea	failed(%rip), %r8
 	mov	(%rdi), %rax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
 	vmcall
 	mov	%rax, (%rdi)
 	jmp	done
@@ -43,6 +46,8 @@
 	function efi_try_vmmcall
 	lea	failed(%rip), %r8
 	mov	(%rdi), %rax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
 	vmmcall
 	mov	%rax, (%rdi)
 	jmp	done

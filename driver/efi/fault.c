@@ -59,6 +59,25 @@ void efi_fault_init(void)
 	set_gate(probing, VECTOR_GP, efi_on_gp);
 }
 
+uint64_t efi_interrupts_off(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq\n\t"
+			 "pop %0\n\t"
+			 "cli"
+			 : "=r"(flags)
+			 :
+			 : "memory");
+	return flags;
+}
+
+void efi_interrupts_restore(uint64_t flags)
+{
+	if (flags & RFLAGS_IF)
+		__asm__ volatile("sti" : : : "memory");
+}
+
 void efi_quiet_begin(struct bf_table *saved)
 {
 	sidt(saved);
@@ -75,14 +94,8 @@ void efi_quiet_end(const struct bf_table *saved)
 /* No interrupt may come in between: its handler might fault, or go on elsewhere. */
 static uint64_t begin(struct bf_table *saved)
 {
-	uint64_t flags;
+	uint64_t flags = efi_interrupts_off();
 
-	__asm__ volatile("pushfq\n\t"
-			 "pop %0\n\t"
-			 "cli"
-			 : "=r"(flags)
-			 :
-			 : "memory");
 	sidt(saved);
 	load(probing);
 	return flags;
@@ -91,8 +104,7 @@ static uint64_t begin(struct bf_table *saved)
 static void end(const struct bf_table *saved, uint64_t flags)
 {
 	lidt(saved);
-	if (flags & RFLAGS_IF)
-		__asm__ volatile("sti" : : : "memory");
+	efi_interrupts_restore(flags);
 }
 
 bool bf_os_rdmsr(uint32_t msr, uint64_t *value)

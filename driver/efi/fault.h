@@ -12,6 +12,10 @@
 /* Copies the firmware's IDT, of the CPU that this runs on. */
 void efi_fault_init(void);
 
+/* Disables interrupts, and enables them again if flags, which that returned, say so. */
+uint64_t efi_interrupts_off(void);
+void efi_interrupts_restore(uint64_t flags);
+
 /*
  * From begin to end, this CPU, whose interrupts are off, ignores NMIs: the firmware would not
  * survive those of our watchdog. *saved keeps its IDT meanwhile.

@@ -7,6 +7,7 @@
 #include <bsl/string.h>
 
 static EFI_GUID guid = BF_FIRMWARE_GUID;
+static bool tried; /* this boot */
 static CHAR16 name[] = L"" BF_GUARD_NAME;
 
 /* A variable of another version, or none, is one of which nothing is known. */
@@ -42,6 +43,7 @@ const char *efi_guard_try(void)
 		return "a boot with the hypervisor did not come up, and nobody has asked for "
 		       "another";
 	default:
+		tried = true;
 		if (write(BF_GUARD_TRIED, ""))
 			return NULL;
 		return "the firmware stores no variable, without which a boot that does not come "
@@ -53,6 +55,8 @@ void efi_guard_failed(const char *reason)
 {
 	uint32_t state = read_state();
 
-	if (state != BF_GUARD_SKIPPED)
-		(void)write(BF_GUARD_FAILED, reason);
+	/* A boot before this one has not come up: that it is not to be tried again, stays. */
+	if (state == BF_GUARD_SKIPPED || (state == BF_GUARD_TRIED && !tried))
+		return;
+	(void)write(BF_GUARD_FAILED, reason);
 }

@@ -5,16 +5,8 @@
 #include <ext/guests/guests.h>
 #include <ext/guests/list.h>
 #include <ext/linux/cpuid.h>
+#include <ext/linux/svm.h>
 
-#define INTERCEPTS1 \
-	(SVM_INSTR1_RDPMC | SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_HLT | \
-	 SVM_INSTR1_INVLPGA | SVM_INSTR1_IOIO | SVM_INSTR1_MSR | SVM_INSTR1_TASK_SWITCH | \
-	 SVM_INSTR1_SHUTDOWN)
-#define INTERCEPTS2 \
-	(SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL | SVM_INSTR2_VMLOAD | SVM_INSTR2_VMSAVE | \
-	 SVM_INSTR2_STGI | SVM_INSTR2_CLGI | SVM_INSTR2_SKINIT | SVM_INSTR2_WBINVD | \
-	 SVM_INSTR2_MONITOR | SVM_INSTR2_MWAIT | SVM_INSTR2_MWAIT_ARMED | SVM_INSTR2_XSETBV | \
-	 SVM_INSTR2_RDPRU)
 #define BIT_OF_CR4 (1u << 4) /* in the intercepts of control registers */
 #define CR_OF_EXIT 4
 
@@ -67,9 +59,9 @@ static bool setup(struct vcpu *v)
 		{ MK1_AMD_intercept_cr_write, BIT_OF_CR4 },
 		{ MK1_AMD_intercept_exception,
 		  EXCEPTION_BIT(VECTOR_DB) | EXCEPTION_BIT(VECTOR_AC) },
-		{ MK1_AMD_intercept_instruction1, INTERCEPTS1 },
+		{ MK1_AMD_intercept_instruction1, SVM_GUEST_INTERCEPTS1 },
 		{ MK1_AMD_intercept_instruction2,
-		  INTERCEPTS2 | (has_tsc_aux() ? 0 : SVM_INSTR2_RDTSCP) },
+		  SVM_GUEST_INTERCEPTS2 | (has_tsc_aux() ? 0 : SVM_INSTR2_RDTSCP) },
 		{ MK1_AMD_intercept_instruction3, SVM_INSTR3_INVPCID },
 		{ MK1_AMD_iopm_base_pa, iopm_spa },
 		{ MK1_AMD_msrpm_base_pa, msrpm_spa },

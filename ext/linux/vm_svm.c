@@ -4,18 +4,9 @@
 #include <abi/mk1_regs_amd.h>
 #include <bsl/spinlock.h>
 #include <bsl/string.h>
-#include <ext/linux/linux.h>
+#include <ext/linux/svm.h>
 #include <ext/linux/vm.h>
 
-#define INTERCEPTS1 \
-	(SVM_INSTR1_RDPMC | SVM_INSTR1_CPUID | SVM_INSTR1_INVD | SVM_INSTR1_HLT | \
-	 SVM_INSTR1_INVLPGA | SVM_INSTR1_IOIO | SVM_INSTR1_MSR | SVM_INSTR1_TASK_SWITCH | \
-	 SVM_INSTR1_SHUTDOWN)
-#define INTERCEPTS2 \
-	(SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL | SVM_INSTR2_VMLOAD | SVM_INSTR2_VMSAVE | \
-	 SVM_INSTR2_STGI | SVM_INSTR2_CLGI | SVM_INSTR2_SKINIT | SVM_INSTR2_RDTSCP | \
-	 SVM_INSTR2_WBINVD | SVM_INSTR2_MONITOR | SVM_INSTR2_MWAIT | SVM_INSTR2_MWAIT_ARMED | \
-	 SVM_INSTR2_XSETBV | SVM_INSTR2_RDPRU)
 #define BIT_OF_CR4 (1u << 4) /* in the intercepts of control registers */
 
 #define LEAF_SVM 0x8000000A
@@ -51,8 +42,8 @@ bool vm_svm_setup(struct ext_vm *vm, uint64_t root)
 	/* A guest must not keep the CPU busy with endless exceptions. */
 	vs_set(vm->vsid, MK1_AMD_intercept_exception,
 	       EXCEPTION_BIT(VECTOR_DB) | EXCEPTION_BIT(VECTOR_AC));
-	vs_set(vm->vsid, MK1_AMD_intercept_instruction1, INTERCEPTS1);
-	vs_set(vm->vsid, MK1_AMD_intercept_instruction2, INTERCEPTS2);
+	vs_set(vm->vsid, MK1_AMD_intercept_instruction1, SVM_GUEST_INTERCEPTS1);
+	vs_set(vm->vsid, MK1_AMD_intercept_instruction2, SVM_GUEST_INTERCEPTS2 | SVM_INSTR2_RDTSCP);
 	vs_set(vm->vsid, MK1_AMD_iopm_base_pa, maps_spa);
 	vs_set(vm->vsid, MK1_AMD_msrpm_base_pa, maps_spa + SVM_IOPM_SIZE);
 	vs_set(vm->vsid, MK1_AMD_ctls1, SVM_NP_ENABLE);

@@ -36,8 +36,8 @@ uint32_t apic_read(unsigned int offset);
 void apic_write(unsigned int offset, uint32_t value);
 
 /*
- * As INIT leaves it (SDM vol. 3 §13.4.7, "Local APIC State"; APM vol. 2 §16.3). Interrupts that it
- * has accepted are taken here, which nothing but that ends, and forgotten.
+ * As INIT leaves it (SDM vol. 3 §13.4.7, "Local APIC State"; APM vol. 2 §16.3). Interrupts that
+ * it has accepted are taken here, which nothing but that ends, and forgotten.
  */
 void apic_reset(void);
 

@@ -21,16 +21,23 @@ uint32_t svm_root_intercepts(uint32_t wanted)
 	return mk.keep_cpus ? wanted | SVM_INSTR1_NMI | SVM_INSTR1_MSR : wanted;
 }
 
-void svm_intercept_apic_msrs(uint64_t spa)
+/* Others use the one in which nothing exits, too, and have it as their map of ports. */
+uint64_t svm_root_msrpm(uint64_t spa)
 {
 	static const uint32_t written[] = { MSR_APIC_BASE, MSR_X2APIC_ICR };
-	uint8_t *map = phys_to_virt(spa);
+	uint8_t *map;
 
-	for (unsigned int i = 0; mk.keep_cpus && i < sizeof(written) / sizeof(written[0]); i++) {
+	if (!mk.keep_cpus)
+		return spa;
+	if (spa == svm.passthrough_bitmaps)
+		spa = svm.root_msrpm;
+	map = phys_to_virt(spa);
+	for (unsigned int i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
 		uint32_t bit = written[i] * 2; /* both are in the first range */
 
 		map[bit / 8] |= (uint8_t)(SVM_MSRPM_WRITE << (bit % 8));
 	}
+	return spa;
 }
 
 /* --- writes to a local APIC ------------------------------------------------------------------- */

@@ -10,8 +10,8 @@ struct vs;
 /* What Linux's VS always intercepts: the first word, with what the extension wants of it. */
 uint32_t svm_root_intercepts(uint32_t wanted);
 
-/* A permission map for it, at spa: the MSRs that are seen to here exit. */
-void svm_intercept_apic_msrs(uint64_t spa);
+/* Its permission map, for which spa is wanted: the MSRs that are seen to here exit. */
+uint64_t svm_root_msrpm(uint64_t spa);
 
 /*
  * A write to the page of local APICs, which a nested page fault was about; or to an MSR. false: it

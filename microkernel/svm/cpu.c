@@ -5,6 +5,7 @@
 
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
+#include "mk.h"
 #include "obj/outer.h"
 #include "svm/asid.h"
 #include "svm/cpu.h"
@@ -94,18 +95,22 @@ static enum bf_error usable(void)
 	return rdmsr(MSR_EFER) & EFER_SVME ? BF_ERR_VIRT_BUSY : BF_ERR_OK;
 }
 
-/* 3 pages are an IOPM (§15.10.1), and 2 of them an MSRPM (§15.11). */
-static bool alloc_passthrough_bitmaps(void)
+/* Once; it may be tried again. */
+static bool alloc_map(uint64_t *map, unsigned int pages)
 {
-	uint64_t spa;
+	uint64_t spa = *map ? *map : huge_alloc(pages * BF_PAGE_SIZE);
 
-	if (svm.passthrough_bitmaps)
-		return true;
-	spa = huge_alloc(3 * BF_PAGE_SIZE);
 	if (spa == MK_NO_PAGE)
 		return false;
-	svm.passthrough_bitmaps = spa;
+	*map = spa;
 	return true;
+}
+
+/* 3 pages are an IOPM (§15.10.1), 2 of them an MSRPM (§15.11), of which apic.h has its own. */
+static bool alloc_maps(void)
+{
+	return alloc_map(&svm.passthrough_bitmaps, 3) &&
+	       (!mk.keep_cpus || alloc_map(&svm.root_msrpm, 2));
 }
 
 /* A page that the PP keeps from its first launch on; false, and to be tried again: no memory. */
@@ -152,8 +157,8 @@ enum bf_error svm_cpu_enable(struct pp *pp)
 
 	if (error)
 		return error;
-	if (!alloc_passthrough_bitmaps() || !take_page(&pp->svm.hsave) ||
-	    !take_page(&pp->svm.host_vmcb) || !take_page(&pp->svm.entry_page))
+	if (!alloc_maps() || !take_page(&pp->svm.hsave) || !take_page(&pp->svm.host_vmcb) ||
+	    !take_page(&pp->svm.entry_page))
 		return BF_ERR_MK_POOL;
 	(void)rdmsr_safe(MSR_VM_HSAVE_PA, &pp->svm.saved_hsave);
 	FAULT_OF_SVM();

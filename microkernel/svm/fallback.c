@@ -4,11 +4,11 @@
 #include "mk.h"
 #include "run/exit.h"
 #include "run/leave.h"
+#include "svm/apic.h"
 #include "svm/advance.h"
 #include "svm/event.h"
 #include "svm/fallback.h"
 #include "svm/nested.h"
-#include "svm/apic.h"
 #include "svm/svm.h"
 
 /* Nothing exits but what SVM forces to and the driver's call; Linux sees the bare CPU meanwhile. */
@@ -29,8 +29,7 @@ void svm_fallback_init(struct vs *vs)
 	this_pp()->nmi_window = false;
 	vmcb->instruction1 = svm_root_intercepts(0);
 	/* With that, MSRs may exit: not those that the extension wanted, nor by its map. */
-	vmcb->msrpm = svm.passthrough_bitmaps;
-	svm_intercept_apic_msrs(vmcb->msrpm);
+	vmcb->msrpm = svm_root_msrpm(svm.passthrough_bitmaps);
 	vmcb->instruction2 = SVM_INSTR2_VMRUN | SVM_INSTR2_VMMCALL;
 	vmcb->instruction3 = 0;
 	vmcb->virtual_interrupt = 0;

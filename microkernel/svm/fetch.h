@@ -13,6 +13,7 @@
  * they are; false: not, or not any more, the one that exited.
  */
 size_t svm_fetch(const struct vmcb *vmcb, uint8_t bytes[DECODE_MAX_LENGTH]);
+
 /* Whether the page at rip is the one that svm_fetch read last, in the slot of SLOT_CODE. */
 static __always_inline bool svm_code_is_at_hand(const struct pp *pp, const struct vmcb *vmcb,
 						uint64_t rip)

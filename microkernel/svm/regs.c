@@ -9,11 +9,11 @@
 #include "arch/intrinsics.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "svm/apic.h"
 #include "svm/asid.h"
 #include "svm/fetch.h"
 #include "svm/nested.h"
 #include "svm/regs.h"
-#include "svm/apic.h"
 #include "svm/svm.h"
 
 enum access { ACCESS_NONE, ACCESS_RW, ACCESS_GPR, ACCESS_LIVE };
@@ -249,7 +249,7 @@ static bool sanitize(struct vs *vs, uint64_t number, uint64_t *value)
 		if (!is_map(*value, 2 * BF_PAGE_SIZE))
 			return false;
 		if (vs->root)
-			svm_intercept_apic_msrs(*value);
+			*value = svm_root_msrpm(*value);
 		return true;
 	case MK1_AMD_guest_asid:
 		return *value && *value < svm.asids &&

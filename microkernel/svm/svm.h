@@ -27,6 +27,7 @@ struct svm {
 	/* Bits of 060h, 090h and 0B8h: features that the CPU has, but no guest gets. */
 	uint64_t refused_interrupt, refused_np, refused_virt_ext;
 	uint64_t passthrough_bitmaps; /* SPA of permission maps that intercept nothing */
+	uint64_t root_msrpm; /* SPA of that of Linux where it has no other: apic.h */
 };
 
 extern struct svm svm;

@@ -6,10 +6,10 @@
 #include "debug.h"
 #include "mem/mem.h"
 #include "mk.h"
+#include "svm/apic.h"
 #include "svm/asid.h"
 #include "svm/fetch.h"
 #include "svm/nested.h"
-#include "svm/apic.h"
 #include "svm/svm.h"
 #include "svm/vs.h"
 
@@ -86,7 +86,7 @@ enum bf_error svm_vs_init_as_root(struct vs *vs, const struct bf_cpu_state *stat
 	if (!vs->intr_exiting)
 		vmcb->instruction1 &= ~(uint32_t)SVM_INSTR1_INTR;
 	vmcb->instruction1 = svm_root_intercepts(vmcb->instruction1);
-	svm_intercept_apic_msrs(vmcb->msrpm);
+	vmcb->msrpm = svm_root_msrpm(vmcb->msrpm);
 	if (!vs->mc_exiting)
 		vmcb->exceptions &= ~(uint32_t)EXCEPTION_BIT(VECTOR_MC);
 	if (!vs->svm.intr_masking)

@@ -177,8 +177,9 @@ static bool handle_nmi_window(struct vs *vs)
  * reset vector (SDM vol. 3 §11.4, §12.1): it comes from the chipset as Linux reboots by the
  * keyboard controller, and firmware cannot start anew in a guest.
  *
- * The IPI follows within microseconds, and is lost in root mode: so Linux waits for it as it is.
- * The state of INIT is what the extension gives it then. While another guest runs, that is told.
+ * The extension is told of it: that is Mk#1. Where CPUs are kept, it comes with each start of one,
+ * and the IPI that follows within microseconds is lost in root mode: so Linux waits for it as it
+ * is, and the extension sees to the rest then. While another guest runs, it is told all the same.
  */
 static bool handle_init(struct vs *vs)
 {
@@ -186,7 +187,9 @@ static bool handle_init(struct vs *vs)
 
 	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP)
 		reset_machine(pp, "INIT of the boot processor");
-	if (mk.keep_cpus && pp->status->leaving)
+	if (!mk.keep_cpus)
+		return false;
+	if (pp->status->leaving)
 		leave_offline(pp);
 	if (!vs->root)
 		return false;
@@ -202,8 +205,8 @@ static bool handle_init(struct vs *vs)
 /* INIT resets the local APIC, too, but not if it exits. Nobody has used it since. */
 static bool handle_startup(struct vs *vs)
 {
-	(void)vs;
-	apic_reset();
+	if (vs->root && mk.keep_cpus)
+		apic_reset();
 	return false;
 }
 

@@ -234,6 +234,7 @@ static const uint64_t waits_svm[] = {
 	SVM_EXIT_IDLE_HLT, SVM_EXIT_BUS_LOCK, SVM_EXIT_NMI,   SVM_EXIT_EXCEPTION + VECTOR_DB
 };
 static const uint64_t waits_vmx[] = { VMX_EXIT_EXTERNAL_INTERRUPT,
+				      VMX_EXIT_INIT,
 				      VMX_EXIT_SIPI,
 				      VMX_EXIT_IO_SMI,
 				      VMX_EXIT_OTHER_SMI,

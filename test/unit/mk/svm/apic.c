@@ -167,7 +167,7 @@ START_TEST(only_an_init_of_ours_is_not_sent)
 }
 END_TEST
 
-/* Its logical ID, and the model of those, are what Linux has given them last (APM vol. 2 §16.6). */
+/* Its logical ID, and the model of those, are what Linux has given them last (APM §16.6). */
 START_TEST(logical_destinations_are_followed)
 {
 	two_run();

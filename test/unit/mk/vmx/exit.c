@@ -154,14 +154,34 @@ START_TEST(vmcall)
 }
 END_TEST
 
+/* Mk#1 leaves both to the extension, and the local APIC as it is. */
+START_TEST(init_signal_is_told)
+{
+	uint64_t svr, state;
+
+	in_vmexit();
+	machine_has_x2apics();
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	svr = msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16);
+	state = field(VMCS_activity_state);
+	guest_exit(_i ? VMX_EXIT_SIPI : VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, _i ? VMX_EXIT_SIPI : VMX_EXIT_INIT);
+	ck_assert_uint_eq(field(VMCS_activity_state), state);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16), svr);
+}
+END_TEST
+
 /*
- * The boot processor begins at the reset vector, so the machine does; others wait for their SIPI.
+ * The boot processor begins at the reset vector, so the machine does; others wait for their SIPI,
+ * where CPUs are kept.
  */
 START_TEST(init_signal)
 {
 	in_vmexit();
 	machine_has_x2apics();
 	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	mk.keep_cpus = true;
 	host_pp->nmi_pending = true;
 	put_field(VMCS_interruptibility_state, VMX_BLOCKING_BY_NMI);
 	put_field(VMCS_vmentry_interrupt_information_field, VMX_EVENT_VALID);
@@ -297,6 +317,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_loop_test(tc, init_signal, 0, 2);
+	tcase_add_loop_test(tc, init_signal_is_told, 0, 2);
 	tcase_add_test(tc, init_signal_in_another_guest);
 	tcase_add_test(tc, leaves_offline);
 	tcase_add_test(tc, cpuid_leaf);
