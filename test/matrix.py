@@ -180,9 +180,10 @@ ROWS = [
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
-    # the hypervisor first, by bareflank.efi, and what is said if it cannot be
+    # the hypervisor first, by bareflank.efi, and what is said if it cannot be; the firmware keeps
+    # the file of the initramfs beside what is unpacked
     *(Row(machine, cpus, "6.1", ["uefi"], 100, "uefi",
-          ["--efi", "next", "--says", f"bareflank: started on {cpus} CPU"])
+          ["--efi", "next", "--mem", "512", "--says", f"bareflank: started on {cpus} CPU"])
       for machine, cpus in (("qemu-svm", 1), ("qemu-svm", 4), ("bochs-vmx", 1), ("bochs-svm", 1))),
     *(Row("qemu-svm", 1, "6.1", ["end-uefi"], 30, f"uefi-{end}",
           ["--efi", "next", "--append", f"END={end}"], end)
