@@ -25,19 +25,18 @@ uint32_t svm_root_intercepts(uint32_t wanted)
 uint64_t svm_root_msrpm(uint64_t spa)
 {
 	static const uint32_t written[] = { MSR_APIC_BASE, MSR_X2APIC_ICR };
+	uint64_t used = spa == svm.passthrough_bitmaps ? svm.root_msrpm : spa;
 	uint8_t *map;
 
 	if (!mk.keep_cpus)
 		return spa;
-	if (spa == svm.passthrough_bitmaps)
-		spa = svm.root_msrpm;
-	map = phys_to_virt(spa);
+	map = phys_to_virt(used);
 	for (unsigned int i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
 		uint32_t bit = written[i] * 2; /* both are in the first range */
 
 		map[bit / 8] |= (uint8_t)(SVM_MSRPM_WRITE << (bit % 8));
 	}
-	return spa;
+	return used;
 }
 
 /* --- writes to a local APIC ------------------------------------------------------------------- */

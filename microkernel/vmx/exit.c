@@ -340,15 +340,15 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 	if (pp->traced)
 		trace_exit(pp, vs, basic % BF_NR_EXIT_SLOTS, vmcs_read(VMCS_rip));
 	if (!dispatch(vs, basic)) {
-		if (vs->vmx.told)
-			reason = vs->vmx.told;
+		uint64_t told = vs->vmx.told ? vs->vmx.told : reason;
+
 		if (pp->fallback) {
 			vmx_fallback_exit(vs, basic);
 			vmx_run(pp, vs);
 		}
 		if (pp->watched)
-			vmx_watch_exit(pp, vs, reason);
-		exit_looked_at(pp, vs, reason);
+			vmx_watch_exit(pp, vs, told);
+		exit_looked_at(pp, vs, told);
 	}
 	vmx_run(pp, vs);
 }
