@@ -456,6 +456,15 @@ static enum insn_status decode(struct reader *r, struct ext_insn *insn)
 	return INSN_OK;
 }
 
+#define WHY(name, text) [INSN_##name] = (text),
+
+const char *ext_insn_why(enum insn_status status)
+{
+	static const char *const why[] = { EXT_INSN_STATUSES(WHY) };
+
+	return status < sizeof(why) / sizeof(why[0]) ? why[status] : "unknown status";
+}
+
 enum insn_status ext_insn_decode(const uint8_t *bytes, size_t avail, enum insn_mode mode,
 				 struct ext_insn *insn)
 {

@@ -47,14 +47,20 @@ enum insn_reg {
 	INSN_NO_REG
 };
 
-enum insn_status {
-	INSN_OK,
-	INSN_SHORT, /* more bytes are needed */
-	INSN_TOO_LONG, /* more than 15 bytes: #GP */
-	INSN_INVALID, /* #UD: LOCK, a register, or a prefix where it must not be */
-	INSN_UNSUPPORTED, /* none that this decoder knows */
-	INSN_UNREADABLE /* ext_insn_at: there is no memory at RIP that can be read */
-};
+/* X(name, what ext_insn_why says) */
+#define EXT_INSN_STATUSES(X) \
+	X(OK, "no error") \
+	X(SHORT, "more bytes are needed") \
+	X(TOO_LONG, "more than 15 bytes") /* #GP */ \
+	X(INVALID, "LOCK, a register, or a prefix where it must not be") /* #UD */ \
+	X(UNSUPPORTED, "none that the decoder knows") \
+	X(UNREADABLE, "there is no memory at RIP that can be read") /* ext_insn_at */
+
+#define INSN_STATUS_ENUM(name, text) INSN_##name,
+enum insn_status { EXT_INSN_STATUSES(INSN_STATUS_ENUM) };
+
+/* The sentence, without a full stop. It stays. */
+const char *ext_insn_why(enum insn_status status);
 
 /* --- how an instruction is encoded ------------------------------------------------------------ */
 

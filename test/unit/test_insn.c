@@ -181,6 +181,16 @@ START_TEST(no_instruction)
 }
 END_TEST
 
+START_TEST(each_status_has_a_sentence)
+{
+	ck_assert_str_eq(ext_insn_why(INSN_OK), "no error");
+	ck_assert_str_eq(ext_insn_why(INSN_SHORT), "more bytes are needed");
+	ck_assert_str_eq(ext_insn_why(INSN_UNREADABLE),
+			 "there is no memory at RIP that can be read");
+	ck_assert_str_eq(ext_insn_why((enum insn_status)(INSN_UNREADABLE + 1)), "unknown status");
+}
+END_TEST
+
 /* --- Linux's ---------------------------------------------------------------------------------- */
 
 static struct {
@@ -328,6 +338,7 @@ int main(void)
 	tcase_add_loop_test(tc, access_of_an_instruction, 0,
 			    (int)(sizeof(accesses) / sizeof(accesses[0])));
 	tcase_add_loop_test(tc, no_instruction, 0, (int)(sizeof(errors) / sizeof(errors[0])));
+	tcase_add_test(tc, each_status_has_a_sentence);
 	tcase_add_loop_test(tc, mode_is_that_of_cs, 0, 2);
 	tcase_add_loop_test(tc, code_that_is_not_there, 0, 2);
 	tcase_add_loop_test(tc, address_of_memory, 0, 2);
