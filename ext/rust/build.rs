@@ -41,6 +41,11 @@ fn c_source() -> String {
         );
         text += &format!("extern {} (*hook_{})({});\n", result, field, arguments);
     }
+    text += &format!(
+        "_Static_assert(sizeof(struct ext_ops) == {} * sizeof(void *), \
+         \"ext/rust/libext.rs has other hooks than struct ext_ops\");\n",
+        HOOKS.len()
+    );
     for declaration in ALSO {
         text += &format!("{};\n", declaration);
     }

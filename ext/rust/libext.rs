@@ -95,6 +95,9 @@ pub const FUNCTIONS: &[(&str, &str, &[&str])] = &[
     ),
     ("bool", "ext_unwatch", &["uint64_t", "uint64_t"]),
     ("bool", "ext_watch_io", &["uint32_t", "uint32_t"]),
+    ("bool", "ext_watch_cr", &["unsigned int"]),
+    ("bool", "ext_watch_dr", &["unsigned int"]),
+    ("bool", "ext_watch_exceptions", &["uint32_t"]),
     (
         "bool",
         "ext_hook",
@@ -163,7 +166,7 @@ pub const FUNCTIONS: &[(&str, &str, &[&str])] = &[
     ("bool", "ext_on_call", &["ext_call_fn *"]),
 ];
 
-/// The hooks: the field of struct ext_ops, its result and arguments.
+/// The hooks, all of them: the field of struct ext_ops, its result and arguments.
 pub const HOOKS: &[(&str, &str, &str)] = &[
     ("cpu_in", "bool", "uint64_t"),
     ("cpu_out", "void", "uint64_t"),
@@ -184,6 +187,22 @@ pub const HOOKS: &[(&str, &str, &str)] = &[
         "io",
         "bool",
         "struct ext_exit *, const struct ext_io *, uint32_t *",
+    ),
+    ("cr", "bool", "struct ext_exit *, const struct ext_cr *"),
+    (
+        "dr",
+        "bool",
+        "struct ext_exit *, const struct ext_dr *, uint64_t *",
+    ),
+    (
+        "hypercall",
+        "bool",
+        "struct ext_exit *, struct ext_hypercall *",
+    ),
+    (
+        "exception",
+        "bool",
+        "struct ext_exit *, const struct ext_exception *",
     ),
 ];
 
@@ -212,14 +231,41 @@ pub const CONSTANTS: &[(&str, &str)] = &[
     ("READ", "EXT_READ"),
     ("WRITE", "EXT_WRITE"),
     ("EXECUTE", "EXT_EXECUTE"),
+    ("ACCESS_SIZE", "sizeof(struct ext_fault)"),
     ("ACCESS_GPA", "offsetof(struct ext_fault, gpa)"),
     ("ACCESS_GVA", "offsetof(struct ext_fault, gva)"),
     ("ACCESS_KIND", "offsetof(struct ext_fault, access)"),
     ("ACCESS_WALK", "offsetof(struct ext_fault, walk)"),
+    ("IO_STRUCT_SIZE", "sizeof(struct ext_io)"),
     ("IO_PORT", "offsetof(struct ext_io, port)"),
     ("IO_SIZE", "offsetof(struct ext_io, size)"),
     ("IO_IN", "offsetof(struct ext_io, in)"),
     ("IO_STRING", "offsetof(struct ext_io, string)"),
+    ("CR_SIZE", "sizeof(struct ext_cr)"),
+    ("CR_NUMBER", "offsetof(struct ext_cr, number)"),
+    ("CR_OLD", "offsetof(struct ext_cr, old)"),
+    ("CR_VALUE", "offsetof(struct ext_cr, value)"),
+    ("DR_SIZE", "sizeof(struct ext_dr)"),
+    ("DR_NUMBER", "offsetof(struct ext_dr, number)"),
+    ("DR_WRITE", "offsetof(struct ext_dr, write)"),
+    ("HYPERCALL_SIZE", "sizeof(struct ext_hypercall)"),
+    ("HYPERCALL_RAX", "offsetof(struct ext_hypercall, rax)"),
+    ("HYPERCALL_RCX", "offsetof(struct ext_hypercall, rcx)"),
+    ("HYPERCALL_RDX", "offsetof(struct ext_hypercall, rdx)"),
+    ("EXCEPTION_SIZE", "sizeof(struct ext_exception)"),
+    ("EXCEPTION_VECTOR", "offsetof(struct ext_exception, vector)"),
+    (
+        "EXCEPTION_HAS_CODE",
+        "offsetof(struct ext_exception, has_error_code)",
+    ),
+    (
+        "EXCEPTION_CODE",
+        "offsetof(struct ext_exception, error_code)",
+    ),
+    (
+        "EXCEPTION_ADDRESS",
+        "offsetof(struct ext_exception, address)",
+    ),
     ("MEM_OK", "EXT_MEM_OK"),
     ("MEM_NO_END", "EXT_MEM_NO_END"),
     ("MEM_READ", "EXT_MEM_READ"),

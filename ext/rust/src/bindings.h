@@ -7,6 +7,7 @@
 #include <abi/ext_calls.h>
 #include <abi/hw/svm.h>
 #include <abi/hw/vmx.h>
+#include <abi/hw/x86.h>
 #include <abi/mk1.h>
 #include <abi/mk1_layout.h>
 #include <abi/mk1_regs_amd.h>
@@ -86,6 +87,19 @@ pub const EMIT_MAX: usize = MK2_EMIT_MAX;
 pub const EMIT_LOSSLESS: u64 = MK2_EMIT_LOSSLESS;
 pub const LIST_MAX: usize = MK2_LIST_MAX;
 pub const XSAVE_LEGACY: usize = MK2_XSAVE_LEGACY;
+
+pub const DE: u32 = VECTOR_DE;
+pub const BR: u32 = VECTOR_BR;
+pub const UD: u32 = VECTOR_UD;
+pub const NM: u32 = VECTOR_NM;
+pub const TS: u32 = VECTOR_TS;
+pub const NP: u32 = VECTOR_NP;
+pub const SS: u32 = VECTOR_SS;
+pub const GP: u32 = VECTOR_GP;
+pub const PF: u32 = VECTOR_PF;
+pub const MF: u32 = VECTOR_MF;
+pub const AC: u32 = VECTOR_AC;
+pub const XM: u32 = VECTOR_XM;
 
 MK1_SYSCALLS(SYSCALL)
 MK2_SYSCALLS(SYSCALL2)

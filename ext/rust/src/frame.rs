@@ -30,7 +30,7 @@
 
 use crate::sys::layout::*;
 use crate::sys::libext::*;
-use crate::watch::{Fault, Io};
+use crate::watch::{Cr, Dr, Fault, Io, Raised};
 use crate::{Error, Msr, Result, Specs, VsId};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -89,6 +89,12 @@ impl Exit<'_> {
         reg_read(self.vs(), reg)
     }
 
+    /// Writes one. false: the microkernel refuses the value.
+    #[must_use]
+    pub fn write(&mut self, reg: Reg, value: u64) -> bool {
+        reg_write(self.vs(), reg, value)
+    }
+
     /// Linux's privilege level, 0 to 3.
     pub fn cpl(&self) -> u32 {
         // SAFETY: reads the state of a VS.
@@ -115,6 +121,24 @@ const _: () = assert!(
         && CPUID_REGS_EDX == 12
 );
 
+/// VMCALL or VMMCALL of Linux's or of a program of its, with some of its registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Hypercall {
+    pub rax: u64,
+    pub rcx: u64,
+    pub rdx: u64,
+}
+
+// As C has it.
+const _: () = assert!(
+    core::mem::size_of::<Hypercall>() == HYPERCALL_SIZE
+        && HYPERCALL_RAX == 0
+        && HYPERCALL_RCX == 8
+        && HYPERCALL_RDX == 16
+);
+
 /// The hooks there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
@@ -127,6 +151,10 @@ pub enum Hook {
     Wrmsr,
     NestedFault,
     Io,
+    Cr,
+    Dr,
+    Hypercall,
+    Exception,
 }
 
 /// The hooks of an extension. They are called on the PP that exited, with interrupts off, several
@@ -174,6 +202,33 @@ pub trait Hooks: 'static {
     /// IN or OUT of a watched port. `value` is what is written; true: it is done, with what the
     /// hook has left there for IN. Else Linux executes it this once.
     fn io(_exit: &mut Exit, _io: &Io, _value: &mut u32) -> bool {
+        false
+    }
+
+    /// A write to a watched control register. true: nothing is written, and Linux goes on behind
+    /// the instruction, or takes the fault that the hook has said. Else it executes it this once,
+    /// with all that the CPU checks; if an interrupt comes first, the hook is called again.
+    fn cr(_exit: &mut Exit, _cr: &Cr) -> bool {
+        false
+    }
+
+    /// An access to a watched debug register. `value` is what is written; true: it is done, with
+    /// what the hook has left there for a read. Else Linux executes it this once.
+    fn dr(_exit: &mut Exit, _dr: &Dr, _value: &mut u64) -> bool {
+        false
+    }
+
+    /// A hypercall, of any [privilege level](Exit::cpl), that is neither the loader's, nor routed
+    /// to an extension, nor an outer hypervisor's. true: Linux gets RAX and RCX as the hook has
+    /// left them. If nobody answers, Linux takes #UD.
+    fn hypercall(_exit: &mut Exit, _call: &mut Hypercall) -> bool {
+        false
+    }
+
+    /// A watched exception, at the instruction that has raised it. true: Linux does not get it, and
+    /// executes the instruction again, or goes on where the hook has set RIP, or takes the fault
+    /// that the hook has said. Else it is delivered as by the CPU.
+    fn exception(_exit: &mut Exit, _raised: &Raised) -> bool {
         false
     }
 }
@@ -225,10 +280,26 @@ extern "C" fn on_io<H: Hooks>(exit: *mut u8, io: &Io, value: &mut u32) -> bool {
     H::io(&mut exit_at(exit), io, value)
 }
 
+extern "C" fn on_cr<H: Hooks>(exit: *mut u8, cr: &Cr) -> bool {
+    H::cr(&mut exit_at(exit), cr)
+}
+
+extern "C" fn on_dr<H: Hooks>(exit: *mut u8, dr: &Dr, value: &mut u64) -> bool {
+    H::dr(&mut exit_at(exit), dr, value)
+}
+
+extern "C" fn on_hypercall<H: Hooks>(exit: *mut u8, call: &mut Hypercall) -> bool {
+    H::hypercall(&mut exit_at(exit), call)
+}
+
+extern "C" fn on_exception<H: Hooks>(exit: *mut u8, raised: &Raised) -> bool {
+    H::exception(&mut exit_at(exit), raised)
+}
+
 const WORD: usize = core::mem::size_of::<usize>();
 const WORDS: usize = OPS_SIZE / WORD;
 
-/// A struct ext_ops: pointers to functions, and nothing else. Those that are not known here stay
+/// A struct ext_ops: pointers to functions, and nothing else. Those that are not asked for stay
 /// NULL. run_linux writes it, before anybody reads it.
 static OPS: [AtomicUsize; WORDS] = {
     #[allow(clippy::declare_interior_mutable_const)]
@@ -250,6 +321,10 @@ pub fn run_linux<H: Hooks>(specs: Specs) -> Result<()> {
             Hook::Wrmsr => (OPS_WRMSR, on_wrmsr::<H> as *const () as usize),
             Hook::NestedFault => (OPS_NESTED_FAULT, on_nested_fault::<H> as *const () as usize),
             Hook::Io => (OPS_IO, on_io::<H> as *const () as usize),
+            Hook::Cr => (OPS_CR, on_cr::<H> as *const () as usize),
+            Hook::Dr => (OPS_DR, on_dr::<H> as *const () as usize),
+            Hook::Hypercall => (OPS_HYPERCALL, on_hypercall::<H> as *const () as usize),
+            Hook::Exception => (OPS_EXCEPTION, on_exception::<H> as *const () as usize),
         };
         OPS[offset / WORD].store(function, Ordering::Relaxed);
     }
