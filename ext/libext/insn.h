@@ -150,33 +150,18 @@ bool ext_insn_address(uint64_t vsid, const struct ext_insn *insn, uint64_t *la);
 
 /* --- what an instruction does ----------------------------------------------------------------- */
 
-/* What is computed. Instructions that only copy, string and stack ones too, are INSN_MOV. */
-enum insn_op {
-	INSN_NONE,
-	/* in the order of their opcodes and of their numbers in group 1 */
-	INSN_ADD,
-	INSN_OR,
-	INSN_ADC,
-	INSN_SBB,
-	INSN_AND,
-	INSN_SUB,
-	INSN_XOR,
-	INSN_CMP,
-	INSN_TEST,
-	INSN_INC,
-	INSN_DEC,
-	INSN_NOT,
-	INSN_NEG,
-	INSN_BT,
-	INSN_BTS,
-	INSN_BTR,
-	INSN_BTC,
-	INSN_MOV,
-	INSN_MOVSX,
-	INSN_XCHG,
-	INSN_XADD,
-	INSN_CMPXCHG
-};
+/*
+ * X(name): what is computed. Instructions that only copy, string and stack ones too, are INSN_MOV.
+ * ADD to CMP are in the order of their opcodes and of their numbers in group 1.
+ */
+// clang-format off
+#define EXT_INSN_OPS(X) \
+	X(NONE) X(ADD) X(OR) X(ADC) X(SBB) X(AND) X(SUB) X(XOR) X(CMP) X(TEST) X(INC) X(DEC) \
+	X(NOT) X(NEG) X(BT) X(BTS) X(BTR) X(BTC) X(MOV) X(MOVSX) X(XCHG) X(XADD) X(CMPXCHG)
+// clang-format on
+
+#define INSN_OP_ENUM(name) INSN_##name,
+enum insn_op { EXT_INSN_OPS(INSN_OP_ENUM) };
 
 /* Where an operand is. */
 enum insn_kind {

@@ -14,7 +14,9 @@
 #include <abi/mk1_regs_intel.h>
 #include <abi/mk2.h>
 #include <ext/libext/frame.h>
+#include <ext/libext/insn.h>
 #include <ext/libext/memory.h>
+#include <ext/libext/vm.h>
 
 #define SYSCALL(op, idx, name, in, out, args, results, errors) \
 	stub!(name, MK1_RAX(MK1_OP_##op, idx), in, out);
@@ -24,9 +26,9 @@
 
 #define REG(number, name, where, bytes, access) name = number,
 
-#define FRAME_REG(name) name,
+#define STATUS(name, text) name,
 
-#define MEM_STATUS(name, text) name,
+#define NAME(name) name,
 
 #define EXIT(number, name) pub const name: u64 = number;
 
@@ -108,9 +110,12 @@ stub!(more_time, BF_CALL_MORE_TIME, 1, 0);
 registers! { AmdReg, MK1_AMD_REGS(REG) }
 registers! { IntelReg, MK1_INTEL_REGS(REG) }
 
-frame_registers! { EXT_REGS(FRAME_REG) }
+frame_registers! { EXT_REGS(NAME) }
 
-memory_errors! { EXT_MEM_STATUSES(MEM_STATUS) }
+memory_errors! { EXT_MEM_STATUSES(STATUS) }
+insn_errors! { EXT_INSN_STATUSES(STATUS) }
+insn_ops! { EXT_INSN_OPS(NAME) }
+vm_registers! { EXT_VM_REGS(NAME) }
 
 pub mod svm_exit { SVM_EXITS(EXIT) }
 pub mod vmx_exit { VMX_EXITS(EXIT) }

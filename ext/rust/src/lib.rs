@@ -11,16 +11,20 @@ pub mod frame;
 #[cfg(feature = "alloc")]
 mod heap;
 pub mod hook;
+pub mod insn;
+pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod mk2;
 #[doc(hidden)]
 pub mod print;
+mod raw;
 // Names and constants are as the contracts write them.
 #[allow(missing_docs, unused_parens, clippy::identity_op)]
 mod sys;
 pub mod tls;
 mod types;
+pub mod vm;
 pub mod watch;
 
 pub use calls::*;

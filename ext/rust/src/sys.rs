@@ -117,6 +117,46 @@ macro_rules! memory_errors {
     };
 }
 
+/// Why an instruction could not be decoded: all but the first of enum insn_status, in its order.
+macro_rules! insn_errors {
+    (OK, $($name:ident,)*) => {
+        /// Why an instruction could not be decoded. As a text, it is the sentence of ext_insn_why.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum InsnError { $($name,)* }
+
+        /// In the order of their numbers, from 1 on.
+        pub const INSN_ERRORS: &[InsnError] = &[$(InsnError::$name,)*];
+    };
+}
+
+/// What an instruction computes, in the order of enum insn_op.
+macro_rules! insn_ops {
+    ($($name:ident,)*) => {
+        /// What an instruction computes. Those that only copy are `MOV`.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum Op { $($name,)* }
+
+        impl Op {
+            /// In the order of their numbers.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+/// The registers of a VM of the extension's own, as struct ext_vm_regs.
+macro_rules! vm_registers {
+    ($($name:ident,)*) => {
+        /// The registers of a guest.
+        #[allow(missing_docs)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[repr(C)]
+        pub struct VmRegs { $(pub $name: u64,)* }
+    };
+}
+
 /// A general register of the active VS in the ABI page.
 macro_rules! gpr {
     ($get:ident, $set:ident, $block:literal, $offset:literal) => {

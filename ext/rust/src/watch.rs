@@ -110,6 +110,11 @@ impl Rights {
     /// Fetches an instruction.
     pub const EXECUTE: Self = Self(EXECUTE as u32);
 
+    /// As C writes them.
+    pub(crate) const fn of(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Whether all of `other` are among these.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
