@@ -91,7 +91,8 @@ def unit_jobs():
 def run_headers(log):
     """Every shared header compiles alone, in C with two compilers and in C++."""
     failures = []
-    for header in sorted(glob.glob("abi/**/*.h", recursive=True) + glob.glob("lib/bsl/*.h")):
+    for header in sorted(glob.glob("abi/**/*.h", recursive=True) + glob.glob("lib/bsl/*.h")
+                         + glob.glob("ext/libext/*.h")):
         for compiler in (
             ["gcc", "-x", "c", "-std=gnu11"],
             ["clang", "-x", "c", "-std=gnu11"],
@@ -110,7 +111,7 @@ def run_headers(log):
 
 
 CXX_HEADERS = sorted(glob.glob("ext/cxx/*.hpp"))
-CXX_FLAGS = ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fsyntax-only"]
+CXX_FLAGS = ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-mgeneral-regs-only", "-fsyntax-only"]
 
 
 def compile_cxx(compiler, include, header, log):

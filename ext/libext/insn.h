@@ -9,7 +9,7 @@
  * In a hook, about the instruction at Linux's RIP:
  *
  *	struct ext_insn insn;
- *	struct ext_insn_access access;
+ *	struct insn_access access;
  *
  *	if (ext_insn_at(e->vsid, &insn) == INSN_OK && ext_insn_access(&insn, &access))
  *		ext_print("%u bytes, which %s %u bytes of memory\n", insn.length,
@@ -121,7 +121,7 @@ bool ext_insn_offset(const struct ext_insn *insn, const uint64_t gpr[16], uint64
 		     uint64_t *offset);
 
 /* What an instruction does with its memory operand. */
-struct ext_insn_access {
+struct insn_access {
 	uint8_t size; /* bytes: 1, 2, 4, 8 or 16; of a string instruction, those of one iteration */
 	bool read;
 	bool write;
@@ -132,7 +132,7 @@ struct ext_insn_access {
  * The access of an instruction of those below. false: it is another, or it accesses no memory. One
  * that reads memory and writes other memory (MOVS, PUSH and POP with a memory operand) does both.
  */
-bool ext_insn_access(const struct ext_insn *insn, struct ext_insn_access *access);
+bool ext_insn_access(const struct ext_insn *insn, struct insn_access *access);
 
 /* --- of Linux: in hooks, on the PP that exited ------------------------------------------------ */
 

@@ -312,7 +312,7 @@ enum insn_status insn_decode(const uint8_t *bytes, size_t avail, enum insn_mode 
 	return status == INSN_OK ? insn_operation(&encoding, insn) : status;
 }
 
-bool ext_insn_access(const struct ext_insn *insn, struct ext_insn_access *access)
+bool ext_insn_access(const struct ext_insn *insn, struct insn_access *access)
 {
 	struct insn what;
 	bool src, dst;
@@ -321,7 +321,7 @@ bool ext_insn_access(const struct ext_insn *insn, struct ext_insn_access *access
 		return false;
 	src = insn_in_memory(&what.src);
 	dst = insn_in_memory(&what.dst);
-	*access = (struct ext_insn_access){
+	*access = (struct insn_access){
 		.size = src ? what.src.size : what.dst.size,
 		.read = src || (dst && insn_reads_dst((enum insn_op)what.op)),
 		.write = dst && insn_writes_dst((enum insn_op)what.op),

@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ext_insn insn;
-	struct ext_insn_access access;
+	struct insn_access access;
 	char text[ORACLE_TEXT];
 	unsigned int length;
 	enum insn_mode mode;

@@ -127,7 +127,7 @@ static const struct {
 START_TEST(access_of_an_instruction)
 {
 	const char *bytes = accesses[_i].bytes;
-	struct ext_insn_access access = { 0 };
+	struct insn_access access = { 0 };
 	struct ext_insn insn;
 
 	ck_assert_int_eq(ext_insn_decode((const uint8_t *)bytes, accesses[_i].count,
