@@ -196,7 +196,7 @@ $(RUST_EXTS): $(O)/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/che
 	$(call RUST_RULE,$*)
 
 $(RUST_TESTS): $(O)/test/ext/%: $(RUST_SRCS) $(EXT_CRT0) $(LIBEXT) $(EXT_LINK) ext/check-sse \
-		test/ext/rust/Cargo.toml test/ext/rust/src/lib.rs
+		test/ext/rust/Cargo.toml $(wildcard test/ext/rust/src/*.rs)
 	$(call RUST_RULE,$*,--manifest-path ../../test/ext/rust/Cargo.toml)
 
 -include $(LIBEXT_OBJS:.o=.d) $(LIBEXTCXX_OBJS:.o=.d) $(EXT_CRT0:.o=.d)

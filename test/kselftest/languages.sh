@@ -154,24 +154,80 @@ names_exit()
 	"$bin/cpuid" 0 0 0 && answers CPUID exit
 }
 
-# A hidden breakpoint, where the CPU can have one (test/kselftest/hooks.sh).
+# A hidden breakpoint, where the CPU can have one (test/kselftest/hooks.sh), and what is watched.
 hooks()
 {
 	at=$(symbol __x64_sys_sethostname)
-	if bfm start "$exts/rust-wrappers" --arg "at=0x$at" >/tmp/refusal 2>&1; then
+	if bfm start "$exts/rust-wrappers" --arg "at=0x$at" --arg watch=yes >/tmp/refusal 2>&1; then
 		hostname one && hostname two && answers 2 count && said 'called with 0x' 2
 	else
 		cat /tmp/refusal
-		grep 'no hook at 0x.*: this CPU has no monitor trap flag' /tmp/refusal &&
+		grep 'this CPU has no monitor trap flag' /tmp/refusal &&
+			touch /tmp/unwatchable &&
 			bfm start "$exts/rust-wrappers"
 	fi
 }
 
+# use_registers: a program of Linux's, which leaves something in each CPU's DR7, as it does without
+use_registers()
+{
+	cpu=0
+	while [ $cpu -lt "$(cpus)" ]; do
+		on_cpu $cpu "$bin/debugregs" || return 1
+		cpu=$((cpu + 1))
+	done
+}
+
+registers()
+{
+	use_registers >/tmp/found && diff /tmp/registers /tmp/found || return 1
+	set -- $(bfm call rust-wrappers seen)
+	echo "$1 writes of CR4, $2 reads and $3 writes of debug registers"
+	[ "$1" -ge 20 ] && [ "$2" -ge 1 ] && [ "$3" -ge 8 ]
+}
+
+# UD2 with a mark does nothing, one without it is Linux's.
+exceptions()
+{
+	"$bin/exceptions" >/tmp/found
+	tail -n 1 /tmp/found | grep '^marked: nothing' &&
+		grep '^undefined: signal 4, .*, vector 6' /tmp/found
+}
+
+# decodes BYTES TEXT
+decodes()
+{
+	answers "$2" decode "$1"
+}
+
+instructions()
+{
+	decodes 8b448bf8 "4 bytes, MOV Register Memory, r4, at 0x6ff8" &&
+		decodes f0480fb10f "5 bytes, CMPXCHG Memory Register, rwl8, at 0x7000" &&
+		decodes 8305100000007f "7 bytes, ADD Memory Immediate, rw4, at 0x17" &&
+		decodes 0fa2 "2 bytes" &&
+		gives 1 "none that the decoder knows" bfm call rust-wrappers decode 06 &&
+		gives 1 "more bytes are needed" bfm call rust-wrappers decode 48
+}
+
+# An interrupt for Linux can end each turn.
+own_vm()
+{
+	n=0
+	while said=$(bfm call rust-wrappers vm) && [ "$said" = more ]; do
+		n=$((n + 1))
+		[ $n -lt 1000 ] || break
+	done
+	echo "after $n interrupts: $said"
+	[ "$said" = 'done' ] || { bfm dump | tail -n 20; return 1; }
+}
+
 modprobe msr
+use_registers >/tmp/registers || exit 1
 snapshot /tmp/state.bare
 plain >/tmp/plain.bare
 
-plan 97
+plan 104
 for extension in $extensions; do
 	t "$extension: start" start "$extension"
 	t "$extension: every CPU is a guest" all_guests
@@ -205,6 +261,18 @@ t "rust-wrappers: a reply is cut off where it has no room" \
 	cuts_off
 t "rust-wrappers: records" emits
 t "rust-wrappers: an exit by its name" names_exit
+t "rust-wrappers: a hypercall of a program's" \
+	gives 0 "0x5a0003 0x99" "$bin/hypercall" 0x52555354 0x99
+t "rust-wrappers: exceptions" exceptions
+if [ -e /tmp/unwatchable ]; then
+	skip "rust-wrappers: control and debug registers" "nothing can be watched here"
+else
+	t "rust-wrappers: control and debug registers" registers
+fi
+t "rust-wrappers: what instructions do" instructions
+t "rust-wrappers: an address by Linux's registers" answers true address
+t "rust-wrappers: a VM of its own" own_vm
+t "rust-wrappers: VMs come and go, and what is refused" answers true vms
 t "rust-wrappers: it ends when it cannot go on" gives 1 "" bfm call rust-wrappers fail
 t "rust-wrappers: and that is in the report" gives 1 "error: asked to, by VS" bfm status
 t "the state of every CPU is what it was" same_state /tmp/state.bare
