@@ -11,6 +11,8 @@
  *   busy        the same for one that does nothing but OUT
  *   misuse      what is refused: sizes, and states of the CPU
  *   many        VMs come and go; the reply is for how many at a time there is room
+ *   c++         the VM of vm_cxx.cc goes on, as with go
+ *   c++ many    VMs of that come and go, and what is refused
  *   verdict     how many checks held, and did not
  */
 #include <bsl/string.h>
@@ -18,7 +20,7 @@
 #include <ext/libext/frame.h>
 #include <ext/libext/vm.h>
 #include <ext/linux/linux.h>
-#include <test/ext/lib/verify.h>
+#include <test/ext/vm.h>
 
 const char ext_name[] = "vm";
 
@@ -339,6 +341,10 @@ static bool on_call(const char *request, uint64_t size, struct ext_reply *reply)
 		misuse();
 	else if (is(request, size, "many"))
 		ext_reply_print(reply, "%u", many());
+	else if (is(request, size, "c++"))
+		ext_reply_print(reply, "%s", cxx_go());
+	else if (is(request, size, "c++ many"))
+		cxx_many();
 	else if (is(request, size, "verdict"))
 		ext_reply_print(reply, "%u held, %u did not", verify_passed, verify_failed);
 	else

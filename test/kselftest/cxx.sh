@@ -171,7 +171,50 @@ emits()
 		[ "$(tr '\n' ' ' </tmp/read)" = "oooo record 0x00ab oooo " ]
 }
 
-plan 28
+# use_registers: a program of Linux's, which leaves something in each CPU's DR7, as it does without
+use_registers()
+{
+	cpu=0
+	while [ $cpu -lt "$(cpus)" ]; do
+		on_cpu $cpu "$bin/debugregs" || return 1
+		cpu=$((cpu + 1))
+	done
+}
+
+registers()
+{
+	use_registers >/tmp/found && diff /tmp/registers /tmp/found || return 1
+	set -- $(bfm call wrappers seen)
+	echo "$1 writes of CR4, $2 reads and $3 writes of debug registers"
+	[ "$1" -ge 20 ] && [ "$2" -ge 1 ] && [ "$3" -ge 8 ]
+}
+
+# UD2 with a mark does nothing, one without it is Linux's.
+exceptions()
+{
+	"$bin/exceptions" >/tmp/found
+	tail -n 1 /tmp/found | grep '^marked: nothing' &&
+		grep '^undefined: signal 4, .*, vector 6' /tmp/found
+}
+
+# decodes BYTES TEXT
+decodes()
+{
+	answers "$2" decode "$1"
+}
+
+instructions()
+{
+	decodes 8b448bf8 "4 bytes, copies from memory, r4, at 0x6ff8" &&
+		decodes f0480fb10f \
+			"5 bytes, computes to memory after it was read, rwl8, at 0x7000" &&
+		decodes 0fa2 "2 bytes" &&
+		gives 1 "none that the decoder knows" bfm call wrappers decode 06 &&
+		gives 1 "more bytes are needed" bfm call wrappers decode 48
+}
+
+plan 33
+use_registers >/tmp/registers || exit 1
 snapshot /tmp/state.bare
 t "start" start "$image"
 t "constructors, and exceptions before there is a guest" at_start
@@ -209,6 +252,15 @@ t "levels" levels
 t "a reply is cut off where it has no room" cuts_off
 t "records" emits
 t "a request that it refuses" gives 1 "unknown request" bfm call wrappers other
+t "a hypercall of a program's" gives 0 "0x5a0003 0x99" "$bin/hypercall" 0x43585858 0x99
+t "exceptions" exceptions
+if [ -e /tmp/unwatchable ]; then
+	skip "control and debug registers" "nothing can be watched here"
+else
+	t "control and debug registers" registers
+fi
+t "what instructions do" instructions
+t "an address by Linux's registers" answers true address
 t "it ends when it cannot go on" gives 1 "" bfm call wrappers fail
 t "and that is in the report" gives 1 "error: asked to, by VS 0x" bfm status
 t "the same state on every CPU" same_state /tmp/state.bare

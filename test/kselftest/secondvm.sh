@@ -88,9 +88,14 @@ rounds()
 # Each program of the test extension, up to its last exit.
 programs()
 {
-	bfm call vm begin $safe || return
+	bfm call vm begin $safe && goes_on go
+}
+
+# goes_on REQUEST: until it is done
+goes_on()
+{
 	n=0
-	while said=$(bfm call vm go) && [ "$said" = more ]; do
+	while said=$(bfm call vm "$1") && [ "$said" = more ]; do
 		n=$((n + 1))
 		[ $n -lt 1000 ] || break
 	done
@@ -116,7 +121,7 @@ many()
 	said=$(bfm call vm many) && echo "$said at a time" && [ "$said" -ge 4 ] && held
 }
 
-plan 35
+plan 39
 # As a CPU is that has been offline: what debuggers have left in DR7 is gone.
 last=/sys/devices/system/cpu/cpu$(($(cpus) - 1))/online
 [ "$(cpus)" = 1 ] || { echo 0 >"$last" && echo 1 >"$last"; }
@@ -161,6 +166,10 @@ t "a loop of exits" gives 0 "" bfm call vm busy
 t "what is refused" gives 0 "" bfm call vm misuse
 t "it was refused" held
 t "VMs come and go" many
+t "in C++: each exit" goes_on c++
+t "in C++: on another CPU" on_cpu $(($(cpus) - 1)) goes_on c++
+t "in C++: VMs come and go" gives 0 "" bfm call vm c++ many
+t "in C++: all of it was as it should be" held
 t "every CPU is a guest still" all_guests
 t "a VM that is there at the stop" gives 0 "" bfm call vm begin
 t "every mode and exit: stop" stop

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ext/cxx's classes for watching, memory, log and channel, by what they do to Linux. Requests:
+ * ext/cxx's classes for watching, memory, log, channel and the decoder, by what they do to Linux.
+ * Requests:
  *
  *	read ADDRESS        the string there
  *	same ADDRESS        whether eight bytes there are those at its physical address
@@ -13,8 +14,12 @@
  *	long                more than a reply has room for
  *	emit                two records
  *	fail                ends the run
+ *	seen                how often control and debug registers were accessed
+ *	decode BYTES        what the instruction does, in 64-bit mode, with n * 0x1000 in register n
+ *	address             whether an address is that which Linux's registers make it
  *
- * Where nothing can be watched, it takes watch=no to start. For test/kselftest/cxx.sh.
+ * Hypercalls with RAX = HYPERCALL are answered, and UD2 with a mark behind it does nothing. Where
+ * nothing can be watched, it takes watch=no to start. For test/kselftest/cxx.sh.
  */
 #include <atomic>
 #include <charconv>
@@ -22,6 +27,7 @@
 
 #include <ext/cxx/channel.hpp>
 #include <ext/cxx/hook.hpp>
+#include <ext/cxx/insn.hpp>
 #include <ext/cxx/lock.hpp>
 #include <ext/cxx/log.hpp>
 #include <ext/cxx/memory.hpp>
@@ -38,6 +44,10 @@ using namespace bareflank::ext;
 Spinlock lock;
 Watch watched;
 uint64_t writes; // with lock
+std::atomic<uint64_t> cr_writes, dr_reads, dr_writes;
+
+constexpr uint64_t hypercall_of_ours = 0x43585858;
+constexpr uint8_t mark[] = {0x0F, 0x0B, 0x0F, 0x1F, 0x40, 0x2A}; // UD2, NOP
 
 /* Of the request's context: requests come in exits of Linux's. */
 uint64_t vsid()
@@ -111,6 +121,93 @@ bool on_fault(struct ext_exit *, const struct ext_fault *fault)
 	return true;
 }
 
+bool on_cr(struct ext_exit *, const struct ext_cr *cr)
+{
+	if (!is(*cr, Cr::cr4) || is(*cr, Cr::cr0 | Cr::cr3 | Cr::cr8) || cr->old == cr->value)
+		fail("not CR4, or not changed: ", cr->number);
+	cr_writes++;
+	return false;
+}
+
+bool on_dr(struct ext_exit *, const struct ext_dr *dr, uint64_t *)
+{
+	(dr->write ? dr_writes : dr_reads)++;
+	return false;
+}
+
+bool on_hypercall(struct ext_exit *e, struct ext_hypercall *call)
+{
+	const bool mine = call->rax == hypercall_of_ours;
+
+	call->rax = 0x5A0000 | ext_cpl(e->vsid);
+	call->rcx = call->rdx;
+	return mine;
+}
+
+bool on_exception(struct ext_exit *e, const struct ext_exception *raised)
+{
+	const auto code = Memory(e->vsid).code();
+
+	if (!code || code.value.size() < sizeof(mark) ||
+	    bsl_memcmp(code.value.data(), mark, sizeof(mark)) || !is(*raised, Vector::ud) ||
+	    raised->has_error_code)
+		return false;
+	const auto insn = Insn::at(e->vsid);
+	if (!insn)
+		fail("UD2: ", insn.why());
+	return ext_reg_write(e->vsid, EXT_REG_rip,
+			     ext_reg_read(e->vsid, EXT_REG_rip) + insn.value->length);
+}
+
+/* Numbers in hexadecimal without 0x, of one byte each. */
+std::string parse_bytes(Request text)
+{
+	std::string bytes;
+
+	for (size_t i = 0; i + 2 <= text.size(); i += 2) {
+		uint8_t byte = 0;
+		std::from_chars(text.data() + i, text.data() + i + 2, byte, 16);
+		bytes.push_back(static_cast<char>(byte));
+	}
+	return bytes;
+}
+
+bool decode(Request text, Reply &reply)
+{
+	const std::string bytes = parse_bytes(text);
+	const auto insn = Insn::decode(reinterpret_cast<const uint8_t *>(bytes.data()),
+				       bytes.size(), InsnMode::bits_64);
+	uint64_t gpr[16];
+
+	if (!insn)
+		return reply.refuse(insn.why());
+	for (uint64_t n = 0; n < 16; n++)
+		gpr[n] = n * 0x1000;
+	reply.print(insn.value->length + 0u, " bytes");
+	if (const auto operation = insn.value.operation()) {
+		reply.print(operation.value.operation() == INSN_MOV ? ", copies" : ", computes");
+		reply.print(operation.value.destination_in_memory() ? " to memory" :
+			    operation.value.source_in_memory() ? " from memory" : "");
+		reply.print(operation.value.reads_destination() ? " after it was read" : "");
+	}
+	if (const auto access = insn.value.access())
+		reply.print(", ", access.value.read ? "r" : "", access.value.write ? "w" : "",
+			    access.value.lock ? "l" : "", access.value.size + 0u);
+	if (const auto offset = insn.value.offset(gpr, 0))
+		reply.print(", at ", hex(offset.value));
+	return true;
+}
+
+/* mov 0x10(%rax), %rbx */
+bool address()
+{
+	static constexpr uint8_t code[] = {0x48, 0x8B, 0x58, 0x10};
+	const auto insn = Insn::decode(code, sizeof(code), InsnMode::bits_64);
+	const auto la = insn.value.address(vsid());
+
+	return insn && la && la.value == mk1::Gla{mk1_rax() + 0x10};
+}
+
 bool simple(Request request, Reply &reply)
 {
 	if (request == "count") {
@@ -138,6 +235,10 @@ bool simple(Request request, Reply &reply)
 		    emit_text() != mk1::Status::success ||
 		    emit_lossless(word) != mk1::Status::success)
 			return reply.refuse("not emitted");
+	} else if (request == "seen") {
+		reply.print(cr_writes.load(), ' ', dr_reads.load(), ' ', dr_writes.load());
+	} else if (request == "address") {
+		reply.print(address());
 	} else if (request == "fail") {
 		fail("asked to, by VS ", hex(vsid()));
 	} else {
@@ -159,6 +260,8 @@ bool on_call(Request request, Reply &reply)
 		if (const auto rest = request.after(word); rest && parse(rest, address, behind))
 			return function(address, behind, reply);
 	}
+	if (const auto bytes = request.after("decode "))
+		return decode(bytes, reply);
 	return simple(request, reply);
 }
 
@@ -166,11 +269,22 @@ bool on_call(Request request, Reply &reply)
 
 int ext_start(uint64_t specs)
 {
-	static const ext_ops plain = {}, watching = {.nested_fault = hook<on_fault>};
+	static ext_ops ops = {
+		.cr = hook<on_cr>,
+		.dr = hook<on_dr>,
+		.hypercall = hook<on_hypercall>,
+		.exception = hook<on_exception>,
+	};
 	bool may_watch;
 
 	if (!ext_args_load() || !ext_arg_bool("watch", true, &may_watch))
 		return 1;
-	return ext_run_linux(specs, may_watch ? &watching : &plain) ||
-	       !ext_on_call(hook<answer<on_call>>);
+	if (may_watch)
+		ops.nested_fault = hook<on_fault>;
+	if (ext_run_linux(specs, &ops) || !watch_exceptions(Vector::ud))
+		return 1;
+	if (may_watch && (!watch_cr(Cr::cr4) || !watch_dr(Dr::dr0 | Dr::dr1 | Dr::dr2 | Dr::dr3 |
+							  Dr::dr6 | Dr::dr7)))
+		return 1;
+	return !ext_on_call(hook<answer<on_call>>);
 }
