@@ -44,8 +44,9 @@ BFM_TEMPLATES := ext/templates/common/Makefile:Makefile ext/templates/common/tes
 	ext/examples/msr-trace.c:trace_c:msr-trace ext/examples/second-vm.c:vm_c:second-vm \
 	ext/templates/cxx/hello.cc:hello_cc:hello \
 	ext/templates/c/watch.c:watch_c:watcher ext/templates/cxx/trace.cc:trace_cc:tracer \
-	ext/templates/cxx/watch.cc:watch_cc:watcher ext/templates/rust/lib.rs:hello_rs:hello \
-	ext/templates/rust/trace.rs:trace_rs:tracer ext/templates/rust/watch.rs:watch_rs:watcher \
+	ext/templates/cxx/watch.cc:watch_cc:watcher ext/templates/cxx/vm.cc:vm_cc:second-vm \
+	ext/templates/rust/lib.rs:hello_rs:hello ext/templates/rust/trace.rs:trace_rs:tracer \
+	ext/templates/rust/watch.rs:watch_rs:watcher ext/templates/rust/vm.rs:vm_rs:second-vm \
 	ext/templates/rust/Cargo.toml:Cargo_toml \
 	ext/templates/rust/Makefile:Makefile_rust ext/rust/.cargo/config.toml:config_toml
 BFM_TEMPLATES_H := $(O)/include/bfm/templates.h

@@ -56,6 +56,10 @@ static const struct file cargo_files[] = { { "Cargo.toml", template_Cargo_toml, 
 #define WATCH "it says who uses the ports of the clock, and who writes to pages that are named"
 #define WATCH_COMMANDS "cat /sys/class/rtc/rtc0/date"
 #define WATCH_LINE "@NAME@: PP [0-9]*: in 0x71, by RIP 0x"
+#define VM "it runs a VM of its own beside Linux, in turns"
+/* The first turn may be over before the guest has begun. */
+#define VM_COMMANDS "for n in 1 2 3; do bfm call @NAME@ run || exit 1; done"
+#define VM_LINE "@NAME@: .*guest: hello from the second VM"
 
 /* The first one of a language, and the first language, are the defaults. */
 static const struct project projects[] = {
@@ -85,11 +89,10 @@ static const struct project projects[] = {
 	  .others = make_files },
 	{ .lang = "c",
 	  .template = "vm",
-	  .summary = "it runs a VM of its own beside Linux, in turns",
+	  .summary = VM,
 	  .api = "ext/libext/vm.h",
-	  /* The first turn may be over before the guest has begun. */
-	  .commands = "for n in 1 2 3; do bfm call @NAME@ run || exit 1; done",
-	  .expected = "@NAME@: guest: hello from the second VM",
+	  .commands = VM_COMMANDS,
+	  .expected = VM_LINE,
 	  .source = { "@NAME@.c", template_vm_c, false },
 	  .others = make_files },
 	{ .lang = "c++",
@@ -116,6 +119,14 @@ static const struct project projects[] = {
 	  .expected = WATCH_LINE,
 	  .source = { "@NAME@.cc", template_watch_cc, false },
 	  .others = make_files },
+	{ .lang = "c++",
+	  .template = "vm",
+	  .summary = VM,
+	  .api = "ext/cxx/vm.hpp",
+	  .commands = VM_COMMANDS,
+	  .expected = VM_LINE,
+	  .source = { "@NAME@.cc", template_vm_cc, false },
+	  .others = make_files },
 	{ .lang = "rust",
 	  .template = "hello",
 	  .summary = HELLO,
@@ -139,6 +150,14 @@ static const struct project projects[] = {
 	  .commands = WATCH_COMMANDS,
 	  .expected = WATCH_LINE,
 	  .source = { "src/lib.rs", template_watch_rs, false },
+	  .others = cargo_files },
+	{ .lang = "rust",
+	  .template = "vm",
+	  .summary = VM,
+	  .api = "ext/libext/vm.h",
+	  .commands = VM_COMMANDS,
+	  .expected = VM_LINE,
+	  .source = { "src/lib.rs", template_vm_rs, false },
 	  .others = cargo_files },
 };
 
@@ -436,7 +455,7 @@ const struct command new_command = {
 		"  --template TEMPLATE  hello (the default): greets, and answers a CPUID leaf;\n"
 		"                       trace: says who writes the kernel's MSRs;\n"
 		"                       watch: says who uses ports, and who writes to memory;\n"
-		"                       vm: runs a VM of its own beside Linux (c)\n"
+		"                       vm: runs a VM of its own beside Linux\n"
 		"  --help               show this text\n",
 	.examples = "  bfm new mine                    an extension in C\n"
 		    "  bfm new mine --template trace   one that watches MSRs\n"

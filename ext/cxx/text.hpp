@@ -30,9 +30,10 @@ constexpr Hex hex(uint64_t value, int digits = 1)
 class Text {
 public:
 	template <typename... T>
-	explicit Text(const T &...parts) { (add(parts), ...); }
+	constexpr explicit Text(const T &...parts) { (add(parts), ...); }
 
 	const char *c_str() const { return bytes_; }
+	const char *data() const { return bytes_; }
 	size_t size() const { return size_; }
 
 	void add(char c) { add(&c, 1); }
