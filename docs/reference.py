@@ -5,6 +5,7 @@
     docs/reference.py check           every public function has a comment, every call a section
     docs/reference.py man DIR         pages of section 3: one for each header, one for the calls of
                                       each specification, and a link to it for each function
+    docs/reference.py functions H...  the functions of these headers
     docs/reference.py markdown DIR    the headers' pages for the site (docs/site.py)
 
 A header is read as paragraphs that blank lines separate: a comment, and the declarations that it is
@@ -97,7 +98,7 @@ def functions(code):
     found = []
     for statement in code.split(";"):
         match = re.match(r"\s*(?:extern )?[A-Za-z_][\w\s]*?[\s*]+(\w+)\s*\(", statement)
-        if match and not statement.lstrip().startswith("typedef"):
+        if match and match[1] != "void" and not statement.lstrip().startswith("typedef"):
             found.append(match[1])
     return found
 
@@ -367,8 +368,13 @@ def main():
     elif sys.argv[1:2] == ["markdown"] and len(sys.argv) == 3:
         for header in HEADERS:
             write(f"{sys.argv[2]}/{page_name(header)}.md", header_markdown(header))
+    elif sys.argv[1:2] == ["functions"]:
+        for header in sys.argv[2:]:
+            print("\n".join(name for item in parse_header(header)[1]
+                            for name in item.get("functions", [])))
     elif sys.argv[1:] != ["check"]:
-        print("usage: docs/reference.py check | man DIR | markdown DIR", file=sys.stderr)
+        print("usage: docs/reference.py check | functions HEADER... | man DIR | markdown DIR",
+              file=sys.stderr)
         return 2
     return 0
 

@@ -282,9 +282,9 @@ pub fn watch_io(ports: RangeInclusive<u16>) -> Result<()> {
 }
 
 /// From now on writes of Linux's to these control registers, by MOV, CLTS and LMSW, lead to the
-/// hook `cr`, on all PPs. What writes to CR0, CR4 or CR8 the value that is there does not count, nor
-/// what faults for lack of privilege. Each takes two exits, which for CR3 is much. At the start,
-/// after [`run_linux`](crate::frame::run_linux).
+/// hook `cr`, on all PPs. What writes the value that is there does not count, but for CR3, nor what
+/// faults for lack of privilege. Each takes two exits, which for CR3 is much. At the start, after
+/// [`run_linux`](crate::frame::run_linux).
 pub fn watch_cr(crs: Crs) -> Result<()> {
     // SAFETY: the function checks what it gets.
     outcome(unsafe { ext_watch_cr(crs.0) })
