@@ -23,6 +23,7 @@ struct cpu *cpu;
 void (*cpu_watch)(enum insn insn, uint64_t arg);
 bool (*cpu_outer)(enum insn insn, uint64_t *gpr);
 struct serial serial;
+uint64_t cpu_tsc = 1ULL << 40;
 
 static unsigned long process_fs_base;
 static struct sigaction old_segv, old_ill;
@@ -143,6 +144,31 @@ uint64_t fake_xgetbv0(void)
 	if (!(cpu->cr4 & CR4_OSXSAVE))
 		cpu_die("XGETBV without OSXSAVE");
 	return cpu->xcr0;
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+#define A_WHILE 1000 /* of RDTSCs: nothing but a loop that waits has so many */
+
+static void (*meanwhile)(void);
+static unsigned int reads_left;
+
+void cpu_in_a_while(void (*then)(void))
+{
+	meanwhile = then;
+	reads_left = A_WHILE;
+}
+
+uint64_t fake_rdtsc(void)
+{
+	void (*then)(void) = meanwhile;
+
+	cpu_tsc += TSC_STEP;
+	if (then && !--reads_left) {
+		meanwhile = NULL;
+		then();
+	}
+	return cpu_tsc;
 }
 
 /* --- extended state: SDM vol. 1 chapter 13 ---------------------------------------------------- */

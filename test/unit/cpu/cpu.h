@@ -123,6 +123,16 @@ void msr_drop(struct cpu *c, uint32_t number);
 bool msr_has(struct cpu *c, uint32_t number);
 uint64_t msr_get(struct cpu *c, uint32_t number);
 
+/*
+ * The TSC of all CPUs. It goes on by TSC_STEP with each RDTSC, and is the same in every run: what
+ * waits by it gets no less time on a busy host, and what waits in vain is done at once.
+ */
+#define TSC_STEP 10000
+extern uint64_t cpu_tsc;
+
+/* What happens meanwhile, after so many RDTSCs that somebody is waiting: once. */
+void cpu_in_a_while(void (*then)(void));
+
 /* What CPUID answers on all CPUs; 0 for leaves never set. */
 void cpuid_set(uint32_t leaf, uint32_t subleaf, uint32_t eax, uint32_t ebx, uint32_t ecx,
 	       uint32_t edx);

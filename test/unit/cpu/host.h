@@ -18,6 +18,7 @@
 
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
 uint64_t fake_xgetbv0(void);
+uint64_t fake_rdtsc(void);
 void fake_sgdt(struct bf_table *t);
 
 void fake_fxsave(void *area);
@@ -28,6 +29,7 @@ void fake_forget_x87_addresses(void);
 
 #define cpuid(leaf, subleaf) fake_cpuid(leaf, subleaf)
 #define xgetbv0() fake_xgetbv0()
+#define rdtsc() fake_rdtsc()
 #define sgdt(t) fake_sgdt(t)
 #define fxsave64(area) fake_fxsave(area)
 #define xsave64(area, mask) fake_xsave(area, mask)

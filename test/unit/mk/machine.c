@@ -275,7 +275,7 @@ static void make_handoff(void)
 	h->serial_port = m.serial_port;
 	h->outer = m.outer;
 	h->outer_flags = m.outer_flags;
-	h->tsc_khz = 100000; /* the host's is faster, so that tests need not wait long */
+	h->tsc_khz = 100000;
 	h->watchdog_ns = 100000000;
 	h->ring = (struct bf_region){ carve(RING_PAGES), RING_PAGES * PAGE };
 	m.ring = phys_at(h->ring.spa);

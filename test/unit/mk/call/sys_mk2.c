@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* call/sys_mk2.c: Mk#2's dispatch and arguments, VSs behind their VM's table, lists, kicks. */
-#include <signal.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "../mk2.h"
 #include "../suites.h"
@@ -445,14 +443,6 @@ static void on_two_pps(int i)
 	ck_assert_uint_eq(attach(3), MK1_SUCCESS);
 }
 
-static void in_a_while(void (*then)(int))
-{
-	const struct itimerval t = { .it_value.tv_usec = 2000 };
-
-	signal(SIGVTALRM, then);
-	setitimer(ITIMER_VIRTUAL, &t, NULL);
-}
-
 static bool nmi_was_sent(void)
 {
 	return msr_get(&m.cpus[0], MSR_X2APIC_ICR) == (0x101ULL << 32 | 0x4400);
@@ -461,15 +451,14 @@ static bool nmi_was_sent(void)
 /* The NMI makes PP 1 exit, and it flushes: what exit.c does, as PP 0 waits for it. */
 static unsigned int looked;
 
-static void exits_by_nmi(int signal)
+static void exits_by_nmi(void)
 {
-	(void)signal;
 	looked++;
 	if (nmi_was_sent()) {
 		__atomic_store_n(&m.pps[1]->tlb->in_guest, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&m.pps[1]->tlb->seen, tlb_generation, __ATOMIC_SEQ_CST);
 	} else {
-		in_a_while(exits_by_nmi);
+		cpu_in_a_while(exits_by_nmi);
 	}
 }
 
@@ -483,7 +472,7 @@ START_TEST(flush_reaches_a_guest)
 	host_pp->flush_due = false;
 	before = cpu->count[INSN_INVEPT];
 	generation = unmap(1, 0, PAGE);
-	in_a_while(exits_by_nmi);
+	cpu_in_a_while(exits_by_nmi);
 	flush(1, generation);
 	ck_assert_uint_gt(looked, 0);
 	ck_assert_uint_eq(m.pps[1]->tlb->kick, KICK_SENT);
@@ -667,9 +656,8 @@ START_TEST(kick_before_a_run)
 }
 END_TEST
 
-static void nmi_comes(int signal)
+static void nmi_comes(void)
 {
-	(void)signal;
 	nmi_in_root_mode();
 }
 
@@ -685,7 +673,7 @@ START_TEST(kick_during_an_entry)
 	host_pp->tlb->kick = KICK_SENT;
 	host_pp->tlb->end_run = 1;
 	host_pp->entry_dirty = _i == 2;
-	in_a_while(nmi_comes);
+	cpu_in_a_while(nmi_comes);
 	SYS(vs_run_current, HANDLE);
 	if (_i == 2) {
 		ck_assert_int_eq(ended.end, END_GUEST);
@@ -757,9 +745,8 @@ START_TEST(kick_of_oneself)
 }
 END_TEST
 
-static void lets_go(int signal)
+static void lets_go(void)
 {
-	(void)signal;
 	m.pps[1]->tlb->kick = KICK_NONE;
 }
 
@@ -768,7 +755,7 @@ START_TEST(kick_waits_for_another)
 {
 	on_two_pps(_i);
 	m.pps[1]->tlb->kick = KICK_SENT;
-	in_a_while(lets_go);
+	cpu_in_a_while(lets_go);
 	ck_assert_uint_eq(kick(1), MK1_SUCCESS);
 	ck_assert(nmi_was_sent());
 	m.pps[1]->tlb->kick = KICK_RESERVED;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mem/tlb.c: TLB shootdown. */
-#include <signal.h>
-#include <sys/time.h>
-
 #include "microkernel/arch/apic.h"
 #include "../machine.h"
 #include "../suites.h"
@@ -17,19 +14,9 @@ static void second_pp(void)
 }
 
 /* What the other PP does meanwhile. */
-static void other_flushes(int signal)
+static void other_flushes(void)
 {
-	(void)signal;
 	__atomic_store_n(&m.pps[1]->tlb->seen, tlb_generation, __ATOMIC_SEQ_CST);
-}
-
-/* While the caller waits: it gets there in much less than this time of its own. */
-static void in_a_while(void (*then)(int))
-{
-	const struct itimerval t = { .it_value.tv_usec = 20000 };
-
-	signal(SIGVTALRM, then);
-	setitimer(ITIMER_VIRTUAL, &t, NULL);
 }
 
 static uint64_t map_and_unmap(void)
@@ -42,7 +29,7 @@ START_TEST(shootdown_waits_for_a_pp_in_its_extension)
 {
 	machine_amd_runs();
 	second_pp();
-	in_a_while(other_flushes);
+	cpu_in_a_while(other_flushes);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
 	ck_assert_uint_eq(SYS(vm_unmap_direct_broadcast, HANDLE, 0, MK1_DIRECT_MAP_BASE),
 			  MK1_INVALID_INPUT_REG(2));
@@ -75,55 +62,52 @@ START_TEST(shootdown_does_not_wait_for_a_guest)
 END_TEST
 
 /* Two PPs at once: each flushes for the other while it waits. */
-static void other_shoots_too(int signal)
+static void other_shoots_too(void)
 {
-	(void)signal;
 	if (__atomic_fetch_add(&tlb_generation, 1, __ATOMIC_SEQ_CST) < 100)
-		in_a_while(other_flushes);
+		cpu_in_a_while(other_flushes);
 }
 
 START_TEST(shootdowns_at_the_same_time)
 {
 	machine_amd_runs();
 	second_pp();
-	in_a_while(other_shoots_too);
+	cpu_in_a_while(other_shoots_too);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
 	ck_assert_uint_eq(m.pps[0]->tlb->seen, tlb_generation);
 }
 END_TEST
 
 /* The NMI that it gets, and what its handler does. */
-static void other_takes_the_nmi(int signal)
+static void other_takes_the_nmi(void)
 {
-	(void)signal;
 	if (msr_get(&m.cpus[0], MSR_X2APIC_ICR) == (0x101ULL << 32 | 0x4400))
 		(void)tlb_kicked(m.pps[1]);
 	else
-		in_a_while(other_takes_the_nmi);
+		cpu_in_a_while(other_takes_the_nmi);
 }
 
 START_TEST(shootdown_reaches_a_pp_in_its_extension)
 {
 	machine_amd_runs();
 	second_pp();
-	in_a_while(other_takes_the_nmi);
+	cpu_in_a_while(other_takes_the_nmi);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
 	ck_assert_uint_eq(m.pps[1]->tlb->seen, tlb_generation);
 	ck_assert_uint_eq(m.pps[1]->tlb->kick, 0);
 	/* somebody else has sent one already */
 	m.pps[1]->tlb->kick = KICK_SENT;
 	msr_set(&m.cpus[0], MSR_X2APIC_ICR, 0);
-	in_a_while(other_flushes);
+	cpu_in_a_while(other_flushes);
 	ck_assert_uint_eq(map_and_unmap(), MK1_SUCCESS);
 	ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_X2APIC_ICR), 0);
 }
 END_TEST
 
-static void nmi_comes(int signal)
+static void nmi_comes(void)
 {
 	struct trap_frame f = { .vector = VECTOR_NMI, .cs = BF_SEL_USER_CS };
 
-	(void)signal;
 	trap_dispatch(&f);
 }
 
@@ -137,7 +121,7 @@ START_TEST(nobody_else_takes_the_nmi)
 		host_pp->entry_dirty = true;
 	host_pp->tlb->kick = KICK_SENT;
 	tlb_generation++;
-	in_a_while(nmi_comes);
+	cpu_in_a_while(nmi_comes);
 	if (_i % 3 == 2)
 		SYS(vs_promote, HANDLE, 0);
 	else
@@ -151,10 +135,10 @@ START_TEST(nobody_else_takes_the_nmi)
 }
 END_TEST
 
-static void two_nmis_come(int signal)
+static void two_nmis_come(void)
 {
-	nmi_comes(signal);
-	nmi_comes(signal);
+	nmi_comes();
+	nmi_comes();
 }
 
 /* The second one is Linux's, and goes to it. */
@@ -164,7 +148,7 @@ START_TEST(another_nmi_behind_it)
 	start_and_launch();
 	guest_exit(SVM_EXIT_CPUID);
 	host_pp->tlb->kick = KICK_SENT;
-	in_a_while(two_nmis_come);
+	cpu_in_a_while(two_nmis_come);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(!host_pp->nmi_pending);
@@ -250,7 +234,7 @@ START_TEST(shootdown_gives_up)
 
 	machine_amd_runs();
 	second_pp();
-	in_a_while(other_flushes);
+	cpu_in_a_while(other_flushes);
 	ck_assert_uint_eq(SYS(mem_alloc_page, HANDLE), MK1_SUCCESS);
 	va = regs.reg[0];
 	spa = regs.reg[1];

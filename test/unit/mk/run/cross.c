@@ -221,7 +221,7 @@ static void nmi_after(uint64_t ticks)
 {
 	struct trap_frame f = nmi_from(BF_SEL_USER_CS);
 
-	host_pp->watch.last = __builtin_ia32_rdtsc() - ticks;
+	host_pp->watch.last = rdtsc() - ticks;
 	host_pp->crossing.time.last = host_pp->watch.last;
 	RUN(trap_dispatch(&f));
 	host_pp->nmi_pending = false;
