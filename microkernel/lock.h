@@ -30,7 +30,12 @@ struct mk_lock {
 
 /* Unit tests and debug builds (make DEBUG=1) stop at what does not hold; in root mode it is #UD. */
 #if __STDC_HOSTED__ || defined(MK_DEBUG)
-#define MK_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
+static inline void mk_assert(bool holds)
+{
+	if (!holds)
+		__builtin_trap();
+}
+#define MK_ASSERT(condition) mk_assert(condition)
 #else
 #define MK_ASSERT(condition) ((void)sizeof(condition))
 #endif

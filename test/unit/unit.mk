@@ -110,7 +110,7 @@ UNIT_NAMES := $(patsubst test/unit/test_%.c,%,$(wildcard test/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -I. -Ilib -Imicrokernel -Wall -Wextra -Werror -MMD -MP
 UNIT_CFLAGS_plain := -O1
 UNIT_CFLAGS_sanitize := -O1 -fsanitize=address,undefined -fno-sanitize-recover
-UNIT_CFLAGS_coverage := -O0 --coverage
+UNIT_CFLAGS_coverage := -O0 --coverage -Wl,-u,__gcov_dump
 UNIT_CHECK_CFLAGS = $(shell pkg-config --cflags check)
 UNIT_CHECK_LIBS = $(shell pkg-config --libs check)
 

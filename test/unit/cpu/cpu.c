@@ -815,6 +815,9 @@ static void page_fault(greg_t *gregs, uint64_t va)
 	deliver(gregs, 14, error_code);
 }
 
+/* Where it is measured, what an assertion ends counts, too. */
+extern void __gcov_dump(void) __attribute__((weak));
+
 /* Nothing before FS base is right again may use thread-local storage: MOV to FS zeroes it. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -838,6 +841,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	}
 	fprintf(stderr, "fake CPU: signal %d at rip %p, address %p\n", number,
 		(void *)gregs[REG_RIP], info->si_addr);
+	if (__gcov_dump)
+		__gcov_dump();
 	sigaction(SIGSEGV, &old_segv, NULL);
 	sigaction(SIGILL, &old_ill, NULL);
 }
