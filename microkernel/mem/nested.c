@@ -49,15 +49,25 @@ static uint64_t leaf_of(uint64_t spa, unsigned int level, uint64_t attr)
 	return spa | attr | ALL_RIGHTS | (level > 1 ? BSL_PTE_PS : 0);
 }
 
+static uint64_t leaf(uint64_t spa, unsigned int level)
+{
+	uint64_t attr = 0;
+
+	/* A page of 4 KiB always has one type. */
+	(void)mk.vendor->nested_type(spa, BSL_LEVEL_SIZE(level), &attr);
+	return leaf_of(spa, level, attr);
+}
+
 /* Linux's local APICs, where it cannot write to them. */
 static bool has_apic_page(uint64_t spa, uint64_t size)
 {
 	return mk.apic_page && mk.apic_page - spa < size;
 }
 
+/* What an entry that is not empty leads to. */
 static bool is_table(uint64_t entry, unsigned int level)
 {
-	return level > 1 && entry && !(entry & BSL_PTE_PS) && (entry & BSL_PTE_SPA) != decoy_table;
+	return level > 1 && !(entry & BSL_PTE_PS) && (entry & BSL_PTE_SPA) != decoy_table;
 }
 
 /* The table below an entry that is empty or has one; NULL: no memory. */
@@ -122,14 +132,13 @@ static bool map_gib(uint64_t spa)
 
 static bool make_decoy(void)
 {
-	uint64_t *pt, attr = 0;
+	uint64_t *pt;
 
 	decoy = pool_alloc();
 	decoy_table = pool_alloc();
-	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE ||
-	    !can_be_leaf(decoy, BF_PAGE_SIZE, &attr))
+	if (decoy == MK_NO_PAGE || decoy_table == MK_NO_PAGE)
 		return false;
-	decoy_leaf = leaf_of(decoy, 1, attr);
+	decoy_leaf = leaf(decoy, 1);
 	pt = phys_to_virt(decoy_table);
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++)
 		pt[i] = decoy_leaf;
@@ -217,9 +226,11 @@ static bool retype(uint64_t table, unsigned int level)
 	for (unsigned int i = 0; i < BSL_PT_ENTRIES; i++) {
 		bool leaf = level == 1 || (level < 4 && entries[i] & BSL_PTE_PS);
 
-		if (leaf && entries[i])
+		if (!entries[i])
+			continue;
+		if (leaf)
 			ok &= retype_leaf(&entries[i], level);
-		else if (entries[i])
+		else
 			ok &= retype(entries[i] & BSL_PTE_SPA, level - 1);
 	}
 	return ok;
@@ -278,15 +289,6 @@ static uint64_t block_end(uint64_t spa, uint64_t end)
 	uint64_t next = bsl_align_down(spa, SIZE_2M) + SIZE_2M;
 
 	return next < end ? next : end;
-}
-
-static uint64_t leaf(uint64_t spa, unsigned int level)
-{
-	uint64_t attr = 0;
-
-	/* A page of 4 KiB always has one type. */
-	(void)mk.vendor->nested_type(spa, BSL_LEVEL_SIZE(level), &attr);
-	return leaf_of(spa, level, attr);
 }
 
 static bool is_decoys(uint64_t entry)

@@ -65,8 +65,9 @@ bool svm_guest_leaf(uint64_t spa, uint64_t size, uint64_t flags, uint64_t *attr)
 {
 	uint64_t type = flags & MK2_NESTED_TYPE;
 
-	if (!svm_nested_has_page(size) || !svm_nested_type(spa, size, attr))
+	if (!svm_nested_has_page(size))
 		return false;
+	(void)svm_nested_type(spa, size, attr);
 	if (type == MK2_NESTED_UC)
 		*attr |= BSL_PTE_UC;
 	else if (type == MK2_NESTED_WT)

@@ -125,7 +125,7 @@ static void flush_gla(uint64_t vpid, uint64_t gla)
 {
 	uint64_t needed = VMX_CAP_INVVPID | VMX_CAP_INVVPID_GLA;
 
-	if (vpid && (vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla, mk.levels))
+	if ((vmx.ept_vpid & needed) == needed && bsl_is_canonical(gla, mk.levels))
 		invvpid(FLUSH_GLA, vpid, gla);
 	else
 		vmx_flush_vpid(vpid);
