@@ -200,9 +200,9 @@ static uint64_t make_entries(const struct view *v, uint64_t gpa, uint64_t size)
 	for (uint64_t at = gpa; at < gpa + size; at += BF_PAGE_SIZE) {
 		uint64_t entry = nested_page(at);
 
-		if (!entry || nested_is_decoy(entry))
+		if (nested_is_decoy(entry))
 			return MK1_INVALID_PERM_DENIED;
-		if (!own_entry(v, at, true))
+		if (!entry || !own_entry(v, at, true))
 			return MK2_FAILURE_NO_MEMORY;
 	}
 	return MK1_SUCCESS;

@@ -449,6 +449,17 @@ START_TEST(follows)
 	ck_assert_uint_eq(view_of(1, GIVEN, PAGE, R), MK1_INVALID_PERM_DENIED);
 	ck_assert_uint_eq(SYS2(mem_return, HANDLE2, GIVEN), MK1_SUCCESS);
 	expect(0, GIVEN, RWX);
+/* Nor for Linux's own table, where nobody has touched that memory yet. */
+START_TEST(no_memory_for_linux)
+{
+	with_linux(_i);
+	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_SUCCESS);
+	drain_pool(0);
+	ck_assert_uint_eq(view_of(1, RAM_TOP, PAGE, R), MK2_FAILURE_NO_MEMORY);
+	expect(1, WATCHED, R);
+}
+END_TEST
+
 	expect(1, GIVEN, RWX);
 	expect(2, GIVEN, RWX);
 	expect(1, GIVEN + PAGE, R);
@@ -567,3 +578,4 @@ TCase *mem_view_tests(void)
 	tcase_add_loop_test(tc, execute_only, 0, 2);
 	return tc;
 }
+	tcase_add_loop_test(tc, no_memory_for_linux, 0, 2);
