@@ -99,6 +99,36 @@ START_TEST(mapped_in_part)
 }
 END_TEST
 
+/* The same amidst pages of 2 MiB, behind which one has two types: those that are there stay. */
+START_TEST(mapped_in_part_with_large_pages)
+{
+	static uint64_t pages[0x1000];
+	const uint64_t mixed = RAM_TOP + 3 * BSL_LEVEL_SIZE(2), last = RAM_TOP + BSL_LEVEL_SIZE(3);
+	unsigned int n = 0;
+	uint64_t entry;
+
+	machine_of(1);
+	msr_set(cpu, 0x202, mixed + PAGE);
+	msr_set(cpu, 0x203, 0xFFFFFFF800); /* of which one page is uncacheable */
+	start_and_launch();
+	while ((pages[n] = pool_alloc()) != MK_NO_PAGE)
+		n++;
+	pool_free(pages[--n]);
+	ck_assert(!nested_fault(mixed));
+	ck_assert_uint_eq(nested_walk(RAM_TOP, &entry), 2);
+	ck_assert_uint_eq(nested_walk(mixed, &entry), 0);
+	pool_free(pages[--n]);
+	ck_assert(nested_fault(mixed));
+	for (uint64_t gpa = RAM_TOP; gpa < last; gpa += BSL_LEVEL_SIZE(2)) {
+		ck_assert_uint_eq(nested_walk(gpa, &entry), gpa == mixed ? 1 : 2);
+		ck_assert_uint_eq(entry & 0xFFFFFFFFFF000, gpa);
+		ck_assert_uint_eq(entry >> 3 & 7, 6);
+	}
+	ck_assert_uint_eq(nested_walk(mixed + PAGE, &entry), 1);
+	ck_assert_uint_eq(entry >> 3 & 7, 0);
+}
+END_TEST
+
 START_TEST(no_nested_paging)
 {
 	machine_of(_i);
@@ -120,6 +150,7 @@ TCase *mem_nested_tests(void)
 	tcase_add_loop_test(tc, nested_table, 0, 2);
 	tcase_add_loop_test(tc, nested_table_of_smaller_pages, 0, 2);
 	tcase_add_test(tc, mapped_in_part);
+	tcase_add_test(tc, mapped_in_part_with_large_pages);
 	tcase_add_loop_test(tc, no_nested_paging, 0, 2);
 	return tc;
 }

@@ -256,6 +256,23 @@ START_TEST(shootdown_gives_up)
 }
 END_TEST
 
+/* The same where memory ran out before all of an area was mapped. */
+START_TEST(shootdown_of_an_area_gives_up)
+{
+	uint64_t before;
+
+	machine_amd_runs();
+	second_pp();
+	before = huge_alloc(PAGE);
+	huge_free(before);
+	drain_pool(0);
+	if (_i)
+		cpu_in_a_while(other_flushes);
+	ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, PAGE), MK1_FAILURE_UNKNOWN);
+	ck_assert_int_eq(huge_alloc(PAGE) == before, _i);
+}
+END_TEST
+
 /* By an NMI, but who has left needs none; and with one that never ends there is no other. */
 START_TEST(fetches_a_pp)
 {
@@ -291,5 +308,6 @@ TCase *mem_tlb_tests(void)
 	tcase_add_test(tc, fetches_a_pp);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);
+	tcase_add_loop_test(tc, shootdown_of_an_area_gives_up, 0, 2);
 	return tc;
 }

@@ -316,6 +316,115 @@ START_TEST(content_that_goes)
 }
 END_TEST
 
+static uint64_t in_between;
+
+/* While one PP copies a page for view 1, another one does the same, and fails; or succeeds. */
+static bool another_fails(uint64_t va, void *page)
+{
+	uint64_t generation;
+
+	(void)va;
+	in_between = view_show(1, WATCHED, R, get_nothing, 0, &generation);
+	memset(page, 0x11, PAGE);
+	return true;
+}
+
+static bool get_something(uint64_t va, void *page)
+{
+	(void)va;
+	memset(page, 0x22, PAGE);
+	return true;
+}
+
+static bool another_succeeds(uint64_t va, void *page)
+{
+	uint64_t generation;
+
+	(void)va;
+	(void)page;
+	in_between = view_show(1, WATCHED, R, get_something, 0, &generation);
+	return false;
+}
+
+/* Neither takes the page away from the other. */
+START_TEST(content_by_two)
+{
+	uint64_t generation, spa;
+
+	with_linux(_i / 2);
+	if (_i % 2) {
+		ck_assert_uint_eq(view_show(1, WATCHED, R, another_fails, 0, &generation),
+				  MK1_SUCCESS);
+		ck_assert_uint_eq(in_between, REG4);
+	} else {
+		ck_assert_uint_eq(view_show(1, WATCHED, R, another_succeeds, 0, &generation), REG4);
+		ck_assert_uint_eq(in_between, MK1_SUCCESS);
+	}
+	ck_assert_uint_eq(walk(view_root(1), WATCHED, &spa), R);
+	ck_assert_int_eq(*(char *)phys_at(spa), _i % 2 ? 0x11 : 0x22);
+	/* nobody else gets it */
+	ck_assert_uint_eq(SYS2(vm_view_show, HANDLE2, 1, WATCHED + PAGE, R, EXT_DATA), MK1_SUCCESS);
+	ck_assert_uint_ne(walk(view_root(1), WATCHED + PAGE, &generation), 0);
+	ck_assert_uint_ne(generation, spa);
+}
+END_TEST
+
+static bool cleared_and_shown_elsewhere(uint64_t va, void *page)
+{
+	uint64_t generation;
+
+	(void)va;
+	view_clear(1, WATCHED, PAGE, &generation);
+	in_between = view_show(2, FAR_AWAY, R, get_something, 0, &generation);
+	memset(page, 0x33, PAGE);
+	return true;
+}
+
+/* A page into which somebody still copies is not another view's, whatever was cleared meanwhile. */
+START_TEST(content_that_is_still_copied)
+{
+	uint64_t generation, spa;
+
+	with_linux(_i);
+	ck_assert_uint_eq(view_show(1, WATCHED, R, cleared_and_shown_elsewhere, 0, &generation),
+			  MK1_SUCCESS);
+	ck_assert_uint_eq(in_between, MK1_SUCCESS);
+	expect(1, WATCHED, RWX);
+	ck_assert_uint_eq(walk(view_root(2), FAR_AWAY, &spa), R);
+	ck_assert_int_eq(*(char *)phys_at(spa), 0x22);
+}
+END_TEST
+
+/* Clearing leaves what was never set as it is: one to one, with all rights. */
+START_TEST(clear_of_what_was_not_set)
+{
+	with_linux(_i);
+	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS2(vm_view_clear, HANDLE2, 1, WATCHED - PAGE, 3 * PAGE), MK1_SUCCESS);
+	for (uint64_t gpa = WATCHED - PAGE; gpa <= WATCHED + PAGE; gpa += PAGE)
+		expect(1, gpa, RWX);
+}
+END_TEST
+
+/* Where the microkernel keeps CPUs, Linux writes to no local APIC, in no view. */
+START_TEST(local_apics)
+{
+	const uint64_t apics = 0xFEE00000;
+
+	machine_of(0);
+	machine_has_x2apics();
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	open_and_launch();
+	expect(0, apics, R | X);
+	ck_assert_uint_eq(view_of(1, apics - PAGE, 3 * PAGE, RWX), MK1_SUCCESS);
+	expect(1, apics - PAGE, RWX);
+	expect(1, apics, R | X);
+	expect(1, apics + PAGE, RWX);
+	ck_assert_uint_eq(SYS2(vm_view_clear, HANDLE2, 1, apics, PAGE), MK1_SUCCESS);
+	expect(1, apics, R | X);
+}
+END_TEST
+
 /* Without memory nothing has changed. */
 START_TEST(no_memory)
 {
@@ -337,6 +446,17 @@ START_TEST(no_memory_for_tables)
 	expect(1, WATCHED, RWX);
 	ck_assert_uint_eq(use(1), MK1_SUCCESS);
 	ck_assert_uint_eq(used(), view_root(1));
+}
+END_TEST
+
+/* Nor for Linux's own table, where nobody has touched that memory yet. */
+START_TEST(no_memory_for_linux)
+{
+	with_linux(_i);
+	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_SUCCESS);
+	drain_pool(0);
+	ck_assert_uint_eq(view_of(1, RAM_TOP, PAGE, R), MK2_FAILURE_NO_MEMORY);
+	expect(1, WATCHED, R);
 }
 END_TEST
 
@@ -390,6 +510,10 @@ START_TEST(faults)
 	touch(WATCHED + PAGE, _i ? X : R | X);
 	ck_assert_int_eq(ended.end, END_RING3);
 	touch(WATCHED + 8, _i ? X : R | X);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	guest_exit(cpuid_reason());
+	/* in a large page */
+	touch(FAR_AWAY, R | W);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	guest_exit(cpuid_reason());
 	/* device memory beyond what was mapped at the start */
@@ -449,17 +573,6 @@ START_TEST(follows)
 	ck_assert_uint_eq(view_of(1, GIVEN, PAGE, R), MK1_INVALID_PERM_DENIED);
 	ck_assert_uint_eq(SYS2(mem_return, HANDLE2, GIVEN), MK1_SUCCESS);
 	expect(0, GIVEN, RWX);
-/* Nor for Linux's own table, where nobody has touched that memory yet. */
-START_TEST(no_memory_for_linux)
-{
-	with_linux(_i);
-	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_SUCCESS);
-	drain_pool(0);
-	ck_assert_uint_eq(view_of(1, RAM_TOP, PAGE, R), MK2_FAILURE_NO_MEMORY);
-	expect(1, WATCHED, R);
-}
-END_TEST
-
 	expect(1, GIVEN, RWX);
 	expect(2, GIVEN, RWX);
 	expect(1, GIVEN + PAGE, R);
@@ -548,6 +661,7 @@ START_TEST(execute_only)
 	expect(1, WATCHED, X);
 	vmx.ept_vpid &= ~(uint64_t)VMX_CAP_EPT_X_ONLY;
 	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, X), MK1_FAILURE_UNSUPPORTED);
+	ck_assert(!vmx_view_has(W)); /* would be a misconfiguration */
 	vmx.ept_vpid &= ~(uint64_t)VMX_CAP_INVEPT_ALL;
 	ck_assert_uint_eq(view_of(1, WATCHED, PAGE, R), MK1_FAILURE_UNSUPPORTED);
 }
@@ -564,7 +678,12 @@ TCase *mem_view_tests(void)
 	tcase_add_loop_test(tc, content, 0, 2);
 	tcase_add_loop_test(tc, too_many_copies, 0, 2);
 	tcase_add_loop_test(tc, content_that_goes, 0, 2);
+	tcase_add_loop_test(tc, content_by_two, 0, 4);
+	tcase_add_loop_test(tc, content_that_is_still_copied, 0, 2);
+	tcase_add_loop_test(tc, clear_of_what_was_not_set, 0, 2);
+	tcase_add_test(tc, local_apics);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
+	tcase_add_loop_test(tc, no_memory_for_linux, 0, 2);
 	tcase_add_loop_test(tc, no_memory_for_tables, 0, 2);
 	tcase_add_loop_test(tc, no_memory_for_a_copy, 0, 2);
 	tcase_add_loop_test(tc, using_one, 0, 2);
@@ -578,4 +697,3 @@ TCase *mem_view_tests(void)
 	tcase_add_loop_test(tc, execute_only, 0, 2);
 	return tc;
 }
-	tcase_add_loop_test(tc, no_memory_for_linux, 0, 2);
