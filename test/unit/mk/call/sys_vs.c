@@ -141,6 +141,12 @@ START_TEST(nothing_is_active)
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_run, HANDLE, vm2, vp2, vs2), MK1_FAILURE_UNKNOWN);
 	ck_assert_uint_eq(SYS(vs_advance_ip_and_set_active, HANDLE, vm2, vp2, vs2),
 			  MK1_FAILURE_UNKNOWN);
+	/* the calls about one VS need none that is active */
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, vs2), MK1_INVALID_INPUT_REG(1));
+	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, vs2, 0x1000), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_tlb_flush, HANDLE, vs2, 0x1008), MK1_INVALID_INPUT_REG(2));
+	ck_assert_uint_eq(SYS(debug_dump_vs, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(host_pp->nr_locks, 0);
 	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
 	ck_assert_uint_eq(host_pp->vs->id, vs2);
 }

@@ -191,7 +191,49 @@ START_TEST(no_map_in_a_vm_that_goes)
 }
 END_TEST
 
-/* Between a PP's look at the VS and its claim, another PP migrates it. */
+/* The same before it makes something of it, or says whose its exits are. */
+START_TEST(nothing_of_what_goes)
+{
+	struct ext *ext;
+
+	in_vmexit(_i);
+	ext = host_pp->ext;
+	ck_assert(!vm_set_handler(MK1_ROOT_VMID, ext, EXT_VMEXIT));
+	ck_assert(!vm_set_handler((uint16_t)vm2, ext, EXT_VMEXIT)); /* it has a VP */
+	ck_assert(!vp_destroy((uint16_t)vp2));
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs2), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vp_destroy_vp, HANDLE, vp2), MK1_SUCCESS);
+	ck_assert_ptr_null(vs_create((uint16_t)vp2, 0));
+	ck_assert_uint_eq(SYS(vm_destroy_vm, HANDLE, vm2), MK1_SUCCESS);
+	ck_assert_ptr_null(vp_create((uint16_t)vm2));
+	ck_assert(!vm_set_handler((uint16_t)vm2, ext, EXT_VMEXIT));
+	ck_assert(!mk.vm_handlers);
+}
+END_TEST
+
+/* What a dump says of a VP does not count the VM's others; and a VS of another PP's is named. */
+START_TEST(dumps_of_others)
+{
+	uint64_t vp3;
+
+	in_vmexit(_i);
+	ck_assert_uint_eq(SYS(vp_create_vp, HANDLE, vm2), MK1_SUCCESS);
+	vp3 = regs.reg[0];
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, vm2, vp2, vs2), MK1_SUCCESS);
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vp, vp2), MK1_SUCCESS);
+	expect_printed("active on 1 PPs");
+	ck_assert_uint_eq(SYS(debug_dump_vp, vp3), MK1_SUCCESS);
+	expect_printed("active on 0 PPs");
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp3, 1), MK1_SUCCESS);
+	(void)printed();
+	ck_assert_uint_eq(SYS(debug_dump_vs, regs.reg[0]), MK1_SUCCESS);
+	expect_printed("assigned to pp 1");
+	ck_assert_uint_eq(host_pp->nr_locks, 0);
+}
+END_TEST
+
+/* Between a PP's look at the VS and its claim, another PP migrates it, or destroys it. */
 START_TEST(no_claim_of_a_vs_that_goes)
 {
 	struct vs *vs;
@@ -206,6 +248,10 @@ START_TEST(no_claim_of_a_vs_that_goes)
 	on_pp(0);
 	ck_assert(!vs_try_claim(vs));
 	ck_assert_uint_eq(vs->claim, 1);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, vp2, 0), MK1_SUCCESS);
+	vs = vs_find((uint16_t)regs.reg[0]);
+	ck_assert_uint_eq(SYS(vs_destroy_vs, HANDLE, vs->id), MK1_SUCCESS);
+	ck_assert(!vs_try_claim(vs));
 }
 END_TEST
 
@@ -263,6 +309,8 @@ TCase *obj_objects_tests(void)
 	tcase_add_loop_test(tc, a_faulting_pp_lets_go, 0, 2);
 	tcase_add_loop_test_raise_signal(tc, locks_are_asserted, SIGILL, 0, 3);
 	tcase_add_loop_test(tc, no_map_in_a_vm_that_goes, 0, 2);
+	tcase_add_loop_test(tc, nothing_of_what_goes, 0, 2);
+	tcase_add_loop_test(tc, dumps_of_others, 0, 2);
 	tcase_add_loop_test(tc, no_claim_of_a_vs_that_goes, 0, 2);
 	tcase_add_loop_test(tc, no_claim_is_left, 0, 2);
 	return tc;

@@ -107,6 +107,24 @@ START_TEST(every_call_and_every_right)
 }
 END_TEST
 
+/* One that has ended on another PP while it opened its handle may call nothing with it. */
+START_TEST(no_call_after_the_end)
+{
+	struct ext *ext;
+
+	start_two(_i, BF_ALL_RIGHTS);
+	ext = ext_find(1);
+	policy_open(ext, SPEC_MK1, true);
+	policy_end(ext);
+	for (unsigned int open = 0; open < 2; open++) {
+		for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+			ck_assert(!ext->may[calls[i].spec][calls[i].number]);
+		policy_open(ext, SPEC_MK1, true);
+		policy_open(ext, SPEC_MK2, true);
+	}
+}
+END_TEST
+
 /* The handle comes first; a refusal is printed once for each call. */
 START_TEST(refused)
 {
@@ -416,6 +434,7 @@ TCase *obj_policy_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, every_call_and_every_right, 0, 2);
+	tcase_add_loop_test(tc, no_call_after_the_end, 0, 2);
 	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_loop_test(tc, nothing_of_linux, 0, 2);
 	tcase_add_loop_test(tc, whose_is_a_vm, 0, 2);
