@@ -249,8 +249,13 @@ START_TEST(around_guests)
 	expect_commands(0, 0);
 	run(vs[0]);
 	expect_commands(0, _i);
+	/* With interrupts on, nothing blocks NMIs. */
+	if (!_i)
+		vmcb()->rflags |= RFLAGS_IF;
+	irets = cpu->count[INSN_IRET];
 	guest_exit(cpuid_reason());
 	expect_commands(1, 0);
+	ck_assert_uint_eq(cpu->count[INSN_IRET], irets);
 	run(vs[1]);
 	expect_commands(1, _i);
 	/* An exit that no extension sees is one, too. */

@@ -181,6 +181,24 @@ START_TEST(a_guest_that_the_cpu_refuses)
 }
 END_TEST
 
+/* A call that cannot be stepped over has no answer: it is made again. */
+START_TEST(a_call_without_a_length)
+{
+	launch_two(1, GUEST_RIGHTS);
+	hypercall(CALL_FIRST, 0);
+	fault();
+	expect_linux();
+	abi_gprs()[BF_RAX] = CALL_FIRST;
+	put_field(VMCS_rip, CALL_RIP);
+	put_field(VMCS_vmexit_instruction_length, 0);
+	guest_exit(VMX_EXIT_VMCALL);
+	expect_linux();
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], CALL_FIRST);
+	ck_assert_uint_eq(rip_of_linux(), CALL_RIP);
+	expect_nobody();
+}
+END_TEST
+
 /* What treats Linux fails: that is the end of all, whoever else there is. */
 START_TEST(the_one_that_treats_linux)
 {
@@ -380,6 +398,29 @@ START_TEST(another_pp_in_a_guest_by_another)
 }
 END_TEST
 
+/* It is in a guest of the other extension, with which nothing has changed. */
+START_TEST(another_pp_in_a_guest_of_another)
+{
+	uint16_t vmid, vsid;
+
+	two_pps(_i);
+	(void)make_guest(&vmid); /* of the one that ends, and nowhere */
+	on_pp(1);
+	SYS(vs_advance_ip_and_run_current, HANDLE);
+	guest_exit(cpuid_reason());
+	expect_exit(0, EXT_VMEXIT, cpuid_reason());
+	vsid = make_guest(&vmid);
+	run_guest(vmid, vsid);
+	on_pp(0);
+	fault();
+	expect_linux();
+	on_pp(1);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+	guest_exit(cpuid_reason());
+	expect_exit(0, EXT_HANDLER, cpuid_reason());
+}
+END_TEST
+
 /* It does not take an NMI for seconds: it is told, and the others go on. */
 START_TEST(another_pp_that_does_not_answer)
 {
@@ -406,6 +447,7 @@ TCase *run_ended_tests(void)
 	tcase_add_loop_test(tc, in_an_exit_of_its_guest, 0, 10);
 	tcase_add_loop_test(tc, a_fail_callback_that_goes_on, 0, 2);
 	tcase_add_loop_test(tc, a_guest_that_the_cpu_refuses, 0, 2);
+	tcase_add_test(tc, a_call_without_a_length);
 	tcase_add_loop_test(tc, the_one_that_treats_linux, 0, 2);
 	tcase_add_loop_test(tc, one_that_may_do_all, 0, 2);
 	tcase_add_loop_test(tc, in_its_start, 0, 2);
@@ -414,6 +456,7 @@ TCase *run_ended_tests(void)
 	tcase_add_loop_test(tc, another_pp_that_calls, 0, 10);
 	tcase_add_loop_test(tc, another_pp_in_a_guest, 0, 2);
 	tcase_add_loop_test(tc, another_pp_in_a_guest_by_another, 0, 4);
+	tcase_add_loop_test(tc, another_pp_in_a_guest_of_another, 0, 2);
 	tcase_add_loop_test(tc, another_pp_that_does_not_answer, 0, 2);
 	return tc;
 }

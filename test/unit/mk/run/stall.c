@@ -105,6 +105,8 @@ END_TEST
 static void results(unsigned int n)
 {
 	abi_gprs()[BF_RAX] = n;
+	abi_gprs()[BF_RBX] = 3 * n;
+	abi_gprs()[BF_RDX] = ~n;
 	abi_gprs()[BF_RCX] = n < 30 ? n : 0x1000 + n % 7;
 }
 
@@ -127,6 +129,40 @@ START_TEST(nested_faults)
 	if (!_i)
 		vmcb()->n_cr3 = linux_page(9); /* the extension's own */
 	expect_stall(fails_after(nested_reason(), other_page, NULL), nested_reason());
+}
+END_TEST
+
+/* At one place, the guest exits for two reasons in turns, or with other information. */
+START_TEST(two_exits)
+{
+	uint64_t reasons[2];
+	unsigned int n = 0;
+
+	running(_i % 2);
+	reasons[0] = _i % 2 ? VMX_EXIT_IO : SVM_EXIT_IOIO;
+	reasons[1] = _i / 2 ? reasons[0] : cpuid_reason();
+	while (!host_pp->fallback && n++ < FEW) {
+		host_pp->watched = true;
+		put_info(_i / 2 ? n % 2 : 7, 0);
+		guest_exit(reasons[n % 2]);
+		if (!host_pp->fallback)
+			SYS(vs_run_current, HANDLE);
+	}
+	ck_assert_uint_le(n, FEW);
+	expect_stall(n, reasons[n % 2]);
+}
+END_TEST
+
+/* What gets on between two exits, of which the extension knows nothing. */
+static void elsewhere(unsigned int n)
+{
+	put_rip(code_rip + n % 2);
+}
+
+START_TEST(gets_on_by_itself)
+{
+	running(_i);
+	ck_assert_uint_eq(fails_after(cpuid_reason(), elsewhere, NULL), 0);
 }
 END_TEST
 
@@ -433,7 +469,8 @@ END_TEST
 START_TEST(the_code)
 {
 	static const uint8_t code[16] = { 0x0F, 0xA2, 0x90 };
-	uint64_t *table[4], va = 0x7FFFFFFFFFF0;
+	const uint64_t offset = _i / 4 ? 0xFFA : 0xFF0, va = 0x7FFFFFFFF000 + offset;
+	uint64_t *table[4];
 	uint64_t cr3 = _i & 1 ? MK1_INTEL_cr3 : MK1_AMD_cr3;
 
 	running(_i & 1);
@@ -442,7 +479,7 @@ START_TEST(the_code)
 	for (unsigned int level = 4; level > 1; level--)
 		table[level - 1][va >> (12 + 9 * (level - 1)) & 511] = linux_page(level - 2) |
 								       BSL_PTE_P;
-	memcpy(phys_at(linux_page(5) + 0xFF0), code, sizeof(code));
+	memcpy(phys_at(linux_page(5) + offset), code, PAGE - offset);
 	if (!(_i & 2))
 		table[0][va >> 12 & 511] = linux_page(5) | BSL_PTE_P;
 	guest_exit(cpuid_reason());
@@ -450,7 +487,8 @@ START_TEST(the_code)
 	SYS(vs_run_current, HANDLE);
 	put_rip(code_rip = va);
 	ck_assert_uint_ne(fails_after(cpuid_reason(), NULL, NULL), 0);
-	expect_printed(_i & 2 ? "at rip 0x7ffffffffff0, code not readable" :
+	expect_printed(_i & 2 ? ", code not readable\n" :
+		       _i / 4 ? "at rip 0x7ffffffffffa, code 0f a2 90 00 00 00\n" :
 				"at rip 0x7ffffffffff0, code 0f a2 90 00 00 00 00 00 00 00 00");
 	ck_assert_uint_eq(status_of(0)->rip, va);
 }
@@ -464,6 +502,8 @@ TCase *run_stall_tests(void)
 	tcase_add_loop_test(tc, no_advance, 0, 2);
 	tcase_add_loop_test(tc, no_advance_with_results, 0, 2);
 	tcase_add_loop_test(tc, nested_faults, 0, 2);
+	tcase_add_loop_test(tc, two_exits, 0, 4);
+	tcase_add_loop_test(tc, gets_on_by_itself, 0, 2);
 	tcase_add_loop_test(tc, polling, 0, 2);
 	tcase_add_loop_test(tc, string_instructions, 0, 2);
 	tcase_add_loop_test(tc, counters, 0, 2);
@@ -478,6 +518,6 @@ TCase *run_stall_tests(void)
 	tcase_add_loop_test(tc, two_guests, 0, 2);
 	tcase_add_loop_test(tc, off, 0, 2);
 	tcase_add_loop_test(tc, in_time, 0, 2);
-	tcase_add_loop_test(tc, the_code, 0, 4);
+	tcase_add_loop_test(tc, the_code, 0, 8);
 	return tc;
 }

@@ -132,15 +132,21 @@ START_TEST(what_the_local_apics_have_to_be)
 }
 END_TEST
 
-/* On Intel without what real mode takes, and without nested paging on AMD. */
+/* Without nested paging, or on Intel without what real mode takes, or a wait for the IPI. */
 START_TEST(a_machine_that_cannot_is_refused)
 {
-	machine_of(_i);
+	const uint64_t unrestricted = (uint64_t)VMX_SECONDARY_UNRESTRICTED << 32;
+
+	machine_of(_i != 0);
 	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
-	if (_i)
-		msr_set(&m.cpus[0], MSR_VMX_MISC, 0);
-	else
+	msr_set(&m.cpus[0], MSR_VMX_MISC, _i == 1 ? 0 : VMX_MISC_WAIT_FOR_SIPI);
+	if (_i == 0)
 		cpuid_set(0x8000000A, 0, 1, 16, 0, 0);
+	else if (_i == 2)
+		msr_set(cpu, MSR_VMX_PROCBASED_CTLS2,
+			msr_get(cpu, MSR_VMX_PROCBASED_CTLS2) & ~unrestricted);
+	else if (_i == 3)
+		msr_set(cpu, MSR_VMX_EPT_VPID_CAP, 0);
 	if (_i)
 		machine_offers();
 	enter(0);
@@ -161,6 +167,6 @@ TCase *run_startup_tests(void)
 	tcase_add_test(tc, the_page_is_watched);
 	tcase_add_test(tc, a_page_elsewhere_is_refused);
 	tcase_add_loop_test(tc, what_the_local_apics_have_to_be, 0, 4);
-	tcase_add_loop_test(tc, a_machine_that_cannot_is_refused, 0, 2);
+	tcase_add_loop_test(tc, a_machine_that_cannot_is_refused, 0, 4);
 	return tc;
 }

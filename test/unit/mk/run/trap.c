@@ -21,6 +21,20 @@ START_TEST(debug_trap_in_ring_0)
 }
 END_TEST
 
+/* An interrupt is taken in one place, and is a failure before and behind it. */
+START_TEST(interrupt_in_ring_0)
+{
+	struct trap_frame f = { .vector = VECTOR_LAST_EXCEPTION + 1,
+				.cs = BF_SEL_KERNEL_CS,
+				.rip = _i / 2 ? 0x1234 : (uint64_t)take_interrupt_end + 1 };
+
+	in_vmexit(_i % 2);
+	RUN(trap_dispatch(&f));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	expect_failed(BF_ERR_MK_FAULT);
+}
+END_TEST
+
 /* What BLCKDB reports is not a fault; a single step, even over such an instruction, is. */
 START_TEST(bus_lock_in_ring_3)
 {
@@ -271,6 +285,7 @@ TCase *run_trap_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, debug_trap_in_ring_0, 0, 2);
+	tcase_add_loop_test(tc, interrupt_in_ring_0, 0, 4);
 	tcase_add_loop_test(tc, bus_lock_in_ring_3, 0, 2);
 	tcase_add_loop_test(tc, alignment_check_of_ring_3, 0, 2);
 	tcase_add_loop_test(tc, cpuid_that_faults, 0, 2);
