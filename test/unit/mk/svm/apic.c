@@ -303,6 +303,26 @@ START_TEST(their_writes_exit)
 }
 END_TEST
 
+/* By a map of the extension's, too; not those of another guest. */
+START_TEST(their_writes_exit_by_any_map)
+{
+	uint64_t map;
+
+	one_runs();
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	for (uint16_t vsid = 0; vsid < 2; vsid++) {
+		ck_assert_uint_eq(SYS(mem_alloc_huge, HANDLE, 2 * PAGE), MK1_SUCCESS);
+		map = regs.reg[1];
+		ck_assert_uint_eq(reg_write(vsid, MK1_AMD_msrpm_base_pa, map), MK1_SUCCESS);
+		ck_assert_uint_eq(vmcb_of(vs_find(vsid))->msrpm, map);
+		ck_assert_uint_eq(WRITE_BITS((const uint8_t *)phys_at(map), MSR_APIC_BASE),
+				  vsid ? 0 : 2);
+		ck_assert_uint_eq(WRITE_BITS((const uint8_t *)phys_at(map), MSR_PAT), 0);
+	}
+}
+END_TEST
+
 /* The mode is Linux's choice, the page is not, and reserved bits are refused by the CPU. */
 START_TEST(the_base_is_kept)
 {
@@ -381,6 +401,7 @@ TCase *svm_apic_tests(void)
 	tcase_add_test(tc, code_that_is_gone);
 	tcase_add_loop_test(tc, what_cannot_be_carried_out, 0, 2);
 	tcase_add_loop_test(tc, their_writes_exit, 0, 2);
+	tcase_add_test(tc, their_writes_exit_by_any_map);
 	tcase_add_test(tc, the_base_is_kept);
 	tcase_add_test(tc, the_icr_of_x2apic_mode);
 	tcase_add_loop_test(tc, accesses_that_are_the_extensions, 0, 4);

@@ -49,6 +49,17 @@ START_TEST(no_vm_cr)
 }
 END_TEST
 
+/* Room for one of the maps only, of the two that it takes to keep CPUs. */
+START_TEST(no_memory_for_maps)
+{
+	machine_defaults(BF_VENDOR_AMD);
+	m.huge_pages = _i ? 4 : 2;
+	machine_init();
+	m.handoff->flags = _i ? BF_HANDOFF_KEEP_CPUS : 0;
+	expect_refused(BF_ERR_MK_POOL);
+}
+END_TEST
+
 TCase *svm_cpu_tests(void)
 {
 	TCase *tc = tcase_create("svm_cpu");
@@ -58,5 +69,6 @@ TCase *svm_cpu_tests(void)
 	tcase_add_test(tc, disabled_by_firmware);
 	tcase_add_test(tc, another_hypervisor);
 	tcase_add_test(tc, no_vm_cr);
+	tcase_add_loop_test(tc, no_memory_for_maps, 0, 2);
 	return tc;
 }

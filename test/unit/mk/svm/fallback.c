@@ -48,6 +48,24 @@ START_TEST(alone)
 }
 END_TEST
 
+/* VMMCALL was the extension's: now it is what it is without one. */
+START_TEST(alone_after_claiming_calls)
+{
+	in_vmexit();
+	ck_assert_uint_eq(reg_write(0, MK1_AMD_intercept_instruction2, SVM_INSTR2_VMMCALL),
+			  MK1_SUCCESS);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	vmcb()->rax = 0x1234;
+	vmcb()->cpl = 3;
+	vmcb()->nrip = vmcb()->rip + 3;
+	guest_exit(SVM_EXIT_VMMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_UD));
+	ck_assert_uint_ne(vmcb()->rip, vmcb()->nrip);
+}
+END_TEST
+
 /* The event that the exit interrupted goes in, not what the extension made of it. */
 START_TEST(alone_after_a_forged_event)
 {
@@ -79,6 +97,7 @@ TCase *svm_fallback_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, alone);
+	tcase_add_test(tc, alone_after_claiming_calls);
 	tcase_add_test(tc, alone_after_a_forged_event);
 	tcase_add_test(tc, alone_without_nested_paging);
 	return tc;

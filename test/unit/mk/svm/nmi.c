@@ -16,9 +16,9 @@ static void to_guest(uint64_t base, uint64_t offset, uint64_t value)
 }
 
 /* An exit, in the handler of an NMI that has a stack of its own. */
-static void in_the_handler(void)
+static void in_the_handler_of(void (*machine)(void))
 {
-	running();
+	machine();
 	memset(phys_at(IDT), 0, PAGE);
 	memset(phys_at(TSS), 0, PAGE);
 	to_guest(IDT, VECTOR_NMI * 16, (uint64_t)IST << 32);
@@ -30,6 +30,19 @@ static void in_the_handler(void)
 	vmcb()->rflags = RFLAGS_FIXED;
 	vmcb()->rsp = STACK - 40;
 	sent = 0;
+}
+
+static void in_the_handler(void)
+{
+	in_the_handler_of(running);
+}
+
+static void cpus_are_kept(void)
+{
+	machine_of(0);
+	machine_has_x2apics();
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	start_and_launch();
 }
 
 /* The NMI that has been sent arrives as soon as it can. */
@@ -123,6 +136,12 @@ START_TEST(elsewhere_it_gets_them)
 	exit_and_enter();
 	vmcb()->idtr.base = RAM_TOP;
 	exit_and_enter();
+	vmcb()->tr.base = TSS;
+	vmcb()->idtr.base = IDT;
+	vmcb()->cr0 = CR0_PE | CR0_PG; /* by a table that maps nothing */
+	vmcb()->cr4 = CR4_PAE;
+	vmcb()->cr3 = linux_page(8);
+	exit_and_enter();
 	ck_assert_uint_eq(sent, 0);
 }
 END_TEST
@@ -162,6 +181,20 @@ START_TEST(the_stack_is_set_up_late)
 }
 END_TEST
 
+/* There NMIs exit, but for a window: one opens, so that Linux gets the next behind its handler. */
+START_TEST(a_window_behind_the_handler)
+{
+	in_the_handler_of(cpus_are_kept);
+	ck_assert(vmcb()->instruction1 & SVM_INSTR1_NMI);
+	exit_and_enter();
+	ck_assert_uint_eq(sent, 1);
+	ck_assert(host_pp->nmi_window);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_WINDOW);
+	ck_assert_uint_eq(vmcb()->instruction1 & (SVM_INSTR1_NMI | SVM_INSTR1_IRET),
+			  SVM_INSTR1_IRET);
+}
+END_TEST
+
 /* Without an APIC, or if nothing comes, it goes on all the same. */
 START_TEST(an_nmi_that_does_not_come)
 {
@@ -188,6 +221,7 @@ TCase *svm_nmi_tests(void)
 	tcase_add_test(tc, the_stack_changes_in_place);
 	tcase_add_test(tc, the_stack_is_set_up_late);
 	tcase_add_test(tc, elsewhere_it_gets_them);
+	tcase_add_test(tc, a_window_behind_the_handler);
 	tcase_add_test(tc, an_nmi_that_does_not_come);
 	return tc;
 }

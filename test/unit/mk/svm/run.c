@@ -55,6 +55,39 @@ START_TEST(no_window_before_a_kick)
 }
 END_TEST
 
+/* Another PP sends an NMI just before the entry, and once more while that one is waited for. */
+static void kicks_come(enum insn insn, uint64_t arg)
+{
+	static unsigned int times;
+
+	(void)arg;
+	if (insn == INSN_CLGI && ++times < 3)
+		host_pp->tlb->kick = KICK_SENT;
+}
+
+/* It enters once all have arrived, none of which is Linux's. */
+START_TEST(kicks_before_an_entry)
+{
+	unsigned int before;
+
+	in_vmexit();
+	tlb_generation++;
+	before = cpu->count[INSN_STGI];
+	cpu_watch = kicks_come;
+	cpu->on_stgi = kick_arrives;
+	SYS(vs_run_current, HANDLE);
+	cpu->on_stgi = NULL;
+	cpu_watch = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(cpu->count[INSN_STGI], before + 2);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
+	ck_assert_uint_ne(host_pp->tlb->in_guest, 0);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert(!cpu->gif);
+}
+END_TEST
+
 TCase *svm_run_tests(void)
 {
 	TCase *tc = tcase_create("svm_run");
@@ -62,5 +95,6 @@ TCase *svm_run_tests(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, rax_goes_with_the_guest);
 	tcase_add_test(tc, no_window_before_a_kick);
+	tcase_add_test(tc, kicks_before_an_entry);
 	return tc;
 }

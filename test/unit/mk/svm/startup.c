@@ -68,6 +68,32 @@ START_TEST(it_waits_for_the_ipi_alone)
 }
 END_TEST
 
+/* Another guest is about to take an event, which comes first; then its run ends, for Linux's. */
+START_TEST(it_comes_while_another_guest_runs)
+{
+	two_run();
+	on_pp(1);
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, host_pp->vpid, 1), MK1_SUCCESS);
+	ck_assert_uint_eq(SYS(vs_set_active, HANDLE, 0, host_pp->vpid, regs.reg[0]), MK1_SUCCESS);
+	send(ICR(INIT, 1));
+	ck_assert(has_fetched(1));
+	on_pp(1);
+	RUN(kick_arrives());
+	ck_assert(host_pp->startup);
+	vmcb()->eventinj = EVENT(0, 0x30);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(0, 0x30));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), ICR(ICR_NMI, 1));
+	vmcb()->eventinj = 0;
+	nmi_exit();
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INTR);
+	ck_assert(host_pp->startup);
+}
+END_TEST
+
 /* What an INIT ends does not come afterwards. */
 START_TEST(nothing_of_before_is_left)
 {
@@ -200,6 +226,27 @@ START_TEST(one_that_has_left_gets_its_own)
 	ck_assert(!startup_is_pending(m.pps[2]));
 	send(ICR(STARTUP | 0x9A, 3));
 	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), ICR(STARTUP | 0x9A, 3));
+}
+END_TEST
+
+/*
+ * One whose CPU was reset behind the PP's back, as the driver says, gets its own; not one that is
+ * only asked to leave.
+ */
+START_TEST(one_that_was_reset_gets_its_own)
+{
+	two_run();
+	on_pp(1);
+	guest_exit(SVM_EXIT_CPUID);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(status_of(1)->state, BF_PP_GUEST);
+	status_of(1)->leaving = 1;
+	if (_i)
+		status_of(1)->state = BF_PP_BARE;
+	send(ICR(INIT, 1));
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), ICR(_i ? INIT : ICR_NMI, 1));
+	ck_assert_int_eq(startup_is_pending(m.pps[1]), !_i);
 }
 END_TEST
 
@@ -367,11 +414,13 @@ TCase *svm_startup_tests(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, it_waits_for_the_ipi_alone);
+	tcase_add_test(tc, it_comes_while_another_guest_runs);
 	tcase_add_test(tc, nothing_of_before_is_left);
 	tcase_add_loop_test(tc, they_come_fast, 0, 2);
 	tcase_add_test(tc, not_without_an_extension);
 	tcase_add_test(tc, a_cpu_resets_itself);
 	tcase_add_test(tc, one_that_does_not_respond);
+	tcase_add_loop_test(tc, one_that_was_reset_gets_its_own, 0, 2);
 	tcase_add_loop_test(tc, one_that_has_left_gets_its_own, 0, 2);
 	tcase_add_test(tc, it_is_addressed_as_it_says);
 	tcase_add_loop_test(tc, what_closes_a_window, 0, 6);
