@@ -186,7 +186,9 @@ static const struct {
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(2, 3), "the event to be injected" },
 	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(0, 3) | 0x1000,
 	  "the event to be injected" },
-	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 3), "" }
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(3, 3), "" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(2, 2), "" },
+	{ 0, VMCS_vmentry_interrupt_information_field, EVENT(0, 0xF0), "" }
 };
 
 START_TEST(control_checks)
@@ -208,6 +210,18 @@ START_TEST(control_checks)
 }
 END_TEST
 
+START_TEST(a_timer_that_is_active_may_be_saved)
+{
+	with_guest(1);
+	put_field(VMCS_vmexit_ctls, VMX_EXIT_CTL_SAVE_TIMER);
+	put_field(VMCS_pin_based_vm_execution_ctls, VMX_PIN_PREEMPTION_TIMER);
+	(void)printed();
+	vmx_current(host_pp->vs);
+	vmx_print_control_checks();
+	ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
 TCase *vmx_checks_tests(void)
 {
 	TCase *tc = tcase_create("vmx_checks");
@@ -219,6 +233,7 @@ TCase *vmx_checks_tests(void)
 	tcase_add_test(tc, compatibility_mode);
 	tcase_add_test(tc, events_and_interruptibility);
 	tcase_add_test(tc, error_names);
+	tcase_add_test(tc, a_timer_that_is_active_may_be_saved);
 	tcase_add_loop_test(tc, control_checks, 0, sizeof(bad_controls) / sizeof(bad_controls[0]));
 	return tc;
 }

@@ -80,6 +80,17 @@ START_TEST(entry_met_a_machine_check)
 }
 END_TEST
 
+/* A CPU that does not say whether it can go on. */
+START_TEST(entry_met_a_machine_check_of_an_unknown_kind)
+{
+	in_vmexit();
+	msr_drop(cpu, MSR_MCG_STATUS);
+	guest_exit(VMX_EXIT_ENTRY_FAILED | VMX_EXIT_ENTRY_MACHINE_CHECK);
+	expect_failed(BF_ERR_MK_FAULT);
+	ck_assert_uint_eq(status_of(0)->detail, VECTOR_MC);
+}
+END_TEST
+
 START_TEST(ept_violations)
 {
 	static const struct {
@@ -154,6 +165,24 @@ START_TEST(vmcall)
 }
 END_TEST
 
+/* The microkernel's own, of which the CPU does not say how long they are, are not answered. */
+START_TEST(hypercalls_without_a_length)
+{
+	const uint64_t number = _i ? BF_HYPERCALL_TABLE : BF_HYPERCALL_TRACE;
+
+	in_vmexit();
+	SYS(vs_run_current, HANDLE);
+	abi_gprs()[BF_RAX] = number;
+	put_field(VMCS_rip, 0x1000);
+	put_field(VMCS_ss_attrib, 0xC093);
+	put_field(VMCS_vmexit_instruction_length, 0);
+	guest_exit(VMX_EXIT_VMCALL);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(abi_gprs()[BF_RAX], number);
+	ck_assert_uint_eq(field(VMCS_rip), 0x1000);
+}
+END_TEST
+
 /* Mk#1 leaves both to the extension, and the local APIC as it is. */
 START_TEST(init_signal_is_told)
 {
@@ -204,18 +233,24 @@ START_TEST(init_signal)
 }
 END_TEST
 
-/* Another guest's run ends with it; Linux waits for nothing yet. */
+/* Another guest's run ends with both; Linux waits for nothing yet, CPUs being kept or not. */
 START_TEST(init_signal_in_another_guest)
 {
-	uint64_t state;
+	uint64_t state, svr;
 
 	in_guest(1);
+	machine_has_x2apics();
 	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	mk.keep_cpus = _i;
+	svr = msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16);
 	state = vmcs_get(host_pp->root_vs->block_spa, VMCS_activity_state);
 	guest_exit(VMX_EXIT_INIT);
 	expect_told(VMX_EXIT_INIT);
 	ck_assert_uint_eq(vmcs_get(host_pp->root_vs->block_spa, VMCS_activity_state), state);
 	ck_assert_uint_ne(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	guest_exit(VMX_EXIT_SIPI);
+	expect_told(VMX_EXIT_SIPI);
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16), svr);
 }
 END_TEST
 
@@ -313,12 +348,14 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, entry_failed);
 	tcase_add_loop_test(tc, entry_failed_without_a_vmcs, 0, 2);
 	tcase_add_loop_test(tc, entry_refused, 0, 2);
+	tcase_add_test(tc, entry_met_a_machine_check_of_an_unknown_kind);
 	tcase_add_loop_test(tc, entry_met_a_machine_check, 0, 2);
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_loop_test(tc, init_signal, 0, 2);
+	tcase_add_loop_test(tc, hypercalls_without_a_length, 0, 2);
 	tcase_add_loop_test(tc, init_signal_is_told, 0, 2);
-	tcase_add_test(tc, init_signal_in_another_guest);
+	tcase_add_loop_test(tc, init_signal_in_another_guest, 0, 2);
 	tcase_add_test(tc, leaves_offline);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
