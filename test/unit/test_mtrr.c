@@ -220,6 +220,24 @@ START_TEST(any_state)
 }
 END_TEST
 
+/* SDM vol. 4, table 2-2: those that say which memory has which type. */
+START_TEST(which_msrs_they_are)
+{
+	static const uint32_t fixed[] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26A,
+					  0x26B, 0x26C, 0x26D, 0x26E, 0x26F };
+	unsigned int n = 0;
+
+	for (uint32_t msr = 0; msr < 0x1000; msr++)
+		n += mtrr_is(msr);
+	ck_assert_uint_eq(n, sizeof(fixed) / sizeof(fixed[0]) + 2 * MTRR_MAX_VARIABLE + 1);
+	for (unsigned int i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		ck_assert(mtrr_is(fixed[i]));
+	ck_assert(mtrr_is(0x200) && mtrr_is(0x1FF + 2 * MTRR_MAX_VARIABLE));
+	ck_assert(mtrr_is(MSR_MTRR_DEF_TYPE));
+	ck_assert(!mtrr_is(MSR_MTRR_CAP) && !mtrr_is(MSR_PAT));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mtrr");
@@ -240,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, fixed_ranges);
 	tcase_add_test(tc, fixed_wins_and_ends);
 	tcase_add_test(tc, any_state);
+	tcase_add_test(tc, which_msrs_they_are);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
