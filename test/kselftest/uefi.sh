@@ -65,7 +65,8 @@ cpus_go_and_come()
 caller=/sys/kernel/debug/caller
 insmod /lib/modules/caller.ko
 
-plan 21
+plan 22
+t "booted by ${VM_LOADER:-the firmware}" [ "${BOOTED_BY:-}" = "${VM_LOADER:-}" ]
 t "the firmware's table names the hypervisor" "$bin/firmware" table
 t "the microkernel has said that it runs" sh -c "$bin/firmware dump | grep '^microkernel: '"
 t "no VMX and no SVM" hides_virtualisation

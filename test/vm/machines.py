@@ -15,6 +15,7 @@ import initramfs
 import uefi
 
 CACHE = os.environ.get("BAREFLANK_CACHE") or os.path.expanduser("~/.cache/bareflank")
+LOADERS = os.path.join(CACHE, "loaders")  # for UEFI
 
 KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptomgr.notests"
 BOCHS_ARGS = (
@@ -96,8 +97,9 @@ class Qemu:
         boot = ["-machine", "pc", "-kernel", kernel, "-initrd", initrd, "-append", arguments]
         if options.efi:
             volume = os.path.join(os.path.dirname(self.log), "esp")
-            uefi.make_volume(volume, options, kernel, initrd, arguments)
+            uefi.make_volume(volume, options, LOADERS, kernel, initrd, arguments)
             boot = ["-machine", "q35", "-drive", f"if=ide,format=raw,file=fat:rw:{volume}"]
+            boot += ["-vga", "std"] if options.efi_loader == "memtest" else []
         return [
             find("qemu-system-x86_64", "qemu-system-x86"),
             *("-nodefaults", "-no-user-config", "-display", "none"),
@@ -121,6 +123,8 @@ class Qemu:
         """UEFI in place of a BIOS; its signature database may have a certificate."""
         if not os.path.exists(uefi.CODE):
             raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'make deps'")
+        if self.options.efi_loader and not os.path.isdir(LOADERS):
+            raise Unavailable(f"no {LOADERS} here: run 'make deps'")
         variables = os.path.join(os.path.dirname(self.log), "variables")
         uefi.write_variables(self.options.uefi_db, variables)
         flash = "if=pflash,format=raw"
@@ -197,6 +201,14 @@ class Qemu:
         except OSError:
             pass
         return text
+
+    def instructions(self):
+        """How many it has executed, with --icount; a machine that has ended waits meanwhile."""
+        self.monitor.sendall(b'{"execute": "query-replay"}\n')
+        for message in self._messages(5):
+            if "icount" in message.get("return", ()):
+                return message["return"]["icount"]
+        return None
 
     def _triple_fault(self):
         return "Triple fault" in read_tail(self.log, 1_000_000)
@@ -381,8 +393,10 @@ debug: action=ignore
         """UEFI firmware and a disk that it boots from, for the bochsrc."""
         if not os.path.exists(uefi.CODE_AND_VARIABLES):
             raise Unavailable(f"no {uefi.CODE_AND_VARIABLES} here (ovmf): run 'make deps'")
+        if self.options.efi_loader and not os.path.isdir(LOADERS):
+            raise Unavailable(f"no {LOADERS} here: run 'make deps'")
         volume = os.path.join(self.directory, "esp")
-        uefi.make_volume(volume, self.options, kernel, initrd, arguments)
+        uefi.make_volume(volume, self.options, LOADERS, kernel, initrd, arguments)
         image = os.path.join(self.directory, "disk.fat")
         cylinders, geometry = uefi.make_disk(volume, image)
         drive = f"type=disk, path={image}, mode=flat, cylinders={cylinders}, {geometry}"

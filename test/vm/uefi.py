@@ -62,14 +62,62 @@ def write_variables(certificate, path):
 LOADER = "EFI/BOOT/BOOTX64.EFI"
 KERNEL, INITRD = "linux.efi", "initrd"
 
+# What may boot Linux, or be booted in its place, and where it wants to be: of Debian's packages,
+# as test/vm/setup has unpacked them.
+PROGRAMS = {
+    "systemd-boot": ("usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+                     "EFI/systemd/systemd-bootx64.efi"),
+    "grub": ("usr/lib/grub/x86_64-efi/monolithic/grubx64.efi", "EFI/debian/grubx64.efi"),
+    "memtest": ("boot/memtest86+x64.efi", "memtest.efi"),
+}
+MEMTEST_ARGUMENTS = "console=ttyS0,115200"
+BOOTED_BY = "BOOTED_BY="  # the argument of Linux's that only a loader's own configuration has
 
-def make_volume(directory, options, kernel, initrd, arguments):
+
+def configuration(loader, arguments):
+    """The files with which a boot loader boots Linux: names and contents."""
+    arguments = f"{arguments} {BOOTED_BY}{loader}"
+    if loader == "systemd-boot":
+        return {
+            "loader/loader.conf": "timeout 0\ndefault linux.conf\n",
+            "loader/entries/linux.conf": f"title Linux\nlinux /{KERNEL}\ninitrd /{INITRD}\n"
+                                         f"options {arguments}\n",
+        }
+    if loader == "grub":
+        return {"EFI/debian/grub.cfg": "terminal_output console\n"
+                                       f"linux /{KERNEL} {arguments}\ninitrd /{INITRD}\nboot\n"}
+    return {}
+
+
+def write(directory, name, text, newline=None):
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii", newline=newline) as out:
+        out.write(text)
+
+
+def add_program(directory, loader, loaders, arguments):
+    """Puts what bareflank.efi is to start into the volume; returns the lines that say so."""
+    if not loader:
+        return [f"next = \\{KERNEL}", f"options = initrd=\\{INITRD} {arguments}"]
+    source, place = PROGRAMS[loader]
+    path = os.path.join(directory, place)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    shutil.copy(os.path.join(loaders, source), path)
+    for name, text in configuration(loader, arguments).items():
+        write(directory, name, text)
+    lines = ["next = \\" + place.replace("/", "\\")]
+    return [*lines, f"options = {MEMTEST_ARGUMENTS}"] if loader == "memtest" else lines
+
+
+def make_volume(directory, options, loaders, kernel, initrd, arguments):
     """Makes a directory that is a machine's system volume. It boots bareflank.efi, whose
-    configuration are the lines of options.efi; a line "next" stands for those that boot Linux.
-    The initrd is moved there."""
+    configuration are the lines of options.efi; a line "next" stands for those that boot Linux, or
+    options.efi_loader from the directory loaders. The initrd is moved there."""
     place = os.path.join(directory, os.path.dirname(LOADER))
     os.makedirs(place)
-    shutil.copy(os.path.join(options.build, "bareflank.efi"), os.path.join(directory, LOADER))
+    image = options.efi_image or os.path.join(options.build, "bareflank.efi")
+    shutil.copy(image, os.path.join(directory, LOADER))
     images = [os.path.join(options.build, "microkernel"), *glob.glob(f"{options.build}/ext/*")]
     for image in images:
         if os.path.isfile(image) and os.access(image, os.X_OK):
@@ -77,13 +125,11 @@ def make_volume(directory, options, kernel, initrd, arguments):
                            check=True)
     shutil.copy(kernel, os.path.join(directory, KERNEL))
     os.rename(initrd, os.path.join(directory, INITRD))
-    arguments = f"initrd=\\{INITRD} {' '.join(arguments.split())}"
-    linux = [f"next = \\{KERNEL}", f"options = {arguments}"]
-    lines = [line for given in options.efi for line in (linux if given == "next" else [given])]
-    with open(os.path.join(place, "bareflank.conf"), "w", encoding="ascii") as conf:
-        conf.write("".join(line + "\n" for line in lines))
-    with open(os.path.join(directory, "startup.nsh"), "w", encoding="ascii") as script:
-        script.write(f"fs0:\\{KERNEL} {arguments}\r\n")
+    arguments = " ".join(arguments.split())
+    program = add_program(directory, options.efi_loader, loaders, arguments)
+    lines = [line for given in options.efi for line in (program if given == "next" else [given])]
+    write(place, "bareflank.conf", "".join(line + "\n" for line in lines))
+    write(directory, "startup.nsh", f"fs0:\\{KERNEL} initrd=\\{INITRD} {arguments}\r\n", "")
 
 
 def make_disk(directory, image):

@@ -61,17 +61,18 @@ static bool find_table(void)
 {
 	static const struct guid guid = BF_FIRMWARE_GUID;
 	FILE *file = fopen("/sys/firmware/efi/config_table", "re");
-	const struct table_entry *tables;
 	uint64_t address;
 
 	if (!file || fscanf(file, "%lx", &address) != 1)
 		die("/sys/firmware/efi/config_table");
 	fclose(file);
-	tables = map(address, MAX_TABLES * sizeof(*tables));
-	for (unsigned int i = 0; i < MAX_TABLES; i++) {
-		if (memcmp(&tables[i].guid, &guid, sizeof(guid)))
+	for (unsigned int i = 0; i < MAX_TABLES; i++, address += sizeof(struct table_entry)) {
+		/* each by itself: what follows them may be nothing that can be mapped */
+		const struct table_entry *entry = map(address, sizeof(*entry));
+
+		if (memcmp(&entry->guid, &guid, sizeof(guid)))
 			continue;
-		table = map(tables[i].address, sizeof(*table));
+		table = map(entry->address, sizeof(*table));
 		if (table->magic != BF_FIRMWARE_MAGIC || table->version != BF_HANDOFF_VERSION)
 			return false;
 		owned = map(table->owned.spa, table->owned.count * sizeof(*owned));
