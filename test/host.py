@@ -548,6 +548,10 @@ def run_faultless(log):
     for path in ("build/faults/microkernel", "build/faults/6.1/bareflank.ko"):
         if "the hypercall" not in fault_signs(path, log):
             failures.append(f"{path} has no hypercall: is this the test build?")
+    for path, wanted in (("build/bareflank.efi", 0), ("build/faults/bareflank.efi", 1)):
+        with open(path, "rb") as binary:
+            if binary.read().count(b"bareflank fault ") != wanted:
+                failures.append(f"{path}: this is not the build that it should be")
     return (0 if failures else 1), failures
 
 

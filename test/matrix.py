@@ -110,12 +110,29 @@ def crash(machine, cpus, kernel, reserve, label="crash", argument="", timeout=30
     return Row(machine, cpus, kernel, ["crash"], timeout, label, options, copies=copies)
 
 
-def uefi_bare(label, sentence, lines, options=()):
+# The firmware and boot loaders read the archive slowly, and keep it beside what is unpacked.
+UEFI_COPIES = (
+    ("test/kselftest", "/kselftest"),
+    *((f"build/kselftest/bin/{name}", f"/kselftest/bin/{name}")
+      for name in ("cpuid", "firmware", "rawctl")),
+    ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
+)
+
+
+def uefi(machine, cpus, test="uefi", label="", options=(), timeout=100, end=""):
+    """The hypervisor first, by bareflank.efi."""
+    return Row(machine, cpus, "6.1", [test], timeout, f"uefi{label and '-' + label}",
+               ["--efi", "next", "--mem", "384", *options,
+                "--says", f"bareflank: started on {cpus} CPU"], end, copies=UEFI_COPIES)
+
+
+def uefi_bare(label, sentence, lines, options=(), cpus=1):
     """bareflank.efi with these lines says the sentence, and Linux boots without a hypervisor."""
     given = [word for line in lines for word in ("--efi", line)]
-    return Row("qemu-svm", 1, "6.1", ["uefi-bare"], 30, f"uefi-{label}",
+    return Row("qemu-svm", cpus, "6.1", ["uefi-bare"], 30, f"uefi-{label}",
                [*given, *options, "--says", sentence,
-                "--says", "bareflank: the boot goes on without the hypervisor"])
+                "--says", "bareflank: the boot goes on without the hypervisor"],
+               copies=UEFI_COPIES)
 
 
 # Switches between Linux and guests, so many that QEMU's own fault shows: docs/testing.md.
@@ -180,16 +197,16 @@ ROWS = [
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
         ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
-    # the hypervisor first, by bareflank.efi, and what is said if it cannot be; the firmware keeps
-    # the file of the initramfs beside what is unpacked
-    *(Row(machine, cpus, "6.1", ["uefi"], 100, "uefi",
-          ["--efi", "next", "--mem", "512", "--says", f"bareflank: started on {cpus} CPU"])
-      for machine, cpus in (("qemu-svm", 1), ("qemu-svm", 4), ("bochs-vmx", 1), ("bochs-svm", 1))),
-    *(Row("qemu-svm", 1, "6.1", ["end-uefi"], 30, f"uefi-{end}",
-          ["--efi", "next", "--append", f"END={end}"], end)
+    # the hypervisor first, by bareflank.efi, before Linux or what boots it; CPUs that escape; and
+    # what is said if it cannot start
+    uefi("qemu-svm", 1, options=["--efi-loader", "systemd-boot"]),
+    uefi("qemu-svm", 4, options=["--efi-loader", "grub"]),
+    uefi("bochs-vmx", 1),
+    uefi("bochs-svm", 1),
+    uefi("qemu-svm", 2, "uefi-escape", "escape", ["--efi-fault", "keep 1"]),
+    *(uefi("qemu-svm", 1, "end-uefi", end, ["--append", f"END={end}"], 30, end)
       for end in ("poweroff", "reboot")),
-    Row("qemu-svm", 1, "6.1", ["uefi-guard"], 100, "uefi-guard",
-        ["--efi", "next", "--boots", "4"]),
+    uefi("qemu-svm", 1, "uefi-guard", "guard", ["--boots", "4"]),
     uefi_bare("no-svm", "this CPU offers neither VT-x nor AMD-V", ["next"],
               options=["--cpu", "EPYC,-svm"]),
     uefi_bare("no-image", "absent: there is no such file", ["next", "extension = absent"]),

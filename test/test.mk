@@ -147,6 +147,7 @@ FAULTS_KERNELS := 6.1 6.1-amd64
 faults: deps
 	$(MAKE) --no-print-directory FAULTS=1 O=$(FAULTS_O) $(FAULTS_O)/microkernel
 	strip -o $(FAULTS_O)/stripped $(FAULTS_O)/microkernel
+	$(MAKE) --no-print-directory FAULTS=1 O=$(FAULTS_O) $(FAULTS_O)/bareflank.efi
 	for kernel in $(FAULTS_KERNELS); do \
 		KBUILD_INTO=faults/$$kernel KBUILD_SOURCES="Kbuild abi lib driver test/faults" \
 			test/vm/kbuild $$kernel BF_FAULTS=y || exit 1; done

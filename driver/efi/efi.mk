@@ -23,6 +23,10 @@ EFI_SRCS := $(wildcard driver/efi/*.c) \
 		park.c rendezvous.c ring.c trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c hw.c outer.c) \
 	$(addprefix lib/bsl/,elf.c paging.c string.c x86/mem.c)
+ifdef FAULTS
+EFI_CFLAGS += -DBF_FAULTS
+EFI_SRCS += test/faults/efi.c
+endif
 EFI_ASMS := driver/efi/fault.S driver/core/x86/switch.S
 EFI_OBJS := $(EFI_SRCS:%.c=$(EFI_O)/%.o) $(EFI_ASMS:%.S=$(EFI_O)/%.asm.o)
 

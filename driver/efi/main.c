@@ -10,6 +10,7 @@
 #include <abi/hw/x86.h>
 #include <abi/layout.h>
 #include <bsl/elf.h>
+#include <bsl/fault.h>
 #include <bsl/string.h>
 
 #include "../core/loader.h"
@@ -280,7 +281,7 @@ static bool start(const struct efi_directory *directory)
 		return complain("start", sentence_of(error));
 	config.start.stays = true;
 	/* The operating system starts all but this one anew, and so does the firmware. */
-	config.start.keep_cpus = efi_cpus_online() > 1;
+	config.start.keep_cpus = efi_cpus_online() > 1 && !FAULT_POINT(keep);
 	config.start.table = table.spa;
 	error = bf_loader_start(&loader, &config.start);
 	if (error) {

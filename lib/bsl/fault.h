@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fault injection, in the test build of the microkernel and the module (make faults); nothing in
- * any other build. One point of one kind fails: the nth that is reached from when it was armed.
- * What there is to arm lies in the header of the debug ring, which both sides see.
+ * Fault injection, in the test build of the microkernel, the module and bareflank.efi (make faults);
+ * nothing in any other build. One point of one kind fails: the nth that is reached from when it was
+ * armed. What there is to arm lies in the header of the debug ring, which both sides see;
+ * bareflank.efi has it in its own file.
  */
 #ifndef BSL_FAULT_H
 #define BSL_FAULT_H
@@ -22,6 +23,7 @@
 	X(alloc) /* bf_os_alloc*, in the module */ \
 	X(table) /* page tables, of either side */ \
 	X(launch) /* of a CPU */ \
+	X(keep) /* CPUs, where the firmware starts the hypervisor: they escape */ \
 	X(call) /* of another CPU */ \
 	X(nmi) /* to another CPU: it is lost */
 
@@ -34,7 +36,7 @@ struct bf_fault {
 	uint32_t hits[BF_NR_FAULTS - 1]; /* points of each kind but none since it was armed */
 };
 
-/* NULL: it is too early. The microkernel and the module each have one. */
+/* NULL: it is too early. The microkernel, the module and bareflank.efi each have one. */
 struct bf_fault *bf_fault(void);
 
 /* Whether this point is the one that fails. */

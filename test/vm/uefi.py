@@ -71,6 +71,7 @@ PROGRAMS = {
     "memtest": ("boot/memtest86+x64.efi", "memtest.efi"),
 }
 MEMTEST_ARGUMENTS = "console=ttyS0,115200"
+FAULT_MARK, FAULT_ROOM = b"bareflank fault ", 16  # test/faults/efi.c
 BOOTED_BY = "BOOTED_BY="  # the argument of Linux's that only a loader's own configuration has
 
 
@@ -110,14 +111,27 @@ def add_program(directory, loader, loaders, arguments):
     return [*lines, f"options = {MEMTEST_ARGUMENTS}"] if loader == "memtest" else lines
 
 
+def write_loader(path, options):
+    """Writes bareflank.efi, or the one of the test build, in which something fails."""
+    build = os.path.join(options.build, "faults") if options.efi_fault else options.build
+    with open(os.path.join(build, "bareflank.efi"), "rb") as source:
+        image = source.read()
+    if options.efi_fault:
+        request = options.efi_fault.encode().ljust(FAULT_ROOM, b"\0")
+        assert image.count(FAULT_MARK) == 1 and len(request) == FAULT_ROOM
+        at = image.index(FAULT_MARK) + len(FAULT_MARK)
+        image = image[:at] + request + image[at + len(request) :]
+    with open(path, "wb") as out:
+        out.write(image)
+
+
 def make_volume(directory, options, loaders, kernel, initrd, arguments):
     """Makes a directory that is a machine's system volume. It boots bareflank.efi, whose
     configuration are the lines of options.efi; a line "next" stands for those that boot Linux, or
     options.efi_loader from the directory loaders. The initrd is moved there."""
     place = os.path.join(directory, os.path.dirname(LOADER))
     os.makedirs(place)
-    image = options.efi_image or os.path.join(options.build, "bareflank.efi")
-    shutil.copy(image, os.path.join(directory, LOADER))
+    write_loader(os.path.join(directory, LOADER), options)
     images = [os.path.join(options.build, "microkernel"), *glob.glob(f"{options.build}/ext/*")]
     for image in images:
         if os.path.isfile(image) and os.access(image, os.X_OK):
