@@ -209,6 +209,8 @@ ROWS = [
     uefi("qemu-svm", 1, "uefi-guard", "guard", ["--boots", "4"]),
     uefi_bare("no-svm", "this CPU offers neither VT-x nor AMD-V", ["next"],
               options=["--cpu", "EPYC,-svm"]),
+    uefi_bare("cpu-fails", "bareflank: start: CPU 1: the microkernel faulted", ["next"],
+              ["--efi-fault", "launch 2"], cpus=2),
     uefi_bare("no-image", "absent: there is no such file", ["next", "extension = absent"]),
     uefi_bare("no-memory", "not enough free memory", ["next", "pool = 900M"]),
     uefi_bare("option", "bareflank.conf, line 2: not a size: much", ["# 1", "pool = much"]),
