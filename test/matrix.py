@@ -94,19 +94,19 @@ def on_qemu(model, kernel, label, tests=(), cpus=2):
 
 
 def crash(machine, cpus, kernel, reserve, label="crash", argument="", timeout=300,
-          boots=3):
+          boots=3, more=()):
     """Three boots of one machine: by the firmware, by kexec, and of a crash kernel; or two of them,
     without kexec. The archive that they pass on is hashed several times, so it has only what they
-    need."""
+    need. More: options."""
     copies = (
         ("test/kselftest", "/kselftest"),
         *((f"build/kselftest/bin/{name}", f"/kselftest/bin/{name}")
-          for name in ("kexec", "rawctl", "vmcore")),
+          for name in ("firmware", "kexec", "rawctl", "vmcore")),
         ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     )
     options = ["--boots", str(boots), "--allow-oops", "--mem", "1024",
                "--append", f"crashkernel={reserve}M {argument}",
-               "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile"]
+               "-a", "/usr/bin/makedumpfile:/usr/bin/makedumpfile", *more]
     return Row(machine, cpus, kernel, ["crash"], timeout, label, options, copies=copies)
 
 
@@ -257,6 +257,7 @@ SLOW_ROWS = [
     Row("qemu-svm", 4, "6.1-amd64", ["resets"], 300, "resets",
         ["--boots", "7", "--allow-oops", "--disk", "8"]),
     crash("qemu-svm", 4, "6.1", 256),
+    crash("qemu-svm", 4, "6.1", 256, "crash-uefi", "FIRMWARE=1", more=["--efi", "next"]),
     crash("bochs-vmx", 2, "6.1", 256, "crash-nmi", "PANIC=nmi", 900),
     Row("qemu-svm", 4, "6.1-amd64", ["hibernate"], 300, "hibernate",
         ["--boots", "2", "--disk", "512"]),

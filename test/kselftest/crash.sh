@@ -2,7 +2,8 @@
 # Linux starts another Linux with the hypervisor running: by kexec, which finds bare CPUs, and after
 # a panic, which leaves the crash kernel a machine under the hypervisor. So the script runs in three
 # kernels; BOOT on the command line says in which. PANIC=nmi: the panic is in an NMI handler.
-# KEEP=1: CPUs are kept, so the crash kernel has all of them.
+# KEEP=1: CPUs are kept, so the crash kernel has all of them. FIRMWARE=1: bareflank.efi has started
+# it, so all three kernels are its guests, and the module adopts it before the panic.
 . ./tap.sh
 
 # The archive for the next kernel, but for what $1 matches (a path of find)
@@ -40,13 +41,22 @@ expect_crash()
 	done
 }
 
+is_guest_of_firmware()
+{
+	"$bin/firmware" exits && "$bin/firmware" reserved && "$bin/firmware" hidden
+}
+
 # Of what is kept there is nothing to be seen in a kernel that kexec has started.
 [ -z "${KEEP:-}" ] || first=second
 
 case ${BOOT:-${first:-first}} in
 first)
 	drop=
-	start && all_guests && pack && load_kernel load BOOT=second && "$bin/kexec" boot
+	if [ -n "${FIRMWARE:-}" ]; then
+		is_guest_of_firmware
+	else
+		start && all_guests
+	fi && pack && load_kernel load BOOT=second && "$bin/kexec" boot
 	echo "kexec did not happen"
 	exit 1
 	;;
@@ -54,10 +64,14 @@ second)
 	drop="s/ crashkernel=[^ ]*//"
 	snapshot /tmp/state.before
 	use=1
-	[ -z "${KEEP:-}" ] || use=$(cpus)
+	[ -z "${KEEP:-}${FIRMWARE:-}" ] || use=$(cpus)
+	if [ -n "${FIRMWARE:-}" ]; then
+		is_guest_of_firmware && load && state_is running
+	else
+		start ${KEEP:+--keep-cpus} && same_state /tmp/state.before
+	fi || exit 1
 	# Linux starts every CPU but the one that it begins on: that is to be the boot processor.
-	start ${KEEP:+--keep-cpus} && all_guests && same_state /tmp/state.before &&
-		pack './boot/*' &&
+	all_guests && pack './boot/*' &&
 		load_kernel crash "BOOT=crash CRASHED=$(cpus) nr_cpus=$use reset_devices" &&
 		on_cpu 0 expect_crash
 	echo "no crash kernel came up"
@@ -86,8 +100,8 @@ every_cpu_is_inside()
 	[ "$(cpus)" = "$CRASHED" ] && ! grep -E '^flags.* (vmx|svm)( |$)' /proc/cpuinfo
 }
 
-plan 7
-if [ -n "${KEEP:-}" ]; then
+plan 8
+if [ -n "${KEEP:-}${FIRMWARE:-}" ]; then
 	t "all CPUs, under the hypervisor" every_cpu_is_inside
 else
 	skip "all CPUs, under the hypervisor" "one is enough"
@@ -96,7 +110,12 @@ t "the memory of the kernel that crashed, and all CPUs' registers" \
 	"$bin/vmcore" /proc/vmcore "$CRASHED"
 t "makedumpfile takes what the kernel used" dump 31
 t "makedumpfile finds the log" log_of_the_crash
-t "the hypervisor had been running" grep 'bareflank: started' /tmp/log
+t "the hypervisor had been running" grep -E 'bareflank: (started|the firmware has started)' /tmp/log
 t "a start under the hypervisor is refused" gives 1 \
 	"$("$bin/rawctl" sentence STARTED_BEFORE)" bfm start
+if [ -n "${FIRMWARE:-}" ]; then
+	t "the module has adopted it once more" all_guests
+else
+	skip "the module has adopted it once more" "its memory is the kernel's that crashed"
+fi
 t "no complaint of the kernel" dmesg_clean
