@@ -251,16 +251,6 @@ static int check_firmware(void)
 	return EXIT_FAILED;
 }
 
-static void print_installed(const struct installation *in)
-{
-	const struct cpuid_facts cpu = cpuid_read();
-
-	printf("installed in %s; it starts %s\n", in->dir, in->loader);
-	if (cpu.vendor == BF_VENDOR_INTEL && sysconf(_SC_NPROCESSORS_ONLN) > 1)
-		puts("on this machine it will start that alone: it does not yet take more than "
-		     "one CPU with VT-x");
-}
-
 static int install(struct installation *in)
 {
 	int code = in->efi.no_entry ? EXIT_OK : check_firmware();
@@ -285,7 +275,7 @@ static int install(struct installation *in)
 	if (!code)
 		enable_service();
 	if (!code)
-		print_installed(in);
+		printf("installed in %s; it starts %s\n", in->dir, in->loader);
 	return code;
 }
 

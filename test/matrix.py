@@ -235,6 +235,8 @@ ROWS = [
     uefi("qemu-svm", 4, options=["--efi-loader", "grub"]),
     uefi("qemu-svm", 2, label="x2apic", options=X2APIC, kernel="6.1-amd64"),
     uefi("bochs-vmx", 1),
+    uefi("bochs-vmx", 2,
+         options=["--bochs", "trixie", "--append", "cpu_init_udelay=10000"]),
     uefi("bochs-svm", 1),
     uefi("qemu-svm", 2, "uefi-escape", "escape", ["--efi-fault", "keep 1"]),
     *(uefi("qemu-svm", 1, "end-uefi", end, ["--append", f"END={end}"], 30, end)

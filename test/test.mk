@@ -101,6 +101,11 @@ $(KSELFTEST)/images: test/kselftest/make-images $(O)/ext/default $(MICROKERNEL)
 	test/kselftest/make-images $(KSELFTEST)/default $(KSELFTEST)/microkernel $@
 	@touch $@
 
+# ACPI tables for firmware that has none, from where bareflank.efi starts.
+EFI_TABLES := $(KSELFTEST)/tables.efi
+$(EFI_TABLES).so: $(EFI_O)/test/efi/tables.o
+-include $(EFI_O)/test/efi/tables.d
+
 # Extensions that do not survive a guest's RDMSR.
 $(KSELFTEST)/ext/fragile-%: test/kselftest/make-fragile $(O)/ext/guests
 	@mkdir -p $(@D)
@@ -123,7 +128,7 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 	check-unit coverage format misra lint soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
-	$(KSELFTEST)/signed $(KSELFTEST)/new
+	$(KSELFTEST)/signed $(KSELFTEST)/new $(EFI_TABLES)
 
 # modules_for KERNEL,DIRECTORIES: the module, a copy of it under another name, and those of tests.
 define modules_for

@@ -39,12 +39,14 @@ $(EFI_O)/%.asm.o: %.S
 	$(CC) -I. -Ilib -g -c -o $@ $<
 
 # Nothing but relocations by the address of the image: who starts it does no others.
-$(O)/bareflank.efi.so: $(EFI_OBJS)
+%.efi.so:
 	ld $(EFI_LDFLAGS) -o $@ /usr/lib/crt0-efi-x86_64.o $^ /usr/lib/libefi.a /usr/lib/libgnuefi.a
 	@! readelf -rW $@ | grep R_X86_64 | grep -v R_X86_64_RELATIVE || { rm $@; exit 1; }
 
-$(EFI): $(O)/bareflank.efi.so
+%.efi: %.efi.so
 	objcopy $(EFI_SECTIONS:%=-j %) --target efi-app-x86_64 $< $@
+
+$(EFI).so: $(EFI_OBJS)
 
 .PHONY: efi
 efi: $(EFI)

@@ -183,14 +183,6 @@ static bool is_secure_boot(void)
 	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
 }
 
-static bool has_vmx(void)
-{
-	uint32_t regs[4];
-
-	bf_hw_cpuid(1, 0, regs);
-	return regs[2] & CPUID_1_ECX_VMX;
-}
-
 /* Whether this machine is one for this program. What the CPUs lack, the start itself says. */
 static bool can_start(void)
 {
@@ -205,11 +197,6 @@ static bool can_start(void)
 	sentence = efi_cpus_init();
 	if (sentence)
 		return complain("start", sentence);
-	/* On Intel, the firmware has been seen to wait for them for ever. */
-	if (efi_cpus_online() > 1 && has_vmx())
-		return complain_as(L"start: this machine has %d CPUs with VT-x, and has to start "
-				   L"them under the hypervisor, which works with AMD-V only",
-				   efi_cpus_online());
 	return efi_memory_init() || complain("start", sentence_of(BF_ERR_NO_MEMORY));
 }
 

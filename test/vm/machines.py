@@ -396,7 +396,9 @@ debug: action=ignore
         if self.options.efi_loader and not os.path.isdir(LOADERS):
             raise Unavailable(f"no {LOADERS} here: run 'make deps'")
         volume = os.path.join(self.directory, "esp")
-        uefi.make_volume(volume, self.options, LOADERS, kernel, initrd, arguments)
+        # Linux finds no other CPUs without ACPI tables, which OVMF has from QEMU only.
+        uefi.make_volume(volume, self.options, LOADERS, kernel, initrd, arguments,
+                         self.cpus > 1)
         image = os.path.join(self.directory, "disk.fat")
         cylinders, geometry = uefi.make_disk(volume, image)
         drive = f"type=disk, path={image}, mode=flat, cylinders={cylinders}, {geometry}"

@@ -60,6 +60,8 @@ def write_variables(certificate, path):
 
 # What the firmware starts, and what a shell of its starts if that does not boot Linux.
 LOADER = "EFI/BOOT/BOOTX64.EFI"
+BAREFLANK = "bareflank.efi"
+TABLES = "kselftest/tables.efi"  # in the build directory: starts bareflank.efi, from beside it
 KERNEL, INITRD = "linux.efi", "initrd"
 
 # What may boot Linux, or be booted in its place, and where it wants to be: of Debian's packages,
@@ -114,7 +116,7 @@ def add_program(directory, loader, loaders, arguments):
 def write_loader(path, options):
     """Writes bareflank.efi, or the one of the test build, in which something fails."""
     build = os.path.join(options.build, "faults") if options.efi_fault else options.build
-    with open(os.path.join(build, "bareflank.efi"), "rb") as source:
+    with open(os.path.join(build, BAREFLANK), "rb") as source:
         image = source.read()
     if options.efi_fault:
         request = options.efi_fault.encode().ljust(FAULT_ROOM, b"\0")
@@ -125,13 +127,18 @@ def write_loader(path, options):
         out.write(image)
 
 
-def make_volume(directory, options, loaders, kernel, initrd, arguments):
+def make_volume(directory, options, loaders, kernel, initrd, arguments, tables=False):
     """Makes a directory that is a machine's system volume. It boots bareflank.efi, whose
     configuration are the lines of options.efi; a line "next" stands for those that boot Linux, or
-    options.efi_loader from the directory loaders. The initrd is moved there."""
+    options.efi_loader from the directory loaders. The initrd is moved there. tables: the firmware
+    has no ACPI tables, and gets some."""
     place = os.path.join(directory, os.path.dirname(LOADER))
     os.makedirs(place)
-    write_loader(os.path.join(directory, LOADER), options)
+    loader = os.path.join(directory, LOADER)
+    if tables:
+        shutil.copy(os.path.join(options.build, TABLES), loader)
+        loader = os.path.join(place, BAREFLANK)
+    write_loader(loader, options)
     images = [os.path.join(options.build, "microkernel"), *glob.glob(f"{options.build}/ext/*")]
     for image in images:
         if os.path.isfile(image) and os.access(image, os.X_OK):
