@@ -75,10 +75,10 @@ static __always_inline bool tlb_enter_guest(struct pp *pp)
 	return !__atomic_load_n(&tlb->kick, __ATOMIC_RELAXED);
 }
 
-/* After that: the guest that is entered is in a window. false as above. */
-static __always_inline bool tlb_enter_window(struct pp *pp)
+/* After that: what more is known of the guest that is entered. false as above. */
+static __always_inline bool tlb_enter_place(struct pp *pp, enum tlb_place place)
 {
-	(void)__atomic_exchange_n(&pp->tlb->in_guest, TLB_IN_WINDOW, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&pp->tlb->in_guest, place, __ATOMIC_SEQ_CST);
 	return !__atomic_load_n(&pp->tlb->kick, __ATOMIC_RELAXED);
 }
 

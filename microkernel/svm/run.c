@@ -7,6 +7,7 @@
 #include "mem/mem.h"
 #include "mk.h"
 #include "run/exit.h"
+#include "run/startup.h"
 #include "run/trace.h"
 #include "svm/entry.h"
 #include "svm/event.h"
@@ -79,6 +80,18 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
 		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);
 }
 
+/*
+ * A kick that became one with the NMI that this takes would be awaited in vain. In a window none is
+ * sent; what has been noted meanwhile is looked at again if Linux is entered without.
+ */
+static void enter_nmi_handler(struct pp *pp, struct vs *vs)
+{
+	if (tlb_enter_place(pp, TLB_IN_WINDOW))
+		svm_enter_nmi_handler(pp);
+	pp->startup |= startup_is_pending(pp);
+	svm_run_kicked(pp, vs);
+}
+
 void svm_before_entry(struct pp *pp, struct vs *vs)
 {
 	uint8_t vector;
@@ -99,7 +112,7 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 	if (pp->startup && svm_carry_out_startup(pp, vs, &vector))
 		svm_exit_at_once(pp, vs, SVM_EXIT_INIT, vector);
 	if (pp->nmis_blocked)
-		svm_enter_nmi_handler(pp);
+		enter_nmi_handler(pp, vs);
 	if (pp->nmi_pending && mk.keep_cpus && !svm_open_window(pp, vs)) {
 		(void)svm_close_window(pp, vs);
 		svm_run_kicked(pp, vs);

@@ -49,7 +49,7 @@ bool svm_open_window(struct pp *pp, struct vs *vs)
 	vmcb->instruction1 = (vmcb->instruction1 & ~(uint32_t)SVM_INSTR1_NMI) | WINDOW_ENDS;
 	vmcb->clean = 0;
 	pp->nmi_window = true;
-	return tlb_enter_window(pp);
+	return tlb_enter_place(pp, TLB_IN_WINDOW);
 }
 
 /*

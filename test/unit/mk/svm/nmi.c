@@ -54,6 +54,7 @@ static void nmi_arrives(void)
 		return;
 	msr_set(cpu, MSR_X2APIC_ICR, 0);
 	sent++;
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_WINDOW); /* in which no kick is sent */
 	trap_dispatch(&frame);
 	ck_abort_msg("it went on");
 }
@@ -195,6 +196,33 @@ START_TEST(a_window_behind_the_handler)
 }
 END_TEST
 
+/* Before it sends an NMI to itself, with which it would become one. */
+static void kick_arrives_first(void)
+{
+	struct trap_frame frame = { .vector = VECTOR_NMI, .cs = BF_SEL_KERNEL_CS };
+
+	cpu->on_stgi = nmi_arrives;
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	ck_assert(!host_pp->on_nmi);
+	trap_dispatch(&frame);
+}
+
+START_TEST(a_kick_that_is_on_its_way)
+{
+	in_the_handler();
+	guest_exit(SVM_EXIT_IOIO);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	host_pp->tlb->kick = KICK_SENT;
+	cpu->on_stgi = kick_arrives_first;
+	SYS(vs_run_current, HANDLE);
+	cpu->on_stgi = NULL;
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(sent, 1);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+	ck_assert(!host_pp->nmi_pending);
+}
+END_TEST
+
 /* Without an APIC, or if nothing comes, it goes on all the same. */
 START_TEST(an_nmi_that_does_not_come)
 {
@@ -208,6 +236,7 @@ START_TEST(an_nmi_that_does_not_come)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert(!host_pp->nmis_blocked);
 	ck_assert(!host_pp->on_nmi);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_GUEST);
 }
 END_TEST
 
@@ -223,5 +252,6 @@ TCase *svm_nmi_tests(void)
 	tcase_add_test(tc, elsewhere_it_gets_them);
 	tcase_add_test(tc, a_window_behind_the_handler);
 	tcase_add_test(tc, an_nmi_that_does_not_come);
+	tcase_add_test(tc, a_kick_that_is_on_its_way);
 	return tc;
 }
