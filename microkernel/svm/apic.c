@@ -71,18 +71,22 @@ static __noreturn void refuse_insn(const struct vmcb *vmcb, const uint8_t *bytes
 	pp_fail(BF_ERR_MK_APIC, vmcb->rip, 0, 0);
 }
 
+bool svm_hits_apic(const struct vmcb *vmcb)
+{
+	return mk.apic_page && (vmcb->exitinfo2 & ~(uint64_t)BF_PAGE_MASK) == mk.apic_page &&
+	       vmcb->exitinfo1 & SVM_NPF_WRITE;
+}
+
 bool svm_write_apic(struct vs *vs)
 {
 	struct vmcb *vmcb = vmcb_of(vs);
-	uint64_t gpa = vmcb->exitinfo2;
-	unsigned int offset = (unsigned int)(gpa & BF_PAGE_MASK);
+	unsigned int offset = (unsigned int)(vmcb->exitinfo2 & BF_PAGE_MASK);
 	uint8_t bytes[DECODE_MAX_LENGTH];
 	struct store store;
 	uint32_t old;
 	size_t n;
 
-	if (!vs->root || !mk.apic_page || gpa - offset != mk.apic_page ||
-	    !(vmcb->exitinfo1 & SVM_NPF_WRITE) || vmcb->exitinfo1 & SVM_NPF_WALK)
+	if (!vs->root || !svm_hits_apic(vmcb) || vmcb->exitinfo1 & SVM_NPF_WALK)
 		return false;
 	n = svm_code(this_pp(), vmcb, bytes);
 	if (!n) /* another CPU has unmapped it since: the guest is to find that */

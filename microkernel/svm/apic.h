@@ -5,6 +5,7 @@
 
 #include <abi/types.h>
 
+struct vmcb;
 struct vs;
 
 /* What Linux's VS always intercepts: the first word, with what the extension wants of it. */
@@ -12,6 +13,9 @@ uint32_t svm_root_intercepts(uint32_t wanted);
 
 /* Its permission map, for which spa is wanted: the MSRs that are seen to here exit. */
 uint64_t svm_root_msrpm(uint64_t spa);
+
+/* Whether a nested page fault was about a write to the page of local APICs. */
+bool svm_hits_apic(const struct vmcb *vmcb);
 
 /*
  * A write to the page of local APICs, which a nested page fault was about; or to an MSR. false: it

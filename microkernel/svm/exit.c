@@ -151,7 +151,9 @@ static bool handle_npf(struct vs *vs)
 	if (vs->view)
 		again = view_fault(vs->view, vmcb->exitinfo2, wanted_rights(vmcb->exitinfo1));
 	else
-		again = vmcb->n_cr3 == mk.root_npt && nested_fault(vmcb->exitinfo2);
+		/* That is there: the fault would come again, if another VS uses this table. */
+		again = vmcb->n_cr3 == mk.root_npt && !svm_hits_apic(vmcb) &&
+			nested_fault(vmcb->exitinfo2);
 	if (!again)
 		return false;
 	/* It may have been a translation that gave fewer rights than the view does by now. */

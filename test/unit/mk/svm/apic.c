@@ -388,6 +388,31 @@ START_TEST(accesses_that_are_the_extensions)
 }
 END_TEST
 
+/* One that is not Linux's has no local APIC there: its extension is told, or it would loop. */
+START_TEST(another_vs_writes)
+{
+	one_runs();
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
+	SYS(vs_run, HANDLE, 0, 0, 1);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	vmcb()->n_cr3 = mk.root_npt;
+	*apic(XAPIC_TPR) = 0x11;
+	put_mov(0x22);
+	writes_to(APIC + XAPIC_TPR);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg0, 1);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_NPF);
+	ck_assert_uint_eq(*apic(XAPIC_TPR), 0x11);
+	/* what it has not found yet is there when it comes again */
+	SYS(vs_run_current, HANDLE);
+	vmcb()->exitinfo1 = 0;
+	vmcb()->exitinfo2 = RAM_TOP;
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_int_eq(ended.end, END_GUEST);
+}
+END_TEST
+
 TCase *svm_apic_tests(void)
 {
 	TCase *tc = tcase_create("svm_apic");
@@ -405,5 +430,6 @@ TCase *svm_apic_tests(void)
 	tcase_add_test(tc, the_base_is_kept);
 	tcase_add_test(tc, the_icr_of_x2apic_mode);
 	tcase_add_loop_test(tc, accesses_that_are_the_extensions, 0, 4);
+	tcase_add_test(tc, another_vs_writes);
 	return tc;
 }
