@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 17
+#define BF_HANDOFF_VERSION 18
 
 /* Detail of MK_VERSION: the microkernel's version and the module's; 0: it is no microkernel. */
 #define BF_VERSION_DETAIL(other, own) ((uint64_t)(other) << 32 | (own))
@@ -273,7 +273,8 @@ struct bf_pp_status {
 	/* Of these exits, those that were given to each extension; the others, to none. */
 	uint64_t ext_exits[BF_MAX_EXTS];
 	uint64_t tracing; /* written by the driver: exits are traced (BF_HYPERCALL_TRACE) */
-	uint64_t pad[501 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t parked; /* written by the driver: offline, but a guest, which may never exit */
+	uint64_t pad[500 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "loader.h"
+#include "park.h"
 #include "platform.h"
 
 static bool map_block(struct bf_block *block, struct bf_region region, uint64_t least)
@@ -60,7 +61,7 @@ static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps
 		pp->ppid = i;
 		pp->status = (struct bf_pp_status *)(void *)loader->status.va + i;
 		pp->inside = bf_os_cpu_of(pps[i].apic_id, &pp->cpu, &online);
-		pp->parked = pp->inside && !online;
+		bf_park(pp, pp->inside && !online);
 		if (!pp->inside)
 			pp->cpu = ~0U;
 		if (!map_block(&pp->trace, pps[i].trace, BF_TRACE_BYTES))

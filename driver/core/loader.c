@@ -487,7 +487,7 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu)
 		return BF_ERR_OK;
 	/* One without its extension is about to be taken back, if that can be. */
 	if (loader->keep_cpus && pp_state(pp) == BF_PP_GUEST) {
-		pp->parked = true;
+		bf_park(pp, true);
 		return BF_ERR_OK;
 	}
 	if (loader->adopted || refuses_hotplug(loader))

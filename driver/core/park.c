@@ -13,12 +13,18 @@ static uint32_t state_of(const struct bf_pp *pp)
 	return __atomic_load_n(&pp->status->state, __ATOMIC_ACQUIRE);
 }
 
+void bf_park(struct bf_pp *pp, bool parked)
+{
+	pp->parked = parked;
+	__atomic_store_n(&pp->status->parked, parked, __ATOMIC_RELAXED);
+}
+
 static void check_here(void *arg)
 {
 	struct bf_pp *pp = arg;
 	uint64_t exits = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED);
 
-	pp->parked = false;
+	bf_park(pp, false);
 	bf_cpu_provoke_exit();
 	pp->inside = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED) != exits;
 	if (pp->inside) { /* the system has begun anew on it */
@@ -65,7 +71,7 @@ static bool evict(struct bf_pp *pp)
 	wait(INIT_NS, NULL);
 	pp->status->state = BF_PP_BARE;
 	pp->inside = false;
-	pp->parked = false;
+	bf_park(pp, false);
 	return true;
 }
 

@@ -11,6 +11,9 @@
 
 #include "loader.h"
 
+/* Notes whether the CPU of a PP is parked, for the microkernel, too. */
+void bf_park(struct bf_pp *pp, bool parked);
+
 /*
  * The CPU of a PP that was parked is online again, and calls this. CPU_ESCAPED: it is bare, because
  * something has reset it.

@@ -125,9 +125,14 @@ void tlb_catch_up(struct pp *pp)
 	} while (generation != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE));
 }
 
-static bool is_in_guest(uint32_t ppid)
+static uint64_t place_of(uint32_t ppid)
 {
 	return __atomic_load_n(&state_of(ppid)->in_guest, __ATOMIC_SEQ_CST);
+}
+
+static bool is_in_guest(uint32_t ppid)
+{
+	return place_of(ppid) != TLB_IN_ROOT;
 }
 
 /*
@@ -228,17 +233,35 @@ uint64_t tlb_move_on(struct pp *pp)
 	return generation;
 }
 
+static bool has_seen(uint32_t ppid, uint64_t generation)
+{
+	const struct tlb_state *tlb = state_of(ppid);
+
+	return !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
+	       place_of(ppid) == TLB_AWAITS_IPI ||
+	       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
+}
+
+/* Its guest halts, and nothing of Linux's reaches it. */
+static void fetch_parked(uint32_t ppid, uint64_t generation)
+{
+	if (__atomic_load_n(&pp_status(ppid)->parked, __ATOMIC_RELAXED) &&
+	    reserve_kick(state_of(ppid)))
+		send_kick(state_of(ppid),
+			  place_of(ppid) == TLB_IN_GUEST && !has_seen(ppid, generation));
+}
+
 bool tlb_have_seen(uint64_t generation)
 {
-	bool seen = true;
+	bool all = true;
 
-	for (uint32_t ppid = 0; seen && ppid < mk.handoff->nr_pps; ppid++) {
-		const struct tlb_state *tlb = state_of(ppid);
-
-		seen = !__atomic_load_n(&tlb->present, __ATOMIC_SEQ_CST) ||
-		       __atomic_load_n(&tlb->seen, __ATOMIC_SEQ_CST) >= generation;
+	for (uint32_t ppid = 0; ppid < mk.handoff->nr_pps; ppid++) {
+		if (has_seen(ppid, generation))
+			continue;
+		fetch_parked(ppid, generation);
+		all = false;
 	}
-	return seen;
+	return all;
 }
 
 bool tlb_is_present(uint32_t ppid)
@@ -265,8 +288,7 @@ bool tlb_fetch(uint32_t ppid)
 
 	if (!reserve_kick_in_time(tlb))
 		return false;
-	send_kick(tlb, tlb_is_present(ppid) &&
-			       __atomic_load_n(&tlb->in_guest, __ATOMIC_SEQ_CST) != TLB_IN_WINDOW);
+	send_kick(tlb, tlb_is_present(ppid) && place_of(ppid) != TLB_IN_WINDOW);
 	return true;
 }
 

@@ -32,9 +32,10 @@ enum tlb_kick { KICK_NONE, KICK_RESERVED, KICK_SENT };
 
 /*
  * Where a PP is. From a window it comes back soon by itself, as Linux's handler of an NMI ends, and
- * an NMI meanwhile would be Linux's.
+ * an NMI meanwhile would be Linux's. One whose guest waits for a start-up IPI, which alone ends
+ * that, uses no mapping of any kind: it has not seen a flush, but will have before it goes on.
  */
-enum tlb_place { TLB_IN_ROOT, TLB_IN_GUEST, TLB_IN_WINDOW };
+enum tlb_place { TLB_IN_ROOT, TLB_IN_GUEST, TLB_IN_WINDOW, TLB_AWAITS_IPI };
 
 struct tlb_state {
 	uint64_t in_guest; /* enum tlb_place; it uses no mapping of an extension until it exits */
@@ -116,7 +117,8 @@ bool tlb_flush_guests(struct pp *pp, bool (*runs)(uint16_t vmid, uint32_t ppid),
 /*
  * The nested table of Linux has changed, which nobody is waited or sent an NMI for: each PP forgets
  * what it knew of it, and of all mappings, when it comes in next; this one does now. Returns the
- * generation, and tells whether every PP has seen it.
+ * generation, and tells whether every PP has seen it. If not, one that is parked, and would not
+ * come in by itself, gets an NMI for that.
  */
 uint64_t tlb_move_on(struct pp *pp);
 bool tlb_have_seen(uint64_t generation);

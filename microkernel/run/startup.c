@@ -178,11 +178,14 @@ enum startup startup_take(struct pp *pp, uint8_t *vector)
 	return STARTUP_IPI;
 }
 
-/* Nothing that runs here is a callback: NMIs do not measure its time. */
+/* Nothing that runs here is a callback: NMIs do not measure its time. They come, a kick as well. */
 void startup_await(struct pp *pp)
 {
 	pp->phase = PHASE_IDLE;
+	(void)tlb_enter_place(pp, TLB_AWAITS_IPI);
 	wait_for_nmi(&target_of(pp)->mail, MAIL_WAITS);
+	if (!tlb_leave_guest(pp))
+		tlb_catch_up(pp);
 }
 
 void startup_forget(struct pp *pp)

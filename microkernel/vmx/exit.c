@@ -133,8 +133,8 @@ static bool handle_exception_or_nmi(struct vs *vs)
 	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return false;
 	unblock_nmis(); /* the exit leaves them blocked: §30.2.3 */
-	if (!vs->root && tlb_kicked(pp)) {
-		if (!pp->end_run)
+	if (tlb_kicked(pp)) { /* Linux's guest gets one where it is parked */
+		if (vs->root || !pp->end_run)
 			return true;
 		pp->end_run = false;
 		vmx_tell_interrupt(pp, vs);

@@ -13,6 +13,7 @@
 
 #include "arch/barrier.h"
 #include "arch/intrinsics.h"
+#include "mk.h"
 #include "run/exit.h"
 #include "run/trace.h"
 #include "vmx/cr.h"
@@ -43,6 +44,13 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	if (pp->watched)
 		vmx_watch_exit(pp, vs, vs->vmx.told);
 	exit_looked_at(pp, vs, vs->vmx.told);
+}
+
+/* What nothing but that ends: NMIs and INIT are blocked (SDM vol. 3 §28.2, §29.7.2). */
+static bool awaits_ipi(const struct vs *vs)
+{
+	return mk.keep_cpus && vs->root &&
+	       vmcs_read(VMCS_activity_state) == VMX_ACTIVITY_WAIT_FOR_SIPI;
 }
 
 void vmx_run_slow(struct pp *pp, struct vs *vs)
@@ -76,7 +84,7 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		vmx_set_nmi_window(true);
-	while (!tlb_enter_guest(pp))
+	while (!tlb_enter_guest(pp) || (awaits_ipi(vs) && !tlb_enter_place(pp, TLB_AWAITS_IPI)))
 		tlb_await_kick(pp);
 	if (pp->barriers)
 		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mem/tlb.c: TLB shootdown. */
 #include "microkernel/arch/apic.h"
-#include "../machine.h"
+#include "../guest.h"
 #include "../suites.h"
 
 static void second_pp(void)
@@ -291,6 +291,49 @@ START_TEST(fetches_a_pp)
 }
 END_TEST
 
+/* One that is offline, and halts as a guest, comes in by an NMI; which is not Linux's. */
+START_TEST(fetches_a_parked_pp)
+{
+	uint64_t nmi = 0x101ULL << 32 | 0x4400, exit = _i ? VMX_EXIT_EXCEPTION_NMI : SVM_EXIT_NMI;
+	uint64_t generation;
+
+	machine_of(_i);
+	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
+	msr_set(&m.cpus[0], MSR_VMX_MISC, VMX_MISC_WAIT_FOR_SIPI);
+	machine_has_x2apics();
+	start_and_launch();
+	enter(1);
+	(void)launch();
+	on_pp(0);
+	generation = tlb_move_on(host_pp);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	ck_assert(!tlb_have_seen(generation));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	status_of(1)->parked = 1;
+	m.pps[1]->tlb->in_guest = TLB_IN_WINDOW; /* it comes by itself */
+	ck_assert(!tlb_have_seen(generation));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	ck_assert_uint_eq(m.pps[1]->tlb->kick, KICK_NONE);
+	m.pps[1]->tlb->in_guest = TLB_IN_GUEST;
+	ck_assert(!tlb_have_seen(generation));
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), nmi);
+	msr_set(cpu, MSR_X2APIC_ICR, 0);
+	ck_assert(!tlb_have_seen(generation)); /* it is on its way */
+	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
+	on_pp(1);
+	if (!_i)
+		RUN(nmi_comes(0));
+	else
+		put_field(VMCS_vmexit_interruption_information,
+			  VMX_EVENT_VALID | VMX_EVENT_TYPE_NMI | VECTOR_NMI);
+	guest_exit(exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(host_pp->tlb->kick, KICK_NONE);
+	ck_assert(tlb_have_seen(generation));
+}
+END_TEST
+
 TCase *mem_tlb_tests(void)
 {
 	TCase *tc = tcase_create("mem_tlb");
@@ -306,6 +349,7 @@ TCase *mem_tlb_tests(void)
 	tcase_add_test(tc, nmi_to_itself);
 	tcase_add_test(tc, shootdown_does_not_wait_for_a_guest);
 	tcase_add_test(tc, fetches_a_pp);
+	tcase_add_loop_test(tc, fetches_a_parked_pp, 0, 2);
 	tcase_add_test(tc, shootdowns_at_the_same_time);
 	tcase_add_loop_test(tc, shootdown_gives_up, 0, 2);
 	tcase_add_loop_test(tc, shootdown_of_an_area_gives_up, 0, 2);

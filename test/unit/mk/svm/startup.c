@@ -39,7 +39,12 @@ static void pp0_sends(uint64_t icr)
 static void wait(void)
 {
 	uint32_t svr = MSR_X2APIC + XAPIC_SVR / 16;
+	uint64_t seen = host_pp->tlb->seen;
 
+	/* nobody waits for it, whatever changes */
+	m.pps[0]->tlb->seen = ++tlb_generation;
+	ck_assert(tlb_have_seen(tlb_generation));
+	ck_assert_uint_eq(host_pp->tlb->seen, seen);
 	ck_assert(cpu->gif);
 	ck_assert_uint_eq(host_pp->phase, PHASE_IDLE);
 	ck_assert_uint_eq(msr_get(cpu, svr), APIC_SVR_RESET);
@@ -65,6 +70,7 @@ START_TEST(it_waits_for_the_ipi_alone)
 	machine_waits = NULL;
 	ck_assert_uint_eq(waits, 3);
 	expect_started(0x99);
+	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
 }
 END_TEST
 
