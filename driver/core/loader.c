@@ -455,13 +455,28 @@ static bool refuses_hotplug(const struct bf_loader *loader)
 	return bf_features_broadcast(&loader->features);
 }
 
+/*
+ * All others have left, and it has come before it was evicted (bf_evict_parked). On AMD what has
+ * started it has reset it, too.
+ */
+static enum bf_error leave_behind(struct bf_pp *pp)
+{
+	enum bf_error error = bf_unpark(pp);
+
+	if (error == BF_ERR_MK_ESCAPED)
+		return BF_ERR_OK;
+	if (!error)
+		error = bf_os_on_cpu(pp->cpu, leave_here, pp);
+	return !error && pp->inside ? BF_ERR_MK_FAULT : error;
+}
+
 enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 {
 	struct bf_pp *pp = bf_find_pp(loader, cpu);
 	enum bf_error error;
 
 	if (pp && pp->parked)
-		return bf_unpark(pp);
+		return loader->entered ? bf_unpark(pp) : leave_behind(pp);
 	/* With a failure that the poll has not seen yet, the others are about to leave, too. */
 	if (!loader->entered || (pp && (pp->inside || pp->failed)))
 		return BF_ERR_OK;

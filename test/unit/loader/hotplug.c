@@ -338,6 +338,44 @@ START_TEST(a_thousand_cpus)
 }
 END_TEST
 
+/* Linux has started it: where INIT is no exit, it is bare since, unless it is bare anyway. */
+static void kept_comes_online(void)
+{
+	fake.after_all = NULL;
+	if (fake.cpus[1].vendor == BF_VENDOR_AMD)
+		fake.cpus[1].guest = false;
+	fake.cpus[1].online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[1].number), BF_ERR_OK);
+	ck_assert(!fake.cpus[1].guest);
+}
+
+/* One that is kept comes in the moment after all others have left. */
+START_TEST(a_kept_one_comes_after_a_rendezvous)
+{
+	for (unsigned int i = 0; i < fake.nr_cpus && _i % 2; i++)
+		fake.cpus[i].vendor = BF_VENDOR_INTEL;
+	start.keep_cpus = true;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[1].number), BF_ERR_OK);
+	ck_assert_uint_eq(fake.cpus[1].status->parked, 1);
+	fake.cpus[1].online = false;
+	fake.after_all = kept_comes_online;
+	if (_i / 2) {
+		ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+		ck_assert(!fake.cpus[1].guest);
+		ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+		ck_assert(fake.cpus[1].guest);
+		ck_assert_uint_eq(fake.cpus[1].status->parked, 0);
+	}
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_uint_eq(fake.cpus[1].inits, 0);
+	ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	for (unsigned int i = 0; i < fake.nr_cpus; i++)
+		ck_assert(!fake.cpus[i].guest);
+	start.keep_cpus = false;
+}
+END_TEST
+
 /* CPUs go and come as guests; those that are offline leave by INIT. */
 START_TEST(keeps_cpus)
 {
@@ -410,4 +448,5 @@ TCase *hotplug_tests(void)
 	tcase_add_test(tc, a_thousand_cpus);
 	tcase_add_loop_test(tc, keeps_cpus, 0, 2);
 	return tc;
+	tcase_add_loop_test(tc, a_kept_one_comes_after_a_rendezvous, 0, 4);
 }
