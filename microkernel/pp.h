@@ -169,7 +169,7 @@ struct pp {
 						uint16_t owed;
 					};
 					bool end_run; /* tlb.h */
-					bool startup; /* svm/startup.h */
+					bool startup; /* svm/startup.h, and VMX: an INIT */
 				};
 				uint32_t no_guest;
 			};

@@ -80,6 +80,7 @@ struct vmx_pp_state {
 	uint64_t host_cr3, host_fs_base; /* what exits load */
 	uint64_t cstar, kernel_gs_base; /* in the CPU, while no VS is active */
 	uint64_t vmxon_region; /* SPA */
+	uint64_t started_at; /* exits with the last start-up IPI; 0: there was none */
 };
 
 #endif

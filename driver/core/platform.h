@@ -108,8 +108,12 @@ void bf_os_watch(struct bf_loader *loader);
  */
 void bf_os_send_nmi(uint32_t cpu);
 
-/* Sends an INIT to another CPU, which is offline. Any context, interrupts off. */
+/*
+ * Sends an INIT to another CPU, which is offline; or a start-up IPI, whose vector nobody uses. Any
+ * context, interrupts off.
+ */
 void bf_os_send_init(uint32_t cpu);
+void bf_os_send_startup(uint32_t cpu);
 
 /*
  * This CPU gets the system's NMI, of any sender, that came while the CPU was not the system's. Any

@@ -294,6 +294,11 @@ void bf_os_send_init(uint32_t cpu)
 	send_ipi(cpu, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
 }
 
+void bf_os_send_startup(uint32_t cpu)
+{
+	send_ipi(cpu, ICR_MODE_STARTUP);
+}
+
 /* Whoever sent it, the firmware's handler would end everything. */
 void bf_os_pass_nmi(void)
 {

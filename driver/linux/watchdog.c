@@ -34,15 +34,24 @@ void bf_os_send_nmi(uint32_t cpu)
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
-/* What Linux itself starts a CPU with, but for the start-up IPIs. */
-void bf_os_send_init(uint32_t cpu)
+static void send(u32 command, u32 cpu)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
-	apic->icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
-			(u32)apic->cpu_present_to_apicid((int)cpu));
+	apic->icr_write(command, (u32)apic->cpu_present_to_apicid((int)cpu));
 	local_irq_restore(flags);
+}
+
+/* What Linux itself starts a CPU with. */
+void bf_os_send_init(uint32_t cpu)
+{
+	send(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT, cpu);
+}
+
+void bf_os_send_startup(uint32_t cpu)
+{
+	send(APIC_DM_STARTUP, cpu);
 }
 
 /*

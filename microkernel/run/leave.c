@@ -55,6 +55,7 @@ static __noreturn void leave(struct bf_switch_page *sp)
 	if (pp->mc_pending)
 		sp->mc_pending = 1;
 	pp->owed = 0;
+	pp->startup = false;
 	pp->nmis_blocked = false;
 	mk.vendor->cpu_disable(pp);
 	restore_cpu(pp->linux_gdt, &sp->cpu);
@@ -106,8 +107,9 @@ void leave_offline(struct pp *pp)
 	vms_scrub();
 	pp_reset(pp);
 	tlb_part(pp);
-	mk.vendor->cpu_disable(pp);
+	/* Before: an INIT that VMX has blocked so far resets the CPU then. */
 	__atomic_store_n(&pp->status->state, BF_PP_BARE, __ATOMIC_RELEASE);
+	mk.vendor->cpu_disable(pp);
 	halt();
 }
 

@@ -95,6 +95,21 @@ void vmx_take_machine_check(struct pp *pp)
 	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_MC);
 }
 
+/* Without an extension, there is nobody who could start it: Linux goes on. */
+void vmx_await_startup(struct pp *pp)
+{
+	pp->startup = false;
+	if (pp->fallback)
+		return;
+	pp->owed = 0;
+	vmx_set_nmi_window(false);
+	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
+	vmcs_write(VMCS_interruptibility_state, 0);
+	vmcs_write(VMCS_pending_debug_exceptions, 0);
+	vmcs_write(VMCS_activity_state, VMX_ACTIVITY_WAIT_FOR_SIPI);
+	pp->entry_dirty = true;
+}
+
 /* The exit has another reason than the CPU's, or none of the CPU's: it reads like this. */
 void vmx_tell(struct pp *pp, struct vs *vs, uint64_t reason)
 {

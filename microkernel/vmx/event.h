@@ -22,6 +22,9 @@ void vmx_set_nmi_window(bool open);
 void vmx_owe(struct pp *pp);
 void vmx_take_machine_check(struct pp *pp);
 
+/* The root VS, which is current, waits for a start-up IPI. */
+void vmx_await_startup(struct pp *pp);
+
 /* The exit has another reason than the CPU's, or none of the CPU's: it reads like this. */
 void vmx_tell(struct pp *pp, struct vs *vs, uint64_t reason);
 void vmx_tell_interrupt(struct pp *pp, struct vs *vs);

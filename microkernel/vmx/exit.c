@@ -173,13 +173,24 @@ static bool handle_nmi_window(struct vs *vs)
 }
 
 /*
+ * Whether an INIT came while the CPU waited for its start-up IPI: it was blocked until now, when
+ * the guest that the IPI has started has executed nothing yet. To a CPU that waits it is nothing
+ * new.
+ */
+static bool is_late(const struct pp *pp)
+{
+	return pp->exits == pp->vmx.started_at + 1 && !vmcs_read(VMCS_rip);
+}
+
+/*
  * INIT sends an application processor to wait for its start-up IPI, but the boot processor to the
  * reset vector (SDM vol. 3 §11.4, §12.1): it comes from the chipset as Linux reboots by the
  * keyboard controller, and firmware cannot start anew in a guest.
  *
  * The extension is told of it: that is Mk#1. Where CPUs are kept, it comes with each start of one,
  * and the IPI that follows within microseconds is lost in root mode: so Linux waits for it as it
- * is, and the extension sees to the rest then. While another guest runs, it is told all the same.
+ * is, and the extension sees to the rest then. While another guest runs, whoever runs that is told
+ * all the same, and Linux waits as soon as it is to run.
  */
 static bool handle_init(struct vs *vs)
 {
@@ -191,22 +202,27 @@ static bool handle_init(struct vs *vs)
 		return false;
 	if (pp->status->leaving)
 		leave_offline(pp);
-	if (!vs->root)
+	if (!vs->root) {
+		pp->startup = true;
+		pp->entry_dirty = true;
 		return false;
-	pp->owed = 0;
-	vmx_set_nmi_window(false);
-	vmcs_write(VMCS_vmentry_interrupt_information_field, 0);
-	vmcs_write(VMCS_interruptibility_state, 0);
-	vmcs_write(VMCS_pending_debug_exceptions, 0);
-	vmcs_write(VMCS_activity_state, VMX_ACTIVITY_WAIT_FOR_SIPI);
+	}
+	if (!is_late(pp))
+		vmx_await_startup(pp);
 	return true;
 }
 
 /* INIT resets the local APIC, too, but not if it exits. Nobody has used it since. */
 static bool handle_startup(struct vs *vs)
 {
-	if (vs->root && mk.keep_cpus)
-		apic_reset();
+	struct pp *pp = this_pp();
+
+	if (!vs->root || !mk.keep_cpus)
+		return false;
+	if (pp->status->leaving)
+		leave_offline(pp);
+	apic_reset();
+	pp->vmx.started_at = pp->exits;
 	return false;
 }
 

@@ -75,6 +75,8 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 		write_cr2(vs->vmx.cr2);
 	if (read_dr6() != vs->vmx.dr6)
 		write_dr6(vs->vmx.dr6);
+	if (pp->startup && vs->root)
+		vmx_await_startup(pp);
 	if (pp->mc_pending && vs->root)
 		vmx_take_machine_check(pp);
 	if (vs->root)

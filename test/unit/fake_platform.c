@@ -415,6 +415,25 @@ void bf_os_send_nmi(uint32_t cpu)
 	fake_cpu(cpu)->nmis++;
 }
 
+static bool leaves_offline(struct fake_cpu *c)
+{
+	ck_assert_uint_eq(c->status->leaving, 1);
+	if (c->behaviour == FAKE_STUCK)
+		return false;
+	c->status->state = BF_PP_BARE;
+	return true;
+}
+
+/* To all but guests that wait for it, it is nothing. */
+void bf_os_send_startup(uint32_t number)
+{
+	struct fake_cpu *c = fake_cpu(number);
+
+	ck_assert(!c->online && !fake.here->guest && c->vendor == BF_VENDOR_INTEL);
+	if (c->guest && c->awaits_ipi && leaves_offline(c))
+		c->guest = c->awaits_ipi = false;
+}
+
 /* On AMD it resets the CPU. On Intel a guest leaves by it, if it is to, and the next one does. */
 void bf_os_send_init(uint32_t number)
 {
@@ -422,12 +441,8 @@ void bf_os_send_init(uint32_t number)
 
 	ck_assert(!c->online && !fake.here->guest);
 	c->inits++;
-	if (c->guest && c->vendor == BF_VENDOR_INTEL) {
-		ck_assert_uint_eq(c->status->leaving, 1);
-		if (c->behaviour == FAKE_STUCK)
-			return;
-		c->status->state = BF_PP_BARE;
-	}
+	if (c->guest && c->vendor == BF_VENDOR_INTEL && (c->awaits_ipi || !leaves_offline(c)))
+		return;
 	c->guest = false;
 }
 

@@ -59,6 +59,7 @@ struct fake_cpu {
 	unsigned int entries; /* how often it entered */
 	unsigned int passed; /* NMIs to Linux after it came out */
 	unsigned int inits;
+	bool awaits_ipi; /* a guest, which blocks INIT until its start-up IPI */
 };
 
 #define FAKE_APIC_ID(cpu) (0x100 + (cpu))

@@ -419,6 +419,7 @@ START_TEST(keeps_cpus)
 	ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
 	cpu->online = false;
 	if (_i) {
+		cpu->awaits_ipi = true;
 		cpu->behaviour = FAKE_STUCK;
 		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
 		ck_assert_uint_eq(loader.failure.cpu, cpu->number);
@@ -447,6 +448,6 @@ TCase *hotplug_tests(void)
 	tcase_add_test(tc, refuses_hotplug_alone);
 	tcase_add_test(tc, a_thousand_cpus);
 	tcase_add_loop_test(tc, keeps_cpus, 0, 2);
-	return tc;
 	tcase_add_loop_test(tc, a_kept_one_comes_after_a_rendezvous, 0, 4);
+	return tc;
 }

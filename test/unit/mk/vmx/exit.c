@@ -220,10 +220,40 @@ START_TEST(init_signal)
 	ck_assert_uint_eq(field(VMCS_interruptibility_state), 0);
 	ck_assert_uint_eq(field(VMCS_vmentry_interrupt_information_field), 0);
 	ck_assert(!host_pp->nmi_pending);
+	/* nobody waits for it, whatever changes */
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_AWAITS_IPI);
+	ck_assert(tlb_have_seen(++tlb_generation));
+	ck_assert_uint_ne(host_pp->tlb->seen, tlb_generation);
 	/* the local APIC, too, as soon as there is time */
 	guest_exit(VMX_EXIT_SIPI);
 	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(host_pp->tlb->seen, tlb_generation);
 	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC + XAPIC_SVR / 16), APIC_SVR_RESET);
+	/* an INIT that has waited for that is nothing new, but another one is */
+	put_field(VMCS_activity_state, VMX_ACTIVITY_ACTIVE);
+	put_field(VMCS_rip, 0);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_GUEST);
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	guest_exit(VMX_EXIT_SIPI);
+	put_field(VMCS_activity_state, VMX_ACTIVITY_ACTIVE);
+	put_field(VMCS_rip, 2);
+	SYS(vs_run_current, HANDLE);
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	/* nobody could start it */
+	put_field(VMCS_activity_state, VMX_ACTIVITY_ACTIVE);
+	host_pp->fallback = true;
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
+	host_pp->fallback = false;
+	guest_exit(VMX_EXIT_CPUID);
 	msr_set(cpu, MSR_APIC_BASE, 0xFEE00900);
 	ck_assert_uint_eq(SYS(vs_create_vs, HANDLE, 0, 0), MK1_SUCCESS);
 	SYS(vs_run, HANDLE, 0, 0, (uint64_t)_i); /* Linux, or a guest */
@@ -254,7 +284,26 @@ START_TEST(init_signal_in_another_guest)
 }
 END_TEST
 
-/* The driver wants a CPU back that is offline. */
+/* Where CPUs are kept, it waits when it is to run, and no guest runs before that. */
+START_TEST(linux_is_to_wait)
+{
+	in_guest(1);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	mk.keep_cpus = true;
+	guest_exit(VMX_EXIT_INIT);
+	expect_told(VMX_EXIT_INIT);
+	ck_assert_uint_ne(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	SYS(vs_run_current, HANDLE);
+	expect_told(VMX_EXIT_EXTERNAL_INTERRUPT);
+	SYS(vs_run, HANDLE, 0, 0, 0);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_AWAITS_IPI);
+	ck_assert(!host_pp->startup);
+}
+END_TEST
+
+/* The driver wants a CPU back that is offline: by INIT, or the IPI that one waits for. */
 START_TEST(leaves_offline)
 {
 	machine_of(1);
@@ -263,8 +312,10 @@ START_TEST(leaves_offline)
 	msr_set(&m.cpus[0], MSR_VMX_MISC, VMX_MISC_WAIT_FOR_SIPI);
 	m.handoff->flags = BF_HANDOFF_KEEP_CPUS;
 	start_and_launch();
+	if (_i)
+		guest_exit(VMX_EXIT_INIT);
 	status_of(0)->leaving = 1;
-	guest_exit(VMX_EXIT_INIT);
+	guest_exit(_i ? VMX_EXIT_SIPI : VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_HALTED);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
 	ck_assert(!cpu->vmxon);
@@ -356,7 +407,8 @@ TCase *vmx_exit_tests(void)
 	tcase_add_loop_test(tc, hypercalls_without_a_length, 0, 2);
 	tcase_add_loop_test(tc, init_signal_is_told, 0, 2);
 	tcase_add_loop_test(tc, init_signal_in_another_guest, 0, 2);
-	tcase_add_test(tc, leaves_offline);
+	tcase_add_loop_test(tc, leaves_offline, 0, 2);
+	tcase_add_test(tc, linux_is_to_wait);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_loop_test(tc, control_fields, 0, 2);
