@@ -61,8 +61,17 @@ bool svm_start(void)
 	       svm_intercept_msr(MSR_VM_HSAVE_PA, EXT_MSR_READ | EXT_MSR_WRITE);
 }
 
+/*
+ * EFER.SVME reads as set to Linux, which keeps KVM away: it enables SVM when its first VM is
+ * created, and checks no more than this bit. Not to a Linux that the firmware starts: it has never
+ * seen SVM, and starts its CPUs with the EFER that it finds, even when this hypervisor has ended.
+ */
+static bool shows_svme;
+
 bool svm_setup(uint64_t vsid)
 {
+	/* A kernel has its code in the upper half of addresses, firmware in the lower one. */
+	shows_svme = (int64_t)vs_get(vsid, MK1_AMD_rip) < 0;
 	vs_set(vsid, MK1_AMD_guest_asid, ROOT_ASID);
 	vs_set(vsid, MK1_AMD_msrpm_base_pa, msrpm_spa);
 	vs_set(vsid, MK1_AMD_intercept_instruction1,
@@ -119,15 +128,14 @@ static uint64_t efer_writable(void)
 }
 
 /*
- * Whether WRMSR of value to EFER is allowed; takes effect if so. SVME reads as set, which keeps KVM
- * away: it enables SVM when its first VM is created, and checks no more than this bit. A write that
- * clears it, as Linux does when it panics, has no effect.
+ * Whether WRMSR of value to EFER is allowed; takes effect if so. A write that clears SVME, as Linux
+ * does when it panics, has no effect.
  */
 static bool write_efer(uint64_t vsid, uint64_t value)
 {
 	uint64_t changed = (vs_get(vsid, MK1_AMD_efer) ^ value) & ~(uint64_t)EFER_SVME;
 
-	if (changed & ~efer_writable())
+	if (changed & ~efer_writable() || ((value & EFER_SVME) && !shows_svme))
 		return false;
 	if ((changed & EFER_LME) && (vs_get(vsid, MK1_AMD_cr0) & CR0_PG))
 		return false;
@@ -138,7 +146,8 @@ bool svm_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 {
 	switch (msr) {
 	case MSR_EFER:
-		*value = vs_get(vsid, MK1_AMD_efer) | EFER_SVME;
+		*value = vs_get(vsid, MK1_AMD_efer) & ~(uint64_t)EFER_SVME;
+		*value |= shows_svme ? EFER_SVME : 0;
 		return true;
 	case MSR_VM_CR:
 		*value = DISABLED;

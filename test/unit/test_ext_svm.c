@@ -53,6 +53,7 @@ static uint64_t *fake_reg(uint64_t reg)
 static void setup(void)
 {
 	fake_reset();
+	fake.reg[MK1_AMD_rip] = 0xFFFFFFFFC0001000;
 	fake.reg[MK1_AMD_efer] = LINUX_EFER;
 	fake.reg[MK1_AMD_cr0] = 0x80050033;
 	fake.reg[MK1_AMD_cr4] = CR4_OSXSAVE;
@@ -271,6 +272,21 @@ START_TEST(efer_shows_svme)
 	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], (LINUX_EFER & ~1ull) | EFER_SVME);
 	ck_assert_int_eq(msr_exit(MSR_EFER, false, 0), RESUMED_NEXT);
 	ck_assert_uint_eq(edx_eax(), (LINUX_EFER & ~1ull) | EFER_SVME);
+}
+END_TEST
+
+/* To what the firmware starts there is no SVM. */
+START_TEST(efer_of_firmware)
+{
+	fake.reg[MK1_AMD_rip] = 0x7E123456;
+	ck_assert(svm_setup(0));
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], LINUX_EFER | EFER_SVME);
+	ck_assert_int_eq(msr_exit(MSR_EFER, false, 0), RESUMED_NEXT);
+	ck_assert_uint_eq(edx_eax(), LINUX_EFER);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER & ~1ull), RESUMED_NEXT);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_efer], (LINUX_EFER & ~1ull) | EFER_SVME);
+	ck_assert_int_eq(msr_exit(MSR_EFER, true, LINUX_EFER | EFER_SVME), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_eventinj], INJECTED_GP);
 }
 END_TEST
 
@@ -551,6 +567,7 @@ int main(void)
 	tcase_add_test(tc, report_is_switched);
 	tcase_add_test(tc, svm_instructions_are_undefined);
 	tcase_add_test(tc, efer_shows_svme);
+	tcase_add_test(tc, efer_of_firmware);
 	tcase_add_test(tc, efer_refuses_what_a_cpu_refuses);
 	tcase_add_test(tc, svm_looks_disabled_by_firmware);
 	tcase_add_test(tc, other_msrs_are_the_microkernels_decision);
