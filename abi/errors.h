@@ -20,7 +20,7 @@
 	  "sysctl vm.drop_caches=3 vm.compact_memory=1; or a smaller pool: bfm start --pool SIZE") \
 	X(5, STARTED_BEFORE, EBUSY, \
 	  "this hypervisor runs already: it was there before this kernel", \
-	  "it stays until the next reset; for bfm start, boot without bareflank.efi") \
+	  "bfm stop ends it if bareflank.ko is loaded and has adopted it; a reset always does") \
 	X(6, CPU_FEATURE, EOPNOTSUPP, \
 	  "the kernel uses a CPU feature that the hypervisor does not support", \
 	  "boot without it; docs/hardware.md lists the features that are refused") \
@@ -136,6 +136,15 @@
 	  "bfm stop, then bfm start; see docs/failures.md for what resets a CPU") \
 	X(73, MK_APIC, EOPNOTSUPP, "an instruction that writes to the local APIC is not known", \
 	  "see bfm dump for it; start without --keep-cpus") \
+	X(74, MK_LEVELS, EOPNOTSUPP, \
+	  "the kernel has other levels of page tables than the hypervisor, which cannot stop", \
+	  "nothing has changed; where the kernel has 5 levels, boot it with no5lvl") \
+	X(75, MK_BOOT_CPU, EBUSY, \
+	  "the boot processor is offline, and only a reset could take it out of the hypervisor", \
+	  "nothing has changed; bring it online first: /sys/devices/system/cpu/cpu0/online") \
+	X(76, MK_FIRMWARE, EBUSY, \
+	  "a hypervisor that the firmware has started cannot sleep: bare CPUs would wake up", \
+	  "stop it first: bfm stop") \
 	/* extensions */ \
 	X(96, EXT_EXIT, ECANCELED, "the extension called control_exit", \
 	  "see bfm status for what it had said, and bfm dump for more") \

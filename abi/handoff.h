@@ -61,7 +61,8 @@ enum bf_outer {
 
 /*
  * The system that was there at the start makes room for another one, which does not have the switch
- * page where root mode does: a CPU can leave during the start only.
+ * page where root mode does: a CPU can leave during the start, and when it is bound
+ * (BF_HYPERCALL_BIND).
  */
 #define BF_HANDOFF_STAYS 0x2
 
@@ -136,6 +137,8 @@ struct bf_pp_handoff {
 	uint64_t area_pt; /* SPA of the page table that maps the PP area (BF_PP_ABI, BF_PP_TEMP) */
 	uint64_t switch_page; /* VA of this PP's struct bf_switch_page, the same in Linux */
 	uint64_t switch_leave; /* VA of the code that goes back to Linux, the same in Linux */
+	uint64_t switch_page_spa; /* where both lie: the page, and that of the code */
+	uint64_t switch_code_spa;
 	uint64_t trace; /* SPA of this PP's struct bf_trace, shared with Linux */
 };
 
@@ -157,6 +160,15 @@ struct bf_pp_handoff {
 
 /* The same instruction, likewise, with this in RAX, which receives bf_handoff.table. */
 #define BF_HYPERCALL_TABLE 0x656C626154426B6D
+
+/*
+ * The same instruction, likewise, with this in RAX, where CPUs stay (BF_HANDOFF_STAYS): from then
+ * on this CPU can leave, to where bf_pp_status.bind_page and bind_code say that this Linux has the
+ * switch page and the page of the switch code. RAX is BF_HYPERCALL_BOUND afterwards, or the
+ * enum bf_error for which it cannot: BAD_REQUEST, MK_VERSION, MK_LEVELS, MK_POOL.
+ */
+#define BF_HYPERCALL_BIND 0x646E696246426B6D
+#define BF_HYPERCALL_BOUND 0x9B91969DB9BD9492 /* ~BF_HYPERCALL_BIND */
 
 /* --- memory that Linux may read while the hypervisor runs ------------------------------------- */
 
@@ -274,7 +286,10 @@ struct bf_pp_status {
 	uint64_t ext_exits[BF_MAX_EXTS];
 	uint64_t tracing; /* written by the driver: exits are traced (BF_HYPERCALL_TRACE) */
 	uint64_t parked; /* written by the driver: offline, but a guest, which may never exit */
-	uint64_t pad[500 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t boot_cpu; /* 1: its CPU is the boot processor, which an INIT does not take back */
+	uint64_t bind_page; /* written by the driver: addresses of Linux's (BF_HYPERCALL_BIND) */
+	uint64_t bind_code;
+	uint64_t pad[497 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

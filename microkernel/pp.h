@@ -8,8 +8,8 @@
 
 #include <abi/layout.h>
 
-#define PP_HOST_VMCB 0x58
-#define PP_EXIT_GPRS 0x1F8
+#define PP_HOST_VMCB 0x68
+#define PP_EXIT_GPRS 0x208
 /* From the general registers in the ABI page, which the exit path has a pointer to. */
 #define PP_EXIT_GPRS_REL (BF_PP_DATA + PP_EXIT_GPRS - BF_PP_ABI - MK1_TLS_GPRS)
 
@@ -121,6 +121,16 @@ struct crossing {
 	struct kept_stack kept;
 };
 
+/* Where the PP can leave to, if that is not where it came from: run/bind.h. */
+#define MK_BIND_TABLES 8
+
+struct bind {
+	uint64_t page; /* 0: it is not bound */
+	uint64_t code;
+	uint64_t tables[MK_BIND_TABLES]; /* SPAs of pages for page tables; 0: none yet */
+	unsigned int used;
+};
+
 struct pp {
 	struct bf_pp_handoff handoff;
 	uint64_t exits; /* since this PP came in */
@@ -218,6 +228,7 @@ struct pp {
 	struct crossing crossing;
 	struct last_words said;
 	struct trace trace;
+	struct bind bind;
 	struct exit_log_entry *log; /* MK_EXIT_LOG_ENTRIES of them */
 	/* By extension: SPA of its PML4 for this PP, 0: not prepared; SPA of its ABI page here. */
 	uint64_t ext_cr3[BF_MAX_EXTS];

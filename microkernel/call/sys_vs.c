@@ -13,6 +13,7 @@
 #include "obj/objects.h"
 #include "obj/peek.h"
 #include "pp.h"
+#include "run/bind.h"
 #include "run/fail.h"
 #include "run/leave.h"
 #include "vendor.h"
@@ -251,8 +252,8 @@ static bool can_leave(const struct pp *pp, struct vs *vs)
 	return may_leave(pp) && vs->root && mk.vendor->vs_cpl(vs) == 0 &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr3, &cr3) == MK1_SUCCESS &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr4, &cr4) == MK1_SUCCESS &&
-	       peek_is_mapped(cr3, cr4, pp->handoff.switch_page, &spa) &&
-	       peek_is_mapped(cr3, cr4, pp->handoff.switch_leave, &spa);
+	       peek_is_mapped(cr3, cr4, bind_page(pp), &spa) &&
+	       peek_is_mapped(cr3, cr4, bind_leave(pp), &spa);
 }
 
 uint64_t sys_vs_promote(struct syscall_frame *f)

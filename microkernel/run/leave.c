@@ -13,6 +13,7 @@
 #include "obj/ext.h"
 #include "obj/objects.h"
 #include "pp.h"
+#include "run/bind.h"
 #include "vendor.h"
 
 /* The reset control register of PC chipsets (Intel PCH data sheets, "Reset Control Register"). */
@@ -65,6 +66,7 @@ static __noreturn void leave(struct bf_switch_page *sp)
 static __noreturn void leave_on_switch_stack(struct pp *pp)
 {
 	tlb_part(pp);
+	bind_use(pp);
 	for (;;)
 		__asm__ volatile("mov %0, %%rsp\n\t"
 				 "call *%1\n\t"
@@ -75,10 +77,15 @@ static __noreturn void leave_on_switch_stack(struct pp *pp)
 				 : "memory");
 }
 
-/* All CPUs are in a rendezvous until each has entered or left. */
+/*
+ * During the start all CPUs are in a rendezvous until each has entered or left. Who is bound may be
+ * so to a system that another one has replaced since: the driver of this one says so before.
+ */
 bool may_leave(const struct pp *pp)
 {
-	return !(mk.handoff->flags & BF_HANDOFF_STAYS) || pp->status->together;
+	if (!(mk.handoff->flags & BF_HANDOFF_STAYS))
+		return true;
+	return pp->bind.page ? pp->status->leaving : pp->status->together;
 }
 
 void promote(struct vs *vs)

@@ -10,7 +10,10 @@
 struct pp;
 struct vs;
 
-/* Whether it can: not after the start, if what comes then is another system (BF_HANDOFF_STAYS). */
+/*
+ * Whether it can. If what comes after the start is another system (BF_HANDOFF_STAYS), it cannot
+ * then, unless that has bound it (bind.h).
+ */
 bool may_leave(const struct pp *pp);
 
 /* This PP leaves the hypervisor, and its CPU continues as vs, which is the active one. */

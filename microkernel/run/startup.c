@@ -64,6 +64,7 @@ enum bf_error startup_join(struct pp *pp)
 	}
 	apic_place(&t->place);
 	t->boot = apic_is_boot();
+	pp->status->boot_cpu = t->boot;
 	__atomic_store_n(&t->mail, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->known, true, __ATOMIC_RELEASE);
 	return BF_ERR_OK;

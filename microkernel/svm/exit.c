@@ -12,6 +12,7 @@
 #include "mem/view.h"
 #include "mk.h"
 #include "obj/outer.h"
+#include "run/bind.h"
 #include "run/exit.h"
 #include "run/fail.h"
 #include "run/leave.h"
@@ -88,7 +89,8 @@ static bool handle_vmmcall(struct vs *vs)
 			exit_stop(vs);
 		return true;
 	}
-	if (trace_hypercall(vs, vmcb->cpl) || exit_table(vs, vmcb->cpl) || fault_hypercall(vs))
+	if (trace_hypercall(vs, vmcb->cpl) || exit_table(vs, vmcb->cpl) ||
+	    bind_hypercall(vs, vmcb->cpl) || fault_hypercall(vs))
 		return true;
 	route = exit_find_route(pp, vs);
 	if (route != EXIT_NO_ROUTE)

@@ -13,6 +13,7 @@
 #include "mem/view.h"
 #include "mk.h"
 #include "obj/outer.h"
+#include "run/bind.h"
 #include "run/exit.h"
 #include "run/fail.h"
 #include "run/leave.h"
@@ -238,7 +239,8 @@ static bool handle_vmcall(struct vs *vs)
 	if (vs->root && abi_gprs()[BF_RAX] == BF_HYPERCALL_STOP && !cpl && may_leave(this_pp()) &&
 	    vmx_vs_advance_ip(vs) == ADVANCE_DONE)
 		exit_stop(vs);
-	if (trace_hypercall(vs, cpl) || exit_table(vs, cpl) || fault_hypercall(vs))
+	if (trace_hypercall(vs, cpl) || exit_table(vs, cpl) || bind_hypercall(vs, cpl) ||
+	    fault_hypercall(vs))
 		return true;
 	route = exit_find_route(this_pp(), vs);
 	if (route != EXIT_NO_ROUTE)

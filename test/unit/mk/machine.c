@@ -390,18 +390,24 @@ static uint64_t linux_table(void *ctx)
 /*
  * Linux's kernel has the code that switches mapped, and what it carries; the rest does not matter.
  */
-static void map_in_linux(const void *va, bool first)
+void machine_maps(uint64_t va, uint64_t spa)
 {
 	const struct bsl_tables tables = {
 		.alloc = linux_table, .at = table_at, .branch = BSL_PTE_P, .levels = m.la57 ? 5 : 4
 	};
-	uint64_t *entry;
+	uint64_t *entry = bsl_pt_entry(&tables, LINUX_PML4, va, 1, true);
+
+	ck_assert_ptr_nonnull(entry);
+	*entry = spa | BSL_PTE_P;
+}
+
+static void map_in_linux(const void *va, bool first)
+{
+	uint64_t unused;
 
 	if (first)
-		(void)linux_table(&entry);
-	entry = bsl_pt_entry(&tables, LINUX_PML4, (uint64_t)va & ~(PAGE - 1), 1, true);
-	ck_assert_ptr_nonnull(entry);
-	*entry = linux_page(0) | BSL_PTE_P;
+		(void)linux_table(&unused);
+	machine_maps((uint64_t)va & ~(PAGE - 1), linux_page(0));
 }
 
 /* Linux as the loader found it on a CPU. */
@@ -514,6 +520,8 @@ static void make_pp(uint32_t ppid)
 			      ~(uint64_t)BF_PAGE_MASK;
 	pp->handoff.switch_page = (uint64_t)sp;
 	pp->handoff.switch_leave = (uint64_t)switch_leave;
+	pp->handoff.switch_page_spa = carve(1);
+	pp->handoff.switch_code_spa = carve(1);
 	pp->handoff.trace = carve(BF_TRACE_BYTES / PAGE);
 	map_in_linux(sp, !ppid);
 	map_in_linux((const void *)switch_leave, false);

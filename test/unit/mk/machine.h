@@ -109,6 +109,9 @@ void machine_init(void);
 /* The handoff's VMX capabilities from the MSRs of PP 0; the first enter does it, if nobody has. */
 void machine_offers(void);
 
+/* Linux maps a page, and runs on the page table in which it does. */
+void machine_maps(uint64_t va, uint64_t spa);
+
 /* Before PP 0 enters: root mode is to do without these bits of CR4, which the CPU does not have. */
 void machine_without_cr4(uint64_t bits);
 

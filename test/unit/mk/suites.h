@@ -33,6 +33,7 @@ TCase *obj_xstate_tests(void);
 TCase *run_cross_tests(void);
 TCase *run_ended_tests(void);
 TCase *run_fail_tests(void);
+TCase *run_bind_tests(void);
 TCase *run_leave_tests(void);
 TCase *run_report_tests(void);
 TCase *run_stall_tests(void);
@@ -114,6 +115,7 @@ static TCase *(*const suites[])(void) = {
 	run_cross_tests,
 	run_ended_tests,
 	run_fail_tests,
+	run_bind_tests,
 	run_leave_tests,
 	run_report_tests,
 	run_stall_tests,

@@ -50,21 +50,6 @@ START_TEST(promote_in_the_bootstrap_callback)
 }
 END_TEST
 
-static void call(int intel, uint64_t number)
-{
-	struct vs *vs = host_pp->vs;
-
-	abi_gprs()[BF_RAX] = number;
-	if (intel) {
-		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
-		guest_exit(VMX_EXIT_VMCALL);
-	} else {
-		vmcb_of(vs)->rax = number;
-		vmcb_of(vs)->nrip = vmcb_of(vs)->rip + 3;
-		guest_exit(SVM_EXIT_VMMCALL);
-	}
-}
-
 /* After the start, nobody gets a CPU of which another system has become the guest. */
 START_TEST(stays)
 {
@@ -75,11 +60,11 @@ START_TEST(stays)
 	guest_exit(cpuid_reason());
 	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), MK1_INVALID_INPUT_REG(1));
 	SYS(vs_run_current, HANDLE);
-	call(_i, BF_HYPERCALL_STOP);
+	linux_calls(BF_HYPERCALL_STOP);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_GUEST);
 	ck_assert_uint_ne(abi_gprs()[BF_RAX], BF_HYPERCALL_STOPPED);
 	status_of(0)->together = 1;
-	call(_i, BF_HYPERCALL_STOP);
+	linux_calls(BF_HYPERCALL_STOP);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
 }
 END_TEST
@@ -92,16 +77,16 @@ START_TEST(table)
 	start_and_launch();
 	guest_exit(cpuid_reason());
 	SYS(vs_run_current, HANDLE);
-	call(_i, BF_HYPERCALL_TABLE);
+	linux_calls(BF_HYPERCALL_TABLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
-	ck_assert_uint_eq(_i ? abi_gprs()[BF_RAX] : vmcb_of(host_pp->vs)->rax, 0x5000);
+	ck_assert_uint_eq(answer_to_linux(), 0x5000);
 	/* not for processes */
 	if (_i)
 		vmcs_put(host_pp->vs->block_spa, VMCS_ss_attrib, 0xC0F3);
 	else
 		vmcb_of(host_pp->vs)->cpl = 3;
-	call(_i, BF_HYPERCALL_TABLE);
-	ck_assert_uint_ne(_i ? abi_gprs()[BF_RAX] : vmcb_of(host_pp->vs)->rax, 0x5000);
+	linux_calls(BF_HYPERCALL_TABLE);
+	ck_assert_uint_ne(answer_to_linux(), 0x5000);
 }
 END_TEST
 
@@ -114,7 +99,7 @@ START_TEST(stop)
 	linux_state = m.switch_pages[0]->cpu;
 	start_and_launch();
 	linux_state.rip += 3;
-	call(_i, BF_HYPERCALL_STOP);
+	linux_calls(BF_HYPERCALL_STOP);
 	expect_bare(&linux_state);
 	ck_assert_uint_eq(ended.sp->cpu.gpr[BF_RAX], BF_HYPERCALL_STOPPED);
 	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);

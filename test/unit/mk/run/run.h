@@ -50,6 +50,28 @@ static inline void expect_bare(const struct bf_cpu_state *want)
 		ck_assert_uint_eq(msr_get(&m.cpus[0], MSR_VM_HSAVE_PA), 0x1234000);
 }
 
+/* Linux executes VMMCALL or VMCALL with this in RAX. */
+static inline void linux_calls(uint64_t number)
+{
+	struct vs *vs = host_pp->vs;
+
+	abi_gprs()[BF_RAX] = number;
+	if (intel()) {
+		vmcs_put(vs->block_spa, VMCS_vmexit_instruction_length, 3);
+		guest_exit(VMX_EXIT_VMCALL);
+	} else {
+		vmcb_of(vs)->rax = number;
+		vmcb_of(vs)->nrip = vmcb_of(vs)->rip + 3;
+		guest_exit(SVM_EXIT_VMMCALL);
+	}
+}
+
+/* What it finds there then. */
+static inline uint64_t answer_to_linux(void)
+{
+	return intel() ? abi_gprs()[BF_RAX] : vmcb()->rax;
+}
+
 static inline struct trap_frame user_fault(uint64_t vector)
 {
 	struct trap_frame f = { .vector = vector,
