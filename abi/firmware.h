@@ -21,6 +21,7 @@
 struct bf_firmware_pp {
 	uint64_t apic_id; /* of its CPU */
 	struct bf_region trace; /* struct bf_trace */
+	struct bf_region switch_page; /* which the operating system does not see, either */
 };
 
 struct bf_firmware {

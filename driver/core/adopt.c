@@ -17,14 +17,8 @@ static bool map_block(struct bf_block *block, struct bf_region region, uint64_t 
 	block->va = bf_os_map(region.spa, region.size);
 	block->spa = region.spa;
 	block->size = region.size;
+	block->unmap = bf_os_unmap;
 	return block->va;
-}
-
-static void unmap_block(struct bf_block *block)
-{
-	if (block->va)
-		bf_os_unmap(block->va);
-	*block = (struct bf_block){ 0 };
 }
 
 static bool is_table(const struct bf_firmware *table)
@@ -48,10 +42,30 @@ static bool map_shared(struct bf_loader *loader, const struct bf_firmware *table
 	return ok;
 }
 
-/* One whose CPU this system does not know is of no use to it, and is not looked at. */
-static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps)
+/*
+ * One whose CPU this system does not know is of no use to it, and is not looked at. What a CPU
+ * finds in the switch page, when it leaves, is what root mode has written there: as long as it is
+ * inside, it sees something else.
+ */
+static bool adopt_pp(struct bf_pp *pp, const struct bf_firmware_pp *from)
 {
 	bool online = false;
+
+	pp->apic_id = from->apic_id;
+	pp->inside = bf_os_cpu_of(pp->apic_id, &pp->cpu, &online);
+	pp->stranger = !pp->inside;
+	bf_park(pp, !online);
+	if (pp->stranger)
+		pp->cpu = ~0U;
+	if (!map_block(&pp->trace, from->trace, BF_TRACE_BYTES) ||
+	    !map_block(&pp->switch_map, from->switch_page, BF_PAGE_SIZE))
+		return false;
+	pp->switch_page = (struct bf_switch_page *)(void *)pp->switch_map.va;
+	return true;
+}
+
+static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps)
+{
 	uint32_t i;
 
 	for (i = 0; i < loader->nr_pps; i++) {
@@ -60,11 +74,7 @@ static bool adopt_pps(struct bf_loader *loader, const struct bf_firmware_pp *pps
 		pp->loader = loader;
 		pp->ppid = i;
 		pp->status = (struct bf_pp_status *)(void *)loader->status.va + i;
-		pp->inside = bf_os_cpu_of(pps[i].apic_id, &pp->cpu, &online);
-		bf_park(pp, pp->inside && !online);
-		if (!pp->inside)
-			pp->cpu = ~0U;
-		if (!map_block(&pp->trace, pps[i].trace, BF_TRACE_BYTES))
+		if (!adopt_pp(pp, &pps[i]))
 			return false;
 	}
 	return true;
@@ -101,17 +111,53 @@ void bf_loader_abandon(struct bf_loader *loader)
 {
 	uint32_t i;
 
-	for (i = 0; i < loader->nr_pps; i++)
-		unmap_block(&loader->pps[i].trace);
+	for (i = 0; i < loader->nr_pps; i++) {
+		bf_block_free(&loader->pps[i].trace);
+		bf_block_free(&loader->pps[i].switch_map);
+	}
 	bf_os_free(loader->pps);
 	for (i = 0; i < BF_MAX_EXTS; i++)
-		unmap_block(&loader->channels[i]);
-	unmap_block(&loader->ring);
-	unmap_block(&loader->status);
-	unmap_block(&loader->ended);
+		bf_block_free(&loader->channels[i]);
+	bf_block_free(&loader->ring);
+	bf_block_free(&loader->status);
+	bf_block_free(&loader->ended);
 	*loader = (struct bf_loader){ .state = BF_STATE_STOPPED };
 	bf_memory_init(&loader->memory);
 }
+
+/* --- the way out ------------------------------------------------------------------------------ */
+
+static void bind_here(void *arg)
+{
+	struct bf_pp *pp = arg;
+
+	pp->status->bind_page = (uint64_t)(uintptr_t)pp->switch_page;
+	pp->status->bind_code = bf_cpu_switch_code();
+	pp->bound = bf_cpu_bind(pp->loader->vendor);
+}
+
+static enum bf_error bind_all(struct bf_loader *loader, struct bf_failure *failure)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		struct bf_pp *pp = &loader->pps[i];
+		enum bf_error error;
+
+		if (!pp->inside || pp->parked || bf_pp_halted(pp))
+			continue;
+		error = bf_os_on_cpu(pp->cpu, bind_here, pp);
+		if (!error)
+			error = pp->bound;
+		if (error) {
+			*failure = (struct bf_failure){ error, pp->cpu, 0, 0 };
+			return error;
+		}
+	}
+	return BF_ERR_OK;
+}
+
+/* --- the way in ------------------------------------------------------------------------------- */
 
 static enum bf_error take_over(struct bf_loader *loader, const struct bf_firmware *table)
 {
@@ -122,6 +168,7 @@ static enum bf_error take_over(struct bf_loader *loader, const struct bf_firmwar
 		loader->failure.error = BF_ERR_OK;
 		loader->starts++;
 		loader->adopted = true;
+		loader->bind = bind_all;
 		loader->entered = true; /* a CPU that comes online must have a PP */
 		loader->state = BF_STATE_RUNNING;
 		return BF_ERR_OK;

@@ -109,6 +109,10 @@ void bf_cpu_switch_trace(enum bf_vendor vendor);
 /* BF_HYPERCALL_TABLE: the address, or 0 where nobody has one. */
 uint64_t bf_cpu_find_table(void);
 
+/* BF_HYPERCALL_BIND: OK also on a bare CPU; and what it is told of the code. */
+enum bf_error bf_cpu_bind(enum bf_vendor vendor);
+uint64_t bf_cpu_switch_code(void);
+
 /*
  * BF_HYPERCALL_STOP: the way out that no extension can block. False: this CPU is bare. The
  * instruction faults then, or an outer hypervisor answers it; the microkernel would never let it

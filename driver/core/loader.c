@@ -176,7 +176,11 @@ static bool any_inside(const struct bf_loader *loader)
 /* Frees what was kept of the last run to report its status. */
 static void free_last_run(struct bf_loader *loader)
 {
+	uint32_t i;
+
 	bf_trace_free(loader);
+	for (i = 0; i < loader->nr_pps; i++)
+		bf_block_free(&loader->pps[i].switch_map);
 	bf_os_free(loader->pps);
 	loader->pps = NULL;
 	loader->nr_pps = 0;
@@ -399,6 +403,7 @@ static enum bf_error take_down(struct bf_loader *loader)
 		if (loader->pps[i].refused && !loader->failure.error)
 			loader->failure = pp_failure(&loader->pps[i], BF_ERR_EXT_STOP_REFUSED);
 	release(loader);
+	loader->adopted = false;
 	loader->state = BF_STATE_STOPPED;
 	loader->stop_ns = bf_os_now_ns() - began;
 	return BF_ERR_OK;
@@ -410,8 +415,8 @@ enum bf_error bf_loader_stop(struct bf_loader *loader)
 
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_NOT_RUNNING;
-	if (loader->adopted)
-		return BF_ERR_STARTED_BEFORE;
+	if (loader->adopted && loader->bind(loader, &loader->failure))
+		return loader->failure.error;
 	(void)find_failure(loader, &failure);
 	loader->failure = failure;
 	if (!take_down(loader) && failure.error)
@@ -421,18 +426,20 @@ enum bf_error bf_loader_stop(struct bf_loader *loader)
 
 enum bf_error bf_loader_poll(struct bf_loader *loader)
 {
-	struct bf_failure failure;
+	struct bf_failure failure, unbound;
 	enum bf_error error;
 
 	if (loader->state != BF_STATE_RUNNING || !find_failure(loader, &failure))
 		return BF_ERR_OK;
 	loader->failure = failure;
-	if (loader->adopted) {
+	error = loader->adopted ? loader->bind(loader, &unbound) : BF_ERR_OK;
+	if (error && error != BF_ERR_CPU_STUCK) {
 		keep_report(loader);
 		loader->state = BF_STATE_FAILED;
 		return failure.error;
 	}
-	error = take_down(loader);
+	if (!error)
+		error = take_down(loader);
 	if (!error)
 		loader->state = BF_STATE_FAILED;
 	if (error != BF_ERR_CPU_STUCK)
@@ -482,6 +489,8 @@ enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 		return BF_ERR_OK;
 	if (!pp)
 		return BF_ERR_TOO_MANY_CPUS;
+	if (loader->adopted) /* something has reset it, and only a start takes it in again */
+		return BF_ERR_MK_ESCAPED;
 	if (refuses_hotplug(loader))
 		return BF_ERR_HOTPLUG_REFUSED;
 	error = bf_os_on_cpu(cpu, launch_here, pp);
@@ -541,7 +550,7 @@ enum bf_error bf_loader_suspend(struct bf_loader *loader)
 	enum bf_error error;
 
 	if (loader->adopted)
-		return BF_ERR_STARTED_BEFORE;
+		return BF_ERR_MK_FIRMWARE;
 	if (loader->state != BF_STATE_RUNNING)
 		return BF_ERR_OK;
 	if (find_failure(loader, &failure))

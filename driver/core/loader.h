@@ -26,6 +26,7 @@ BF_STATIC_ASSERT(sizeof(struct bf_ring) + BF_RING_DATA + BF_RING_LINES * sizeof(
 #define BF_POOL_DEFAULT 0x380000
 #define BF_POOL_PER_PP 0xB000
 #define BF_POOL_PER_EXT 0x15000
+#define BF_POOL_TO_BIND 0x8000 /* of each PP, if it stays: see BF_HYPERCALL_BIND */
 #define BF_POOL_MAX 0x40000000
 #define BF_HUGE_DEFAULT 0x200000
 #define BF_HUGE_MAX 0x400000 /* the largest contiguous block there is: BF_OS_MAX_ORDER */
@@ -69,14 +70,19 @@ struct bf_pp {
 	struct bf_loader *loader;
 	uint32_t ppid;
 	uint32_t cpu;
+	uint64_t apic_id;
+	bool stranger; /* adopted, with a CPU that this system does not know; never inside */
 	bool inside; /* this CPU is a guest */
 	bool parked; /* and offline: park.h */
 	bool entering; /* is about to become one */
+	enum bf_error bound; /* whether it can leave, if it was adopted: adopt.c */
 	bool together; /* all CPUs stand still until this one has entered or left */
 	bool refused; /* the extension did not give it back on request */
 	bool failed; /* it had when it was to leave, or did so then */
 	struct bf_failure failure; /* of the last launch */
 	struct bf_switch_page *switch_page;
+	uint64_t switch_page_spa;
+	struct bf_block switch_map; /* adopted: the switch page, as the system has mapped it */
 	uint64_t root; /* SPA of the uppermost table of its address space */
 	struct bf_pp_status *status; /* shared: the hypervisor writes it at any time */
 	struct bf_block trace; /* struct bf_trace; likewise */
@@ -113,7 +119,12 @@ struct bf_loader {
 	bool halted; /* a CPU has, and uses the memory: none is freed, and nothing starts */
 	bool entered; /* all CPUs have, together, and a CPU that comes online enters, too */
 	bool keep_cpus; /* CPUs that go offline stay inside: park.h */
-	bool adopted; /* the firmware has started it, and no CPU leaves: adopt.c */
+	bool adopted; /* the firmware has started it: adopt.c */
+	/*
+	 * Then each CPU that is online learns where this system has what it needs to leave. An
+	 * error, which is also in *failure: one cannot leave, and nothing has changed.
+	 */
+	enum bf_error (*bind)(struct bf_loader *loader, struct bf_failure *failure);
 	bool tracing; /* the exits of all CPUs; it outlives a stop: trace.h */
 	struct bf_pp *pps;
 
@@ -132,8 +143,9 @@ enum bf_error bf_loader_init(struct bf_loader *loader);
 
 /*
  * Takes over a hypervisor that the firmware has started, as if this loader had: it is RUNNING then.
- * It stays so: a stop and a suspend are refused, and so is a start. NOT_RUNNING: there is none;
- * MK_VERSION: it is of another version; NO_MEMORY: *loader is good for bf_loader_fini only.
+ * It can be stopped, and a start after that is as any other; a suspend is refused. NOT_RUNNING:
+ * there is none; MK_VERSION: it is of another version; NO_MEMORY: *loader is good for
+ * bf_loader_fini only.
  */
 enum bf_error bf_loader_adopt(struct bf_loader *loader);
 
@@ -152,7 +164,9 @@ enum bf_error bf_loader_start(struct bf_loader *loader, const struct bf_start *s
 /*
  * Takes every CPU back and frees everything. EXT_STOP_REFUSED: done, but not by the extension. The
  * error of a PP: done, it had failed before. MK_FAULT: a CPU is not bare, nothing is freed;
- * failure.cpu names it. CPU_STUCK: failure.cpu does not answer, nothing has changed. NOT_RUNNING.
+ * failure.cpu names it. Nothing has changed: CPU_STUCK, failure.cpu does not answer; MK_BOOT_CPU,
+ * failure.cpu is offline, and cannot be taken back so; of one that was adopted, what
+ * BF_HYPERCALL_BIND says. NOT_RUNNING.
  * A CPU that has halted is left behind, with all memory: loader->halted is set.
  */
 enum bf_error bf_loader_stop(struct bf_loader *loader);
@@ -173,7 +187,8 @@ enum bf_error bf_loader_cpu_down(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * Takes every CPU back and keeps everything else, for bf_loader_resume. MK_FAULT: a CPU did not
- * leave, CPU_STUCK: it does not answer, CPU_HALTED: it never will; call bf_loader_resume then, too.
+ * leave, CPU_STUCK: it does not answer, CPU_HALTED: it never will, MK_BOOT_CPU: as for a stop; call
+ * bf_loader_resume then, too. MK_FIRMWARE: it was adopted, nothing has changed.
  */
 enum bf_error bf_loader_suspend(struct bf_loader *loader);
 

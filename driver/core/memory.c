@@ -203,7 +203,9 @@ enum bf_error bf_block_alloc(struct bf_block *block, uint64_t size)
 
 void bf_block_free(struct bf_block *block)
 {
-	if (block->va)
+	if (block->va && block->unmap)
+		block->unmap(block->va);
+	else if (block->va)
 		bf_os_free_pages(block->va, block->order);
 	*block = (struct bf_block){ 0 };
 }

@@ -26,6 +26,7 @@ struct bf_block {
 	uint64_t size;
 	unsigned int order;
 	enum bf_memory_kind kind;
+	void (*unmap)(void *va); /* it is none of the system's memory: adopt.c; or NULL */
 };
 
 struct bf_memory {
@@ -66,6 +67,6 @@ void bf_memory_release(struct bf_memory *memory);
 
 /* A zeroed block outside of any struct bf_memory: memory that is shared with Linux. */
 enum bf_error bf_block_alloc(struct bf_block *block, uint64_t size);
-void bf_block_free(struct bf_block *block);
+void bf_block_free(struct bf_block *block); /* or unmaps it */
 
 #endif

@@ -60,8 +60,8 @@ static bool evict(struct bf_pp *pp)
 {
 	pp->status->leaving = 1;
 	if (pp->loader->vendor == BF_VENDOR_INTEL) {
-		bf_os_send_startup(pp->cpu);
-		bf_os_send_init(pp->cpu);
+		bf_os_send_startup(pp->apic_id);
+		bf_os_send_init(pp->apic_id);
 		wait(LEAVE_NS, pp);
 		if (state_of(pp) != BF_PP_BARE) {
 			pp->status->leaving = 0;
@@ -69,12 +69,34 @@ static bool evict(struct bf_pp *pp)
 		}
 		wait(INIT_NS, NULL);
 	}
-	bf_os_send_init(pp->cpu);
+	bf_os_send_init(pp->apic_id);
 	wait(INIT_NS, NULL);
 	pp->status->state = BF_PP_BARE;
 	pp->inside = false;
 	bf_park(pp, false);
+	pp->stranger = false;
 	return true;
+}
+
+/* Nothing of the system's runs on it. */
+static bool is_evicted_so(const struct bf_pp *pp)
+{
+	return (pp->inside && pp->parked) || pp->stranger;
+}
+
+enum bf_error bf_may_evict(const struct bf_loader *loader, struct bf_failure *failure)
+{
+	uint32_t i;
+
+	for (i = 0; i < loader->nr_pps; i++) {
+		const struct bf_pp *pp = &loader->pps[i];
+
+		if (!is_evicted_so(pp) || !pp->status->boot_cpu)
+			continue;
+		*failure = (struct bf_failure){ BF_ERR_MK_BOOT_CPU, pp->cpu, 0, 0 };
+		return BF_ERR_MK_BOOT_CPU;
+	}
+	return BF_ERR_OK;
 }
 
 enum bf_error bf_evict_parked(struct bf_loader *loader, struct bf_failure *failure)
@@ -84,7 +106,7 @@ enum bf_error bf_evict_parked(struct bf_loader *loader, struct bf_failure *failu
 	for (i = 0; i < loader->nr_pps; i++) {
 		struct bf_pp *pp = &loader->pps[i];
 
-		if (!pp->inside || !pp->parked || evict(pp))
+		if (!is_evicted_so(pp) || evict(pp))
 			continue;
 		*failure = (struct bf_failure){ BF_ERR_MK_FAULT, pp->cpu, 0, pp->status->detail };
 		return BF_ERR_MK_FAULT;

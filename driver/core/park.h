@@ -21,8 +21,15 @@ void bf_park(struct bf_pp *pp, bool parked);
 enum bf_error bf_unpark(struct bf_pp *pp);
 
 /*
- * Takes all CPUs that are parked out of the hypervisor, by a reset of each, after which it waits
- * for the system to start it. All others are bare. MK_FAULT: one does not leave; *failure names it.
+ * Whether bf_evict_parked can do what it is to do. MK_BOOT_CPU: after a reset the boot processor
+ * would start the firmware; *failure names it.
+ */
+enum bf_error bf_may_evict(const struct bf_loader *loader, struct bf_failure *failure);
+
+/*
+ * Takes all CPUs that are parked, or strangers, out of the hypervisor, by a reset of each, after
+ * which it waits for the system to start it. All others are bare. MK_FAULT: one does not leave;
+ * *failure names it.
  */
 enum bf_error bf_evict_parked(struct bf_loader *loader, struct bf_failure *failure);
 

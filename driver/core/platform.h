@@ -27,6 +27,9 @@ void bf_os_free_pages(void *va, unsigned int order);
 /* The address at which the system has mapped a page from bf_os_alloc_pages. Any context. */
 void *bf_os_va(uint64_t spa);
 
+/* The ID of the local APIC of a CPU that can run. */
+uint64_t bf_os_apic_id(uint32_t cpu);
+
 /*
  * Memory that is not the system's, mapped read-write as RAM, or NULL; and the CPU with this local
  * APIC. For bf_loader_adopt only, as any port may have it.
@@ -109,11 +112,11 @@ void bf_os_watch(struct bf_loader *loader);
 void bf_os_send_nmi(uint32_t cpu);
 
 /*
- * Sends an INIT to another CPU, which is offline; or a start-up IPI, whose vector nobody uses. Any
- * context, interrupts off.
+ * Sends an INIT to another CPU, which is offline, or not known to the system: to its local APIC; or
+ * a start-up IPI, whose vector nobody uses. Any context.
  */
-void bf_os_send_init(uint32_t cpu);
-void bf_os_send_startup(uint32_t cpu);
+void bf_os_send_init(uint64_t apic_id);
+void bf_os_send_startup(uint64_t apic_id);
 
 /*
  * This CPU gets the system's NMI, of any sender, that came while the CPU was not the system's. Any

@@ -183,6 +183,8 @@ static enum bf_error make_pools(struct bf_loader *loader, const struct bf_start 
 	if (error || size <= rest)
 		return error;
 	size -= rest;
+	if (start->stays)
+		size += loader->nr_pps * (uint64_t)BF_POOL_TO_BIND;
 	if (!start->pool_size)
 		size = (size + WHOLE_BLOCK - 1) & ~(uint64_t)(WHOLE_BLOCK - 1);
 	return bf_memory_fill_pool(memory, size);
@@ -205,6 +207,7 @@ static enum bf_error fill_pps(struct bf_loader *loader, const uint32_t *cpus)
 		loader->pps[i].loader = loader;
 		loader->pps[i].ppid = i;
 		loader->pps[i].cpu = cpus[i];
+		loader->pps[i].apic_id = bf_os_apic_id(cpus[i]);
 		loader->pps[i].status = (struct bf_pp_status *)(void *)loader->status.va + i;
 	}
 	return bf_trace_alloc(loader);

@@ -232,6 +232,9 @@ enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
 	enum bf_error error;
 	uint32_t i;
 
+	error = bf_may_evict(loader, failure);
+	if (error)
+		return error;
 	lose_halted(loader);
 	error = on_all(&r, leave_one);
 	*paused_ns = r.paused_ns;

@@ -22,7 +22,7 @@ enum bf_error bf_enter_all(struct bf_loader *loader, bool initial, struct bf_fai
 
 /*
  * Takes every CPU back. *failure names one that did not leave: MK_FAULT; or one that does not
- * answer: CPU_STUCK, and nothing has changed.
+ * answer: CPU_STUCK, or one that cannot leave so: MK_BOOT_CPU. Nothing has changed then.
  */
 enum bf_error bf_leave_all(struct bf_loader *loader, struct bf_failure *failure,
 			   uint64_t *paused_ns);

@@ -113,11 +113,6 @@ uint32_t efi_cpus_online(void)
 	return nr_online;
 }
 
-uint64_t efi_apic_id(uint32_t cpu)
-{
-	return apic_ids[cpu];
-}
-
 /* --- platform.h ------------------------------------------------------------------------------- */
 
 /* What the firmware has disabled, it does not tell the operating system of. */
@@ -134,6 +129,11 @@ uint32_t bf_os_cpus(uint32_t *cpus, uint32_t max, uint32_t *online)
 	}
 	*online = count;
 	return count;
+}
+
+uint64_t bf_os_apic_id(uint32_t cpu)
+{
+	return apic_ids[cpu];
 }
 
 static uint32_t this_cpu(void)
@@ -267,17 +267,17 @@ static volatile uint32_t *xapic(uint64_t base, uint32_t offset)
 	return (volatile uint32_t *)(uintptr_t)((base & ~(uint64_t)BF_PAGE_MASK) + offset);
 }
 
-static void send_ipi(uint32_t cpu, uint32_t command)
+static void send_ipi(uint64_t apic_id, uint32_t command)
 {
 	uint64_t base;
 
 	if (!bf_os_rdmsr(MSR_APIC_BASE, &base) || !(base & APIC_BASE_EN))
 		return;
 	if (base & APIC_BASE_EXTD) {
-		(void)bf_os_wrmsr(MSR_X2APIC_ICR, apic_ids[cpu] << 32 | command);
+		(void)bf_os_wrmsr(MSR_X2APIC_ICR, apic_id << 32 | command);
 		return;
 	}
-	*xapic(base, XAPIC_ICR_HIGH) = (uint32_t)apic_ids[cpu] << 24;
+	*xapic(base, XAPIC_ICR_HIGH) = (uint32_t)apic_id << 24;
 	*xapic(base, XAPIC_ICR_LOW) = command;
 	while (*xapic(base, XAPIC_ICR_LOW) & ICR_PENDING)
 		bf_hw_pause();
@@ -286,17 +286,17 @@ static void send_ipi(uint32_t cpu, uint32_t command)
 void bf_os_send_nmi(uint32_t cpu)
 {
 	__atomic_fetch_add(&nmis[cpu], 1, __ATOMIC_ACQ_REL);
-	send_ipi(cpu, ICR_NMI);
+	send_ipi(apic_ids[cpu], ICR_NMI);
 }
 
-void bf_os_send_init(uint32_t cpu)
+void bf_os_send_init(uint64_t apic_id)
 {
-	send_ipi(cpu, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
+	send_ipi(apic_id, ICR_MODE_INIT | ICR_ASSERT | ICR_LEVEL_TRIGGERED);
 }
 
-void bf_os_send_startup(uint32_t cpu)
+void bf_os_send_startup(uint64_t apic_id)
 {
-	send_ipi(cpu, ICR_MODE_STARTUP);
+	send_ipi(apic_id, ICR_MODE_STARTUP);
 }
 
 /* Whoever sent it, the firmware's handler would end everything. */

@@ -18,8 +18,6 @@ const char *efi_cpus_init(void);
 
 uint32_t efi_cpus_online(void);
 
-uint64_t efi_apic_id(uint32_t cpu);
-
 /* --- memory.c --------------------------------------------------------------------------------- */
 
 /*

@@ -219,8 +219,10 @@ static void fill_lists(struct bf_firmware *table)
 	table->pps.spa = (uint64_t)(uintptr_t)pps;
 	table->pps.count = loader.nr_pps;
 	for (i = 0; i < loader.nr_pps; i++) {
-		pps[i].apic_id = efi_apic_id(loader.pps[i].cpu);
+		pps[i].apic_id = loader.pps[i].apic_id;
 		pps[i].trace = region_of(&loader.pps[i].trace);
+		pps[i].switch_page.spa = loader.pps[i].switch_page_spa;
+		pps[i].switch_page.size = BF_PAGE_SIZE;
 	}
 	table->owned.spa = (uint64_t)(uintptr_t)owned;
 	for (block = loader.memory.first; block; block = block->next)

@@ -119,8 +119,11 @@ static void __exit bf_exit(void)
 
 	misc_deregister(&device);
 	bf_lock();
-	/* Nobody would stop it later. Linux waits for every CPU in what follows, too. */
-	while (bf_stop_and_log() == BF_ERR_CPU_STUCK)
+	/*
+	 * Nobody would stop it later, unless it was adopted. Linux waits for every CPU in what
+	 * follows, too.
+	 */
+	while (!bf_loader.adopted && bf_stop_and_log() == BF_ERR_CPU_STUCK)
 		;
 	bare = bf_loader.adopted || (bf_loader.state != BF_STATE_RUNNING && !bf_loader.halted);
 	bf_unlock();

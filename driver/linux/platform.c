@@ -63,12 +63,17 @@ void bf_os_unmap(void *va)
 	memunmap(va);
 }
 
+uint64_t bf_os_apic_id(uint32_t cpu)
+{
+	return (u32)apic->cpu_present_to_apicid((int)cpu);
+}
+
 bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu, bool *online)
 {
 	unsigned int each;
 
 	for_each_present_cpu(each) {
-		if ((u32)apic->cpu_present_to_apicid((int)each) != apic_id)
+		if (bf_os_apic_id(each) != apic_id)
 			continue;
 		*cpu = each;
 		*online = cpu_online(each);

@@ -226,7 +226,8 @@ static void poll(struct work_struct *work)
 	if (error == BF_ERR_CPU_STUCK && !retrying)
 		log_failure("failed, but a CPU does not answer");
 	else if (error && error != BF_ERR_CPU_STUCK)
-		log_failure(bf_loader.adopted ? "failed, all CPUs go on without extensions" :
+		log_failure(bf_loader.adopted && bf_loader.state == BF_STATE_FAILED ?
+				    "failed, cannot stop, all CPUs go on without extensions" :
 			    bf_loader.state == BF_STATE_RUNNING ? "failed, cannot stop" :
 			    bf_loader.halted ? "halted, stopped on all other CPUs, reboot soon" :
 					       "failed, stopped on all CPUs");
@@ -302,7 +303,7 @@ enum bf_error bf_stop_and_log(void)
 
 	bf_assert_locked();
 	error = bf_loader_stop(&bf_loader);
-	if (error == BF_ERR_NOT_RUNNING || error == BF_ERR_STARTED_BEFORE)
+	if (error == BF_ERR_NOT_RUNNING)
 		return error;
 	ended();
 	if (bf_loader.state != BF_STATE_RUNNING)
@@ -333,7 +334,7 @@ enum bf_error bf_suspend(void)
 	if (bf_loader.state == BF_STATE_RUNNING && bf_guests_owner(true))
 		return BF_ERR_GUESTS;
 	error = bf_loader_suspend(&bf_loader);
-	if (error == BF_ERR_CPU_STUCK || error == BF_ERR_STARTED_BEFORE)
+	if (error == BF_ERR_CPU_STUCK || error == BF_ERR_MK_FIRMWARE)
 		return error;
 	suspended = !error;
 	if (suspended)
@@ -348,7 +349,9 @@ void bf_shut_down(void)
 	bf_assert_locked();
 	suspended = true;
 	bf_guests_end();
-	bf_stop_and_log();
+	/* That was there before this kernel, and is there for the next one. */
+	if (!bf_loader.adopted)
+		bf_stop_and_log();
 }
 
 int bf_run_init(void)

@@ -34,24 +34,24 @@ void bf_os_send_nmi(uint32_t cpu)
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
-static void send(u32 command, u32 cpu)
+static void send(u32 command, u64 apic_id)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
-	apic->icr_write(command, (u32)apic->cpu_present_to_apicid((int)cpu));
+	apic->icr_write(command, (u32)apic_id);
 	local_irq_restore(flags);
 }
 
 /* What Linux itself starts a CPU with. */
-void bf_os_send_init(uint32_t cpu)
+void bf_os_send_init(uint64_t apic_id)
 {
-	send(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT, cpu);
+	send(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT, apic_id);
 }
 
-void bf_os_send_startup(uint32_t cpu)
+void bf_os_send_startup(uint64_t apic_id)
 {
-	send(APIC_DM_STARTUP, cpu);
+	send(APIC_DM_STARTUP, apic_id);
 }
 
 /*

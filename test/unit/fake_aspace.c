@@ -128,16 +128,19 @@ static void verify_area(uint64_t root, const struct bf_pp_handoff *pp)
 	ck_assert(pt[bsl_pt_index(BF_PP_DATA, 1)] & BSL_PTE_P);
 }
 
-static void verify_switch(uint64_t root, const struct bf_switch_page *page)
+static void verify_switch(uint64_t root, const struct bf_switch_page *page,
+			  const struct bf_pp_handoff *pp)
 {
 	uint64_t handler = page->idt[4];
 	const void *code;
 
 	code = translate(root, (uint64_t)(uintptr_t)page, BSL_PTE_W | BSL_PTE_NX);
 	ck_assert_ptr_eq(code, page);
+	ck_assert_ptr_eq(code, bf_os_va(pp->switch_page_spa));
 	code = translate(root, (uint64_t)(uintptr_t)bf_switch_code, 0);
 	ck_assert_ptr_ne(code, bf_switch_code);
 	ck_assert_mem_eq(code, bf_switch_code, BF_PAGE_SIZE);
+	ck_assert_ptr_eq(code, bf_os_va(pp->switch_code_spa));
 	handler = (handler & 0xFFFF) | ((handler >> 32) & 0xFFFF0000) | page->idt[5] << 32;
 	ck_assert_uint_eq(handler, (uint64_t)(uintptr_t)bf_switch_nmi);
 	ck_assert_uint_eq((page->idt[4] >> 16) & 0xFFFF, BF_SEL_KERNEL_CS);
@@ -172,7 +175,7 @@ void fake_verify_aspace(const struct bf_switch_page *page, uint64_t cr3, uint64_
 	verify_table(handoff, bf_os_va(cr3), view.levels);
 	verify_lists(cr3, handoff);
 	verify_area(cr3, pp);
-	verify_switch(cr3, page);
+	verify_switch(cr3, page, pp);
 	ck_assert_uint_eq(*(const uint8_t *)translate(cr3, entry, 0), 0x90);
 	for (uint64_t i = 0; i < handoff->nr_exts; i++) {
 		const struct bf_image *image = &handoff->exts[i];

@@ -98,13 +98,51 @@ void fake_come_out(struct fake_cpu *cpu)
 	cpu->page->nmi_pending = 1;
 }
 
+/* A microkernel that is there before us gives a CPU back, where it has been told to. */
+static void come_out_bound(struct fake_cpu *cpu)
+{
+	ck_assert(cpu->bound && cpu->status->leaving);
+	cpu->vendor = cpu->hides;
+	cpu->hides = BF_VENDOR_NONE;
+	cpu->status->exits++;
+	if (cpu->status->state == BF_PP_FAILED)
+		cpu->status->fallback = 0;
+	else
+		cpu->status->state = BF_PP_BARE;
+	cpu->page->nmi_pending = 1;
+}
+
+static uint64_t answer_of_other(struct fake_cpu *cpu, uint64_t rax)
+{
+	switch (rax) {
+	case BF_HYPERCALL_TRACE:
+		return BF_HYPERCALL_TRACED;
+	case BF_HYPERCALL_TABLE:
+		return fake.table;
+	case BF_HYPERCALL_BIND:
+		if (fake.bind_answer)
+			return fake.bind_answer;
+		ck_assert_uint_eq(cpu->status->bind_code, (uint64_t)bf_switch_code);
+		cpu->page = (struct bf_switch_page *)cpu->status->bind_page;
+		cpu->bound = true;
+		return BF_HYPERCALL_BOUND;
+	default:
+		ck_assert_uint_eq(rax, BF_HYPERCALL_STOP);
+		if (cpu->behaviour == FAKE_STUCK)
+			return rax;
+		come_out_bound(cpu);
+		return BF_HYPERCALL_STOPPED;
+	}
+}
+
 bool bf_os_hypercall(enum bf_vendor vendor, uint64_t *rax)
 {
 	if (fake.here->vendor == BF_VENDOR_NONE) {
-		ck_assert(*rax == BF_HYPERCALL_TRACE || *rax == BF_HYPERCALL_TABLE);
-		if (fake.here->hides == vendor)
-			*rax = *rax == BF_HYPERCALL_TABLE ? fake.table : BF_HYPERCALL_TRACED;
-		return fake.here->hides == vendor;
+		bool answers = fake.here->hides == vendor;
+
+		if (answers)
+			*rax = answer_of_other(fake.here, *rax);
+		return answers;
 	}
 	ck_assert_int_eq(vendor, fake.here->vendor);
 	ck_assert(*rax == BF_HYPERCALL_STOP || *rax == BF_HYPERCALL_TRACE);
@@ -150,6 +188,9 @@ void bf_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 	const struct fake_cpuid *entry;
 
 	memset(regs, 0, 4 * sizeof(*regs));
+	if (cpu->hides && cpu->behaviour == FAKE_WORKS && leaf == MK1_CPUID_LEAF &&
+	    subleaf == MK1_CPUID_STOP && cpu->status->state == BF_PP_GUEST)
+		come_out_bound(cpu);
 	if (cpu->guest && cpu->behaviour != FAKE_NO_EXIT && cpu->behaviour != FAKE_SILENT) {
 		cpu->status->exits++;
 		if (leaf == MK1_CPUID_LEAF && subleaf == MK1_CPUID_STOP &&

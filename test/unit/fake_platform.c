@@ -161,6 +161,11 @@ void bf_os_unmap(void *va)
 	fake.mappings--;
 }
 
+uint64_t bf_os_apic_id(uint32_t cpu)
+{
+	return FAKE_APIC_ID(cpu);
+}
+
 bool bf_os_cpu_of(uint64_t apic_id, uint32_t *cpu, bool *online)
 {
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
@@ -424,26 +429,53 @@ static bool leaves_offline(struct fake_cpu *c)
 	return true;
 }
 
-/* To all but guests that wait for it, it is nothing. */
-void bf_os_send_startup(uint32_t number)
+static void is_bare(struct fake_cpu *c)
 {
-	struct fake_cpu *c = fake_cpu(number);
+	c->guest = false;
+	if (c->hides) {
+		c->vendor = c->hides;
+		c->hides = BF_VENDOR_NONE;
+	}
+}
 
-	ck_assert(!c->online && !fake.here->guest && c->vendor == BF_VENDOR_INTEL);
-	if (c->guest && c->awaits_ipi && leaves_offline(c))
-		c->guest = c->awaits_ipi = false;
+static bool is_on_intel(const struct fake_cpu *c)
+{
+	return c->vendor == BF_VENDOR_INTEL || c->hides == BF_VENDOR_INTEL;
+}
+
+/* To all but guests that wait for it, it is nothing. */
+void bf_os_send_startup(uint64_t apic_id)
+{
+	struct fake_cpu *c;
+
+	ck_assert(!fake.here->guest && !fake.here->hides);
+	if (apic_id < FAKE_APIC_ID(0))
+		return;
+	c = fake_cpu((uint32_t)apic_id - FAKE_APIC_ID(0));
+	ck_assert(!c->online && is_on_intel(c));
+	if (c->awaits_ipi && leaves_offline(c)) {
+		c->awaits_ipi = false;
+		is_bare(c);
+	}
 }
 
 /* On AMD it resets the CPU. On Intel a guest leaves by it, if it is to, and the next one does. */
-void bf_os_send_init(uint32_t number)
+void bf_os_send_init(uint64_t apic_id)
 {
-	struct fake_cpu *c = fake_cpu(number);
+	struct fake_cpu *c;
 
-	ck_assert(!c->online && !fake.here->guest);
-	c->inits++;
-	if (c->guest && c->vendor == BF_VENDOR_INTEL && (c->awaits_ipi || !leaves_offline(c)))
+	ck_assert(!fake.here->guest && !fake.here->hides);
+	if (apic_id < FAKE_APIC_ID(0)) {
+		fake.stranger_inits++;
+		fake.stranger->state = BF_PP_BARE;
 		return;
-	c->guest = false;
+	}
+	c = fake_cpu((uint32_t)apic_id - FAKE_APIC_ID(0));
+	ck_assert(!c->online);
+	c->inits++;
+	if ((c->guest || c->hides) && is_on_intel(c) && (c->awaits_ipi || !leaves_offline(c)))
+		return;
+	is_bare(c);
 }
 
 void bf_os_pass_nmi(void)

@@ -60,6 +60,7 @@ struct fake_cpu {
 	unsigned int passed; /* NMIs to Linux after it came out */
 	unsigned int inits;
 	bool awaits_ipi; /* a guest, which blocks INIT until its start-up IPI */
+	bool bound; /* BF_HYPERCALL_BIND, to a microkernel that is there before us */
 };
 
 #define FAKE_APIC_ID(cpu) (0x100 + (cpu))
@@ -73,6 +74,9 @@ struct fake {
 	bool status_hidden;
 	bool null_tr; /* as after reset */
 	uint64_t table; /* of a microkernel that is there before us: BF_HYPERCALL_TABLE */
+	uint64_t bind_answer; /* its; 0: BF_HYPERCALL_BOUND */
+	struct bf_pp_status *stranger; /* of one of its PPs, on a CPU that is none of those below */
+	unsigned int stranger_inits;
 	int mappings; /* of memory that is not the system's */
 	bool watched; /* bf_os_watch has been called */
 	char outer[2][13]; /* signatures at CPUID 0x40000000 and 0x40000100 */

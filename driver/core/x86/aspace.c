@@ -128,6 +128,8 @@ static void fill_pp_handoff(struct bf_pp *pp, struct bf_pp_handoff *handoff)
 	handoff->area_pt = pd[bsl_pt_index(BF_PP_BASE, 2)] & BSL_PTE_SPA;
 	handoff->switch_page = (uint64_t)(uintptr_t)pp->switch_page;
 	handoff->switch_leave = (uint64_t)(uintptr_t)bf_switch_leave;
+	handoff->switch_page_spa = pp->switch_page_spa;
+	handoff->switch_code_spa = pp->loader->switch_spa;
 	handoff->trace = pp->trace.spa;
 }
 
@@ -153,7 +155,6 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 {
 	struct bf_memory *memory = &pp->loader->memory;
 	enum bf_error error;
-	uint64_t switch_spa;
 	unsigned int i;
 	void *data;
 	void *stack;
@@ -172,10 +173,11 @@ enum bf_error bf_aspace_init_pp(struct bf_pp *pp)
 		    pp->loader->switch_spa, BF_PAGE_SIZE, CODE);
 	if (error)
 		return error;
-	pp->switch_page = bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &switch_spa);
+	pp->switch_page =
+		bf_memory_alloc(memory, BF_MEMORY_DATA, BF_PAGE_SIZE, &pp->switch_page_spa);
 	if (!pp->switch_page)
 		return memory->error;
-	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)pp->switch_page, switch_spa,
+	error = map(pp->loader, pp->root, (uint64_t)(uintptr_t)pp->switch_page, pp->switch_page_spa,
 		    BF_PAGE_SIZE, DATA);
 	if (error)
 		return error;

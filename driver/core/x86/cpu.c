@@ -241,6 +241,22 @@ uint64_t bf_cpu_find_table(void)
 	return rax % BF_PAGE_SIZE || rax >= MK1_SPA_LIMIT ? 0 : rax;
 }
 
+enum bf_error bf_cpu_bind(enum bf_vendor vendor)
+{
+	uint64_t rax = BF_HYPERCALL_BIND;
+
+	if (!bf_os_hypercall(vendor, &rax) || rax == BF_HYPERCALL_BOUND)
+		return BF_ERR_OK;
+	return rax == BF_ERR_MK_LEVELS || rax == BF_ERR_MK_VERSION || rax == BF_ERR_MK_POOL ?
+		       (enum bf_error)rax :
+		       BF_ERR_BAD_REQUEST;
+}
+
+uint64_t bf_cpu_switch_code(void)
+{
+	return (uint64_t)(uintptr_t)bf_switch_code;
+}
+
 bool bf_cpu_force_stop(enum bf_vendor vendor)
 {
 	uint64_t rax = BF_HYPERCALL_STOP;

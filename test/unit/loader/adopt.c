@@ -10,7 +10,7 @@
 #define PPS 3
 #define EXTS 2
 
-static struct bf_block blocks[5 + EXTS + PPS];
+static struct bf_block blocks[5 + EXTS + 2 * PPS];
 static unsigned int nr_blocks;
 static struct bf_firmware *table;
 static struct bf_firmware_pp *pps;
@@ -51,8 +51,13 @@ static void make_hypervisor(enum bf_vendor vendor)
 		struct bf_pp_status *status = at(table->status);
 
 		status[i].state = BF_PP_GUEST;
+		if (i == 2)
+			fake.stranger = &status[i];
+		else
+			fake.cpus[i].status = &status[i];
 		pps[i].apic_id = i == 2 ? 0 : FAKE_APIC_ID(fake.cpus[i].number);
 		pps[i].trace = block(BF_TRACE_BYTES);
+		pps[i].switch_page = block(BF_PAGE_SIZE);
 	}
 	for (unsigned int i = 0; i < fake.nr_cpus; i++) {
 		fake.cpus[i].vendor = BF_VENDOR_NONE;
@@ -90,13 +95,19 @@ START_TEST(adopts)
 	ck_assert(loader.pps[0].parked && !loader.pps[1].parked && loader.keep_cpus);
 	ck_assert(fake.watched);
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_STARTED_BEFORE);
-	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_STARTED_BEFORE);
-	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_STARTED_BEFORE);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_MK_FIRMWARE);
 	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[3].number), BF_ERR_TOO_MANY_CPUS);
 	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_OK);
 	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
-	/* It cannot be taken down, but what has failed is said. */
+	/* It may be that it cannot be taken down, but what has failed is said. */
+	fake.bind_answer = BF_ERR_MK_LEVELS;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_LEVELS);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[1].number);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert(loader.adopted && loader.pps[1].inside && !status[1].leaving);
+	fake.bind_answer = 4711; /* none of its errors */
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_BAD_REQUEST);
 	status[1].state = BF_PP_FAILED;
 	status[1].error = BF_ERR_EXT_FAULT;
 	status[1].detail = 14;
@@ -108,6 +119,120 @@ START_TEST(adopts)
 	ck_assert_uint_eq(loader.report.error, BF_ERR_EXT_FAULT);
 	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_STARTED_BEFORE);
 	bf_loader_abandon(&loader);
+	free_hypervisor();
+}
+END_TEST
+
+static void adopt_running(int i)
+{
+	make_hypervisor(i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	table->keep_cpus = 1;
+	ck_assert_int_eq(bf_loader_adopt(&loader), BF_ERR_OK);
+}
+
+/* Also those that are offline, and one that this system does not know; a start is as any other. */
+START_TEST(stops)
+{
+	uint64_t starts;
+
+	make_hypervisor(_i ? BF_VENDOR_INTEL : BF_VENDOR_AMD);
+	table->keep_cpus = 1;
+	fake.cpus[0].online = false;
+	/* CPUs that are no PPs' are bare */
+	for (unsigned int i = 2; i < fake.nr_cpus; i++) {
+		fake.cpus[i].vendor = fake.cpus[i].hides;
+		fake.cpus[i].hides = BF_VENDOR_NONE;
+	}
+	fake_stand_on(&fake.cpus[1]);
+	ck_assert_int_eq(bf_loader_adopt(&loader), BF_ERR_OK);
+	starts = loader.starts;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert_int_eq(loader.state, BF_STATE_STOPPED);
+	ck_assert(!loader.adopted && !loader.entered);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert(!fake.cpus[i].hides && !loader.pps[i].inside && !loader.pps[i].parked);
+		ck_assert_uint_eq(loader.pps[i].status->state, BF_PP_BARE);
+	}
+	ck_assert_uint_eq(fake.cpus[1].inits, 0);
+	ck_assert_uint_eq(fake.cpus[0].inits, _i ? 2 : 1);
+	ck_assert_uint_eq(fake.stranger_inits, _i ? 2 : 1);
+	ck_assert(!loader.pps[2].stranger);
+	ck_assert_uint_eq(fake.cpus[1].passed, 1);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_NOT_RUNNING);
+	fake.cpus[0].online = true;
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[0].number), BF_ERR_OK);
+	ck_assert(!loader.pps[0].inside);
+	/* the ring and what tells of extensions that have ended stay those of the firmware */
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	ck_assert_uint_eq(loader.starts, starts + 1);
+	ck_assert_int_eq(fake.mappings, 2);
+	ck_assert_uint_eq(loader.ring.spa, table->ring.spa);
+	ck_assert(fake.cpus[0].guest && fake.cpus[1].guest);
+	ck_assert_int_eq(bf_loader_suspend(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_resume(&loader), BF_ERR_OK);
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	ck_assert(!fake.cpus[0].guest && !fake.cpus[1].guest);
+	bf_loader_fini(&loader);
+	free_hypervisor();
+}
+END_TEST
+
+/* A reset of the boot processor would start the firmware. */
+START_TEST(needs_the_boot_processor)
+{
+	struct bf_pp_status *status;
+
+	adopt_running(_i);
+	status = at(table->status);
+	status[0].boot_cpu = 1;
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
+	fake.cpus[0].online = false;
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_BOOT_CPU);
+	ck_assert_uint_eq(loader.failure.cpu, fake.cpus[0].number);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert(loader.adopted && fake.cpus[0].hides && fake.cpus[1].hides);
+	ck_assert(!status[1].leaving);
+	bf_loader_abandon(&loader);
+	free_hypervisor();
+}
+END_TEST
+
+/* One has been reset: nothing takes it in again before the next start. */
+START_TEST(loses_one_that_was_reset)
+{
+	adopt_running(_i);
+	ck_assert_int_eq(bf_loader_cpu_down(&loader, fake.cpus[0].number), BF_ERR_OK);
+	fake_stand_on(&fake.cpus[0]);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[0].number), BF_ERR_MK_ESCAPED);
+	ck_assert_int_eq(bf_loader_cpu_up(&loader, fake.cpus[0].number), BF_ERR_MK_ESCAPED);
+	ck_assert(!loader.pps[0].inside);
+	bf_loader_abandon(&loader);
+	free_hypervisor();
+}
+END_TEST
+
+/* What fails is taken down, as after a start. */
+START_TEST(follows_a_failure)
+{
+	struct bf_pp_status *status;
+
+	adopt_running(_i);
+	status = at(table->status);
+	status[1].state = BF_PP_FAILED;
+	status[1].error = BF_ERR_EXT_FAULT;
+	status[1].report.error = BF_ERR_EXT_FAULT;
+	status[1].fallback = 1;
+	fake.cpus[0].silent = true;
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_CPU_STUCK);
+	ck_assert_int_eq(loader.state, BF_STATE_RUNNING);
+	ck_assert_uint_eq(loader.failure.error, BF_ERR_EXT_FAULT);
+	fake.cpus[0].silent = false;
+	fake.stranger_inits = 0;
+	ck_assert_int_eq(bf_loader_poll(&loader), BF_ERR_EXT_FAULT);
+	ck_assert_int_eq(loader.state, BF_STATE_FAILED);
+	ck_assert(!loader.adopted && !fake.cpus[0].hides && !fake.cpus[1].hides);
+	ck_assert_uint_eq(loader.report.error, BF_ERR_EXT_FAULT);
+	bf_loader_fini(&loader);
 	free_hypervisor();
 }
 END_TEST
@@ -160,6 +285,9 @@ START_TEST(refuses_tables)
 	*table = good;
 	pps[2].trace.size = BF_TRACE_BYTES - 1;
 	ck_assert_int_eq(bf_loader_adopt(&loader), BF_ERR_NO_MEMORY);
+	pps[2].trace.size = BF_TRACE_BYTES;
+	pps[2].switch_page.spa++;
+	ck_assert_int_eq(bf_loader_adopt(&loader), BF_ERR_NO_MEMORY);
 	free_hypervisor();
 }
 END_TEST
@@ -193,6 +321,10 @@ TCase *adopt_tests(void)
 	TCase *tc = loader_case("adopt");
 
 	tcase_add_loop_test(tc, adopts, 0, 2);
+	tcase_add_loop_test(tc, stops, 0, 2);
+	tcase_add_loop_test(tc, needs_the_boot_processor, 0, 2);
+	tcase_add_loop_test(tc, loses_one_that_was_reset, 0, 2);
+	tcase_add_loop_test(tc, follows_a_failure, 0, 2);
 	tcase_add_test(tc, adopts_nothing);
 	tcase_add_test(tc, refuses_tables);
 	tcase_add_test(tc, survives_every_failure);
