@@ -49,7 +49,8 @@ traces_exits()
 # Nor does a CPU leave while nobody is there who could send it back.
 goes_and_comes()
 {
-	rmmod bareflank && cpus_go_and_come && insmod /lib/modules/bareflank.ko
+	rmmod bareflank && cpus_go_and_come && "$bin/firmware" exits &&
+		insmod /lib/modules/bareflank.ko
 }
 
 # All but the first one, by INIT, which a guest does not get.
@@ -59,7 +60,53 @@ cpus_go_and_come()
 		[ -d "$cpu" ] || continue
 		echo 0 >"$cpu/online" && echo 1 >"$cpu/online" || return 1
 	done
-	"$bin/firmware" exits
+}
+
+# set_last 0|1: the last CPU goes or comes, if there are several
+set_last()
+{
+	[ "$present" = 1 ] || echo "$1" >"/sys/devices/system/cpu/cpu$((present - 1))/online"
+}
+
+# Even the lightest one.
+sleep_is_refused()
+{
+	echo freezer >/sys/power/pm_test
+	! echo freeze >/sys/power/state && dmesg | grep -F "cannot suspend: $(sentence MK_FIRMWARE)"
+}
+
+# Each CPU that is online shows what it has, and what is executed there exits to nobody.
+is_bare()
+{
+	for cpu in $(sed -n 's/^processor.*: //p' /proc/cpuinfo); do
+		amd=$("$bin/cpuid" 0x80000001 0 "$cpu" | cut -d' ' -f3)
+		intel=$("$bin/cpuid" 1 0 "$cpu" | cut -d' ' -f3)
+		[ $((0x$amd & 0x4 | 0x$intel & 0x20)) != 0 ] ||
+			{ echo "CPU $cpu: $amd, $intel"; return 1; }
+	done
+	! "$bin/firmware" exits
+}
+
+# What a stop does not change. QEMU has one PAT for guest and host, so that the former's is lost.
+lasting_state()
+{
+	snapshot "$1" || return 1
+	[ "$VM_MACHINE" != qemu-svm ] || sed -i '/ pat /d' "$1"
+}
+
+same_lasting_state()
+{
+	lasting_state /tmp/state.now && diff "$1" /tmp/state.now
+}
+
+says_of_memory()
+{
+	"$bin/firmware" reserved && ! "$bin/firmware" hidden
+}
+
+comes_again()
+{
+	rmmod bareflank && insmod /lib/modules/bareflank.ko && state_is stopped
 }
 
 uses_x2apic()
@@ -68,9 +115,10 @@ uses_x2apic()
 }
 
 caller=/sys/kernel/debug/caller
+present=$(cpus)
 insmod /lib/modules/caller.ko
 
-plan 23
+plan 39
 t "booted by ${VM_LOADER:-the firmware}" [ "${BOOTED_BY:-}" = "${VM_LOADER:-}" ]
 t "the firmware's table names the hypervisor" "$bin/firmware" table
 t "the microkernel has said that it runs" sh -c "$bin/firmware dump | grep '^microkernel: '"
@@ -96,9 +144,25 @@ if [ "$(cpus)" = 1 ]; then
 else
 	t "CPUs go offline and come back" cpus_go_and_come
 fi
-t "a stop is refused" gives 1 "$(sentence STARTED_BEFORE)" bfm stop
-t "a late launch, too" gives 1 "$(sentence STARTED_BEFORE)" bfm start
+t "a late launch is refused" gives 1 "$(sentence STARTED_BEFORE)" bfm start
+t "sleep, too, and says why" sleep_is_refused
 t "the module goes, and the hypervisor stays" goes_and_comes
 t "adopted again" all_guests
 t "what is executed on each CPU still exits" "$bin/firmware" exits
+t "state before" lasting_state /tmp/state.before
+t "one CPU goes" set_last 0
+t "stop" stop
+t "it has stopped" state_is stopped
+t "the CPUs are bare" is_bare
+t "the one that was offline comes" set_last 1
+t "and is bare, too" is_bare
+t "the same state on every CPU" same_lasting_state /tmp/state.before
+t "the memory stays reserved, and hides nothing" says_of_memory
+t "CPUs go offline and come back, bare" cpus_go_and_come
+t "the module goes and comes, and nobody is there" comes_again
+t "a late launch" start
+t "every CPU is a guest" all_guests
+t "CPUs go offline and come back in it" cpus_go_and_come
+t "it stops, too" stop
+t "the same state on every CPU again" same_lasting_state /tmp/state.before
 t "no complaint of the kernel" dmesg_clean
