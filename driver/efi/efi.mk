@@ -22,7 +22,7 @@ EFI_SRCS := $(wildcard driver/efi/*.c) \
 	$(addprefix driver/core/,channel.c check.c image.c loader.c memory.c prepare.c \
 		park.c rendezvous.c ring.c trace.c watchdog.c) \
 	$(addprefix driver/core/x86/,aspace.c check.c cpu.c features.c hw.c outer.c) \
-	$(addprefix lib/bsl/,elf.c paging.c string.c x86/mem.c)
+	$(addprefix lib/bsl/,elf.c paging.c pe.c string.c x86/mem.c)
 ifdef FAULTS
 EFI_CFLAGS += -DBF_FAULTS
 EFI_SRCS += test/faults/efi.c

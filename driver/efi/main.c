@@ -17,6 +17,7 @@
 #include "../core/platform.h"
 #include "../core/ring.h"
 #include "../core/x86/hw.h"
+#include "bundle.h"
 #include "config.h"
 
 #define CONFIG "bareflank.conf"
@@ -24,6 +25,7 @@
 
 static EFI_GUID table_guid = BF_FIRMWARE_GUID;
 static struct bf_loader loader;
+static struct efi_bundle bundle;
 static struct efi_config config;
 
 /* --- what is said ----------------------------------------------------------------------------- */
@@ -115,7 +117,8 @@ static const char *sentence_of_file(EFI_STATUS status)
 {
 	switch (status) {
 	case EFI_NOT_FOUND:
-		return "there is no such file";
+		return bundle.data ? "there is no such file within this program" :
+				     "there is no such file";
 	case EFI_BUFFER_TOO_SMALL:
 		return "the file is too large";
 	case EFI_INVALID_PARAMETER:
@@ -127,11 +130,59 @@ static const char *sentence_of_file(EFI_STATUS status)
 	}
 }
 
+static bool is_secure_boot(void)
+{
+	EFI_GUID guid = EFI_GLOBAL_VARIABLE;
+	UINTN size = sizeof(uint8_t);
+	uint8_t on = 0;
+
+	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
+}
+
+/*
+ * With files within this program, nothing beside it is read, whether it is signed or not: the
+ * firmware has checked them with it. Of what is beside it, its signature says nothing.
+ */
+static bool open_bundle(const EFI_LOADED_IMAGE *self)
+{
+	const char *sentence = efi_bundle_open(&bundle, self->ImageBase, self->ImageSize);
+
+	if (sentence)
+		return complain("start", sentence);
+	if (bundle.data || !is_secure_boot())
+		return true;
+	return complain("start", "Secure Boot is on, and no signature covers the configuration "
+				 "and the images beside this program: bfm efi image");
+}
+
+/* A copy: the parser writes into it. */
+static EFI_STATUS read_bundle(const char *name, uint64_t limit, struct efi_file *file)
+{
+	const void *data;
+
+	if (!efi_bundle_find(&bundle, name, &data, &file->size))
+		return EFI_NOT_FOUND;
+	if (file->size > limit)
+		return EFI_BUFFER_TOO_SMALL;
+	file->data = bf_os_alloc(file->size + 1);
+	if (!file->data)
+		return EFI_OUT_OF_RESOURCES;
+	bsl_memcpy(file->data, data, file->size);
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS read_file(const struct efi_directory *directory, const char *name, uint64_t limit,
+			    struct efi_file *file)
+{
+	return bundle.data ? read_bundle(name, limit, file) :
+			     efi_file_read(directory, name, limit, file);
+}
+
 static bool read_config(const struct efi_directory *directory)
 {
 	struct efi_config_error error;
 	struct efi_file file;
-	EFI_STATUS status = efi_file_read(directory, CONFIG, MAX_CONFIG, &file);
+	EFI_STATUS status = read_file(directory, CONFIG, MAX_CONFIG, &file);
 
 	if (EFI_ERROR(status))
 		return complain(CONFIG, sentence_of_file(status));
@@ -148,7 +199,7 @@ static bool read_image(const struct efi_directory *directory, const char *name,
 		       struct bf_source *image)
 {
 	struct efi_file file;
-	EFI_STATUS status = efi_file_read(directory, name, BSL_ELF_MAX_SIZE, &file);
+	EFI_STATUS status = read_file(directory, name, BSL_ELF_MAX_SIZE, &file);
 
 	if (status == EFI_BUFFER_TOO_SMALL)
 		return complain(name, sentence_of(BF_ERR_ELF_TOO_LARGE));
@@ -174,15 +225,6 @@ static bool read_images(const struct efi_directory *directory)
 
 /* --- the start -------------------------------------------------------------------------------- */
 
-static bool is_secure_boot(void)
-{
-	EFI_GUID guid = EFI_GLOBAL_VARIABLE;
-	UINTN size = sizeof(uint8_t);
-	uint8_t on = 0;
-
-	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
-}
-
 /* Whether this machine is one for this program. What the CPUs lack, the start itself says. */
 static bool can_start(void)
 {
@@ -191,9 +233,6 @@ static bool can_start(void)
 
 	if (!EFI_ERROR(LibGetSystemConfigurationTable(&table_guid, &table)))
 		return complain("start", sentence_of(BF_ERR_RUNNING));
-	/* The signature of this program says nothing about the images beside it. */
-	if (is_secure_boot())
-		return complain("start", "Secure Boot is on, and nobody has signed the images");
 	sentence = efi_cpus_init();
 	if (sentence)
 		return complain("start", sentence);
@@ -334,7 +373,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 	if (sentence)
 		complain("start", sentence);
 	else
-		started = read_config(&directory) && start(&directory);
+		started = open_bundle(self) && read_config(&directory) && start(&directory);
 	if (!started && !config.no_guard)
 		efi_guard_failed(last_complaint);
 	if (!started)
