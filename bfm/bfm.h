@@ -29,6 +29,7 @@ struct command {
 	const char *examples; /* and at its end: command lines, and what each is for */
 	const char *arguments;
 	const struct option *options; /* those with two dashes; ends with COMMON_OPTIONS */
+	const char *letters; /* those with one, for getopt(); NULL: -h alone */
 	/* argv[0] is the command's name; returns enum exit_code. */
 	int (*run)(int argc, char **argv);
 };

@@ -118,7 +118,7 @@ int boot_entry_remove(void)
 	return code;
 }
 
-int boot_entry_add(const char *root, const char *esp, const char *file)
+int boot_entry_add(const char *root, const char *esp, const char *file, const char *option)
 {
 	char disk[128], digits[16];
 	char *const argv[] = { TOOL,
@@ -132,6 +132,8 @@ int boot_entry_add(const char *root, const char *esp, const char *file)
 			       BOOT_ENTRY_LABEL,
 			       "--loader",
 			       (char *)(uintptr_t)file,
+			       option ? "--unicode" : NULL,
+			       (char *)(uintptr_t)option,
 			       NULL };
 	unsigned int partition;
 	struct statfs fs;

@@ -137,7 +137,7 @@ static void offer_words(const struct command *command, int argc, char **argv)
 	else if (*last == '-')
 		offer_options(command);
 	else if (command == &efi_command && argc == 1)
-		puts("install\nremove\nconfirm\nretry");
+		puts("install\nimage\nremove\nconfirm\nretry");
 	else if (command == &start_command || command == &sign_command ||
 		 command == &check_command || command == &read_command || command == &call_command)
 		offer_images(command == &sign_command);

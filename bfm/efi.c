@@ -10,25 +10,19 @@
 
 #include "efi.h"
 
-static const struct option long_options[] = { { "esp", required_argument, NULL, 'e' },
-					      { "next", required_argument, NULL, 'n' },
-					      { "options", required_argument, NULL, 'o' },
-					      { "no-entry", no_argument, NULL, 'N' },
-					      COMMON_OPTIONS };
+static const struct option long_options[] = {
+	{ "esp", required_argument, NULL, 'e' },     { "next", required_argument, NULL, 'n' },
+	{ "options", required_argument, NULL, 'O' }, { "no-guard", no_argument, NULL, 'G' },
+	{ "no-entry", no_argument, NULL, 'N' },      { "output", required_argument, NULL, 'o' },
+	{ "key", required_argument, NULL, 'k' },     { "cert", required_argument, NULL, 'c' },
+	{ "shim", required_argument, NULL, 's' },    COMMON_OPTIONS
+};
 
 struct efi_options {
-	const char *esp, *next, *next_options;
+	const char *esp, *output, *key, *cert, *shim;
+	struct efi_boot boot;
 	bool no_entry;
 };
-
-/* A file to be installed. */
-struct piece {
-	char name[MAX_NAME];
-	void *data;
-	uint64_t size;
-};
-
-#define NR_PIECES (BF_MAX_EXTS + 3) /* microkernel, extensions, configuration, program */
 
 struct installation {
 	struct start_options start;
@@ -117,7 +111,7 @@ static int add_config(struct installation *in)
 
 	for (uint32_t i = 0; i < in->start.nr_exts; i++)
 		memcpy(names[i], in->pieces[1 + i].name, MAX_NAME);
-	ok = file && efi_config_print(file, &in->start, names, in->loader, in->efi.next_options);
+	ok = file && efi_config_print(file, &in->start, names, &in->efi.boot);
 	if (!file || fclose(file)) {
 		fail_error("efi", BF_ERR_NO_MEMORY, "");
 		ok = false;
@@ -165,14 +159,33 @@ static int find_esp(struct installation *in)
 	return EXIT_OK;
 }
 
+/* The program that starts ours, if the firmware does not trust it itself. */
+static int find_shim(const struct installation *in)
+{
+	if (!in->efi.shim || esp_has(in->esp, in->efi.shim))
+		return EXIT_OK;
+	fail_message("efi", "name it as the firmware does: --shim '\\EFI\\debian\\shimx64.efi'",
+		     "there is no %s on %s", in->efi.shim, in->esp);
+	return EXIT_FAILED;
+}
+
+static int add_entry(const struct installation *in)
+{
+	static const char file[] = "\\EFI\\bareflank\\" EFI_PROGRAM;
+
+	if (in->efi.shim)
+		return boot_entry_add("", in->esp, in->efi.shim, file);
+	return boot_entry_add("", in->esp, file, NULL);
+}
+
 static int find_next(struct installation *in)
 {
-	if (in->efi.next) {
-		snprintf(in->loader, sizeof(in->loader), "%s", in->efi.next);
+	if (in->efi.boot.next)
+		return EXIT_OK;
+	if (esp_find_loader("", in->esp, in->loader)) {
+		in->efi.boot.next = in->loader;
 		return EXIT_OK;
 	}
-	if (esp_find_loader("", in->esp, in->loader))
-		return EXIT_OK;
 	fail_message("efi", "name it: --next '\\EFI\\...'",
 		     "the boot loader of this system was not found on %s", in->esp);
 	return EXIT_FAILED;
@@ -185,6 +198,34 @@ static bool make_directories(const struct installation *in)
 	snprintf(path, sizeof(path), "%s/EFI", in->esp);
 	return (!mkdir(path, 0755) || errno == EEXIST) &&
 	       (!mkdir(in->dir, 0755) || errno == EEXIST);
+}
+
+/* Makes one program of all pieces, of which it is the last; signed, if there is a key. */
+static int seal(struct installation *in)
+{
+	unsigned int last = in->nr_pieces - 1;
+	struct piece *program = &in->pieces[last];
+	int code = efi_image_embed(program, in->pieces, last);
+
+	if (!code && in->efi.key)
+		code = efi_image_sign(program, in->efi.key, in->efi.cert);
+	if (code)
+		return code;
+	for (unsigned int i = 0; i < last; i++)
+		free(in->pieces[i].data);
+	in->pieces[0] = *program;
+	in->nr_pieces = 1;
+	return EXIT_OK;
+}
+
+/* What an installation without a signature has left there: nobody would read it any more. */
+static int remove_others(const struct installation *in)
+{
+	if (esp_empty(in->dir, EFI_PROGRAM))
+		return EXIT_OK;
+	fail_message("efi", "run it as root", "cannot remove what is in %s: %s", in->dir,
+		     strerror(errno));
+	return EXIT_FAILED;
 }
 
 /* The program comes last: it never finds half of what it is to start. */
@@ -246,30 +287,51 @@ static int check_firmware(void)
 {
 	if (!guard_is_secure_boot(""))
 		return EXIT_OK;
-	fail_message("efi", "turn it off in the firmware's setup, or use bfm start",
-		     "Secure Boot is on, and bareflank.efi starts nothing then");
+	fail_message(
+		"efi",
+		"bfm efi install --key KEY --cert CERT, with a key that the firmware's db has, or "
+		"with a machine owner key and --shim FILE: docs/uefi.md, \"Secure Boot\"",
+		"Secure Boot is on: the firmware starts bareflank.efi only if it is signed");
 	return EXIT_FAILED;
 }
 
-static int install(struct installation *in)
+static void print_installed(const struct installation *in)
 {
-	int code = in->efi.no_entry ? EXIT_OK : check_firmware();
+	printf("installed in %s%s; it starts %s\n", in->dir, in->efi.key ? ", signed" : "",
+	       in->efi.boot.next);
+}
 
-	if (!code)
-		code = find_esp(in);
+/* All that there is to be installed, as pieces. */
+static int prepare(struct installation *in)
+{
+	int code = find_next(in);
 
-	if (!code)
-		code = find_next(in);
 	if (!code)
 		code = add_images(in);
 	if (!code)
 		code = add_config(in);
+	return code ? code : add_program(in);
+}
+
+static int install(struct installation *in)
+{
+	bool sealed = in->efi.key;
+	int code = in->efi.no_entry || sealed ? EXIT_OK : check_firmware();
+
 	if (!code)
-		code = add_program(in);
+		code = find_esp(in);
+	if (!code)
+		code = find_shim(in);
+	if (!code)
+		code = prepare(in);
+	if (!code && sealed)
+		code = seal(in);
 	if (!code)
 		code = write_pieces(in);
+	if (!code && sealed)
+		code = remove_others(in);
 	if (!code && !in->efi.no_entry)
-		code = boot_entry_add("", in->esp, "\\EFI\\bareflank\\" EFI_PROGRAM);
+		code = add_entry(in);
 	if (!code)
 		code = expect_boot();
 	if (!code)
@@ -277,6 +339,32 @@ static int install(struct installation *in)
 	if (!code)
 		printf("installed in %s; it starts %s\n", in->dir, in->loader);
 	return code;
+}
+
+/* A file that somebody else signs, or puts where a firmware starts it. */
+static int write_image(struct installation *in)
+{
+	char dir[MAX_PATH];
+	const char *name = strrchr(in->efi.output, '/');
+	int code = in->efi.boot.next ? EXIT_OK : find_esp(in);
+
+	if (!code)
+		code = prepare(in);
+	if (!code)
+		code = seal(in);
+	if (code)
+		return code;
+	snprintf(dir, sizeof(dir), "%.*s", name ? (int)(name - in->efi.output + 1) : 1,
+		 name ? in->efi.output : ".");
+	name = name ? name + 1 : in->efi.output;
+	if (!esp_write(dir, name, in->pieces[0].data, in->pieces[0].size)) {
+		fail_message("efi", "name a file in a directory where you can write",
+			     "cannot write %s: %s", in->efi.output, strerror(errno));
+		return EXIT_FAILED;
+	}
+	printf("wrote %s%s; it starts %s\n", in->efi.output,
+	       in->efi.key ? ", signed" : ", not signed", in->efi.boot.next);
+	return EXIT_OK;
 }
 
 static int remove_all(struct installation *in)
@@ -314,10 +402,25 @@ static int parse(int argc, char **argv, struct efi_options *options)
 			options->esp = optarg;
 			break;
 		case 'n':
-			options->next = optarg;
+			options->boot.next = optarg;
+			break;
+		case 'O':
+			options->boot.options = optarg;
+			break;
+		case 'G':
+			options->boot.no_guard = true;
 			break;
 		case 'o':
-			options->next_options = optarg;
+			options->output = optarg;
+			break;
+		case 'k':
+			options->key = optarg;
+			break;
+		case 'c':
+			options->cert = optarg;
+			break;
+		case 's':
+			options->shim = optarg;
 			break;
 		case 'N':
 			options->no_entry = true;
@@ -339,12 +442,26 @@ static int find_start(int argc, char **argv)
 	return i;
 }
 
-static int run_install(struct installation *in, int argc, char **argv)
+static int fail_usage(const char *sentence)
+{
+	fail_message("efi", "bfm efi --help", "%s", sentence);
+	return EXIT_USAGE;
+}
+
+/* install or image: what they have in common. */
+static int run_start(struct installation *in, bool image, int argc, char **argv)
 {
 	static char name[] = "default";
 	static char *exts[] = { name };
 	int code;
 
+	if (!in->efi.key != !in->efi.cert)
+		return fail_usage(in->efi.key ? "no certificate given" : "no key given");
+	if (in->efi.shim && (image || !in->efi.key))
+		return fail_usage("--shim is for what install signs: --key and --cert");
+	if (image != (in->efi.output != NULL))
+		return fail_usage(image ? "where to write it is not said: -o FILE" :
+					  "only image takes -o");
 	optind = 0; /* a second command line */
 	code = start_parse(argc, argv, &in->start);
 	if (code >= 0)
@@ -353,24 +470,24 @@ static int run_install(struct installation *in, int argc, char **argv)
 		in->start.exts = exts;
 		in->start.nr_exts = 1;
 	}
-	return install(in);
+	return image ? write_image(in) : install(in);
 }
 
 static int run_action(struct installation *in, const char *action, int argc, char **argv)
 {
-	if (!strcmp(action, "install"))
-		return run_install(in, argc, argv);
-	if (argc > 1) {
-		fail_message("efi", "bfm efi --help", "only install takes options of start");
-		return EXIT_USAGE;
-	}
+	bool image = !strcmp(action, "image");
+
+	if (image || !strcmp(action, "install"))
+		return run_start(in, image, argc, argv);
+	if (argc > 1)
+		return fail_usage("only install and image take options of start");
 	if (!strcmp(action, "remove"))
 		return remove_all(in);
 	if (!strcmp(action, "confirm"))
 		return confirm();
 	if (!strcmp(action, "retry"))
 		return expect_boot();
-	fail_message("efi", "install, remove, confirm or retry; see bfm efi --help",
+	fail_message("efi", "install, image, remove, confirm or retry; see bfm efi --help",
 		     "unknown action: %s", action);
 	return EXIT_USAGE;
 }
@@ -390,7 +507,7 @@ static int run(int argc, char **argv)
 	if (code < 0 && optind + 1 != begin) {
 		fail_message("efi", "bfm efi --help",
 			     optind == begin ?
-				     "no action given: install, remove, confirm or retry" :
+				     "no action given: install, image, remove, confirm or retry" :
 				     "more than one action given");
 		code = EXIT_USAGE;
 	}
@@ -408,8 +525,11 @@ static int run(int argc, char **argv)
 const struct command efi_command = {
 	.name = "efi",
 	.summary = "Install what starts the hypervisor before Linux, by UEFI",
-	.arguments = "install [--esp DIR] [--next FILE] [--options TEXT] [--no-entry]\n"
+	.arguments = "install [--esp DIR] [--next FILE] [--options TEXT] [--no-guard]\n"
+		     "           [--no-entry] [--key FILE --cert FILE [--shim FILE]]\n"
 		     "           [-- START-OPTION... EXTENSION...]\n"
+		     "       bfm efi image -o FILE [--next FILE] [--options TEXT] [--no-guard]\n"
+		     "           [--key FILE --cert FILE] [-- START-OPTION... EXTENSION...]\n"
 		     "       bfm efi remove [--esp DIR] [--no-entry]\n"
 		     "       bfm efi confirm|retry",
 	.help = "install writes bareflank.efi, the microkernel, the extensions and a\n"
@@ -417,6 +537,8 @@ const struct command efi_command = {
 		"before all others. From the next boot on, the hypervisor starts first, and the\n"
 		"boot loader of this system on top of it. What is behind -- is as for bfm start.\n"
 		"remove takes all of it away.\n\n"
+		"With --key, and by image, all of that becomes one program, which its signature\n"
+		"covers: what Secure Boot demands. It reads nothing beside it.\n\n"
 		"confirm says that the system is up, if it was started so: the service\n"
 		"bareflank-efi does that at each boot. Without it, the next boot is one without\n"
 		"the hypervisor, and so is each one until retry. bfm status says so.\n\n"
@@ -425,13 +547,23 @@ const struct command efi_command = {
 		"  --next FILE     what is started then, as the firmware names it, like\n"
 		"                  '\\EFI\\debian\\shimx64.efi'; default: this system's loader\n"
 		"  --options TEXT  and its options, as one word\n"
+		"  --no-guard      a boot that did not come up is tried again\n"
 		"  --no-entry      leave the boot entries of the firmware as they are\n"
+		"  -o, --output FILE\n"
+		"                  image: the program to be written\n"
+		"  --key FILE      sign the program, by sbsign: the private key, a PEM file\n"
+		"  --cert FILE     and its certificate, a PEM file\n"
+		"  --shim FILE     the boot entry starts this one, which starts ours: it trusts\n"
+		"                  machine owner keys; like '\\EFI\\debian\\shimx64.efi'\n"
 		"  --help          show this text\n",
 	.examples = "  bfm efi install                 Linux as a guest from the next boot on\n"
 		    "  bfm efi install -- --pool 64M ./mine --arg verbose=yes\n"
 		    "                                  with an extension and its argument\n"
+		    "  bfm efi install --key db.key --cert db.pem\n"
+		    "                                  with Secure Boot\n"
 		    "  bfm efi retry                   after a boot that did not come up\n"
 		    "  bfm efi remove                  the next boot is as before\n",
 	.options = long_options,
+	.letters = ":ho:",
 	.run = run,
 };

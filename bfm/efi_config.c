@@ -84,23 +84,25 @@ static void print_numbers(FILE *file, const struct start_options *options)
 }
 
 bool efi_config_print(FILE *file, const struct start_options *options, char names[][MAX_NAME],
-		      const char *next, const char *next_options)
+		      const struct efi_boot *boot)
 {
 	if (options->nr_grants) {
 		fail_message("efi", "name rights only, or use bfm start",
 			     "single calls and MSRs cannot be allowed in " EFI_CONFIG);
 		return false;
 	}
-	fputs("# Written by bfm efi install: docs/uefi.md has all options.\n", file);
+	fputs("# Written by bfm efi: docs/uefi.md has all options.\n", file);
 	/* What is before a mistake still counts: that this is what boots then. */
-	if (next && !can_say("--next", next))
+	if (boot->next && !can_say("--next", boot->next))
 		return false;
-	if (next_options && !can_say("--options", next_options))
+	if (boot->options && !can_say("--options", boot->options))
 		return false;
-	if (next)
-		fprintf(file, "next = %s\n", next);
-	if (next_options)
-		fprintf(file, "options = %s\n", next_options);
+	if (boot->next)
+		fprintf(file, "next = %s\n", boot->next);
+	if (boot->options)
+		fprintf(file, "options = %s\n", boot->options);
+	if (boot->no_guard)
+		fputs("guard = off\n", file);
 	print_numbers(file, options);
 	for (uint32_t i = 0; i < options->nr_exts; i++)
 		if (!print_extension(file, options, i, names[i]))

@@ -100,6 +100,17 @@ bool esp_find_loader(const char *root, const char *esp, char *loader)
 	return false;
 }
 
+bool esp_has(const char *esp, const char *path)
+{
+	char name[MAX_PATH];
+
+	snprintf(name, sizeof(name), "%s", path);
+	for (char *c = name; *c; c++)
+		if (*c == '\\')
+			*c = '/';
+	return has_file(esp, name);
+}
+
 static bool write_all(int fd, const char *data, size_t size)
 {
 	while (size) {
@@ -153,17 +164,25 @@ bool esp_write(const char *dir, const char *name, const void *data, size_t size)
 	return ok;
 }
 
-bool esp_remove(const char *dir)
+bool esp_empty(const char *dir, const char *but)
 {
 	DIR *files = opendir(dir);
 	const struct dirent *entry;
 	bool ok = true;
 
 	if (!files)
-		return errno == ENOENT;
+		return false;
 	while (ok && (entry = readdir(files)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    (!but || strcmp(entry->d_name, but) != 0))
 			ok = !unlinkat(dirfd(files), entry->d_name, 0);
 	closedir(files);
-	return ok && !rmdir(dir);
+	return ok;
+}
+
+bool esp_remove(const char *dir)
+{
+	if (!esp_empty(dir, NULL))
+		return errno == ENOENT;
+	return !rmdir(dir);
 }

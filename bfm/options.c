@@ -103,7 +103,8 @@ int next_option(int argc, char **argv, const struct command *command)
 	int c;
 
 	opterr = 0;
-	c = getopt_long(argc, argv, ":h", command->options, NULL);
+	c = getopt_long(argc, argv, command->letters ? command->letters : ":h", command->options,
+			NULL);
 	if (c == 'h') {
 		print_help(stdout, command);
 		return OPTION_HELP;

@@ -18,12 +18,13 @@ FAKE_PLATFORM := $(addprefix test/unit/,fake_aspace.c fake_machine.c fake_platfo
 # Includes ext/libext/arg.c.
 UNIT_SRCS_arg := $(BSL_STRING)
 
-UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) driver/efi/config.c $(BSL_STRING) \
+UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) driver/efi/bundle.c driver/efi/config.c \
+	lib/bsl/pe.c $(BSL_STRING) \
 	$(addprefix bfm/,allow.c args.c backtrace.c boot_entry.c boot_guard.c call.c check.c \
-	dump.c efi.c efi_config.c escape.c esp.c exits.c failure.c hint.c identify.c image.c \
-	lines.c local.c machine.c message.c openmetrics.c options.c program.c read.c \
-	report.c sample.c start.c stats.c status.c stop.c suggest.c table.c top.c trace.c \
-	wait.c)
+	dump.c efi.c efi_config.c efi_image.c escape.c esp.c exits.c failure.c hint.c \
+	identify.c image.c lines.c local.c machine.c message.c openmetrics.c options.c pe.c \
+	program.c read.c report.c sample.c start.c stats.c status.c stop.c suggest.c table.c \
+	top.c trace.c wait.c)
 UNIT_LIBS_bfm := -ldw -lelf
 
 UNIT_SRCS_bfm_image := bfm/hint.c bfm/image.c bfm/message.c lib/bsl/elf.c $(BSL_STRING)
@@ -98,6 +99,8 @@ UNIT_SRCS_mtrr := microkernel/arch/mtrr.c $(BSL_STRING)
 UNIT_FLAGS_mtrr := -include test/unit/cpu/host.h
 
 UNIT_SRCS_paging := lib/bsl/paging.c
+
+UNIT_SRCS_pe := bfm/pe.c driver/efi/bundle.c lib/bsl/pe.c $(BSL_STRING)
 
 UNIT_SRCS_regs :=
 

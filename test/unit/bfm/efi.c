@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "bfm/efi.h"
+#include "driver/efi/bundle.h"
 #include "driver/efi/config.h"
 #include "../make_elf.h"
+#include "../make_pe.h"
 
 static char root[32], esp[64];
 
@@ -77,6 +79,23 @@ static const char systemctl[] = "#!/bin/sh\n"
 				"[ ! -e broken ] || exit 1\n"
 				"echo \"$*\" >>enabled\n";
 
+/* An sbsign that adds a word in place of a signature: sbsign --key K --cert C --output TO FROM */
+static const char sbsign[] = "#!/bin/sh\n"
+			     "cd \"$(dirname \"$0\")\" || exit 1\n"
+			     "[ ! -e broken ] || exit 1\n"
+			     "echo \"$1 $2 $3 $4 $5\" >>signed\n"
+			     "printf SIGNED >>\"$6\"\n";
+
+static void put_program(void)
+{
+	struct pe_file pe;
+
+	make_pe(&pe);
+	put("lib/bareflank.efi", &pe, sizeof(pe));
+	put("bin/sbsign", sbsign, sizeof(sbsign) - 1);
+	shell("chmod +x %s/bin/sbsign", root);
+}
+
 static void make_root(void)
 {
 	char path[256];
@@ -124,7 +143,7 @@ START_TEST(installs_and_removes)
 	ck_assert_str_eq(text_of("bin/enabled"), "--quiet enable bareflank-efi.service\n");
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.efi"), "MZ program");
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
-			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
+			 "# Written by bfm efi: docs/uefi.md has all options.\n"
 			 "next = \\EFI\\BOOT\\BOOTX64.EFI\n"
 			 "extension = default\n");
 	shell("cmp %s/lib/microkernel %s/EFI/bareflank/microkernel", root, esp);
@@ -165,7 +184,7 @@ START_TEST(says_all_options)
 		 esp, root);
 	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
 	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
-			 "# Written by bfm efi install: docs/uefi.md has all options.\n"
+			 "# Written by bfm efi: docs/uefi.md has all options.\n"
 			 "next = \\EFI\\a.efi\noptions = quiet\n"
 			 "pool = 0x800000\nhuge = 0x200000\nchannel = 0x4000\nserial = 0x2f8\n"
 			 "watchdog = 2000ms\nrepeats = off\n"
@@ -218,8 +237,155 @@ START_TEST(refuses_what_it_cannot_install)
 }
 END_TEST
 
+/* --- one program of all ----------------------------------------------------------------------- */
+
+static uint8_t program[1 << 20];
+static uint64_t program_size;
+
+/*
+ * What a file has in it, as bareflank.efi finds it: its section with files moves to where it is in
+ * memory.
+ */
+static void open_program(const char *path, struct efi_bundle *bundle)
+{
+	const struct bsl_pe_section *section;
+	struct bsl_pe pe;
+	char whole[256];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", root, path);
+	file = fopen(whole, "r");
+	ck_assert_ptr_nonnull(file);
+	memset(program, 0, sizeof(program));
+	program_size = fread(program, 1, sizeof(program), file);
+	fclose(file);
+	ck_assert_ptr_null(bsl_pe_open(&pe, program, program_size));
+	ck_assert_ptr_nonnull(bsl_pe_find(&pe, ".sbat"));
+	section = bsl_pe_find(&pe, BF_BUNDLE_SECTION);
+	ck_assert_ptr_nonnull(section);
+	memmove(program + section->va, program + section->offset, section->memsz);
+	ck_assert_ptr_null(efi_bundle_open(bundle, program, sizeof(program)));
+}
+
+static void assert_file(const struct efi_bundle *bundle, const char *name, const char *path)
+{
+	const void *data;
+	uint64_t size;
+
+	ck_assert_msg(efi_bundle_find(bundle, name, &data, &size), "no %s", name);
+	put("found", data, size);
+	shell("cmp %s/found %s/%s", root, root, path);
+}
+
+START_TEST(one_program_of_all)
+{
+	struct efi_bundle bundle;
+	const void *data;
+	uint64_t size;
+	char line[512];
+
+	put_program();
+	snprintf(line, sizeof(line),
+		 "efi image -o %s/all.efi --next \\a --options b --no-guard -- default %s/mine "
+		 "--arg 2:a=b",
+		 root, root);
+	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
+	assert_has(out, "/all.efi, not signed; it starts \\a\n");
+	ck_assert(!is_there("bin/signed"));
+	open_program("all.efi", &bundle);
+	ck_assert_uint_eq(bundle.nr_files, 4);
+	assert_file(&bundle, "microkernel", "lib/microkernel");
+	assert_file(&bundle, "default", "lib/default");
+	assert_file(&bundle, "mine", "mine");
+	ck_assert(efi_bundle_find(&bundle, "bareflank.conf", &data, &size));
+	put("conf", data, size);
+	ck_assert_str_eq(text_of("conf"), "# Written by bfm efi: docs/uefi.md has all options.\n"
+					  "next = \\a\noptions = b\nguard = off\n"
+					  "extension = default\nextension = mine\narg = a=b\n");
+	/* The same with a signature, for which this is the tool. */
+	snprintf(line, sizeof(line), "efi image --output %s/signed.efi --next x --key K --cert C",
+		 root);
+	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
+	assert_has(out, "/signed.efi, signed; it starts x\n");
+	ck_assert_str_eq(text_of("bin/signed"), "--key K --cert C --output\n");
+	shell("tail -c 6 %s/signed.efi | grep -q '^SIGNED$'", root);
+	open_program("signed.efi", &bundle);
+	ck_assert_uint_eq(bundle.nr_files, 3);
+	/* Without --next, what this system boots. */
+	snprintf(line, sizeof(line), "efi image -o %s/next.efi --esp %s", root, esp);
+	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
+	assert_has(out, "it starts \\EFI\\BOOT\\BOOTX64.EFI\n");
+}
+END_TEST
+
+START_TEST(installs_what_is_signed)
+{
+	struct efi_bundle bundle;
+
+	put_program();
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	ck_assert(is_there("esp/EFI/bareflank/bareflank.conf"));
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C", esp), EXIT_OK);
+	assert_has(out, "/EFI/bareflank, signed; it starts");
+	shell("test $(ls -A %s/EFI/bareflank) = bareflank.efi", esp);
+	open_program("esp/EFI/bareflank/bareflank.efi", &bundle);
+	assert_file(&bundle, "microkernel", "lib/microkernel");
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	shell("cmp %s/lib/bareflank.efi %s/EFI/bareflank/bareflank.efi", root, esp);
+	ck_assert(is_there("esp/EFI/bareflank/bareflank.conf"));
+	/* By shim, which has to be there. */
+	ck_assert_int_eq(
+		efi("efi install --no-entry --esp %s --key K --cert C --shim \\EFI\\a.efi", esp),
+		EXIT_FAILED);
+	assert_failure("efi", "there is no \\EFI\\a.efi on");
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C "
+			     "--shim \\EFI\\BOOT\\BOOTX64.EFI",
+			     esp),
+			 EXIT_OK);
+	ck_assert(!is_there("esp/EFI/bareflank/bareflank.conf"));
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s", esp), EXIT_OK);
+	/* What cannot be signed changes nothing. */
+	put("bin/broken", "", 0);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C", esp), EXIT_FAILED);
+	assert_failure("efi", "sbsign refused to sign bareflank.efi");
+	setenv("PATH", "/nonexistent", 1);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C", esp), EXIT_FAILED);
+	assert_failure("efi", "sbsign was not found");
+	assert_has(err, "apt install sbsigntool");
+	ck_assert(is_there("esp/EFI/bareflank/bareflank.conf"));
+	setenv("TMPDIR", "/nonexistent", 1);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C", esp), EXIT_FAILED);
+	assert_failure("efi", "cannot write or read /nonexistent/");
+	unsetenv("TMPDIR");
+	/* Nor does a program that is none. */
+	put("lib/bareflank.efi", "MZ program", 10);
+	ck_assert_int_eq(efi("efi install --no-entry --esp %s --key K --cert C", esp),
+			 EXIT_BAD_IMAGE);
+	assert_failure("efi", "bareflank.efi cannot be used: it is cut short");
+	ck_assert(is_there("esp/EFI/bareflank/bareflank.conf"));
+	ck_assert_int_eq(efi("efi image -o /nonexistent/x --next y -- %s/none", root),
+			 EXIT_BAD_IMAGE);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	put_program();
+	ck_assert_int_eq(efi("efi image -o /nonexistent/x --next %s", "y"), EXIT_FAILED);
+	assert_failure("efi", "cannot write /nonexistent/x");
+}
+END_TEST
+
 START_TEST(command_lines)
 {
+	ck_assert_int_eq(run(&efi_command, "efi image --next x"), EXIT_USAGE);
+	assert_failure("efi", "where to write it is not said: -o FILE");
+	ck_assert_int_eq(run(&efi_command, "efi install -o x"), EXIT_USAGE);
+	assert_failure("efi", "only image takes -o");
+	ck_assert_int_eq(run(&efi_command, "efi install --key x"), EXIT_USAGE);
+	assert_failure("efi", "no certificate given");
+	ck_assert_int_eq(run(&efi_command, "efi image -o x --cert x"), EXIT_USAGE);
+	assert_failure("efi", "no key given");
+	ck_assert_int_eq(run(&efi_command, "efi install --shim x"), EXIT_USAGE);
+	assert_failure("efi", "--shim is for what install signs");
+	ck_assert_int_eq(run(&efi_command, "efi image -o"), EXIT_USAGE);
+	assert_has(err, "this option needs a value: -o");
 	ck_assert_int_eq(run(&efi_command, "efi"), EXIT_USAGE);
 	ck_assert_int_eq(run(&efi_command, "efi reinstall"), EXIT_USAGE);
 	assert_failure("efi", "unknown action: reinstall");
@@ -421,6 +587,8 @@ TCase *efi_tests(void)
 	tcase_add_test(tc, installs_and_removes);
 	tcase_add_test(tc, says_all_options);
 	tcase_add_test(tc, refuses_what_it_cannot_install);
+	tcase_add_test(tc, one_program_of_all);
+	tcase_add_test(tc, installs_what_is_signed);
 	tcase_add_test(tc, command_lines);
 	tcase_add_test(tc, finds_its_entries);
 	tcase_add_test(tc, removes_entries_first);
