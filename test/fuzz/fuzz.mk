@@ -3,7 +3,7 @@
 # Fuzz targets (libFuzzer). make fuzz runs each for FUZZ_SECONDS; make check for a few seconds.
 
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := decode elf emulate escape format insn ioctl paging ring
+FUZZ_TARGETS := decode elf emulate escape format insn ioctl paging pe ring
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -Wextra -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_SRCS_decode := microkernel/svm/decode.c
@@ -25,6 +25,8 @@ FUZZ_FLAGS_ioctl := -include test/fuzz/kernel.h -I$(O)/fuzz/include -Wno-unused-
 FUZZ_HEADERS_ioctl := $(addprefix $(O)/fuzz/include/linux/,capability.h fs.h list.h minmax.h \
 	mutex.h slab.h uaccess.h vmalloc.h)
 FUZZ_SRCS_paging := lib/bsl/paging.c
+FUZZ_SRCS_pe := bfm/pe.c driver/efi/bundle.c lib/bsl/pe.c lib/bsl/string.c lib/bsl/x86/mem.c
+FUZZ_HEADERS_pe := test/unit/make_pe.h
 FUZZ_SRCS_ring := lib/bsl/string.c lib/bsl/x86/mem.c
 
 FUZZERS := $(FUZZ_TARGETS:%=$(O)/fuzz/%)
