@@ -167,6 +167,13 @@ def run_uefi_cost(log):
     return (1, []) if with_it <= UEFI_COST * without else (0, [text])
 
 
+def secure(sealed, tests, sentence, label="", options=()):
+    """Secure Boot, with a bareflank.efi of that kind, or the firmware, that says the sentence."""
+    return Row("qemu-svm", 2, "6.1", tests, 60, f"secure-{label or sealed}",
+               ["--efi", "next", "--uefi-db", "build/kselftest/signed/trusted.pem",
+                "--sealed", sealed, "--says", sentence, *options])
+
+
 # Switches between Linux and guests, so many that QEMU's own fault shows: docs/testing.md.
 ONE_THREAD = ["--one-thread"]
 
@@ -242,6 +249,12 @@ ROWS = [
     *(uefi("qemu-svm", 1, "end-uefi", end, ["--append", f"END={end}"], 30, end)
       for end in ("poweroff", "reboot")),
     uefi("qemu-svm", 1, "uefi-guard", "guard", ["--boots", "4"]),
+    secure("signed", ["uefi-secure"], "bareflank: started on 2 CPUs"),
+    secure("signed", ["uefi-secure"], "bareflank: started on 2 CPUs", "shim",
+           ["--mok", "build/kselftest/signed/unknown.pem"]),
+    secure("unsigned", ["uefi-bare"], "Access Denied"),
+    secure("changed", ["uefi-bare"], "Access Denied"),
+    secure("apart", ["uefi-bare"], "bareflank: start: Secure Boot is on"),
     uefi_bare("no-svm", "this CPU offers neither VT-x nor AMD-V", ["next"],
               options=["--cpu", "EPYC,-svm"]),
     uefi_bare("cpu-fails", "bareflank: start: CPU 1: the microkernel faulted", ["next"],

@@ -52,7 +52,7 @@ gives()
 
 load()
 {
-	[ -c /dev/bareflank ] || insmod /lib/modules/bareflank.ko
+	[ -c /dev/bareflank ] || insmod "${module:-/lib/modules/bareflank.ko}"
 }
 
 # The tests look themselves whether something fails later, and so many start that seconds count.

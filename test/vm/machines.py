@@ -92,8 +92,8 @@ class Qemu:
             tcp = f"tcp:127.0.0.1:{options.gdb}"
             accelerator += ["-S", "-gdb", tcp if options.gdb.isdigit() else unix]
             arguments += " nokaslr"
-        firmware = self.firmware() if options.uefi_db or options.efi else []
         arguments = f"{arguments} {options.kernel_args}"
+        firmware = self.firmware(arguments) if options.uefi_db or options.efi else []
         boot = ["-machine", "pc", "-kernel", kernel, "-initrd", initrd, "-append", arguments]
         if options.efi:
             volume = os.path.join(os.path.dirname(self.log), "esp")
@@ -119,14 +119,15 @@ class Qemu:
         image = make_disk(os.path.dirname(self.log), self.options.disk)
         return ["-drive", f"if=ide,format=raw,file={image},cache=unsafe"]
 
-    def firmware(self):
-        """UEFI in place of a BIOS; its signature database may have a certificate."""
+    def firmware(self, arguments):
+        """UEFI in place of a BIOS; its signature database may have a certificate, and what it
+        boots has to be signed then."""
         if not os.path.exists(uefi.CODE):
             raise Unavailable(f"no {uefi.CODE} here (ovmf): run 'make deps'")
         if self.options.efi_loader and not os.path.isdir(LOADERS):
             raise Unavailable(f"no {LOADERS} here: run 'make deps'")
         variables = os.path.join(os.path.dirname(self.log), "variables")
-        uefi.write_variables(self.options.uefi_db, variables)
+        uefi.write_variables(variables, self.options, arguments)
         flash = "if=pflash,format=raw"
         return ["-drive", f"{flash},readonly=on,file={uefi.CODE}",
                 "-drive", f"{flash},file={variables}"]

@@ -11,13 +11,18 @@ import uuid
 
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+SHIM_PROGRAM = "/usr/lib/shim/shimx64.efi"  # without a signature
 CODE_AND_VARIABLES = "/usr/share/ovmf/OVMF.fd"  # for emulators without flash memory
 
 # UEFI specification §32.4.1 and §32.6.1
 IMAGE_SECURITY = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
 CERT_X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
 OWNER = uuid.UUID("6b32767d-9ffe-4bf4-9a24-0b0a4a9b1c6f")
-ATTRIBUTES = 0x27  # non-volatile, boot services, run time, time-based authentication
+GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")  # §3.3
+SHIM_LOCK = uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23")  # the vendor of shim's variables
+OWNERS = 0x3  # non-volatile, boot services only
+STORED = 0x7  # non-volatile, boot services, run time
+SIGNED = STORED | 0x20  # time-based authentication
 
 # Of the volume, and of the store of variables in it, as edk2 lays them out.
 VOLUME_HEADER_LENGTH = (0x30, "<H")
@@ -32,28 +37,61 @@ def signature_list(certificate):
     return CERT_X509.bytes_le + header + signature
 
 
-def variable(name, vendor, data):
-    """An authenticated variable that has never been written: its time and counter are 0."""
+def variable(name, vendor, data, attributes=STORED):
+    """A variable that has never been written: its time and counter are 0."""
     text = name.encode("utf-16-le") + b"\0\0"
-    header = struct.pack("<HBBIQ16sIII", VALID, ADDED, 0, ATTRIBUTES, 0, bytes(16), 0,
+    header = struct.pack("<HBBIQ16sIII", VALID, ADDED, 0, attributes, 0, bytes(16), 0,
                          len(text), len(data))
-    return header + vendor.bytes_le + text + data
+    record = header + vendor.bytes_le + text + data
+    return record + b"\xff" * (-len(record) % 4)
 
 
-def write_variables(certificate, path):
-    """Writes a variable store to path in which the PEM file certificate, or None, is in db."""
-    if not certificate:
-        shutil.copy(VARIABLES, path)
-        return
+def load_option(description, path, arguments):
+    """A boot entry for a file on whichever volume has it (§3.1.3, §10.3.5.4)."""
+    name = path.encode("utf-16-le") + b"\0\0"
+    node = struct.pack("<BBH", 4, 4, 4 + len(name)) + name + struct.pack("<BBH", 0x7F, 0xFF, 4)
+    text = description.encode("utf-16-le") + b"\0\0"
+    options = arguments.encode("utf-16-le") + b"\0\0" if arguments else b""
+    return struct.pack("<IH", 1, len(node)) + text + node + options
+
+
+def boot_entries(arguments, shim):
+    """bareflank.efi, or shim that starts it, and then what bfm efi install leaves behind that: what
+    booted before."""
+    loader = "\\" + LOADER.replace("/", "\\")
+    first = ("Bareflank", f"\\{SHIM}", loader) if shim else ("Bareflank", loader, "")
+    options = [variable(f"Boot{number:04X}", GLOBAL, load_option(*entry))
+               for number, entry in enumerate((first, ("Linux", f"\\{KERNEL}", arguments)))]
+    return b"".join([*options, variable("BootOrder", GLOBAL, struct.pack("<HH", 0, 1))])
+
+
+def keys_of(certificate):
+    """A list with that PEM file, as the firmware's variables have it."""
     der = subprocess.run(["openssl", "x509", "-in", certificate, "-outform", "DER"],
                          check=True, capture_output=True).stdout
+    return signature_list(der)
+
+
+def write_variables(path, options, arguments):
+    """Writes a variable store to path in which the PEM file options.uefi_db, or None, is in db. If
+    bareflank.efi is to boot, all is there that switches Secure Boot on, and boot entries, the last
+    of which gives Linux these arguments."""
+    if not options.uefi_db:
+        shutil.copy(VARIABLES, path)
+        return
     with open(VARIABLES, "rb") as template:
         store = bytearray(template.read())
     offset, form = VOLUME_HEADER_LENGTH
     at = struct.unpack_from(form, store, offset)[0] + STORE_HEADER
-    record = variable("db", IMAGE_SECURITY, signature_list(der))
-    assert store[at : at + len(record)] == b"\xff" * len(record), "the store is not empty"
-    store[at : at + len(record)] = record
+    keys = keys_of(options.uefi_db)
+    records = variable("db", IMAGE_SECURITY, keys, SIGNED)
+    if options.efi:
+        records += variable("KEK", GLOBAL, keys, SIGNED) + variable("PK", GLOBAL, keys, SIGNED)
+        records += boot_entries(linux_arguments(arguments), options.mok)
+    if options.mok:
+        records += variable("MokList", SHIM_LOCK, keys_of(options.mok), OWNERS)
+    assert store[at : at + len(records)] == b"\xff" * len(records), "the store is not empty"
+    store[at : at + len(records)] = records
     with open(path, "wb") as out:
         out.write(store)
 
@@ -62,7 +100,12 @@ def write_variables(certificate, path):
 LOADER = "EFI/BOOT/BOOTX64.EFI"
 BAREFLANK = "bareflank.efi"
 TABLES = "kselftest/tables.efi"  # in the build directory: starts bareflank.efi, from beside it
-KERNEL, INITRD = "linux.efi", "initrd"
+KERNEL, INITRD, SHIM = "linux.efi", "initrd", "shim.efi"
+
+
+def linux_arguments(arguments):
+    return f"initrd=\\{INITRD} {' '.join(arguments.split())}"
+
 
 # What may boot Linux, or be booted in its place, and where it wants to be: of Debian's packages,
 # as test/vm/setup has unpacked them.
@@ -79,7 +122,7 @@ BOOTED_BY = "BOOTED_BY="  # the argument of Linux's that only a loader's own con
 
 def configuration(loader, arguments):
     """The files with which a boot loader boots Linux: names and contents."""
-    arguments = f"{arguments} {BOOTED_BY}{loader}"
+    arguments = f"{' '.join(arguments.split())} {BOOTED_BY}{loader}"
     if loader == "systemd-boot":
         return {
             "loader/loader.conf": "timeout 0\ndefault linux.conf\n",
@@ -102,7 +145,7 @@ def write(directory, name, text, newline=None):
 def add_program(directory, loader, loaders, arguments):
     """Puts what bareflank.efi is to start into the volume; returns the lines that say so."""
     if not loader:
-        return [f"next = \\{KERNEL}", f"options = initrd=\\{INITRD} {arguments}"]
+        return [f"next = \\{KERNEL}", f"options = {linux_arguments(arguments)}"]
     source, place = PROGRAMS[loader]
     path = os.path.join(directory, place)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -146,11 +189,60 @@ def make_volume(directory, options, loaders, kernel, initrd, arguments, tables=F
                            check=True)
     shutil.copy(kernel, os.path.join(directory, KERNEL))
     os.rename(initrd, os.path.join(directory, INITRD))
-    arguments = " ".join(arguments.split())
     program = add_program(directory, options.efi_loader, loaders, arguments)
     lines = [line for given in options.efi for line in (program if given == "next" else [given])]
     write(place, "bareflank.conf", "".join(line + "\n" for line in lines))
-    write(directory, "startup.nsh", f"fs0:\\{KERNEL} initrd=\\{INITRD} {arguments}\r\n", "")
+    arguments = linux_arguments(arguments)
+    write(directory, "startup.nsh", f"fs0:\\{KERNEL} {arguments}\r\n", "")
+    if options.uefi_db:
+        secure_volume(directory, options, arguments)
+
+
+def flip(path, at):
+    """Changes a bit of a file."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def key_of(certificate):
+    """The options by which programs sign with the key that is beside the certificate."""
+    return ["--key", f"{os.path.splitext(certificate)[0]}.key", "--cert", certificate]
+
+
+def sign(program, signed, certificate):
+    subprocess.run(["sbsign", *key_of(certificate), "--output", signed, program], check=True,
+                   capture_output=True)
+
+
+def secure_volume(directory, options, arguments):
+    """Has bareflank.efi as options.sealed says, and a signed kernel."""
+    loader, kernel = os.path.join(directory, LOADER), os.path.join(directory, KERNEL)
+    place = os.path.dirname(loader)
+    key = key_of(options.mok or options.uefi_db)
+    sign(kernel, kernel, options.uefi_db)
+    if options.mok:
+        sign(SHIM_PROGRAM, os.path.join(directory, SHIM), options.uefi_db)
+    if options.sealed == "apart":
+        sign(loader, loader, options.uefi_db)
+        return
+    shutil.copy(loader, os.path.join(place, BAREFLANK))
+    subprocess.run(
+        [os.path.join(options.build, "bfm/bfm"), "efi", "image", "-o", loader]
+        + ["--next", f"\\{KERNEL}", "--options", arguments]
+        + ([] if options.sealed == "unsigned" else key),
+        check=True, capture_output=True, env={**os.environ, "BAREFLANK_LIBDIR": place},
+    )
+    microkernel = os.path.join(place, "microkernel")
+    middle = os.path.getsize(microkernel) // 2
+    if options.sealed == "changed":
+        with open(loader, "rb") as program, open(microkernel, "rb") as image:
+            flip(loader, program.read().index(image.read()) + middle)
+    # What is beside it must not matter.
+    flip(microkernel, middle)
+    write(place, "bareflank.conf", "next = absent\n")
 
 
 def make_disk(directory, image):
