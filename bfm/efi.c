@@ -172,9 +172,11 @@ static int find_shim(const struct installation *in)
 static int add_entry(const struct installation *in)
 {
 	static const char file[] = "\\EFI\\bareflank\\" EFI_PROGRAM;
+	/* efibootmgr writes no NUL behind it: shim finds its end by the blank. */
+	static const char option[] = "\\EFI\\bareflank\\" EFI_PROGRAM " ";
 
 	if (in->efi.shim)
-		return boot_entry_add("", in->esp, in->efi.shim, file);
+		return boot_entry_add("", in->esp, in->efi.shim, option);
 	return boot_entry_add("", in->esp, file, NULL);
 }
 

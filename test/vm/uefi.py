@@ -51,17 +51,16 @@ def load_option(description, path, arguments):
     name = path.encode("utf-16-le") + b"\0\0"
     node = struct.pack("<BBH", 4, 4, 4 + len(name)) + name + struct.pack("<BBH", 0x7F, 0xFF, 4)
     text = description.encode("utf-16-le") + b"\0\0"
-    options = arguments.encode("utf-16-le") + b"\0\0" if arguments else b""
-    return struct.pack("<IH", 1, len(node)) + text + node + options
+    return struct.pack("<IH", 1, len(node)) + text + node + arguments.encode("utf-16-le")
 
 
 def boot_entries(arguments, shim):
-    """bareflank.efi, or shim that starts it, and then what bfm efi install leaves behind that: what
-    booted before."""
+    """bareflank.efi, or shim that starts it, as bfm efi install has it: without a NUL. And then
+    what booted before."""
     loader = "\\" + LOADER.replace("/", "\\")
-    first = ("Bareflank", f"\\{SHIM}", loader) if shim else ("Bareflank", loader, "")
+    first = ("Bareflank", f"\\{SHIM}", f"{loader} ") if shim else ("Bareflank", loader, "")
     options = [variable(f"Boot{number:04X}", GLOBAL, load_option(*entry))
-               for number, entry in enumerate((first, ("Linux", f"\\{KERNEL}", arguments)))]
+               for number, entry in enumerate((first, ("Linux", f"\\{KERNEL}", arguments + "\0")))]
     return b"".join([*options, variable("BootOrder", GLOBAL, struct.pack("<HH", 0, 1))])
 
 
