@@ -339,7 +339,7 @@ static int install(struct installation *in)
 	if (!code)
 		enable_service();
 	if (!code)
-		printf("installed in %s; it starts %s\n", in->dir, in->loader);
+		print_installed(in);
 	return code;
 }
 

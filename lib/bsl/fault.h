@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fault injection, in the test build of the microkernel, the module and bareflank.efi (make faults);
- * nothing in any other build. One point of one kind fails: the nth that is reached from when it was
- * armed. What there is to arm lies in the header of the debug ring, which both sides see;
- * bareflank.efi has it in its own file.
+ * Fault injection, in the test build of the microkernel, the module and bareflank.efi (make
+ * faults); nothing in any other build. One point of one kind fails: the nth that is reached from
+ * when it was armed. What there is to arm lies in the header of the debug ring, which both sides
+ * see; bareflank.efi has it in its own file.
  */
 #ifndef BSL_FAULT_H
 #define BSL_FAULT_H

@@ -12,12 +12,12 @@ BF_STATIC_ASSERT(sizeof(struct bsl_pe_section) == 40, "PE section header");
 
 const struct bsl_pe_headers *bsl_pe_headers_of(const struct bsl_pe *pe)
 {
-	return (const void *)(pe->data + pe->headers_at);
+	return (const void *)&pe->data[pe->headers_at];
 }
 
 const struct bsl_pe_section *bsl_pe_section_at(const struct bsl_pe *pe, uint32_t index)
 {
-	return (const struct bsl_pe_section *)(const void *)(pe->data + pe->sections_at) + index;
+	return (const void *)&pe->data[pe->sections_at + index * sizeof(struct bsl_pe_section)];
 }
 
 static bool is_power_of_two(uint32_t value)
@@ -60,7 +60,7 @@ const char *bsl_pe_open(struct bsl_pe *pe, const void *data, uint64_t size)
 	bsl_memcpy(&magic, data, sizeof(magic));
 	if (magic != BSL_PE_DOS_MAGIC)
 		return "it is no PE file";
-	bsl_memcpy(&at, pe->data + DOS_PE_AT, sizeof(at));
+	bsl_memcpy(&at, &pe->data[DOS_PE_AT], sizeof(at));
 	pe->headers_at = at;
 	if (!bsl_range_within(at, sizeof(*h), 0, size))
 		return "it is cut short";

@@ -22,7 +22,8 @@
 #define BSL_PE_INITIALISED 0x40
 #define BSL_PE_READ 0x40000000U
 
-enum bsl_pe_directory { BSL_PE_CERTIFICATES = 4, BSL_PE_NR_DIRECTORIES = 16 };
+#define BSL_PE_CERTIFICATES 4 /* in directories: where signatures are */
+#define BSL_PE_NR_DIRECTORIES 16
 
 struct __attribute__((packed)) bsl_pe_headers {
 	uint32_t magic;

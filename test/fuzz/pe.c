@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A program of UEFI with files in it, of which the input changes some bytes, and how long it is:
- * bareflank.efi finds files within it only, and bfm adds a section that is one afterwards, or leaves
- * it as it was.
+ * bareflank.efi finds files within it only, and bfm adds a section that is one afterwards, or
+ * leaves it as it was.
  */
 #include "bfm/efi.h"
 #include "driver/efi/bundle.h"

@@ -6,8 +6,8 @@
 # A bare CPU tells what it has.
 seen_by()
 {
-	awk -v cpu="$1" '$1 == "processor" { here = $3 == cpu } here && $1 == "flags"' /proc/cpuinfo |
-		grep -qwE 'svm|vmx'
+	awk -v cpu="$1" '$1 == "processor" { here = $3 == cpu }
+		here && $1 == "flags"' /proc/cpuinfo | grep -qwE 'svm|vmx'
 }
 
 plan 5
