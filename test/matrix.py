@@ -117,6 +117,7 @@ UEFI_COPIES = (
     *((f"build/kselftest/bin/{name}", f"/kselftest/bin/{name}")
       for name in ("cpuid", "firmware", "rawctl")),
     ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
+    ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
 )
 
 
@@ -180,7 +181,6 @@ ROWS = [
         options=["--append", "cpu0_hotplug"]),
     Row("bochs-vmx", 2, "6.1", [*ABI, *SDK], 900, "abi"),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "inject"], 600),
-    Row("bochs-vmx", 1, "6.1", [*ABI, "examples", "exceptions", "secondvm"], 600, "abi"),
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "mtrr", "nmi", "misbehave"], 600),
     Row("bochs-svm", 1, "6.1", [*ABI, *SDK], 900, "abi"),
     Row("qemu-svm", 4, "6.1",
@@ -276,6 +276,7 @@ ROWS = [
 
 # What takes long and rarely tells more.
 SLOW_ROWS = [
+    Row("bochs-vmx", 1, "6.1", [*ABI, "examples", "exceptions", "secondvm"], 600, "abi"),
     Row("qemu-svm", 4, "6.1", ["keep"], 1200, "keep-long", ["--append", "KEEP_ROUNDS=100"]),
     on_bochs("bochs-vmx", "broadwell_ult", "6.1"),
     on_bochs("bochs-vmx", "corei3_cnl", "6.12"),

@@ -10,11 +10,6 @@
 BF_STATIC_ASSERT(sizeof(struct bsl_pe_headers) == 24 + 112 + 128, "PE headers");
 BF_STATIC_ASSERT(sizeof(struct bsl_pe_section) == 40, "PE section header");
 
-const struct bsl_pe_headers *bsl_pe_headers_of(const struct bsl_pe *pe)
-{
-	return (const void *)&pe->data[pe->headers_at];
-}
-
 const struct bsl_pe_section *bsl_pe_section_at(const struct bsl_pe *pe, uint32_t index)
 {
 	return (const void *)&pe->data[pe->sections_at + index * sizeof(struct bsl_pe_section)];

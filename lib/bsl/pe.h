@@ -56,7 +56,7 @@ struct __attribute__((packed)) bsl_pe_headers {
 	uint64_t heap[2];
 	uint32_t flags;
 	uint32_t nr_directories; /* that there are here */
-	struct __attribute__((packed)) {
+	struct __attribute__((packed)) bsl_pe_directory {
 		uint32_t at;
 		uint32_t size;
 	} directories[BSL_PE_NR_DIRECTORIES];
@@ -88,7 +88,10 @@ struct bsl_pe {
 const char *bsl_pe_open(struct bsl_pe *pe, const void *data, uint64_t size);
 
 /* They are within data, which may be at any address. */
-const struct bsl_pe_headers *bsl_pe_headers_of(const struct bsl_pe *pe);
+static inline const struct bsl_pe_headers *bsl_pe_headers_of(const struct bsl_pe *pe)
+{
+	return (const void *)&pe->data[pe->headers_at];
+}
 
 /* index: less than nr_sections. */
 const struct bsl_pe_section *bsl_pe_section_at(const struct bsl_pe *pe, uint32_t index);

@@ -252,7 +252,7 @@ static bool can_leave(const struct pp *pp, struct vs *vs)
 	return may_leave(pp) && vs->root && mk.vendor->vs_cpl(vs) == 0 &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr3, &cr3) == MK1_SUCCESS &&
 	       mk.vendor->vs_read(vs, mk.vendor->cr4, &cr4) == MK1_SUCCESS &&
-	       peek_is_mapped(cr3, cr4, bind_page(pp), &spa) &&
+	       peek_is_mapped(cr3, cr4, bind_switch_page(pp), &spa) &&
 	       peek_is_mapped(cr3, cr4, bind_leave(pp), &spa);
 }
 

@@ -99,7 +99,7 @@ bool bind_hypercall(struct vs *vs, unsigned int cpl)
 	return true;
 }
 
-uint64_t bind_page(const struct pp *pp)
+uint64_t bind_switch_page(const struct pp *pp)
 {
 	return pp->bind.page ? pp->bind.page : pp->handoff.switch_page;
 }
@@ -114,8 +114,9 @@ uint64_t bind_leave(const struct pp *pp)
 static uint64_t next_table(void *arg)
 {
 	struct pp *pp = arg;
-	uint64_t spa = pp->bind.tables[pp->bind.used++];
+	uint64_t spa = pp->bind.tables[pp->bind.used];
 
+	pp->bind.used++;
 	bsl_memset(phys_to_virt(spa), 0, BF_PAGE_SIZE);
 	return spa;
 }

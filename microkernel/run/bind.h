@@ -17,7 +17,7 @@ struct vs;
 bool bind_hypercall(struct vs *vs, unsigned int cpl);
 
 /* Where the system that runs now has the switch page, and the code that leaves. */
-uint64_t bind_page(const struct pp *pp);
+uint64_t bind_switch_page(const struct pp *pp);
 uint64_t bind_leave(const struct pp *pp);
 
 /* The PP leaves: from here on it does so by them. Nothing happens if it is not bound. */

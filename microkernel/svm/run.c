@@ -84,12 +84,25 @@ static void prepare_guest(struct pp *pp, struct vs *vs)
  * A kick that became one with the NMI that this takes would be awaited in vain. In a window none is
  * sent; what has been noted meanwhile is looked at again if Linux is entered without.
  */
-static void enter_nmi_handler(struct pp *pp, struct vs *vs)
+static void enter_nmi_handler(struct pp *pp)
 {
 	if (tlb_enter_place(pp, TLB_IN_WINDOW))
 		svm_enter_nmi_handler(pp);
 	pp->startup |= startup_is_pending(pp);
-	svm_run_kicked(pp, vs);
+}
+
+/* What Linux's NMIs need before it is entered. false: that has to begin again. */
+static bool prepare_nmis(struct pp *pp, struct vs *vs)
+{
+	if (pp->nmis_blocked) {
+		enter_nmi_handler(pp);
+		return false;
+	}
+	if (pp->nmi_pending && mk.keep_cpus && !svm_open_window(pp, vs)) {
+		(void)svm_close_window(pp, vs);
+		return false;
+	}
+	return true;
 }
 
 void svm_before_entry(struct pp *pp, struct vs *vs)
@@ -111,12 +124,8 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 	pp->end_run = false;
 	if (pp->startup && svm_carry_out_startup(pp, vs, &vector))
 		svm_exit_at_once(pp, vs, SVM_EXIT_INIT, vector);
-	if (pp->nmis_blocked)
-		enter_nmi_handler(pp, vs);
-	if (pp->nmi_pending && mk.keep_cpus && !svm_open_window(pp, vs)) {
-		(void)svm_close_window(pp, vs);
+	if (!prepare_nmis(pp, vs))
 		svm_run_kicked(pp, vs);
-	}
 	svm_take_owed(pp, vs);
 }
 

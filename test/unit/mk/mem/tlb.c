@@ -322,7 +322,7 @@ START_TEST(fetches_a_parked_pp)
 	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
 	on_pp(1);
 	if (!_i)
-		RUN(nmi_comes(0));
+		RUN(nmi_comes());
 	else
 		put_field(VMCS_vmexit_interruption_information,
 			  VMX_EVENT_VALID | VMX_EVENT_TYPE_NMI | VECTOR_NMI);

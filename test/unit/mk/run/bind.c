@@ -48,7 +48,7 @@ static void expect_answer(uint64_t answer)
 	linux_calls(BF_HYPERCALL_BIND);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(answer_to_linux(), answer);
-	ck_assert_uint_eq(bind_page(host_pp), host_pp->handoff.switch_page);
+	ck_assert_uint_eq(bind_switch_page(host_pp), host_pp->handoff.switch_page);
 	ck_assert(!may_leave(host_pp));
 }
 
@@ -71,7 +71,7 @@ START_TEST(binds)
 	linux_calls(BF_HYPERCALL_BIND);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(answer_to_linux(), BF_HYPERCALL_BOUND);
-	ck_assert_uint_eq(bind_page(host_pp), SWITCH_PAGE);
+	ck_assert_uint_eq(bind_switch_page(host_pp), SWITCH_PAGE);
 	ck_assert_uint_eq(bind_leave(host_pp), SWITCH_CODE + leave_offset());
 	ck_assert(!may_leave(host_pp));
 	status_of(0)->together = 1; /* by a system before this one */
@@ -193,7 +193,7 @@ START_TEST(not_for_everybody)
 	else
 		vmcb()->cpl = 3;
 	linux_calls(BF_HYPERCALL_BIND);
-	ck_assert_uint_eq(bind_page(host_pp), host_pp->handoff.switch_page);
+	ck_assert_uint_eq(bind_switch_page(host_pp), host_pp->handoff.switch_page);
 }
 END_TEST
 
