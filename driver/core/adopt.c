@@ -174,8 +174,8 @@ static enum bf_error take_over(struct bf_loader *loader, const struct bf_firmwar
 		return BF_ERR_OK;
 	}
 	bf_loader_abandon(loader);
-	(void)bf_loader_init(
-		loader); /* the caller frees what there is, and nothing works without */
+	/* The caller frees what there is, and nothing works without. */
+	(void)bf_loader_init(loader);
 	return BF_ERR_NO_MEMORY;
 }
 

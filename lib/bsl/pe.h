@@ -90,7 +90,9 @@ const char *bsl_pe_open(struct bsl_pe *pe, const void *data, uint64_t size);
 /* They are within data, which may be at any address. */
 static inline const struct bsl_pe_headers *bsl_pe_headers_of(const struct bsl_pe *pe)
 {
-	return (const void *)&pe->data[pe->headers_at];
+	const void *headers = &pe->data[pe->headers_at];
+
+	return (const struct bsl_pe_headers *)headers;
 }
 
 /* index: less than nr_sections. */
