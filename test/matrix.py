@@ -118,6 +118,7 @@ UEFI_COPIES = (
       for name in ("cpuid", "firmware", "rawctl")),
     ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
+    ("build/kselftest/signed", "/kselftest/signed"),
 )
 
 

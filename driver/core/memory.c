@@ -194,8 +194,10 @@ void bf_memory_release(struct bf_memory *memory)
 
 enum bf_error bf_block_alloc(struct bf_block *block, uint64_t size)
 {
-	enum bf_error error = block_get(block, size_order(size));
+	enum bf_error error;
 
+	*block = (struct bf_block){ 0 };
+	error = block_get(block, size_order(size));
 	if (!error)
 		bsl_memset(block->va, 0, block->size);
 	return error;
