@@ -175,7 +175,7 @@ static VOID EFIAPI run(VOID *data)
 	struct job *job = data;
 	uint32_t cpu = this_cpu();
 	uint64_t flags = efi_interrupts_off();
-	struct bf_table saved;
+	struct efi_quiet saved;
 
 	efi_quiet_begin(&saved);
 	if (job->on_one)

@@ -3,6 +3,7 @@
 #include "fault.h"
 
 #include <abi/hw/x86.h>
+#include <abi/layout.h>
 #include <bsl/string.h>
 
 #include "../core/x86/hw.h"
@@ -22,6 +23,16 @@ static void sidt(struct bf_table *table)
 static void lidt(const struct bf_table *table)
 {
 	__asm__ volatile("lidt %0" : : "m"(table->limit), "m"(table->base) : "memory");
+}
+
+static void sgdt(struct bf_table *table)
+{
+	__asm__ volatile("sgdt %0" : "=m"(table->limit), "=m"(table->base));
+}
+
+static void lgdt(const struct bf_table *table)
+{
+	__asm__ volatile("lgdt %0" : : "m"(table->limit), "m"(table->base) : "memory");
 }
 
 static void load(const uint64_t *idt)
@@ -78,15 +89,66 @@ void efi_interrupts_restore(uint64_t flags)
 		__asm__ volatile("sti" : : : "memory");
 }
 
-void efi_quiet_begin(struct bf_table *saved)
+/* The GDT has both. A far return: there is no direct jump that does it, and none with a thunk. */
+static void load_segments(uint64_t cs, uint32_t ss)
 {
-	sidt(saved);
-	load(quiet);
+	uint64_t target;
+
+	__asm__ volatile("lea 1f(%%rip), %0\n\t"
+			 "push %1\n\t"
+			 "push %0\n\t"
+			 "lretq\n"
+			 "1:\tmov %2, %%ss"
+			 : "=&r"(target)
+			 : "r"(cs), "r"(ss)
+			 : "memory");
 }
 
-void efi_quiet_end(const struct bf_table *saved)
+/* A shadow stack would not let a far return pass. */
+static bool has_shadow_stack(void)
 {
-	lidt(saved);
+	uint64_t cr4;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	return cr4 & CR4_CET;
+}
+
+static void move_segments(struct efi_quiet *q)
+{
+	struct bf_table own = { .limit = sizeof(q->own_gdt) - 1,
+				.base = (uint64_t)(uintptr_t)q->own_gdt };
+	size_t size;
+
+	sgdt(&q->gdt);
+	size = (size_t)q->gdt.limit + 1;
+	if (size > sizeof(q->own_gdt))
+		size = sizeof(q->own_gdt);
+	bsl_memset(q->own_gdt, 0, sizeof(q->own_gdt));
+	bsl_memcpy(q->own_gdt, (const void *)(uintptr_t)q->gdt.base, size);
+	q->own_gdt[BF_SEL_KERNEL_CS / 8] = DESC_CODE0;
+	q->own_gdt[BF_SEL_KERNEL_SS / 8] = DESC_DATA0;
+	__asm__("mov %%cs, %0" : "=r"(q->cs));
+	__asm__("mov %%ss, %0" : "=r"(q->ss));
+	lgdt(&own);
+	load_segments(BF_SEL_KERNEL_CS, BF_SEL_KERNEL_SS);
+}
+
+void efi_quiet_begin(struct efi_quiet *q)
+{
+	sidt(&q->idt);
+	load(quiet);
+	q->cs = 0;
+	if (!has_shadow_stack())
+		move_segments(q);
+}
+
+void efi_quiet_end(const struct efi_quiet *q)
+{
+	if (q->cs) {
+		load_segments(q->cs, q->ss);
+		lgdt(&q->gdt);
+	}
+	lidt(&q->idt);
 }
 
 /* --- x86/hw.h --------------------------------------------------------------------------------- */

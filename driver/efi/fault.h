@@ -16,12 +16,22 @@ void efi_fault_init(void);
 uint64_t efi_interrupts_off(void);
 void efi_interrupts_restore(uint64_t flags);
 
+#define EFI_GDT_ENTRIES 32
+
+/* What efi_quiet_begin has replaced, and the GDT in between. */
+struct efi_quiet {
+	struct bf_table idt, gdt;
+	uint16_t cs, ss;
+	uint64_t own_gdt[EFI_GDT_ENTRIES] __attribute__((aligned(256))); /* within a page */
+};
+
 /*
  * From begin to end, this CPU, whose interrupts are off, ignores NMIs: the firmware would not
- * survive those of our watchdog. *saved keeps its IDT meanwhile.
+ * survive those of our watchdog. Its code and stack segments are those of the switch page
+ * (abi/layout.h): an NMI between two GDTs returns to selectors that mean the same in both.
  */
-void efi_quiet_begin(struct bf_table *saved);
-void efi_quiet_end(const struct bf_table *saved);
+void efi_quiet_begin(struct efi_quiet *quiet);
+void efi_quiet_end(const struct efi_quiet *quiet);
 
 /* --- fault.S: with an IDT of efi_fault_init's, a #GP or a #UD makes them return false --------- */
 
