@@ -286,10 +286,11 @@ struct bf_pp_status {
 	uint64_t ext_exits[BF_MAX_EXTS];
 	uint64_t tracing; /* written by the driver: exits are traced (BF_HYPERCALL_TRACE) */
 	uint64_t parked; /* written by the driver: offline, but a guest, which may never exit */
+	uint64_t awaits_ipi; /* 1: Intel, its guest waits for a start-up IPI, and blocks INIT */
 	uint64_t boot_cpu; /* 1: its CPU is the boot processor, which an INIT does not take back */
 	uint64_t bind_page; /* written by the driver: addresses of Linux's (BF_HYPERCALL_BIND) */
 	uint64_t bind_code;
-	uint64_t pad[497 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	uint64_t pad[496 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

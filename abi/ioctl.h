@@ -171,7 +171,7 @@ struct bf_ioctl_status {
 };
 
 struct bf_cpu_status {
-	uint32_t cpu; /* Linux's number */
+	uint32_t cpu; /* Linux's number, or BF_NO_CPU */
 	uint32_t ppid;
 	struct bf_pp_status pp;
 };

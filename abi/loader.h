@@ -6,6 +6,9 @@
 #include <abi/mk1.h>
 #include <abi/types.h>
 
+/* In place of a CPU's number: the firmware has started one that Linux does not know. */
+#define BF_NO_CPU 0xFFFFFFFFU
+
 /*
  * The limit of a callback, in ns: the default, at least, at most. Before a CPU's first exit, _start
  * and bootstrap, which set everything up, have this many times as much.

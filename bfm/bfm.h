@@ -341,6 +341,10 @@ void failure_json(FILE *file, const struct status *status);
 /* The name of a slot of bf_pp_status.exit_count; always in buf, which needs 32 bytes. */
 const char *exit_name(enum bf_vendor vendor, unsigned int slot, char *buf);
 
+/* The number of a CPU, or "?" for BF_NO_CPU; buf is for it. */
+#define CPU_NAME 11
+const char *cpu_name(uint32_t cpu, char buf[CPU_NAME]);
+
 /* --- check.c, local.c ------------------------------------------------------------------------ */
 
 enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_NO, VERDICT_UNKNOWN };

@@ -40,7 +40,7 @@ static void gauge(FILE *file, const char *name, const char *help, uint64_t value
 static void exits(FILE *file, const struct sample *sample)
 {
 	const struct bf_ioctl_status *m = &sample->status.machine;
-	char name[32];
+	char name[32], cpu[CPU_NAME];
 
 	family(file, "exits", "counter", "VM exits since the CPU came in.");
 	for (uint32_t i = 0; i < m->nr_cpus; i++) {
@@ -50,7 +50,7 @@ static void exits(FILE *file, const struct sample *sample)
 			if (!c->pp.exit_count[slot])
 				continue;
 			exit_name((enum bf_vendor)m->vendor, slot, name);
-			fprintf(file, "bareflank_exits_total{cpu=\"%" PRIu32 "\",", c->cpu);
+			fprintf(file, "bareflank_exits_total{cpu=\"%s\",", cpu_name(c->cpu, cpu));
 			label(file, "reason", name, sizeof(name));
 			fprintf(file, "} %" PRIu64 "\n", c->pp.exit_count[slot]);
 		}
@@ -59,6 +59,8 @@ static void exits(FILE *file, const struct sample *sample)
 
 static void ext_exits(FILE *file, const struct sample *sample)
 {
+	char cpu[CPU_NAME];
+
 	family(file, "extension_exits", "counter",
 	       "VM exits that an extension was asked about, since the CPU came in.");
 	for (uint32_t i = 0; i < sample->status.machine.nr_cpus; i++) {
@@ -68,9 +70,8 @@ static void ext_exits(FILE *file, const struct sample *sample)
 			if (!c->pp.ext_exits[n])
 				continue;
 			fprintf(file,
-				"bareflank_extension_exits_total{cpu=\"%" PRIu32
-				"\",extension=\"%u\",",
-				c->cpu, n + 1);
+				"bareflank_extension_exits_total{cpu=\"%s\",extension=\"%u\",",
+				cpu_name(c->cpu, cpu), n + 1);
 			label(file, "name", sample_ext_name(sample, n), SIZE_MAX);
 			fprintf(file, "} %" PRIu64 "\n", c->pp.ext_exits[n]);
 		}

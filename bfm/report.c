@@ -15,6 +15,22 @@ static const char *state_name(uint32_t state)
 }
 
 /* A failed CPU may still run as a guest, without an extension: see enum bf_pp_state. */
+const char *cpu_name(uint32_t cpu, char buf[CPU_NAME])
+{
+	if (cpu == BF_NO_CPU)
+		return "?";
+	snprintf(buf, CPU_NAME, "%" PRIu32, cpu);
+	return buf;
+}
+
+static void json_cpu_number(FILE *file, uint32_t cpu)
+{
+	if (cpu == BF_NO_CPU)
+		fputs("null", file);
+	else
+		fprintf(file, "%" PRIu32, cpu);
+}
+
 static const char *cpu_state_name(const struct bf_pp_status *pp)
 {
 	static const char *const names[] = { "bare", "guest", "failed", "halted" };
@@ -209,7 +225,7 @@ static void print_ended(FILE *file, const struct status *status)
 void report_text(FILE *file, const struct status *status)
 {
 	const struct bf_ioctl_status *m = &status->machine;
-	char detail[DETAIL_SIZE], image[40], hint[HINT_SIZE];
+	char detail[DETAIL_SIZE], image[40], hint[HINT_SIZE], cpu[CPU_NAME];
 
 	fprintf(file, "%-11s %s\n", "state", state_name(m->state));
 	if (*guard_sentence(&status->guard))
@@ -226,7 +242,8 @@ void report_text(FILE *file, const struct status *status)
 		const struct error_text *text = error_text(m->error);
 
 		describe_detail(m->error, m->detail, detail, sizeof(detail));
-		fprintf(file, "%-11s CPU %" PRIu32 "%s: %s%s%s%s\n", "last error", m->error_cpu,
+		fprintf(file, "%-11s CPU %s%s: %s%s%s%s\n", "last error",
+			cpu_name(m->error_cpu, cpu),
 			image_text(m->error, m->error_image, image, sizeof(image)), text->sentence,
 			*detail ? " (" : "", detail, *detail ? ")" : "");
 		fprintf(file, "%-11s %s\n", "hint",
@@ -238,8 +255,8 @@ void report_text(FILE *file, const struct status *status)
 	for (uint32_t i = 0; i < m->nr_cpus; i++) {
 		const struct bf_cpu_status *c = &status->cpus[i];
 
-		fprintf(file, "%3" PRIu32 "  %3" PRIu32 "  %-8s %12" PRIu64 "\n", c->cpu, c->ppid,
-			cpu_state_name(&c->pp), c->pp.exits);
+		fprintf(file, "%3s  %3" PRIu32 "  %-8s %12" PRIu64 "\n", cpu_name(c->cpu, cpu),
+			c->ppid, cpu_state_name(&c->pp), c->pp.exits);
 		print_cpu_error(file, &c->pp);
 	}
 	print_guests(file, status);
@@ -323,8 +340,9 @@ static void json_exits(FILE *file, uint32_t vendor, const uint64_t *counts)
 
 static void json_cpu(FILE *file, const struct bf_cpu_status *c, uint32_t vendor)
 {
-	fprintf(file, "    {\"cpu\": %" PRIu32 ", \"ppid\": %" PRIu32 ", \"state\": ", c->cpu,
-		c->ppid);
+	fputs("    {\"cpu\": ", file);
+	json_cpu_number(file, c->cpu);
+	fprintf(file, ", \"ppid\": %" PRIu32 ", \"state\": ", c->ppid);
 	json_string(file, cpu_state_name(&c->pp));
 	fprintf(file, ", \"exits\": %" PRIu64 ", \"reasons\": ", c->pp.exits);
 	json_exits(file, vendor, c->pp.exit_count);
@@ -412,7 +430,9 @@ void report_json(FILE *file, const struct status *status)
 	if (m->error) {
 		fputc('{', file);
 		json_error(file, m->error, m->error_image, m->detail);
-		fprintf(file, ", \"cpu\": %" PRIu32 "}", m->error_cpu);
+		fputs(", \"cpu\": ", file);
+		json_cpu_number(file, m->error_cpu);
+		fputc('}', file);
 	} else {
 		fputs("null", file);
 	}

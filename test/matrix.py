@@ -122,7 +122,7 @@ UEFI_COPIES = (
 )
 
 
-def uefi(machine, cpus, test="uefi", label="", options=(), timeout=200, end=""):
+def uefi(machine, cpus, test="uefi", label="", options=(), timeout=100, end=""):
     """The hypervisor first, by bareflank.efi."""
     return Row(machine, cpus, "6.1", [test], timeout, f"uefi{label and '-' + label}",
                ["--efi", "next", "--mem", "384", *options,

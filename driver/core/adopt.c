@@ -3,6 +3,8 @@
 #include <abi/firmware.h>
 #include <abi/layout.h>
 
+#include <abi/loader.h>
+
 #include "channel.h"
 #include "loader.h"
 #include "park.h"
@@ -56,7 +58,7 @@ static bool adopt_pp(struct bf_pp *pp, const struct bf_firmware_pp *from)
 	pp->stranger = !pp->inside;
 	bf_park(pp, !online);
 	if (pp->stranger)
-		pp->cpu = ~0U;
+		pp->cpu = BF_NO_CPU;
 	if (!map_block(&pp->trace, from->trace, BF_TRACE_BYTES) ||
 	    !map_block(&pp->switch_map, from->switch_page, BF_PAGE_SIZE))
 		return false;

@@ -54,13 +54,14 @@ static void wait(uint64_t ns, const struct bf_pp *pp)
  * On AMD, the INIT of a CPU that is bare resets even one that runs a guest. On Intel the first one
  * is an exit, with which the microkernel turns VMX off, and says so before; nothing but the second
  * one ends what it does then. A guest that has been left waiting for its start-up IPI blocks INIT
- * until that comes, which is its exit then, and nothing to all others (SDM vol. 3 §28.2).
+ * until that comes, which is its exit then (SDM vol. 3 §28.2). A bare CPU would be started by it.
  */
 static bool evict(struct bf_pp *pp)
 {
 	pp->status->leaving = 1;
 	if (pp->loader->vendor == BF_VENDOR_INTEL) {
-		bf_os_send_startup(pp->apic_id);
+		if (pp->status->awaits_ipi)
+			bf_os_send_startup(pp->apic_id);
 		bf_os_send_init(pp->apic_id);
 		wait(LEAVE_NS, pp);
 		if (state_of(pp) != BF_PP_BARE) {

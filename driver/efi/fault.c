@@ -89,7 +89,7 @@ void efi_interrupts_restore(uint64_t flags)
 		__asm__ volatile("sti" : : : "memory");
 }
 
-/* The GDT has both. A far return: there is no direct jump that does it, and none with a thunk. */
+/* The GDT has both. 64-bit mode has no far jump with the target in it; a far return needs none. */
 static void load_segments(uint64_t cs, uint32_t ss)
 {
 	uint64_t target;
@@ -127,8 +127,6 @@ static void move_segments(struct efi_quiet *q)
 	bsl_memcpy(q->own_gdt, (const void *)(uintptr_t)q->gdt.base, size);
 	q->own_gdt[BF_SEL_KERNEL_CS / 8] = DESC_CODE0;
 	q->own_gdt[BF_SEL_KERNEL_SS / 8] = DESC_DATA0;
-	__asm__("mov %%cs, %0" : "=r"(q->cs));
-	__asm__("mov %%ss, %0" : "=r"(q->ss));
 	lgdt(&own);
 	load_segments(BF_SEL_KERNEL_CS, BF_SEL_KERNEL_SS);
 }
@@ -137,14 +135,17 @@ void efi_quiet_begin(struct efi_quiet *q)
 {
 	sidt(&q->idt);
 	load(quiet);
-	q->cs = 0;
-	if (!has_shadow_stack())
+	__asm__("mov %%cs, %0" : "=r"(q->cs));
+	__asm__("mov %%ss, %0" : "=r"(q->ss));
+	q->moved = q->cs / 8 < EFI_GDT_ENTRIES && q->ss / 8 < EFI_GDT_ENTRIES &&
+		   !has_shadow_stack();
+	if (q->moved)
 		move_segments(q);
 }
 
 void efi_quiet_end(const struct efi_quiet *q)
 {
-	if (q->cs) {
+	if (q->moved) {
 		load_segments(q->cs, q->ss);
 		lgdt(&q->gdt);
 	}

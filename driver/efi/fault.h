@@ -22,13 +22,16 @@ void efi_interrupts_restore(uint64_t flags);
 struct efi_quiet {
 	struct bf_table idt, gdt;
 	uint16_t cs, ss;
-	uint64_t own_gdt[EFI_GDT_ENTRIES] __attribute__((aligned(256))); /* within a page */
+	bool moved; /* to the GDT below */
+	/* Within a page. */
+	uint64_t own_gdt[EFI_GDT_ENTRIES] __attribute__((aligned(EFI_GDT_ENTRIES * 8)));
 };
 
 /*
  * From begin to end, this CPU, whose interrupts are off, ignores NMIs: the firmware would not
- * survive those of our watchdog. Its code and stack segments are those of the switch page
- * (abi/layout.h): an NMI between two GDTs returns to selectors that mean the same in both.
+ * survive those of our watchdog. Unless it has a shadow stack, its code and stack segments are
+ * those of the switch page (abi/layout.h): an NMI between two GDTs returns to selectors that mean
+ * the same in both.
  */
 void efi_quiet_begin(struct efi_quiet *quiet);
 void efi_quiet_end(const struct efi_quiet *quiet);

@@ -130,13 +130,15 @@ static const char *sentence_of_file(EFI_STATUS status)
 	}
 }
 
+/* One that cannot be told is on. */
 static bool is_secure_boot(void)
 {
 	EFI_GUID guid = EFI_GLOBAL_VARIABLE;
 	UINTN size = sizeof(uint8_t);
 	uint8_t on = 0;
+	EFI_STATUS status = RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on);
 
-	return !EFI_ERROR(RT->GetVariable(L"SecureBoot", &guid, NULL, &size, &on)) && on;
+	return status != EFI_NOT_FOUND && (EFI_ERROR(status) || on);
 }
 
 /*

@@ -34,11 +34,18 @@ void bf_os_send_nmi(uint32_t cpu)
 		apic->send_IPI((int)cpu, NMI_VECTOR);
 }
 
+/* More than any IPI has been on its way for; Linux itself waits for 100 ms. */
+#define ICR_POLLS 1000000
+
+/* An xAPIC sends the next IPI when the one before is gone (SDM vol. 3 §12.6.1). */
 static void send(u32 command, u64 apic_id)
 {
+	unsigned int polls = ICR_POLLS;
 	unsigned long flags;
 
 	local_irq_save(flags);
+	while ((apic->icr_read() & APIC_ICR_BUSY) && --polls)
+		cpu_relax();
 	apic->icr_write(command, (u32)apic_id);
 	local_irq_restore(flags);
 }

@@ -224,6 +224,7 @@ static bool handle_startup(struct vs *vs)
 		leave_offline(pp);
 	apic_reset();
 	pp->vmx.started_at = pp->exits;
+	pp->entry_dirty = true; /* that it waits is looked at again */
 	return false;
 }
 

@@ -55,7 +55,7 @@ static bool awaits_ipi(const struct vs *vs)
 
 void vmx_run_slow(struct pp *pp, struct vs *vs)
 {
-	bool launched = vs->vmx.launched;
+	bool launched = vs->vmx.launched, waits;
 
 	vmx_current(vs);
 	pp->entry_dirty = false;
@@ -86,7 +86,9 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 	/* Last of all: from here on the handler does it. */
 	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
 		vmx_set_nmi_window(true);
-	while (!tlb_enter_guest(pp) || (awaits_ipi(vs) && !tlb_enter_place(pp, TLB_AWAITS_IPI)))
+	waits = awaits_ipi(vs);
+	pp->status->awaits_ipi = waits;
+	while (!tlb_enter_guest(pp) || (waits && !tlb_enter_place(pp, TLB_AWAITS_IPI)))
 		tlb_await_kick(pp);
 	if (pp->barriers)
 		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);

@@ -2,7 +2,8 @@
 # C++ with its library, on all CPUs at once: test/ext/cxx/library.cc. It works, Linux has its FPU
 # registers, and what nobody catches is in the report, with type and functions. And the classes of
 # ext/cxx, by test/ext/cxx/wrappers.cc.
-. ./tap.sh
+wrappers=wrappers
+. ./wrappers.sh
 
 leaf=0x4f0000c0
 image=$exts/cxx/library
@@ -69,22 +70,6 @@ table()
 
 # --- wrappers
 
-symbol()
-{
-	awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms
-}
-
-# answers TEXT REQUEST...: the whole reply
-answers()
-{
-	text=$1
-	shift
-	said=$(bfm call wrappers "$@" 2>&1)
-	status=$?
-	echo "$said"
-	[ $status = 0 ] && [ "$said" = "$text" ]
-}
-
 # Linux's own version, as memory has it.
 reads_banner()
 {
@@ -143,17 +128,6 @@ counts()
 		answers "$count" count
 }
 
-# said TEXT COUNT: lines of wrappers since the last start
-said()
-{
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^wrappers: PP / { text = text $0 "\n" }
-		END { printf "%s", text }' >/tmp/said
-	cat /tmp/said
-	[ "$(grep -c "$1" /tmp/said)" = "$2" ]
-}
-
 levels()
 {
 	answers "" levels && said 'error: level -1 true$' 1 &&
@@ -169,38 +143,6 @@ emits()
 {
 	answers "" emit && bfm read wrappers >/tmp/read && cat /tmp/read &&
 		[ "$(tr '\n' ' ' </tmp/read)" = "oooo record 0x00ab oooo " ]
-}
-
-# use_registers: a program of Linux's, which leaves something in each CPU's DR7, as it does without
-use_registers()
-{
-	cpu=0
-	while [ $cpu -lt "$(cpus)" ]; do
-		on_cpu $cpu "$bin/debugregs" || return 1
-		cpu=$((cpu + 1))
-	done
-}
-
-registers()
-{
-	use_registers >/tmp/found && diff /tmp/registers /tmp/found || return 1
-	set -- $(bfm call wrappers seen)
-	echo "$1 writes of CR4, $2 reads and $3 writes of debug registers"
-	[ "$1" -ge 20 ] && [ "$2" -ge 1 ] && [ "$3" -ge 8 ]
-}
-
-# UD2 with a mark does nothing, one without it is Linux's.
-exceptions()
-{
-	"$bin/exceptions" >/tmp/found
-	tail -n 1 /tmp/found | grep '^marked: nothing' &&
-		grep '^undefined: signal 4, .*, vector 6' /tmp/found
-}
-
-# decodes BYTES TEXT
-decodes()
-{
-	answers "$2" decode "$1"
 }
 
 instructions()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The example extensions in C++, with its library and without, in Rust and in C: each does the main
 # job.
-. ./tap.sh
+wrappers=rust-wrappers
+. ./wrappers.sh
 
 extensions="cxx-example rust-example hello msr-trace cpuid-table rust-msr-trace"
 
@@ -85,22 +86,6 @@ panics()
 
 # --- the crate's wrappers of libext: test/ext/rust
 
-symbol()
-{
-	awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms
-}
-
-# answers TEXT REQUEST...: the whole reply
-answers()
-{
-	text=$1
-	shift
-	said=$(bfm call rust-wrappers "$@" 2>&1)
-	status=$?
-	echo "$said"
-	[ $status = 0 ] && [ "$said" = "$text" ]
-}
-
 reads_banner()
 {
 	answers "$(cat /proc/version)" read "$(symbol linux_banner)"
@@ -117,17 +102,6 @@ sets_hostname()
 	at=$(printf '%x' $((0x$(symbol init_uts_ns) + 65)))
 	answers "$(hostname)" read "$at" && answers written name "$at" written-by-rust &&
 		gives 0 written-by-rust hostname
-}
-
-# said TEXT COUNT: lines since the last start
-said()
-{
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^rust-wrappers: PP / { text = text $0 "\n" }
-		END { printf "%s", text }' >/tmp/said
-	cat /tmp/said
-	[ "$(grep -c "$1" /tmp/said)" = "$2" ]
 }
 
 levels()
@@ -166,38 +140,6 @@ hooks()
 			touch /tmp/unwatchable &&
 			bfm start "$exts/rust-wrappers"
 	fi
-}
-
-# use_registers: a program of Linux's, which leaves something in each CPU's DR7, as it does without
-use_registers()
-{
-	cpu=0
-	while [ $cpu -lt "$(cpus)" ]; do
-		on_cpu $cpu "$bin/debugregs" || return 1
-		cpu=$((cpu + 1))
-	done
-}
-
-registers()
-{
-	use_registers >/tmp/found && diff /tmp/registers /tmp/found || return 1
-	set -- $(bfm call rust-wrappers seen)
-	echo "$1 writes of CR4, $2 reads and $3 writes of debug registers"
-	[ "$1" -ge 20 ] && [ "$2" -ge 1 ] && [ "$3" -ge 8 ]
-}
-
-# UD2 with a mark does nothing, one without it is Linux's.
-exceptions()
-{
-	"$bin/exceptions" >/tmp/found
-	tail -n 1 /tmp/found | grep '^marked: nothing' &&
-		grep '^undefined: signal 4, .*, vector 6' /tmp/found
-}
-
-# decodes BYTES TEXT
-decodes()
-{
-	answers "$2" decode "$1"
 }
 
 instructions()

@@ -443,7 +443,7 @@ static bool is_on_intel(const struct fake_cpu *c)
 	return c->vendor == BF_VENDOR_INTEL || c->hides == BF_VENDOR_INTEL;
 }
 
-/* To all but guests that wait for it, it is nothing. */
+/* For guests that wait for it only: it would start a bare CPU. */
 void bf_os_send_startup(uint64_t apic_id)
 {
 	struct fake_cpu *c;
@@ -452,8 +452,8 @@ void bf_os_send_startup(uint64_t apic_id)
 	if (apic_id < FAKE_APIC_ID(0))
 		return;
 	c = fake_cpu((uint32_t)apic_id - FAKE_APIC_ID(0));
-	ck_assert(!c->online && is_on_intel(c));
-	if (c->awaits_ipi && leaves_offline(c)) {
+	ck_assert(!c->online && is_on_intel(c) && c->awaits_ipi);
+	if (leaves_offline(c)) {
 		c->awaits_ipi = false;
 		is_bare(c);
 	}

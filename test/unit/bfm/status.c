@@ -132,6 +132,13 @@ START_TEST(status_of_a_running_machine)
 	assert_has(out, "\"repeats\": 10000");
 	assert_has(out, "{\"cpu\": 4, \"ppid\": 1, \"state\": \"guest\", \"exits\": 105, "
 			"\"reasons\": {\"CPUID\": 100, \"NPF\": 5}, \"error\": null}");
+	/* one that the firmware has started, and Linux does not know */
+	device.cpus[1].cpu = BF_NO_CPU;
+	ck_assert_int_eq(run(&status_command, "status"), EXIT_OK);
+	assert_has(out, "\n  ?    1  guest             105\n");
+	ck_assert_int_eq(run(&status_command, "status --json"), EXIT_OK);
+	assert_json(out);
+	assert_has(out, "{\"cpu\": null, \"ppid\": 1,");
 }
 END_TEST
 

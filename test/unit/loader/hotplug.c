@@ -420,6 +420,7 @@ START_TEST(keeps_cpus)
 	cpu->online = false;
 	if (_i) {
 		cpu->awaits_ipi = true;
+		cpu->status->awaits_ipi = 1;
 		cpu->behaviour = FAKE_STUCK;
 		ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_MK_FAULT);
 		ck_assert_uint_eq(loader.failure.cpu, cpu->number);

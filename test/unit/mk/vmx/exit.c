@@ -222,6 +222,7 @@ START_TEST(init_signal)
 	ck_assert(!host_pp->nmi_pending);
 	/* nobody waits for it, whatever changes */
 	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_AWAITS_IPI);
+	ck_assert_uint_eq(status_of(0)->awaits_ipi, 1); /* the driver needs to know */
 	ck_assert(tlb_have_seen(++tlb_generation));
 	ck_assert_uint_ne(host_pp->tlb->seen, tlb_generation);
 	/* the local APIC, too, as soon as there is time */
@@ -234,6 +235,7 @@ START_TEST(init_signal)
 	put_field(VMCS_rip, 0);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_IN_GUEST);
+	ck_assert_uint_eq(status_of(0)->awaits_ipi, 0);
 	guest_exit(VMX_EXIT_INIT);
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
