@@ -244,7 +244,7 @@ ROWS = [
     uefi("bochs-vmx", 1),
     uefi("bochs-vmx", 2,
          options=["--bochs", "trixie", "--append", "cpu_init_udelay=10000"]),
-    uefi("bochs-svm", 1),
+    uefi("bochs-svm", 2, options=["--bochs", "trixie"]),
     uefi("qemu-svm", 2, "uefi-escape", "escape", ["--efi-fault", "keep 1"]),
     *(uefi("qemu-svm", 1, "end-uefi", end, ["--append", f"END={end}"], 30, end)
       for end in ("poweroff", "reboot")),
@@ -284,6 +284,7 @@ ROWS = [
 SLOW_ROWS = [
     Row("bochs-vmx", 2, "6.1", SDK, 1300, "sdk"),
     Row("bochs-svm", 1, "6.1", OTHER_SDK, 900, "sdk"),
+    uefi("bochs-svm", 1),
     Row("qemu-svm", 4, "6.1", ["keep"], 1200, "keep-long", ["--append", "KEEP_ROUNDS=100"]),
     on_bochs("bochs-vmx", "broadwell_ult", "6.1"),
     on_bochs("bochs-vmx", "corei3_cnl", "6.12"),
