@@ -29,6 +29,7 @@ static void check_here(void *arg)
 	pp->inside = __atomic_load_n(&pp->status->exits, __ATOMIC_RELAXED) != exits;
 	if (pp->inside) { /* the system has begun anew on it */
 		bf_os_mark_virt(pp->loader->vendor, true);
+		bf_cpu_switch_trace(pp->loader->vendor);
 	} else {
 		pp->status->leaving = 1;
 		pp->status->state = BF_PP_BARE;

@@ -46,6 +46,8 @@ enum bf_error bf_trace_switch(struct bf_loader *loader, bool on)
 		if (!pp->inside)
 			continue;
 		__atomic_store_n(&pp->status->tracing, on, __ATOMIC_RELAXED);
+		if (pp->parked) /* it looks there when it comes online */
+			continue;
 		error = bf_os_on_cpu(pp->cpu, switch_here, pp);
 		if (!first)
 			first = error;

@@ -14,9 +14,9 @@ enum bf_error bf_trace_alloc(struct bf_loader *loader);
 void bf_trace_free(struct bf_loader *loader);
 
 /*
- * All CPUs begin to trace their exits, or end it, those that come in later, too. NOT_RUNNING: none
- * is inside. The caller excludes CPU hotplug. CPU_STUCK: one of them does not answer, and goes on
- * as it was.
+ * All CPUs begin to trace their exits, or end it, those that come in later, too, and those that
+ * are parked when they come online. NOT_RUNNING: none is inside. The caller excludes CPU hotplug.
+ * CPU_STUCK: one of them does not answer, and goes on as it was.
  */
 enum bf_error bf_trace_switch(struct bf_loader *loader, bool on);
 

@@ -55,7 +55,23 @@ none_left()
 	bfm dump | awk '/^microkernel: / { n = 0 } /leaves/ { n++ } END { exit n }'
 }
 
-plan 14
+# is_traced_on CPU: asked there, it has a CPUID in the trace.
+is_traced_on()
+{
+	until grep -q "\"name\":\"CPUID\".*\"tid\":$1," /tmp/trace.json; do
+		kill -0 $trace && on_cpu "$1" "$bin/cpuid" 0 >/dev/null || return 1
+	done
+}
+
+# A trace begins while all but one are offline, and has what they do when they have come.
+traces_who_comes()
+{
+	bfm trace --time 600s /tmp/trace.json &
+	trace=$!
+	is_traced_on 0 && set_all 1 && is_traced_on 1 && kill -INT $trace && wait $trace
+}
+
+plan 16
 snapshot /tmp/state.before
 t "start" start --keep-cpus
 t "every CPU is a guest" own_exits
@@ -63,6 +79,8 @@ exits >/tmp/exits.before
 t "all but one go and come, $rounds times" off_and_on
 t "none has entered anew" none_less /tmp/exits.before
 t "none has left" none_left
+t "they go" set_all 0
+t "a trace without them has who comes" traces_who_comes
 t "the same state on every CPU" same_state /tmp/state.before
 load_begins
 t "they go and come under load" off_and_on

@@ -39,6 +39,29 @@ START_TEST(switches_all_that_are_inside)
 }
 END_TEST
 
+/* Nothing can run on one that is kept while it is offline. */
+START_TEST(switches_one_that_was_offline)
+{
+	struct fake_cpu *cpu = &fake.cpus[1];
+
+	start.keep_cpus = true;
+	ck_assert_int_eq(bf_loader_start(&loader, &start), BF_ERR_OK);
+	for (unsigned int on = 1; on <= 1; on--) {
+		ck_assert_int_eq(bf_loader_cpu_down(&loader, cpu->number), BF_ERR_OK);
+		cpu->online = false;
+		ck_assert_int_eq(bf_trace_switch(&loader, on), BF_ERR_OK);
+		ck_assert_uint_eq(fake.cpus[0].traced, on);
+		ck_assert_uint_eq(cpu->traced, !on);
+		cpu->online = true;
+		ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);
+		ck_assert_uint_eq(cpu->traced, on);
+	}
+	ck_assert_int_eq(bf_loader_stop(&loader), BF_ERR_OK);
+	start.keep_cpus = false;
+	assert_all_bare();
+}
+END_TEST
+
 static struct bf_trace ring;
 static struct bf_trace_record got[BF_TRACE_RECORDS + 1];
 
@@ -111,6 +134,7 @@ TCase *trace_tests(void)
 	TCase *tc = loader_case("trace");
 
 	tcase_add_test(tc, switches_all_that_are_inside);
+	tcase_add_test(tc, switches_one_that_was_offline);
 	tcase_add_test(tc, reads_a_ring);
 	tcase_add_test(tc, reads_lines);
 	return tc;
