@@ -71,7 +71,7 @@ traces_who_comes()
 	is_traced_on 0 && set_all 1 && is_traced_on 1 && kill -INT $trace && wait $trace
 }
 
-plan 16
+plan 17
 snapshot /tmp/state.before
 t "start" start --keep-cpus
 t "every CPU is a guest" own_exits
@@ -79,6 +79,7 @@ exits >/tmp/exits.before
 t "all but one go and come, $rounds times" off_and_on
 t "none has entered anew" none_less /tmp/exits.before
 t "none has left" none_left
+t "their local APICs are in the mode that was wanted" apics_are_as_wanted
 t "they go" set_all 0
 t "a trace without them has who comes" traces_who_comes
 t "the same state on every CPU" same_state /tmp/state.before

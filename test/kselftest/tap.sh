@@ -130,6 +130,19 @@ no_guests()
 	[ "$(count_state guest)$(count_state fallback)" = 00 ] || { bfm status; return 1; }
 }
 
+# apics_are_as_wanted: each CPU's local APIC is in the mode that X2APIC on the kernel's command line
+# says: 1: x2APIC mode, otherwise not.
+apics_are_as_wanted()
+{
+	snapshot /tmp/state.apics || return 1
+	grep ' apic_base ' /tmp/state.apics >/tmp/apics
+	[ -s /tmp/apics ] || return 1
+	while read -r cpu _ base; do
+		[ $((base >> 10 & 3)) = $((2 + ${X2APIC:-0})) ] || break
+	done </tmp/apics
+	[ -z "$cpu" ] || { echo "CPU $cpu: $base"; return 1; }
+}
+
 # The kernel has found nothing wrong.
 dmesg_clean()
 {

@@ -172,8 +172,9 @@ def write_loader(path, options):
 def make_volume(directory, options, loaders, kernel, initrd, arguments, tables=False):
     """Makes a directory that is a machine's system volume. It boots bareflank.efi, whose
     configuration are the lines of options.efi; a line "next" stands for those that boot Linux, or
-    options.efi_loader from the directory loaders. The initrd is moved there. tables: the firmware
-    has no ACPI tables, and gets some."""
+    options.efi_loader from the directory loaders. Extensions that they name may be those of the
+    tests, too. The initrd is moved there. tables: the firmware has no ACPI tables, and gets
+    some."""
     place = os.path.join(directory, os.path.dirname(LOADER))
     os.makedirs(place)
     loader = os.path.join(directory, LOADER)
@@ -182,6 +183,8 @@ def make_volume(directory, options, loaders, kernel, initrd, arguments, tables=F
         loader = os.path.join(place, BAREFLANK)
     write_loader(loader, options)
     images = [os.path.join(options.build, "microkernel"), *glob.glob(f"{options.build}/ext/*")]
+    named = [line.partition("=")[2].strip() for line in options.efi if line.startswith("extension")]
+    images += [os.path.join(options.build, "kselftest/ext", name) for name in named]
     for image in images:
         if os.path.isfile(image) and os.access(image, os.X_OK):
             subprocess.run(["strip", "-o", os.path.join(place, os.path.basename(image)), image],
