@@ -3,7 +3,8 @@
 # a panic, which leaves the crash kernel a machine under the hypervisor. So the script runs in three
 # kernels; BOOT on the command line says in which. PANIC=nmi: the panic is in an NMI handler.
 # KEEP=1: CPUs are kept, so the crash kernel has all of them. FIRMWARE=1: bareflank.efi has started
-# it, so all three kernels are its guests, and the module adopts it before the panic.
+# it, so all three kernels are its guests, and the module adopts it before the panic. And STOPPED=1:
+# the first one stops it, and what follows is as if there had been none.
 . ./tap.sh
 
 # The archive for the next kernel, but for what $1 matches (a path of find)
@@ -46,14 +47,24 @@ is_guest_of_firmware()
 	"$bin/firmware" exits && "$bin/firmware" reserved && "$bin/firmware" hidden
 }
 
+stops_for_good()
+{
+	load && stop && state_is stopped && no_guests && ! "$bin/firmware" exits
+}
+
 # Of what is kept there is nothing to be seen in a kernel that kexec has started.
 [ -z "${KEEP:-}" ] || first=second
+
+case ${BOOT:-${first:-first}} in
+first) ;;
+*) [ -z "${STOPPED:-}" ] || FIRMWARE= ;;
+esac
 
 case ${BOOT:-${first:-first}} in
 first)
 	drop=
 	if [ -n "${FIRMWARE:-}" ]; then
-		is_guest_of_firmware
+		is_guest_of_firmware && { [ -z "${STOPPED:-}" ] || stops_for_good; }
 	else
 		start && all_guests
 	fi && pack && load_kernel load BOOT=second && "$bin/kexec" boot

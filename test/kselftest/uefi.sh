@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # bareflank.efi has started the hypervisor before Linux, which is a guest since its first
-# instruction. UNUSED on the kernel's command line: how many CPUs of the machine Linux does not use.
+# instruction. On the kernel's command line: KEEP_ROUNDS: how often CPUs go and come; UNUSED: how
+# many CPUs of the machine Linux does not use.
 . ./tap.sh
 
 # Those that Linux does not use are guests, too.
@@ -62,8 +63,10 @@ goes_and_comes()
 # All but the first one, by INIT, which a guest does not get.
 cpus_go_and_come()
 {
-	for file in $others; do
-		echo 0 >"$file" && echo 1 >"$file" || return 1
+	for round in $(seq "${KEEP_ROUNDS:-1}"); do
+		for file in $others; do
+			echo 0 >"$file" && echo 1 >"$file" || { echo "round $round"; return 1; }
+		done
 	done
 }
 
