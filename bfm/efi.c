@@ -10,16 +10,20 @@
 
 #include "efi.h"
 
-static const struct option long_options[] = {
-	{ "esp", required_argument, NULL, 'e' },     { "next", required_argument, NULL, 'n' },
-	{ "options", required_argument, NULL, 'O' }, { "no-guard", no_argument, NULL, 'G' },
-	{ "no-entry", no_argument, NULL, 'N' },      { "output", required_argument, NULL, 'o' },
-	{ "key", required_argument, NULL, 'k' },     { "cert", required_argument, NULL, 'c' },
-	{ "shim", required_argument, NULL, 's' },    COMMON_OPTIONS
-};
+static const struct option long_options[] = { { "esp", required_argument, NULL, 'e' },
+					      { "next", required_argument, NULL, 'n' },
+					      { "options", required_argument, NULL, 'O' },
+					      { "no-guard", no_argument, NULL, 'G' },
+					      { "no-entry", no_argument, NULL, 'N' },
+					      { "output", required_argument, NULL, 'o' },
+					      { "key", required_argument, NULL, 'k' },
+					      { "cert", required_argument, NULL, 'c' },
+					      { "shim", required_argument, NULL, 's' },
+					      { "config", required_argument, NULL, 'C' },
+					      COMMON_OPTIONS };
 
 struct efi_options {
-	const char *esp, *output, *key, *cert, *shim;
+	const char *esp, *output, *key, *cert, *shim, *config;
 	struct efi_boot boot;
 	bool no_entry;
 };
@@ -27,6 +31,7 @@ struct efi_options {
 struct installation {
 	struct start_options start;
 	struct efi_options efi;
+	struct efi_words words; /* of the file that efi.config names */
 	char esp[MAX_PATH], dir[2 * MAX_PATH], loader[MAX_PATH];
 	struct piece pieces[NR_PIECES];
 	unsigned int nr_pieces;
@@ -182,7 +187,8 @@ static int add_entry(const struct installation *in)
 
 static int find_next(struct installation *in)
 {
-	if (in->efi.boot.next)
+	/* A configuration need not have one: the boot manager goes on with its list. */
+	if (in->efi.boot.next || in->efi.config)
 		return EXIT_OK;
 	if (esp_find_loader("", in->esp, in->loader)) {
 		in->efi.boot.next = in->loader;
@@ -297,10 +303,18 @@ static int check_firmware(void)
 	return EXIT_FAILED;
 }
 
+static void print_next(const struct installation *in)
+{
+	const char *next = in->efi.boot.next;
+
+	printf("; %s%s\n", next ? "it starts " : "the boot goes on with what comes after it",
+	       next ? next : "");
+}
+
 static void print_installed(const struct installation *in)
 {
-	printf("installed in %s%s; it starts %s\n", in->dir, in->efi.key ? ", signed" : "",
-	       in->efi.boot.next);
+	printf("installed in %s%s", in->dir, in->efi.key ? ", signed" : "");
+	print_next(in);
 }
 
 /* All that there is to be installed, as pieces. */
@@ -348,7 +362,7 @@ static int write_image(struct installation *in)
 {
 	char dir[MAX_PATH];
 	const char *name = strrchr(in->efi.output, '/');
-	int code = in->efi.boot.next ? EXIT_OK : find_esp(in);
+	int code = in->efi.boot.next || in->efi.config ? EXIT_OK : find_esp(in);
 
 	if (!code)
 		code = prepare(in);
@@ -364,8 +378,8 @@ static int write_image(struct installation *in)
 			     "cannot write %s: %s", in->efi.output, strerror(errno));
 		return EXIT_FAILED;
 	}
-	printf("wrote %s%s; it starts %s\n", in->efi.output,
-	       in->efi.key ? ", signed" : ", not signed", in->efi.boot.next);
+	printf("wrote %s%s", in->efi.output, in->efi.key ? ", signed" : ", not signed");
+	print_next(in);
 	return EXIT_OK;
 }
 
@@ -424,6 +438,9 @@ static int parse(int argc, char **argv, struct efi_options *options)
 		case 's':
 			options->shim = optarg;
 			break;
+		case 'C':
+			options->config = optarg;
+			break;
 		case 'N':
 			options->no_entry = true;
 			break;
@@ -450,6 +467,15 @@ static int fail_usage(const char *sentence)
 	return EXIT_USAGE;
 }
 
+static int read_config(struct installation *in)
+{
+	const struct efi_words *words = &in->words;
+	int code = efi_words_read(in->efi.config, &in->words);
+
+	in->efi.boot = (struct efi_boot){ words->next, words->options, words->no_guard };
+	return code;
+}
+
 /* install or image: what they have in common. */
 static int run_start(struct installation *in, bool image, int argc, char **argv)
 {
@@ -464,6 +490,16 @@ static int run_start(struct installation *in, bool image, int argc, char **argv)
 	if (image != (in->efi.output != NULL))
 		return fail_usage(image ? "where to write it is not said: -o FILE" :
 					  "only image takes -o");
+	if (in->efi.config) {
+		if (argc > 1 || in->efi.boot.next || in->efi.boot.options || in->efi.boot.no_guard)
+			return fail_usage("with --config, that file says what is started: no "
+					  "--next, --options or --no-guard, and nothing behind --");
+		code = read_config(in);
+		if (code)
+			return code;
+		argc = in->words.argc;
+		argv = in->words.argv;
+	}
 	optind = 0; /* a second command line */
 	code = start_parse(argc, argv, &in->start);
 	if (code >= 0)
@@ -520,6 +556,7 @@ static int run(int argc, char **argv)
 				  begin < argc ? argv + begin : nothing);
 	for (unsigned int i = 0; i < in->nr_pieces; i++)
 		free(in->pieces[i].data);
+	efi_words_free(&in->words);
 	free(in);
 	return code;
 }
@@ -532,6 +569,7 @@ const struct command efi_command = {
 		     "           [-- START-OPTION... EXTENSION...]\n"
 		     "       bfm efi image -o FILE [--next FILE] [--options TEXT] [--no-guard]\n"
 		     "           [--key FILE --cert FILE] [-- START-OPTION... EXTENSION...]\n"
+		     "       bfm efi install|image --config FILE ...\n"
 		     "       bfm efi remove [--esp DIR] [--no-entry]\n"
 		     "       bfm efi confirm|retry",
 	.help = "install writes bareflank.efi, the microkernel, the extensions and a\n"
@@ -550,6 +588,8 @@ const struct command efi_command = {
 		"                  '\\EFI\\debian\\shimx64.efi'; default: this system's loader\n"
 		"  --options TEXT  and its options, as one word\n"
 		"  --no-guard      a boot that did not come up is tried again\n"
+		"  --config FILE   all of that from a file like bareflank.conf; what it names is\n"
+		"                  beside it, or installed\n"
 		"  --no-entry      leave the boot entries of the firmware as they are\n"
 		"  -o, --output FILE\n"
 		"                  image: the program to be written\n"

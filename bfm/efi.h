@@ -67,6 +67,23 @@ struct efi_boot {
 bool efi_config_print(FILE *file, const struct start_options *options, char names[][MAX_NAME],
 		      const struct efi_boot *boot);
 
+/* --- efi_reader.c: a bareflank.conf that somebody has written --------------------------------- */
+
+struct efi_words {
+	int argc; /* of bfm start */
+	char **argv; /* with a NULL */
+	char *next, *options; /* as in struct efi_boot */
+	bool no_guard;
+};
+
+/*
+ * Reads the file: what it says about the start, as words of bfm start, which knows better what is
+ * wrong with a value. A file that it names is the one beside it, or else an installed one. Returns
+ * EXIT_OK, or says what is wrong; efi_words_free frees what there is in any case.
+ */
+int efi_words_read(const char *path, struct efi_words *words);
+void efi_words_free(struct efi_words *words);
+
 /* --- pe.c: programs of UEFI ------------------------------------------------------------------- */
 
 /*

@@ -21,7 +21,7 @@ UNIT_SRCS_arg := $(BSL_STRING)
 UNIT_SRCS_bfm := $(wildcard test/unit/bfm/*.c) driver/efi/bundle.c driver/efi/config.c \
 	lib/bsl/pe.c $(BSL_STRING) \
 	$(addprefix bfm/,allow.c args.c backtrace.c boot_entry.c boot_guard.c call.c check.c \
-	dump.c efi.c efi_config.c efi_image.c escape.c esp.c exits.c failure.c hint.c \
+	dump.c efi.c efi_config.c efi_image.c efi_reader.c escape.c esp.c exits.c failure.c hint.c \
 	identify.c image.c lines.c local.c machine.c message.c openmetrics.c options.c pe.c \
 	program.c read.c report.c sample.c start.c stats.c status.c stop.c suggest.c table.c \
 	top.c trace.c wait.c)

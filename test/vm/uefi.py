@@ -97,7 +97,7 @@ def write_variables(path, options, arguments):
 
 # What the firmware starts, and what a shell of its starts if that does not boot Linux.
 LOADER = "EFI/BOOT/BOOTX64.EFI"
-BAREFLANK = "bareflank.efi"
+BAREFLANK, CONFIG = "bareflank.efi", "bareflank.conf"
 TABLES = "kselftest/tables.efi"  # in the build directory: starts bareflank.efi, from beside it
 KERNEL, INITRD, SHIM = "linux.efi", "initrd", "shim.efi"
 
@@ -193,7 +193,7 @@ def make_volume(directory, options, loaders, kernel, initrd, arguments, tables=F
     os.rename(initrd, os.path.join(directory, INITRD))
     program = add_program(directory, options.efi_loader, loaders, arguments)
     lines = [line for given in options.efi for line in (program if given == "next" else [given])]
-    write(place, "bareflank.conf", "".join(line + "\n" for line in lines))
+    write(place, CONFIG, "".join(line + "\n" for line in lines))
     arguments = linux_arguments(arguments)
     write(directory, "startup.nsh", f"fs0:\\{KERNEL} {arguments}\r\n", "")
     if options.uefi_db:
@@ -231,9 +231,11 @@ def secure_volume(directory, options, arguments):
         sign(loader, loader, options.uefi_db)
         return
     shutil.copy(loader, os.path.join(place, BAREFLANK))
+    # With a machine owner key, from the file that is there.
+    what = ["--next", f"\\{KERNEL}", "--options", arguments]
     subprocess.run(
         [os.path.join(options.build, "bfm/bfm"), "efi", "image", "-o", loader]
-        + ["--next", f"\\{KERNEL}", "--options", arguments]
+        + (["--config", os.path.join(place, CONFIG)] if options.mok else what)
         + ([] if options.sealed == "unsigned" else key),
         check=True, capture_output=True, env={**os.environ, "BAREFLANK_LIBDIR": place},
     )
@@ -244,7 +246,7 @@ def secure_volume(directory, options, arguments):
             flip(loader, program.read().index(image.read()) + middle)
     # What is beside it must not matter.
     flip(microkernel, middle)
-    write(place, "bareflank.conf", "next = absent\n")
+    write(place, CONFIG, "next = absent\n")
 
 
 def make_disk(directory, image):

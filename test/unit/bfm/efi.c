@@ -318,6 +318,126 @@ START_TEST(one_program_of_all)
 }
 END_TEST
 
+/* --- a configuration of one's own ------------------------------------------------------------- */
+
+static const char own[] = "# of all options\r\n"
+			  "\n"
+			  "next = \\EFI\\a.efi \r\n"
+			  " options=quiet  splash=1\n"
+			  "guard = off\n"
+			  "microkernel = mk\n"
+			  "extension = mine\n"
+			  "\targ = a=b = c\n"
+			  "arg = d=\n"
+			  "allow = linux,guests\n"
+			  "extension = default\n"
+			  "allow = none\n"
+			  "pool = 8M\n"
+			  "huge = 0x200000\n"
+			  "channel = 16K\n"
+			  "serial = 0x2f8\n"
+			  "watchdog = 2s\n"
+			  "repeats = off";
+/* What is made of it, and of that again. */
+static const char made[] = "# Written by bfm efi: docs/uefi.md has all options.\n"
+			   "next = \\EFI\\a.efi\noptions = quiet  splash=1\nguard = off\n"
+			   "pool = 0x800000\nhuge = 0x200000\nchannel = 0x4000\nserial = 0x2f8\n"
+			   "watchdog = 2000ms\nrepeats = off\n"
+			   "extension = mine\narg = a=b = c\narg = d=\nallow = linux,guests\n"
+			   "extension = default\nallow = none\n";
+
+static int with_config(const char *text)
+{
+	char line[512];
+
+	put("own.conf", text, strlen(text));
+	snprintf(line, sizeof(line), "efi install --no-entry --esp %s --config %s/own.conf", esp,
+		 root);
+	return run(&efi_command, line);
+}
+
+START_TEST(takes_a_configuration)
+{
+	struct efi_bundle bundle;
+	char line[512];
+
+	put_image("mk", BF_MK_BASE);
+	shell("printf more >>%s/mk", root);
+	ck_assert_int_eq(with_config(own), EXIT_OK);
+	assert_has(out, "it starts \\EFI\\a.efi\n");
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"), made);
+	shell("cmp %s/mk %s/EFI/bareflank/microkernel", root, esp);
+	shell("cmp %s/mine %s/EFI/bareflank/mine", root, esp);
+	shell("cmp %s/lib/default %s/EFI/bareflank/default", root, esp);
+	ck_assert_uint_eq(parsed()->start.args[0].size, 11);
+	ck_assert_int_eq(with_config(made), EXIT_OK);
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"), made);
+	/* in one program, and from the current directory */
+	put_program();
+	put("own.conf", own, strlen(own));
+	ck_assert_int_eq(chdir(root), 0);
+	snprintf(line, sizeof(line), "efi image -o %s/own.efi --config own.conf", root);
+	ck_assert_int_eq(run(&efi_command, line), EXIT_OK);
+	ck_assert_int_eq(chdir("/"), 0);
+	open_program("own.efi", &bundle);
+	assert_file(&bundle, "bareflank.conf", "esp/EFI/bareflank/bareflank.conf");
+	assert_file(&bundle, "microkernel", "mk");
+	assert_file(&bundle, "mine", "mine");
+	assert_file(&bundle, "default", "lib/default");
+	/* There need not be anything in it. */
+	ck_assert_int_eq(with_config(""), EXIT_OK);
+	assert_has(out, "; the boot goes on with what comes after it\n");
+	ck_assert_str_eq(text_of("esp/EFI/bareflank/bareflank.conf"),
+			 "# Written by bfm efi: docs/uefi.md has all options.\n"
+			 "extension = default\n");
+}
+END_TEST
+
+START_TEST(refuses_a_configuration)
+{
+	static const struct {
+		const char *text, *command, *wrong;
+	} cases[] = {
+		{ "next = a\nhello\n", "efi",
+		  "own.conf, line 2: this line is not of the form OPTION = VALUE: hello" },
+		{ "\npools = 8M", "efi", "own.conf, line 2: there is no such option: pools" },
+		{ "pool = \n", "efi", "own.conf, line 1: this option has no value: pool" },
+		{ "next = a\nnext = a", "efi",
+		  "own.conf, line 2: this option is there already: next" },
+		{ "arg = a=b", "efi", "own.conf, line 1: no extension comes before this" },
+		{ "allow = all", "efi", "own.conf, line 1: no extension comes before this" },
+		{ "guard = yes", "efi", "own.conf, line 1: neither on nor off: yes" },
+		{ "extension = \\EFI\\mine", "efi",
+		  "line 1: only a file beside this one can be installed: \\EFI\\mine" },
+		{ "microkernel = ../mk", "efi",
+		  "line 1: only a file beside this one can be installed: ../mk" },
+		{ "extension = a\nextension = a\nextension = a\nextension = a\nextension = a\n"
+		  "extension = a\nextension = a\nextension = a\nextension = a\n",
+		  "efi", "line 9: there are too many extensions" },
+		{ "options = quiet", "efi", "own.conf: options are there for next, which is not" },
+		{ "pool = much", "start", "not a size: much" },
+		{ "extension = mine\narg = b", "start", "b" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_int_eq(with_config(cases[i].text), EXIT_USAGE);
+		assert_failure(cases[i].command, cases[i].wrong);
+	}
+	ck_assert_int_eq(with_config("extension = none\n"), EXIT_BAD_IMAGE);
+	ck_assert_int_eq(efi("efi install --no-entry --config %s/none.conf", root), EXIT_USAGE);
+	assert_failure("efi", "none.conf: No such file or directory");
+	put("own.conf", "pool = 8M\0\n", 11);
+	ck_assert_int_eq(efi("efi install --no-entry --config %s/own.conf", root), EXIT_USAGE);
+	assert_failure("efi", "it is no text");
+	ck_assert_int_eq(efi("efi install --config %s/own.conf -- default", root), EXIT_USAGE);
+	assert_failure("efi", "with --config, that file says what is started");
+	ck_assert_int_eq(efi("efi install --config %s/own.conf --next a", root), EXIT_USAGE);
+	ck_assert_int_eq(efi("efi install --config %s/own.conf --options a", root), EXIT_USAGE);
+	ck_assert_int_eq(efi("efi install --config %s/own.conf --no-guard", root), EXIT_USAGE);
+	ck_assert(!is_there("esp/EFI/bareflank"));
+}
+END_TEST
+
 START_TEST(installs_what_is_signed)
 {
 	struct efi_bundle bundle;
@@ -588,6 +708,8 @@ TCase *efi_tests(void)
 	tcase_add_test(tc, says_all_options);
 	tcase_add_test(tc, refuses_what_it_cannot_install);
 	tcase_add_test(tc, one_program_of_all);
+	tcase_add_test(tc, takes_a_configuration);
+	tcase_add_test(tc, refuses_a_configuration);
 	tcase_add_test(tc, installs_what_is_signed);
 	tcase_add_test(tc, command_lines);
 	tcase_add_test(tc, finds_its_entries);
