@@ -90,7 +90,7 @@ def on_bochs(machine, model, kernel, cpus=1, cr4=0, environment="", tests=()):
     """A CPU model that trixie's Bochs knows; bits of CR4 that the kernel sets there; variables of
     init's environment; and more tests."""
     options = ["--bochs", "trixie", "--cpu", model, "--append", f"CR4_HAS={cr4:#x} {environment}"]
-    return Row(machine, cpus, kernel, [*MODEL, *tests], 600, model, options)
+    return Row(machine, cpus, kernel, [*MODEL, *tests], 900, model, options)
 
 
 def on_qemu(model, kernel, label, tests=(), cpus=2):
@@ -195,8 +195,10 @@ ROWS = [
         [*ESSENTIAL, "mtrr", "lifecycle", "nmi", "shootdown", "kvm-idle", "runaway", "commands",
          "concurrency", "backtrace", "mkfault", "mkhalt"], 950,
         options=["--append", "cpu0_hotplug", *LONG_CYCLES]),
-    Row("bochs-vmx", 2, "6.1", ABI, 600, "abi"),
-    on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1", tests=SDK),
+    Row("bochs-vmx", 2, "6.1", [*ABI, "secondvm"], 600, "abi"),
+    # but secondvm, whose VM disables interrupts: docs/testing.md tells what becomes of that in 3.0
+    on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1",
+             tests=[name for name in SDK if name != "secondvm"]),
     Row("bochs-vmx", 1, "6.1", [*ESSENTIAL, "misbehave", "stall", "inject"], 600),
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "mtrr", "nmi", "misbehave"], 600),
     Row("bochs-svm", 1, "6.1", [*ABI, *VENDOR_SDK], 600, "abi"),
@@ -430,10 +432,20 @@ def command_of(row):
     return [*command, "test/kselftest/run", *row.tests]
 
 
+def faults_of_qemu(row, output):
+    """What ended the machine if that was QEMU's own fault (docs/testing.md); or nothing."""
+    if row.fuzzes_emulator and "QEMU exited with status -" in output:
+        return "QEMU ended by a signal"
+    if row.machine == "nested-svm" and re.search(r"RIP: .*:__svm_vcpu_run\+", output):
+        return "the KVM outside faulted behind VMRUN"
+    return ""
+
+
 def run_row(row, log):
     status, output = call(command_of(row), log)
-    if row.fuzzes_emulator and "QEMU exited with status -" in output:
-        print(f"     {row.name}: QEMU ended by a signal; once more", flush=True)
+    fault = faults_of_qemu(row, output)
+    if fault:
+        print(f"     {row.name}: {fault}; once more", flush=True)
         status, output = call(command_of(row), log)
     soak.keep(row.name, output)
     if row.end or row.until:

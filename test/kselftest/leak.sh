@@ -23,7 +23,8 @@ settled()
 	for batch in 1 2 3 4 5 6; do
 		measured || return 1
 		set -- $taken
-		[ "$1" -lt $((count * 20 + quarantine)) ] && [ "$2" -lt $((count * 8 + quarantine)) ] &&
+		[ "$1" -lt $((count * 20 + quarantine)) ] &&
+			[ "$2" -lt $((count * 8 + quarantine)) ] &&
 			[ "$3" -lt $((count * 4)) ] && return
 	done
 	return 1
