@@ -11,7 +11,8 @@ BFM := $(O)/bfm/bfm
 BFM_MAN := $(O)/bfm/bfm.8 $(O)/bfm/bareflank-mok.8
 BFM_SERVICES := $(O)/bfm/bareflank.service $(O)/bfm/bareflank-efi.service
 BFM_MOK := $(O)/bfm/bareflank-mok
-BFM_SOURCES := $(wildcard bfm/*.c bfm/lib/*.c) $(addprefix lib/bsl/,pe.c string.c x86/mem.c)
+BFM_SOURCES := $(wildcard bfm/*.c bfm/lib/*.c) driver/efi/config.c \
+	$(addprefix lib/bsl/,pe.c string.c x86/mem.c)
 BFM_OBJECTS := $(BFM_SOURCES:%.c=$(O)/%.o)
 BFM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
 	      -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -I. -Ilib $(CFLAGS_COMMON)

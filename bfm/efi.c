@@ -31,7 +31,7 @@ struct efi_options {
 struct installation {
 	struct start_options start;
 	struct efi_options efi;
-	struct efi_words words; /* of the file that efi.config names */
+	struct efi_own *own; /* the file that efi.config names */
 	char esp[MAX_PATH], dir[2 * MAX_PATH], loader[MAX_PATH];
 	struct piece pieces[NR_PIECES];
 	unsigned int nr_pieces;
@@ -467,20 +467,33 @@ static int fail_usage(const char *sentence)
 	return EXIT_USAGE;
 }
 
-static int read_config(struct installation *in)
+/* What is to be started: a file says it, or words. Returns -1, or the exit code. */
+static int take_start(struct installation *in, int argc, char **argv)
 {
-	const struct efi_words *words = &in->words;
-	int code = efi_words_read(in->efi.config, &in->words);
+	static char name[] = "default";
+	static char *exts[] = { name };
+	const struct efi_boot *boot = &in->efi.boot;
+	int code;
 
-	in->efi.boot = (struct efi_boot){ words->next, words->options, words->no_guard };
+	if (in->efi.config) {
+		if (argc > 1 || boot->next || boot->options || boot->no_guard)
+			return fail_usage("with --config, that file says what is started: no "
+					  "--next, --options or --no-guard, and nothing behind --");
+		code = efi_own_read(in->efi.config, &in->start, &in->efi.boot, &in->own);
+		return code ? code : -1;
+	}
+	optind = 0; /* a second command line */
+	code = start_parse(argc, argv, &in->start);
+	if (!in->start.nr_exts) {
+		in->start.exts = exts;
+		in->start.nr_exts = 1;
+	}
 	return code;
 }
 
 /* install or image: what they have in common. */
 static int run_start(struct installation *in, bool image, int argc, char **argv)
 {
-	static char name[] = "default";
-	static char *exts[] = { name };
 	int code;
 
 	if (!in->efi.key != !in->efi.cert)
@@ -490,24 +503,9 @@ static int run_start(struct installation *in, bool image, int argc, char **argv)
 	if (image != (in->efi.output != NULL))
 		return fail_usage(image ? "where to write it is not said: -o FILE" :
 					  "only image takes -o");
-	if (in->efi.config) {
-		if (argc > 1 || in->efi.boot.next || in->efi.boot.options || in->efi.boot.no_guard)
-			return fail_usage("with --config, that file says what is started: no "
-					  "--next, --options or --no-guard, and nothing behind --");
-		code = read_config(in);
-		if (code)
-			return code;
-		argc = in->words.argc;
-		argv = in->words.argv;
-	}
-	optind = 0; /* a second command line */
-	code = start_parse(argc, argv, &in->start);
+	code = take_start(in, argc, argv);
 	if (code >= 0)
 		return code;
-	if (!in->start.nr_exts) {
-		in->start.exts = exts;
-		in->start.nr_exts = 1;
-	}
 	return image ? write_image(in) : install(in);
 }
 
@@ -556,7 +554,7 @@ static int run(int argc, char **argv)
 				  begin < argc ? argv + begin : nothing);
 	for (unsigned int i = 0; i < in->nr_pieces; i++)
 		free(in->pieces[i].data);
-	efi_words_free(&in->words);
+	efi_own_free(in->own);
 	free(in);
 	return code;
 }

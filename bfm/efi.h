@@ -69,20 +69,16 @@ bool efi_config_print(FILE *file, const struct start_options *options, char name
 
 /* --- efi_reader.c: a bareflank.conf that somebody has written --------------------------------- */
 
-struct efi_words {
-	int argc; /* of bfm start */
-	char **argv; /* with a NULL */
-	char *next, *options; /* as in struct efi_boot */
-	bool no_guard;
-};
+struct efi_own;
 
 /*
- * Reads the file: what it says about the start, as words of bfm start, which knows better what is
- * wrong with a value. A file that it names is the one beside it, or else an installed one. Returns
- * EXIT_OK, or says what is wrong; efi_words_free frees what there is in any case.
+ * Reads the file as bareflank.efi does. A file that it names, or that is the default, is the one
+ * beside it, or else an installed one. Returns EXIT_OK, or says what is wrong. What options and
+ * boot point to is in *own, which efi_own_free frees in any case.
  */
-int efi_words_read(const char *path, struct efi_words *words);
-void efi_words_free(struct efi_words *words);
+int efi_own_read(const char *path, struct start_options *options, struct efi_boot *boot,
+		 struct efi_own **own);
+void efi_own_free(struct efi_own *own);
 
 /* --- pe.c: programs of UEFI ------------------------------------------------------------------- */
 

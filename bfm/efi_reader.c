@@ -1,284 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A bareflank.conf that somebody has written, as words of bfm start: see efi.h. */
+/* A bareflank.conf that somebody has written, read as bareflank.efi reads it: see efi.h. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <driver/efi/config.h>
+
 #include "efi.h"
 
-/* Of a line: an option with its value. What there is besides: "start", "--", and NULL. */
-#define WORDS_OF_LINE 2
-#define MORE_WORDS 3
-
-struct reader {
+struct efi_own {
 	const char *path;
-	struct efi_words *words;
-	char *exts[BF_MAX_EXTS]; /* the words that name them */
-	unsigned int nr_exts, line, seen;
+	char *text;
+	struct efi_config config; /* points into the text */
+	char paths[1 + BF_MAX_EXTS][MAX_PATH]; /* of the microkernel, then of the extensions */
+	char *exts[BF_MAX_EXTS];
 };
 
-static int fail_line(const struct reader *r, const char *wrong, const char *word)
+static int fail_own(const struct efi_own *own, const char *sentence, const char *word)
 {
-	fail_message("efi", "docs/uefi.md has all options", "%s, line %u: %s%s%s", r->path, r->line,
-		     wrong, *word ? ": " : "", word);
+	fail_message("efi", "docs/uefi.md has all options", "%s: %s%s%s", own->path, sentence,
+		     *word ? ": " : "", word);
 	return EXIT_USAGE;
 }
 
-static int fail_memory(void)
+static int parse(struct efi_own *own)
 {
-	fail_error("efi", BF_ERR_NO_MEMORY, "");
-	return EXIT_FAILED;
-}
-
-/* A word more; NULL: not enough memory. */
-__attribute__((format(printf, 2, 3))) static char *add(struct reader *r, const char *format, ...)
-{
-	struct efi_words *w = r->words;
-	va_list args;
-	char *word;
-	int length;
-
-	va_start(args, format);
-	length = vasprintf(&word, format, args);
-	va_end(args);
-	if (length < 0)
-		return NULL;
-	w->argv[w->argc++] = word;
-	return word;
-}
-
-/* --- options: each function takes its value --------------------------------------------------- */
-
-/* bfm start has an option of this name. */
-static int take_number(struct reader *r, const char *key, const char *value)
-{
-	return add(r, "--%s", key) && add(r, "%s", value) ? EXIT_OK : fail_memory();
-}
-
-/* A file that is beside the configuration, or has been installed. For free(). */
-static char *file_of(const struct reader *r, const char *name)
-{
-	const char *slash = strrchr(r->path, '/');
-	char *path = NULL;
-
-	if (asprintf(&path, "%.*s%s", slash ? (int)(slash - r->path + 1) : 0, r->path, name) < 0)
-		return NULL;
-	if (access(path, F_OK)) {
-		free(path);
-		path = NULL;
-		if (asprintf(&path, "%s/%s", image_directory(), name) < 0)
-			return NULL;
-	}
-	return path;
-}
-
-static int take_file(struct reader *r, const char *value, char **path)
-{
-	if (strchr(value, '\\') || strchr(value, '/'))
-		return fail_line(r, "only a file beside this one can be installed", value);
-	*path = file_of(r, value);
-	return *path ? EXIT_OK : fail_memory();
-}
-
-static int take_microkernel(struct reader *r, const char *key, const char *value)
-{
-	char *path = NULL;
-	int code = take_file(r, value, &path);
-
-	if (!code)
-		code = take_number(r, key, path);
-	free(path);
-	return code;
-}
-
-static int take_extension(struct reader *r, const char *key, const char *value)
-{
-	(void)key;
-	if (r->nr_exts == BF_MAX_EXTS)
-		return fail_line(r, "there are too many extensions", "");
-	return take_file(r, value, &r->exts[r->nr_exts++]);
-}
-
-/* Of the extension in a line before, by its number. */
-static int take_arg(struct reader *r, const char *key, const char *value)
-{
-	bool is_arg = !strcmp(key, "arg");
-
-	if (!r->nr_exts)
-		return fail_line(r, "no extension comes before this", "");
-	return add(r, "--%s", key) && add(r, "%u%s%s", r->nr_exts, is_arg ? ":" : "=", value) ?
-		       EXIT_OK :
-		       fail_memory();
-}
-
-static int keep(char **word, const char *value)
-{
-	*word = strdup(value);
-	return *word ? EXIT_OK : fail_memory();
-}
-
-static int take_next(struct reader *r, const char *key, const char *value)
-{
-	(void)key;
-	return keep(&r->words->next, value);
-}
-
-static int take_options(struct reader *r, const char *key, const char *value)
-{
-	(void)key;
-	return keep(&r->words->options, value);
-}
-
-static int take_guard(struct reader *r, const char *key, const char *value)
-{
-	(void)key;
-	r->words->no_guard = !strcmp(value, "off");
-	return r->words->no_guard || !strcmp(value, "on") ?
-		       EXIT_OK :
-		       fail_line(r, "neither on nor off", value);
-}
-
-static const struct {
-	const char *name;
-	int (*take)(struct reader *r, const char *key, const char *value);
-	bool often;
-} keys[] = {
-	{ "extension", take_extension, true }, { "arg", take_arg, true },
-	{ "allow", take_arg, true },           { "microkernel", take_microkernel, false },
-	{ "pool", take_number, false },        { "huge", take_number, false },
-	{ "channel", take_number, false },     { "serial", take_number, false },
-	{ "watchdog", take_number, false },    { "repeats", take_number, false },
-	{ "next", take_next, false },          { "options", take_options, false },
-	{ "guard", take_guard, false },
-};
-
-/* --- lines ------------------------------------------------------------------------------------ */
-
-static int take_pair(struct reader *r, const char *key, const char *value)
-{
-	size_t i = 0;
-
-	while (i < sizeof(keys) / sizeof(keys[0]) && strcmp(key, keys[i].name) != 0)
-		i++;
-	if (i == sizeof(keys) / sizeof(keys[0]))
-		return fail_line(r, "there is no such option", key);
-	if (!*value)
-		return fail_line(r, "this option has no value", key);
-	if (r->seen & 1U << i && !keys[i].often)
-		return fail_line(r, "this option is there already", key);
-	r->seen |= 1U << i;
-	return keys[i].take(r, key, value);
-}
-
-/* Without the blanks at both ends. */
-static char *trim(char *text)
-{
-	size_t length;
-
-	text += strspn(text, " \t");
-	length = strlen(text);
-	while (length && strchr(" \t\r", text[length - 1]))
-		length--;
-	text[length] = '\0';
-	return text;
-}
-
-static int take_line(struct reader *r, char *line)
-{
-	char *equals;
-
-	line = trim(line);
-	if (!*line || *line == '#')
-		return EXIT_OK;
-	equals = strchr(line, '=');
-	if (!equals)
-		return fail_line(r, "this line is not of the form OPTION = VALUE", line);
-	*equals = '\0';
-	return take_pair(r, trim(line), trim(equals + 1));
-}
-
-static int take_lines(struct reader *r, char *text)
-{
-	int code = EXIT_OK;
-	char *line;
-
-	while (!code && (line = strsep(&text, "\n"))) {
-		r->line++;
-		code = take_line(r, line);
-	}
-	return code;
-}
-
-static size_t count_lines(const char *text)
-{
-	size_t n = 1;
-
-	while ((text = strchr(text, '\n'))) {
-		text++;
-		n++;
-	}
-	return n;
-}
-
-/* The extensions come last, whatever their names begin with. */
-static int take_all(struct reader *r, char *text)
-{
-	int code;
-
-	if (!add(r, "start"))
-		return fail_memory();
-	code = take_lines(r, text);
-	if (!code && !add(r, "--"))
-		code = fail_memory();
-	for (unsigned int i = 0; i < r->nr_exts; i++) {
-		if (!code && !add(r, "%s", r->exts[i]))
-			code = fail_memory();
-		free(r->exts[i]);
-	}
-	return code;
-}
-
-static int check_all(const struct reader *r)
-{
-	if (!r->words->options || r->words->next)
-		return EXIT_OK;
-	fail_message("efi", "add a line: next = FILE",
-		     "%s: options are there for next, which is not", r->path);
-	return EXIT_USAGE;
-}
-
-int efi_words_read(const char *path, struct efi_words *words)
-{
-	struct reader r = { .path = path, .words = words };
+	struct efi_config_error error;
 	uint64_t size = 0;
-	char *text = image_read(path, &size);
-	int code;
 
-	*words = (struct efi_words){ 0 };
-	if (!text) {
-		fail_message("efi", "name a file like bareflank.conf: docs/uefi.md", "%s: %s", path,
-			     strerror(errno));
+	own->text = image_read(own->path, &size);
+	if (!own->text) {
+		fail_message("efi", "name a file like bareflank.conf: docs/uefi.md", "%s: %s",
+			     own->path, strerror(errno));
 		return EXIT_USAGE;
 	}
-	text[size] = '\0';
-	words->argv = calloc(WORDS_OF_LINE * count_lines(text) + MORE_WORDS, sizeof(char *));
-	if (!words->argv)
-		code = fail_memory();
-	else if (strlen(text) != size)
-		code = fail_line(&r, "it is no text", "");
-	else
-		code = take_all(&r, text);
-	free(text);
-	return code ? code : check_all(&r);
+	if (efi_config_parse(&own->config, own->text, size, &error))
+		return EXIT_OK;
+	if (!error.line)
+		return fail_own(own, error.sentence, error.word);
+	fail_message("efi", "docs/uefi.md has all options", "%s, line %u: %s%s%s", own->path,
+		     error.line, error.sentence, *error.word ? ": " : "", error.word);
+	return EXIT_USAGE;
 }
 
-void efi_words_free(struct efi_words *words)
+/* It is beside the configuration, or has been installed. */
+static int find_file(const struct efi_own *own, const char *name, char *path)
 {
-	for (int i = 0; i < words->argc; i++)
-		free(words->argv[i]);
-	free(words->argv);
-	free(words->next);
-	free(words->options);
+	const char *slash = strrchr(own->path, '/');
+	int directory = slash ? (int)(slash - own->path + 1) : 0;
+	int length = snprintf(path, MAX_PATH, "%.*s%s", directory, own->path, name);
+
+	if (strchr(name, '\\') || strchr(name, '/'))
+		return fail_own(own, "only a file beside it can be installed", name);
+	if (length < MAX_PATH && access(path, F_OK))
+		length = snprintf(path, MAX_PATH, "%s/%s", image_directory(), name);
+	return length < MAX_PATH ? EXIT_OK : fail_own(own, "this path is too long", path);
+}
+
+static int find_files(struct efi_own *own)
+{
+	const struct efi_config *config = &own->config;
+	int code = find_file(own, config->microkernel, own->paths[0]);
+
+	for (uint32_t i = 0; i < config->start.nr_exts && !code; i++) {
+		own->exts[i] = own->paths[1 + i];
+		code = find_file(own, config->exts[i], own->exts[i]);
+	}
+	return code;
+}
+
+static void fill(struct efi_own *own, struct start_options *options, struct efi_boot *boot)
+{
+	const struct efi_config *config = &own->config;
+	const struct bf_start *start = &config->start;
+
+	*boot = (struct efi_boot){ config->next, *config->options ? config->options : NULL,
+				   config->no_guard };
+	*options = (struct start_options){
+		.microkernel = own->paths[0],
+		.pool_size = start->pool_size,
+		.huge_size = start->huge_size,
+		.watchdog_ns = start->watchdog_ns,
+		.repeats = start->repeats,
+		.channel_size = start->channel_size,
+		.serial_port = start->serial_port,
+		.exts = own->exts,
+		.nr_exts = start->nr_exts,
+	};
+	for (uint32_t i = 0; i < start->nr_exts; i++) {
+		options->denied[i] = start->denied[i];
+		options->args_size[i] = (uint32_t)start->args[i].size;
+		memcpy(options->args[i], config->args[i], start->args[i].size);
+	}
+}
+
+int efi_own_read(const char *path, struct start_options *options, struct efi_boot *boot,
+		 struct efi_own **result)
+{
+	struct efi_own *own = calloc(1, sizeof(*own));
+	int code;
+
+	*result = own;
+	if (!own) {
+		fail_error("efi", BF_ERR_NO_MEMORY, "");
+		return EXIT_FAILED;
+	}
+	own->path = path;
+	code = parse(own);
+	if (!code)
+		code = find_files(own);
+	if (!code)
+		fill(own, options, boot);
+	return code;
+}
+
+void efi_own_free(struct efi_own *own)
+{
+	if (own)
+		free(own->text);
+	free(own);
 }

@@ -408,15 +408,16 @@ START_TEST(refuses_a_configuration)
 		{ "allow = all", "efi", "own.conf, line 1: no extension comes before this" },
 		{ "guard = yes", "efi", "own.conf, line 1: neither on nor off: yes" },
 		{ "extension = \\EFI\\mine", "efi",
-		  "line 1: only a file beside this one can be installed: \\EFI\\mine" },
+		  "own.conf: only a file beside it can be installed: \\EFI\\mine" },
 		{ "microkernel = ../mk", "efi",
-		  "line 1: only a file beside this one can be installed: ../mk" },
+		  "own.conf: only a file beside it can be installed: ../mk" },
 		{ "extension = a\nextension = a\nextension = a\nextension = a\nextension = a\n"
 		  "extension = a\nextension = a\nextension = a\nextension = a\n",
 		  "efi", "line 9: there are too many extensions" },
 		{ "options = quiet", "efi", "own.conf: options are there for next, which is not" },
-		{ "pool = much", "start", "not a size: much" },
-		{ "extension = mine\narg = b", "start", "b" },
+		{ "pool = much", "efi", "own.conf, line 1: not a size: much" },
+		{ "extension = mine\narg = b", "efi",
+		  "own.conf, line 2: not an argument like leaf=0x40000000: b" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -428,7 +429,7 @@ START_TEST(refuses_a_configuration)
 	assert_failure("efi", "none.conf: No such file or directory");
 	put("own.conf", "pool = 8M\0\n", 11);
 	ck_assert_int_eq(efi("efi install --no-entry --config %s/own.conf", root), EXIT_USAGE);
-	assert_failure("efi", "it is no text");
+	assert_failure("efi", "only ASCII can be here");
 	ck_assert_int_eq(efi("efi install --config %s/own.conf -- default", root), EXIT_USAGE);
 	assert_failure("efi", "with --config, that file says what is started");
 	ck_assert_int_eq(efi("efi install --config %s/own.conf --next a", root), EXIT_USAGE);
