@@ -325,7 +325,7 @@ MAY_INCLUDE = {
     "driver/linux": (*BASE, "driver/core", "driver/linux"),
     "driver/kvm": ("abi", "driver/linux", "driver/kvm"),
     "ext": (*BASE, "ext"),
-    "bfm": (*BASE, "bfm"),
+    "bfm": (*BASE, "driver/efi", "bfm"),  # the parser of bareflank.conf
     "docs": ("abi",),
 }
 # Of the microkernel, from the bottom up: each folder sees those before it. "microkernel" is what
