@@ -156,7 +156,7 @@ $(LIBEXTCXX): EXT_CXXFLAGS := $(EXT_CXXLIB_FLAGS)
 $(foreach f,$(CXX_FILES),$(eval $(call CXXLIB_RULE,$(O)/ext/$(notdir $(f:.cc=)),$(f))))
 $(foreach f,$(CXX_TESTS),$(eval $(call CXXLIB_RULE,$(O)/$(f:.cc=),$(f))))
 # An extension's stack has 8 pages: MK1_EXT_STACK_SIZE.
-$(EXT_O)/ext/guests/%.o: EXT_CFLAGS += -Wframe-larger-than=1024
+$(EXT_O)/ext/guests/%.o $(EXT_O)/ext/libext/emulate.o: EXT_CFLAGS += -Wframe-larger-than=1024
 $(foreach n,$(EXT_TEST_NAMES),$(eval $(call EXT_RULE,$(O)/test/ext/$(n),\
 	test/ext/$(n).c $(wildcard test/ext/$(n)_cxx.cc))))
 

@@ -162,7 +162,8 @@ NOT_IN_RUST = {
     # two in one, and one-liners
     "insn_decode", "insn_in_memory", "insn_sign_extend",
     # for guests with memory of their own kind: none in Rust yet
-    "paging_translate",
+    "paging_translate", "alu_compute", "emulate_begin", "emulate_run", "emulate_ends_with_write",
+    "emulate_between_iterations",
     # the first member, and what is libext's own
     "cpuid_regs.eax", *(f"ext_vm.{name}" for name in (
         "va", "spa", "vmid", "vpid", "vsid", "ppid", "linux_vpid", "linux_vsid", "rsp", "stack")),
@@ -172,13 +173,17 @@ NOT_IN_RUST = {
     *(f"INSN_R{name}" for name in ("AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI")), "INSN_HIGH",
     # only for guests, as paging_translate is
     "PAGING_OK", "PAGING_FAULT", "PAGING_CHANGED", "PAGING_UNREACHABLE",
+    *(f"EMULATE_ACCESS_{name}" for name in ("DONE", "PENDING", "CHANGED", "FAULT", "UNSUPPORTED")),
+    *(f"EMULATE_{name}" for name in (
+        "DONE", "MORE", "PENDING", "RETRY", "FAULT", "SHORT", "UNSUPPORTED")),
 }
 NOT_IN_CXX = {
     # of which C's function is as good in C++
     "ext_args_load", "ext_arg", "ext_arg_u64", "ext_arg_bool", "ext_args_known", "ext_run_linux",
     "ext_msr_intercept", "ext_msr_read", "ext_msr_write", "ext_reg_read", "ext_reg_write",
     "ext_cpl", "ext_exit_number", "ext_exit_name", "mk1_status_name", "ext_hook", "ext_on_call",
-    "ext_log_choose_by", "paging_translate",
+    "ext_log_choose_by", "paging_translate", "alu_compute", "emulate_begin", "emulate_run",
+    "emulate_ends_with_write", "emulate_between_iterations",
     # by parts of a text, in place of a format
     "ext_emit_print", "ext_reply_print",
     # by malloc of the runtime

@@ -14,7 +14,7 @@
 #include <abi/mk1_regs_amd.h>
 #include <abi/mk1_regs_intel.h>
 #include <bsl/spinlock.h>
-#include <ext/guests/emulate.h>
+#include <ext/libext/emulate.h>
 #include <ext/guests/msr_rules.h>
 #include <ext/guests/nested.h>
 #include <ext/libext/paging.h>

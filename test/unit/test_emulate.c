@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <abi/hw/x86.h>
-#include <ext/guests/emulate.h>
+#include <ext/libext/emulate.h>
 
 #include "emulate/native.h"
 #include "emulate/cases.h"

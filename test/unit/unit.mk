@@ -41,7 +41,7 @@ UNIT_SRCS_efi_config := driver/efi/config.c $(BSL_STRING)
 UNIT_SRCS_elf := lib/bsl/elf.c $(BSL_STRING)
 
 UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
-	$(addprefix ext/,guests/alu.c guests/emulate.c guests/insn_io.c libext/insn.c \
+	$(addprefix ext/,libext/alu.c libext/emulate.c guests/insn_io.c libext/insn.c \
 	libext/insn_op.c) $(BSL_STRING)
 
 UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include <abi/hw/x86.h>
-#include <ext/guests/alu.h>
+#include <ext/libext/alu.h>
 
 #include "cases.h"
 #include "guest.h"

@@ -3,7 +3,7 @@
 #ifndef TEST_UNIT_EMULATE_GUEST_H
 #define TEST_UNIT_EMULATE_GUEST_H
 
-#include <ext/guests/emulate.h>
+#include <ext/libext/emulate.h>
 
 #define MEMORY_SIZE 0x100000
 #define PAGE 0x1000ULL

@@ -3,7 +3,7 @@
 #ifndef TEST_UNIT_EMULATE_NATIVE_H
 #define TEST_UNIT_EMULATE_NATIVE_H
 
-#include <ext/guests/emulate.h>
+#include <ext/libext/emulate.h>
 
 /* Where its code and its data are, so low that 32 bits reach both. */
 #define NATIVE_CODE 0x20000000ULL

@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Executes one instruction of a guest in software, because an operand of it is not memory but a
- * device. The device may be in another process: then the instruction stops half-way, and goes on
- * when the answer is there. Registers change only when an instruction, or one iteration of a
- * string instruction, is complete.
+ * device: any of those that insn_operation knows (insn.h). The device may be in another process:
+ * then the instruction stops half-way, and goes on when the answer is there. Registers change only
+ * when an instruction, or one iteration of a string instruction, is complete.
+ *
+ * Nothing here reaches a guest by itself: registers are in a structure, memory is behind functions,
+ * so that it serves a guest of any kind, on either vendor, and a test without one. For Linux there
+ * is ext_emulate, which does all that: device.h.
  */
-#ifndef EXT_GUESTS_EMULATE_H
-#define EXT_GUESTS_EMULATE_H
+#ifndef LIBEXT_EMULATE_H
+#define LIBEXT_EMULATE_H
 
 #include <abi/hw/segment.h>
 #include <ext/libext/insn.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What of a virtual CPU's state decides what an instruction does, and is changed by it. */
 struct emulate_regs {
@@ -152,5 +160,9 @@ bool emulate_ends_with_write(const struct emulate *e);
 
 /* After EMULATE_MORE, whether an emulate_run() has begun: the registers are the guest's own. */
 bool emulate_between_iterations(const struct emulate *e);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

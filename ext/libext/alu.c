@@ -2,7 +2,7 @@
 /* Arithmetic and logic: see alu.h. Flags: SDM vol. 1 §3.4.3.1. */
 #include <abi/hw/x86.h>
 #include <bsl/bits.h>
-#include <ext/guests/alu.h>
+#include <ext/libext/alu.h>
 
 #define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 

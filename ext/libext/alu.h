@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Results and flags of arithmetic, logic and bit tests. */
-#ifndef EXT_GUESTS_ALU_H
-#define EXT_GUESTS_ALU_H
+/* Results and flags of arithmetic, logic and bit tests, for the emulator (emulate.h). */
+#ifndef LIBEXT_ALU_H
+#define LIBEXT_ALU_H
 
 #include <ext/libext/insn.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /*
  * Computes op (INSN_ADD to INSN_BTC) on operands of size bytes (1, 2, 4 or 8), zero-extended, and
@@ -12,5 +16,9 @@
  */
 uint64_t alu_compute(enum insn_op op, unsigned int size, uint64_t dst, uint64_t src,
 		     uint64_t *rflags);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

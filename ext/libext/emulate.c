@@ -5,8 +5,8 @@
 #include <bsl/bits.h>
 #include <bsl/paging.h>
 #include <bsl/string.h>
-#include <ext/guests/alu.h>
-#include <ext/guests/emulate.h>
+#include <ext/libext/alu.h>
+#include <ext/libext/emulate.h>
 
 enum phase { PHASE_START, PHASE_READ, PHASE_WRITE };
 
