@@ -34,4 +34,19 @@ bool exception_is_answered(struct ext_exit *e, const struct ext_exception *excep
 bool svm_exception(struct ext_exit *e);
 bool vmx_exception(struct ext_exit *e);
 
+/* Linux takes it with the next entry, with its error code if it has one, and CR2 for #PF. */
+void svm_inject(uint64_t vsid, const struct ext_exception *x);
+void vmx_inject(uint64_t vsid, const struct ext_exception *x);
+
+/* --- inject.c --------------------------------------------------------------------------------- */
+
+/* The exit interrupted the delivery of an event, or one is to be delivered with the next entry. */
+bool inject_is_busy(uint64_t vsid);
+
+/*
+ * An instruction, or an iteration, has been done in Linux's place, and RIP and RFLAGS are those
+ * behind it: a shadow ends, and a single step traps.
+ */
+void inject_after_insn(uint64_t vsid);
+
 #endif

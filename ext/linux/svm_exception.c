@@ -6,10 +6,26 @@
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
 
+void svm_inject(uint64_t vsid, const struct ext_exception *x)
+{
+	uint64_t event = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | x->vector;
+
+	if (x->vector == VECTOR_PF)
+		vs_set(vsid, MK1_AMD_cr2, x->address);
+	if (x->has_error_code)
+		event |= (uint64_t)x->error_code << 32 | SVM_EVENT_ERROR_CODE;
+	/* As a fault pushes it; and its delivery ends a shadow. */
+	if (x->vector != VECTOR_DB)
+		vs_set(vsid, MK1_AMD_rflags, vs_get(vsid, MK1_AMD_rflags) | RFLAGS_RF);
+	vs_set(vsid, MK1_AMD_virtual_interrupt_b,
+	       vs_get(vsid, MK1_AMD_virtual_interrupt_b) & ~(uint64_t)SVM_INTERRUPT_SHADOW);
+	vs_set(vsid, MK1_AMD_eventinj, event);
+}
+
 static __noreturn void deliver(uint64_t vsid, const struct ext_exception *x)
 {
+	static const struct ext_exception df = { .vector = VECTOR_DF, .has_error_code = true };
 	uint64_t first = vs_get(vsid, MK1_AMD_exitininfo);
-	uint64_t event = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | x->vector;
 	enum exception_pair pair = EXCEPTION_SECOND;
 
 	if (first & SVM_EVENT_VALID && (first & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION)
@@ -18,16 +34,7 @@ static __noreturn void deliver(uint64_t vsid, const struct ext_exception *x)
 		vs_set(vsid, MK1_AMD_cr2, x->address);
 	if (pair == EXCEPTION_SHUTDOWN)
 		give_up("the guest shut down (triple fault); RIP", vsid, vs_get(vsid, MK1_AMD_rip));
-	if (pair == EXCEPTION_DOUBLE_FAULT)
-		event = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_ERROR_CODE |
-			VECTOR_DF;
-	else if (x->has_error_code)
-		event |= (uint64_t)x->error_code << 32 | SVM_EVENT_ERROR_CODE;
-	/* As a fault pushes it; and its delivery ends a shadow. */
-	vs_set(vsid, MK1_AMD_rflags, vs_get(vsid, MK1_AMD_rflags) | RFLAGS_RF);
-	vs_set(vsid, MK1_AMD_virtual_interrupt_b,
-	       vs_get(vsid, MK1_AMD_virtual_interrupt_b) & ~(uint64_t)SVM_INTERRUPT_SHADOW);
-	vs_set(vsid, MK1_AMD_eventinj, event);
+	svm_inject(vsid, pair == EXCEPTION_DOUBLE_FAULT ? &df : x);
 	resume(vsid);
 }
 

@@ -57,6 +57,11 @@ bool vmx_read_msr(uint64_t vsid, uint32_t msr, uint64_t *value)
 		*value = vs_get(vsid, MK1_INTEL_efer);
 		return true;
 	}
+	/* An exit has cleared the CPU's own. */
+	if (msr == MSR_DEBUGCTL) {
+		*value = vs_get(vsid, MK1_INTEL_debugctl);
+		return true;
+	}
 	if (msr != MSR_FEATURE_CONTROL)
 		return pass_rdmsr(vsid, msr, value);
 	if (mk1_intrinsic_rdmsr(MK1_HANDLE, msr, value) != MK1_SUCCESS)

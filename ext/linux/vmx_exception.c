@@ -12,12 +12,27 @@ static void set_state(uint64_t vsid, uint64_t set, uint64_t clear)
 	       (vs_get(vsid, MK1_INTEL_interruptibility_state) & ~clear) | set);
 }
 
+void vmx_inject(uint64_t vsid, const struct ext_exception *x)
+{
+	uint64_t event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | x->vector;
+
+	if (x->vector == VECTOR_PF)
+		vs_set(vsid, MK1_INTEL_cr2, x->address);
+	if (x->has_error_code)
+		event |= VMX_EVENT_ERROR_CODE;
+	/* As a fault pushes it; and its delivery ends a shadow. */
+	if (x->vector != VECTOR_DB)
+		vs_set(vsid, MK1_INTEL_rflags, vs_get(vsid, MK1_INTEL_rflags) | RFLAGS_RF);
+	set_state(vsid, 0, BLOCKING_OF_ONE);
+	vs_set(vsid, MK1_INTEL_vmentry_exception_error_code, x->error_code);
+	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, event);
+}
+
 static __noreturn void deliver(uint64_t vsid, const struct ext_exception *x)
 {
+	static const struct ext_exception df = { .vector = VECTOR_DF, .has_error_code = true };
 	uint64_t first = vs_get(vsid, MK1_INTEL_idt_vectoring_information_field);
-	uint64_t event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | x->vector;
 	enum exception_pair pair = EXCEPTION_SECOND;
-	uint32_t error_code = x->error_code;
 
 	if (first & VMX_EVENT_VALID && (first & VMX_EVENT_TYPE) == VMX_EVENT_TYPE_EXCEPTION)
 		pair = exception_combine(first & VMX_EVENT_VECTOR, x->vector);
@@ -26,18 +41,7 @@ static __noreturn void deliver(uint64_t vsid, const struct ext_exception *x)
 	if (pair == EXCEPTION_SHUTDOWN)
 		give_up("the guest shut down (triple fault); RIP", vsid,
 			vs_get(vsid, MK1_INTEL_rip));
-	if (x->has_error_code)
-		event |= VMX_EVENT_ERROR_CODE;
-	if (pair == EXCEPTION_DOUBLE_FAULT) {
-		event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | VMX_EVENT_ERROR_CODE |
-			VECTOR_DF;
-		error_code = 0;
-	}
-	/* As a fault pushes it; and its delivery ends a shadow. */
-	vs_set(vsid, MK1_INTEL_rflags, vs_get(vsid, MK1_INTEL_rflags) | RFLAGS_RF);
-	set_state(vsid, 0, BLOCKING_OF_ONE);
-	vs_set(vsid, MK1_INTEL_vmentry_exception_error_code, error_code);
-	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, event);
+	vmx_inject(vsid, pair == EXCEPTION_DOUBLE_FAULT ? &df : x);
 	resume(vsid);
 }
 

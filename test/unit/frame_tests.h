@@ -439,6 +439,50 @@ START_TEST(hypercall_hook)
 }
 END_TEST
 
+/* An exception of the extension's own, unless something else is to be delivered. */
+START_TEST(exception_of_the_extension)
+{
+	const uint32_t other = 0x80000300; /* an exception */
+	struct ext_exception x = { .vector = VECTOR_PF, .error_code = 0x15, .address = 0x7000 };
+	struct ext_exit e = { 0 };
+	static const uint8_t not_these[] = { VECTOR_NMI, VECTOR_BP, VECTOR_DF, VECTOR_MC, 32, 255 };
+
+	fake.reg[REG(cr0)] = CR0_PE;
+	fake.reg[REG(rflags)] = 0x202;
+	fake.reg[REG(cr2)] = 0;
+	EVENT = 0;
+	INTERRUPTED = 0x80000030;
+	ck_assert(ext_inject_exception(&e, &x) && !e.again);
+	ck_assert_uint_eq(EVENT, 0);
+	ck_assert_uint_eq(fake.reg[REG(cr2)], 0);
+	INTERRUPTED = 0;
+	ck_assert_ptr_null(ext_inject_exception(&e, &x));
+	ck_assert(e.again);
+	e.again = false;
+	ck_assert_uint_eq((uint32_t)EVENT, other | 0x800 | VECTOR_PF);
+	ck_assert_uint_eq(ERROR_CODE, 0x15);
+	ck_assert_uint_eq(fake.reg[REG(cr2)], 0x7000);
+	ck_assert_uint_eq(fake.reg[REG(rflags)], 0x202 | RFLAGS_RF);
+	x.vector = VECTOR_GP;
+	ck_assert(ext_inject_exception(&e, &x) && !e.again);
+	ck_assert_uint_eq((uint32_t)EVENT, other | 0x800 | VECTOR_PF);
+	EVENT = 0;
+	fake.reg[REG(cr0)] = 0; /* real mode */
+	ck_assert_ptr_null(ext_inject_exception(&e, &x));
+	ck_assert(e.again);
+	e.again = false;
+	ck_assert_uint_eq((uint32_t)EVENT, other | VECTOR_GP);
+	EVENT = 0;
+	for (unsigned int i = 0; i < sizeof(not_these); i++) {
+		x.vector = not_these[i];
+		ck_assert(ext_inject_exception(&e, &x) && !e.again);
+	}
+	x = (struct ext_exception){ .vector = VECTOR_GP, .error_code = 0x10000 };
+	ck_assert(ext_inject_exception(&e, &x) && !e.again);
+	ck_assert_uint_eq(EVENT, 0);
+}
+END_TEST
+
 /* What the fault, with error code 6 at 0x123000, leads to after an interrupted event. */
 static void expect_delivered(uint8_t vector, uint64_t interrupted, uint64_t event)
 {
@@ -607,6 +651,7 @@ static inline void add_frame_tests(TCase *tc)
 	tcase_add_test(tc, dr_hook);
 	tcase_add_test(tc, hypercall_hook);
 	tcase_add_test(tc, exception_hook);
+	tcase_add_test(tc, exception_of_the_extension);
 	tcase_add_test(tc, instructions);
 }
 

@@ -8,6 +8,7 @@
 #include <ext/linux/exception.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
+#include <ext/linux/inject.c>
 #include <ext/linux/main.c>
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
@@ -29,6 +30,11 @@ bool vmx_can_step(UNUSED uint64_t vsid)
 
 void vmx_watch_access(UNUSED uint64_t vsid, UNUSED unsigned int crs, UNUSED unsigned int drs,
 		      UNUSED bool on)
+{
+	abort();
+}
+
+void vmx_inject(UNUSED uint64_t vsid, UNUSED const struct ext_exception *x)
 {
 	abort();
 }
@@ -444,6 +450,34 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 #define INTERRUPTED fake.reg[MK1_AMD_exitininfo]
 #include "frame_tests.h"
 
+static uint64_t branch_trap(uint32_t msr, bool *ok)
+{
+	*ok = msr == MSR_DEBUGCTL;
+	return DEBUGCTL_BTF;
+}
+
+/* What is behind an instruction that was done in Linux's place: no shadow, and its own trap. */
+START_TEST(an_instruction_in_its_place)
+{
+	fake.reg[MK1_AMD_rflags] = 0x202;
+	fake.reg[MK1_AMD_virtual_interrupt_b] = SVM_INTERRUPT_SHADOW;
+	fake.reg[MK1_AMD_dr6] = DR6_RESET;
+	EVENT = 0;
+	inject_after_insn(0);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_virtual_interrupt_b], 0);
+	ck_assert_uint_eq(EVENT, 0);
+	fake.reg[MK1_AMD_rflags] = 0x302;
+	inject_after_insn(0);
+	ck_assert_uint_eq(EVENT, SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], DR6_RESET | DR6_BS);
+	ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x302); /* a trap has no RF */
+	EVENT = 0;
+	fake.rdmsr = branch_trap;
+	inject_after_insn(0);
+	ck_assert_uint_eq(EVENT, 0);
+}
+END_TEST
+
 /* Registers that a step changes are as they were when it is over. */
 static void begin_step(void)
 {
@@ -575,6 +609,7 @@ int main(void)
 	tcase_add_test(tc, bootstrap_runs_or_gives_up);
 	add_frame_tests(tc);
 	tcase_add_test(tc, a_step_leaves_nothing);
+	tcase_add_test(tc, an_instruction_in_its_place);
 	tcase_add_test(tc, a_step_of_a_step);
 	tcase_add_test(tc, what_stores_flags);
 	suite_add_tcase(suite, tc);

@@ -8,6 +8,7 @@
 #include <ext/linux/exception.c>
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
+#include <ext/linux/inject.c>
 #include <ext/linux/main.c>
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
@@ -25,6 +26,11 @@ const char ext_name[] = "default";
 
 WITHOUT(svm)
 void svm_step_writes_dr6(UNUSED uint64_t value)
+{
+	abort();
+}
+
+void svm_inject(UNUSED uint64_t vsid, UNUSED const struct ext_exception *x)
 {
 	abort();
 }
@@ -560,6 +566,28 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 #define INTERRUPTED fake.reg[MK1_INTEL_idt_vectoring_information_field]
 #include "frame_tests.h"
 
+/* What is behind an instruction that was done in Linux's place: no shadow, and its own trap. */
+START_TEST(an_instruction_in_its_place)
+{
+	fake.reg[MK1_INTEL_rflags] = 0x202;
+	fake.reg[MK1_INTEL_interruptibility_state] = VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_NMI;
+	fake.reg[MK1_INTEL_pending_debug_exceptions] = 0;
+	inject_after_insn(0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_interruptibility_state], VMX_BLOCKING_BY_NMI);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_pending_debug_exceptions], 0);
+	fake.reg[MK1_INTEL_rflags] = 0x302;
+	inject_after_insn(0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_pending_debug_exceptions], VMX_PENDING_DEBUG_BS);
+	fake.reg[MK1_INTEL_pending_debug_exceptions] = 0x1; /* a breakpoint on data */
+	fake.reg[MK1_INTEL_debugctl] = DEBUGCTL_BTF;
+	inject_after_insn(0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_pending_debug_exceptions], 0x1);
+	fake.reg[MK1_INTEL_debugctl] = 0;
+	inject_after_insn(0);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_pending_debug_exceptions], 0x1 | VMX_PENDING_DEBUG_BS);
+}
+END_TEST
+
 /* A pending interrupt waits for the instruction, unless something is delivered first. */
 START_TEST(a_step_holds_interrupts)
 {
@@ -618,6 +646,7 @@ int main(void)
 	tcase_add_test(tc, efer_of_an_extension);
 	add_frame_tests(tc);
 	tcase_add_test(tc, a_step_holds_interrupts);
+	tcase_add_test(tc, an_instruction_in_its_place);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
