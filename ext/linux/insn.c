@@ -47,16 +47,10 @@ static uint64_t segment_base(uint64_t vsid, unsigned int segment)
 
 bool ext_insn_address(uint64_t vsid, const struct ext_insn *insn, uint64_t *la)
 {
-	/* By their numbers in the encoding. */
-	static const uint8_t regs[16] = {
-		EXT_REG_rax, EXT_REG_rcx, EXT_REG_rdx, EXT_REG_rbx, EXT_REG_rsp, EXT_REG_rbp,
-		EXT_REG_rsi, EXT_REG_rdi, EXT_REG_r8,  EXT_REG_r9,  EXT_REG_r10, EXT_REG_r11,
-		EXT_REG_r12, EXT_REG_r13, EXT_REG_r14, EXT_REG_r15,
-	};
 	uint64_t gpr[16], offset;
 
 	for (unsigned int i = 0; i < 16; i++)
-		gpr[i] = ext_reg_read(vsid, (enum ext_reg)regs[i]);
+		gpr[i] = ext_reg_read(vsid, general_reg(i));
 	if (!ext_insn_offset(insn, gpr, ext_reg_read(vsid, EXT_REG_rip), &offset))
 		return false;
 	if (insn->mode != INSN_64)

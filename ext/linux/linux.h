@@ -9,6 +9,7 @@
 #include <abi/hw/x86.h>
 #include <bsl/compiler.h>
 #include <ext/libext/frame.h>
+#include <ext/libext/memory.h>
 
 /* --- exit.c ---------------------------------------------------------------------------------- */
 
@@ -51,6 +52,18 @@ static inline void set_guest_edx_eax(uint64_t value)
 	mk1_set_rdx(value >> 32);
 }
 
+/* A general register by its number in the encoding of instructions. */
+static inline enum ext_reg general_reg(unsigned int number)
+{
+	static const uint8_t regs[16] = {
+		EXT_REG_rax, EXT_REG_rcx, EXT_REG_rdx, EXT_REG_rbx, EXT_REG_rsp, EXT_REG_rbp,
+		EXT_REG_rsi, EXT_REG_rdi, EXT_REG_r8,  EXT_REG_r9,  EXT_REG_r10, EXT_REG_r11,
+		EXT_REG_r12, EXT_REG_r13, EXT_REG_r14, EXT_REG_r15,
+	};
+
+	return (enum ext_reg)regs[number & 15];
+}
+
 /* --- msr.c ----------------------------------------------------------------------------------- */
 
 /*
@@ -59,6 +72,16 @@ static inline void set_guest_edx_eax(uint64_t value)
  */
 bool pass_rdmsr(uint64_t vsid, uint32_t msr, uint64_t *value);
 bool pass_wrmsr(uint64_t vsid, uint32_t msr, uint64_t value);
+
+/* --- memory.c -------------------------------------------------------------------------------- */
+
+/*
+ * Translates a linear address of Linux's as an access of this kind by the CPU does, with accessed
+ * and dirty bits: PAGING_OK, *gpa is valid; PAGING_FAULT, *error is #PF's; PAGING_CHANGED, other
+ * CPUs go on changing the tables; PAGING_UNREACHABLE, *status is why.
+ */
+enum paging_status memory_walk(uint64_t vsid, uint64_t la, unsigned int access, uint64_t *gpa,
+			       uint32_t *error, enum ext_mem_status *status);
 
 /* --- main.c ---------------------------------------------------------------------------------- */
 

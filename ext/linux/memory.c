@@ -203,32 +203,54 @@ static bool exists(const struct bsl_guest_paging *shape, uint64_t gva)
 	return shape->levels > 3 ? bsl_is_canonical(gva, shape->levels) : !(gva >> 32);
 }
 
-static enum ext_mem_status translate(uint64_t vsid, const struct paging_ops *ops, uint64_t gva,
-				     unsigned int access, uint64_t *gpa)
+/* *status is why a table cannot be reached: PAGING_UNREACHABLE. */
+static enum paging_status walk(uint64_t vsid, const struct paging_ops *ops, uint64_t gva,
+			       unsigned int access, uint64_t *gpa, uint32_t *error,
+			       enum ext_mem_status *status)
 {
 	struct paging_regs regs = regs_of(vsid);
 	struct bsl_guest_paging shape = bsl_guest_paging_of(regs.cr0, regs.cr4, regs.efer);
-	enum ext_mem_status status = EXT_MEM_OK;
 	enum paging_status result = PAGING_CHANGED;
 	uint64_t pdptes[4];
-	uint32_t error = 0;
 
-	if (!exists(&shape, gva))
-		return EXT_MEM_NOT_CANONICAL;
+	*status = EXT_MEM_OK;
+	if (!exists(&shape, gva)) {
+		*status = EXT_MEM_NOT_CANONICAL;
+		return PAGING_UNREACHABLE;
+	}
 	if (has_pdptes(vsid, &shape)) {
 		for (unsigned int i = 0; i < 4; i++)
 			pdptes[i] = vs_get(vsid, MK1_INTEL_pdpte0 + i);
 		regs.pdptes = pdptes;
 	}
 	for (unsigned int i = 0; i < TRIES && result == PAGING_CHANGED; i++)
-		result = paging_translate(&regs, ops, &status, gva, access, gpa, &error);
-	if (result == PAGING_CHANGED)
+		result = paging_translate(&regs, ops, status, gva, access, gpa, error);
+	return result;
+}
+
+static enum ext_mem_status translate(uint64_t vsid, const struct paging_ops *ops, uint64_t gva,
+				     unsigned int access, uint64_t *gpa)
+{
+	enum ext_mem_status status;
+	uint32_t error = 0;
+
+	switch (walk(vsid, ops, gva, access, gpa, &error, &status)) {
+	case PAGING_CHANGED:
 		return EXT_MEM_CHANGING;
-	if (result != PAGING_FAULT)
+	case PAGING_FAULT:
+		break;
+	default:
 		return status;
+	}
 	if (!(error & PF_ERROR_P))
 		return EXT_MEM_NOT_PRESENT;
 	return error & PF_ERROR_RSV ? EXT_MEM_RESERVED : EXT_MEM_FORBIDDEN;
+}
+
+enum paging_status memory_walk(uint64_t vsid, uint64_t la, unsigned int access, uint64_t *gpa,
+			       uint32_t *error, enum ext_mem_status *status)
+{
+	return walk(vsid, &mark, la, access, gpa, error, status);
 }
 
 /* --- what extensions call --------------------------------------------------------------------- */

@@ -4,12 +4,13 @@
 # is a line.
 . ./tap.sh
 
-# begin: the program waits, and has said where its page is. Not in a subshell, as t would be.
+# begin [PROGRAM]: it waits, and has said where its page is. Not in a subshell, as t would be.
 begin()
 {
+	program=${1:-guarded}
 	rm -f /tmp/go /tmp/guarded /tmp/ended
 	mkfifo /tmp/go
-	{ "$bin/guarded" </tmp/go >/tmp/guarded 2>&1; echo $? >/tmp/ended; } &
+	{ "$bin/$program" </tmp/go >/tmp/guarded 2>&1; echo $? >/tmp/ended; } &
 	exec 3>/tmp/go
 	await -s /tmp/guarded
 	gpa=$(head -n 1 /tmp/guarded)
@@ -87,6 +88,31 @@ guard()
 	t "$guard $access: stop" stop
 }
 
+# counted WORD COUNT: the device of test/ext/device.c says so many of that, on all CPUs
+counted()
+{
+	said device
+	[ "$(said device | awk -v word="$1" '{ for (i = 2; i <= NF; i++)
+		if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }')" -ge "$2" ]
+}
+
+# device EXT: a page behind which there is a device of the extension's.
+device()
+{
+	begin device
+	t "$1: a device: start" start "$exts/$1" --arg gpa="$gpa"
+	t "$1: a device: every CPU is a guest" all_guests
+	t "$1: a device: the program finds what it is to find" work
+	t "$1: a device: stop" stop
+	echo stopped >&3
+	exec 3>&-
+	t "$1: a device: nothing is in the memory behind it" end
+	t "$1: a device: instructions were emulated" counted emulated 1000
+	t "$1: a device: its own page fault was injected" counted injected 1
+	t "$1: a device: what is not emulated is said" lines device 1 \
+		"refused, the last: the emulator"
+}
+
 # Linux asks the real-time clock, by ports.
 asks_rtc()
 {
@@ -103,7 +129,7 @@ elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/re
 	exit 0
 fi
 
-plan 54
+plan 62
 snapshot /tmp/state.bare
 begin
 t "bare: the program does its work" work
@@ -116,6 +142,7 @@ guard page-guard r 100 "written by RIP.*CPL 3" 100 "read by RIP.*CPL 3"
 guard page-guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
 guard rust-page-guard rwx 100 "written by RIP 0x[0-9a-f]*, \[[0-9a-f][0-9a-f], .*CPL 3" \
 	1 "executed by RIP.*CPL 3"
+device device
 bare=$(asks_rtc)
 t "io-trace: start" start io-trace
 t "io-trace: the port says the same" gives 0 "$bare" asks_rtc
