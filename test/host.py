@@ -161,9 +161,7 @@ NOT_IN_RUST = {
     "mk1_register_bootstrap", "mk1_register_vmexit", "mk1_register_fail", "ext_more_time",
     # two in one, and one-liners
     "insn_decode", "insn_in_memory", "insn_sign_extend",
-    # not in Rust yet
-    "ext_inject_exception", "ext_emulate",
-    # for guests with memory of their own kind: none in Rust yet
+    # the engine behind device::emulate, for guests with memory of their own kind: C's only
     "paging_translate", "alu_compute", "emulate_begin", "emulate_run", "emulate_ends_with_write",
     "emulate_between_iterations",
     # the first member, and what is libext's own
@@ -173,7 +171,7 @@ NOT_IN_RUST = {
     "EXT_VM_OTHER", "INSN_DS", "INSN_LEGACY", "INSN_NO_OPERAND",
     # numbers of registers, which have no names in Rust
     *(f"INSN_R{name}" for name in ("AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI")), "INSN_HIGH",
-    # only for guests, as paging_translate is
+    # of that engine
     "PAGING_OK", "PAGING_FAULT", "PAGING_CHANGED", "PAGING_UNREACHABLE",
     *(f"EMULATE_ACCESS_{name}" for name in ("DONE", "PENDING", "CHANGED", "FAULT", "UNSUPPORTED")),
     *(f"EMULATE_{name}" for name in (

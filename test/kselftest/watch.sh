@@ -129,7 +129,7 @@ elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/re
 	exit 0
 fi
 
-plan 62
+plan 70
 snapshot /tmp/state.bare
 begin
 t "bare: the program does its work" work
@@ -143,6 +143,7 @@ guard page-guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
 guard rust-page-guard rwx 100 "written by RIP 0x[0-9a-f]*, \[[0-9a-f][0-9a-f], .*CPL 3" \
 	1 "executed by RIP.*CPL 3"
 device device
+device rust-wrappers
 bare=$(asks_rtc)
 t "io-trace: start" start io-trace
 t "io-trace: the port says the same" gives 0 "$bare" asks_rtc

@@ -54,6 +54,11 @@ pub struct Exit<'a> {
 }
 
 impl Exit<'_> {
+    /// For C.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.at
+    }
+
     /// The root VS of this PP, which is active.
     pub fn vs(&self) -> VsId {
         // SAFETY: libext's structure, of which C says where the field is.
@@ -66,7 +71,8 @@ impl Exit<'_> {
         unsafe { self.at.add(EXIT_REASON).cast::<u64>().read() }
     }
 
-    /// If the hook returns true, Linux takes this exception instead of going on.
+    /// If the hook returns true, Linux takes this exception instead of going on. Others:
+    /// [`crate::inject`].
     pub fn fault(&mut self, exception: Exception) {
         // SAFETY: as above.
         unsafe { self.at.add(EXIT_FAULT).write(exception as u8) }

@@ -6,11 +6,13 @@
 pub mod arg;
 mod calls;
 pub mod channel;
+pub mod device;
 pub mod exits;
 pub mod frame;
 #[cfg(feature = "alloc")]
 mod heap;
 pub mod hook;
+pub mod inject;
 pub mod insn;
 pub mod lock;
 pub mod log;

@@ -144,6 +144,38 @@ pub(crate) fn text_of(at: *const u8) -> &'static str {
     }
 }
 
+/// Why libext did not do what it was asked for, as its sentence says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Refused(&'static str);
+
+impl Refused {
+    /// The sentence, without a full stop.
+    pub const fn why(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// NULL, or a text of libext's own that says why not.
+pub(crate) fn outcome_of(why: *const u8) -> core::result::Result<(), Refused> {
+    if why.is_null() {
+        Ok(())
+    } else {
+        Err(Refused(text_of(why)))
+    }
+}
+
 /// The outcome of a call.
 pub type Result<T> = core::result::Result<T, Error>;
 

@@ -206,6 +206,26 @@ pub struct Raised {
 }
 
 impl Raised {
+    /// One for [`inject`](crate::inject): its vector, and its error code, 0 if it has none.
+    pub const fn new(vector: u8, error_code: u32) -> Self {
+        Self {
+            vector,
+            has_error_code: error_code != 0,
+            error_code,
+            address: 0,
+        }
+    }
+
+    /// A page fault, with what CR2 is to be.
+    pub const fn page_fault(error_code: u32, address: Gla) -> Self {
+        Self {
+            vector: PF as u8,
+            has_error_code: true,
+            error_code,
+            address: address.0,
+        }
+    }
+
     /// Which one: of [`Vectors`].
     pub fn vector(&self) -> u32 {
         self.vector.into()

@@ -18,11 +18,13 @@
 //!     vms                 whether VMs come and go
 //!
 //! With the argument at=ADDRESS, the function there is hooked; with watch=yes, CR4 and the debug
-//! registers are watched. Hypercalls with RAX = HYPERCALL are answered, and UD2 with MARK behind it
-//! does nothing. For test/kselftest/languages.sh.
+//! registers are watched; with gpa=ADDRESS, the page there is the device of test/ext/device.c.
+//! Hypercalls with RAX = HYPERCALL are answered, and UD2 with MARK behind it does nothing. For
+//! test/kselftest/languages.sh and watch.sh.
 #![no_std]
 #![deny(warnings)]
 
+mod device;
 mod vm;
 
 use core::fmt::Write;
@@ -31,7 +33,7 @@ use mk1::channel::{self, Reply};
 use mk1::frame::{self, CpuidRegs, Exit, Hook, Hooks, Hypercall, Reg};
 use mk1::insn::{Insn, Mode};
 use mk1::log::Level;
-use mk1::watch::{self, Cr, Crs, Dr, Drs, Raised, Vectors};
+use mk1::watch::{self, Cr, Crs, Dr, Drs, Fault, Raised, Vectors};
 use mk1::{arg, emit, exits, fail, hook, log, log_ratelimited, memory, tls, Gla, Specs, VsId};
 
 mk1::name!("rust-wrappers");
@@ -53,9 +55,11 @@ struct Wrappers;
 impl Hooks for Wrappers {
     const ASKED: &'static [Hook] = &[
         Hook::CpuIn,
+        Hook::CpuOut,
         Hook::Cpuid,
         Hook::Cr,
         Hook::Dr,
+        Hook::NestedFault,
         Hook::Hypercall,
         Hook::Exception,
     ];
@@ -68,6 +72,14 @@ impl Hooks for Wrappers {
                 log!(Level::Info, "called with {:#x}", exit.read(Reg::rdi));
             })
             .is_ok()
+    }
+
+    fn cpu_out(_: VsId) {
+        device::report();
+    }
+
+    fn nested_fault(exit: &mut Exit, fault: &Fault) -> bool {
+        device::nested_fault(exit, fault)
     }
 
     fn cpuid(exit: &mut Exit, _: u32, _: u32, _: &mut CpuidRegs) -> bool {
@@ -283,7 +295,7 @@ fn on_call(request: &[u8], reply: &mut Reply) -> bool {
 
 fn start(specs: Specs) -> mk1::Result<()> {
     arg::load()?;
-    arg::known(&["at", "watch"])?;
+    arg::known(&["at", "watch", "gpa"])?;
     AT.store(arg::number("at", 0)?, Relaxed);
     let may_watch = arg::switch("watch", false)?;
     frame::run_linux::<Wrappers>(specs)?;
@@ -292,6 +304,10 @@ fn start(specs: Specs) -> mk1::Result<()> {
         let drs = Drs::DR0 | Drs::DR1 | Drs::DR2 | Drs::DR3 | Drs::DR6 | Drs::DR7;
         watch::watch_cr(Crs::CR4)?;
         watch::watch_dr(drs)?;
+    }
+    match arg::number("gpa", 0)? {
+        0 => {}
+        gpa => device::start(gpa)?,
     }
     channel::on_call(on_call)
 }
