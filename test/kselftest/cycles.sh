@@ -3,8 +3,8 @@
 # Times CYCLES.
 . ./tap.sh
 
-count=25
-is_slow && count=8
+count=10
+is_slow && count=4
 count=$((count * ${CYCLES:-1}))
 
 # Hashes one file over and over; every sum must be the first one's.
