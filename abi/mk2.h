@@ -147,7 +147,9 @@ struct mk2_list_entry {
 	X(MEM, 1, mem_return, 2, 1, "h:64 spa:64", "size:64", \
 	  "HANDLE REG1 BUSY NO_MEMORY UNKNOWN") \
 	X(MEM, 2, mem_ram, 2, 2, "h:64 spa:64", "begin:64 size:64", "HANDLE REG1") \
-	X(PP, 0, pp_kick, 2, 0, "h:64 ppid:16", "", "HANDLE REG1 UNKNOWN")
+	X(PP, 0, pp_kick, 2, 0, "h:64 ppid:16", "", "HANDLE REG1 UNKNOWN") \
+	X(PP, 1, pp_recall_attach, 1, 0, "h:64", "", "HANDLE BUSY") \
+	X(PP, 2, pp_recall, 2, 0, "h:64 ppid:16", "", "HANDLE REG1 UNSUPPORTED BUSY UNKNOWN")
 
 #define MK2_RAX(op, idx) (((uint64_t)MK2_MAGIC << 48) | ((uint64_t)(op) << 16) | (uint64_t)(idx))
 

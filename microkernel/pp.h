@@ -179,7 +179,7 @@ struct pp {
 						uint16_t owed;
 					};
 					bool end_run; /* tlb.h */
-					bool startup; /* svm/startup.h, and VMX: an INIT */
+					bool fetched; /* for Linux: tlb.h; VMX: or an INIT */
 				};
 				uint32_t no_guest;
 			};

@@ -104,6 +104,7 @@ struct vendor_ops {
 	/* Prepares a root VS to be run without an extension: only what must exit, exits. */
 	void (*fallback_init)(struct vs *vs);
 
+	bool nmis_exit; /* NMIs that arrive in Linux exit always, not on request only: tlb.h */
 	/* Whether INIT and start-up IPIs can be carried out for the guest: run/startup.h. */
 	bool (*can_keep)(void);
 	const char *keep_needs; /* what that takes */

@@ -81,6 +81,7 @@ struct vmx_pp_state {
 	uint64_t cstar, kernel_gs_base; /* in the CPU, while no VS is active */
 	uint64_t vmxon_region; /* SPA */
 	uint64_t started_at; /* exits with the last start-up IPI; 0: there was none */
+	bool init; /* one came while another guest ran: Linux is to wait for such an IPI */
 };
 
 #endif

@@ -391,6 +391,13 @@ inline Result<RamRange> mem_ram(Handle h, Spa spa)
 
 inline Status pp_kick(Handle h, PpId pp) { return Status{mk2_pp_kick(h.value(), pp.value())}; }
 
+inline Status pp_recall_attach(Handle h) { return Status{mk2_pp_recall_attach(h.value())}; }
+
+inline Status pp_recall(Handle h, PpId pp)
+{
+	return Status{mk2_pp_recall(h.value(), pp.value())};
+}
+
 /* A call in the list of abi/mk2.h that has no function above does not compile. */
 namespace complete {
 #define BAREFLANK_COMPLETE(op, idx, name, in, out, args, results, errors) using mk2::name;

@@ -16,6 +16,14 @@
 #define MK2_CLOBBERS "rcx", "r11", "cc", "memory"
 
 /* One function body for each shape of call: inputs, then outputs. */
+#define MK2_STUB_1_0(name, rax) \
+	static inline uint64_t mk2_##name(uint64_t reg0) \
+	{ \
+		uint64_t status = rax; \
+		__asm__ volatile("syscall" : "+a"(status) : "D"(reg0) : MK2_CLOBBERS); \
+		return status; \
+	}
+
 #define MK2_STUB_2_0(name, rax) \
 	static inline uint64_t mk2_##name(uint64_t reg0, uint64_t reg1) \
 	{ \

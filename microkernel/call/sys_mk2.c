@@ -317,3 +317,38 @@ uint64_t sys_pp_kick(struct syscall_frame *f)
 	}
 	return tlb_end_run(ppid, guest_is_active) ? MK1_SUCCESS : MK1_FAILURE_UNKNOWN;
 }
+
+/* What holds Linux finds it as it is made, or becomes active. */
+uint64_t sys_pp_recall_attach(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+
+	(void)f;
+	if (pp->vs && pp->vs->root)
+		return MK2_FAILURE_BUSY;
+	pp->tlb->recallable = true;
+	return MK1_SUCCESS;
+}
+
+uint64_t sys_pp_recall(struct syscall_frame *f)
+{
+	struct pp *pp = this_pp();
+	uint16_t ppid = arg_id(f, 1);
+
+	if (ppid >= mk.handoff->nr_pps)
+		return MK1_INVALID_INPUT_REG(1);
+	if (ppid == pp->handoff.ppid) {
+		tlb_recall_own(pp);
+		return MK1_SUCCESS;
+	}
+	switch (tlb_recall(pp, ppid, guest_is_active)) {
+	case TLB_RECALLED:
+		return MK1_SUCCESS;
+	case TLB_BUSY:
+		return MK2_FAILURE_BUSY;
+	case TLB_UNABLE:
+		return MK1_FAILURE_UNSUPPORTED;
+	default:
+		return MK1_FAILURE_UNKNOWN;
+	}
+}

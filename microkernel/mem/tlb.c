@@ -13,6 +13,8 @@
 #define KICK_DELAY_TSC 20000ULL
 /* About a second on a fast CPU, and some on a slow one. */
 #define FLUSH_TIMEOUT_TSC 4000000000ULL
+/* How long a recall waits for Linux, which may be in the first instructions of an NMI handler. */
+#define RECALL_TIMEOUT_TSC 200000000ULL
 
 uint64_t tlb_generation;
 static uint64_t guests_generation; /* moves on before tlb_generation does */
@@ -50,6 +52,8 @@ void tlb_init(struct pp *pp)
 	pp->tlb = state_of(pp->handoff.ppid);
 	pp->tlb->kick = KICK_NONE;
 	pp->tlb->end_run = 0;
+	pp->tlb->recallable = mk.vendor->nmis_exit || mk.keep_cpus;
+	pp->tlb->recall = 0;
 }
 
 void tlb_join(struct pp *pp)
@@ -305,6 +309,72 @@ bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
 		__atomic_store_n(&tlb->end_run, 1, __ATOMIC_RELAXED);
 	send_kick(tlb, needed);
 	return true;
+}
+
+/* One that waits for a start-up IPI executes nothing, and looks as soon as that has come. */
+static bool is_running(uint32_t ppid)
+{
+	uint64_t place = place_of(ppid);
+
+	return place == TLB_IN_GUEST || place == TLB_IN_WINDOW;
+}
+
+/* Linux runs there, and the NMI would be its own. */
+static bool would_take_nmi(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid))
+{
+	return is_in_guest(ppid) && !state_of(ppid)->recallable && !runs(MK1_INVALID_ID, ppid);
+}
+
+/* In root mode the PP tells the extension before Linux runs: it need not have done so yet. */
+static bool has_come_out(uint32_t ppid)
+{
+	const struct tlb_state *tlb = state_of(ppid);
+
+	return !tlb_is_present(ppid) || !is_running(ppid) ||
+	       !__atomic_load_n(&tlb->recall, __ATOMIC_SEQ_CST);
+}
+
+static bool await_recall(struct pp *pp, uint32_t ppid)
+{
+	uint64_t began = rdtsc();
+
+	while (!has_come_out(ppid)) {
+		if (rdtsc() - began > RECALL_TIMEOUT_TSC)
+			return false;
+		if (pp->tlb->seen != __atomic_load_n(&tlb_generation, __ATOMIC_ACQUIRE))
+			tlb_catch_up(pp);
+		__asm__ volatile("pause");
+	}
+	return true;
+}
+
+/* A PP with the kick reserved does not enter, so where it is said to be, it is. */
+enum tlb_recalled tlb_recall(struct pp *pp, uint32_t ppid,
+			     bool (*runs)(uint16_t vmid, uint32_t ppid))
+{
+	struct tlb_state *tlb = state_of(ppid);
+	uint64_t place;
+	bool here;
+
+	if (!reserve_kick_in_time(tlb))
+		return TLB_DEAF;
+	here = tlb_is_present(ppid);
+	if (here && would_take_nmi(ppid, runs)) {
+		send_kick(tlb, false);
+		return TLB_UNABLE;
+	}
+	if (here)
+		__atomic_store_n(&tlb->recall, 1, __ATOMIC_SEQ_CST);
+	place = place_of(ppid);
+	send_kick(tlb, here && place != TLB_IN_WINDOW && place != TLB_AWAITS_IPI);
+	return await_recall(pp, ppid) ? TLB_RECALLED : TLB_BUSY;
+}
+
+void tlb_recall_own(struct pp *pp)
+{
+	__atomic_store_n(&pp->tlb->recall, 1, __ATOMIC_SEQ_CST);
+	pp->fetched = true;
+	mk.vendor->owe(pp);
 }
 
 void tlb_end_own_run(struct pp *pp)

@@ -16,6 +16,9 @@
  * The nested tables of guests (guest_nested.h) have a generation of their own: a PP that flushes
  * drops what it knows of them as well, if that has moved on. One that is in such a guest uses the
  * table: it gets the NMI at once.
+ *
+ * Linux gets it in the guest if it is to come out at once: a recall. VMX has its NMIs exit always,
+ * SVM where that was asked for before (recallable), or for CPUs that are kept.
  */
 #ifndef MK_TLB_H
 #define MK_TLB_H
@@ -45,6 +48,8 @@ struct tlb_state {
 	bool present; /* the PP is in the hypervisor */
 	uint32_t end_run; /* another PP wants the guest here to exit, or the next one at once */
 	uint64_t seen_guests; /* as seen, of the nested tables of guests */
+	bool recallable; /* NMIs that arrive in Linux exit */
+	uint32_t recall; /* another PP wants Linux to exit here before it executes anything else */
 } __attribute__((aligned(64)));
 
 extern uint64_t tlb_generation;
@@ -129,6 +134,30 @@ bool tlb_have_seen(uint64_t generation);
  * taken an earlier NMI for a second.
  */
 bool tlb_end_run(uint32_t ppid, bool (*runs)(uint16_t vmid, uint32_t ppid));
+
+/*
+ * Linux on another PP exits before it executes anything else: where the PP is in root mode, its
+ * next run ends as it begins. BUSY: it has not come out yet, but will. UNABLE: it would take the
+ * NMI itself (SVM, without pp_recall_attach). DEAF: the PP has not taken an earlier NMI for a
+ * second.
+ */
+enum tlb_recalled { TLB_RECALLED, TLB_BUSY, TLB_UNABLE, TLB_DEAF };
+enum tlb_recalled tlb_recall(struct pp *pp, uint32_t ppid,
+			     bool (*runs)(uint16_t vmid, uint32_t ppid));
+
+/* The same of this PP, which is in root mode. */
+void tlb_recall_own(struct pp *pp);
+
+/* Whether somebody has; taking it is telling Linux's extension. */
+static inline bool tlb_is_recalled(const struct pp *pp)
+{
+	return __atomic_load_n(&pp->tlb->recall, __ATOMIC_SEQ_CST);
+}
+
+static inline bool tlb_take_recall(struct pp *pp)
+{
+	return __atomic_exchange_n(&pp->tlb->recall, 0, __ATOMIC_SEQ_CST);
+}
 
 /* Whether the PP is in the hypervisor. */
 bool tlb_is_present(uint32_t ppid);

@@ -47,6 +47,7 @@ static const struct rule {
 	{ SPEC_MK2, MK2_OP_VS, 0, 15, RIGHTS_VM },
 	{ SPEC_MK2, MK2_OP_MEM, 2, 2, BF_RIGHT_physical }, /* mem_ram */
 	{ SPEC_MK2, MK2_OP_MEM, 0, 15, BF_RIGHT_donations },
+	{ SPEC_MK2, MK2_OP_PP, 1, 2, BF_RIGHT_linux }, /* recall */
 	{ SPEC_MK2, MK2_OP_PP, 0, 15, RIGHTS_GUESTS },
 };
 

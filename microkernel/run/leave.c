@@ -56,7 +56,7 @@ static __noreturn void leave(struct bf_switch_page *sp)
 	if (pp->mc_pending)
 		sp->mc_pending = 1;
 	pp->owed = 0;
-	pp->startup = false;
+	pp->fetched = false;
 	pp->nmis_blocked = false;
 	mk.vendor->cpu_disable(pp);
 	restore_cpu(pp->linux_gdt, &sp->cpu);

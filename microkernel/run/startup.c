@@ -95,7 +95,7 @@ static void deliver(struct pp *pp, uint32_t ppid, const struct icr_request *r)
 	} while (!__atomic_compare_exchange_n(&t->mail, &old, mail, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	if (ppid == pp->handoff.ppid)
-		pp->startup = true;
+		pp->fetched = true;
 	else if (!tlb_fetch(ppid))
 		mk_print("pp %u: pp %u does not respond\n", pp->handoff.ppid, ppid);
 }

@@ -97,9 +97,9 @@ void trap_dispatch(struct trap_frame *frame)
 			pp->on_nmi(pp);
 		end_wait(frame);
 		if (tlb_kicked(pp)) {
-			if (startup_is_pending(pp))
-				pp->startup = true;
-			if (pp->end_run)
+			if (startup_is_pending(pp) || tlb_is_recalled(pp))
+				pp->fetched = true;
+			if (pp->end_run || pp->fetched)
 				mk.vendor->owe(pp);
 			/* Ring 0 finds out itself, with the next call or exit. */
 			if (frame->cs & 3 && pp->ext->ended && pp->launched && !pp->fallback)

@@ -4,6 +4,7 @@
 #include "arch/apic.h"
 #include "debug.h"
 #include "mem/mem.h"
+#include "mem/tlb.h"
 #include "mk.h"
 #include "obj/outer.h"
 #include "run/fail.h"
@@ -18,7 +19,9 @@
 
 uint32_t svm_root_intercepts(uint32_t wanted)
 {
-	return mk.keep_cpus ? wanted | SVM_INSTR1_NMI | SVM_INSTR1_MSR : wanted;
+	uint32_t nmi = this_pp()->tlb->recallable ? SVM_INSTR1_NMI : 0;
+
+	return wanted | nmi | (mk.keep_cpus ? SVM_INSTR1_MSR : 0);
 }
 
 /* Others use the one in which nothing exits, too, and have it as their map of ports. */

@@ -46,8 +46,8 @@ static bool handle_nmi(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
-	if (vs->root && mk.keep_cpus && !pp->nmi_pending)
-		return true; /* another PP has sent it: run/startup.h */
+	if (vs->root && pp->tlb->recallable && !pp->nmi_pending)
+		return true; /* another PP has sent it: tlb.h */
 	if (!vs->root && !pp->nmi_pending) {
 		if (!pp->end_run)
 			return true;

@@ -78,7 +78,7 @@ static void enter(struct pp *pp)
 
 	clgi();
 	pp->on_nmi = NULL;
-	if (mk.keep_cpus)
+	if (pp->tlb->recallable)
 		(void)svm_open_window(pp, vs); /* an NMI that is on its way waits for its end */
 	svm_take_owed(pp, vs);
 	svm_enter(vs->block_spa);

@@ -50,7 +50,7 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	/* It is owed again as soon as it arrives. */
 	if (pp->nmi_pending && apic_send_nmi(pp->tlb->apic_id))
 		pp->nmi_pending = false;
-	else if (pp->end_run || pp->startup)
+	else if (pp->end_run || pp->fetched)
 		tlb_end_own_run(pp);
 }
 
@@ -88,7 +88,8 @@ static void enter_nmi_handler(struct pp *pp)
 {
 	if (tlb_enter_place(pp, TLB_IN_WINDOW))
 		svm_enter_nmi_handler(pp);
-	pp->startup |= startup_is_pending(pp);
+	if (startup_is_pending(pp) || tlb_is_recalled(pp))
+		pp->fetched = true;
 }
 
 /* What Linux's NMIs need before it is entered. false: that has to begin again. */
@@ -98,17 +99,42 @@ static bool prepare_nmis(struct pp *pp, struct vs *vs)
 		enter_nmi_handler(pp);
 		return false;
 	}
-	if (pp->nmi_pending && mk.keep_cpus && !svm_open_window(pp, vs)) {
+	if (pp->nmi_pending && pp->tlb->recallable && !svm_open_window(pp, vs)) {
 		(void)svm_close_window(pp, vs);
 		return false;
 	}
 	return true;
 }
 
-void svm_before_entry(struct pp *pp, struct vs *vs)
+/*
+ * Of Linux. An event that it is about to take stays where it is, and goes in with the next entry.
+ * Without an extension there is nobody to be told.
+ */
+static void do_what_others_want(struct pp *pp, struct vs *vs)
 {
 	uint8_t vector;
 
+	if (svm_carry_out_startup(pp, vs, &vector)) {
+		pp->fetched = tlb_is_recalled(pp);
+		svm_exit_at_once(pp, vs, SVM_EXIT_INIT, vector);
+	}
+	if (tlb_take_recall(pp) && !pp->fallback)
+		svm_exit_at_once(pp, vs, SVM_EXIT_INTR, 0);
+}
+
+/*
+ * Its extension has Linux execute one instruction, which an exit ends, and nobody sees the trap
+ * flag. An NMI before that would save it, and the IRET of Linux's handler set it again, whatever
+ * exits meanwhile. So it comes with the next entry.
+ */
+static bool is_stepped(const struct vmcb *vmcb)
+{
+	return vmcb->rflags & RFLAGS_TF && vmcb->interrupt_shadow & SVM_INTERRUPT_SHADOW &&
+	       vmcb->exceptions & (1U << VECTOR_DB) && !(vmcb->eventinj & SVM_EVENT_VALID);
+}
+
+void svm_before_entry(struct pp *pp, struct vs *vs)
+{
 	if (pp->entry_watched) {
 		svm_watch_entry(pp, vs);
 		trace_entry(pp);
@@ -122,8 +148,10 @@ void svm_before_entry(struct pp *pp, struct vs *vs)
 	if (!vs->root)
 		return;
 	pp->end_run = false;
-	if (pp->startup && svm_carry_out_startup(pp, vs, &vector))
-		svm_exit_at_once(pp, vs, SVM_EXIT_INIT, vector);
+	if (pp->fetched)
+		do_what_others_want(pp, vs);
+	if (!pp->nmis_blocked && is_stepped(vmcb_of(vs)))
+		return;
 	if (!prepare_nmis(pp, vs))
 		svm_run_kicked(pp, vs);
 	svm_take_owed(pp, vs);

@@ -15,7 +15,7 @@ bool svm_carry_out_startup(struct pp *pp, struct vs *vs, uint8_t *vector)
 	for (;;) {
 		switch (startup_take(pp, vector)) {
 		case STARTUP_NONE:
-			pp->startup = false;
+			pp->fetched = false;
 			return false;
 		case STARTUP_INIT:
 			stgi();
@@ -23,7 +23,7 @@ bool svm_carry_out_startup(struct pp *pp, struct vs *vs, uint8_t *vector)
 			clgi();
 			break;
 		case STARTUP_IPI: /* what an INIT ends, and what has come since, is nobody's */
-			pp->startup = false;
+			pp->fetched = false;
 			pp->owed = 0;
 			pp->nmis_blocked = false;
 			vmcb_of(vs)->eventinj = 0;
@@ -67,8 +67,8 @@ bool svm_close_window(struct pp *pp, struct vs *vs)
 	vmcb->instruction1 = pp->svm.intercepts;
 	vmcb->clean = 0;
 	pp->nmi_window = false;
-	if (startup_is_pending(pp))
-		pp->startup = true;
+	if (startup_is_pending(pp) || tlb_is_recalled(pp))
+		pp->fetched = true;
 	if (!bit)
 		return false;
 	pp->nmis_blocked = false;

@@ -5,7 +5,8 @@
  * so none is sent: what Linux writes to its local APIC comes here first. In xAPIC mode that is the
  * page of registers, which it cannot write to, in x2APIC mode an MSR.
  *
- * For an NMI to fetch the PP from its guest, NMIs exit from Linux. Its own goes in as ever, by an
+ * For an NMI to fetch the PP from its guest, for this or for a recall (mem/tlb.h), NMIs exit from
+ * Linux. Its own goes in as ever, by an
  * NMI that the PP sends itself, for which that interception is lifted: in a window, from that entry
  * to the next exit. That comes as soon as Linux's handler returns, or halts, as it does where a
  * crash kernel is to follow.

@@ -135,8 +135,10 @@ bool svm_vs_load(struct vs *vs)
 {
 	struct pp *pp = this_pp();
 
-	if (vs->root)
+	if (vs->root) {
 		take_root_asid(vs);
+		vmcb_of(vs)->instruction1 = svm_root_intercepts(vmcb_of(vs)->instruction1);
+	}
 	/* Written while it was not active, CR3 leaves nothing older behind, as by MOV to CR3. */
 	if (vmcb_of(vs)->cr3 != vs->svm.cr3)
 		svm_drop_translations(vs);

@@ -102,6 +102,7 @@ enum bf_error vmx_cpu_enable(struct pp *pp)
 		pp->vmx.vmxon_region = spa;
 	}
 	pp->vmx.vmcs = NULL;
+	pp->vmx.init = false; /* one of an earlier launch's concerns nobody */
 	pp->entry_dirty = true;
 	write_cr0((read_cr0() & vmx.cr0_fixed1) | vmx.cr0_fixed0);
 	write_cr4((mk.host_cr4 & vmx.cr4_fixed1) | vmx.cr4_fixed0 | CR4_VMXE);

@@ -98,7 +98,7 @@ void vmx_take_machine_check(struct pp *pp)
 /* Without an extension, there is nobody who could start it: Linux goes on. */
 void vmx_await_startup(struct pp *pp)
 {
-	pp->startup = false;
+	pp->vmx.init = false;
 	if (pp->fallback)
 		return;
 	pp->owed = 0;

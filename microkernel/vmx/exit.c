@@ -134,7 +134,11 @@ static bool handle_exception_or_nmi(struct vs *vs)
 	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return false;
 	unblock_nmis(); /* the exit leaves them blocked: §30.2.3 */
-	if (tlb_kicked(pp)) { /* Linux's guest gets one where it is parked */
+	if (tlb_kicked(pp)) { /* Linux's guest gets one where it is parked, or recalled */
+		if (tlb_is_recalled(pp)) {
+			pp->fetched = true;
+			pp->entry_dirty = true;
+		}
 		if (vs->root || !pp->end_run)
 			return true;
 		pp->end_run = false;
@@ -204,7 +208,8 @@ static bool handle_init(struct vs *vs)
 	if (pp->status->leaving)
 		leave_offline(pp);
 	if (!vs->root) {
-		pp->startup = true;
+		pp->vmx.init = true;
+		pp->fetched = true;
 		pp->entry_dirty = true;
 		return false;
 	}
@@ -224,6 +229,8 @@ static bool handle_startup(struct vs *vs)
 		leave_offline(pp);
 	apic_reset();
 	pp->vmx.started_at = pp->exits;
+	if (tlb_is_recalled(pp)) /* nothing was sent to a CPU that waits */
+		pp->fetched = true;
 	pp->entry_dirty = true; /* that it waits is looked at again */
 	return false;
 }

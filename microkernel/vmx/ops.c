@@ -22,6 +22,7 @@ const struct vendor_ops vmx_ops = {
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
 	.set_host = vmx_set_host,
+	.nmis_exit = true,
 	.can_keep = vmx_can_keep,
 	.keep_needs = "unrestricted guests, and the state of waiting for a start-up IPI",
 	.has_nested = vmx_has_nested,

@@ -23,18 +23,12 @@
 #include "vmx/stall.h"
 #include "vmx/vmx.h"
 
-/*
- * What Linux is owed does not wait for another guest, nor does who wants that to exit. Should it be
- * about to take an event, it takes it first: the NMI window ends its run then.
- */
-static void do_not_run(struct pp *pp, struct vs *vs)
+/* An exit without an entry before it. */
+static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 {
-	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
-		pp->entry_dirty = true;
-		vmx_set_nmi_window(true);
-		return;
-	}
 	pp->end_run = false;
+	if (!tlb_leave_guest(pp))
+		tlb_catch_up(pp);
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
 	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
 		   vmcs_read(VMCS_rip));
@@ -46,6 +40,20 @@ static void do_not_run(struct pp *pp, struct vs *vs)
 	exit_looked_at(pp, vs, vs->vmx.told);
 }
 
+/*
+ * What Linux is owed does not wait for another guest, nor does who wants that to exit. Should it be
+ * about to take an event, it takes it first: the NMI window ends its run then.
+ */
+static void do_not_run(struct pp *pp, struct vs *vs)
+{
+	if (vmcs_read(VMCS_vmentry_interrupt_information_field) & VMX_EVENT_VALID) {
+		pp->entry_dirty = true;
+		vmx_set_nmi_window(true);
+		return;
+	}
+	exit_at_once(pp, vs);
+}
+
 /* What nothing but that ends: NMIs and INIT are blocked (SDM vol. 3 §28.2, §29.7.2). */
 static bool awaits_ipi(const struct vs *vs)
 {
@@ -53,9 +61,34 @@ static bool awaits_ipi(const struct vs *vs)
 	       vmcs_read(VMCS_activity_state) == VMX_ACTIVITY_WAIT_FOR_SIPI;
 }
 
+/*
+ * Of Linux. An event that it is about to take stays where it is, and goes in with the next entry.
+ * Without an extension there is nobody to be told. A CPU that waits is told once its start-up IPI
+ * has come, which would be lost in root mode.
+ */
+static void do_what_others_want(struct pp *pp, struct vs *vs)
+{
+	pp->fetched = false; /* first: whoever asks from now on sets it again */
+	if (pp->vmx.init)
+		vmx_await_startup(pp);
+	if (!awaits_ipi(vs) && tlb_take_recall(pp) && !pp->fallback)
+		exit_at_once(pp, vs);
+}
+
+/* false: Linux has been recalled since do_what_others_want, by who saw this PP in root mode. */
+static bool take_place(struct pp *pp, const struct vs *vs)
+{
+	bool waits = awaits_ipi(vs);
+
+	pp->status->awaits_ipi = waits;
+	while (!tlb_enter_guest(pp) || (waits && !tlb_enter_place(pp, TLB_AWAITS_IPI)))
+		tlb_await_kick(pp);
+	return !vs->root || !__atomic_load_n(&pp->fetched, __ATOMIC_RELAXED);
+}
+
 void vmx_run_slow(struct pp *pp, struct vs *vs)
 {
-	bool launched = vs->vmx.launched, waits;
+	bool launched = vs->vmx.launched;
 
 	vmx_current(vs);
 	pp->entry_dirty = false;
@@ -75,21 +108,19 @@ void vmx_run_slow(struct pp *pp, struct vs *vs)
 		write_cr2(vs->vmx.cr2);
 	if (read_dr6() != vs->vmx.dr6)
 		write_dr6(vs->vmx.dr6);
-	if (pp->startup && vs->root)
-		vmx_await_startup(pp);
 	if (pp->mc_pending && vs->root)
 		vmx_take_machine_check(pp);
 	if (vs->root)
 		pp->end_run = false;
-	else if (pp->no_guest)
-		do_not_run(pp, vs);
-	/* Last of all: from here on the handler does it. */
-	if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
-		vmx_set_nmi_window(true);
-	waits = awaits_ipi(vs);
-	pp->status->awaits_ipi = waits;
-	while (!tlb_enter_guest(pp) || (waits && !tlb_enter_place(pp, TLB_AWAITS_IPI)))
-		tlb_await_kick(pp);
+	do {
+		if (vs->root && pp->fetched)
+			do_what_others_want(pp, vs);
+		else if (!vs->root && pp->no_guest)
+			do_not_run(pp, vs);
+		/* Last of all: from here on the handler does it. */
+		if (__atomic_load_n(&pp->nmi_pending, __ATOMIC_RELAXED) && vs->root)
+			vmx_set_nmi_window(true);
+	} while (!take_place(pp, vs));
 	if (pp->barriers)
 		barrier_to_guest(pp->barriers, &pp->last_guest, vs->vmid);
 	/* Only now: whoever fails before the entry still has a VMCS to launch. */

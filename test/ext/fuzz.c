@@ -1047,17 +1047,27 @@ static void in_bootstrap(uint64_t ppid)
 	clean();
 }
 
+/* Of a recall, which changes nothing of Linux. */
+static bool is_interrupt(uint64_t reason)
+{
+	return linux_is_on_amd() ? (uint32_t)reason == SVM_EXIT_INTR :
+				   reason == VMX_EXIT_EXTERNAL_INTERRUPT;
+}
+
 static void in_vmexit(uint64_t vsid, uint64_t reason)
 {
 	struct pp_state *pp = this_pp();
 
-	(void)reason;
 	if (!pp->launched) {
 		pp->root_vsid = (uint16_t)vsid;
 		pp->root_vpid = mk1_tls_vpid();
 		pp->launched = true;
 	}
 	verify_answer();
+	if (is_interrupt(reason)) {
+		mk1_vs_run_current(MK1_HANDLE);
+		ext_exit();
+	}
 	if ((uint32_t)mk1_rax() != FUZZ_LEAF)
 		return;
 	switch ((uint32_t)mk1_rcx()) {

@@ -459,4 +459,16 @@ impl Handle {
         // SAFETY: changes nothing that Rust relies on.
         check(unsafe { sys::pp_kick(self.0, pp.0.into()) })
     }
+
+    /// Linux can be recalled on this PP; in the bootstrap callback, before a root VS is active.
+    pub fn pp_recall_attach(self) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::pp_recall_attach(self.0) })
+    }
+
+    /// Linux on another PP exits, as by an interrupt, before it executes anything else.
+    pub fn pp_recall(self, pp: PpId) -> Result<()> {
+        // SAFETY: changes nothing that Rust relies on.
+        check(unsafe { sys::pp_recall(self.0, pp.0.into()) })
+    }
 }

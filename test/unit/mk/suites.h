@@ -51,6 +51,7 @@ TCase *call_sys_vs_tests(void);
 TCase *call_syscall_tests(void);
 TCase *vendor_event_tests(void);
 TCase *vendor_exit_tests(void);
+TCase *vendor_recall_tests(void);
 TCase *svm_advance_tests(void);
 TCase *svm_apic_tests(void);
 TCase *svm_checks_tests(void);
@@ -133,6 +134,7 @@ static TCase *(*const suites[])(void) = {
 	call_syscall_tests,
 	vendor_event_tests,
 	vendor_exit_tests,
+	vendor_recall_tests,
 	svm_advance_tests,
 	svm_apic_tests,
 	svm_checks_tests,

@@ -21,7 +21,7 @@ START_TEST(unknown_calls)
 	ck_assert_uint_eq(raw(MK2_vm_nested_flush | 1ULL << 20), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_VM, 15)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_VM, 16)), MK1_FAILURE_UNSUPPORTED);
-	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_PP, 1)), MK1_FAILURE_UNSUPPORTED);
+	ck_assert_uint_eq(raw(MK2_RAX(MK2_OP_PP, 3)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(15, 15)), MK1_FAILURE_UNSUPPORTED);
 	ck_assert_uint_eq(raw(MK2_RAX(2, 0)), MK1_FAILURE_UNSUPPORTED);
 }

@@ -51,6 +51,7 @@ static const struct {
 	{ "vm_own", GUESTS },
 	{ "vm_disown", GUESTS },
 	{ "pp_kick", GUESTS },
+	{ "pp_recall", LINUX },
 };
 
 static uint64_t rights_of(const char *name)

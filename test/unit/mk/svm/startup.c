@@ -18,7 +18,7 @@ static void expect_started(uint8_t vector)
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INIT);
 	ck_assert_uint_eq(reg_read(host_pp->vs->id, MK1_AMD_exitinfo1), vector);
-	ck_assert(!host_pp->startup);
+	ck_assert(!host_pp->fetched);
 	ck_assert(!startup_is_pending(host_pp));
 }
 
@@ -86,7 +86,7 @@ START_TEST(it_comes_while_another_guest_runs)
 	ck_assert(has_fetched(1));
 	on_pp(1);
 	RUN(kick_arrives());
-	ck_assert(host_pp->startup);
+	ck_assert(host_pp->fetched);
 	vmcb()->eventinj = EVENT(0, 0x30);
 	SYS(vs_run_current, HANDLE);
 	ck_assert_int_eq(ended.end, END_GUEST);
@@ -96,7 +96,7 @@ START_TEST(it_comes_while_another_guest_runs)
 	nmi_exit();
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INTR);
-	ck_assert(host_pp->startup);
+	ck_assert(host_pp->fetched);
 }
 END_TEST
 
@@ -143,6 +143,29 @@ START_TEST(they_come_fast)
 }
 END_TEST
 
+/* A recall (tlb.h) that comes with it is told with the next run. */
+START_TEST(and_a_recall)
+{
+	two_run();
+	send(ICR(INIT, 1));
+	note_on_1();
+	send(ICR(STARTUP | 0x12, 1));
+	on_pp(1);
+	tlb_recall_own(host_pp);
+	RUN(kick_arrives());
+	guest_exit(SVM_EXIT_NMI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INIT);
+	ck_assert(host_pp->fetched);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_INTR);
+	ck_assert(!host_pp->fetched);
+	SYS(vs_run_current, HANDLE);
+	ck_assert_int_eq(ended.end, END_GUEST);
+}
+END_TEST
+
 /* Nobody is there who could start it: Linux goes on. */
 START_TEST(not_without_an_extension)
 {
@@ -152,7 +175,7 @@ START_TEST(not_without_an_extension)
 	host_pp->fallback = true;
 	nmi_exit();
 	ck_assert_int_eq(ended.end, END_GUEST);
-	ck_assert(!host_pp->startup);
+	ck_assert(!host_pp->fetched);
 	ck_assert(!startup_is_pending(host_pp));
 	send(ICR(STARTUP | 0x55, 1));
 	ck_assert_uint_eq(msr_get(cpu, MSR_X2APIC_ICR), 0);
@@ -423,6 +446,7 @@ TCase *svm_startup_tests(void)
 	tcase_add_test(tc, it_comes_while_another_guest_runs);
 	tcase_add_test(tc, nothing_of_before_is_left);
 	tcase_add_loop_test(tc, they_come_fast, 0, 2);
+	tcase_add_test(tc, and_a_recall);
 	tcase_add_test(tc, not_without_an_extension);
 	tcase_add_test(tc, a_cpu_resets_itself);
 	tcase_add_test(tc, one_that_does_not_respond);

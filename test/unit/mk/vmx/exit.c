@@ -301,7 +301,23 @@ START_TEST(linux_is_to_wait)
 	ck_assert_int_eq(ended.end, END_GUEST);
 	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
 	ck_assert_uint_eq(host_pp->tlb->in_guest, TLB_AWAITS_IPI);
-	ck_assert(!host_pp->startup);
+	ck_assert(!host_pp->vmx.init);
+}
+END_TEST
+
+/* Linux gets the CPU back instead; when it comes in again, nothing is left of that. */
+START_TEST(init_of_an_earlier_launch)
+{
+	in_guest(1);
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	mk.keep_cpus = true;
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert(host_pp->vmx.init);
+	ck_assert_uint_eq(SYS(vs_promote, HANDLE, 0), NOT_RETURNED);
+	ck_assert_uint_eq(status_of(0)->state, BF_PP_BARE);
+	enter(0);
+	ck_assert(!host_pp->vmx.init);
+	ck_assert(!host_pp->fetched);
 }
 END_TEST
 
@@ -411,6 +427,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_loop_test(tc, init_signal_in_another_guest, 0, 2);
 	tcase_add_loop_test(tc, leaves_offline, 0, 2);
 	tcase_add_test(tc, linux_is_to_wait);
+	tcase_add_test(tc, init_of_an_earlier_launch);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, exits_are_counted_by_reason);
 	tcase_add_loop_test(tc, control_fields, 0, 2);
