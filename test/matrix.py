@@ -67,7 +67,7 @@ OTHER_ABI = ["syscalls", "objects", "foreign", "foreign-regs", "foreign-fpu", "f
              "hypercall"]
 ABI = [*CPUS_ABI, *OTHER_ABI]
 # What extensions are written with: that which is different on each vendor, and the rest.
-VENDOR_SDK = ["watch", "hooks", "registers", "exceptions", "secondvm"]
+VENDOR_SDK = ["watch", "hooks", "registers", "exceptions", "live", "secondvm"]
 OTHER_SDK = ["languages", "examples", "args", "channel", "vmi", "cxx", "sdk", "stats", "events"]
 SDK = [*VENDOR_SDK, *OTHER_SDK]
 
@@ -225,7 +225,7 @@ ROWS = [
     Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep", ["--append", "KEEP_ROUNDS=4"]),
     Row("bochs-svm", 2, "6.12", ["keep"], 600, "keep",
         ["--bochs", "trixie", "--cpu", "ryzen", "--append", "KEEP_ROUNDS=2"]),
-    Row("bochs-vmx", 2, "6.1", ["keep"], 600, "keep",
+    Row("bochs-vmx", 2, "6.1", ["keep", "live"], 600, "keep",
         ["--bochs", "trixie", "--append", "KEEP_ROUNDS=3 cpu_init_udelay=10000"]),
     Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep-x2apic",
         [*X2APIC_QEMU, "--append", "KEEP_ROUNDS=3"]),

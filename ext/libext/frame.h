@@ -192,9 +192,10 @@ int ext_run_linux(uint64_t specs, const struct ext_ops *ops);
 
 /*
  * From now on RDMSR, WRMSR or both of this MSR exit, on all PPs. To be called in ext_start after
- * ext_run_linux. false, after a message: the MSR has no bit in the permission maps (APM vol. 2
- * §15.11, SDM vol. 3 §27.6.9), or it is one that neither a VS nor intrinsic_rdmsr and
- * intrinsic_wrmsr reach (docs/abi/registers.md), so that the frame could not do what Linux wants.
+ * ext_run_linux, or with ext_watch_live (watch.h) later. false, after a message: the MSR has no bit
+ * in the permission maps (APM vol. 2 §15.11, SDM vol. 3 §27.6.9), or it is one that neither a VS
+ * nor intrinsic_rdmsr and intrinsic_wrmsr reach (docs/abi/registers.md), so that the frame could
+ * not do what Linux wants.
  */
 bool ext_msr_intercept(uint32_t msr, unsigned int access);
 

@@ -21,7 +21,8 @@ typedef void ext_hook_fn(struct ext_exit *e);
 
 /*
  * From now on fn is called whenever Linux is about to execute the instruction at gva. To be called
- * for each PP, in the cpu_in hook; of the first extension of a start only, which has Linux's
+ * for each PP, in the cpu_in hook, or with ext_watch_live (watch.h) once, at any later time, for
+ * all of them; of the first extension of a start only, which has Linux's
  * general registers. gva is looked for in the address space that is the current one then, so it is
  * the kernel's, usually. At most 16 of them, on at most 8 pages.
  *

@@ -22,19 +22,30 @@
 #define GPR_OF(name) EXT_REG_##name,
 static const uint8_t gprs[16] = { GPRS_IN_ORDER(GPR_OF) };
 
-/* Of all PPs; written in ext_start and in the first bootstrap, then only read. */
+/* Of all PPs: what is in them stays there. */
 static unsigned int watched_crs, watched_drs;
 
 void access_watch(unsigned int crs, unsigned int drs)
 {
-	watched_crs |= crs;
-	watched_drs |= drs;
-	hooks_see_all |= access_is_watched(); /* any exit may end a step */
+	if (crs || drs)
+		hooks_see_all_now(); /* any exit may end a step */
+	(void)__atomic_fetch_or(&watched_crs, crs, __ATOMIC_RELEASE);
+	(void)__atomic_fetch_or(&watched_drs, drs, __ATOMIC_RELEASE);
+}
+
+static unsigned int crs_now(void)
+{
+	return __atomic_load_n(&watched_crs, __ATOMIC_ACQUIRE);
+}
+
+static unsigned int drs_now(void)
+{
+	return __atomic_load_n(&watched_drs, __ATOMIC_ACQUIRE);
 }
 
 bool access_is_watched(void)
 {
-	return watched_crs || watched_drs;
+	return crs_now() || drs_now();
 }
 
 static void set_bits(uint64_t vsid, uint64_t reg, uint64_t bits, bool on)
@@ -46,26 +57,29 @@ static void set_bits(uint64_t vsid, uint64_t reg, uint64_t bits, bool on)
 
 void access_set(uint64_t vsid, bool on)
 {
-	if (!access_is_watched())
+	unsigned int crs = crs_now(), drs = drs_now();
+
+	if (!crs && !drs)
 		return;
 	if (!linux_is_on_amd()) {
-		vmx_watch_access(vsid, watched_crs, watched_drs, on);
+		vmx_watch_access(vsid, crs, drs, on);
 		return;
 	}
-	set_bits(vsid, MK1_AMD_intercept_cr_write, watched_crs, on);
+	set_bits(vsid, MK1_AMD_intercept_cr_write, crs, on);
 	/* DR4 and DR5 are DR6 and DR7 (APM vol. 2 §13.1.1.5). */
-	set_bits(vsid, MK1_AMD_intercept_dr_read, watched_drs | (watched_drs >> 2 & 0x30), on);
-	set_bits(vsid, MK1_AMD_intercept_dr_write, watched_drs | (watched_drs >> 2 & 0x30), on);
+	drs |= drs >> 2 & 0x30;
+	set_bits(vsid, MK1_AMD_intercept_dr_read, drs, on);
+	set_bits(vsid, MK1_AMD_intercept_dr_write, drs, on);
 }
 
 /* AMD: the instruction is read where the CPU does not say which operand it has. */
-bool access_begin(uint64_t vsid)
+bool access_can(uint64_t vsid)
 {
 	uint8_t code[EXT_MEM_CODE_MAX];
 	enum ext_mem_status status;
 	size_t count;
 
-	if (!access_is_watched() || !linux_is_on_amd())
+	if (!linux_is_on_amd())
 		return true;
 	status = ext_mem_code(vsid, code, &count);
 	if (status == EXT_MEM_OK)
@@ -109,7 +123,7 @@ void access_dr(struct ext_exit *e, unsigned int number, bool write, unsigned int
 
 	if (number == 4 || number == 5)
 		dr.number += 2;
-	e->step = !(watched_drs >> dr.number & 1) || ext_cpl(e->vsid) ||
+	e->step = !(drs_now() >> dr.number & 1) || ext_cpl(e->vsid) ||
 		  (dr.number != number && ext_reg_read(e->vsid, EXT_REG_cr4) & CR4_DE);
 	if (!e->step && !hook_dr(e, &dr, &value))
 		e->step = true;

@@ -35,12 +35,12 @@ bool access_decode(const uint8_t *bytes, size_t n, bool mode64, struct access_in
 #define ACCESS_CRS (1u << 0 | 1u << 3 | 1u << 4 | 1u << 8)
 #define ACCESS_DRS (1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 7)
 
-/* Somebody wants exits of these, a bit for each register: before the first CPU runs Linux. */
+/* Somebody wants exits of these, a bit for each register. */
 void access_watch(unsigned int crs, unsigned int drs);
 bool access_is_watched(void);
 
-/* In the bootstrap of a PP. false, after a message: what is watched cannot be. */
-bool access_begin(uint64_t vsid);
+/* Whether they can be watched; false, after a message. */
+bool access_can(uint64_t vsid);
 
 /* Exits as wanted, or none. */
 void access_set(uint64_t vsid, bool on);

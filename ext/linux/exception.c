@@ -7,7 +7,7 @@
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
 
-/* Of all PPs; written in ext_start and in the first bootstrap, then only read. */
+/* Of all PPs: what is in it stays there. */
 static uint32_t watched;
 
 /*
@@ -25,20 +25,21 @@ uint32_t exception_able(void)
 
 void exception_watch(uint32_t vectors)
 {
-	watched |= vectors & exception_able();
+	(void)__atomic_fetch_or(&watched, vectors & exception_able(), __ATOMIC_RELEASE);
 }
 
 bool exception_is_watched(uint64_t vector)
 {
-	return vector < 32 && watched >> vector & 1;
+	return vector < 32 && __atomic_load_n(&watched, __ATOMIC_ACQUIRE) >> vector & 1;
 }
 
 void exception_begin(uint64_t vsid)
 {
 	uint64_t reg = linux_is_on_amd() ? MK1_AMD_intercept_exception : MK1_INTEL_exception_bitmap;
+	uint32_t vectors = __atomic_load_n(&watched, __ATOMIC_ACQUIRE);
 
-	if (watched)
-		vs_set(vsid, reg, vs_get(vsid, reg) | watched);
+	if (vectors)
+		vs_set(vsid, reg, vs_get(vsid, reg) | vectors);
 }
 
 static bool is_contributory(uint64_t vector)

@@ -5,13 +5,13 @@
 
 #include <ext/libext/frame.h>
 
-/* Somebody wants exits of these, a bit for each vector: before the first CPU runs Linux. */
+/* Somebody wants exits of these, a bit for each vector. */
 void exception_watch(uint32_t vectors);
 /* Those that can be, on this vendor */
 uint32_t exception_able(void);
 bool exception_is_watched(uint64_t vector);
 
-/* In the bootstrap of a PP. */
+/* In the bootstrap of a PP, and when that has changed. */
 void exception_begin(uint64_t vsid);
 
 /* What a CPU makes of an exception in the delivery of another one. */

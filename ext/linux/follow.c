@@ -19,7 +19,7 @@
 #include <ext/linux/vendor.h>
 #include <ext/linux/watched.h>
 
-#define FOLLOW_MAGIC 0xF003
+#define FOLLOW_MAGIC 0xF004
 #define FIRST_EXT 0
 #define MAX_EXTS 8
 #define MAX_MSRS 64
@@ -45,7 +45,8 @@ enum op {
 	OP_CR,
 	OP_DR,
 	OP_HYPERCALL,
-	OP_EXCEPTION
+	OP_EXCEPTION,
+	OP_LIVE /* no call: it wants to change what it watches while Linux runs */
 };
 
 #define HAS(op) (1u << (op))
@@ -93,22 +94,17 @@ static bool call(uint16_t id, uint64_t first, uint64_t a1, uint64_t a2, uint64_t
 	       magic == FOLLOW_MAGIC;
 }
 
-/* What this one wants. false, after a message: that cannot be. */
-static bool prepare(unsigned int i)
+/* What this one watches, by now. false, after a message: that cannot be. */
+static bool ask_watched(uint16_t id, const struct answer *has)
 {
-	uint16_t id = followers[i].id;
-	struct answer has, msr, range, registers;
+	struct answer msr, range, registers;
 
-	if (!call(id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has)) {
-		ext_print("%s: extension %u does not answer\n", ext_name, id + 1u);
-		return false;
-	}
-	for (uint64_t n = 0; n < has.a && n < MAX_MSRS; n++) {
+	for (uint64_t n = 0; n < has->a && n < MAX_MSRS; n++) {
 		if (!call(id, FIRST(OP_MSR, 0), n, 0, 0, &msr) ||
-		    !ext_msr_intercept((uint32_t)msr.result, (unsigned int)msr.a))
+		    !intercept_msr((uint32_t)msr.result, (unsigned int)msr.a))
 			return false;
 	}
-	for (uint64_t n = 0; n < has.b && n < MAX_IO_RANGES; n++) {
+	for (uint64_t n = 0; n < has->b && n < MAX_IO_RANGES; n++) {
 		if (!call(id, FIRST(OP_IO_RANGE, 0), n, 0, 0, &range) || range.result > 0xFFFF ||
 		    range.a > 0x10000 - range.result ||
 		    !watch_ports((uint32_t)range.result, (uint32_t)range.a))
@@ -119,13 +115,42 @@ static bool prepare(unsigned int i)
 	access_watch((unsigned int)registers.result & ACCESS_CRS,
 		     (unsigned int)registers.a & ACCESS_DRS);
 	exception_watch((uint32_t)registers.b);
+	return true;
+}
+
+/* What this one wants. false, after a message: that cannot be. */
+static bool prepare(unsigned int i)
+{
+	uint16_t id = followers[i].id;
+	struct answer has;
+
+	if (!call(id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has)) {
+		ext_print("%s: extension %u does not answer\n", ext_name, id + 1u);
+		return false;
+	}
+	if (!ask_watched(id, &has))
+		return false;
 	followers[i].hooks = (uint32_t)has.result;
 	if (followers[i].hooks & HAS(OP_FAULT) && !watch_memory())
 		return false;
+	if (followers[i].hooks & HAS(OP_LIVE))
+		hooks_live = true;
 	hooks_hypercalls |= (followers[i].hooks & HAS(OP_HYPERCALL)) != 0;
 	if (followers[i].hooks & (HAS(OP_EXIT) | HAS(OP_CPUID)))
 		hooks_see_all = true;
 	return true;
+}
+
+/* One that has ended, or gives none of its reasons, is as it was. */
+void follow_ask_again(void)
+{
+	for (unsigned int i = 0; i < nr_followers; i++) {
+		struct answer has;
+
+		if (followers[i].hooks & HAS(OP_LIVE) &&
+		    call(followers[i].id, FIRST(OP_HOOKS, 0), 0, 0, 0, &has))
+			(void)ask_watched(followers[i].id, &has);
+	}
 }
 
 bool follow_prepare(void)
@@ -305,15 +330,16 @@ static struct {
 } wanted_ports[MAX_IO_RANGES];
 
 static unsigned int nr_wanted_ports;
+static struct bsl_spinlock wanted_lock; /* of the MSRs and ports */
 
 static unsigned int wanted_crs, wanted_drs;
 static uint32_t wanted_exceptions;
 
 void follow_wants_registers(unsigned int crs, unsigned int drs, uint32_t vectors)
 {
-	wanted_crs |= crs;
-	wanted_drs |= drs;
-	wanted_exceptions |= vectors;
+	(void)__atomic_fetch_or(&wanted_crs, crs, __ATOMIC_RELEASE);
+	(void)__atomic_fetch_or(&wanted_drs, drs, __ATOMIC_RELEASE);
+	(void)__atomic_fetch_or(&wanted_exceptions, vectors, __ATOMIC_RELEASE);
 }
 
 bool follow_is_one(void)
@@ -321,26 +347,44 @@ bool follow_is_one(void)
 	return follows;
 }
 
+/* Linux may run, and several PPs want something: an entry is there before it counts. */
 bool follow_wants_msr(uint32_t msr, unsigned int access)
 {
-	if (nr_wanted == MAX_MSRS) {
-		ext_print("%s: exits of more than %u MSRs\n", ext_name, MAX_MSRS);
-		return false;
+	bool fits;
+
+	bsl_spin_lock(&wanted_lock);
+	fits = nr_wanted < MAX_MSRS;
+	if (fits) {
+		wanted[nr_wanted].msr = msr;
+		wanted[nr_wanted].access = access;
+		__atomic_store_n(&nr_wanted, nr_wanted + 1, __ATOMIC_RELEASE);
 	}
-	wanted[nr_wanted].msr = msr;
-	wanted[nr_wanted++].access = access;
-	return true;
+	bsl_spin_unlock(&wanted_lock);
+	if (!fits)
+		ext_print("%s: exits of more than %u MSRs\n", ext_name, MAX_MSRS);
+	return fits;
 }
 
 bool follow_wants_io(uint32_t first, uint32_t count)
 {
-	if (nr_wanted_ports == MAX_IO_RANGES) {
-		ext_print("%s: more than %u ranges of ports\n", ext_name, MAX_IO_RANGES);
-		return false;
+	bool fits;
+
+	bsl_spin_lock(&wanted_lock);
+	fits = nr_wanted_ports < MAX_IO_RANGES;
+	if (fits) {
+		wanted_ports[nr_wanted_ports].first = first;
+		wanted_ports[nr_wanted_ports].count = count;
+		__atomic_store_n(&nr_wanted_ports, nr_wanted_ports + 1, __ATOMIC_RELEASE);
 	}
-	wanted_ports[nr_wanted_ports].first = first;
-	wanted_ports[nr_wanted_ports++].count = count;
-	return true;
+	bsl_spin_unlock(&wanted_lock);
+	if (!fits)
+		ext_print("%s: more than %u ranges of ports\n", ext_name, MAX_IO_RANGES);
+	return fits;
+}
+
+static unsigned int number_of(const unsigned int *number)
+{
+	return __atomic_load_n(number, __ATOMIC_ACQUIRE);
 }
 
 static __noreturn void reply(uint64_t result, uint64_t a, uint64_t b)
@@ -357,7 +401,7 @@ static uint32_t own_hooks(void)
 	       (hooks->nested_fault ? HAS(OP_FAULT) : 0) | (hooks->io ? HAS(OP_IO) : 0) |
 	       (hooks->cr ? HAS(OP_CR) : 0) | (hooks->dr ? HAS(OP_DR) : 0) |
 	       (hooks->hypercall ? HAS(OP_HYPERCALL) : 0) |
-	       (hooks->exception ? HAS(OP_EXCEPTION) : 0);
+	       (hooks->exception ? HAS(OP_EXCEPTION) : 0) | (hooks_live ? HAS(OP_LIVE) : 0);
 }
 
 static uint64_t verdict(const struct ext_exit *e, bool mine)
@@ -480,10 +524,10 @@ static void entry(uint64_t caller, uint64_t first, uint64_t a1, uint64_t a2, uin
 		if (op == OP_JOIN)
 			reply(join(caller), 0, 0);
 		if (op == OP_HOOKS)
-			reply(own_hooks(), nr_wanted, nr_wanted_ports);
-		if (op == OP_MSR && a1 < nr_wanted)
+			reply(own_hooks(), number_of(&nr_wanted), number_of(&nr_wanted_ports));
+		if (op == OP_MSR && a1 < number_of(&nr_wanted))
 			reply(wanted[a1].msr, wanted[a1].access, 0);
-		if (op == OP_IO_RANGE && a1 < nr_wanted_ports)
+		if (op == OP_IO_RANGE && a1 < number_of(&nr_wanted_ports))
 			reply(wanted_ports[a1].first, wanted_ports[a1].count, 0);
 		if (op == OP_REGISTERS)
 			reply(wanted_crs, wanted_drs, wanted_exceptions);

@@ -16,6 +16,9 @@ void follow_lead(uint64_t specs);
  */
 bool follow_prepare(void);
 
+/* Again, once Linux runs: what those watch that may change it then. */
+void follow_ask_again(void);
+
 /* Their hooks: false if none of them says that it is its; cpu_in: if one of them refuses. */
 bool follow_cpu_in(uint64_t vsid);
 bool follow_exit(struct ext_exit *e);

@@ -5,6 +5,7 @@
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/live.h>
 #include <ext/linux/step.h>
 #include <ext/linux/watched.h>
 
@@ -12,19 +13,22 @@ static const struct ext_ops none;
 const struct ext_ops *hooks = &none;
 
 bool hooks_see_all;
+bool hooks_live;
 bool hooks_hypercalls;
 
 static void bootstrap(uint64_t ppid)
 {
 	uint64_t vsid;
 
-	if (!follow_prepare())
+	if (!follow_prepare() || !live_begin())
 		ext_exit();
 	vsid = linux_prepare(ppid);
 	svm_step_reset();
 	vmx_step_reset();
+	live_has(vsid); /* first: who changes something from here on recalls this PP */
 	if (!watch_begin(vsid))
 		ext_exit();
+	hook_apply(vsid);
 	if ((hooks->cpu_in && !hooks->cpu_in(vsid)) || !follow_cpu_in(vsid))
 		ext_exit();
 	resume(vsid);

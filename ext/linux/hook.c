@@ -16,7 +16,9 @@
 #include <ext/libext/mk2_sys.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/hook.h>
+#include <ext/linux/hooks.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/live.h>
 #include <ext/linux/step.h>
 #include <ext/linux/watched.h>
 
@@ -41,6 +43,8 @@ static struct {
  */
 static unsigned int nr_pages, nr_hooked;
 static struct bsl_spinlock lock;
+static bool want_exits; /* breakpoints are to exit on each PP */
+static bool all_exit; /* and they do, on all that are here */
 
 static __thread struct {
 	struct page *written; /* by the instruction that is being stepped */
@@ -222,9 +226,31 @@ static void breakpoints_exit(uint64_t vsid)
 		       vs_get(vsid, MK1_AMD_intercept_instruction1) | SVM_INSTR1_SWINT);
 }
 
+void hook_apply(uint64_t vsid)
+{
+	here.in_copy = false; /* the caller changes the view */
+	if (__atomic_load_n(&want_exits, __ATOMIC_ACQUIRE))
+		breakpoints_exit(vsid);
+}
+
+/* Before one is shown: on a PP where it does not exit, Linux would take it. */
+static bool have_all_exit(void)
+{
+	bool told = __atomic_load_n(&all_exit, __ATOMIC_ACQUIRE);
+
+	if (told)
+		return true;
+	__atomic_store_n(&want_exits, true, __ATOMIC_RELEASE);
+	told = live_tell();
+	__atomic_store_n(&all_exit, told, __ATOMIC_RELEASE);
+	return told;
+}
+
 bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 {
+	unsigned int before;
 	const char *why;
+	bool is_new;
 
 	if (follow_is_one())
 		return refuse(gva, "they are the first extension's");
@@ -232,16 +258,19 @@ bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 		return false;
 	if (!linux_is_on_amd() && !vmx_can_step(vsid))
 		return refuse(gva, "this CPU has no monitor trap flag");
-	here.in_copy = false;
 	here.written = NULL;
+	if (!have_all_exit())
+		return refuse(gva, "a PP cannot be told of it");
 	bsl_spin_lock(&lock);
+	before = nr_hooked;
 	why = make(vsid, gva, fn);
+	is_new = nr_hooked != before;
 	bsl_spin_unlock(&lock);
 	if (why)
 		return refuse(gva, why);
-	breakpoints_exit(vsid);
+	hook_apply(vsid);
 	watch_again(vsid);
-	return true;
+	return !is_new || live_tell();
 }
 
 /* --- exits ------------------------------------------------------------------------------------ */

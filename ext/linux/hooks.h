@@ -40,4 +40,21 @@ bool hook_dr(struct ext_exit *e, const struct ext_dr *dr, uint64_t *value);
  */
 extern bool hooks_see_all;
 
+/*
+ * Somebody changes what is watched while Linux runs (live.h); written in ext_start and in the first
+ * bootstrap, then only read.
+ */
+extern bool hooks_live;
+
+/*
+ * hook.c: what has changed of hidden breakpoints is so on this PP: they exit. Its view is the
+ * caller's to change.
+ */
+void hook_apply(uint64_t vsid);
+
+static inline void hooks_see_all_now(void)
+{
+	__atomic_store_n(&hooks_see_all, true, __ATOMIC_RELEASE);
+}
+
 #endif

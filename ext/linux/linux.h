@@ -73,6 +73,9 @@ static inline enum ext_reg general_reg(unsigned int number)
 bool pass_rdmsr(uint64_t vsid, uint32_t msr, uint64_t *value);
 bool pass_wrmsr(uint64_t vsid, uint32_t msr, uint64_t value);
 
+/* RDMSR, WRMSR or both exit. false, after a message: they cannot. */
+bool intercept_msr(uint32_t msr, unsigned int access);
+
 /* --- memory.c -------------------------------------------------------------------------------- */
 
 /*
@@ -93,6 +96,7 @@ enum paging_status memory_walk(uint64_t vsid, uint64_t la, unsigned int access, 
  */
 bool linux_start(uint64_t specs);
 bool linux_open(uint64_t specs);
+bool linux_open_handle(void); /* of Mk#1, unless it is open: for what comes before that */
 bool linux_start_vendor(void);
 __noreturn mk1_bootstrap_fn linux_bootstrap;
 mk1_vmexit_fn *linux_vmexit(void);

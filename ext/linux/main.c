@@ -61,12 +61,20 @@ bool cpu_is_amd(void)
 		id.ecx == CPUID_0_ECX_HYGON);
 }
 
-bool linux_open(uint64_t specs)
+bool linux_open_handle(void)
 {
+	static bool handle_is_open;
 	uint64_t handle;
 
-	if (!(specs & MK1_SPEC_MASK) ||
-	    mk1_handle_open_handle(MK1_SPEC_ID, &handle) != MK1_SUCCESS || handle != MK1_HANDLE) {
+	if (!handle_is_open)
+		handle_is_open = mk1_handle_open_handle(MK1_SPEC_ID, &handle) == MK1_SUCCESS &&
+				 handle == MK1_HANDLE;
+	return handle_is_open;
+}
+
+bool linux_open(uint64_t specs)
+{
+	if (!(specs & MK1_SPEC_MASK) || !linux_open_handle()) {
 		ext_print("%s: the microkernel does not speak Mk#1\n", ext_name);
 		return false;
 	}

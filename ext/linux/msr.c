@@ -6,6 +6,7 @@
 #include <ext/libext/frame.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/live.h>
 #include <ext/linux/vendor.h>
 
 /* Those that are in the VMCB or VMCS, or that the microkernel has for a VS. */
@@ -105,26 +106,36 @@ static unsigned int passed(uint32_t msr)
 	return 0;
 }
 
-bool ext_msr_intercept(uint32_t msr, unsigned int access)
+static bool may_exit(uint32_t msr, unsigned int access)
 {
 	unsigned int able = passed(msr);
 
-	if (!linux_is_open()) {
-		ext_print("%s: ext_run_linux comes before ext_msr_intercept\n", ext_name);
+	if (access && !(access & ~able))
+		return true;
+	ext_print("%s: MSR 0x%x cannot be intercepted for %s: nothing reaches it for Linux then\n",
+		  ext_name, msr, access & EXT_MSR_READ & ~able ? "reading" : "writing");
+	return false;
+}
+
+bool intercept_msr(uint32_t msr, unsigned int access)
+{
+	if (!may_exit(msr, access))
 		return false;
-	}
-	if (!access || access & ~able) {
-		ext_print("%s: MSR 0x%x cannot be intercepted for %s: nothing reaches it for Linux "
-			  "then\n",
-			  ext_name, msr, access & EXT_MSR_READ & ~able ? "reading" : "writing");
-		return false;
-	}
-	if (follow_is_one())
-		return follow_wants_msr(msr, access);
 	if (linux_is_on_amd() ? svm_intercept_msr(msr, access) : vmx_intercept_msr(msr, access))
 		return true;
 	ext_print("%s: MSR 0x%x has no bit in the permission maps\n", ext_name, msr);
 	return false;
+}
+
+bool ext_msr_intercept(uint32_t msr, unsigned int access)
+{
+	if (!linux_is_open()) {
+		ext_print("%s: ext_run_linux comes before ext_msr_intercept\n", ext_name);
+		return false;
+	}
+	if (follow_is_one())
+		return may_exit(msr, access) && follow_wants_msr(msr, access) && live_tell();
+	return intercept_msr(msr, access) && live_tell();
 }
 
 bool ext_msr_read(uint64_t vsid, uint32_t msr, uint64_t *value)

@@ -5,6 +5,7 @@
 #include <ext/linux/access.h>
 #include <ext/linux/exception.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/live.h>
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
@@ -33,13 +34,17 @@ bool svm_intercept_msr(uint32_t msr, unsigned int access)
 {
 	uint32_t first = msr & ~(uint32_t)0x1FFF, bit = (msr & 0x1FFF) * 2;
 	uint32_t range = first == 0 ? 0 : first == 0xC0000000 ? 1 : 2;
+	uint8_t *byte;
 
 	if (range == 2 && first != 0xC0010000)
 		return false;
+	byte = &msrpm[range * 0x800 + bit / 8];
 	if (access & EXT_MSR_READ)
-		msrpm[range * 0x800 + bit / 8] |= (uint8_t)(SVM_MSRPM_READ << (bit % 8));
+		(void)__atomic_fetch_or(byte, (uint8_t)(SVM_MSRPM_READ << (bit % 8)),
+					__ATOMIC_RELAXED);
 	if (access & EXT_MSR_WRITE)
-		msrpm[range * 0x800 + bit / 8] |= (uint8_t)(SVM_MSRPM_WRITE << (bit % 8));
+		(void)__atomic_fetch_or(byte, (uint8_t)(SVM_MSRPM_WRITE << (bit % 8)),
+					__ATOMIC_RELAXED);
 	return true;
 }
 
@@ -250,6 +255,10 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
 
 	svm_step_end(vsid, reason);
+	if (live_is_recall(reason)) {
+		live_apply(vsid);
+		resume(vsid);
+	}
 
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit 0x%llx at RIP 0x%llx\n", ext_name,

@@ -5,6 +5,7 @@
 #include <ext/linux/fast.h>
 #include <ext/linux/hook.h>
 #include <ext/linux/hooks.h>
+#include <ext/linux/live.h>
 #include <ext/linux/step.h>
 #include <ext/linux/vendor.h>
 #include <ext/linux/vmx.h>
@@ -221,6 +222,10 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	struct ext_exit e = { .vsid = vsid, .reason = reason };
 
 	vmx_step_end(vsid, reason);
+	if (live_is_recall(reason)) {
+		live_apply(vsid);
+		resume(vsid);
+	}
 
 	if (__atomic_load_n(&report, __ATOMIC_RELAXED))
 		ext_print("%s: PP %u: exit %llu at RIP 0x%llx\n", ext_name,

@@ -31,6 +31,12 @@ static const struct {
 	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE }
 };
 
+static void set_bit(uint32_t map, uint32_t number)
+{
+	(void)__atomic_fetch_or(&bitmap[map + number / 8], (uint8_t)(1u << (number % 8)),
+				__ATOMIC_RELAXED);
+}
+
 bool vmx_intercept_msr(uint32_t msr, unsigned int access)
 {
 	uint32_t number = msr & 0x1FFF;
@@ -39,11 +45,9 @@ bool vmx_intercept_msr(uint32_t msr, unsigned int access)
 	if (msr - number != (high ? 0xC0000000 : 0))
 		return false;
 	if (access & EXT_MSR_READ)
-		bitmap[(high ? VMX_MSR_BITMAP_READ_HIGH : VMX_MSR_BITMAP_READ_LOW) + number / 8] |=
-			(uint8_t)(1u << (number % 8));
+		set_bit(high ? VMX_MSR_BITMAP_READ_HIGH : VMX_MSR_BITMAP_READ_LOW, number);
 	if (access & EXT_MSR_WRITE)
-		bitmap[(high ? VMX_MSR_BITMAP_WRITE_HIGH : VMX_MSR_BITMAP_WRITE_LOW) +
-		       number / 8] |= (uint8_t)(1u << (number % 8));
+		set_bit(high ? VMX_MSR_BITMAP_WRITE_HIGH : VMX_MSR_BITMAP_WRITE_LOW, number);
 	return true;
 }
 

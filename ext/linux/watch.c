@@ -5,6 +5,8 @@
 #include <ext/linux/exception.h>
 #include <ext/linux/follow.h>
 #include <ext/linux/linux.h>
+#include <ext/linux/live.h>
+#include <ext/linux/step.h>
 #include <ext/linux/watched.h>
 
 #define NR_PORTS 0x10000u
@@ -32,6 +34,11 @@ static bool say(uint64_t gpa, uint64_t size, uint64_t status)
 			  ext_name, (unsigned long long)gpa, (unsigned long long)size,
 			  reason_of(status), (unsigned long long)status);
 	return status == MK1_SUCCESS;
+}
+
+bool ext_can_watch(void)
+{
+	return cpu_is_amd() || (linux_open_handle() && vmx_can_step(MK1_INVALID_ID));
 }
 
 /* The part of [off, size) that one call may have. */
@@ -68,10 +75,20 @@ static uint64_t set_rights(uint64_t gpa, uint64_t size, uint64_t rights)
 	return status;
 }
 
+/* Of the first extension, while Linux runs: what every start asks, is asked now. */
+static bool can_now(bool registers)
+{
+	uint64_t vsid = live_vsid();
+
+	return vsid == MK1_INVALID_ID || (watch_can(vsid) && (!registers || access_can(vsid)));
+}
+
 bool ext_watch(uint64_t gpa, uint64_t size, unsigned int access)
 {
 	uint64_t rights = MK2_NESTED_RWX, status;
 
+	if (!can_now(false))
+		return false;
 	if (access & EXT_WRITE)
 		rights &= ~(uint64_t)MK2_NESTED_W;
 	if (access & EXT_READ)
@@ -82,12 +99,12 @@ bool ext_watch(uint64_t gpa, uint64_t size, unsigned int access)
 	/* Where nothing can be executed that cannot be read, that exits as well. */
 	if (status == MK1_FAILURE_UNSUPPORTED && rights == MK2_NESTED_X)
 		status = set_rights(gpa, size, 0);
-	return say(gpa, size, status) && (follow_is_one() || watch_memory());
+	return say(gpa, size, status) && (follow_is_one() || watch_memory()) && live_tell();
 }
 
 bool ext_unwatch(uint64_t gpa, uint64_t size)
 {
-	return say(gpa, size, clear_rights(gpa, size));
+	return say(gpa, size, clear_rights(gpa, size)) && live_tell();
 }
 
 bool ext_watch_io(uint32_t first, uint32_t count)
@@ -98,13 +115,16 @@ bool ext_watch_io(uint32_t first, uint32_t count)
 			  linux_is_open() ? "there are 0x10000" : "ext_run_linux comes first");
 		return false;
 	}
-	return follow_is_one() ? follow_wants_io(first, count) : watch_ports(first, count);
+	if (!live_may("a port") || !can_now(false))
+		return false;
+	return (follow_is_one() ? follow_wants_io(first, count) : watch_ports(first, count)) &&
+	       live_tell();
 }
 
 static bool check_mask(const char *name, unsigned int set, unsigned int able)
 {
 	if (linux_is_open() && set && !(set & ~able))
-		return true;
+		return live_may(name);
 	ext_print("%s: %s by the mask 0x%x cannot be watched: %s\n", ext_name, name, set,
 		  linux_is_open() ? "it has bits for none, or for others" :
 				    "ext_run_linux comes first");
@@ -113,24 +133,24 @@ static bool check_mask(const char *name, unsigned int set, unsigned int able)
 
 bool ext_watch_cr(unsigned int crs)
 {
-	if (!check_mask("CR", crs, ACCESS_CRS))
+	if (!check_mask("CR", crs, ACCESS_CRS) || !can_now(true))
 		return false;
 	if (follow_is_one())
 		follow_wants_registers(crs, 0, 0);
 	else
 		access_watch(crs, 0);
-	return true;
+	return live_tell();
 }
 
 bool ext_watch_dr(unsigned int drs)
 {
-	if (!check_mask("DR", drs, ACCESS_DRS))
+	if (!check_mask("DR", drs, ACCESS_DRS) || !can_now(true))
 		return false;
 	if (follow_is_one())
 		follow_wants_registers(0, drs, 0);
 	else
 		access_watch(0, drs);
-	return true;
+	return live_tell();
 }
 
 bool ext_watch_exceptions(uint32_t vectors)
@@ -141,5 +161,5 @@ bool ext_watch_exceptions(uint32_t vectors)
 		follow_wants_registers(0, 0, vectors);
 	else
 		exception_watch(vectors);
-	return true;
+	return live_tell();
 }

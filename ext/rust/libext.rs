@@ -114,6 +114,8 @@ pub const FUNCTIONS: &[(&str, &str, &[&str])] = &[
         &["uint64_t", "uint64_t", "unsigned int"],
     ),
     ("bool", "ext_unwatch", &["uint64_t", "uint64_t"]),
+    ("bool", "ext_watch_live", &[]),
+    ("bool", "ext_can_watch", &[]),
     ("bool", "ext_watch_io", &["uint32_t", "uint32_t"]),
     ("bool", "ext_watch_cr", &["unsigned int"]),
     ("bool", "ext_watch_dr", &["unsigned int"]),

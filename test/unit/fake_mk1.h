@@ -49,6 +49,13 @@ static struct {
 		uint64_t gpa, size, flags;
 	} view_set; /* the last of these */
 	uint64_t view_status; /* of the calls about views; 0: success */
+	unsigned int recalls; /* of how many PPs, of 3 */
+	uint64_t recall_status; /* of PP 2; 0: success */
+	unsigned int busy_recalls; /* after so many it is not busy any more */
+	uint64_t more_ns;
+	bool attached;
+	unsigned int hooks_applied;
+	uint16_t vsid; /* the active VS */
 	uint64_t bootstrap, vmexit, fail;
 	uint8_t code[15]; /* of the instruction */
 	size_t code_bytes;
@@ -289,6 +296,11 @@ FAKE_GPR(rbx, BF_RBX)
 FAKE_GPR(rcx, BF_RCX)
 FAKE_GPR(rdx, BF_RDX)
 
+static inline uint16_t mk1_tls_vsid(void)
+{
+	return fake.vsid;
+}
+
 static inline uint16_t mk1_tls_vmid(void)
 {
 	return MK1_ROOT_VMID;
@@ -297,6 +309,30 @@ static inline uint16_t mk1_tls_vmid(void)
 static inline uint16_t mk1_tls_vpid(void)
 {
 	return 0;
+}
+
+static inline uint64_t mk2_pp_recall_attach(UNUSED uint64_t h)
+{
+	fake.attached = true;
+	return fake_status();
+}
+
+static inline uint64_t mk2_pp_recall(UNUSED uint64_t h, uint64_t ppid)
+{
+	if (fake.recall_status == MK1_INVALID_PERM_DENIED)
+		return fake.recall_status;
+	if (ppid >= 3)
+		return MK1_INVALID_INPUT_REG(1);
+	fake.recalls++;
+	if (ppid == 2 && fake.recall_status == MK2_FAILURE_BUSY && !--fake.busy_recalls)
+		fake.recall_status = MK1_SUCCESS;
+	return ppid == 2 ? fake.recall_status : MK1_SUCCESS;
+}
+
+uint64_t ext_more_time(uint64_t ns)
+{
+	fake.more_ns += ns;
+	return MK1_SUCCESS;
 }
 
 static inline uint16_t mk1_tls_ppid(void)
@@ -324,6 +360,7 @@ static void fake_reset(void)
 	free(fake.memory[2]);
 	memset(&fake, 0, sizeof(fake));
 	fake.active = true;
+	fake.vsid = (uint16_t)MK1_INVALID_ID;
 }
 
 /* Runs a callback to its end. */
@@ -344,6 +381,9 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 	bool follow_prepare(void) \
 	{ \
 		return true; \
+	} \
+	void follow_ask_again(void) \
+	{ \
 	} \
 	bool follow_is_one(void) \
 	{ \
@@ -448,6 +488,10 @@ static inline enum ended fake_run(void (*callback)(uint64_t, uint64_t), uint64_t
 	bool hooked_breakpoint(UNUSED struct ext_exit *e) \
 	{ \
 		return false; \
+	} \
+	void hook_apply(UNUSED uint64_t vsid) \
+	{ \
+		fake.hooks_applied++; \
 	} \
 	void hooked_stepped(void) \
 	{ \

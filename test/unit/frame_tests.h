@@ -2,8 +2,8 @@
 /*
  * Hooks of an extension, the same on both vendors. Whoever includes this has defined msr_exit,
  * fault_exit, io_exit, exit_with, CPUID_EXIT, EVENT, INJECTED_GP, REG(name); STEPPED, whether Linux
- * executes one instruction, STEPPED_EXIT, by which that ends, and INTERRUPTED, the event that an
- * exit interrupted.
+ * executes one instruction, STEPPED_EXIT, by which that ends, INTERRUPTED, the event that an exit
+ * interrupted, and RECALLED, the exit for what another PP has changed.
  */
 #ifndef TEST_FRAME_TESTS_H
 #define TEST_FRAME_TESTS_H
@@ -384,6 +384,113 @@ START_TEST(cr_hook)
 }
 END_TEST
 
+/* Linux runs on this PP, and what is watched may change. */
+static void run_live(void)
+{
+	with_hooks();
+	fake.code_bytes = 1;
+	fake.vsid = (uint16_t)MK1_INVALID_ID;
+	ck_assert(ext_watch_live());
+	ck_assert(live_begin());
+	ck_assert(fake.attached);
+	fake.vsid = 0;
+	live_has(0);
+	ck_assert(watch_begin(0));
+}
+
+/* Before Linux runs nobody is told; then each other PP is, and this one has it already. */
+START_TEST(live_changes)
+{
+	run_live();
+	has_vs = false;
+	fake.vsid = (uint16_t)MK1_INVALID_ID;
+	ck_assert(ext_watch_exceptions(1u << VECTOR_NM));
+	ck_assert_uint_eq(fake.recalls, 0);
+	fake.vsid = 0;
+	live_has(0);
+	ck_assert(!EXITS_OF_CR0);
+	ck_assert(ext_watch_cr(0x1));
+	ck_assert(EXITS_OF_CR0);
+	ck_assert_uint_eq(fake.recalls, 2);
+	ck_assert(ext_watch_exceptions(1u << VECTOR_UD));
+	ck_assert_uint_eq(EXITING_EXCEPTIONS & (1u << VECTOR_UD), 1u << VECTOR_UD);
+	ck_assert_uint_eq(fake.recalls, 4);
+	ck_assert(ext_watch(0x8000, 0x1000, EXT_WRITE) && ext_unwatch(0x8000, 0x1000));
+	ck_assert_uint_eq(fake.view, 1);
+	ck_assert_uint_eq(fake.recalls, 8);
+	ck_assert(ext_msr_intercept(MSR_LSTAR, EXT_MSR_WRITE));
+	ck_assert_uint_eq(fake.recalls, 10);
+	ck_assert(ext_watch_dr(0x80) && ext_watch_io(0x80, 1));
+	ck_assert(DRS_EXIT && IO_EXITS);
+	ck_assert_uint_eq(fake.recalls, 14);
+	ck_assert_uint_eq(fake.hooks_applied, 7);
+	ck_assert_str_eq(fake.text, "");
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+/* Another PP has changed something: in that exit this one has it, and Linux goes on. */
+START_TEST(live_recall)
+{
+	run_live();
+	access_watch(0x1, 0);
+	ck_assert(watch_ports(0x80, 1));
+	ck_assert(!EXITS_OF_CR0 && !IO_EXITS);
+	ck_assert_int_eq(exit_with(RECALLED), RESUMED);
+	ck_assert(EXITS_OF_CR0 && IO_EXITS);
+	ck_assert_uint_eq(hooked.exits, 0);
+	/* a step is over with it, and done again */
+	ck_assert(watch_memory());
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+	ck_assert(STEPPED && !EXITS_OF_CR0 && !IO_EXITS);
+	ck_assert_int_eq(exit_with(RECALLED), RESUMED);
+	ck_assert(!STEPPED && EXITS_OF_CR0 && IO_EXITS);
+	ck_assert_uint_eq(fake.view, 1);
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
+START_TEST(live_refusals)
+{
+	with_hooks();
+	fake.vsid = 0;
+	ck_assert(!ext_watch_live());
+	ck_assert_ptr_nonnull(strstr(fake.text, "ext_watch_live is for ext_start"));
+	ck_assert(!ext_watch_io(0x80, 1));
+	ck_assert_ptr_nonnull(strstr(fake.text, "Linux runs already"));
+	ck_assert(!ext_watch_cr(1));
+	/* nobody has asked for it: the exit is one like any other */
+	ck_assert_int_eq(exit_with(RECALLED), EXITED);
+	ck_assert_uint_eq(fake.recalls, 0);
+	run_live();
+	fake.text[0] = 0;
+	fake.recall_status = MK2_FAILURE_BUSY;
+	fake.busy_recalls = 100;
+	ck_assert(!ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_ptr_nonnull(strstr(fake.text, "PP 2 sees it later: its Linux is in the handler"));
+	/* it takes as long as others give a PP, and no longer than the watchdog does */
+	ck_assert_uint_eq(100 - fake.busy_recalls, 11);
+	ck_assert_uint_eq(fake.more_ns, 2000000000);
+	fake.text[0] = 0;
+	fake.busy_recalls = 3;
+	ck_assert(ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_str_eq(fake.text, "");
+	fake.recall_status = MK1_INVALID_PERM_DENIED;
+	ck_assert(!ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_ptr_nonnull(strstr(fake.text, "later: the right \"linux\" is missing"));
+	fake.recall_status = MK1_FAILURE_UNKNOWN;
+	ck_assert(!ext_watch(0x8000, 0x1000, EXT_WRITE));
+	ck_assert_ptr_nonnull(strstr(fake.text, "PP 2 sees it later: it cannot be recalled"));
+	fake.fail_at = fake.calls + 1;
+	ck_assert(!live_begin());
+	ck_assert_ptr_nonnull(strstr(fake.text, "Linux cannot be recalled"));
+	hooks = &none;
+	hooks_see_all = false;
+}
+END_TEST
+
 START_TEST(dr_hook)
 {
 	with_hooks();
@@ -648,6 +755,9 @@ static inline void add_frame_tests(TCase *tc)
 	tcase_add_test(tc, what_is_watched);
 	tcase_add_test(tc, port_hook);
 	tcase_add_test(tc, cr_hook);
+	tcase_add_test(tc, live_changes);
+	tcase_add_test(tc, live_recall);
+	tcase_add_test(tc, live_refusals);
 	tcase_add_test(tc, dr_hook);
 	tcase_add_test(tc, hypercall_hook);
 	tcase_add_test(tc, exception_hook);

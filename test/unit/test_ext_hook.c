@@ -30,6 +30,9 @@ static struct {
 	const uint8_t *content[NR_VIEWS][NR_FRAMES];
 	unsigned int calls, fail_at; /* this call about views fails; 0: none */
 	unsigned int called; /* on_hook */
+	unsigned int tells; /* live_tell */
+	unsigned int calls_before_tell;
+	bool not_told;
 	uint64_t rip, jump, reg, view;
 	char text[256]; /* the last message */
 	jmp_buf gave_up;
@@ -107,6 +110,16 @@ bool linux_is_on_amd(void)
 	return m.amd;
 }
 
+bool cpu_is_amd(void)
+{
+	return m.amd;
+}
+
+bool linux_open_handle(void)
+{
+	return true;
+}
+
 bool linux_is_open(void)
 {
 	return true;
@@ -156,6 +169,34 @@ bool vmx_can_step(uint64_t vsid)
 bool watch_memory(void)
 {
 	return !m.no_view;
+}
+
+bool watch_can(uint64_t vsid)
+{
+	return vsid == VSID;
+}
+
+bool access_can(uint64_t vsid)
+{
+	return vsid == VSID;
+}
+
+uint64_t live_vsid(void)
+{
+	return MK1_INVALID_ID;
+}
+
+bool live_may(const char *what)
+{
+	return what;
+}
+
+/* What every PP has by then: breakpoints exit before one is shown. */
+bool live_tell(void)
+{
+	if (!m.tells++)
+		m.calls_before_tell = m.calls;
+	return !m.not_told;
 }
 
 void watch_again(uint64_t vsid)
@@ -261,6 +302,40 @@ START_TEST(hook_is_shown_to_who_executes)
 	ck_assert_uint_eq(m.rights[WATCHED_VIEW][1], m.amd ? MK2_NESTED_R : MK2_NESTED_X);
 	ck_assert_uint_eq(m.view, WATCHED_VIEW);
 	ck_assert(is_untouched(0) && is_untouched(2));
+}
+END_TEST
+
+/* Linux runs on others, too: their breakpoints exit before there is one, and then all see it. */
+START_TEST(others_are_told)
+{
+	uint64_t before;
+
+	set_up(_i);
+	ck_assert(ext_hook(VSID, ADDRESS + 0x1234, on_hook));
+	ck_assert_uint_eq(m.tells, 2);
+	ck_assert_uint_eq(m.calls_before_tell, 0);
+	before = m.reg;
+	m.reg = 0;
+	m.view = 0;
+	hook_apply(VSID); /* on one of them */
+	ck_assert_uint_eq(m.reg, before);
+	/* as they exit already, once is enough; and of what is there, nobody is told again */
+	ck_assert(ext_hook(VSID, ADDRESS + 0x1236, on_hook));
+	ck_assert_uint_eq(m.tells, 3);
+	ck_assert(ext_hook(VSID, ADDRESS + 0x1236, on_hook));
+	ck_assert_uint_eq(m.tells, 3);
+}
+END_TEST
+
+START_TEST(others_cannot_be_told)
+{
+	set_up(_i);
+	m.not_told = true;
+	ck_assert(!ext_hook(VSID, ADDRESS + 0x1234, on_hook));
+	ck_assert_ptr_nonnull(strstr(m.text, "a PP cannot be told"));
+	ck_assert(is_untouched(1));
+	m.not_told = false;
+	ck_assert(ext_hook(VSID, ADDRESS + 0x1234, on_hook));
 }
 END_TEST
 
@@ -421,6 +496,8 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, hook_is_shown_to_who_executes, 0, 2);
+	tcase_add_loop_test(tc, others_are_told, 0, 2);
+	tcase_add_loop_test(tc, others_cannot_be_told, 0, 2);
 	tcase_add_loop_test(tc, same_address_twice, 0, 2);
 	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_loop_test(tc, refused_half_way, 0, 2);

@@ -9,6 +9,7 @@
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
 #include <ext/linux/inject.c>
+#include <ext/linux/live.c>
 #include <ext/linux/main.c>
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
@@ -442,6 +443,9 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 }
 
 #define ERROR_CODE (fake.reg[MK1_AMD_eventinj] >> 32)
+#define RECALLED SVM_EXIT_INTR
+#define EXITING_EXCEPTIONS fake.reg[MK1_AMD_intercept_exception]
+#define IO_EXITS (fake.reg[MK1_AMD_iopm_base_pa] == ports_spa)
 #define EXITS_OF_CR0 (fake.reg[MK1_AMD_intercept_cr_write] & 1)
 #define DRS_EXIT (fake.reg[MK1_AMD_intercept_dr_write] & fake.reg[MK1_AMD_intercept_dr_read] & 0x80)
 #define HYPERCALL_EXIT SVM_EXIT_VMMCALL

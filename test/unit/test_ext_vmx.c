@@ -9,6 +9,7 @@
 #include <ext/linux/exit.c>
 #include <ext/linux/frame.c>
 #include <ext/linux/inject.c>
+#include <ext/linux/live.c>
 #include <ext/linux/main.c>
 #include <ext/linux/msr.c>
 #include <ext/linux/reg.c>
@@ -557,6 +558,9 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 }
 
 #define ERROR_CODE fake.reg[MK1_INTEL_vmentry_exception_error_code]
+#define RECALLED VMX_EXIT_EXTERNAL_INTERRUPT
+#define EXITING_EXCEPTIONS fake.reg[MK1_INTEL_exception_bitmap]
+#define IO_EXITS (fake.reg[PRIMARY] & VMX_PRIMARY_IO_BITMAPS)
 #define EXITS_OF_CR0 (fake.reg[MK1_INTEL_cr0_guest_host_mask] == ~0ull)
 #define DRS_EXIT (fake.reg[PRIMARY] & VMX_PRIMARY_MOV_DR)
 #define HYPERCALL_EXIT VMX_EXIT_VMCALL

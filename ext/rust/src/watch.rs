@@ -277,6 +277,19 @@ const _: () = assert!(
         && EXCEPTION_ADDRESS == 8
 );
 
+/// What is watched may change while Linux runs: after [`run_linux`](crate::frame::run_linux), at
+/// the start. From then on, what a function here has done is so on all PPs when it returns.
+pub fn watch_live() -> Result<()> {
+    // SAFETY: changes nothing that Rust relies on.
+    outcome(unsafe { ext_watch_live() })
+}
+
+/// Whether this CPU can have memory, ports and registers watched.
+pub fn can_watch() -> bool {
+    // SAFETY: changes nothing that Rust relies on.
+    unsafe { ext_can_watch() }
+}
+
 /// From now on these accesses of Linux's to `size` bytes from `gpa` on, whole pages, lead to the
 /// hook `nested_fault`. After [`run_linux`](crate::frame::run_linux), or later.
 pub fn watch(gpa: Gpa, size: u64, access: Rights) -> Result<()> {

@@ -181,7 +181,8 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	return NMI_HANDLED;
 }
 
-static bool nmi_arrived(unsigned int cpu)
+/* On a busy host that takes longer than Linux's own watchdogs bear, unless others may run. */
+static bool nmi_arrived(unsigned int cpu, bool others_run)
 {
 	unsigned int us;
 
@@ -189,6 +190,8 @@ static bool nmi_arrived(unsigned int cpu)
 		if (!READ_ONCE(per_cpu(nmi_expected, cpu)))
 			return true;
 		udelay(2);
+		if (others_run)
+			cond_resched();
 	}
 	pr_err("cpustate: an NMI did not reach CPU %u\n", cpu);
 	return false;
@@ -206,7 +209,7 @@ static bool send_nmis(void)
 		apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 	}
 	for_each_online_cpu(cpu)
-		arrived &= nmi_arrived(cpu);
+		arrived &= nmi_arrived(cpu, true);
 	cpus_read_unlock();
 	return arrived;
 }
@@ -236,7 +239,7 @@ static int cpuid_set(void *data, u64 leaf)
 	cpuid_leaf = leaf;
 	this_cpu_write(nmi_expected, true);
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
-	arrived = nmi_arrived(cpu);
+	arrived = nmi_arrived(cpu, false);
 	put_cpu();
 	mutex_unlock(&nmi_lock);
 	return arrived ? 0 : -EIO;
