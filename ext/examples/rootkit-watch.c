@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * rootkit-watch: says when something has turned off what protects the kernel, or has redirected how
- * it is entered. At each exit it compares what is in the registers of this CPU with what was there
- * at the start: CR0.WP, CR4.SMEP, SMAP and UMIP, IDT and GDT, the MSRs of SYSCALL and SYSENTER; and
- * it looks at each write to those MSRs.
+ * it is entered. Each write to CR0 and CR4, to the MSRs of SYSCALL and SYSENTER, and to the page of
+ * the IDT exits, and is reported before it is done: CR0.WP, CR4.SMEP, SMAP and UMIP, and where
+ * calls and interrupts go. At each exit it also compares these, and where IDT and GDT are, with
+ * what was there before, as nothing exits for LIDT and LGDT. A CPU of Intel's that cannot watch
+ * memory and registers (ext_can_watch) has the comparison only.
  *
  *	bfm start rootkit-watch --arg text=0xffffffff81000000 --arg text-end=0xffffffff81e00000
  *	bfm dump --follow
@@ -18,6 +20,7 @@
 #include <ext/libext/frame.h>
 #include <ext/libext/log.h>
 #include <ext/libext/memory.h>
+#include <ext/libext/watch.h>
 
 const char ext_name[] = "rootkit-watch";
 
@@ -56,6 +59,9 @@ static struct {
 	uint64_t value[NR_WATCHED];
 	bool reported[NR_WATCHED]; /* a write that the next comparison is not to report again */
 } known[MAX_PPS];
+
+static bool watches; /* CR0, CR4, and the IDT */
+static uint64_t idt_gpa; /* its page */
 
 static uint64_t text, text_end, text_gpa;
 static uint32_t *sums; /* of each line; 0: not known yet */
@@ -144,17 +150,59 @@ static bool on_exit(struct ext_exit *e)
 	return false;
 }
 
-static bool on_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
+/* About to be written: it may still fault, and then it is what it was. */
+static void written(uint64_t vsid, size_t i, uint64_t value)
 {
 	unsigned int pp = mk1_tls_ppid();
 
+	if (known[pp].value[i] == value)
+		return;
+	report(vsid, i, known[pp].value[i], value);
+	known[pp].reported[i] = true;
+}
+
+static bool on_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value)
+{
 	for (size_t i = 0; i < NR_WATCHED; i++) {
-		if (watched[i].msr != msr || known[pp].value[i] == value)
-			continue;
-		report(e->vsid, i, known[pp].value[i], value);
-		known[pp].reported[i] = true;
+		if (watched[i].msr == msr)
+			written(e->vsid, i, value);
 	}
 	return false;
+}
+
+static bool on_cr(struct ext_exit *e, const struct ext_cr *cr)
+{
+	enum ext_reg reg = cr->number ? EXT_REG_cr4 : EXT_REG_cr0;
+
+	for (size_t i = 0; i < NR_WATCHED && cr->number != 3 && cr->number != 8; i++) {
+		if (watched[i].reg == reg)
+			written(e->vsid, i, cr->value & watched[i].bits);
+	}
+	return false;
+}
+
+/* Of Intel's CPUs the address, too. What else is in the page is not ours to tell. */
+static bool on_fault(struct ext_exit *e, const struct ext_fault *fault)
+{
+	if (fault->access & EXT_WRITE && fault->gpa - idt_gpa < PAGE_SIZE)
+		ext_log_ratelimited(
+			EXT_WARNING,
+			"the IDT is written to, at physical address 0x%llx, at RIP 0x%llx",
+			(unsigned long long)fault->gpa,
+			(unsigned long long)ext_reg_read(e->vsid, EXT_REG_rip));
+	return false;
+}
+
+/* Linux has one for all CPUs, in a page. */
+static bool watch_idt(uint64_t vsid)
+{
+	enum ext_mem_status status = ext_mem_translate(vsid, ext_reg_read(vsid, EXT_REG_idtr_base),
+						       EXT_MEM_READ, &idt_gpa);
+
+	idt_gpa &= ~(uint64_t)(PAGE_SIZE - 1);
+	if (status != EXT_MEM_OK)
+		ext_log(EXT_ERROR, "the IDT: %s", ext_mem_why(status));
+	return status == EXT_MEM_OK && ext_watch(idt_gpa, PAGE_SIZE, EXT_WRITE);
 }
 
 /* Programs' page tables may lack the kernel, whose image is in one piece: it is read there. */
@@ -183,12 +231,19 @@ static bool cpu_in(uint64_t vsid)
 	EXT_ASSERT(pp < MAX_PPS);
 	for (size_t i = 0; i < NR_WATCHED; i++)
 		known[pp].value[i] = value_of(vsid, i);
-	return !sums || pp || find_text(vsid);
+	return pp || ((!watches || watch_idt(vsid)) && (!sums || find_text(vsid)));
 }
 
 int ext_start(uint64_t specs)
 {
-	static const struct ext_ops ops = { .cpu_in = cpu_in, .exit = on_exit, .wrmsr = on_wrmsr };
+	static const struct ext_ops ops = { .cpu_in = cpu_in,
+					    .exit = on_exit,
+					    .wrmsr = on_wrmsr,
+					    .cr = on_cr,
+					    .nested_fault = on_fault };
+	static const struct ext_ops compares = { .cpu_in = cpu_in,
+						 .exit = on_exit,
+						 .wrmsr = on_wrmsr };
 	static const char *const keys[] = { "text", "text-end", NULL };
 	uint64_t va, spa, status, bytes;
 
@@ -198,7 +253,9 @@ int ext_start(uint64_t specs)
 	if (text % PAGE_SIZE || text > text_end)
 		ext_fail("text begins with a page, and text-end is behind it");
 	text_end = (text_end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-	if (ext_run_linux(specs, &ops))
+	watches = ext_can_watch();
+	if (ext_run_linux(specs, watches ? &ops : &compares) ||
+	    (watches && !ext_watch_cr(1u << 0 | 1u << 4)))
 		return 1;
 	for (size_t i = 0; i < NR_WATCHED; i++) {
 		if (watched[i].msr && !ext_msr_intercept(watched[i].msr, EXT_MSR_WRITE))

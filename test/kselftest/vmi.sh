@@ -291,6 +291,41 @@ bit_of_cr4()
 	fi
 }
 
+# Whether CR0 and CR4 are watched here: Intel's CPUs without the monitor trap flag cannot.
+watches()
+{
+	! bfm start io-trace 2>&1 | grep -q 'this CPU has no monitor trap flag' && stop
+}
+
+# With CR4.CET, nothing clears CR0.WP.
+has_cet()
+{
+	cr4=$(awk '$1 == 0 && $2 == "cr4" { print $3 }' /tmp/state.bare)
+	[ $((cr4 >> 23 & 1)) = 1 ]
+}
+
+# at_once NAME COMMAND...: what nothing looks at in between.
+at_once()
+{
+	name=$1
+	shift
+	if [ $watches = no ] || has_cet; then
+		skip "rootkit-watch: $name, at once" "nothing can be watched here, or be cleared"
+	else
+		t "rootkit-watch: $name, at once" "$@"
+	fi
+}
+
+# The last gate changes, and back: a line for each, by the module, between those for CR0.WP.
+gate()
+{
+	before=$(lines rootkit-watch | wc -l)
+	does gate
+	lines rootkit-watch | tail -n "+$((before + 1))" | tee /tmp/new
+	[ "$(grep -c 'the IDT is written to, .*ff[0-9a-f], at RIP 0xffffffff' /tmp/new)" = 2 ] &&
+		[ "$(grep -c 'CR0.WP was' /tmp/new)" = 2 ] && [ "$(wc -l </tmp/new)" = 4 ]
+}
+
 # A value goes there and comes back: a line for each.
 sysenter()
 {
@@ -339,6 +374,8 @@ rootkit_watch()
 {
 	function=do_sys_openat2
 	page=$(($(symbol $function) & ~4095))
+	watches=no
+	watches >/dev/null && watches=yes
 	t "rootkit-watch: start" start rootkit-watch --arg text="$(printf 0x%x $page)" \
 		--arg text-end="$(printf 0x%x $((page + 8192)))"
 	exits 8
@@ -346,6 +383,8 @@ rootkit_watch()
 	t "rootkit-watch: a module that does nothing" does nothing
 	t "rootkit-watch: nor is that anything" said 0
 	t "rootkit-watch: CR0.WP" tampers wp "CR0\.WP"
+	at_once "CR0.WP" tampers fast-wp "CR0\.WP"
+	at_once "a gate of the IDT" gate
 	bit_of_cr4 smep SMEP
 	bit_of_cr4 smap SMAP
 	bit_of_cr4 umip UMIP
@@ -361,7 +400,7 @@ rootkit_watch()
 		rootkit-watch --arg text=0xfffff00000000000 --arg text-end=0xfffff00000001000
 }
 
-plan 55
+plan 57
 modprobe msr
 modprobe cpuid
 remember_bare

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A module that does what a rootkit does as it is loaded, on CPU 0, for as long as a CPUID takes,
- * and puts it back: what=wp|smep|smap|umip|task-switched|reserved|idt|gdt|lstar|nothing. EPERM:
- * something has kept what was to be cleared; EFAULT: #GP, which is what a reserved bit gives.
+ * and puts it back: what=wp|smep|smap|umip|task-switched|reserved|idt|gdt|lstar|nothing. For two
+ * there is no CPUID in between: fast-wp, and gate, which changes a gate of the IDT meanwhile.
+ * EPERM: something has kept what was to be cleared; EFAULT: #GP, which is what a reserved bit
+ * gives.
  */
 #include <linux/irqflags.h>
 #include <linux/module.h>
@@ -35,6 +37,36 @@ static int without_wp(void)
 	leave_guest();
 	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
 	return now & X86_CR0_WP ? -EPERM : 0;
+}
+
+/* Between these two, nothing looks. */
+static int without_wp_for(void (*then)(void))
+{
+	unsigned long cr0, now;
+
+	asm volatile("mov %%cr0, %0" : "=r"(cr0));
+	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
+	asm volatile("mov %%cr0, %0" : "=r"(now) : : "memory");
+	if (!(now & X86_CR0_WP))
+		then();
+	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+	return now & X86_CR0_WP ? -EPERM : 0;
+}
+
+static void do_nothing(void)
+{
+}
+
+/* Bits that no CPU looks at, of the last gate. */
+static void change_gate(void)
+{
+	struct desc_ptr idt;
+	volatile u32 *reserved;
+
+	asm volatile("sidt %0" : "=m"(idt));
+	reserved = (volatile u32 *)(idt.address + 255 * 16 + 12);
+	*reserved = ~*reserved;
+	*reserved = ~*reserved;
 }
 
 static int without_cr4(unsigned long bit)
@@ -130,6 +162,10 @@ static int do_what(void)
 {
 	if (!strcmp(what, "wp"))
 		return without_wp();
+	if (!strcmp(what, "fast-wp"))
+		return without_wp_for(do_nothing);
+	if (!strcmp(what, "gate"))
+		return without_wp_for(change_gate);
 	if (!strcmp(what, "smep"))
 		return without_cr4(X86_CR4_SMEP);
 	if (!strcmp(what, "smap"))
