@@ -4,13 +4,12 @@
 # is a line.
 . ./tap.sh
 
-# begin [PROGRAM]: it waits, and has said where its page is. Not in a subshell, as t would be.
+# begin [PROGRAM [ARGUMENT]]: it waits, and says where its page is. No subshell, as t would be.
 begin()
 {
-	program=${1:-guarded}
 	rm -f /tmp/go /tmp/guarded /tmp/ended
 	mkfifo /tmp/go
-	{ "$bin/$program" </tmp/go >/tmp/guarded 2>&1; echo $? >/tmp/ended; } &
+	{ "$bin/${1:-guarded}" ${2:+"$2"} </tmp/go >/tmp/guarded 2>&1; echo $? >/tmp/ended; } &
 	exec 3>/tmp/go
 	await -s /tmp/guarded
 	gpa=$(head -n 1 /tmp/guarded)
@@ -96,10 +95,13 @@ counted()
 		if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }')" -ge "$2" ]
 }
 
-# device EXT: a page behind which there is a device of the extension's.
+# device EXT: a page behind which there is a device of the extension's. Bochs has no CR2 for #PF:
+# docs/testing.md.
 device()
 {
-	begin device
+	faults=
+	[ "$VM_MACHINE" != bochs-svm ] || faults=nofaults
+	begin device "$faults"
 	t "$1: a device: start" start "$exts/$1" --arg gpa="$gpa"
 	t "$1: a device: every CPU is a guest" all_guests
 	t "$1: a device: the program finds what it is to find" work
@@ -108,7 +110,11 @@ device()
 	exec 3>&-
 	t "$1: a device: nothing is in the memory behind it" end
 	t "$1: a device: instructions were emulated" counted emulated 1000
-	t "$1: a device: its own page fault was injected" counted injected 1
+	if [ -n "$faults" ]; then
+		skip "$1: a device: its own page fault was injected" "no CR2 here"
+	else
+		t "$1: a device: its own page fault was injected" counted injected 1
+	fi
 	t "$1: a device: what is not emulated is said" lines device 1 \
 		"refused, the last: the emulator"
 }

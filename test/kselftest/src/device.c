@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device: uses a page behind which there is the device of test/ext/device.c, with instructions of
- * all kinds, and says what was wrong. It prints where the page is in physical memory, waits for
- * a line on its standard input, and says "done". After another line it looks at the page itself,
- * where nothing may have been written.
+ * device [nofaults]: uses a page behind which there is the device of test/ext/device.c, with
+ * instructions of all kinds, and says what was wrong. It prints where the page is in physical
+ * memory, waits for a line on its standard input, and says "done". After another line it looks at
+ * the page itself, where nothing may have been written.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -255,8 +255,9 @@ static void beyond_the_emulator(void)
 	check(!value, "MOVDQU");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	bool may_fault = argc < 2 || strcmp(argv[1], "nofaults");
 	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
 	char line[8];
 
@@ -279,7 +280,8 @@ int main(void)
 	locked();
 	counts_with_another();
 	single_steps();
-	faults();
+	if (may_fault)
+		faults();
 	kernel_accesses();
 	beyond_the_emulator();
 	printf("done\n");
