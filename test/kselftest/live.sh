@@ -61,13 +61,26 @@ unwatch()
 	bfm call live "unwatch $gpa"
 }
 
+# of_memory NAME COMMAND...: Bochs, with several CPUs, reports a fault in a step wrongly
+# (docs/testing.md), and an access of a program's may be one.
+of_memory()
+{
+	if [ "$VM_MACHINE" = bochs-vmx ] && [ $last != 0 ]; then
+		skip "$1" "a step may fault"
+	else
+		t "$@"
+	fi
+}
+
 # kind KIND [GVA]
 kind()
 {
+	how=t
+	[ "$1" != store ] || how=of_memory
 	spins "$1" $last
-	t "$1: the first CPU has it watched" watch "$1" "$2"
-	t "$1: the last CPU is seen at once, and always" seen 100
-	t "$1: and not any more" unwatch
+	$how "$1: the first CPU has it watched" watch "$1" "$2"
+	$how "$1: the last CPU is seen at once, and always" seen 100
+	$how "$1: and not any more" unwatch
 	t "$1: the program ends" ends
 }
 
@@ -148,11 +161,11 @@ kind cr
 kind call "$hook"
 kind ud
 spins sleep $last
-t "an idle CPU: the first one has it watched" watch store
-t "an idle CPU: it wakes up, and is seen once" wakes
+of_memory "an idle CPU: the first one has it watched" watch store
+of_memory "an idle CPU: it wakes up, and is seen once" wakes
 t "an idle CPU: the program ends" ends
-t "all CPUs at once" all_at_once
-t "all CPUs at once, with NMIs" with_nmis
+of_memory "all CPUs at once" all_at_once
+of_memory "all CPUs at once, with NMIs" with_nmis
 t "NMIs reach every CPU" sh -c "echo 200 >$probe/nmi"
 t "every CPU is a guest still" all_guests
 t "stop" stop
