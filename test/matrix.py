@@ -257,7 +257,7 @@ ROWS = [
         ["--append", "setcpuid=686"]),
     # with UEFI firmware that has our key
     Row("qemu-svm", 2, "6.1", ["signed", "lockdown"], 100, "lockdown",
-        ["--uefi-db", "build/kselftest/signed/trusted.pem"]),
+        ["--uefi-db", "build/kselftest/signed/trusted.pem", "--mem", "768"]),
     # the hypervisor first, by bareflank.efi, before Linux or what boots it; CPUs that escape; and
     # what is said if it cannot start
     uefi("qemu-svm", 1, options=["--efi-loader", "systemd-boot"]),
