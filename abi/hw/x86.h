@@ -25,6 +25,10 @@
 #define CR0_CD 0x40000000
 #define CR0_PG 0x80000000
 
+/* LAM of user addresses, SDM vol. 3 §4.1.3 */
+#define CR3_LAM_U57 0x2000000000000000
+#define CR3_LAM_U48 0x4000000000000000
+
 #define CR4_VME 0x1
 #define CR4_PVI 0x2
 #define CR4_TSD 0x4

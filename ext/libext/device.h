@@ -57,7 +57,8 @@ struct ext_device {
  * returns false then, Linux executes the instruction itself, with the memory that is there: it is
  * none of those of insn.h, or has an SSE register; it does not access the device by itself, but
  * its code is there, or it is a walk through page tables, or the delivery of an interrupt; or it
- * accesses other memory that is no RAM.
+ * accesses other memory that is no RAM; or it would fault, and with LAM, UAI or LASS on it is the
+ * CPU alone that knows how.
  *
  * Protection keys, and breakpoints on data, are not looked at.
  */

@@ -36,6 +36,11 @@ static enum emulate_access refuse(struct work *w, const char *why)
 	return EMULATE_ACCESS_UNSUPPORTED;
 }
 
+static enum emulate_access made(struct work *w, enum ext_mem_status status)
+{
+	return status == EXT_MEM_OK ? EMULATE_ACCESS_DONE : refuse(w, ext_mem_why(status));
+}
+
 /* What is neither the device's nor RAM is found out before anything is accessed. */
 static enum emulate_access translate_operand(void *ctx, uint64_t la, bool write, uint64_t *gpa,
 					     uint32_t *error)
@@ -59,37 +64,30 @@ static enum emulate_access translate_operand(void *ctx, uint64_t la, bool write,
 		w->found = true;
 		return EMULATE_ACCESS_DONE;
 	}
-	status = ext_mem_read_phys(*gpa, &byte, sizeof(byte), NULL);
-	return status == EXT_MEM_OK ? EMULATE_ACCESS_DONE : refuse(w, ext_mem_why(status));
+	return made(w, ext_mem_read_phys(*gpa, &byte, sizeof(byte), NULL));
 }
 
-/* Whether an access of the emulator's, in one page, is one of the device's; *error: of neither. */
-static bool reaches_device(struct work *w, uint64_t gpa, unsigned int bytes,
-			   enum emulate_access *access)
+/* Whether an access of the emulator's, which is in one page, can be made. */
+static enum emulate_access check_access(struct work *w, uint64_t gpa, unsigned int bytes)
 {
-	*access = EMULATE_ACCESS_DONE;
 	if (!w->found)
-		*access = refuse(w, "the instruction does not access the device");
-	else if (is_device(w, gpa) != is_device(w, gpa + bytes - 1))
-		*access = refuse(w, "it accesses the device and what is beside it at once");
-	return is_device(w, gpa);
+		return refuse(w, "the instruction does not access the device");
+	if (is_device(w, gpa) != is_device(w, gpa + bytes - 1))
+		return refuse(w, "it accesses the device and what is beside it at once");
+	return EMULATE_ACCESS_DONE;
 }
 
 static enum emulate_access read_operand(void *ctx, uint64_t gpa, void *data, unsigned int bytes)
 {
 	struct work *w = ctx;
-	enum emulate_access access;
-	enum ext_mem_status status;
-	bool device = reaches_device(w, gpa, bytes, &access);
+	enum emulate_access access = check_access(w, gpa, bytes);
 
 	if (access != EMULATE_ACCESS_DONE)
 		return access;
-	if (device) {
-		w->device->read(w->device->ctx, gpa - w->device->gpa, data, bytes);
-		return EMULATE_ACCESS_DONE;
-	}
-	status = ext_mem_read_phys(gpa, data, bytes, NULL);
-	return status == EXT_MEM_OK ? EMULATE_ACCESS_DONE : refuse(w, ext_mem_why(status));
+	if (!is_device(w, gpa))
+		return made(w, ext_mem_read_phys(gpa, data, bytes, NULL));
+	w->device->read(w->device->ctx, gpa - w->device->gpa, data, bytes);
+	return EMULATE_ACCESS_DONE;
 }
 
 /* A locked instruction has one operand in memory: that is the device's. */
@@ -97,19 +95,15 @@ static enum emulate_access write_operand(void *ctx, uint64_t gpa, const void *da
 					 unsigned int bytes, const void *expected)
 {
 	struct work *w = ctx;
-	enum emulate_access access;
-	enum ext_mem_status status;
-	bool device = reaches_device(w, gpa, bytes, &access);
+	enum emulate_access access = check_access(w, gpa, bytes);
 
 	if (access != EMULATE_ACCESS_DONE)
 		return access;
-	if (device)
-		return w->device->write(w->device->ctx, gpa - w->device->gpa, data, expected,
-					bytes) ?
-			       EMULATE_ACCESS_DONE :
-			       EMULATE_ACCESS_CHANGED;
-	status = ext_mem_write_phys(gpa, data, bytes, NULL);
-	return status == EXT_MEM_OK ? EMULATE_ACCESS_DONE : refuse(w, ext_mem_why(status));
+	if (!is_device(w, gpa))
+		return made(w, ext_mem_write_phys(gpa, data, bytes, NULL));
+	return w->device->write(w->device->ctx, gpa - w->device->gpa, data, expected, bytes) ?
+		       EMULATE_ACCESS_DONE :
+		       EMULATE_ACCESS_CHANGED;
 }
 
 /* Without SSE registers, which are Linux's own here. */
@@ -204,6 +198,22 @@ static unsigned int run(struct work *w, enum emulate_status *status)
 	return n;
 }
 
+/*
+ * The emulator takes linear addresses as they are. A CPU may ignore bits of one that are not
+ * canonical (LAM: SDM vol. 3 §5.10; UAI: APM vol. 2 §5.10), and may raise #GP by the half of the
+ * address space before it looks at page tables (LASS). So it is the CPU that raises such a fault,
+ * if there is one.
+ */
+static bool is_for_the_cpu(const struct work *w, const struct ext_exception *x)
+{
+	const struct emulate_regs *regs = &w->regs;
+
+	if (x->vector == VECTOR_PF)
+		return regs->cr4 & CR4_LASS && x->address >> 63 == (regs->cpl == 3);
+	return ext_reg_read(w->vsid, EXT_REG_cr3) & (CR3_LAM_U48 | CR3_LAM_U57) ||
+	       regs->cr4 & CR4_LAM_SUP || regs->efer & EFER_UAIE;
+}
+
 static const char *end(struct work *w, struct ext_exit *e, enum emulate_status status,
 		       unsigned int done)
 {
@@ -220,7 +230,8 @@ static const char *end(struct work *w, struct ext_exit *e, enum emulate_status s
 		if (status == EMULATE_DONE || w->regs.rflags & RFLAGS_TF)
 			inject_after_insn(w->vsid);
 	} else if (status == EMULATE_FAULT) {
-		return ext_inject_exception(e, &x);
+		return is_for_the_cpu(w, &x) ? "its fault depends on LAM, UAI or LASS" :
+					       ext_inject_exception(e, &x);
 	}
 	/* What is left, a fault after iterations, too, is met with when Linux comes here again. */
 	e->again = true;

@@ -44,6 +44,9 @@ UNIT_SRCS_emulate := $(wildcard test/unit/emulate/*.c) \
 	$(addprefix ext/,libext/alu.c libext/emulate.c guests/insn_io.c libext/insn.c \
 	libext/insn_op.c) $(BSL_STRING)
 
+# Includes ext/linux/emulate.c.
+UNIT_SRCS_ext_emulate := $(addprefix ext/libext/,alu.c emulate.c insn.c insn_op.c) $(BSL_STRING)
+
 UNIT_SRCS_ext_exits := ext/linux/exits.c lib/bsl/format.c $(BSL_STRING)
 
 # Includes ext/linux/hook.c and watch.c.
