@@ -428,6 +428,23 @@ START_TEST(in_a_step)
 }
 END_TEST
 
+/*
+ * AMD: while NMIs become blocked, which takes one, nobody sends another: what is noted then is seen
+ * before Linux is entered.
+ */
+START_TEST(as_the_nmi_handler_is_entered)
+{
+	two_run(0, true);
+	on_pp(1);
+	guest_exit(SVM_EXIT_CPUID);
+	host_pp->nmis_blocked = true;
+	mk.vendor->owe(host_pp);
+	host_pp->tlb->recall = 1;
+	SYS(vs_run_current, HANDLE);
+	expect_once();
+}
+END_TEST
+
 TCase *vendor_recall_tests(void)
 {
 	TCase *tc = tcase_create("vendor_recall");
@@ -451,5 +468,6 @@ TCase *vendor_recall_tests(void)
 	tcase_add_test(tc, linux_waits_for_its_start);
 	tcase_add_test(tc, in_an_nmi_of_linux);
 	tcase_add_test(tc, in_a_step);
+	tcase_add_test(tc, as_the_nmi_handler_is_entered);
 	return tc;
 }
