@@ -347,39 +347,44 @@ bool follow_is_one(void)
 	return follows;
 }
 
-/* Linux may run, and several PPs want something: an entry is there before it counts. */
+/*
+ * Linux may run, and several PPs want something: an entry of a list is there before it counts.
+ * false, after a message: there is no room. Else the lock is held until end_entry.
+ */
+static bool begin_entry(const unsigned int *number, unsigned int max, const char *what)
+{
+	bsl_spin_lock(&wanted_lock);
+	if (*number < max)
+		return true;
+	bsl_spin_unlock(&wanted_lock);
+	ext_print("%s: more than %u %s\n", ext_name, max, what);
+	return false;
+}
+
+static void end_entry(unsigned int *number)
+{
+	__atomic_store_n(number, *number + 1, __ATOMIC_RELEASE);
+	bsl_spin_unlock(&wanted_lock);
+}
+
 bool follow_wants_msr(uint32_t msr, unsigned int access)
 {
-	bool fits;
-
-	bsl_spin_lock(&wanted_lock);
-	fits = nr_wanted < MAX_MSRS;
-	if (fits) {
-		wanted[nr_wanted].msr = msr;
-		wanted[nr_wanted].access = access;
-		__atomic_store_n(&nr_wanted, nr_wanted + 1, __ATOMIC_RELEASE);
-	}
-	bsl_spin_unlock(&wanted_lock);
-	if (!fits)
-		ext_print("%s: exits of more than %u MSRs\n", ext_name, MAX_MSRS);
-	return fits;
+	if (!begin_entry(&nr_wanted, MAX_MSRS, "MSRs that exit"))
+		return false;
+	wanted[nr_wanted].msr = msr;
+	wanted[nr_wanted].access = access;
+	end_entry(&nr_wanted);
+	return true;
 }
 
 bool follow_wants_io(uint32_t first, uint32_t count)
 {
-	bool fits;
-
-	bsl_spin_lock(&wanted_lock);
-	fits = nr_wanted_ports < MAX_IO_RANGES;
-	if (fits) {
-		wanted_ports[nr_wanted_ports].first = first;
-		wanted_ports[nr_wanted_ports].count = count;
-		__atomic_store_n(&nr_wanted_ports, nr_wanted_ports + 1, __ATOMIC_RELEASE);
-	}
-	bsl_spin_unlock(&wanted_lock);
-	if (!fits)
-		ext_print("%s: more than %u ranges of ports\n", ext_name, MAX_IO_RANGES);
-	return fits;
+	if (!begin_entry(&nr_wanted_ports, MAX_IO_RANGES, "ranges of ports"))
+		return false;
+	wanted_ports[nr_wanted_ports].first = first;
+	wanted_ports[nr_wanted_ports].count = count;
+	end_entry(&nr_wanted_ports);
+	return true;
 }
 
 static unsigned int number_of(const unsigned int *number)

@@ -133,6 +133,8 @@ bool ext_msr_intercept(uint32_t msr, unsigned int access)
 		ext_print("%s: ext_run_linux comes before ext_msr_intercept\n", ext_name);
 		return false;
 	}
+	if (!live_may("an MSR"))
+		return false;
 	if (follow_is_one())
 		return may_exit(msr, access) && follow_wants_msr(msr, access) && live_tell();
 	return intercept_msr(msr, access) && live_tell();
