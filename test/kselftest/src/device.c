@@ -5,7 +5,6 @@
  * memory, waits for a line on its standard input, and says "done". After another line it looks at
  * the page itself, where nothing may have been written.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,7 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#include "physical.h"
+
 #define FAULTS 4095 /* where the device raises #PF */
 #define TIMES 500
 #define COUNTER 1024
@@ -45,21 +45,6 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	}
 	fault_at = info->si_addr;
 	siglongjmp(back, 1);
-}
-
-static uint64_t physical(const void *address)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-	off_t offset = (off_t)((uintptr_t)address / PAGE * sizeof(entry));
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), offset) != sizeof(entry) ||
-	    !(entry & ((1ULL << 55) - 1))) {
-		perror("pagemap");
-		exit(1);
-	}
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
 /* What the device has there at first. */
@@ -272,7 +257,7 @@ int main(int argc, char **argv)
 		perror("mmap");
 		return 1;
 	}
-	printf("0x%" PRIx64 "\n", physical(page));
+	printf("0x%" PRIx64 "\n", spa_of(page));
 	if (!fgets(line, sizeof(line), stdin))
 		return 1;
 	moves();

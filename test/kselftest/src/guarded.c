@@ -6,7 +6,6 @@
  * It prints where the page is in physical memory, and waits for a line on its standard input; and
  * keeps the page until that ends, as Linux writes to it then.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
@@ -17,7 +16,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#include "physical.h"
+
 #define TF 0x100
 #define CODE 2048 /* where the page has code */
 #define TIMES 100
@@ -34,21 +34,6 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	traps++;
 	if (info->si_code != TRAP_TRACE && uc->uc_mcontext.gregs[REG_EFL] & TF)
 		leaks++;
-}
-
-static uint64_t physical(const void *address)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-	off_t offset = (off_t)((uintptr_t)address / PAGE * sizeof(entry));
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), offset) != sizeof(entry) || !(entry >> 63) ||
-	    !(entry & ((1ULL << 55) - 1))) {
-		perror("pagemap");
-		exit(1);
-	}
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
 static void writes(void)
@@ -141,7 +126,7 @@ int main(void)
 		return 1;
 	}
 	page[0] = 1;
-	printf("0x%" PRIx64 "\n", physical(page));
+	printf("0x%" PRIx64 "\n", spa_of(page));
 	if (!fgets(line, sizeof(line), stdin))
 		return 1;
 	writes();

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What test programs share that hand memory of their own to an extension: what did not hold is
- * printed and counted, physical addresses, and looking at memory on every CPU.
+ * printed and counted, and looking at memory on every CPU.
  */
 #ifndef TEST_KSELFTEST_MEMORY_H
 #define TEST_KSELFTEST_MEMORY_H
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PAGE 0x1000ULL
+#include "physical.h"
+
 #define SIZE_2M 0x200000ULL
 
 static int failures;
@@ -60,18 +60,6 @@ static inline void on_cpu(unsigned int cpu)
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		fail("sched_setaffinity");
-}
-
-static inline uint64_t spa_of(const void *at)
-{
-	uint64_t entry;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry),
-			    (off_t)((uintptr_t)at / PAGE * sizeof(entry))) != sizeof(entry))
-		fail("/proc/self/pagemap");
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
 /* On every CPU, all of it has this byte. */

@@ -21,7 +21,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#include "physical.h"
+
 #define LIVE_LEAF 0x4000C1FE
 #define BETWEEN_PORTS 10000
 #define UD2_LENGTH 2
@@ -49,21 +50,6 @@ static void on_ill(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)info;
 	uc->uc_mcontext.gregs[REG_RIP] += UD2_LENGTH;
-}
-
-static uint64_t physical(const volatile void *address)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-	off_t offset = (off_t)((uintptr_t)address / PAGE * sizeof(entry));
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), offset) != sizeof(entry) || !(entry >> 63) ||
-	    !(entry & ((1ULL << 55) - 1))) {
-		perror("pagemap");
-		exit(1);
-	}
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
 static void store(void)
@@ -116,7 +102,7 @@ static int watches(unsigned long count)
 	uint32_t eax, ebx, ecx, edx;
 
 	for (unsigned long i = 0; i < count; i++) {
-		__cpuid_count(LIVE_LEAF, (uint32_t)(physical(counter) / PAGE), eax, ebx, ecx, edx);
+		__cpuid_count(LIVE_LEAF, (uint32_t)(spa_of(counter) / PAGE), eax, ebx, ecx, edx);
 		if (eax != 1) {
 			fprintf(stderr, "time %lu: EAX = %" PRIx32 "\n", i, eax);
 			return 1;
@@ -150,7 +136,7 @@ static int spin(void (*then)(void))
 		sigaddset(&blocked, SIGTERM);
 		sigprocmask(SIG_BLOCK, &blocked, NULL);
 	}
-	printf("%" PRIx64 " %d\n", physical(counter), (int)getpid());
+	printf("%" PRIx64 " %d\n", spa_of(counter), (int)getpid());
 	fflush(stdout);
 	if (then == sleep_then) {
 		sleep_then();
