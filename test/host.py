@@ -682,7 +682,7 @@ def run_checks(program, log):
 
 # --- fuzzing --------------------------------------------------------------------------------------
 
-FUZZ_SECONDS = 10  # make fuzz takes longer
+FUZZ_SECONDS = 5  # make fuzz takes longer
 
 
 def run_fuzz(target, log):

@@ -26,7 +26,8 @@ KSELFTEST_EXTS := $(EXT_TEST_NAMES:%=$(KSELFTEST)/ext/%) $(CXX_TESTS:test/%.cc=$
 FOREIGN_EXTS := $(KSELFTEST)/ext/foreign-gnu $(KSELFTEST)/ext/foreign-llvm \
 	$(KSELFTEST)/ext/foreign-least $(KSELFTEST)/ext/foreign-regs \
 	$(KSELFTEST)/ext/foreign-fpu $(KSELFTEST)/ext/foreign-loop
-TEST_KERNELS := 6.1 6.12 6.1-amd64 6.12-amd64 sid
+TEST_KERNELS := 6.1 6.12 6.1-amd64 sid
+SLOW_KERNELS := 6.12-amd64
 
 # The module's parser of images, to predict what it says.
 $(KSELFTEST)/bin/mutants: lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c
@@ -124,8 +125,8 @@ $(O)/6.1/bareflank.ko: Kbuild $(shell find abi lib driver -name '*.[chS]')
 $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/6.1/bareflank.ko
 	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $(O)/6.1/bareflank.ko $@
 
-.PHONY: kselftest test-modules faults test-products check check-slow check-debug-kernel \
-	check-unit coverage format misra lint soak demo shell bench guest-products
+.PHONY: kselftest test-modules faults test-products slow-products check check-slow \
+	check-debug-kernel check-unit coverage format misra lint soak demo shell bench guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
 	$(KSELFTEST)/signed $(KSELFTEST)/new $(EFI_TABLES)
@@ -142,20 +143,27 @@ endef
 # two with the names of other hypervisors.
 COMMON_MODULES := cpustate caller neighbours
 TEST_MODULES := acpitimer livepatch predictions tamper
+define test_modules_for
+for kernel in $(1); do \
+	$(call modules_for,$$kernel,$(COMMON_MODULES) $(TEST_MODULES)) || exit 1; done
+endef
 test-modules: deps
-	for kernel in $(TEST_KERNELS); do \
-		$(call modules_for,$$kernel,$(COMMON_MODULES) $(TEST_MODULES)) || exit 1; done
+	$(call test_modules_for,$(TEST_KERNELS))
 
 # The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.
 FAULTS_O := $(O)/faults
-FAULTS_KERNELS := 6.1 6.1-amd64
+FAULTS_KERNELS := 6.1
+SLOW_FAULTS_KERNELS := 6.1-amd64
+define faults_for
+for kernel in $(1); do \
+	KBUILD_INTO=faults/$$kernel KBUILD_SOURCES="Kbuild abi lib driver test/faults" \
+		test/vm/kbuild $$kernel BF_FAULTS=y || exit 1; done
+endef
 faults: deps
 	$(MAKE) --no-print-directory FAULTS=1 O=$(FAULTS_O) $(FAULTS_O)/microkernel
 	strip -o $(FAULTS_O)/stripped $(FAULTS_O)/microkernel
 	$(MAKE) --no-print-directory FAULTS=1 O=$(FAULTS_O) $(FAULTS_O)/bareflank.efi
-	for kernel in $(FAULTS_KERNELS); do \
-		KBUILD_INTO=faults/$$kernel KBUILD_SOURCES="Kbuild abi lib driver test/faults" \
-			test/vm/kbuild $$kernel BF_FAULTS=y || exit 1; done
+	$(call faults_for,$(FAULTS_KERNELS))
 
 # --- the tests --------------------------------------------------------------------------------
 
@@ -165,8 +173,11 @@ test-products: deps
 check: test-products
 	test/run
 # Rows of the matrix that take long and rarely tell more.
-check-slow: test-products
-	test/vm/setup packages-slow
+slow-products: test-products
+	test/vm/setup slow
+	$(call test_modules_for,$(SLOW_KERNELS))
+	$(call faults_for,$(SLOW_FAULTS_KERNELS))
+check-slow: slow-products
 	test/run slow
 # A kernel with KASAN, UBSAN, lockdep and kmemleak, built here, has to find nothing.
 check-debug-kernel: test-products

@@ -201,6 +201,7 @@ load_verdict()
 {
 	cat /tmp/stress.log
 	echo "status $load_status"
+	[ $load_status = 0 ] || dmesg | grep -aE "^[^]]*] (traps: )?stress-ng" -A 1 | tail -n 8
 	[ $load_status = 0 ] && grep -q 'successful run completed' /tmp/stress.log &&
 		! grep -qE 'fail|verif' /tmp/stress.log
 }
