@@ -451,6 +451,8 @@ def faults_of_qemu(row, output):
     """What ended the machine if that was QEMU's own fault (docs/testing.md); or nothing."""
     if row.fuzzes_emulator and "QEMU exited with status -" in output:
         return "QEMU ended by a signal"
+    if "the machine died: triple fault" in output and "found no page where it fetched" in output:
+        return "a CPU did not find a page that is there"
     if row.machine == "nested-svm" and re.search(r"RIP: .*:__svm_vcpu_run\+", output):
         return "the KVM outside faulted behind VMRUN"
     return ""

@@ -126,7 +126,8 @@ $(KSELFTEST)/signed: test/kselftest/make-signed $(KSELFTEST)/images $(BFM) $(O)/
 	$< $(BFM) "$$(test/vm/kdir 6.1)/scripts/sign-file" $(KSELFTEST) $(O)/6.1/bareflank.ko $@
 
 .PHONY: kselftest test-modules faults test-products slow-products check check-slow \
-	check-debug-kernel check-unit coverage format misra lint soak demo shell bench guest-products
+	check-debug-kernel check-unit coverage format misra lint soak demo shell bench \
+	guest-products
 kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/images \
 	$(KSELFTEST)/ext/fragile-fault $(KSELFTEST)/ext/fragile-loop \
 	$(KSELFTEST)/signed $(KSELFTEST)/new $(EFI_TABLES)
