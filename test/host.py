@@ -182,9 +182,9 @@ NOT_IN_CXX = {
     "ext_args_load", "ext_arg", "ext_arg_u64", "ext_arg_bool", "ext_args_known", "ext_run_linux",
     "ext_msr_intercept", "ext_msr_read", "ext_msr_write", "ext_reg_read", "ext_reg_write",
     "ext_cpl", "ext_exit_number", "ext_exit_name", "mk1_status_name", "ext_hook", "ext_on_call",
-    "ext_inject_exception", "ext_emulate", "ext_watch_live", "ext_can_watch",
-    "ext_log_choose_by", "paging_translate", "alu_compute", "emulate_begin", "emulate_run",
-    "emulate_ends_with_write", "emulate_between_iterations",
+    "ext_inject_exception", "ext_inject_interrupt", "ext_emulate", "ext_watch_live",
+    "ext_can_watch", "ext_log_choose_by", "paging_translate", "alu_compute", "emulate_begin",
+    "emulate_run", "emulate_ends_with_write", "emulate_between_iterations",
     # by parts of a text, in place of a format
     "ext_emit_print", "ext_reply_print",
     # by malloc of the runtime

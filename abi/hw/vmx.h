@@ -138,6 +138,7 @@
 /* Interruption information: §27.8.3, §27.9.2, §27.9.3 */
 #define VMX_EVENT_VECTOR 0xFF
 #define VMX_EVENT_TYPE 0x700
+#define VMX_EVENT_TYPE_INTR 0x000
 #define VMX_EVENT_TYPE_NMI 0x200
 #define VMX_EVENT_TYPE_EXCEPTION 0x300
 #define VMX_EVENT_TYPE_SOFTWARE 0x400 /* this and those above are instructions: INT, INT1, INT3 */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Exceptions for Linux, and what becomes of one after an instruction: ext/libext/inject.h. */
+/* Exceptions and interrupts for Linux, and a trap after an instruction: ext/libext/inject.h. */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
 #include <ext/libext/inject.h>
@@ -39,6 +39,35 @@ const char *ext_inject_exception(struct ext_exit *e, const struct ext_exception 
 	else
 		vmx_inject(e->vsid, &x);
 	e->again = true;
+	return NULL;
+}
+
+/* SDM vol. 3 §28.3.1.5 demands it of an entry; SVM injects in any state. */
+static bool takes_interrupts(uint64_t vsid)
+{
+	uint64_t held;
+
+	if (linux_is_on_amd())
+		held = vs_get(vsid, MK1_AMD_virtual_interrupt_b) & SVM_INTERRUPT_SHADOW;
+	else
+		held = vs_get(vsid, MK1_INTEL_interruptibility_state) &
+		       (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS);
+	return !held && ext_reg_read(vsid, EXT_REG_rflags) & RFLAGS_IF;
+}
+
+const char *ext_inject_interrupt(struct ext_exit *e, uint8_t vector)
+{
+	if (vector < 32)
+		return "vectors below 32 are those of exceptions";
+	if (inject_is_busy(e->vsid))
+		return "another event is to be delivered";
+	if (!takes_interrupts(e->vsid))
+		return "Linux takes no interrupts here";
+	if (linux_is_on_amd())
+		vs_set(e->vsid, MK1_AMD_eventinj, SVM_EVENT_VALID | SVM_EVENT_TYPE_INTR | vector);
+	else
+		vs_set(e->vsid, MK1_INTEL_vmentry_interrupt_information_field,
+		       VMX_EVENT_VALID | VMX_EVENT_TYPE_INTR | vector);
 	return NULL;
 }
 

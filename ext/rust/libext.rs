@@ -63,6 +63,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("uint32_t", "u32"),
     ("uint64_t", "u64"),
     ("uint64_t *", "*mut u64"),
+    ("uint8_t", "u8"),
     ("uint8_t *", "*mut u8"),
     ("unsigned int", "u32"),
     ("bool *", "*mut bool"),
@@ -129,6 +130,11 @@ pub const FUNCTIONS: &[(&str, &str, &[&str])] = &[
         "const char *",
         "ext_inject_exception",
         &["struct ext_exit *", "const struct ext_exception *"],
+    ),
+    (
+        "const char *",
+        "ext_inject_interrupt",
+        &["struct ext_exit *", "uint8_t"],
     ),
     (
         "const char *",

@@ -2,8 +2,9 @@
 /*
  * An extension with a device that is not there, in a page of Linux's that an argument names. Each
  * byte of it reads as its offset tells until it is written to; what is written to the upper half is
- * dropped. The byte at FAULTS raises #PF, by injection. What is not emulated is counted, and said
- * as a PP leaves.
+ * dropped. The byte at FAULTS raises #PF, by injection, and an access to that at INTERRUPTS, an
+ * interrupt that Linux counts and that nothing else sends. What is not emulated is counted, and
+ * said as a PP leaves.
  */
 #include <bsl/spinlock.h>
 #include <bsl/string.h>
@@ -13,13 +14,15 @@
 #include <ext/libext/watch.h>
 
 #define FAULTS 4095
+#define INTERRUPTS 4094
 #define PF 14
+#define VECTOR 0xF2 /* "PIN" in /proc/interrupts: of KVM, which does not run */
 
 const char ext_name[] = "device";
 
 static uint8_t content[BF_PAGE_SIZE];
 static struct bsl_spinlock lock; /* of it */
-static __thread uint64_t emulated, refused, injected;
+static __thread uint64_t emulated, refused, injected, interrupts;
 static __thread const char *reason;
 
 static void read(void *ctx, uint64_t offset, void *data, unsigned int bytes)
@@ -73,6 +76,8 @@ static bool found(struct ext_exit *e, const struct ext_fault *fault)
 		reason = why;
 	} else {
 		emulated++;
+		if (fault->gpa - device.gpa == INTERRUPTS && !ext_inject_interrupt(e, VECTOR))
+			interrupts++;
 	}
 	return !why;
 }
@@ -81,10 +86,12 @@ static void cpu_out(uint64_t vsid)
 {
 	(void)vsid;
 	if (emulated || refused)
-		ext_print("device: PP %u: %llu emulated, %llu injected, %llu refused%s%s\n",
+		ext_print("device: PP %u: %llu emulated, %llu injected, %llu interrupts, "
+			  "%llu refused%s%s\n",
 			  (unsigned int)mk1_tls_ppid(), (unsigned long long)emulated,
-			  (unsigned long long)injected, (unsigned long long)refused,
-			  reason ? ", the last: " : "", reason ? reason : "");
+			  (unsigned long long)injected, (unsigned long long)interrupts,
+			  (unsigned long long)refused, reason ? ", the last: " : "",
+			  reason ? reason : "");
 }
 
 int ext_start(uint64_t specs)

@@ -95,12 +95,29 @@ counted()
 		if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }')" -ge "$2" ]
 }
 
+# How many of the interrupts that it injects Linux has counted, on all CPUs.
+pins()
+{
+	awk '$1 == "PIN:" { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' \
+		/proc/interrupts
+}
+
+# Each has arrived.
+interrupted()
+{
+	had=$(said device | awk '{ for (i = 2; i <= NF; i++) if ($i ~ "^interrupts") n += $(i - 1) }
+		END { print n + 0 }')
+	echo "$had injected, $(($(pins) - pins)) taken"
+	[ "$had" -ge 400 ] && [ $(($(pins) - pins)) = "$had" ]
+}
+
 # device EXT: a page behind which there is a device of the extension's. Bochs has no CR2 for #PF:
 # docs/testing.md.
 device()
 {
 	faults=
 	[ "$VM_MACHINE" != bochs-svm ] || faults=nofaults
+	pins=$(pins)
 	begin device "$faults"
 	t "$1: a device: start" start "$exts/$1" --arg gpa="$gpa"
 	t "$1: a device: every CPU is a guest" all_guests
@@ -110,6 +127,7 @@ device()
 	exec 3>&-
 	t "$1: a device: nothing is in the memory behind it" end
 	t "$1: a device: instructions were emulated" counted emulated 1000
+	t "$1: a device: its interrupts have arrived" interrupted
 	if [ -n "$faults" ]; then
 		skip "$1: a device: its own page fault was injected" "no CR2 here"
 	else
@@ -135,7 +153,7 @@ elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/re
 	exit 0
 fi
 
-plan 70
+plan 72
 snapshot /tmp/state.bare
 begin
 t "bare: the program does its work" work

@@ -590,6 +590,33 @@ START_TEST(exception_of_the_extension)
 }
 END_TEST
 
+/* So is an interrupt, which Linux takes only if it has them on. */
+START_TEST(interrupt_of_the_extension)
+{
+	struct ext_exit e = { 0 };
+
+	fake.reg[REG(rflags)] = 0x202;
+	SHADOW = EVENT = 0;
+	INTERRUPTED = 0x80000030;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
+	INTERRUPTED = 0;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 31));
+	fake.reg[REG(rflags)] = 0x2;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
+	fake.reg[REG(rflags)] = 0x202;
+	SHADOW = 1;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
+	ck_assert_uint_eq(EVENT, 0);
+	SHADOW = 0;
+	ck_assert_ptr_null(ext_inject_interrupt(&e, 0xF2));
+	ck_assert(!e.again);
+	ck_assert_uint_eq(EVENT, 0x800000F2);
+	ck_assert_uint_eq(fake.reg[REG(rflags)], 0x202);
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0xF3));
+	ck_assert_uint_eq(EVENT, 0x800000F2);
+}
+END_TEST
+
 /* What the fault, with error code 6 at 0x123000, leads to after an interrupted event. */
 static void expect_delivered(uint8_t vector, uint64_t interrupted, uint64_t event)
 {
@@ -762,6 +789,7 @@ static inline void add_frame_tests(TCase *tc)
 	tcase_add_test(tc, hypercall_hook);
 	tcase_add_test(tc, exception_hook);
 	tcase_add_test(tc, exception_of_the_extension);
+	tcase_add_test(tc, interrupt_of_the_extension);
 	tcase_add_test(tc, instructions);
 }
 

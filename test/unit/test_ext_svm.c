@@ -452,6 +452,7 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 #define STEPPED (fake.reg[MK1_AMD_rflags] & RFLAGS_TF)
 #define STEPPED_EXIT (SVM_EXIT_EXCEPTION + VECTOR_DB)
 #define INTERRUPTED fake.reg[MK1_AMD_exitininfo]
+#define SHADOW fake.reg[MK1_AMD_virtual_interrupt_b]
 #include "frame_tests.h"
 
 static uint64_t branch_trap(uint32_t msr, bool *ok)

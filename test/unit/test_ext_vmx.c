@@ -568,6 +568,7 @@ static enum ended exception_exit(uint8_t vector, uint32_t code, uint64_t address
 	(fake.reg[MK1_INTEL_primary_proc_based_vm_execution_ctls] & VMX_PRIMARY_MONITOR_TRAP)
 #define STEPPED_EXIT VMX_EXIT_MONITOR_TRAP_FLAG
 #define INTERRUPTED fake.reg[MK1_INTEL_idt_vectoring_information_field]
+#define SHADOW fake.reg[MK1_INTEL_interruptibility_state]
 #include "frame_tests.h"
 
 /* What is behind an instruction that was done in Linux's place: no shadow, and its own trap. */

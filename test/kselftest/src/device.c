@@ -20,6 +20,7 @@
 #include "physical.h"
 
 #define FAULTS 4095 /* where the device raises #PF */
+#define INTERRUPTS 4094 /* where it interrupts */
 #define TIMES 500
 #define COUNTER 1024
 
@@ -210,6 +211,13 @@ static void faults(void)
 	check(fault_at == page + FAULTS, "address of the device's #PF");
 }
 
+static void interrupts(void)
+{
+	for (unsigned int i = 0; i < TIMES; i++)
+		check(((volatile uint8_t *)page)[INTERRUPTS] == original(INTERRUPTS, 1),
+		      "read with an interrupt");
+}
+
 static void kernel_accesses(void)
 {
 	char text[8] = "";
@@ -267,6 +275,7 @@ int main(int argc, char **argv)
 	single_steps();
 	if (may_fault)
 		faults();
+	interrupts();
 	kernel_accesses();
 	beyond_the_emulator();
 	printf("done\n");

@@ -11,6 +11,8 @@ use mk1::{inject, print, tls, Gla};
 
 const PAGE: usize = 4096;
 const FAULTS: u64 = 4095;
+const INTERRUPTS: u64 = 4094;
+const VECTOR: u8 = 0xF2;
 
 struct Page {
     gpa: AtomicU64,
@@ -23,6 +25,7 @@ static DEVICE: Page = Page {
 };
 static EMULATED: AtomicU64 = AtomicU64::new(0);
 static INJECTED: AtomicU64 = AtomicU64::new(0);
+static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 static LAST: Mutex<&str> = Mutex::new("none");
 
@@ -82,6 +85,12 @@ pub fn nested_fault(exit: &mut Exit, fault: &Fault) -> bool {
     match device::emulate(exit, &DEVICE) {
         Ok(()) => {
             EMULATED.fetch_add(1, Relaxed);
+            if fault.gpa.0 - DEVICE.gpa().0 == INTERRUPTS
+                && inject::interrupt(exit, 14).is_err()
+                && inject::interrupt(exit, VECTOR).is_ok()
+            {
+                INTERRUPTED.fetch_add(1, Relaxed);
+            }
             true
         }
         Err(why) => {
@@ -94,14 +103,15 @@ pub fn nested_fault(exit: &mut Exit, fault: &Fault) -> bool {
 
 /// Counts what was not counted yet.
 pub fn report() {
-    let counts = [&EMULATED, &INJECTED, &REFUSED].map(|count| count.swap(0, Relaxed));
-    if counts != [0; 3] {
+    let counts = [&EMULATED, &INJECTED, &INTERRUPTED, &REFUSED].map(|count| count.swap(0, Relaxed));
+    if counts != [0; 4] {
         print!(
-            "device: PP {}: {} emulated, {} injected, {} refused, the last: {}\n",
+            "device: PP {}: {} emulated, {} injected, {} interrupts, {} refused, the last: {}\n",
             tls::pp().0,
             counts[0],
             counts[1],
             counts[2],
+            counts[3],
             *LAST.lock()
         );
     }
