@@ -162,7 +162,7 @@ NOT_IN_RUST = {
     # two in one, and one-liners
     "insn_decode", "insn_in_memory", "insn_sign_extend",
     # the engine behind device::emulate, for guests with memory of their own kind: C's only
-    "paging_translate", "alu_compute", "emulate_begin", "emulate_run", "emulate_ends_with_write",
+    "alu_compute", "emulate_begin", "emulate_run", "emulate_ends_with_write",
     "emulate_between_iterations",
     # the first member, and what is libext's own
     "cpuid_regs.eax", *(f"ext_vm.{name}" for name in (
@@ -172,7 +172,6 @@ NOT_IN_RUST = {
     # numbers of registers, which have no names in Rust
     *(f"INSN_R{name}" for name in ("AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI")), "INSN_HIGH",
     # of that engine
-    "PAGING_OK", "PAGING_FAULT", "PAGING_CHANGED", "PAGING_UNREACHABLE",
     *(f"EMULATE_ACCESS_{name}" for name in ("DONE", "PENDING", "CHANGED", "FAULT", "UNSUPPORTED")),
     *(f"EMULATE_{name}" for name in (
         "DONE", "MORE", "PENDING", "RETRY", "FAULT", "SHORT", "UNSUPPORTED")),

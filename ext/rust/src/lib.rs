@@ -18,6 +18,7 @@ pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod mk2;
+pub mod paging;
 #[doc(hidden)]
 pub mod print;
 mod raw;

@@ -2,7 +2,8 @@
 //! The crate's wrappers of libext, by what they do to Linux. Requests; numbers are hexadecimal:
 //!
 //!     read ADDRESS        the string there
-//!     same ADDRESS        whether eight bytes there are those at its physical address
+//!     same ADDRESS        whether eight bytes there are those at its physical address, by libext's
+//!                         translation and by one with tables of this program
 //!     name ADDRESS NAME   writes the string to ADDRESS
 //!     burst               20 lines from one place
 //!     levels              a line of each level
@@ -25,6 +26,7 @@
 #![deny(warnings)]
 
 mod device;
+mod translate;
 mod vm;
 
 use core::fmt::Write;
@@ -146,6 +148,9 @@ fn same(at: Gla, _: &str, reply: &mut Reply) -> bool {
     };
     if let Err(failed) = memory::read_phys(gpa, &mut there) {
         return write!(reply, "{}", failed).is_err();
+    }
+    if !translate::agrees(at, gpa) {
+        return reply.refuse("translated otherwise");
     }
     write!(
         reply,
