@@ -41,8 +41,8 @@ const char *ext_inject_exception(struct ext_exit *e, const struct ext_exception 
  * while Linux takes interrupts. APM vol. 2 §15.20, SDM vol. 3 §28.6.1.
  *
  * Else the sentence that says why not, without a full stop, and nothing has changed: interrupts are
- * off, or held for one instruction (STI, MOV SS), so that a later exit is to be tried; or an event
- * is to be delivered first; or the vector is an exception's.
+ * off, or held for one instruction (STI, MOV SS), or a debug trap may come first, so that a later
+ * exit is to be tried; or an event is to be delivered; or the vector is an exception's.
  */
 const char *ext_inject_interrupt(struct ext_exit *e, uint8_t vector);
 

@@ -608,6 +608,10 @@ START_TEST(interrupt_of_the_extension)
 	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
 	ck_assert_uint_eq(EVENT, 0);
 	SHADOW = 0;
+	fake.reg[REG(rflags)] = 0x302;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
+	ck_assert_uint_eq(EVENT, 0);
+	fake.reg[REG(rflags)] = 0x202;
 	ck_assert_ptr_null(ext_inject_interrupt(&e, 0xF2));
 	ck_assert(!e.again);
 	ck_assert_uint_eq(EVENT, 0x800000F2);

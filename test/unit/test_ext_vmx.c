@@ -593,6 +593,22 @@ START_TEST(an_instruction_in_its_place)
 }
 END_TEST
 
+/* A breakpoint on data of an instruction before: an entry that injects would lose it. */
+START_TEST(a_trap_before_an_interrupt)
+{
+	struct ext_exit e = { 0 };
+
+	fake.reg[MK1_INTEL_rflags] = 0x202;
+	fake.reg[MK1_INTEL_interruptibility_state] = 0;
+	fake.reg[MK1_INTEL_pending_debug_exceptions] = 0x1001;
+	EVENT = INTERRUPTED = 0;
+	ck_assert_ptr_nonnull(ext_inject_interrupt(&e, 0x20));
+	ck_assert_uint_eq(EVENT, 0);
+	fake.reg[MK1_INTEL_pending_debug_exceptions] = 0;
+	ck_assert_ptr_null(ext_inject_interrupt(&e, 0x20));
+}
+END_TEST
+
 /* A pending interrupt waits for the instruction, unless something is delivered first. */
 START_TEST(a_step_holds_interrupts)
 {
@@ -652,6 +668,7 @@ int main(void)
 	add_frame_tests(tc);
 	tcase_add_test(tc, a_step_holds_interrupts);
 	tcase_add_test(tc, an_instruction_in_its_place);
+	tcase_add_test(tc, a_trap_before_an_interrupt);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

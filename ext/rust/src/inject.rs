@@ -26,9 +26,9 @@ pub fn exception(exit: &mut Exit, raised: &Raised) -> Result<(), Refused> {
 }
 
 /// Linux takes an interrupt with this vector, 32 to 255, as it goes on; the hook returns true, and
-/// asks for no fault and no step. `Err`, and nothing has changed: Linux has interrupts off, so that
-/// a later exit is to be tried, or another event is to be delivered, or the vector is an
-/// exception's.
+/// asks for no fault and no step. `Err`, and nothing has changed: Linux has interrupts off, or is
+/// single-stepped, so that a later exit is to be tried, or another event is to be delivered, or the
+/// vector is an exception's.
 pub fn interrupt(exit: &mut Exit, vector: u8) -> Result<(), Refused> {
     // SAFETY: it is C's structure, and the function checks the vector.
     outcome_of(unsafe { ext_inject_interrupt(exit.as_mut_ptr(), vector) })
