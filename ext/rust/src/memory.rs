@@ -18,8 +18,8 @@ use crate::sys::MEMORY_ERRORS;
 use crate::types::text_of;
 use crate::{Gla, VsId};
 use core::fmt;
-use core::ops::BitOr;
 
+pub use crate::paging::Access;
 pub use crate::sys::MemoryError;
 
 impl fmt::Display for MemoryError {
@@ -46,32 +46,6 @@ impl fmt::Display for Failed {
 
 /// What was copied, or why not.
 pub type Result<T> = core::result::Result<T, Failed>;
-
-/// The kind of an access, put together by `|`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct Access(u32);
-
-impl Access {
-    /// Reads.
-    pub const READ: Self = Self(MEM_READ as u32);
-    /// Writes.
-    pub const WRITE: Self = Self(MEM_WRITE as u32);
-    /// Fetches an instruction.
-    pub const FETCH: Self = Self(MEM_FETCH as u32);
-    /// From CPL 3, not 0.
-    pub const USER: Self = Self(MEM_USER as u32);
-    /// Rights are not looked at.
-    pub const ANY: Self = Self(MEM_ANY as u32);
-}
-
-impl BitOr for Access {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
 
 /// The most bytes of an instruction.
 pub const CODE_MAX: usize = MEM_CODE_MAX;
@@ -144,7 +118,7 @@ pub fn write(vs: VsId, gva: Gla, data: &[u8]) -> Result<()> {
 /// The same to read-only pages, too. One that is not the kernel's may be shared by programs that
 /// are to have a copy each when they write.
 pub fn write_any(vs: VsId, gva: Gla, data: &[u8]) -> Result<()> {
-    write_as(vs, gva, data, MEM_ANY as u32)
+    write_as(vs, gva, data, Access::ANY.0)
 }
 
 /// Copies a string, as [`read`], and returns it without its NUL. If it is longer than `text` has

@@ -52,7 +52,7 @@ pub struct Regs {
 
 /// The kind of an access, put together by `|`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Access(u32);
+pub struct Access(pub(crate) u32);
 
 impl Access {
     /// Reads, from CPL 0.
@@ -65,7 +65,7 @@ impl Access {
     pub const USER: Self = Self(PAGING_USER as u32);
     /// The CPU's own, to a descriptor table or a TSS.
     pub const IMPLICIT: Self = Self(PAGING_IMPLICIT as u32);
-    /// Whatever is present may be accessed.
+    /// Rights are not looked at: whatever is present may be accessed.
     pub const ANY: Self = Self(PAGING_ANY as u32);
 }
 
