@@ -55,20 +55,35 @@ none_left()
 	bfm dump | awk '/^microkernel: / { n = 0 } /leaves/ { n++ } END { exit n }'
 }
 
-# is_traced_on CPU: asked there, it has a CPUID in the trace.
-is_traced_on()
+# asks CPU: so often that not all of it is lost where exits come faster than they are written
+asks()
 {
-	until grep -q "\"name\":\"CPUID\".*\"tid\":$1," /tmp/trace.json; do
-		kill -0 $trace && on_cpu "$1" "$bin/cpuid" 0 >/dev/null || return 1
+	n=0
+	while [ $n -lt 20 ]; do
+		n=$((n + 1))
+		on_cpu "$1" "$bin/cpuid" 0 >/dev/null || return 1
 	done
 }
 
-# A trace begins while all but one are offline, and has what they do when they have come.
+# is_traced_on CPU: what asks did there
+is_traced_on()
+{
+	grep -q "\"name\":\"CPUID\".*\"tid\":$1," /tmp/trace.json
+}
+
+# A trace begins while all but one are offline, and has what they do when they have come. It is
+# looked at when it has ended: to search it costs more than to write it. Nothing of it is in the
+# file before there are some exits.
 traces_who_comes()
 {
+	rm -f /tmp/trace.json
 	bfm trace --time 600s /tmp/trace.json &
 	trace=$!
-	is_traced_on 0 && set_all 1 && is_traced_on 1 && kill -INT $trace && wait $trace
+	until [ -s /tmp/trace.json ]; do
+		kill -0 $trace && asks 0 || return 1
+	done
+	asks 0 && set_all 1 && asks 1 && kill -INT $trace && wait $trace &&
+		is_traced_on 0 && is_traced_on 1
 }
 
 plan 17
