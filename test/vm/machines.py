@@ -197,13 +197,13 @@ class Qemu:
         return text + re.sub("(?m)" + UNTELLING, "", registers) + self._lost_pages(registers)
 
     def _lost_pages(self, registers):
-        """CPUs that faulted as they fetched from a page that is there: docs/testing.md."""
+        """CPUs that may have faulted as they fetched from a page that is there: docs/testing.md."""
         text = ""
         for cpu, state in re.findall(r"^CPU#(\d+)$(.*?)(?=^CPU#|\Z)", registers, re.M | re.S):
             rip, cr2 = (re.search(rf"\b{name}=([0-9a-f]+)", state) for name in ("RIP", "CR2"))
             if rip and cr2 and int(rip[1], 16) == int(cr2[1], 16):
                 if self._ask(f"gva2gpa 0x{rip[1]}", int(cpu)).startswith("gpa:"):
-                    text += f"CPU {cpu} found no page where it fetched, but there is one\n"
+                    text += f"CPU {cpu} has its RIP in CR2, where there is a page\n"
         return text
 
     def _ask(self, command, cpu=0):
