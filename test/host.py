@@ -691,7 +691,9 @@ def run_fuzz(target, log):
     status, output = call(["test/fuzz/run", target, str(FUZZ_SECONDS)], log)
     runs = re.search(r"^stat::number_of_executed_units: (\d+)$", output, re.M)
     if status:
-        return 0, [f"{target}: broken by an input, which build/fuzz/broken keeps"]
+        said = re.findall(r"^(?:test/fuzz/.*: !\(|SUMMARY: |Base64: ).*", output, re.M)
+        kept = f"{target}: broken by an input, which build/fuzz/broken keeps"
+        return 0, ["; ".join([kept, *said])]
     # A machine can be slow, but not so slow.
     if not runs or int(runs.group(1)) < 100:
         return 0, [f"{target}: hardly ran"]

@@ -4,19 +4,9 @@
  * many bytes as it needs and with more, and none with one byte less. The first byte of an input is
  * the mode, the others are the instruction.
  */
-#include <Zydis/Zydis.h>
-
 #include "fuzz.h"
 #include "microkernel/svm/decode.h"
-
-static const struct {
-	ZydisMachineMode machine;
-	ZydisStackWidth stack;
-} modes[] = {
-	[DECODE_16] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16 },
-	[DECODE_32] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32 },
-	[DECODE_64] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
-};
+#include "zydis.h"
 
 /* Instructions of Knights Corner, which no CPU with SVM ever had. */
 static bool is_knc(const ZydisDecodedInstruction *insn)
@@ -60,8 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(length_of(data, length, mode) == length, "another one without the rest");
 		FUZZ_CHECK(!length_of(data, length - 1, mode), "shorter when cut off");
 	}
-	if (ZYAN_FAILED(ZydisDecoderInit(&zydis, modes[mode].machine, modes[mode].stack)) ||
-	    ZYAN_FAILED(ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE)))
+	zydis = zydis_decoder(mode);
+	if (ZYAN_FAILED(ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE)))
 		abort();
 	if (ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&zydis, NULL, data, size, &insn)) &&
 	    !is_knc(&insn))

@@ -7,16 +7,18 @@ FUZZ_TARGETS := decode elf emulate escape format insn ioctl paging pe ring
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -Ilib -Imicrokernel -Wall -Wextra -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_SRCS_decode := microkernel/svm/decode.c
+FUZZ_HEADERS_decode := test/fuzz/zydis.h
 FUZZ_LIBS_decode := -lZydis
 FUZZ_SRCS_elf := bfm/hint.c bfm/image.c bfm/message.c driver/core/image.c \
 	driver/core/memory.c lib/bsl/elf.c lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_LIBS_elf := -lelf
 FUZZ_SRCS_emulate := ext/guests/insn_io.c ext/libext/insn.c ext/libext/insn_op.c
+FUZZ_HEADERS_emulate := test/fuzz/zydis.h
 FUZZ_LIBS_emulate := -lZydis
 FUZZ_SRCS_escape := bfm/escape.c
 FUZZ_SRCS_format := lib/bsl/format.c lib/bsl/string.c lib/bsl/x86/mem.c
 FUZZ_SRCS_insn := ext/libext/insn.c ext/libext/insn_op.c
-FUZZ_HEADERS_insn := test/fuzz/insn_oracle.h
+FUZZ_HEADERS_insn := test/fuzz/insn_oracle.h test/fuzz/zydis.h
 FUZZ_LIBS_insn := -lZydis
 # The module's source, on a Linux of its own: with empty headers and what kernel.h has. User
 # pointers are any numbers.

@@ -6,23 +6,13 @@
 #ifndef TEST_INSN_ORACLE_H
 #define TEST_INSN_ORACLE_H
 
-#include <Zydis/Zydis.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <ext/libext/insn.h>
+#include <test/fuzz/zydis.h>
 
 #define ORACLE_TEXT 160
-
-static const struct {
-	ZydisMachineMode machine;
-	ZydisStackWidth stack;
-} oracle_modes[] = {
-	[INSN_16] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16 },
-	[INSN_32] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32 },
-	[INSN_64] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
-};
 
 /* What is left out on purpose: insn.h says why; and instructions of VIA and Xeon Phi. */
 static bool oracle_is_excepted(const ZydisDecodedInstruction *z, enum insn_mode mode)
@@ -139,17 +129,12 @@ static const char *oracle_compare(const uint8_t *bytes, size_t avail, enum insn_
 	ZydisDecodedInstruction z;
 	struct ext_insn insn;
 	enum insn_status status = ext_insn_decode(bytes, avail, mode, &insn);
-	ZydisDecoder zydis;
 	const char *what;
 
 	*length = status == INSN_OK ? insn.length : 0;
 	if (status == INSN_OK && (!insn.length || insn.length > avail))
 		return "a length beyond what is there";
-	if (ZYAN_FAILED(
-		    ZydisDecoderInit(&zydis, oracle_modes[mode].machine, oracle_modes[mode].stack)))
-		abort();
-	if (ZYAN_FAILED(ZydisDecoderDecodeFull(&zydis, bytes, avail, &z, operands)) ||
-	    oracle_is_excepted(&z, mode))
+	if (!zydis_decode(bytes, avail, mode, &z, operands) || oracle_is_excepted(&z, mode))
 		return NULL;
 	what = status == INSN_OK ? oracle_compare_fields(&insn, &z, operands) : "unknown";
 	if (!what)
