@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 
-from host import INCLUDES, Job, call, tracked_files
+from host import INCLUDES, STRICT, Job, call, tracked_files
 
 # C that is compiled without a kernel's headers, and with what.
 IMAGE_FLAGS = ["-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-mno-red-zone",
@@ -87,12 +87,12 @@ def analyse_all(command, finding, log, without=()):
 
 def clang_tidy(path, flags, analyzer):
     checks = [] if analyzer else ["--checks=-clang-analyzer-*"]
-    return ["clang-tidy", "--quiet", *checks, path, "--", *flags]
+    return ["clang-tidy", "--quiet", *checks, path, "--", *flags, *STRICT]
 
 
 def run_clang_tidy(log, everywhere=False):
-    """The checks are those of .clang-tidy. Its analyzer takes most of the time, so it looks at what
-    gcc's leaves out, or, where that does not matter, at everything."""
+    """The checks are those of .clang-tidy, and clang's own warnings. Its analyzer takes most of the
+    time, so it looks at what gcc's leaves out, or, where that does not matter, at everything."""
     return analyse_all(
         lambda path, flags: clang_tidy(path, flags, everywhere or path.startswith(NOT_FOR_GCC)),
         r"^\S+:\d+:\d+: (?:warning|error): .*$", log)
