@@ -62,7 +62,7 @@ LIBEXTCXX := $(O)/libextcxx.a
 LIBEXTCXX_OBJS := $(patsubst %,$(EXT_O)/%.o,$(basename $(wildcard ext/cxx/runtime/*.[cS] \
 	ext/cxx/runtime/*.cc)))
 
-EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/examples/,\
+EXT_DIRS := $(filter-out ext/libext/ ext/linux/ ext/cxx/ ext/rust/ ext/examples/ ext/sdk/,\
 	$(sort $(dir $(wildcard ext/*/*.c ext/*/*.cc))))
 EXT_DIR_NAMES := $(EXT_DIRS:ext/%/=%)
 EXT_FILES := $(wildcard ext/*.c ext/examples/*.c)
