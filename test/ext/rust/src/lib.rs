@@ -52,19 +52,26 @@ static DR_WRITES: AtomicU64 = AtomicU64::new(0);
 const HYPERCALL: u64 = 0x5255_5354;
 const MARK: [u8; 6] = [0x0F, 0x0B, 0x0F, 0x1F, 0x40, 0x2A]; // UD2, NOP
 
-struct Wrappers;
+const ALL: &[Hook] = &[
+    Hook::NestedFault,
+    Hook::CpuIn,
+    Hook::CpuOut,
+    Hook::Cpuid,
+    Hook::Cr,
+    Hook::Dr,
+    Hook::Hypercall,
+    Hook::Exception,
+];
 
-impl Hooks for Wrappers {
-    const ASKED: &'static [Hook] = &[
-        Hook::CpuIn,
-        Hook::CpuOut,
-        Hook::Cpuid,
-        Hook::Cr,
-        Hook::Dr,
-        Hook::NestedFault,
-        Hook::Hypercall,
-        Hook::Exception,
-    ];
+struct Wrappers<const DEVICE: bool>;
+
+impl<const DEVICE: bool> Hooks for Wrappers<DEVICE> {
+    /// Nested faults are for the device alone: who asks for them does not start on a CPU where
+    /// nothing can be watched.
+    const ASKED: &'static [Hook] = match ALL.split_first() {
+        Some((_, others)) if !DEVICE => others,
+        _ => ALL,
+    };
 
     fn cpu_in(vs: VsId) -> bool {
         let at = AT.load(Relaxed);
@@ -303,16 +310,19 @@ fn start(specs: Specs) -> mk1::Result<()> {
     arg::known(&["at", "watch", "gpa"])?;
     AT.store(arg::number("at", 0)?, Relaxed);
     let may_watch = arg::switch("watch", false)?;
-    frame::run_linux::<Wrappers>(specs)?;
+    let gpa = arg::number("gpa", 0)?;
+    match gpa {
+        0 => frame::run_linux::<Wrappers<false>>(specs)?,
+        _ => frame::run_linux::<Wrappers<true>>(specs)?,
+    }
     watch::watch_exceptions(Vectors::UD)?;
     if may_watch {
         let drs = Drs::DR0 | Drs::DR1 | Drs::DR2 | Drs::DR3 | Drs::DR6 | Drs::DR7;
         watch::watch_cr(Crs::CR4)?;
         watch::watch_dr(drs)?;
     }
-    match arg::number("gpa", 0)? {
-        0 => {}
-        gpa => device::start(gpa)?,
+    if gpa != 0 {
+        device::start(gpa)?;
     }
     channel::on_call(on_call)
 }
