@@ -204,5 +204,6 @@ fi
 t "what instructions do" instructions
 t "an address by Linux's registers" answers true address
 t "it ends when it cannot go on" gives 1 "" bfm call wrappers fail
-t "and that is in the report" gives 1 "error: asked to, by VS 0x" bfm status
+t "and that is in the report" \
+	eval 'wait_for failed && gives 1 "error: asked to, by VS 0x" bfm status'
 t "the same state on every CPU" same_state /tmp/state.bare

@@ -216,6 +216,7 @@ t "rust-wrappers: an address by Linux's registers" answers true address
 t "rust-wrappers: a VM of its own" own_vm
 t "rust-wrappers: VMs come and go, and what is refused" answers true vms
 t "rust-wrappers: it ends when it cannot go on" gives 1 "" bfm call rust-wrappers fail
-t "rust-wrappers: and that is in the report" gives 1 "error: asked to, by VS" bfm status
+t "rust-wrappers: and that is in the report" \
+	eval 'wait_for failed && gives 1 "error: asked to, by VS" bfm status'
 t "the state of every CPU is what it was" same_state /tmp/state.bare
 t "no complaint of the kernel" dmesg_clean
