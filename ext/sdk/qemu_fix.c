@@ -60,8 +60,10 @@ static bool replace(const char *name, void (*by)(void))
 	if (!function || mprotect(page, 2 * size, PROT_READ | PROT_WRITE))
 		return false;
 	memcpy(function, &code, sizeof(code));
-	if (mprotect(page, 2 * size, PROT_READ | PROT_EXEC))
+	if (mprotect(page, 2 * size, PROT_READ | PROT_EXEC)) {
+		perror("qemu_fix: this host allows no change of code; run QEMU without it");
 		exit(1);
+	}
 	return true;
 }
 
@@ -70,5 +72,6 @@ __attribute__((constructor)) static void fix_qemu(void)
 	if (!do_interrupt_all || !bql_locked || !cpu_loop_exit_noexc ||
 	    !replace("cpu_clear_ignne", clear_ignne) ||
 	    !replace("do_interrupt_x86_hardirq", (void (*)(void))deliver))
-		fputs("qemu_fix: this QEMU has other functions; nothing is mended\n", stderr);
+		fputs("qemu_fix: this QEMU has other functions; it may be mended in part or not\n",
+		      stderr);
 }
