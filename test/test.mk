@@ -136,20 +136,18 @@ kselftest: $(KSELFTEST_BINS) $(KSELFTEST_EXTS) $(FOREIGN_EXTS) $(KSELFTEST)/imag
 define modules_for
 test/vm/kbuild $(1) && \
 	test/kselftest/make-twin $(O)/$(1)/bareflank.ko $(O)/$(1)/twinflank.ko && \
-	for module in $(2); do \
-		KBUILD_DIR=test/kselftest/$$module test/vm/kbuild $(1) || exit 1; done
+	KBUILD_DIR=test/kselftest test/vm/kbuild $(1) BF_TEST_MODULES="$(2)"
 endef
 
 # What is loaded beside ours everywhere: to look at the CPUs with, one that calls an extension, and
 # two with the names of other hypervisors.
 COMMON_MODULES := cpustate caller neighbours
 TEST_MODULES := acpitimer livepatch predictions tamper
-define test_modules_for
-for kernel in $(1); do \
-	$(call modules_for,$$kernel,$(COMMON_MODULES) $(TEST_MODULES)) || exit 1; done
-endef
-test-modules: deps
-	$(call test_modules_for,$(TEST_KERNELS))
+TEST_MODULES_FOR := $(patsubst %,test-modules-%,$(TEST_KERNELS) $(SLOW_KERNELS))
+.PHONY: $(TEST_MODULES_FOR)
+$(TEST_MODULES_FOR): test-modules-%: deps
+	$(call modules_for,$*,$(COMMON_MODULES) $(TEST_MODULES))
+test-modules: $(TEST_KERNELS:%=test-modules-%)
 
 # The test build: what fails on request (lib/bsl/fault.h). Nobody installs it.
 FAULTS_O := $(O)/faults
@@ -168,15 +166,19 @@ faults: deps
 
 # --- the tests --------------------------------------------------------------------------------
 
+# kselftest signs a module that it builds itself, where test-modules would do so at the same time.
+PARALLEL := --no-print-directory -j$(shell nproc)
 test-products: deps
-	$(MAKE) --no-print-directory $(MICROKERNEL) libext ext bfm efi kselftest test-modules faults
+	$(MAKE) $(PARALLEL) $(MICROKERNEL) libext ext bfm efi
+	$(MAKE) $(PARALLEL) kselftest
+	$(MAKE) $(PARALLEL) test-modules faults
 	test/vm/kvm-selftests >/dev/null
 check: test-products
 	test/run
 # Rows of the matrix that take long and rarely tell more.
 slow-products: test-products
 	test/vm/setup slow
-	$(call test_modules_for,$(SLOW_KERNELS))
+	$(MAKE) $(PARALLEL) $(SLOW_KERNELS:%=test-modules-%)
 	$(call faults_for,$(SLOW_FAULTS_KERNELS))
 check-slow: slow-products
 	test/run slow
