@@ -5,9 +5,12 @@ import os
 import re
 import shlex
 import stat
+import struct
 import subprocess
 
 BUSYBOX = "/bin/busybox"
+
+PT_DYNAMIC = 2  # <elf.h>
 
 # Messages for the host go through the kernel log: unlike lines written to a terminal, nothing
 # can come between their characters. Level 0 prints them whatever the script did to the log.
@@ -64,6 +67,7 @@ class Archive:
 
     def __init__(self):
         self._entries = {}
+        self._dynamic = []
 
     def directory(self, path, mode=0o755):
         path = path.strip("/")
@@ -76,7 +80,8 @@ class Archive:
         self._entries[path.strip("/")] = (stat.S_IFREG | mode, data)
 
     def copy(self, host, guest):
-        """Copies a file, with the libraries it wants, or a directory with all below it."""
+        """Copies a file, for which write() adds the libraries it wants, or a directory with all
+        below it."""
         if os.path.isdir(host):
             self.directory(guest)
             for name in sorted(os.listdir(host)):
@@ -85,12 +90,12 @@ class Archive:
         with open(host, "rb") as source:
             data = source.read()
         self.file(guest, data, 0o755 if os.access(host, os.X_OK) else 0o644)
-        if data.startswith(b"\x7fELF"):
-            for library in shared_libraries(host):
-                if library.strip("/") not in self._entries:
-                    self.copy(library, library)
+        if is_dynamic(data):
+            self._dynamic.append(host)
 
     def write(self, out):
+        for library in shared_libraries(self._dynamic):
+            self.copy(library, library)
         for inode, (path, (mode, data)) in enumerate(self._entries.items(), 1):
             self._write_entry(out, path, mode, data, inode)
         self._write_entry(out, "TRAILER!!!", 0, b"", 0)
@@ -103,12 +108,25 @@ class Archive:
         out.write(header + b"\0" * (-len(header) % 4) + data + b"\0" * (-len(data) % 4))
 
 
-def shared_libraries(host):
-    """What the dynamic linker would load for a program, or nothing when it is a static one."""
-    result = subprocess.run(["ldd", host], capture_output=True, text=True, check=False)
-    if result.returncode:
+def is_dynamic(data):
+    """Whether it is an ELF file of 64 bits that the dynamic linker has to do with: PT_DYNAMIC. Most
+    are not, and to ask ldd about each of those takes longer than a boot."""
+    try:
+        first, = struct.unpack_from("<Q", data, 32)
+        size, number = struct.unpack_from("<HH", data, 54)
+        return data.startswith(b"\x7fELF\2") and any(
+            struct.unpack_from("<I", data, first + n * size) == (PT_DYNAMIC,)
+            for n in range(number))
+    except struct.error:  # it is cut off
+        return False
+
+
+def shared_libraries(files):
+    """What the dynamic linker would load for these, themselves apart."""
+    if not files:
         return []
-    return re.findall(r"^\t(?:\S+ => )?(/\S+) \(0x", result.stdout, re.MULTILINE)
+    result = subprocess.run(["ldd", *files], capture_output=True, text=True, check=True)
+    return sorted(set(re.findall(r"^\t(?:\S+ => )?(/\S+) \(0x", result.stdout, re.MULTILINE)))
 
 
 def build(path, *, token, script, arguments, copies, environment, terminal=None):
