@@ -17,15 +17,35 @@ COPIES = (
     ("build/kselftest/images", "/kselftest/images"),
     ("build/kselftest/microkernel", "/kselftest/stripped/microkernel"),
     ("build/kselftest/default", "/kselftest/stripped/default"),
-    ("build/kselftest/signed", "/kselftest/signed"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
     ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
-    ("build/{kernel}/test/kselftest/neighbours/vboxdrv.ko", "/lib/modules/vboxdrv.ko"),
-    ("build/{kernel}/test/kselftest/neighbours/vmmon.ko", "/lib/modules/vmmon.ko"),
-    ("build/{kernel}/twinflank.ko", "/lib/modules/twinflank.ko"),
-    ("/usr/bin/stress-ng", "/usr/bin/stress-ng"),
 )
 
+
+def test_module(name, directory=""):
+    """The copy of a module of test/kselftest."""
+    return (f"build/{{kernel}}/test/kselftest/{directory or name}/{name}.ko",
+            f"/lib/modules/{name}.ko")
+
+
+# What single tests need in addition. An emulated disk is slow: a machine has nothing in vain.
+SIGNED = ("build/kselftest/signed", "/kselftest/signed")
+COPIES_OF_TESTS = {
+    "lockdown": [SIGNED],
+    "neighbours": [test_module("vboxdrv", "neighbours"), test_module("vmmon", "neighbours"),
+                   ("build/{kernel}/twinflank.ko", "/lib/modules/twinflank.ko")],
+    "predictions": [test_module("predictions")],
+    "registers": [test_module("tamper")],
+    "signed": [SIGNED],
+    "sleep": [test_module("acpitimer")],
+    "trace": [test_module("livepatch")],
+    "uefi-bare": [SIGNED],
+    "uefi-secure": [SIGNED],
+    "vmi": [test_module("tamper")],
+}
+# And those that put load on a machine: their scripts name the function of tap.sh, or the program.
+LOAD = re.compile(r"\b(load_begins|stress-ng)\b")
+STRESS_NG = ("/usr/bin/stress-ng", "/usr/bin/stress-ng")
 
 # The test build, for the tests that load it.
 FAULT_TESTS = {"inject", "mkfault", "mkhalt"}
@@ -33,10 +53,6 @@ FAULT_COPIES = (
     ("build/faults/{kernel}/bareflank.ko", "/kselftest/faults/bareflank.ko"),
     ("build/faults/stripped", "/kselftest/faults/microkernel"),
 )
-
-# Modules that single tests load.
-MODULES = {"predictions": "predictions", "sleep": "acpitimer", "trace": "livepatch",
-           "vmi": "tamper", "registers": "tamper"}
 
 
 @dataclasses.dataclass
@@ -125,7 +141,6 @@ UEFI_COPIES = (
       for name in ("cpuid", "firmware", "rawctl")),
     ("build/{kernel}/test/kselftest/caller/caller.ko", "/lib/modules/caller.ko"),
     ("build/{kernel}/test/kselftest/cpustate/cpustate.ko", "/lib/modules/cpustate.ko"),
-    ("build/kselftest/signed", "/kselftest/signed"),
 )
 
 
@@ -413,6 +428,11 @@ def selftest_copies():
                  for name in sorted(os.listdir(built)) if name in named)
 
 
+def puts_load(test):
+    with open(f"test/kselftest/{test}.sh", encoding="utf-8") as script:
+        return LOAD.search(script.read()) is not None
+
+
 def package_options(row):
     """What a machine has of the Debian packages, and nothing else of what was built."""
     suite = [row.kernel.removeprefix("debian-")] if row.kernel.startswith("debian-") else []
@@ -432,9 +452,9 @@ def command_of(row):
         if name in os.environ:
             command += ["--append", f"{name}={os.environ[name]}"]
     copies = row.copies + FAULT_COPIES if FAULT_TESTS.intersection(row.tests) else row.copies
-    copies += tuple((f"build/{{kernel}}/test/kselftest/{module}/{module}.ko",
-                     f"/lib/modules/{module}.ko")
-                    for test, module in MODULES.items() if test in row.tests)
+    copies += tuple(copy for test in row.tests for copy in COPIES_OF_TESTS.get(test, ()))
+    if any(puts_load(test) for test in row.tests):
+        copies += (STRESS_NG,)
     if "packages" in row.tests:
         command += package_options(row)
     if "kvmself" in row.tests:
