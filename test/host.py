@@ -161,9 +161,6 @@ NOT_IN_RUST = {
     "mk1_register_bootstrap", "mk1_register_vmexit", "mk1_register_fail", "ext_more_time",
     # two in one, and one-liners
     "insn_decode", "insn_in_memory", "insn_sign_extend",
-    # the engine behind device::emulate, for guests with memory of their own kind: C's only
-    "alu_compute", "emulate_begin", "emulate_run", "emulate_ends_with_write",
-    "emulate_between_iterations",
     # the first member, and what is libext's own
     "cpuid_regs.eax", *(f"ext_vm.{name}" for name in (
         "va", "spa", "vmid", "vpid", "vsid", "ppid", "linux_vpid", "linux_vsid", "rsp", "stack")),
@@ -171,10 +168,6 @@ NOT_IN_RUST = {
     "EXT_VM_OTHER", "INSN_DS", "INSN_LEGACY", "INSN_NO_OPERAND",
     # numbers of registers, which have no names in Rust
     *(f"INSN_R{name}" for name in ("AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI")), "INSN_HIGH",
-    # of that engine
-    *(f"EMULATE_ACCESS_{name}" for name in ("DONE", "PENDING", "CHANGED", "FAULT", "UNSUPPORTED")),
-    *(f"EMULATE_{name}" for name in (
-        "DONE", "MORE", "PENDING", "RETRY", "FAULT", "SHORT", "UNSUPPORTED")),
 }
 NOT_IN_CXX = {
     # of which C's function is as good in C++

@@ -169,7 +169,7 @@ use_registers >/tmp/registers || exit 1
 snapshot /tmp/state.bare
 plain >/tmp/plain.bare
 
-plan 104
+plan 105
 for extension in $extensions; do
 	t "$extension: start" start "$extension"
 	t "$extension: every CPU is a guest" all_guests
@@ -213,6 +213,7 @@ else
 fi
 t "rust-wrappers: what instructions do" instructions
 t "rust-wrappers: an address by Linux's registers" answers true address
+t "rust-wrappers: instructions of a guest are emulated" answers true emulator
 t "rust-wrappers: a VM of its own" own_vm
 t "rust-wrappers: VMs come and go, and what is refused" answers true vms
 t "rust-wrappers: it ends when it cannot go on" gives 1 "" bfm call rust-wrappers fail

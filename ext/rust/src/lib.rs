@@ -7,6 +7,7 @@ pub mod arg;
 mod calls;
 pub mod channel;
 pub mod device;
+pub mod emulate;
 pub mod exits;
 pub mod frame;
 #[cfg(feature = "alloc")]

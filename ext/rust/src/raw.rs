@@ -46,6 +46,11 @@ impl<const WORDS: usize> Raw<WORDS> {
         self.u8(at) != 0
     }
 
+    /// A field of 8 bytes, which is aligned.
+    pub(crate) fn set_u64(&mut self, at: usize, value: u64) {
+        self.0[at / 8] = value;
+    }
+
     pub(crate) fn set_u8(&mut self, at: usize, value: u8) {
         let shift = at % 8 * 8;
         self.0[at / 8] = self.0[at / 8] & !(0xFF << shift) | u64::from(value) << shift;

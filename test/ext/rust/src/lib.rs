@@ -17,6 +17,7 @@
 //!     address             whether an address is that which Linux's registers make it
 //!     vm                  a VM of its own goes on: "more" or "done"
 //!     vms                 whether VMs come and go
+//!     emulator            whether instructions of a guest are emulated as they should, or which
 //!
 //! With the argument at=ADDRESS, the function there is hooked; with watch=yes, CR4 and the debug
 //! registers are watched; with gpa=ADDRESS, the page there is the device of test/ext/device.c.
@@ -26,6 +27,7 @@
 #![deny(warnings)]
 
 mod device;
+mod emulate;
 mod translate;
 mod vm;
 
@@ -280,6 +282,7 @@ fn simple(request: &str, reply: &mut Reply) -> bool {
                 Err(why) => reply.refuse(why),
             }
         }
+        "emulator" => return write!(reply, "{}", emulate::check()).is_ok(),
         "vms" => return write!(reply, "{}", vm::many()).is_ok(),
         "fail" => fail!("asked to, by VS {}", tls::vs().0),
         _ => return reply.refuse("unknown request"),
