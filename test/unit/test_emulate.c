@@ -291,6 +291,17 @@ static const char *hex(const struct sample *sample)
 	return text;
 }
 
+static void say_difference(const struct sample *sample)
+{
+	unsigned int at = 0;
+
+	while (copy[at] == native_data()[at])
+		at++;
+	ck_abort_msg("%s: memory at 0x%x: 0x%02X, not 0x%02X; the base of GS is 0x%llx",
+		     hex(sample), at, copy[at], native_data()[at],
+		     (unsigned long long)native_gs_base());
+}
+
 /* Whether a random instruction could be compared. */
 static bool compare_one(void)
 {
@@ -321,7 +332,8 @@ static bool compare_one(void)
 		REQUIRE(ours.gpr[i] == cpu.gpr[i], "%s: register %u: 0x%llx, not 0x%llx",
 			hex(&sample), i, (unsigned long long)ours.gpr[i],
 			(unsigned long long)cpu.gpr[i]);
-	REQUIRE(!memcmp(copy, native_data(), sizeof(copy)), "%s: memory", hex(&sample));
+	if (memcmp(copy, native_data(), sizeof(copy)))
+		say_difference(&sample);
 	REQUIRE(!memcmp(our_xmm, cpu_xmm, sizeof(our_xmm)), "%s: SSE registers", hex(&sample));
 	return true;
 }

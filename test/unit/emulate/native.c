@@ -81,6 +81,14 @@ void native_setup(void)
 	ck_assert_int_eq(syscall(SYS_arch_prctl, ARCH_SET_GS, NATIVE_GS_BASE), 0);
 }
 
+uint64_t native_gs_base(void)
+{
+	uint64_t base = 0;
+
+	ck_assert_int_eq(syscall(SYS_arch_prctl, ARCH_GET_GS, &base), 0);
+	return base;
+}
+
 uint8_t *native_data(void)
 {
 	return (uint8_t *)NATIVE_DATA;

@@ -14,6 +14,9 @@
 /* Maps both, and sets the base of GS. */
 void native_setup(void);
 
+/* The base of GS as it is: a kernel, or a hypervisor below it, that loses it is not our fault. */
+uint64_t native_gs_base(void);
+
 /* The data. */
 uint8_t *native_data(void);
 
