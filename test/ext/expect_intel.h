@@ -20,6 +20,20 @@
 #define EXIT_NEVER 0x80000000
 #define ENTRY_NEEDED 0xC004
 
+/*
+ * State that the CPU exchanges at exits and entries if it has all the controls for that:
+ * performance counters, processor trace, branch records, supervisor protection keys, CET.
+ */
+static const struct {
+	uint32_t entry, exit;
+} exchanges[] = {
+	{ VMX_ENTRY_CTL_LOAD_PERF, VMX_EXIT_CTL_LOAD_PERF | VMX_EXIT_CTL_SAVE_PERF },
+	{ VMX_ENTRY_CTL_LOAD_RTIT, VMX_EXIT_CTL_CLEAR_RTIT },
+	{ VMX_ENTRY_CTL_LOAD_LBR, VMX_EXIT_CTL_CLEAR_LBR },
+	{ VMX_ENTRY_CTL_LOAD_PKRS, VMX_EXIT_CTL_LOAD_PKRS },
+	{ VMX_ENTRY_CTL_LOAD_CET, VMX_EXIT_CTL_LOAD_CET },
+};
+
 static uint64_t capability(uint32_t msr)
 {
 	uint64_t value = 0;
@@ -73,21 +87,44 @@ static void secondary_controls(const struct reg *reg)
 	controls(reg, capability(MSR_VMX_PROCBASED_CTLS2), 0, SECONDARY_NEVER, 0);
 }
 
+/* Which of those controls the CPU needs to have on. */
+static void exchanged(uint32_t *entry, uint32_t *exit)
+{
+	uint64_t entry_may = true_capability(MSR_VMX_ENTRY_CTLS) >> 32;
+	uint64_t exit_may = true_capability(MSR_VMX_EXIT_CTLS) >> 32;
+
+	*entry = 0;
+	*exit = 0;
+	for (unsigned int i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++) {
+		if ((exchanges[i].entry & ~entry_may) || (exchanges[i].exit & ~exit_may))
+			continue;
+		*entry |= exchanges[i].entry;
+		*exit |= exchanges[i].exit;
+	}
+}
+
 static void exit_controls(const struct reg *reg)
 {
-	controls(reg, true_capability(MSR_VMX_EXIT_CTLS), EXIT_NEEDED, EXIT_NEVER, 0);
+	uint32_t entry, exit;
+
+	exchanged(&entry, &exit);
+	controls(reg, true_capability(MSR_VMX_EXIT_CTLS), EXIT_NEEDED | exit, EXIT_NEVER, 0);
 }
 
 /* "IA-32e mode guest" is what EFER.LMA is. */
 static void entry_controls(const struct reg *reg)
 {
 	uint64_t capabilities = true_capability(MSR_VMX_ENTRY_CTLS);
+	uint32_t needed, exit, always;
 
-	controls(reg, capabilities, ENTRY_NEEDED, 0, VMX_ENTRY_CTL_IA32E_GUEST);
+	exchanged(&needed, &exit);
+	needed |= ENTRY_NEEDED;
+	always = (uint32_t)capabilities | needed;
+	controls(reg, capabilities, needed, 0, VMX_ENTRY_CTL_IA32E_GUEST);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, reg_vsid, MK1_INTEL_efer, EFER_LMA), MK1_SUCCESS);
-	accepts_as(reg, 0, (uint32_t)capabilities | ENTRY_NEEDED | VMX_ENTRY_CTL_IA32E_GUEST);
+	accepts_as(reg, 0, always | VMX_ENTRY_CTL_IA32E_GUEST);
 	VERIFY_STATUS(mk1_vs_write(MK1_HANDLE, reg_vsid, MK1_INTEL_efer, 0), MK1_SUCCESS);
-	VERIFY(read_reg(reg_vsid, reg->number) == ((uint32_t)capabilities | ENTRY_NEEDED));
+	VERIFY(read_reg(reg_vsid, reg->number) == always);
 }
 
 /* A page of the extension's own, which it must have. */
