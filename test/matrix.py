@@ -95,6 +95,9 @@ LONG_CYCLES_BOCHS = ["--append", "CYCLES=2"]
 # Bochs computes wrongly with FMA4, on the bare machine, too: libm must not use it.
 NO_FMA4 = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-FMA4"
 
+# Bochs 3.0 takes half of the time of 2.7, which rows without this have.
+BOCHS_3 = ["--bochs", "trixie"]
+
 MODEL = ["smoke", "state", "guest", "cycles"]
 
 
@@ -108,7 +111,7 @@ PACKAGE_COPIES = (
 def on_bochs(machine, model, kernel, cpus=1, cr4=0, environment="", tests=(), label=""):
     """A CPU model that trixie's Bochs knows; bits of CR4 that the kernel sets there; variables of
     init's environment; and more tests."""
-    options = ["--bochs", "trixie", "--cpu", model, "--append", f"CR4_HAS={cr4:#x} {environment}"]
+    options = [*BOCHS_3, "--cpu", model, "--append", f"CR4_HAS={cr4:#x} {environment}"]
     return Row(machine, cpus, kernel, [*MODEL, *tests], 900, label or model, options)
 
 
@@ -212,16 +215,18 @@ ROWS = [
     Row("qemu-svm", 2, "6.1", ["misbehave"], 600, "misbehave", ONE_THREAD),
     Row("bochs-vmx", 2, "6.1",
         [*ESSENTIAL, "leak", "mtrr", "lifecycle", "nmi", "shootdown", "runaway", "mkfault",
-         "mkhalt"], 600, options=["--append", "cpu0_hotplug", *LONG_CYCLES_BOCHS]),
-    Row("bochs-vmx", 2, "6.1", [*CPUS_ABI, "secondvm"], 600, "abi"),
+         "mkhalt", "secondvm"], 600,
+        options=["--append", "cpu0_hotplug", *LONG_CYCLES_BOCHS]),
     # but secondvm, whose VM disables interrupts: docs/testing.md tells what becomes of that in 3.0
+    Row("bochs-vmx", 2, "6.1", CPUS_ABI, 600, "abi", BOCHS_3),
     on_bochs("bochs-vmx", "corei7_haswell_4770", "6.1",
              tests=[name for name in SDK if name not in ("secondvm", "cxx")]),
     Row("bochs-vmx", 1, "6.1",
-        [*ESSENTIAL, *OTHER_ABI, "misbehave", "stall", "inject"], 600),
+        [*ESSENTIAL, *OTHER_ABI, "misbehave", "stall", "inject"], 600, options=BOCHS_3),
     Row("bochs-svm", 1, "6.1", [*ESSENTIAL, "leak", "mtrr", "nmi"], 600),
     Row("bochs-svm", 1, "6.1",
-        [*CPUS_ABI, "foreign-regs", "foreign-fpu", "watch", "exceptions", "secondvm"], 600, "abi"),
+        [*CPUS_ABI, "foreign-regs", "foreign-fpu", "watch", "exceptions", "secondvm"], 600, "abi",
+        BOCHS_3),
     Row("qemu-svm", 4, "6.1",
         [*ESSENTIAL, "leak", "errors", "fuzz", "hostile", "lifecycle", "nmi", "shootdown",
          "commands", "neighbours", "concurrency", "soak", "backtrace"], 600,
@@ -241,19 +246,19 @@ ROWS = [
     # CPUs that stay in the hypervisor; emulated, Intel's are slower than Linux's delays
     Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep", ["--append", "KEEP_ROUNDS=4"]),
     Row("bochs-svm", 2, "6.12", ["keep"], 600, "keep",
-        ["--bochs", "trixie", "--cpu", "ryzen", "--append", "KEEP_ROUNDS=2"]),
+        [*BOCHS_3, "--cpu", "ryzen", "--append", "KEEP_ROUNDS=2"]),
     Row("bochs-vmx", 2, "6.1", ["keep", "live"], 600, "keep",
-        ["--bochs", "trixie", "--append", "KEEP_ROUNDS=3 cpu_init_udelay=10000"]),
+        [*BOCHS_3, "--append", "KEEP_ROUNDS=3 cpu_init_udelay=10000"]),
     Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep-x2apic",
         [*X2APIC_QEMU, "--append", "KEEP_ROUNDS=3"]),
     # guests through KVM's interface
     Row("qemu-svm", 4, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
-    Row("bochs-vmx", 1, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
+    Row("bochs-vmx", 1, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm", BOCHS_3),
     Row("qemu-svm", 4, "6.1", ["kvm-fuzz"], 300, "kvm-fuzz", ONE_THREAD, fuzzes_emulator=True),
     Row("qemu-svm", 2, "6.1", ["kvm-xsave"], 300, "pku", ["--cpu", "max,+svm,+npt"]),
     Row("qemu-svm", 4, "6.12", ["kvmself"], 300, "kvmself"),
     Row("bochs-vmx", 2, "6.12", ["kvmself"], 300, "kvmself",
-        ["--bochs", "trixie", "--cpu", "tigerlake", "--mem", "1024",
+        [*BOCHS_3, "--cpu", "tigerlake", "--mem", "1024",
          "--append", f"CR4_HAS={CR4_CET:#x}"]),
     Row("nested-svm", 2, "6.1", MODEL, 900),
     # newer ones; with IBT from kernel 6.12 on, with LASS on sid's
@@ -278,13 +283,13 @@ ROWS = [
     uefi("qemu-svm", 4, options=["--efi-loader", "grub"]),
     uefi("bochs-vmx", 1),
     uefi("bochs-vmx", 2,
-         options=["--bochs", "trixie", "--append", "cpu_init_udelay=10000"]),
-    uefi("bochs-svm", 2, options=["--bochs", "trixie"]),
+         options=[*BOCHS_3, "--append", "cpu_init_udelay=10000"]),
+    uefi("bochs-svm", 2, options=BOCHS_3),
     # the same in x2APIC mode; what is started late keeps CPUs, too
     uefi("qemu-svm", 2, label="x2apic", options=[*X2APIC_QEMU, "--append", "KEEP_CPUS=1"]),
     uefi("qemu-svm", 2, label="x2apic-id", options=[*X2APIC_QEMU, *X2APIC_ID], unused=1),
     uefi("bochs-vmx", 2, label="x2apic",
-         options=["--bochs", "trixie", "--append", "cpu_init_udelay=10000 KEEP_CPUS=1",
+         options=[*BOCHS_3, "--append", "cpu_init_udelay=10000 KEEP_CPUS=1",
                   *X2APIC_BOCHS]),
     uefi("qemu-svm", 2, "uefi-escape", "escape", ["--efi-fault", "keep 1"]),
     *(uefi("qemu-svm", 1, "end-uefi", end, ["--append", f"END={end}"], 30, end)
@@ -306,7 +311,7 @@ ROWS = [
     # with what Debian packages install; also with firmware that has the key of DKMS
     Row("qemu-svm", 2, "6.1", ["packages", "packages-signed"], 100, "packages",
         copies=PACKAGE_COPIES),
-    Row("bochs-vmx", 2, "6.12", ["packages"], 300, "packages", ["--bochs", "trixie", "--cpu",
+    Row("bochs-vmx", 2, "6.12", ["packages"], 300, "packages", [*BOCHS_3, "--cpu",
         "tigerlake", "--append", f"CR4_HAS={CR4_CET:#x}"], copies=PACKAGE_COPIES),
     # 5-level paging
     Row("qemu-svm", 2, "6.1", [*ESSENTIAL, "guests", "calls", "lifecycle", "secondvm"], 600, "la57",
@@ -343,7 +348,7 @@ SLOW_ROWS = [
            options=["--append", "KEEP_ROUNDS=100 KEEP_CPUS=1", *options])
       for label, options in (("long", ()), ("long-x2apic", X2APIC_QEMU))),
     uefi("bochs-svm", 2, label="x2apic",
-         options=["--bochs", "trixie", "--cpu", 'ryzen, add_features="x2apic"', *X2APIC_BOCHS,
+         options=[*BOCHS_3, "--cpu", 'ryzen, add_features="x2apic"', *X2APIC_BOCHS,
                   "--append", "KEEP_CPUS=1"]),
     Row("qemu-svm", 4, "6.1", ["keep"], 1200, "keep-long", ["--append", "KEEP_ROUNDS=100"]),
     on_bochs("bochs-vmx", "broadwell_ult", "6.1"),
@@ -386,7 +391,7 @@ SLOW_ROWS = [
     Row("qemu-svm", 2, "debian-sid", ["packages", "packages-signed"], 150, "packages",
         copies=PACKAGE_COPIES),
     Row("bochs-vmx", 2, "debian-sid", ["packages"], 600, "packages",
-        ["--bochs", "trixie", "--cpu", "arrow_lake",
+        [*BOCHS_3, "--cpu", "arrow_lake",
          "--append", f"CR4_HAS={CR4_CET | CR4_LASS:#x}"], copies=PACKAGE_COPIES),
     Row("qemu-svm", 4, "6.1", ["end-halt"], 30, "halt", end="halt"),
     Row("bochs-vmx", 2, "6.1", ["end-halt"], 100, "halt", end="halt"),
