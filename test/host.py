@@ -151,6 +151,8 @@ DEVIATIONS = (
     ("frame.h", "(*io)(struct ext_exit *e, const struct ext_io *io,",
      "(*io)(struct ext_exit *e, struct ext_io *io,", "hook_io"),
     ("frame.h", "bool (*cr)(", "bool (*other)(void);\n\tbool (*cr)(", "ext_ops"),
+    ("emulate.h", "void (*write_xmm)(void *ctx, unsigned int reg,",
+     "void (*write_xmm)(void *ctx, uint64_t reg,", "emulate_ops.write_xmm"),
 )
 # What the APIs do without: functions, members of structures and enumerators of libext's headers.
 NOT_IN_RUST = {

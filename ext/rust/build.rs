@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 mod libext;
-use libext::{ALSO, CONSTANTS, FUNCTIONS, HEADERS, HOOKS, TYPES};
+use libext::{ALSO, CALLBACKS, CONSTANTS, FUNCTIONS, HEADERS, HOOKS, TYPES};
 
 const MARKER: &str = "@bindings@";
 
@@ -46,6 +46,13 @@ fn c_source() -> String {
          \"ext/rust/libext.rs has other hooks than struct ext_ops\");\n",
         HOOKS.len()
     );
+    for (structure, field, kind) in CALLBACKS {
+        text += &format!(
+            "_Static_assert(__builtin_types_compatible_p(\
+             __typeof__(((struct {0} *)0)->{1}), {2}), \"struct {0}.{1}\");\n",
+            structure, field, kind
+        );
+    }
     for declaration in ALSO {
         text += &format!("{};\n", declaration);
     }

@@ -374,6 +374,55 @@ pub const ALSO: &[&str] = &[
     "typedef void ext_hook_fn(struct ext_exit *)",
 ];
 
+/// The callbacks in libext's other structures, as the crate has them: structure, field, type.
+pub const CALLBACKS: &[(&str, &str, &str)] = &[
+    (
+        "ext_device",
+        "read",
+        "void (*)(void *, uint64_t, void *, unsigned int)",
+    ),
+    (
+        "ext_device",
+        "write",
+        "bool (*)(void *, uint64_t, const void *, const void *, unsigned int)",
+    ),
+    (
+        "paging_ops",
+        "read",
+        "bool (*)(void *, uint64_t, unsigned int, uint64_t *)",
+    ),
+    (
+        "paging_ops",
+        "exchange",
+        "enum paging_status (*)(void *, uint64_t, unsigned int, uint64_t, uint64_t)",
+    ),
+    (
+        "emulate_ops",
+        "translate",
+        "enum emulate_access (*)(void *, uint64_t, bool, uint64_t *, uint32_t *)",
+    ),
+    (
+        "emulate_ops",
+        "read",
+        "enum emulate_access (*)(void *, uint64_t, void *, unsigned int)",
+    ),
+    (
+        "emulate_ops",
+        "write",
+        "enum emulate_access (*)(void *, uint64_t, const void *, unsigned int, const void *)",
+    ),
+    (
+        "emulate_ops",
+        "read_xmm",
+        "void (*)(void *, unsigned int, void *)",
+    ),
+    (
+        "emulate_ops",
+        "write_xmm",
+        "void (*)(void *, unsigned int, const void *)",
+    ),
+];
+
 /// Constants that no preprocessor knows, with their values in C.
 pub const CONSTANTS: &[(&str, &str)] = &[
     ("OPS_SIZE", "sizeof(struct ext_ops)"),

@@ -153,8 +153,8 @@ fn outcome(done: Result<(), NoAccess>) -> u32 {
     }) as u32
 }
 
-// In all of them, ctx is the Memory that Emulation::refer has said, and nothing else refers to it
-// until C returns; the other pointers are C's own, for so many bytes.
+// In all of them, ctx is the Memory of an Emulation, which its run has said; nothing else refers to
+// it until C returns. The other pointers are C's own, for so many bytes.
 
 extern "C" fn on_translate<M: Memory>(
     ctx: *mut u8,

@@ -29,6 +29,23 @@ struct Guest {
     other: Option<u8>,
 }
 
+/// One without SSE registers, and without memory.
+struct Bare;
+
+impl Memory for Bare {
+    fn translate(&mut self, _: u64, _: bool) -> Result<Gpa, NoAddress> {
+        Err(NoAddress::Changed)
+    }
+
+    fn read(&mut self, _: Gpa, _: &mut [u8]) -> Result<(), NoAccess> {
+        Err(NoAccess::Unsupported)
+    }
+
+    fn write(&mut self, _: Gpa, _: &[u8], _: Option<&[u8]>) -> Result<(), NoAccess> {
+        Err(NoAccess::Unsupported)
+    }
+}
+
 impl Memory for Guest {
     const SSE: bool = true;
 
@@ -207,6 +224,19 @@ fn moves_sse() -> bool {
             expected
         }
         && begin(odd, &[0x0F, 0x29, 0x0B]).0.run(1) == general
+        && loads_sse(regs)
+}
+
+fn loads_sse(regs: Regs) -> bool {
+    let (mut emulation, _) = begin(regs, &[0x0F, 0x28, 0x0B]); // movaps (%rbx), %xmm1
+    emulation.memory().ram[16] = 1;
+    emulation.memory().ram[31] = 2;
+    let mut bare = Emulation::new(Bare);
+    emulation.run(1) == Status::Done
+        && emulation.memory().xmm == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+        && bare.begin(regs, &[0x0F, 0x28, 0x0B]) == Status::Unsupported
+        && bare.begin(regs, &[0x89, 0x03]) == Status::More
+        && bare.run(1) == Status::Retry
 }
 
 fn computes() -> bool {
