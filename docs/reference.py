@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The reference of libext, made from the comments of its public headers and from docs/abi/.
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Builds the site from the repository's Markdown, with Sphinx: docs/site.py BUILD-DIRECTORY.
 
