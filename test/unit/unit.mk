@@ -95,7 +95,7 @@ UNIT_FLAGS_microkernel := -include test/unit/cpu/host.h -mno-red-zone -fno-stric
 # Of these two instructions, a host's hypervisor may answer those of a process.
 $(O)/unit/%/microkernel/microkernel/arch/hypercall.S.o: \
 	UNIT_FLAGS_microkernel += -include test/unit/cpu/hypercall.inc
-UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/extable.ld
+UNIT_LDFLAGS_microkernel := -no-pie -Wl,-T,test/unit/cpu/sections.ld
 
 # RDMSR faults in a process: nothing but a CPU without MTRRs is read here.
 UNIT_SRCS_mtrr := microkernel/arch/mtrr.c $(BSL_STRING)

@@ -27,6 +27,7 @@ uint64_t cpu_tsc = 1ULL << 40;
 
 static unsigned long process_fs_base;
 static struct sigaction old_segv, old_ill;
+static bool is_installed;
 
 static struct {
 	uint32_t leaf, subleaf;
@@ -854,10 +855,13 @@ void cpu_install(void)
 	struct sigaction action = { .sa_sigaction = on_signal,
 				    .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 
+	nr_leaves = 0;
+	vmx_reset();
+	if (is_installed)
+		return;
 	syscall(SYS_arch_prctl, ARCH_GET_FS, &process_fs_base);
 	sigaltstack(&stack, NULL);
 	sigaction(SIGSEGV, &action, &old_segv);
 	sigaction(SIGILL, &action, &old_ill);
-	nr_leaves = 0;
-	vmx_reset();
+	is_installed = true;
 }

@@ -110,7 +110,7 @@ extern struct serial {
 	char text[4096];
 } serial;
 
-/* Takes over SIGSEGV and SIGILL. Once a process. */
+/* Takes over SIGSEGV and SIGILL; no CPUID leaf is set, and no VMCS is there. */
 void cpu_install(void);
 
 /* State after reset, with paging and long mode as the loader hands them over. */

@@ -3,8 +3,8 @@
  * Physical memory, and page tables that mean something: a page is mapped into the process, from the
  * file that is the physical memory, when the microkernel touches it and its own tables allow it.
  */
-#include <check.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,16 +25,22 @@ static unsigned int nr_mapped;
 
 void phys_reset(void)
 {
-	if (phys) {
-		mmu_flush();
-		munmap(phys, PHYS_SIZE);
-		close(phys_file);
+	off_t at = 0, end = 0;
+
+	if (!phys) {
+		phys_file = memfd_create("phys", 0);
+		if (phys_file < 0 || ftruncate(phys_file, PHYS_SIZE))
+			cpu_die("no file of memory");
+		phys = mmap(NULL, PHYS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, phys_file, 0);
+		if (phys == MAP_FAILED)
+			cpu_die("no memory");
+		return;
 	}
-	phys_file = memfd_create("phys", 0);
-	ck_assert_int_ge(phys_file, 0);
-	ck_assert_int_eq(ftruncate(phys_file, PHYS_SIZE), 0);
-	phys = mmap(NULL, PHYS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, phys_file, 0);
-	ck_assert_ptr_ne(phys, MAP_FAILED);
+	mmu_flush();
+	while ((at = lseek(phys_file, end, SEEK_DATA)) >= 0) {
+		end = lseek(phys_file, at, SEEK_HOLE);
+		memset(phys + at, 0, (size_t)(end - at));
+	}
 }
 
 static bool is_phys(uint64_t spa)

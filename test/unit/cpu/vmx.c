@@ -16,7 +16,8 @@ struct vmcs {
 	uint64_t fields[NR_FIELDS];
 };
 
-static struct vmcs *all[MAX_VMCS];
+static struct vmcs *all[MAX_VMCS]; /* kept for the next test */
+static unsigned int nr_used;
 static bool absent[NR_FIELDS];
 static struct {
 	enum insn insn;
@@ -26,30 +27,32 @@ static struct {
 
 void vmx_reset(void)
 {
-	for (unsigned int i = 0; i < MAX_VMCS; i++) {
-		free(all[i]);
-		all[i] = NULL;
-	}
+	nr_used = 0;
 	memset(absent, 0, sizeof(absent));
 	failure.nth = 0;
 }
 
 static struct vmcs *vmcs_at(uint64_t spa)
 {
-	for (unsigned int i = 0; i < MAX_VMCS; i++) {
-		if (!all[i]) {
-			all[i] = calloc(1, sizeof(*all[i]));
-			if (!all[i])
-				cpu_die("no memory for a VMCS");
-			all[i]->spa = spa;
-			/* The CPU leaves in it what was there: no zeroes. */
-			for (unsigned int f = 0; f < NR_FIELDS; f++)
-				all[i]->fields[f] = 0x5A;
-		}
+	struct vmcs *new;
+
+	for (unsigned int i = 0; i < nr_used; i++) {
 		if (all[i]->spa == spa)
 			return all[i];
 	}
-	cpu_die("too many VMCSs");
+	if (nr_used == MAX_VMCS)
+		cpu_die("too many VMCSs");
+	if (!all[nr_used])
+		all[nr_used] = malloc(sizeof(*new));
+	new = all[nr_used++];
+	if (!new)
+		cpu_die("no memory for a VMCS");
+	new->spa = spa;
+	new->active = NULL;
+	/* The CPU leaves in it what was there: no zeroes. */
+	for (unsigned int f = 0; f < NR_FIELDS; f++)
+		new->fields[f] = 0x5A;
+	return new;
 }
 
 static unsigned int index_of(uint64_t field)
@@ -161,7 +164,7 @@ static uint64_t vmwrite(uint64_t field, uint64_t value)
 
 static void all_clear(void)
 {
-	for (unsigned int i = 0; i < MAX_VMCS && all[i]; i++) {
+	for (unsigned int i = 0; i < nr_used; i++) {
 		if (all[i]->active == cpu)
 			cpu_die("VMXOFF with a VMCS that is not clear");
 	}

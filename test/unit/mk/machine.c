@@ -451,7 +451,7 @@ static void make_state(struct bf_cpu_state *s, uint32_t ppid)
  * The microkernel leaves on the stack of a switch page. It lies below the stack of the process:
  * when a stack is given up, ASan cleans its notes from the stack pointer up to the top of that.
  */
-static struct bf_switch_page *make_switch_page(uint32_t ppid)
+static uint8_t *switch_pages(void)
 {
 	static uint8_t *pages;
 
@@ -461,10 +461,18 @@ static struct bf_switch_page *make_switch_page(uint32_t ppid)
 		pages = mmap((void *)(below & ~(PAGE - 1)), MACHINE_PPS * PAGE,
 			     PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-		ck_assert_ptr_ne(pages, MAP_FAILED);
+		if (pages == MAP_FAILED)
+			cpu_die("no memory for switch pages");
 	}
-	memset(pages + ppid * PAGE, 0, PAGE);
-	return (struct bf_switch_page *)(pages + ppid * PAGE);
+	return pages;
+}
+
+static struct bf_switch_page *make_switch_page(uint32_t ppid)
+{
+	uint8_t *page = switch_pages() + ppid * PAGE;
+
+	memset(page, 0, PAGE);
+	return (struct bf_switch_page *)page;
 }
 
 /* The window on all that is the hypervisor's: the tables of PP 0 serve all. */
@@ -540,6 +548,13 @@ void machine_defaults(uint32_t vendor)
 	m.nr_exts = 1;
 	m.pool_pages = 600;
 	m.huge_pages = 64;
+}
+
+void machine_prepare(void)
+{
+	phys_reset();
+	cpu_install();
+	(void)switch_pages();
 }
 
 void machine_init(void)

@@ -119,15 +119,20 @@ END_TEST
 
 /* --- ring 0 ----------------------------------------------------------------------------------- */
 
+#define STACKS_SIZE (BF_PP_IST_BASE + BF_PP_IST_COUNT * BF_PP_IST_STRIDE - BF_PP_STACK)
+
 static void map_stacks(void)
 {
-	const uint64_t size = BF_PP_IST_BASE + BF_PP_IST_COUNT * BF_PP_IST_STRIDE - BF_PP_STACK;
-
-	ck_assert_ptr_eq(mmap((void *)BF_PP_STACK, size, PROT_READ | PROT_WRITE,
+	ck_assert_ptr_eq(mmap((void *)BF_PP_STACK, STACKS_SIZE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
 			 (void *)BF_PP_STACK);
-	for (uint64_t va = BF_PP_STACK; va < BF_PP_STACK + size; va += sizeof(va))
+	for (uint64_t va = BF_PP_STACK; va < BF_PP_STACK + STACKS_SIZE; va += sizeof(va))
 		*(uint64_t *)va = va;
+}
+
+static void teardown(void)
+{
+	munmap((void *)BF_PP_STACK, STACKS_SIZE);
 }
 
 static struct trap_frame kernel_fault(uint64_t rsp)
@@ -349,6 +354,7 @@ TCase *run_report_tests(void)
 {
 	TCase *tc = tcase_create("run_report");
 
+	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, fault_of_ring_3, 0, 8);
 	tcase_add_loop_test(tc, no_stack, 0, 4);
