@@ -5,11 +5,15 @@
 
 last=$(($(cpus) - 1))
 
-# Nothing that the test needs is to be on the CPU that halts.
+# Nothing that the test needs is to be on the CPU that halts; the console needs its interrupts.
 keep_off()
 {
+	others=$(printf %x $(((1 << last) - 1)))
 	for pid in /proc/[0-9]*; do
-		taskset -p "$(printf %x $(((1 << last) - 1)))" "${pid#/proc/}" >/dev/null 2>&1
+		taskset -p "$others" "${pid#/proc/}" >/dev/null 2>&1
+	done
+	for irq in /proc/irq/[0-9]*; do
+		echo "$others" 2>/dev/null >"$irq/smp_affinity"
 	done
 	true
 }
