@@ -44,6 +44,11 @@ include driver/linux/packages.mk
 include test/test.mk
 include test/fuzz/fuzz.mk
 
+# Nothing makes these; to look for what might takes most of the time of a make with nothing to do.
+.SUFFIXES:
+%.d %.mk: ;
+Makefile: ;
+
 .PHONY: all module user install install-user clean
 all: module $(MICROKERNEL) libext ext bfm
 
