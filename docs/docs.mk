@@ -41,7 +41,7 @@ $(O)/man/man7/%: docs/man/%.scd
 
 $(MAN3): docs/reference.py $(wildcard ext/libext/*.h abi/*.h docs/abi/*.md)
 	rm -rf $(@D)
-	python3 docs/reference.py man $(@D)
+	docs/reference.py man $(@D)
 
 install-man: man
 	for s in 3 4 7; do \
@@ -49,7 +49,7 @@ install-man: man
 		cp -P $(O)/man/man$$s/* $(DESTDIR)$(PREFIX)/share/man/man$$s || exit 1; done
 
 site: abi-tables man $(BFM_MAN)
-	python3 docs/site.py $(O)
+	docs/site.py $(O)
 
 install-site: site
 	install -d $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
