@@ -709,6 +709,19 @@ def fuzz_jobs():
     return [Job(f"fuzz-{target}", functools.partial(run_fuzz, target)) for target in targets]
 
 
+def run_qemu_fix(log):
+    """ext/sdk/qemu_fix.c knows the QEMU that the machines run with; else, it says so."""
+    fix = "build/sdk/qemu_fix.so"
+    failures = []
+    if make(["O=build", fix], log)[0]:
+        return 0, ["does not build"]
+    for program, known in (("qemu-system-x86_64", True), ("true", False)):
+        status, output = call(["env", f"LD_PRELOAD=./{fix}", program, "--version"], log)
+        if status or ("qemu_fix:" in output) == known:
+            failures.append(f"{program}: ended with status {status}: {output}")
+    return (0 if failures else 1), failures
+
+
 def static_jobs():
     return [
         Job("sparse", run_sparse),
@@ -733,6 +746,7 @@ def static_jobs():
         Job("check-elf", run_check_elf),
         Job("check-sse", run_check_sse),
         Job("faultless", run_faultless),
+        Job("qemu-fix", run_qemu_fix),
     ]
 
 
