@@ -28,6 +28,7 @@ BOCHS_IPS = 20_000_000
 LATE_RESET = re.compile(rb"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILINE)
 
 # What QEMU says of a CPU's registers that no failure needed.
+SHOWN_APICS = 8
 UNTELLING = r"^(FPR|[XYZ]MM|FCW|OPMASK|CC[ADS]|[DEFG]S |LDT|TR |DR\d).*\n"
 
 # Of a machine in a machine.
@@ -197,7 +198,11 @@ class Qemu:
         errors = read_tail(self.errors, 10_000).splitlines()
         text = "".join(line + "\n" for line in errors if "doesn't support requested" not in line)
         registers = self._ask("info registers -a").replace("\r", "")
-        return text + re.sub("(?m)" + UNTELLING, "", registers)
+        text += re.sub("(?m)" + UNTELLING, "", registers)
+        # an interrupt that does not arrive is pending there, or waits for the end of another one
+        for cpu in range(min(self.options.cpus, SHOWN_APICS)):
+            text += self._ask(f"info lapic {cpu}").replace("\r", "")
+        return text
 
     def _ask(self, command):
         """What QEMU's monitor answers; nothing if it does not."""
