@@ -559,8 +559,7 @@ void machine_prepare(void)
 
 void machine_init(void)
 {
-	phys_reset();
-	cpu_install();
+	machine_prepare();
 	memset(&serial, 0, sizeof(serial));
 	serial.port = m.serial_port;
 	serial.lsr = 0x20;

@@ -105,7 +105,7 @@ extern struct machine m;
 /* Defaults of everything above "made by machine_init"; AMD or Intel. */
 void machine_defaults(uint32_t vendor);
 void machine_init(void);
-/* What a process has of a machine, once, whatever the machine is: memory, and signal handlers. */
+/* What any machine begins with: memory that is all zero, and a process that stands for its CPUs. */
 void machine_prepare(void);
 
 /* The handoff's VMX capabilities from the MSRs of PP 0; the first enter does it, if nobody has. */
