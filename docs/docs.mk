@@ -7,7 +7,8 @@
 #   man            $(O)/man/man3, man4, man7
 #   docs           the tables, $(O)/docs/abi-*.md, and the site, $(O)/site
 #   abi-tables     the tables alone
-#   install-site   the site as documentation of a package: share/doc/bareflank/html
+#   install-site   the site, as it was made last, as documentation of a package:
+#                  share/doc/bareflank/html
 
 DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 registers-amd \
 	registers-intel msrs features capabilities)
@@ -51,7 +52,11 @@ install-man: man
 site: abi-tables man $(BFM_MAN)
 	docs/site.py $(O)
 
-install-site: site
+# Sphinx alone knows what it is made of, and takes half a minute.
+$(O)/site/index.html:
+	$(MAKE) --no-print-directory site
+
+install-site: $(O)/site/index.html
 	install -d $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
 	cp -R $(O)/site/* $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
 
