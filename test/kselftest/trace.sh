@@ -5,8 +5,6 @@
 
 tracing=/sys/kernel/tracing
 [ -e $tracing/tracing_on ] || mount -t tracefs tracefs $tracing
-count=2
-is_slow && count=1
 
 set_tracer()
 {
@@ -20,7 +18,7 @@ traced()
 	set_tracer "$1" && cycles 1 && set_tracer nop
 	result=$?
 	echo >$tracing/set_ftrace_filter
-	[ $result = 0 ] && set_tracer "$1" && cycles $count && set_tracer nop
+	[ $result = 0 ] && set_tracer "$1" && cycles 1 && set_tracer nop
 }
 
 # Tracers come and go until the file appears.
@@ -40,7 +38,7 @@ probes()
 		echo "p:$function $function" >>$tracing/kprobe_events || return 1
 		echo "r:${function}_end $function" >>$tracing/kprobe_events || return 1
 	done
-	echo 1 >$tracing/events/kprobes/enable && cycles $count || return 1
+	echo 1 >$tracing/events/kprobes/enable && cycles 1 || return 1
 	for function in bf_launch bf_leave bf_cpu_enter_end bf_cpu_request_stop_end; do
 		grep -q " $function: " $tracing/trace || { echo "no $function"; return 1; }
 	done
@@ -87,7 +85,7 @@ t "and while their returns are, too" traced function_graph
 rm -f /tmp/flip.stop
 flip_tracers &
 flipper=$!
-t "starts and stops while tracers and static keys come and go" cycles $count
+t "starts and stops while tracers and static keys come and go" cycles 2
 touch /tmp/flip.stop
 wait $flipper
 t "every change of code succeeded" test $? = 0
