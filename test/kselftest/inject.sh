@@ -48,23 +48,31 @@ operate()
 	esac
 }
 
-# How often the module has said that something failed.
-complaints()
+# From here on complaints count. The kernel's log forgets its oldest lines.
+mark()
 {
-	dmesg | grep -cE \
-		'bareflank: (not started|(failed|stopped|halted|cannot)[A-Za-z ,]*:|CPU [0-9]+ )'
+	echo "<7>inject: mark" >/dev/kmsg
 }
 
-# explained OPERATION STATUS COMPLAINTS: one sentence for one failure, and it is known. If the
-# module has noticed it by itself, it comes a moment after the state has changed.
+# How often the module has said since that something failed.
+complaints()
+{
+	dmesg | awk -v failed='(failed|stopped|halted|cannot)[A-Za-z ,]*:' '
+		/inject: mark$/ { n = 0 }
+		$0 ~ "bareflank: (not started|" failed "|CPU [0-9]+ )" { n++ }
+		END { print n + 0 }'
+}
+
+# explained OPERATION STATUS: one sentence for one failure, and it is known. If the module has
+# noticed it by itself, it comes a moment after the state has changed.
 explained()
 {
 	n=0
-	while said=$(($(complaints) - $3)); [ $said = 0 ] && [ "$2" != 0 ] && [ $n -lt 100 ]; do
+	while said=$(complaints); [ "$said" = 0 ] && [ "$2" != 0 ] && [ $n -lt 100 ]; do
 		usleep 50000
 		n=$((n + 1))
 	done
-	[ $said -le 1 ] && { [ $said = 1 ] || [ "$2" = 0 ]; } &&
+	[ "$said" -le 1 ] && { [ "$said" = 1 ] || [ "$2" = 0 ]; } &&
 		! dmesg | grep -q 'bareflank: .*unknown error' && return 0
 	echo "$1 ended with $2, and $said sentences:"
 	dmesg | grep bareflank: | tail -n $((said + 2))
@@ -75,14 +83,14 @@ explained()
 one()
 {
 	before "$2" >/tmp/inject.log 2>&1 || { echo "before $2"; cat /tmp/inject.log; return 1; }
-	sentences=$(complaints)
+	mark
 	arm "$1" "$3"
 	operate "$2" >/tmp/inject.log 2>&1
 	status=$?
 	[ "$1" = none ] || [ "$(points "$1")" -lt "$3" ] || reached=$((reached + 1))
 	cat $parameters/fault >/tmp/points
 	arm none 0
-	bare_again && set_others 1 && explained "$2" $status "$sentences" &&
+	bare_again && set_others 1 && explained "$2" $status &&
 		same_state /tmp/state.before && return 0
 	echo "after $1 $3 of $2"
 	cat /tmp/inject.log
