@@ -7,8 +7,7 @@
 #   man            $(O)/man/man3, man4, man7
 #   docs           the tables, $(O)/docs/abi-*.md, and the site, $(O)/site
 #   abi-tables     the tables alone
-#   install-site   the site, as it was made last, as documentation of a package:
-#                  share/doc/bareflank/html
+#   install-site   the site as documentation of a package: share/doc/bareflank/html
 
 DOCS := $(patsubst %,$(O)/docs/abi-%.md,calls status calls-mk2 status-mk2 registers-amd \
 	registers-intel msrs features capabilities)
@@ -49,14 +48,20 @@ install-man: man
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s && \
 		cp -P $(O)/man/man$$s/* $(DESTDIR)$(PREFIX)/share/man/man$$s || exit 1; done
 
+# Is there, and as old as its beginning, if the site is whole.
+SITE_MADE := $(O)/site.made
+
 site: abi-tables man $(BFM_MAN)
+	rm -f $(SITE_MADE)
+	touch $(SITE_MADE).begun
 	docs/site.py $(O)
+	mv $(SITE_MADE).begun $(SITE_MADE)
 
-# Sphinx alone knows what it is made of, and takes half a minute.
-$(O)/site/index.html:
-	$(MAKE) --no-print-directory site
-
-install-site: $(O)/site/index.html
+# Sphinx takes half a minute: not again if no file has changed since. Any may be shown.
+install-site:
+	[ -e $(SITE_MADE) ] && [ -z "$$(find . \( -path ./.git -o -path ./build -o -path ./debian \
+		-o -path ./$(O) \) -prune -o -newer $(SITE_MADE) -type f -print -quit)" ] || \
+		$(MAKE) --no-print-directory site
 	install -d $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
 	cp -R $(O)/site/* $(DESTDIR)$(PREFIX)/share/doc/bareflank/html
 

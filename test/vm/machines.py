@@ -27,8 +27,9 @@ BOCHS_IPS = 20_000_000
 # In Bochs' log, a reset that is not the power-on, at tick 0; its BIOS does not survive one.
 LATE_RESET = re.compile(rb"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILINE)
 
-# What QEMU says of a CPU's registers that no failure needed.
+# Of how many CPUs a QEMU that hangs shows the local APICs.
 SHOWN_APICS = 8
+# What QEMU says of a CPU's registers that no failure needed.
 UNTELLING = r"^(FPR|[XYZ]MM|FCW|OPMASK|CC[ADS]|[DEFG]S |LDT|TR |DR\d).*\n"
 
 # Of a machine in a machine.
