@@ -28,7 +28,7 @@ struct bf_file {
 
 /*
  * Which file an image came from, for those who want to find it again: by the build id of its ELF
- * notes, or else by size and hash (FNV-1a). The module only keeps it.
+ * notes, or else by size and hash (0 if it has a build id). The module only keeps it.
  */
 #define BF_PATH_SIZE 1024
 #define BF_BUILD_ID_SIZE 32

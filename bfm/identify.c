@@ -9,17 +9,26 @@
 
 #include "bfm.h"
 
-/* FNV-1a: it tells a file from its next version, and need not withstand anybody. */
+/*
+ * As FNV-1a, but of eight bytes at a time: byte by byte, a microkernel with its debug information
+ * took longer than all the rest of a start. It tells a file from its next version, and need not
+ * withstand anybody.
+ */
 #define FNV_BASIS 0xCBF29CE484222325
 #define FNV_PRIME 0x100000001B3
 
 static uint64_t hash(const unsigned char *data, size_t size)
 {
 	uint64_t value = FNV_BASIS;
+	uint64_t word;
 
-	for (size_t i = 0; i < size; i++)
-		value = (value ^ data[i]) * FNV_PRIME;
-	return value;
+	for (; size >= sizeof(word); data += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, data, sizeof(word));
+		value = (value ^ word) * FNV_PRIME;
+	}
+	word = 0;
+	memcpy(&word, data, size);
+	return (value ^ word) * FNV_PRIME;
 }
 
 static void set_build_id(struct bf_image_id *id, const void *data, size_t size)
@@ -42,11 +51,13 @@ void image_identify(struct bf_image_id *id, const char *path, const void *data, 
 {
 	char *absolute = realpath(path, NULL);
 
-	*id = (struct bf_image_id){ .size = size, .hash = hash(data, size) };
+	*id = (struct bf_image_id){ .size = size };
 	if (absolute && strlen(absolute) < sizeof(id->path))
 		memcpy(id->path, absolute, strlen(absolute) + 1);
 	free(absolute);
 	set_build_id(id, data, size);
+	if (!id->build_id_size)
+		id->hash = hash(data, size);
 }
 
 /* Whether both are of the same build. One that was stripped meanwhile is. */
