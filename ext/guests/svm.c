@@ -189,7 +189,7 @@ static void inject(struct vcpu *v, const struct event *event)
 
 /*
  * What was being delivered when the guest exited is delivered again, unless it comes from an
- * instruction, which is executed again (§15.7.2). QEMU reports interrupts and NMIs as exceptions.
+ * instruction, which is executed again (§15.7.2).
  */
 static void keep_event(struct vcpu *v)
 {
@@ -199,9 +199,9 @@ static void keep_event(struct vcpu *v)
 	if (!(info & SVM_EVENT_VALID) || (info & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_SOFTWARE)
 		return;
 	v->event = (struct event){ .kind = EVENT_EXCEPTION, .vector = vector };
-	if ((info & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_INTR || vector > VECTOR_LAST_EXCEPTION) {
+	if ((info & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_INTR) {
 		v->event.kind = EVENT_IRQ;
-	} else if ((info & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_NMI || vector == VECTOR_NMI) {
+	} else if ((info & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_NMI) {
 		v->event.kind = EVENT_NMI;
 		v->event.vector = VECTOR_NMI;
 	} else if (vector == VECTOR_BP || vector == VECTOR_OF) {

@@ -224,8 +224,8 @@ static __noreturn void answer_fault(struct ext_exit *e)
 	fault.access = info & SVM_NPF_FETCH ? EXT_EXECUTE :
 		       info & SVM_NPF_WRITE ? EXT_WRITE :
 					      EXT_READ;
+	svm_redeliver(e->vsid); /* before a hook may change what is intercepted */
 	hook_memory(e, &fault, vs_get(e->vsid, MK1_AMD_exitininfo) & SVM_EVENT_VALID);
-	svm_redeliver(e->vsid);
 	end(e);
 }
 

@@ -28,11 +28,22 @@ static __thread struct {
 	uint64_t new_dr6;
 } step;
 
+/* By an INT n, INT3 or INTO. A breakpoint that exits has been injected, behind the instruction. */
+static bool is_of_instruction(uint64_t vsid, uint64_t event)
+{
+	uint64_t vector = event & SVM_EVENT_VECTOR;
+
+	return (event & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_SOFTWARE ||
+	       ((event & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION &&
+		(vector == VECTOR_BP || vector == VECTOR_OF) &&
+		!(vs_get(vsid, MK1_AMD_intercept_exception) & BIT(vector)));
+}
+
 void svm_redeliver(uint64_t vsid)
 {
 	uint64_t event = vs_get(vsid, MK1_AMD_exitininfo);
 
-	if (event & SVM_EVENT_VALID)
+	if (event & SVM_EVENT_VALID && !is_of_instruction(vsid, event))
 		vs_set(vsid, MK1_AMD_eventinj, event);
 }
 

@@ -25,24 +25,40 @@ void svm_inject_gp(struct vmcb *vmcb)
 	svm_inject(vmcb, SVM_EVENT_TYPE_EXCEPTION | error_code | VECTOR_GP);
 }
 
-/*
- * An event whose delivery was interrupted goes in again. QEMU reports external interrupts and NMIs
- * in this situation as exceptions, which VMRUN would refuse.
- */
+/* By an INT n, INT3 or INTO. A breakpoint that exits has been injected, behind the instruction. */
+static bool is_of_instruction(const struct vmcb *vmcb)
+{
+	uint64_t vector = vmcb->exitintinfo & SVM_EVENT_VECTOR;
+
+	switch (vmcb->exitintinfo & SVM_EVENT_TYPE) {
+	case SVM_EVENT_TYPE_SOFTWARE:
+		return true;
+	case SVM_EVENT_TYPE_EXCEPTION:
+		return (vector == VECTOR_BP || vector == VECTOR_OF) &&
+		       !(vmcb->exceptions & EXCEPTION_BIT(vector));
+	default:
+		return false;
+	}
+}
+
 void svm_reinject(struct vmcb *vmcb)
 {
-	uint64_t event = vmcb->exitintinfo;
+	if (vmcb->exitintinfo & SVM_EVENT_VALID && !(vmcb->eventinj & SVM_EVENT_VALID) &&
+	    !is_of_instruction(vmcb))
+		vmcb->eventinj = vmcb->exitintinfo;
+}
+
+void svm_mend_interrupted(struct vmcb *vmcb)
+{
+	uint64_t event = vmcb->exitintinfo & ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_ERROR_CODE);
 	uint64_t vector = event & SVM_EVENT_VECTOR;
 
-	if (!(event & SVM_EVENT_VALID) || vmcb->eventinj & SVM_EVENT_VALID)
+	if ((vmcb->exitintinfo & SVM_EVENT_TYPE) != SVM_EVENT_TYPE_EXCEPTION)
 		return;
-	if ((event & SVM_EVENT_TYPE) == SVM_EVENT_TYPE_EXCEPTION &&
-	    (vector == VECTOR_NMI || vector > VECTOR_LAST_EXCEPTION)) {
-		event &= ~(uint64_t)(SVM_EVENT_TYPE | SVM_EVENT_ERROR_CODE);
-		event |= vector == VECTOR_NMI ? SVM_EVENT_TYPE_NMI | VECTOR_NMI :
-						SVM_EVENT_TYPE_INTR;
-	}
-	vmcb->eventinj = event;
+	if (vector == VECTOR_NMI)
+		vmcb->exitintinfo = event | SVM_EVENT_TYPE_NMI;
+	else if (vector > VECTOR_LAST_EXCEPTION)
+		vmcb->exitintinfo = event | SVM_EVENT_TYPE_INTR;
 }
 
 /*

@@ -13,8 +13,16 @@ struct vs;
 void svm_inject(struct vmcb *vmcb, uint64_t event);
 void svm_inject_ud(struct vmcb *vmcb);
 void svm_inject_gp(struct vmcb *vmcb);
-/* Again the event whose delivery the exit interrupted. */
+/*
+ * Again the event whose delivery the exit interrupted, but for one that comes from an instruction:
+ * that is executed again (APM vol. 2 §15.7.2).
+ */
 void svm_reinject(struct vmcb *vmcb);
+/*
+ * At each exit that has interrupted one: QEMU says of external interrupts and NMIs that they are
+ * exceptions, with which VMRUN would refuse to deliver them (APM vol. 2 §15.20).
+ */
+void svm_mend_interrupted(struct vmcb *vmcb);
 
 /* An NMI or a machine check arrived in root mode: the operation owe. */
 void svm_owe(struct pp *pp);

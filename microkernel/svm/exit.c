@@ -274,6 +274,8 @@ static __always_inline __noreturn void handle_exit(struct pp *pp, bool apart)
 		entry_failed_invalid_state(pp, vs);
 	pp->exit_gpr[BF_RAX] = vmcb->rax;
 	abi_gprs()[BF_RAX] = vmcb->rax;
+	if (unlikely(vmcb->exitintinfo & SVM_EVENT_VALID))
+		svm_mend_interrupted(vmcb);
 	vmcb->clean = SVM_CLEAN_ALL;
 	vmcb->tlb_control = svm.idle_flush;
 	exit_count(pp, vs, svm_exit_slot(code), code, vmcb->rip);

@@ -19,6 +19,7 @@ void svm_fallback_init(struct vs *vs)
 	/* What a shutdown leaves in a VMCB is undefined (§15.14.3). */
 	if (vmcb->exitcode == SVM_EXIT_SHUTDOWN)
 		reset_machine(this_pp(), "triple fault");
+	svm_reinject(vmcb); /* which asks what is intercepted */
 	vmcb->cr_read = 0;
 	vmcb->cr_write = 0;
 	vmcb->dr_read = 0;
@@ -40,7 +41,6 @@ void svm_fallback_init(struct vs *vs)
 	vmcb->np_control = svm_root_np_control();
 	vmcb->n_cr3 = mk.root_npt;
 	vs->view = 0;
-	svm_reinject(vmcb);
 }
 
 /* VMRUN and the like are #UD; a VMMCALL to the extension is told that it is gone. */

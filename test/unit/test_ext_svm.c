@@ -588,6 +588,36 @@ START_TEST(what_stores_flags)
 }
 END_TEST
 
+/* What an instruction raises comes again with it. */
+START_TEST(instructions_in_delivery)
+{
+	static const uint64_t events[] = {
+		SVM_EVENT_VALID | SVM_EVENT_TYPE_SOFTWARE | 0x80,
+		SVM_EVENT_VALID | SVM_EVENT_TYPE_SOFTWARE | VECTOR_BP,
+		SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_BP,
+		SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_OF,
+	};
+	uint64_t injected = SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_BP;
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		begin_step();
+		ck_assert_int_eq(exit_with(SVM_EXIT_EXCEPTION + VECTOR_DB), RESUMED);
+		EVENT = 0;
+		INTERRUPTED = events[i];
+		ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+		ck_assert_uint_eq(EVENT, 0);
+		ck_assert(STEPPED);
+		ck_assert_int_eq(exit_with(SVM_EXIT_SWINT), RESUMED);
+		ck_assert_int_eq(exit_with(SVM_EXIT_IRET), RESUMED);
+	}
+	/* one that was injected is behind its instruction */
+	fake.reg[MK1_AMD_intercept_exception] |= 1u << VECTOR_BP;
+	INTERRUPTED = injected;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(EVENT, injected);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ext_svm");
@@ -617,6 +647,7 @@ int main(void)
 	tcase_add_test(tc, an_instruction_in_its_place);
 	tcase_add_test(tc, a_step_of_a_step);
 	tcase_add_test(tc, what_stores_flags);
+	tcase_add_test(tc, instructions_in_delivery);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -124,6 +124,29 @@ START_TEST(vmmcall)
 }
 END_TEST
 
+/* To an extension, too, QEMU's interrupts and NMIs are no exceptions. */
+START_TEST(interrupted_events)
+{
+	static const uint64_t events[][2] = { { EVENT(3, 14), EVENT(3, 14) },
+					      { EVENT(3, 2), EVENT(2, 2) },
+					      { EVENT(3, 32), EVENT(0, 32) },
+					      { EVENT(3, 0xEC) | SVM_EVENT_ERROR_CODE,
+						EVENT(0, 0xEC) },
+					      { EVENT(4, 0x80), EVENT(4, 0x80) },
+					      { EVENT(3, 0xEC) & ~(uint64_t)SVM_EVENT_VALID,
+						EVENT(3, 0xEC) & ~(uint64_t)SVM_EVENT_VALID } };
+
+	running();
+	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		vmcb()->exitintinfo = events[i][0];
+		guest_exit(SVM_EXIT_CPUID);
+		ck_assert_int_eq(ended.end, END_RING3);
+		ck_assert_uint_eq(reg_read(0, MK1_AMD_exitininfo), events[i][1]);
+		SYS(vs_run_current, HANDLE);
+	}
+}
+END_TEST
+
 /* A nested fault of device memory is the microkernel's; the interrupted event goes in again. */
 START_TEST(nested_faults)
 {
@@ -135,7 +158,9 @@ START_TEST(nested_faults)
 					      { EVENT(3, 2),
 						EVENT(2, 2) }, /* as QEMU reports them */
 					      { EVENT(3, 0xEC), EVENT(0, 0xEC) },
-					      { EVENT(4, 0x80), EVENT(4, 0x80) } };
+					      { EVENT(4, 0x80), 0 }, /* comes again */
+					      { EVENT(3, 3), 0 },
+					      { EVENT(3, 4), 0 } };
 
 	running();
 	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -146,6 +171,12 @@ START_TEST(nested_faults)
 		ck_assert_int_eq(ended.end, END_GUEST);
 		ck_assert_uint_eq(vmcb()->eventinj, events[i][1]);
 	}
+	/* a breakpoint that exits was injected */
+	vmcb()->exceptions |= 1u << VECTOR_BP;
+	vmcb()->exitinfo2 += 1ULL << 30;
+	vmcb()->exitintinfo = EVENT(3, 3);
+	guest_exit(SVM_EXIT_NPF);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, 3));
 	/* an event that is to go in already stays */
 	vmcb()->exitintinfo = EVENT(3, 14);
 	vmcb()->eventinj = EVENT(2, 2);
@@ -194,6 +225,7 @@ TCase *svm_exit_tests(void)
 	tcase_add_test(tc, nmi_of_linux);
 	tcase_add_test(tc, cpuid_leaf);
 	tcase_add_test(tc, vmmcall);
+	tcase_add_test(tc, interrupted_events);
 	tcase_add_test(tc, nested_faults);
 	tcase_add_test(tc, refused_while_it_runs);
 	return tc;

@@ -79,6 +79,20 @@ START_TEST(alone_after_a_forged_event)
 }
 END_TEST
 
+/* A breakpoint that exits has been injected: Linux is behind it. */
+START_TEST(alone_behind_a_breakpoint)
+{
+	running();
+	vmcb()->exceptions |= 1u << VECTOR_BP;
+	vmcb()->exitintinfo = EVENT(3, VECTOR_BP);
+	guest_exit(SVM_EXIT_CPUID);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_BP));
+	ck_assert_uint_eq(vmcb()->exceptions, 1u << VECTOR_GP);
+}
+END_TEST
+
 START_TEST(alone_without_nested_paging)
 {
 	machine_of(0);
@@ -99,6 +113,7 @@ TCase *svm_fallback_tests(void)
 	tcase_add_test(tc, alone);
 	tcase_add_test(tc, alone_after_claiming_calls);
 	tcase_add_test(tc, alone_after_a_forged_event);
+	tcase_add_test(tc, alone_behind_a_breakpoint);
 	tcase_add_test(tc, alone_without_nested_paging);
 	return tc;
 }
