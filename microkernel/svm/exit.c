@@ -230,6 +230,23 @@ static bool dispatch(struct vs *vs, uint64_t code)
 	}
 }
 
+/*
+ * What was executed here in the guest's place may trap afterwards, as complete() has it. Who
+ * intercepts #DB gets an exit for that, as the CPU gives one, and not an event, which would pass
+ * the intercept by.
+ */
+static bool trap_exits(struct vmcb *vmcb)
+{
+	if (vmcb->eventinj != (SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB) ||
+	    vmcb->exitintinfo & SVM_EVENT_VALID || !(vmcb->exceptions & EXCEPTION_BIT(VECTOR_DB)))
+		return false;
+	vmcb->eventinj = 0;
+	vmcb->exitcode = SVM_EXIT_EXCEPTION + VECTOR_DB;
+	vmcb->exitinfo1 = 0;
+	vmcb->exitinfo2 = 0;
+	return true;
+}
+
 /* apart: the barrier behind the guest has been. */
 static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struct vs *vs,
 							    uint64_t code, bool apart)
@@ -251,7 +268,7 @@ static __cold noinline __noreturn void handle_internal_exit(struct pp *pp, struc
 		svm_run(pp, vs);
 	if (pp->fallback)
 		vmcb->efer |= EFER_SVME; /* nothing keeps Linux from clearing it */
-	if (!dispatch(vs, code)) {
+	if (!dispatch(vs, code) || trap_exits(vmcb)) {
 		if (pp->fallback) {
 			svm_fallback_exit(vs);
 			svm_run(pp, vs);

@@ -82,6 +82,22 @@ START_TEST(cpuid_leaf)
 	guest_exit(SVM_EXIT_CPUID);
 	ck_assert_int_eq(ended.end, END_RING3);
 	ck_assert_uint_eq(abi_gprs()[BF_RAX], MK1_CPUID_LEAF);
+	/* its trap is an event, or the exit that somebody has asked for */
+	vmcb()->cpl = 3;
+	vmcb()->nrip = 0x1004;
+	vmcb()->rflags |= RFLAGS_TF;
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(vmcb()->eventinj, EVENT(3, VECTOR_DB));
+	vmcb()->eventinj = 0;
+	vmcb()->rax = MK1_CPUID_LEAF;
+	vmcb()->nrip = 0x1006;
+	reg_write(0, MK1_AMD_intercept_exception, 1u << VECTOR_DB);
+	guest_exit(SVM_EXIT_CPUID);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert_uint_eq(ended.arg1, SVM_EXIT_EXCEPTION + VECTOR_DB);
+	ck_assert_uint_eq(vmcb()->rip, 0x1006);
+	ck_assert_uint_eq(vmcb()->eventinj, 0);
 }
 END_TEST
 
