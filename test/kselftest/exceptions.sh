@@ -3,20 +3,11 @@
 # without one, and what the hook answers is done.
 . ./tap.sh
 
-# said: its lines since the last start, which the microkernel begins with one of its own.
-said()
-{
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^exceptions: PP / { text = text $0 "\n" }
-		END { printf "%s", text }'
-}
-
 # counted VECTOR COUNT: at least so many of them, on all PPs
 counted()
 {
-	said | grep "vector $1," || return 1
-	[ "$(said | awk -v vector="$1," '$5 == vector { n += $6 } END { print n + 0 }')" -ge "$2" ]
+	said_by "exceptions: PP " | grep "vector $1," | tee /tmp/said
+	[ "$(awk '{ n += $6 } END { print n + 0 }' /tmp/said)" -ge "$2" ]
 }
 
 # signals LAST: what programs get, and what becomes of UD2 with the mark

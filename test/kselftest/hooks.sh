@@ -7,19 +7,16 @@
 tracing=/sys/kernel/tracing
 function=__x64_sys_sethostname
 
-# called: the lines since the last start, which the microkernel begins with one of its own.
+# called: the lines that say so since the last start
 called()
 {
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^hidden-hook: PP .* called from 0xffffffff/ { text = text $0 "\n" }
-		END { printf "%s", text }'
+	said_by "hidden-hook: PP " | grep 'called from 0xffffffff'
 }
 
 count()
 {
-	called
-	[ "$(called | wc -l)" = "$1" ]
+	called | tee /tmp/called
+	[ "$(wc -l </tmp/called)" = "$1" ]
 }
 
 # names NAME: on each CPU
@@ -71,17 +68,13 @@ hooks()
 # syscalls COUNT: lines about sethostname, number 170, with the length of the name
 syscalls()
 {
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^syscall-trace: PP / { text = text $0 "\n" }
-		END { printf "%s", text }' >/tmp/calls
-	cat /tmp/calls
+	said_by "syscall-trace: PP " | tee /tmp/calls
 	[ "$(wc -l </tmp/calls)" = "$1" ] &&
 		[ "$(grep -c 'call 170 (0x[0-9a-f]*, 0x5, 0x' /tmp/calls)" = "$1" ]
 }
 
 # On emulated CPUs of Intel's without the monitor trap flag there is nothing to be hooked.
-at=$(awk -v name=$function '$3 == name { print $1 }' /proc/kallsyms)
+at=$(symbol $function)
 before=$("$bin/kcore" "$at" 64)
 if ! bfm start hidden-hook --arg "at=0x$at" 2>/tmp/refusal; then
 	grep -q 'no hook at 0x.*: this CPU has no monitor trap flag' /tmp/refusal || exit 1

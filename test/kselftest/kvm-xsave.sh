@@ -51,7 +51,7 @@ fi
 t "the module" insmod /lib/modules/bareflank_kvm.ko
 t "start" start guests
 if has_xsave; then
-	t "what guests have" "$bin/kvm_xsave" $device features && echo "# $output"
+	t "what guests have" "$bin/kvm_xsave" $device features && say_output
 	t "ioctls, and XSETBV of a guest" "$bin/kvm_xsave" $device ioctls
 	t "everybody keeps his registers" hold_beside_others
 else

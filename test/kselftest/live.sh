@@ -150,7 +150,7 @@ elif grep -q 'live: nothing can be watched: this CPU has no monitor trap flag' /
 fi
 
 snapshot /tmp/state.bare
-hook=$(awk '$3 == "__x64_sys_getppid" { print $1 }' /proc/kallsyms)
+hook=$(symbol __x64_sys_getppid)
 
 plan 53
 t "start" start "$exts/live"

@@ -19,7 +19,7 @@ set -- $(memory) $(taint)
 free=$1 slab=$2 vmalloc=$3 taint=$4
 t "$count mutants" "$bin/mutants" "${FUZZ_SEED:-1}" "$count" /kselftest/stripped/microkernel \
 	/kselftest/stripped/default $exts/futile
-echo "# $output"
+say_output
 set -- $(memory)
 t "free memory is as it was" less_than $((free - $1)) $((4096 + quarantine))
 t "slab memory is as it was" less_than $(($2 - slab)) $((2048 + quarantine))

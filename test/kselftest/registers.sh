@@ -4,20 +4,12 @@
 # what is kept stays.
 . ./tap.sh
 
-# said: its lines since the last start, which the microkernel begins with one of its own.
-said()
-{
-	bfm dump 2>/dev/null | awk '
-		/^microkernel: .* PPs, / { text = "" }
-		/^register-trace: PP / { text = text $0 "\n" }
-		END { printf "%s", text }'
-}
-
 # lines COUNT PATTERN: at least so many lines have it.
 lines()
 {
-	said | tail -n 5
-	[ "$(said | grep -c "$2")" -ge "$1" ]
+	said_by "register-trace: PP " >/tmp/said
+	tail -n 5 /tmp/said
+	[ "$(grep -c "$2" /tmp/said)" -ge "$1" ]
 }
 
 tampers()

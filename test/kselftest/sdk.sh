@@ -8,9 +8,7 @@ lstar=0xc0000082
 # said TEXT: it is in what was printed since the last start
 said()
 {
-	bfm dump | awk '/^microkernel: .* PPs, / { text = "" } { text = text $0 "\n" }
-		END { printf "%s", text }' >/tmp/said
-	cat /tmp/said
+	said_by "" | tee /tmp/said
 	grep -q "$1" /tmp/said
 }
 

@@ -8,6 +8,7 @@ exts=/kselftest/ext # test/ext
 images=/kselftest/images # what make-images spoilt
 probe=/sys/kernel/debug/cpustate # test/kselftest/cpustate
 lib=/usr/local/lib/bareflank # where bfm looks
+output=/tmp/t.output # of the last t
 number=0
 
 plan()
@@ -21,13 +22,20 @@ t()
 	description=$1
 	shift
 	number=$((number + 1))
-	if output=$("$@" 2>&1); then
+	# No pipe: a process that is left behind when the command has failed would keep it open.
+	if ("$@") >"$output" 2>&1; then
 		echo "ok $number $description"
 		return 0
 	fi
 	echo "not ok $number $description"
-	echo "$output" | sed 's/^/# /'
+	say_output
 	return 1
+}
+
+# What the last t printed, each line whole.
+say_output()
+{
+	awk '{ print "# " $0 }' "$output"
 }
 
 # skip DESCRIPTION REASON
@@ -111,6 +119,25 @@ says()
 	cat /tmp/status
 	bfm dump | tail -n 20
 	return 1
+}
+
+# said_by BEGINNING: the lines that begin so (with "": all) since the last start, at which the
+# microkernel has a line of its own.
+said_by()
+{
+	bfm dump 2>/dev/null | awk -v beginning="$1" '
+		index($0, "microkernel: ") == 1 && / PPs, / { n = 0 }
+		beginning == "" || index($0, beginning) == 1 { line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
+
+# symbol NAME: the address of one of the kernel's own, not of a module's, which may be another one
+# later; in hexadecimal. To read /proc/kallsyms, or to look at each of its lines in a shell's way,
+# takes an emulated CPU long.
+symbol()
+{
+	[ -s /tmp/kallsyms ] || cp /proc/kallsyms /tmp/kallsyms
+	grep -Fw "$1" /tmp/kallsyms | awk -v name="$1" '$3 == name { print $1; exit }'
 }
 
 # count_state guest|bare|failed|fallback: how many CPUs are in that state

@@ -6,24 +6,10 @@
 sysenter_eip=0x176
 lstar=0xc0000082
 
-# lines NAME: its lines since the last start, which the microkernel begins with one of its own.
-lines()
-{
-	bfm dump 2>/dev/null | awk -v name="$1: " '
-		/^microkernel: .* PPs, / { text = "" }
-		index($0, name) == 1 { text = text $0 "\n" }
-		END { printf "%s", text }'
-}
-
 # as_kernel LEAF: the kernel executes CPUID, on CPU 0
 as_kernel()
 {
 	"$bin/cpuid" "$1" 0 0 kernel >/dev/null
-}
-
-symbol()
-{
-	awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms
 }
 
 # --- memory.h
@@ -108,7 +94,7 @@ cpuid_filter()
 counted()
 {
 	as_kernel 0x4f000001
-	lines exit-stats | sed -n 's/^exit-stats: PP 0: \([0-9]*\) CPUID$/\1/p' | tail -n 1
+	said_by exit-stats: | sed -n 's/^exit-stats: PP 0: \([0-9]*\) CPUID$/\1/p' | tail -n 1
 }
 
 # A program that executes at least so many CPUIDs there is counted.
@@ -128,15 +114,15 @@ counts()
 every_pp_is_there()
 {
 	as_kernel 0x4f000001
-	[ "$(lines exit-stats | grep -c 'PP [0-9]*: [0-9]* exits$')" -ge "$(cpus)" ]
+	[ "$(said_by exit-stats: | grep -c 'PP [0-9]*: [0-9]* exits$')" -ge "$(cpus)" ]
 }
 
 # Of user space the leaf is one like others.
 not_asked()
 {
-	before=$(lines exit-stats | wc -l)
+	before=$(said_by exit-stats: | wc -l)
 	"$bin/cpuid" 0x4f000001 0 0
-	[ "$(lines exit-stats | wc -l)" = "$before" ]
+	[ "$(said_by exit-stats: | wc -l)" = "$before" ]
 }
 
 by_itself()
@@ -146,7 +132,7 @@ by_itself()
 		"$bin/cpuid" 0 0 0 >/dev/null
 		n=$((n + 1))
 	done
-	[ "$(lines exit-stats | grep -c 'PP 0: [0-9]*0 exits$')" -ge 2 ]
+	[ "$(said_by exit-stats: | grep -c 'PP 0: [0-9]*0 exits$')" -ge 2 ]
 }
 
 exit_stats()
@@ -162,11 +148,6 @@ exit_stats()
 }
 
 # --- vmi
-
-offset()
-{
-	"$bin/btf" task_struct "$1"
-}
 
 # processes FILE: "PID NAME" of all processes that are not the kernel's own; these as "PID", as
 # /proc adds to their names. PF_KTHREAD of the flags tells. Nothing is executed for it: each time
@@ -188,7 +169,7 @@ same_processes()
 	processes /tmp/before
 	as_kernel 0x4f000002
 	processes /tmp/after
-	lines vmi | sed -n 's/^vmi: \([0-9]* [^ ].*\)$/\1/p' | grep -v ' processes$' >/tmp/list
+	said_by vmi: | sed -n 's/^vmi: \([0-9]* [^ ].*\)$/\1/p' | grep -v ' processes$' >/tmp/list
 	awk '{ pid = $1; name = substr($0, length(pid) + 2) }
 	     FILENAME == "/tmp/list" { listed[pid] = name; next }
 	     FILENAME == "/tmp/before" { before[pid] = name; seen[pid]; next }
@@ -213,7 +194,7 @@ same_processes()
 
 total()
 {
-	lines vmi | tail -n 1 | grep -q "^vmi: $(wc -l </tmp/list) processes\$" &&
+	said_by vmi: | tail -n 1 | grep -q "^vmi: $(wc -l </tmp/list) processes\$" &&
 		grep -q '^0 swapper' /tmp/list && [ "$(grep -c ' sleep$' /tmp/list)" -ge 8 ]
 }
 
@@ -221,27 +202,26 @@ total()
 lost()
 {
 	as_kernel 0x4f000002
-	lines vmi
-	lines vmi | grep -q "vmi: PP 0: error: 0x[0-9a-f]*: $1" && all_guests
+	said_by vmi: | tee /tmp/new
+	grep -q "vmi: PP 0: error: 0x[0-9a-f]*: $1" /tmp/new && all_guests
 }
 
 vmi()
 {
-	set -- --arg tasks="$(offset tasks)" --arg pid="$(offset pid)" \
-		--arg comm="$(offset comm)"
+	init_task=0x$(symbol init_task)
+	set -- $("$bin/btf" task_struct tasks pid comm)
+	set -- --arg vmi:tasks="$1" --arg vmi:pid="$2" --arg vmi:comm="$3"
 	sleepers_begin
-	t "vmi: start" start vmi "$@" --arg init_task="$(symbol init_task)"
+	t "vmi: start" start vmi "$@" --arg init_task="$init_task"
 	t "vmi: the same processes as in /proc" same_processes
 	t "vmi: all of them" total
 	t "vmi: stop" stop
 	t "vmi: behind another extension: start" start rootkit-watch vmi \
-		--arg vmi:init_task="$(symbol init_task)" --arg "vmi:tasks=$(offset tasks)" \
-		--arg "vmi:pid=$(offset pid)" --arg "vmi:comm=$(offset comm)"
+		"$@" --arg vmi:init_task="$init_task"
 	t "vmi: behind another extension: the same processes" same_processes
 	t "vmi: behind another extension: stop" stop
 	t "vmi: before another extension: start" start vmi rootkit-watch \
-		--arg vmi:init_task="$(symbol init_task)" --arg "vmi:tasks=$(offset tasks)" \
-		--arg "vmi:pid=$(offset pid)" --arg "vmi:comm=$(offset comm)"
+		"$@" --arg vmi:init_task="$init_task"
 	t "vmi: before another extension: LSTAR" tampers lstar LSTAR
 	t "vmi: before another extension: stop" stop
 	kill $sleepers
@@ -254,8 +234,8 @@ vmi()
 
 said()
 {
-	lines rootkit-watch
-	[ "$(lines rootkit-watch | grep -v ': debug: ' | wc -l)" = "$1" ]
+	said_by rootkit-watch: | tee /tmp/new
+	[ "$(grep -v ': debug: ' /tmp/new | wc -l)" = "$1" ]
 }
 
 # does WHAT: the module that does what rootkits do
@@ -268,9 +248,9 @@ does()
 # again.
 tampers()
 {
-	before=$(lines rootkit-watch | grep -c ': warning: ')
+	before=$(said_by rootkit-watch: | grep -c ': warning: ')
 	does "$1" && "$bin/cpuid" 0 0 0
-	lines rootkit-watch | tail -n "+$((before + 1))" | tee /tmp/new
+	said_by rootkit-watch: | tail -n "+$((before + 1))" | tee /tmp/new
 	sed -n 1p /tmp/new |
 		grep -q "rootkit-watch: PP 0: warning: $2 was 0x.*, is 0x.*, at RIP 0xffffffff" &&
 		grep -q "rootkit-watch: PP 0: warning: $2 was 0x.*, is 0x" /tmp/new &&
@@ -319,9 +299,9 @@ at_once()
 # The last gate changes, and back: a line for each, by the module, between those for CR0.WP.
 gate()
 {
-	before=$(lines rootkit-watch | wc -l)
+	before=$(said_by rootkit-watch: | wc -l)
 	does gate
-	lines rootkit-watch | tail -n "+$((before + 1))" | tee /tmp/new
+	said_by rootkit-watch: | tail -n "+$((before + 1))" | tee /tmp/new
 	[ "$(grep -c 'the IDT is written to, .*ff[0-9a-f], at RIP 0xffffffff' /tmp/new)" = 2 ] &&
 		[ "$(grep -c 'CR0.WP was' /tmp/new)" = 2 ] && [ "$(wc -l </tmp/new)" = 4 ]
 }
@@ -331,7 +311,7 @@ sysenter()
 {
 	old=$("$bin/msr" 0 $sysenter_eip)
 	"$bin/msr" 0 $sysenter_eip 0xffffffff81234560 && "$bin/msr" 0 $sysenter_eip "$old" || return
-	lines rootkit-watch | tail -n 2 | tee /tmp/new
+	said_by rootkit-watch: | tail -n 2 | tee /tmp/new
 	sed -n 1p /tmp/new | grep -q "SYSENTER_EIP was $old, is 0xffffffff81234560" &&
 		sed -n 2p /tmp/new | grep -q "SYSENTER_EIP was 0xffffffff81234560, is $old"
 }
@@ -339,9 +319,9 @@ sysenter()
 # What it was already is no change.
 same_lstar()
 {
-	before=$(lines rootkit-watch | wc -l)
+	before=$(said_by rootkit-watch: | wc -l)
 	"$bin/msr" 0 $lstar "$("$bin/msr" 0 $lstar)" &&
-		[ "$(lines rootkit-watch | wc -l)" = "$before" ]
+		[ "$(said_by rootkit-watch: | wc -l)" = "$before" ]
 }
 
 exits()
@@ -357,23 +337,23 @@ exits()
 probes()
 {
 	[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing || return
-	before=$(lines rootkit-watch | wc -l)
+	before=$(said_by rootkit-watch: | wc -l)
 	exits 4
-	[ "$(lines rootkit-watch | wc -l)" = "$before" ] || return 1
+	[ "$(said_by rootkit-watch: | wc -l)" = "$before" ] || return 1
 	echo "p:bf $1" >/sys/kernel/tracing/kprobe_events &&
 		echo 1 >/sys/kernel/tracing/events/kprobes/bf/enable || return 1
 	exits 4
-	lines rootkit-watch | tail -n "+$((before + 1))" | tee /tmp/new
+	said_by rootkit-watch: | tail -n "+$((before + 1))" | tee /tmp/new
 	echo 0 >/sys/kernel/tracing/events/kprobes/bf/enable
 	echo >/sys/kernel/tracing/kprobe_events
-	line=$(printf '0x%x' $(($(symbol "$1") & ~63)))
+	line=$(printf '0x%x' $((0x$(symbol "$1") & ~63)))
 	grep -q "rootkit-watch: PP [0-9]*: code has changed in the 64 bytes at $line\$" /tmp/new
 }
 
 rootkit_watch()
 {
 	function=do_sys_openat2
-	page=$(($(symbol $function) & ~4095))
+	page=$((0x$(symbol $function) & ~4095))
 	watches=no
 	watches >/dev/null && watches=yes
 	t "rootkit-watch: start" start rootkit-watch --arg text="$(printf 0x%x $page)" \

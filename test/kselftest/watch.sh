@@ -50,20 +50,12 @@ same()
 	sed 1d /tmp/guarded | diff /tmp/expected -
 }
 
-# said NAME: its lines since the last start, which the microkernel begins with one of its own.
-said()
-{
-	bfm dump 2>/dev/null | awk -v name="$1: PP" '
-		/^microkernel: .* PPs, / { text = "" }
-		index($0, name) == 1 { text = text $0 "\n" }
-		END { printf "%s", text }'
-}
-
 # lines NAME COUNT PATTERN: at least so many lines have it.
 lines()
 {
-	said "$1" | tail -n 5
-	[ "$(said "$1" | grep -c "$3")" -ge "$2" ]
+	said_by "$1: PP " >/tmp/said
+	tail -n 5 /tmp/said
+	[ "$(grep -c "$3" /tmp/said)" -ge "$2" ]
 }
 
 # guard NAME ACCESS COUNT PATTERN [COUNT PATTERN]...
@@ -87,12 +79,19 @@ guard()
 	t "$guard $access: stop" stop
 }
 
-# counted WORD COUNT: the device of test/ext/device.c says so many of that, on all CPUs
+# of_device WORD: how many of that the device of test/ext/device.c says, on all CPUs
+of_device()
+{
+	said_by "device: PP " | awk -v word="$1" '{ for (i = 2; i <= NF; i++)
+		if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }'
+}
+
+# counted WORD COUNT: it says at least so many.
 counted()
 {
-	said device
-	[ "$(said device | awk -v word="$1" '{ for (i = 2; i <= NF; i++)
-		if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }')" -ge "$2" ]
+	n=$(of_device "$1")
+	echo "$n $1"
+	[ "$n" -ge "$2" ]
 }
 
 # How many of the interrupts that it injects Linux has counted, on all CPUs.
@@ -105,8 +104,7 @@ pins()
 # Each has arrived.
 interrupted()
 {
-	had=$(said device | awk '{ for (i = 2; i <= NF; i++) if ($i ~ "^interrupts") n += $(i - 1) }
-		END { print n + 0 }')
+	had=$(of_device interrupts)
 	echo "$had injected, $(($(pins) - pins)) taken"
 	[ "$had" -ge 400 ] && [ $(($(pins) - pins)) = "$had" ]
 }

@@ -4,11 +4,6 @@
 # shellcheck shell=sh
 . ./tap.sh
 
-symbol()
-{
-	awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms
-}
-
 # answers TEXT REQUEST...: the whole reply
 answers()
 {
@@ -23,11 +18,7 @@ answers()
 # said TEXT COUNT: its lines since the last start
 said()
 {
-	bfm dump 2>/dev/null | awk -v begin="^$wrappers: PP " '
-		/^microkernel: .* PPs, / { text = "" }
-		$0 ~ begin { text = text $0 "\n" }
-		END { printf "%s", text }' >/tmp/said
-	cat /tmp/said
+	said_by "$wrappers: PP " | tee /tmp/said
 	[ "$(grep -c "$1" /tmp/said)" = "$2" ]
 }
 

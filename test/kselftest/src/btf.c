@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * btf STRUCT MEMBER: prints where a member of a struct of the running kernel is, in bytes, by its
- * type information (/sys/kernel/btf/vmlinux).
+ * btf STRUCT MEMBER...: prints where members of a struct of the running kernel are, in bytes, each
+ * in a line, by its type information (/sys/kernel/btf/vmlinux).
  */
 #include <linux/btf.h>
 #include <stdint.h>
@@ -51,6 +51,21 @@ static long find(const struct btf_type *t, const char *strings, const char *memb
 	return -1;
 }
 
+/* Whether the struct has all members. */
+static int print_offsets(const struct btf_type *t, const char *strings, char **members)
+{
+	for (; *members; members++) {
+		long offset = find(t, strings, *members);
+
+		if (offset < 0) {
+			fprintf(stderr, "no member %s\n", *members);
+			return 0;
+		}
+		printf("%ld\n", offset);
+	}
+	return 1;
+}
+
 /* A file of sysfs says nothing of its size before it is read. */
 static char *read_all(const char *path, size_t *size)
 {
@@ -71,7 +86,7 @@ int main(int argc, char **argv)
 	const char *data, *at, *end, *strings;
 	size_t size;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	data = read_all("/sys/kernel/btf/vmlinux", &size);
 	h = (const struct btf_header *)data;
@@ -84,14 +99,10 @@ int main(int argc, char **argv)
 	strings = data + h->hdr_len + h->str_off;
 	while (at < end) {
 		const struct btf_type *t = (const struct btf_type *)at;
-		long offset;
 
 		if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT &&
-		    !strcmp(strings + t->name_off, argv[1])) {
-			offset = find(t, strings, argv[2]);
-			printf("%ld\n", offset);
-			return offset < 0;
-		}
+		    !strcmp(strings + t->name_off, argv[1]))
+			return !print_offsets(t, strings, argv + 2);
 		at += sizeof(*t) + size_behind(t);
 	}
 	fprintf(stderr, "no struct %s\n", argv[1]);
