@@ -112,7 +112,9 @@ struct ext_ops {
 
 	/*
 	 * Any exit, before the hooks below; not those that are the microkernel's own, and not the
-	 * request of the loader to stop, which no extension can take away.
+	 * request of the loader to stop, which no extension can take away. If it interrupted the
+	 * delivery of an event, that goes on, whatever the hook says: there is no instruction that
+	 * could fault, or be left out.
 	 */
 	bool (*exit)(struct ext_exit *e);
 

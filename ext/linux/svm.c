@@ -197,6 +197,26 @@ static __noreturn void end(const struct ext_exit *e)
 	resume_next(e->vsid);
 }
 
+/*
+ * A hook of all exits has answered this one. An event whose delivery it interrupted is delivered,
+ * with nothing watched if the hook does not say how else it gets through: no instruction was being
+ * executed that could fault, or be left out.
+ */
+static __noreturn void answered(struct ext_exit *e)
+{
+	bool fault = e->reason == SVM_EXIT_NPF;
+
+	if ((fault || e->reason - SVM_EXIT_EXCEPTION <= VECTOR_LAST_EXCEPTION) &&
+	    vs_get(e->vsid, MK1_AMD_exitininfo) & SVM_EVENT_VALID) {
+		svm_redeliver(e->vsid);
+		e->fault = 0;
+		if (fault && !e->again && watches_memory())
+			e->step = true;
+		e->again = true;
+	}
+	end(e);
+}
+
 static __noreturn void answer_msr(struct ext_exit *e)
 {
 	uint32_t msr = (uint32_t)mk1_rcx();
@@ -268,7 +288,7 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	if ((uint32_t)reason == SVM_EXIT_CPUID && is_loaders(vsid))
 		resume_next(vsid);
 	if (hook_exit(&e))
-		end(&e);
+		answered(&e);
 	switch ((uint32_t)reason) {
 	case SVM_EXIT_CPUID:
 		answer_cpuid(&e);

@@ -143,6 +143,28 @@ static __noreturn void end(const struct ext_exit *e)
 	resume_next(e->vsid);
 }
 
+/*
+ * A hook of all exits has answered this one. An event whose delivery it interrupted is delivered,
+ * with nothing watched if the hook does not say how else it gets through: no instruction was being
+ * executed that could fault, or be left out.
+ */
+static __noreturn void answered(struct ext_exit *e)
+{
+	bool fault = e->reason == VMX_EXIT_EPT_VIOLATION;
+
+	if ((fault || e->reason == VMX_EXIT_EXCEPTION_NMI) &&
+	    vs_get(e->vsid, MK1_INTEL_idt_vectoring_information_field) & VMX_EVENT_VALID) {
+		vmx_redeliver(e->vsid);
+		e->fault = 0;
+		if (fault && !e->again && watches_memory())
+			e->step = true;
+		e->again = true;
+	} else if (fault && (e->step || e->again)) {
+		vmx_redeliver(e->vsid); /* what an IRET did to the blocking of NMIs */
+	}
+	end(e);
+}
+
 static __noreturn void answer_rdmsr(struct ext_exit *e)
 {
 	uint32_t msr = (uint32_t)mk1_rcx();
@@ -235,7 +257,7 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	if (reason == VMX_EXIT_CPUID && is_loaders(vsid))
 		resume_next(vsid);
 	if (hook_exit(&e))
-		end(&e);
+		answered(&e);
 	switch (reason) {
 	case VMX_EXIT_CPUID:
 		answer_cpuid(&e);

@@ -135,6 +135,60 @@ device()
 		"refused, the last: the emulator"
 }
 
+# u64 ADDRESS: what Linux has there
+u64()
+{
+	"$bin/kcore" "$1" 8 | sed 's/../& /g' | awk '{ print "0x" $8 $7 $6 $5 $4 $3 $2 $1 }'
+}
+
+# The physical address of the IDT, a part of the kernel's image
+idt()
+{
+	printf '0x%x' $((0x$(symbol idt_table) - 0xffffffff80000000 + $(u64 "$(symbol phys_base)")))
+}
+
+ticks()
+{
+	awk '$1 == "LOC:" { print $2 }' /proc/interrupts
+}
+
+# A program computes on CPU 0, through so many interrupts.
+interrupted_often()
+{
+	n=0 first=$(ticks)
+	until [ $(($(ticks) - first)) -ge "$1" ]; do
+		n=$((n + 1))
+		on_cpu 0 awk 'BEGIN { while (n++ < 20000) sum += n; exit sum != 200010000 }' &&
+			[ $n -lt 500 ] || return 1
+	done
+}
+
+same_signals()
+{
+	timeout 60 "$bin/exceptions" | diff /tmp/signals -
+}
+
+# An event whose delivery a nested fault interrupts is delivered again. Bochs' SVM does not say
+# which that is, but which there was before.
+guarded_delivery()
+{
+	name="page-guard r, of the IDT"
+	if [ "$VM_MACHINE" = bochs-svm ]; then
+		for what in "start" "programs compute" "a line each time" "signals" \
+			"every CPU is a guest still" "stop"; do
+			skip "$name: $what" "EXITINTINFO is stale here"
+		done
+		return
+	fi
+	"$bin/exceptions" >/tmp/signals
+	t "$name: start" start page-guard --arg start="$(idt)" --arg access=r
+	t "$name: programs compute" interrupted_often 50
+	t "$name: a line each time" lines page-guard 50 "read by RIP.*CPL 3"
+	t "$name: signals" same_signals
+	t "$name: every CPU is a guest still" all_guests
+	t "$name: stop" stop
+}
+
 # Linux asks the real-time clock, by ports.
 asks_rtc()
 {
@@ -151,7 +205,7 @@ elif grep -q 'io-trace: nothing can be watched: this CPU has no monitor' /tmp/re
 	exit 0
 fi
 
-plan 72
+plan 78
 snapshot /tmp/state.bare
 begin
 t "bare: the program does its work" work
@@ -164,6 +218,7 @@ guard page-guard r 100 "written by RIP.*CPL 3" 100 "read by RIP.*CPL 3"
 guard page-guard rwx 100 "written by RIP.*CPL 3" 1 "executed by RIP.*CPL 3"
 guard rust-page-guard rwx 100 "written by RIP 0x[0-9a-f]*, \[[0-9a-f][0-9a-f], .*CPL 3" \
 	1 "executed by RIP.*CPL 3"
+guarded_delivery
 device device
 device rust-wrappers
 bare=$(asks_rtc)

@@ -17,6 +17,7 @@ static struct {
 	struct ext_exception exception;
 	unsigned int crs, drs;
 	bool mine, again;
+	bool every_exit; /* the first hook answers it */
 	uint8_t fault;
 	uint64_t value;
 } hooked;
@@ -28,10 +29,10 @@ static bool ends(struct ext_exit *e)
 	return hooked.mine;
 }
 
-static bool on_exit_hook(UNUSED struct ext_exit *e)
+static bool on_exit_hook(struct ext_exit *e)
 {
 	hooked.exits++;
-	return false;
+	return hooked.every_exit && ends(e);
 }
 
 static bool on_cpuid(struct ext_exit *e, UNUSED uint32_t leaf, UNUSED uint32_t subleaf,
@@ -278,6 +279,19 @@ START_TEST(memory_hook)
 	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
 	ck_assert_uint_eq(EVENT, 0x80000030);
 	ck_assert_uint_eq(fake.view, 0);
+	/* also by the hook of all exits, which has no instruction to go on behind */
+	hooked.every_exit = true;
+	for (hooked.fault = 0; hooked.fault <= EXT_FAULT_GP; hooked.fault += EXT_FAULT_GP) {
+		EVENT = 0;
+		ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+		ck_assert_uint_eq(EVENT, 0x80000030);
+		ck_assert_uint_eq(fake.view, 0); /* else it would fault again */
+	}
+	hooked.again = true;
+	fake.view = 1;
+	ck_assert_int_eq(fault_exit(0x7008, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(fake.view, 1);
+	hooked.again = false;
 	hooks = &none;
 	hooks_see_all = false;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include <xmmintrin.h>
 
 #define PAGE 4096
@@ -24,7 +25,9 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 
 	got = signal;
 	code = info->si_code;
-	at = signal == SIGSEGV ? (uintptr_t)info->si_addr : 0;
+	at = signal == SIGSEGV ? (uintptr_t)info->si_addr :
+	     signal == SIGTRAP ? (uint64_t)uc->uc_mcontext.gregs[REG_RIP] :
+				 0;
 	trap = (uint64_t)uc->uc_mcontext.gregs[REG_TRAPNO];
 	error = (uint64_t)uc->uc_mcontext.gregs[REG_ERR];
 	siglongjmp(back, 1);
@@ -98,6 +101,21 @@ static void x87(void)
 		: "rax", "memory");
 }
 
+static void breakpoint(void)
+{
+	__asm__ volatile("int3; nop");
+}
+
+/* The system call of 32-bit programs */
+static void int_0x80(void)
+{
+	const int getpid_32 = 20;
+	int result;
+
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(getpid_32) : "r8", "r9", "r10", "r11");
+	printf("INT 0x80 gives %s\n", result == getpid() ? "this process" : "something else");
+}
+
 static void marked(void)
 {
 	__asm__ volatile("ud2; .byte 0x0f, 0x1f, 0x40, 0x2a");
@@ -130,6 +148,7 @@ int main(void)
 	sigaction(SIGILL, &action, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
 	raises("divide", divide);
 	raises("undefined", undefined);
 	raises("read", read_nothing);
@@ -138,6 +157,8 @@ int main(void)
 	raises("stack", bad_stack);
 	raises("sse", sse);
 	raises("x87", x87);
+	raises("breakpoint", breakpoint);
+	raises("INT 0x80", int_0x80);
 	touch();
 	raises("marked", marked);
 	return 0;
