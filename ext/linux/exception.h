@@ -34,6 +34,9 @@ bool exception_is_answered(struct ext_exit *e, const struct ext_exception *excep
 bool svm_exception(struct ext_exit *e);
 bool vmx_exception(struct ext_exit *e);
 
+/* What the exit by an exception says of it. */
+struct ext_exception svm_exception_of(uint64_t vsid, uint8_t vector);
+
 /* Linux takes it with the next entry, with its error code if it has one, and CR2 for #PF. */
 void svm_inject(uint64_t vsid, const struct ext_exception *x);
 void vmx_inject(uint64_t vsid, const struct ext_exception *x);

@@ -38,18 +38,26 @@ static __noreturn void deliver(uint64_t vsid, const struct ext_exception *x)
 	resume(vsid);
 }
 
+struct ext_exception svm_exception_of(uint64_t vsid, uint8_t vector)
+{
+	struct ext_exception x = { .vector = vector };
+
+	x.has_error_code = VECTOR_HAS_ERROR_CODE(vector) && vs_get(vsid, MK1_AMD_cr0) & CR0_PE;
+	if (x.has_error_code)
+		x.error_code = (uint32_t)vs_get(vsid, MK1_AMD_exitinfo1);
+	if (vector == VECTOR_PF)
+		x.address = vs_get(vsid, MK1_AMD_exitinfo2);
+	return x;
+}
+
 bool svm_exception(struct ext_exit *e)
 {
-	struct ext_exception x = { .vector = (uint8_t)(e->reason - SVM_EXIT_EXCEPTION) };
 	bool delivering = vs_get(e->vsid, MK1_AMD_exitininfo) & SVM_EVENT_VALID;
+	struct ext_exception x =
+		svm_exception_of(e->vsid, (uint8_t)(e->reason - SVM_EXIT_EXCEPTION));
 
 	if (!exception_is_watched(x.vector))
 		return false;
-	x.has_error_code = VECTOR_HAS_ERROR_CODE(x.vector) && vs_get(e->vsid, MK1_AMD_cr0) & CR0_PE;
-	if (x.has_error_code)
-		x.error_code = (uint32_t)vs_get(e->vsid, MK1_AMD_exitinfo1);
-	if (x.vector == VECTOR_PF)
-		x.address = vs_get(e->vsid, MK1_AMD_exitinfo2);
 	if (!exception_is_answered(e, &x, delivering))
 		deliver(e->vsid, &x);
 	if (delivering)

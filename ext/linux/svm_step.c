@@ -4,10 +4,12 @@
  * instruction in its shadow (APM vol. 2 §15.21.5), exceptions exit before they push it, as do
  * instructions that would store it; SYSCALL, for which there is no intercept, is #UD without
  * EFER.SCE. All these, and the delivery of what an exit interrupted, are done over again without
- * the flag, and are unwatched up to the next IRET, or to whatever exits before.
+ * the flag, and are unwatched up to the next IRET, or to whatever exits before. What loads flags
+ * exits, too, so that a trap flag behind it is known to be Linux's own.
  */
 #include <abi/hw/svm.h>
 #include <abi/mk1_regs_amd.h>
+#include <ext/linux/exception.h>
 #include <ext/linux/hook.h>
 #include <ext/linux/linux.h>
 #include <ext/linux/step.h>
@@ -17,12 +19,19 @@
 #define EXCEPTIONS \
 	((BIT(VECTOR_CP + 1) - 1) & ~(BIT(VECTOR_NMI) | BIT(9) | BIT(15) | BIT(VECTOR_MC)))
 #define STORES_FLAGS (SVM_INSTR1_PUSHF | SVM_INSTR1_SWINT)
+#define LOADS_FLAGS (SVM_INSTR1_POPF | SVM_INSTR1_IRET)
+/*
+ * INT1's trap looks like the flag's. VMMCALL is #UD, by the microkernel if no hook has it, and that
+ * would push the flag.
+ */
+#define RAISES (SVM_INSTR2_ICEBP | SVM_INSTR2_VMMCALL)
 
 static __thread struct {
 	bool trap; /* the trap flag is ours */
 	bool until_iret;
 	bool had_trap; /* it was set before */
-	uint64_t exceptions, instructions; /* the intercepts that there were */
+	bool loads_flags, returns; /* the instruction does; by IRET */
+	uint64_t exceptions, instructions, instructions2; /* the intercepts that there were */
 	uint64_t efer, shadow, dr6;
 	bool writes_dr6;
 	uint64_t new_dr6;
@@ -71,14 +80,18 @@ __noreturn void svm_step(uint64_t vsid)
 		svm_run_until_iret(vsid);
 	step.trap = true;
 	step.had_trap = flags & RFLAGS_TF;
+	step.loads_flags = step.returns = false;
 	step.exceptions = vs_get(vsid, MK1_AMD_intercept_exception);
 	step.instructions = vs_get(vsid, MK1_AMD_intercept_instruction1);
+	step.instructions2 = vs_get(vsid, MK1_AMD_intercept_instruction2);
 	step.efer = vs_get(vsid, MK1_AMD_efer);
 	step.shadow = vs_get(vsid, MK1_AMD_virtual_interrupt_b);
 	step.dr6 = step.writes_dr6 ? step.new_dr6 : vs_get(vsid, MK1_AMD_dr6);
 	step.writes_dr6 = false;
 	vs_set(vsid, MK1_AMD_intercept_exception, step.exceptions | EXCEPTIONS);
-	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions | STORES_FLAGS);
+	vs_set(vsid, MK1_AMD_intercept_instruction1,
+	       step.instructions | STORES_FLAGS | LOADS_FLAGS);
+	vs_set(vsid, MK1_AMD_intercept_instruction2, step.instructions2 | RAISES);
 	vs_set(vsid, MK1_AMD_efer, step.efer & ~(uint64_t)EFER_SCE);
 	vs_set(vsid, MK1_AMD_virtual_interrupt_b, step.shadow | SVM_INTERRUPT_SHADOW);
 	vs_set(vsid, MK1_AMD_rflags, flags | RFLAGS_TF);
@@ -86,18 +99,51 @@ __noreturn void svm_step(uint64_t vsid)
 	resume(vsid);
 }
 
+/*
+ * In a step, what loads flags and has no other intercept: it is executed now, and its trap flag,
+ * which the CPU looks at from the next instruction on, stays. Without the flag, it is an
+ * instruction of an NMI's handler or #MC's, which have not waited.
+ */
+static bool goes_on(uint64_t vsid, uint64_t reason)
+{
+	if ((reason != SVM_EXIT_POPF || step.instructions & SVM_INSTR1_POPF) &&
+	    (reason != SVM_EXIT_IRET || step.instructions & SVM_INSTR1_IRET))
+		return false;
+	step.loads_flags = vs_get(vsid, MK1_AMD_rflags) & RFLAGS_TF;
+	step.returns = step.loads_flags && reason == SVM_EXIT_IRET;
+	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions | STORES_FLAGS);
+	vs_set(vsid, MK1_AMD_virtual_interrupt_b, step.shadow | SVM_INTERRUPT_SHADOW);
+	return true;
+}
+
+/*
+ * The exception of an IRET is delivered: over again, it would be taken for the IRET that is awaited
+ * then, and step for ever. One that hooks watch is theirs.
+ */
+static void deliver_of_iret(uint64_t vsid, uint64_t vector)
+{
+	struct ext_exception x = svm_exception_of(vsid, (uint8_t)vector);
+
+	if (exception_is_watched(vector))
+		return;
+	svm_inject(vsid, &x);
+	svm_run_until_iret(vsid);
+}
+
 /* Everything is as it was before the step, but for what the instruction has done. */
-static void undo(uint64_t vsid)
+static void undo(uint64_t vsid, uint64_t reason)
 {
 	uint64_t flags = vs_get(vsid, MK1_AMD_rflags);
+	bool loaded = step.loads_flags && reason == SVM_EXIT_EXCEPTION + VECTOR_DB;
 
 	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions);
 	watch_again(vsid);
 	if (!step.trap)
 		return;
 	vs_set(vsid, MK1_AMD_intercept_exception, step.exceptions);
+	vs_set(vsid, MK1_AMD_intercept_instruction2, step.instructions2);
 	vs_set(vsid, MK1_AMD_efer, step.efer);
-	if (!step.had_trap)
+	if (!step.had_trap && !loaded)
 		vs_set(vsid, MK1_AMD_rflags, flags & ~(uint64_t)RFLAGS_TF);
 }
 
@@ -123,7 +169,9 @@ void svm_step_end(uint64_t vsid, uint64_t reason)
 
 	if (!trap && !step.until_iret)
 		return;
-	undo(vsid);
+	if (trap && goes_on(vsid, reason))
+		resume(vsid);
+	undo(vsid, reason);
 	step.trap = false;
 	step.until_iret = false;
 	hooked_stepped();
@@ -136,7 +184,13 @@ void svm_step_end(uint64_t vsid, uint64_t reason)
 		trapped(vsid);
 	/* It has not been executed: where it is in a shadow, that is there again. */
 	vs_set(vsid, MK1_AMD_virtual_interrupt_b, step.shadow);
-	if (vector <= VECTOR_LAST_EXCEPTION || reason == SVM_EXIT_PUSHF || reason == SVM_EXIT_SWINT)
+	if (vector <= VECTOR_LAST_EXCEPTION && step.returns) {
+		deliver_of_iret(vsid, vector);
+		return;
+	}
+	if (vector <= VECTOR_LAST_EXCEPTION || reason == SVM_EXIT_PUSHF ||
+	    reason == SVM_EXIT_SWINT || reason == SVM_EXIT_ICEBP ||
+	    (reason == SVM_EXIT_VMMCALL && !(step.instructions2 & SVM_INSTR2_VMMCALL)))
 		svm_run_until_iret(vsid);
 }
 

@@ -49,14 +49,16 @@ void vmx_redeliver(uint64_t vsid)
 
 /*
  * An interrupt that is pending would come before the instruction, which would then exit once more:
- * it waits, as behind STI (§27.4.2). What is delivered again does not.
+ * it waits, as behind STI (§27.4.2). What is delivered again does not. With a trap flag of Linux's
+ * own, VM entry would want its trap to be pending there (§29.3.1.5): one exit more does no harm.
  */
 static void hold_interrupts(uint64_t vsid)
 {
 	uint64_t state = vs_get(vsid, MK1_INTEL_interruptibility_state);
+	uint64_t flags = vs_get(vsid, MK1_INTEL_rflags);
 
 	if (vs_get(vsid, MK1_INTEL_vmentry_interrupt_information_field) & VMX_EVENT_VALID ||
-	    !(vs_get(vsid, MK1_INTEL_rflags) & RFLAGS_IF) ||
+	    (flags & (RFLAGS_IF | RFLAGS_TF)) != RFLAGS_IF ||
 	    state & (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS))
 		return;
 	vs_set(vsid, MK1_INTEL_interruptibility_state, state | VMX_BLOCKING_BY_STI);

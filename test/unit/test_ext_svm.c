@@ -552,18 +552,85 @@ START_TEST(a_step_of_a_step)
 }
 END_TEST
 
+/* A trap flag that the instruction loads is Linux's; one that it does not is not. */
+START_TEST(what_loads_flags)
+{
+	static const struct {
+		uint64_t reason, bit;
+	} loads[] = { { SVM_EXIT_POPF, SVM_INSTR1_POPF }, { SVM_EXIT_IRET, SVM_INSTR1_IRET } };
+	uint64_t gp = (uint64_t)0x18 << 32 | INJECTED_GP;
+	uint64_t before = fake.reg[MK1_AMD_intercept_instruction1];
+
+	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		for (uint64_t loaded = 0; loaded <= RFLAGS_TF; loaded += RFLAGS_TF) {
+			begin_step();
+			ck_assert(fake.reg[MK1_AMD_intercept_instruction1] & loads[i].bit);
+			fake.reg[MK1_AMD_virtual_interrupt_b] = 0;
+			ck_assert_int_eq(exit_with(loads[i].reason), RESUMED);
+			ck_assert_uint_eq(fake.view, 0);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x302);
+			ck_assert(!(fake.reg[MK1_AMD_intercept_instruction1] & loads[i].bit));
+			ck_assert_uint_eq(fake.reg[MK1_AMD_virtual_interrupt_b],
+					  SVM_INTERRUPT_SHADOW);
+			fake.reg[MK1_AMD_rflags] = 0x202 | loaded;
+			fake.reg[MK1_AMD_virtual_interrupt_b] = 0;
+			/* Bochs has nothing in DR6 then. */
+			fake.reg[MK1_AMD_dr6] = DR6_RESET | (i ? DR6_BS : 0);
+			ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_rflags], 0x202 | loaded);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_dr6], DR6_RESET);
+			ck_assert_uint_eq(EVENT, 0);
+			ck_assert_uint_eq(fake.view, 1);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction1], before);
+		}
+		/* it faults: the flag is still the step's; and IRET is not done over again */
+		begin_step();
+		ck_assert_int_eq(exit_with(loads[i].reason), RESUMED);
+		fake.reg[MK1_AMD_exitinfo1] = 0x18;
+		ck_assert_int_eq(exit_with(SVM_EXIT_EXCEPTION + VECTOR_GP), RESUMED);
+		ck_assert_uint_eq(EVENT, loads[i].reason == SVM_EXIT_IRET ? gp : 0);
+		ck_assert(!(fake.reg[MK1_AMD_rflags] & RFLAGS_TF));
+		ck_assert_uint_eq(fake.view, 0);
+		EVENT = 0;
+		ck_assert_int_eq(exit_with(SVM_EXIT_IRET), RESUMED);
+		ck_assert_uint_eq(fake.view, 1);
+		/* an NMI's handler returns to the instruction: the flag is the step's still */
+		begin_step();
+		fake.reg[MK1_AMD_rflags] = 2;
+		ck_assert_int_eq(exit_with(loads[i].reason), RESUMED);
+		ck_assert_uint_eq(fake.view, 0);
+		fake.reg[MK1_AMD_rflags] = 0x302;
+		fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS;
+		ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+		expect_over();
+		/* nor does the next step have it */
+		begin_step();
+		fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS;
+		ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+		expect_over();
+	}
+}
+END_TEST
+
 /* What would show the flag is done over again without it, up to an IRET. */
 START_TEST(what_stores_flags)
 {
-	static const uint64_t reasons[] = { SVM_EXIT_PUSHF, SVM_EXIT_SWINT,
+	static const uint64_t reasons[] = { SVM_EXIT_PUSHF,
+					    SVM_EXIT_SWINT,
+					    SVM_EXIT_ICEBP,
+					    SVM_EXIT_VMMCALL,
 					    SVM_EXIT_EXCEPTION + VECTOR_PF,
 					    SVM_EXIT_EXCEPTION + VECTOR_UD,
 					    SVM_EXIT_EXCEPTION + VECTOR_BP };
 	uint64_t before = fake.reg[MK1_AMD_intercept_instruction1];
+	uint64_t before2 = fake.reg[MK1_AMD_intercept_instruction2];
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		begin_step();
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction2],
+				  before2 | SVM_INSTR2_ICEBP | SVM_INSTR2_VMMCALL);
 		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_instruction2], before2);
 		expect_over();
 		ck_assert_uint_eq(fake.view, 0);
 		ck_assert_uint_eq(EVENT, 0);
@@ -646,6 +713,7 @@ int main(void)
 	tcase_add_test(tc, a_step_leaves_nothing);
 	tcase_add_test(tc, an_instruction_in_its_place);
 	tcase_add_test(tc, a_step_of_a_step);
+	tcase_add_test(tc, what_loads_flags);
 	tcase_add_test(tc, what_stores_flags);
 	tcase_add_test(tc, instructions_in_delivery);
 	suite_add_tcase(suite, tc);

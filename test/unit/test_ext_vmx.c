@@ -634,6 +634,11 @@ START_TEST(a_step_holds_interrupts)
 	ck_assert_uint_eq(*state, VMX_BLOCKING_BY_MOV_SS);
 	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
 	*state = 0;
+	fake.reg[MK1_INTEL_rflags] |= RFLAGS_TF;
+	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+	ck_assert_uint_eq(*state, 0);
+	ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+	fake.reg[MK1_INTEL_rflags] &= ~(uint64_t)RFLAGS_TF;
 	INTERRUPTED = 0x80000030;
 	ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
 	ck_assert_uint_eq(*state, 0);

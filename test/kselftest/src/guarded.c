@@ -24,6 +24,7 @@
 
 static uint8_t *page;
 static volatile unsigned int traps, leaks;
+static volatile unsigned int undefined;
 
 /* A breakpoint, or a trap of our own flag: nobody else's flag is in what was pushed. */
 static void on_trap(int signal, siginfo_t *info, void *context)
@@ -34,6 +35,19 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	traps++;
 	if (info->si_code != TRAP_TRACE && uc->uc_mcontext.gregs[REG_EFL] & TF)
 		leaks++;
+}
+
+/* VMMCALL and VMCALL, which are three bytes: left out */
+static void on_undefined(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)signal;
+	(void)info;
+	undefined++;
+	if (uc->uc_mcontext.gregs[REG_EFL] & TF)
+		leaks++;
+	uc->uc_mcontext.gregs[REG_RIP] += 3;
 }
 
 static void writes(void)
@@ -83,12 +97,38 @@ static void executes(void)
 					 0x0F, 0x05, /* syscall */
 					 0x4C, 0x89, 0xD8, 0xC3 }; /* mov %r11, %rax; ret */
 	static const uint8_t breaks[] = { 0x31, 0xC0, 0xCC, 0xC3 }; /* xor %eax, %eax; int3; ret */
+	static const uint8_t traps_once[] = { 0x31, 0xC0, 0xF1, 0xC3 }; /* xor; int1; ret */
+	static const uint8_t calls_host[] = {
+		0x0F, 0x01, 0xD9, 0x0F, 0x01, 0xC1, 0xC3
+	}; /* vmmcall; vmcall; ret */
 
 	printf("pushed TF: %d\n", !!(execute(pushes, sizeof(pushes)) & TF));
 	printf("TF in R11: %d\n", !!(execute(calls, sizeof(calls)) & TF));
 	traps = 0;
 	(void)execute(breaks, sizeof(breaks));
 	printf("INT3: %u traps, %u with TF\n", traps, leaks);
+	traps = 0;
+	(void)execute(traps_once, sizeof(traps_once));
+	printf("INT1: %u traps\n", traps);
+	(void)execute(calls_host, sizeof(calls_host));
+	printf("VMMCALL: %u undefined, %u with TF\n", undefined, leaks);
+}
+
+/* A trap flag that an instruction on the page loads: what is behind it traps, all four. */
+static void loads_trap_flag(void)
+{
+	static const uint8_t code[] = {
+		0x68, 0x02, 0x03, 0x00, 0x00, /* push $0x302 */
+		0x9D, /* popfq */
+		0x90, 0x90, /* nop; nop */
+		0x68, 0x02, 0x02, 0x00, 0x00, /* push $0x202 */
+		0x9D, /* popfq */
+		0xC3 /* ret */
+	};
+
+	traps = 0;
+	(void)execute(code, sizeof(code));
+	printf("TF loaded: %u traps\n", traps);
 }
 
 /* Our own trap flag: each instruction traps, those on the page as well. */
@@ -119,6 +159,8 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigaction(SIGTRAP, &action, NULL);
+	action.sa_sigaction = on_undefined;
+	sigaction(SIGILL, &action, NULL);
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED, -1, 0);
 	if (page == MAP_FAILED) {
@@ -132,6 +174,7 @@ int main(void)
 	writes();
 	kernel_writes();
 	executes();
+	loads_trap_flag();
 	single_steps();
 	printf("done\n");
 	while (fgets(line, sizeof(line), stdin))
