@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -17,7 +18,10 @@ import uefi
 CACHE = os.environ.get("BAREFLANK_CACHE") or os.path.expanduser("~/.cache/bareflank")
 LOADERS = os.path.join(CACHE, "loaders")  # for UEFI
 
-KERNEL_ARGS = "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptomgr.notests"
+KERNEL_ARGS = (
+    "console=ttyS0,115200 panic=0 loglevel=5 printk.devkmsg=on cryptomgr.notests "
+    "sysrq_always_enabled"
+)
 BOCHS_ARGS = (
     "mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0 lsm= random.trust_cpu=on "
     "init_on_alloc=0 nowatchdog rcupdate.rcu_expedited=1 8250.nr_uarts=1 idle=nomwait nokaslr "
@@ -31,6 +35,15 @@ LATE_RESET = re.compile(rb"^0*[1-9]\d*i\[.*bx_pc_system_c::Reset\(", re.MULTILIN
 SHOWN_APICS = 8
 # What QEMU says of a CPU's registers that no failure needed.
 UNTELLING = r"^(FPR|[XYZ]MM|FCW|OPMASK|CC[ADS]|[DEFG]S |LDT|TR |DR\d).*\n"
+# Linux's list of tasks: the name of one, what a CPU runs, and a function that it is in, sure to be
+# called.
+TASK = re.compile(r"task:(\S+) +state:(\S).*ppid:(\d+)")
+ACTIVE = re.compile(r"\] (CPU: \d+) (?:UID: \d+ )?PID: \d+ Comm: (\S+)")  # UID: from 6.11 on
+FRAME = re.compile(r"\](?: RIP: 0010:| +)([\w.]+)\+0x[0-9a-f]+/0x")
+KTHREADD = "2"  # the parent of the kernel's own
+RUNS = "R"  # the state of one that runs, or could
+SHOWN_FRAMES = 10
+SYSRQ_SECONDS, SYSRQ_MOST = 3, 30  # in which Linux prints a line more, if there is one; and all
 
 # Of a machine in a machine.
 OUTER_KERNEL = "6.1"
@@ -78,6 +91,7 @@ class Qemu:
         self.serial = None
         self.reason = ""
         self._reply = b""
+        self._number = 0  # of the last request with an answer
 
     def command(self, kernel, initrd):
         options = self.options
@@ -166,8 +180,10 @@ class Qemu:
         with theirs, open(self.errors, "wb") as errors:
             self.process = spawn(
                 command
-                + ["-serial", "stdio", "-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
+                + ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+                + ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
                 + ["-mon", "chardev=qmp,mode=control"],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 pass_fds=(theirs.fileno(),),
@@ -195,28 +211,57 @@ class Qemu:
         self.monitor.sendall(b'{"execute": "inject-nmi"}\n')
 
     def evidence(self):
-        """What the emulator knows about a machine that died or hangs."""
+        """What the emulator knows about a machine that died or hangs, and what Linux knows first:
+        of a long report not all may be shown."""
         errors = read_tail(self.errors, 10_000).splitlines()
-        text = "".join(line + "\n" for line in errors if "doesn't support requested" not in line)
+        said = "".join(line + "\n" for line in errors if "doesn't support requested" not in line)
         registers = self._ask("info registers -a").replace("\r", "")
-        text += re.sub("(?m)" + UNTELLING, "", registers)
+        text = re.sub("(?m)" + UNTELLING, "", registers)
         # an interrupt that does not arrive is pending there, or waits for the end of another one
         for cpu in range(min(self.options.cpus, SHOWN_APICS)):
             text += self._ask(f"info lapic {cpu}").replace("\r", "")
-        return text
+        text += re.sub("(?m)^ +pin .* masked .*\n", "", self._ask("info pic").replace("\r", ""))
+        # This may also wake what has waited for the serial line: then it goes on to print.
+        said += self._sysrq("7")
+        tasks = self._sysrq("t") + self._sysrq("l")
+        said += "".join(line + "\n" for line in what_tasks_do(tasks))
+        return said + text
+
+    def _sysrq(self, key):
+        """What Linux prints if it gets that on its serial console: nothing, if it is not alive."""
+        if self._execute("chardev-send-break", {"id": "console"}) is None:
+            return ""
+        try:
+            self.process.stdin.write(key.encode())
+            self.process.stdin.flush()
+        except OSError:
+            return ""
+        text = b""
+        deadline = time.monotonic() + SYSRQ_MOST
+        while (time.monotonic() < deadline
+               and select.select([self.serial], [], [], SYSRQ_SECONDS)[0]):
+            data = os.read(self.serial, 65536)
+            if not data:
+                break
+            text += data
+        return text.decode(errors="replace").replace("\r", "")
 
     def _ask(self, command):
-        """What QEMU's monitor answers; nothing if it does not."""
-        arguments = {"command-line": command}
-        request = {"execute": "human-monitor-command", "arguments": arguments}
+        """What QEMU's human monitor answers; nothing if it does not."""
+        return self._execute("human-monitor-command", {"command-line": command}) or ""
+
+    def _execute(self, command, arguments):
+        """What QEMU's machine monitor returns; None if it does not."""
+        self._number += 1  # other commands' answers may not have been read yet
+        request = {"execute": command, "arguments": arguments, "id": self._number}
         try:
             self.monitor.sendall(json.dumps(request).encode() + b"\n")
             for message in self._messages(5):
-                if isinstance(message.get("return"), str):
-                    return message["return"]
+                if message.get("id") == self._number:
+                    return message.get("return")
         except OSError:
             pass
-        return ""
+        return None
 
     def instructions(self):
         """How many it has executed, with --icount; a machine that has ended waits meanwhile."""
@@ -241,6 +286,23 @@ class Qemu:
                 return
             *lines, self._reply = (self._reply + data).split(b"\n")
             yield from (json.loads(line) for line in lines if line.strip())
+
+
+def what_tasks_do(text):
+    """Of what Linux says of its tasks and CPUs: a line for each process, with where it waits if it
+    does, and one for each CPU that is not idle."""
+    found = []
+    for line in text.splitlines():
+        task, active, frame = TASK.search(line), ACTIVE.search(line), FRAME.search(line)
+        if task:
+            found.append((task[1], task[2], task[3], []))
+        elif active:
+            found.append((f"{active[1]}, {active[2]}", RUNS, "", []))
+        elif frame and found and len(found[-1][3]) < SHOWN_FRAMES:
+            found[-1][3].append(frame[1])
+    for name, state, parent, frames in found:
+        if parent != KTHREADD and (frames or state == RUNS):
+            yield f"{name} ({state}): {' < '.join(frames)}"
 
 
 def make_disk(directory, megabytes):
