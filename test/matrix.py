@@ -109,6 +109,7 @@ MODEL = ["smoke", "state", "guest", "cycles"]
 PACKAGE_COPIES = (
     ("test/kselftest", "/kselftest"),
     ("build/kselftest/bin", "/kselftest/bin"),
+    ("build/kselftest/images/mk.MK_VERSION", "/kselftest/images/mk.MK_VERSION"),
 )
 
 

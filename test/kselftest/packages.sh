@@ -4,6 +4,7 @@
 . ./tap.sh
 
 service=/packages/bareflank.service
+microkernel=/usr/lib/bareflank/microkernel
 
 # As DKMS installs them
 install_modules()
@@ -29,7 +30,26 @@ removed()
 	sh -e "/packages/$1.prerm" remove
 }
 
-plan 19
+# updated SENTENCE: with a microkernel of a later release, whose handoff is another one, but the
+# module of this one, what runs goes on until it is stopped; a start is refused.
+updated()
+{
+	cp $microkernel /tmp/microkernel && cp "$images/mk.MK_VERSION" $microkernel &&
+		all_guests && bfm dump | grep -q ^hello && bfm stop && no_guests || return 1
+	bfm start 2>/tmp/refusal && return 1
+	cat /tmp/refusal
+	grep -qF "$1 (handoff 65535, and " /tmp/refusal
+}
+
+# What that says is done, with one release again: it starts.
+mended()
+{
+	cp /tmp/microkernel $microkernel &&
+		sh -exc "$(sed -n 's/.*one release, then: //p' /tmp/refusal)" &&
+		unit ExecStart && all_guests
+}
+
+plan 21
 t "no other images than those of packages" [ ! -e /usr/local/lib/bareflank ]
 t "modprobe finds the modules" install_modules
 t "the unit loads one" unit ExecStartPre
@@ -43,6 +63,9 @@ t "with options of the configuration" unit ExecStart
 t "which bfm gets" sh -c "bfm dump | grep ^hello"
 t "an update of bfm lets it run" sh -e /packages/bareflank-bfm.prerm upgrade 2
 t "so it does" state_is running
+t "an update to another handoff lets it run, until it is stopped" updated \
+	"$("$bin/rawctl" sentence MK_VERSION)"
+t "and says how to start again" mended
 t "a removal of bfm stops it" removed bareflank-bfm
 t "so it has" state_is stopped
 t "start for guests" start guests
