@@ -129,16 +129,19 @@ unpinned()
 
 again()
 {
-	start_beside $exts/fragile-fault && spin_begins && fails && ended_clients 1 || return 1
+	start_beside $exts/fragile-fault || return 1
+	spin_begins
+	fails && ended_clients 1
+	all_ended=$?
 	spin_ends
-	stop
+	stop && return $all_ended
 }
 
 comes_back()
 {
-	again >/dev/null || return 1
+	again || return 1
 	before=$(memory)
-	again >/dev/null && again >/dev/null || return 1
+	again && again || return 1
 	after=$(memory)
 	less_than $((${before%% *} - ${after%% *})) $((1024 + quarantine))
 }

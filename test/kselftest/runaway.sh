@@ -86,13 +86,15 @@ stop_of_a_cpu_that_is_kept()
 reported_by_the_start()
 {
 	image later exit || return 1
-	while :; do pull >/dev/null; done &
+	rm -f /tmp/pulled
+	until [ -e /tmp/pulled ]; do pull >/dev/null; done &
 	puller=$!
 	n=0
 	until gives 1 "start: CPU $last: $(text EXT_EXIT)" bfm start /tmp/bad; do
 		wait_for failed && n=$((n + 1)) && [ $n -lt 5 ] || break
 	done
-	kill $puller
+	: >/tmp/pulled
+	wait $puller
 	shows failed "$(text EXT_EXIT)" && [ $n -lt 5 ]
 }
 
