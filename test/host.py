@@ -683,7 +683,7 @@ def run_checks(command, log):
 
 # --- fuzzing --------------------------------------------------------------------------------------
 
-FUZZ_SECONDS = 5  # make fuzz takes longer
+FUZZ_SECONDS = 3  # make fuzz takes longer
 
 
 def run_fuzz(target, log):

@@ -17,7 +17,7 @@ include test/unit/unit.mk
 # --- what goes into the guest -----------------------------------------------------------------
 
 KSELFTEST := $(O)/kselftest
-KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Wconversion -Wshadow \
+KSELFTEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -s -Wall -Wextra -Wconversion -Wshadow \
 	-Wundef -Werror -I. -Ilib
 KSELFTEST_BINS := $(patsubst test/kselftest/src/%.c,$(KSELFTEST)/bin/%,\
 	$(wildcard test/kselftest/src/*.c))
