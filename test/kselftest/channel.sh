@@ -62,24 +62,26 @@ lossy_counts()
 		grep -q "records were dropped" /tmp/read.err
 }
 
-# wait_lines FILE COUNT: a reader in the background has so many lines within 20 seconds.
-wait_lines()
+# both_have COUNT PATTERN: the readers in the background have so many such lines, within 20 seconds.
+both_have()
 {
 	n=0
-	until [ "$(grep -c '^tick' "$1")" -ge "$2" ]; do
+	until [ "$(grep -c "$2" /tmp/reader.1)" -ge "$1" ] &&
+		[ "$(grep -c "$2" /tmp/reader.2)" -ge "$1" ]; do
 		n=$((n + 1))
-		[ $n -lt 200 ] || { wc -l "$1"; return 1; }
+		[ $n -lt 200 ] || { wc -l /tmp/reader.1 /tmp/reader.2; return 1; }
 		sleep 0.1
 	done
 }
 
+# First what there was before they came: the oldest of that gives way to what is emitted then.
 two_read_all()
 {
+	bfm read channel >/tmp/read 2>/dev/null && both_have "$(wc -l </tmp/read)" . || return
 	for n in 1 2 3 4 5; do
 		bfm call channel emit 20 "tick $n" >/dev/null || return
 	done
-	wait_lines /tmp/reader.1 100 && wait_lines /tmp/reader.2 100 &&
-		cmp /tmp/reader.1 /tmp/reader.2
+	both_have 100 '^tick' && cmp /tmp/reader.1 /tmp/reader.2
 }
 
 # A reader that stands still keeps lossless records back, until it has died.
