@@ -14,6 +14,7 @@
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
+#include "../linux/compat.h"
 #include "kvm.h"
 
 struct bk_slot {
@@ -200,17 +201,17 @@ static struct bk_slot *find_slot(struct bk_vm *vm, u64 gfn)
 	return NULL;
 }
 
-/* All of them, or none. */
-static bool pin_all(unsigned long hva, int count, bool write, struct page **pages)
+/* All of them, or none: 0 or an errno. */
+static int pin_all(unsigned long hva, int count, bool write, struct page **pages)
 {
 	int pinned =
 		pin_user_pages_fast(hva, count, FOLL_LONGTERM | (write ? FOLL_WRITE : 0), pages);
 
 	if (pinned == count)
-		return true;
+		return 0;
 	if (pinned > 0)
 		unpin_user_pages(pages, pinned);
-	return false;
+	return pinned < 0 ? pinned : -EFAULT;
 }
 
 /* What the guest gets by one fault. */
@@ -225,7 +226,8 @@ struct piece {
  * The page is pinned to be written to even where the guest only reads, if the process may: it is
  * then the process's own, which sees in it what it writes later.
  */
-static int pin_page(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struct piece *piece)
+static int pin_page(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, bool write,
+		    struct piece *piece)
 {
 	unsigned long hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 	int result;
@@ -234,14 +236,14 @@ static int pin_page(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, struc
 	result = account_locked_vm(vm->mm, 1, true);
 	if (result)
 		return result;
-	if (!pin_all(hva, 1, true, &piece->page)) {
+	result = pin_all(hva, 1, true, &piece->page);
+	if (result == -EFAULT && !write) {
 		piece->writable = false;
-		if (!slot->readonly || !pin_all(hva, 1, false, &piece->page)) {
-			account_locked_vm(vm->mm, 1, false);
-			return -EFAULT;
-		}
+		result = pin_all(hva, 1, false, &piece->page);
 	}
-	return 0;
+	if (result)
+		account_locked_vm(vm->mm, 1, false);
+	return result;
 }
 
 /* Whether the guest can have all of the huge page that this is one of, in one piece. */
@@ -275,7 +277,7 @@ static void pin_rest(struct bk_vm *vm, const struct bk_slot *slot, struct piece 
 	if (!fits(vm, slot, piece) || account_locked_vm(vm->mm, LARGE_PAGES - 1, true))
 		return;
 	pages = kmalloc_array(LARGE_PAGES, sizeof(*pages), GFP_KERNEL_ACCOUNT);
-	if (pages && pin_all(hva, LARGE_PAGES, piece->writable, pages)) {
+	if (pages && !pin_all(hva, LARGE_PAGES, piece->writable, pages)) {
 		if (in_one_piece(pages)) {
 			unpin_user_page(piece->page);
 			piece->gfn = first;
@@ -309,10 +311,10 @@ static int enter(struct bk_vm *vm, const struct bk_slot *slot, const struct piec
 	return 0;
 }
 
-static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, bool small,
+static int pin(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, bool write, bool small,
 	       struct piece *piece)
 {
-	int result = pin_page(vm, slot, gfn, piece);
+	int result = pin_page(vm, slot, gfn, write, piece);
 
 	if (result)
 		return result;
@@ -329,6 +331,7 @@ static bool find_piece(struct bk_vm *vm, u64 gfn, struct piece *piece)
 	piece->large = xa_get_mark(&vm->pages, first, LARGE);
 	piece->gfn = piece->large ? first : gfn;
 	piece->page = xa_load(&vm->pages, piece->gfn);
+	piece->writable = xa_get_mark(&vm->pages, piece->gfn, WRITABLE);
 	return piece->page;
 }
 
@@ -366,6 +369,7 @@ static int grow(struct bk_vm *vm)
 /* Again if another vCPU has just done it: that changes nothing. */
 static int map_piece(struct bk_vm *vm, const struct bk_slot *slot, const struct piece *piece)
 {
+	bool is_writable = piece->writable && !slot->readonly;
 	bool has_grown = false;
 	struct bk_call call;
 	int result;
@@ -374,7 +378,7 @@ static int map_piece(struct bk_vm *vm, const struct bk_slot *slot, const struct 
 		call = (struct bk_call){ .rsi = vm->id,
 					 .rdi = piece->gfn << PAGE_SHIFT,
 					 .r8 = page_to_phys(piece->page),
-					 .r9 = (slot->readonly ? 0 : GUESTS_MAP_WRITE) |
+					 .r9 = (is_writable ? GUESTS_MAP_WRITE : 0) |
 					       (piece->large ? GUESTS_MAP_LARGE : 0) };
 		result = bk_call(vm, GUESTS_MAP, &call);
 		if (result != -ENOMEM || has_grown)
@@ -389,16 +393,23 @@ static int map_piece(struct bk_vm *vm, const struct bk_slot *slot, const struct 
  * Where the guest cannot have all of a huge page (the CPU has no such page there, or something in
  * it is another VM's), it gets those pages that it accesses.
  */
-static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
+static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn, bool write)
 {
 	struct piece piece;
 	bool small = false;
 	int result;
 
-	if (find_piece(vm, gfn, &piece))
-		return map_piece(vm, slot, &piece);
+	if (find_piece(vm, gfn, &piece)) {
+		if (!write || piece.writable)
+			return map_piece(vm, slot, &piece);
+		/* The process could not write to it; if it can now, it may have another page. */
+		result = unmap(vm, piece.gfn, piece.large ? LARGE_PAGES : 1);
+		if (result)
+			return result;
+		give_back(vm, piece.gfn, piece.page);
+	}
 	do {
-		result = pin(vm, slot, gfn, small, &piece);
+		result = pin(vm, slot, gfn, write, small, &piece);
 		if (result)
 			return result;
 		result = map_piece(vm, slot, &piece);
@@ -413,17 +424,49 @@ static int map(struct bk_vm *vm, const struct bk_slot *slot, u64 gfn)
 	return result;
 }
 
+/*
+ * The process has the page afterwards, as pin_page wants it, if it can: that may take as long as it
+ * takes somebody else (userfaultfd), and no other vCPU waits for it. 0; -EINTR: a signal came.
+ */
+static int bring_in(unsigned long hva, bool write)
+{
+	const unsigned int flags = BF_COMPAT_FOLL_INTERRUPTIBLE;
+	struct page *page;
+	long result;
+
+	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1)
+		result = 1;
+	else
+		result = get_user_pages_unlocked(hva, 1, &page, flags | FOLL_WRITE);
+	if (result == -EFAULT && !write)
+		result = get_user_pages_unlocked(hva, 1, &page, flags);
+	if (result == 1)
+		put_page(page);
+	return result == -EINTR ? -EINTR : 0;
+}
+
 int bk_fault(struct bk_vm *vm, u64 gpa, bool write)
 {
 	u64 gfn = gpa >> PAGE_SHIFT;
+	unsigned long hva = 0;
 	struct bk_slot *slot;
+	struct piece piece;
 	int result = 0;
 
 	if (mutex_lock_killable(&vm->lock))
 		return -EINTR;
 	slot = find_slot(vm, gfn);
+	if (slot && !(write && slot->readonly) &&
+	    (!find_piece(vm, gfn, &piece) || (write && !piece.writable)))
+		hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	mutex_unlock(&vm->lock);
+	if (hva && (bring_in(hva, write) || mutex_lock_killable(&vm->lock)))
+		return -EINTR;
+	if (!hva && mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	slot = find_slot(vm, gfn); /* which may be another one by now */
 	if (slot && !(write && slot->readonly))
-		result = map(vm, slot, gfn) ?: 1;
+		result = map(vm, slot, gfn, write) ?: 1;
 	mutex_unlock(&vm->lock);
 	return result;
 }

@@ -34,6 +34,13 @@ static inline void bf_compat_timer_setup(struct hrtimer *timer,
 #endif
 }
 
+/* Pages of a process are waited for up to any signal, as of 6.2; before, one that kills. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define BF_COMPAT_FOLL_INTERRUPTIBLE FOLL_INTERRUPTIBLE
+#else
+#define BF_COMPAT_FOLL_INTERRUPTIBLE 0
+#endif
+
 /*
  * Marks VMX as in use: CR4.VMXE of this CPU and in Linux's copy of CR4. From 6.18 on, only KVM may
  * change CR4. KVM (since 6.3) reads CPUID of each CPU before it uses VMX, and the extension hides
