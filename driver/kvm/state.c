@@ -80,17 +80,31 @@ static int set_most_sregs(struct bk_vcpu *vcpu, const struct kvm_sregs *sregs, u
 	return 0;
 }
 
+/* The interrupt that is to be delivered: in place of one whose delivery has begun, if there is. */
+static int set_irq(struct bk_vcpu *vcpu, u8 vector)
+{
+	struct guests_events *events = &vcpu->page->events;
+	int result = bk_get_state(vcpu, GUESTS_STATE_EVENTS);
+
+	if (result)
+		return result;
+	if (events->kind == GUESTS_EVENT_IRQ) {
+		events->vector = vector;
+		return bk_set_state(vcpu, GUESTS_STATE_EVENTS);
+	}
+	vcpu->has_irq = true;
+	vcpu->irq = vector;
+	return 0;
+}
+
 static int set_sregs(struct bk_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	int result = set_most_sregs(vcpu, sregs, 0);
 	unsigned int vector;
 
 	for (vector = 0; !result && vector < KVM_NR_INTERRUPTS; vector++) {
-		if (!(sregs->interrupt_bitmap[vector / 64] >> (vector % 64) & 1))
-			continue;
-		vcpu->has_irq = true;
-		vcpu->irq = vector;
-		break;
+		if (sregs->interrupt_bitmap[vector / 64] >> (vector % 64) & 1)
+			return set_irq(vcpu, vector);
 	}
 	return result;
 }

@@ -240,7 +240,9 @@ uint32_t vcpu_set_state(struct vcpu *v, uint64_t parts)
 	if (parts & (GUESTS_STATE_REGS | GUESTS_STATE_SREGS))
 		v->emulating = false;
 	if (parts & GUESTS_STATE_REGS) {
-		v->event.kind = EVENT_NONE;
+		/* It is of the instruction where RIP was; an interrupt or an NMI is not. */
+		if (v->event.kind == EVENT_EXCEPTION)
+			v->event.kind = EVENT_NONE;
 		if (!set_regs(v, &state.regs))
 			return GUESTS_BAD_VALUE;
 	}
