@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/task_work.h>
 #include <linux/uaccess.h>
 
 #include "../linux/compat.h"
@@ -154,6 +155,16 @@ static void keep_predictions_from_user(struct bk_vcpu *vcpu)
 		bf_compat_ibpb_to_user();
 }
 
+/*
+ * A signal, or what Linux leaves to the task on its way to user space: without that neither limits
+ * of CPU time are kept, nor, from Linux 6.18 on, a cgroup's share of it.
+ */
+static bool has_to_leave(void)
+{
+	return signal_pending(current) ||
+	       (test_thread_flag(TIF_NOTIFY_RESUME) && task_work_pending(current));
+}
+
 /* With interrupts off nothing comes between the last look for a signal or the end and the guest. */
 static int enter(struct bk_vcpu *vcpu, bool may_enter)
 {
@@ -161,7 +172,7 @@ static int enter(struct bk_vcpu *vcpu, bool may_enter)
 	int result;
 
 	local_irq_disable();
-	if (may_enter && (need_resched() || signal_pending(current))) {
+	if (may_enter && (need_resched() || has_to_leave())) {
 		local_irq_enable();
 		return -ERESTART;
 	}
@@ -339,7 +350,7 @@ static int run_loop(struct bk_vcpu *vcpu)
 	if (!immediate)
 		vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	do {
-		bool may_enter = !immediate && !signal_pending(current);
+		bool may_enter = !immediate && !has_to_leave();
 
 		cond_resched();
 		result = run_once(vcpu, may_enter);
