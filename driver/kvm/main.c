@@ -77,6 +77,7 @@ static const struct file_operations operations = {
 	.owner = THIS_MODULE,
 	.open = open_device,
 	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
 
