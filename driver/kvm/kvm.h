@@ -8,6 +8,7 @@
 
 #include <linux/kref.h>
 #include <linux/kvm.h>
+#include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/signal_types.h>
@@ -119,12 +120,18 @@ void bk_release_memory(struct bk_vm *vm);
 
 /* --- vcpu.c ----------------------------------------------------------------------------------- */
 
+/* Once, before there are vCPUs, and when there are none any more. 0 or an errno. */
+int bk_vcpus_init(void);
+void bk_vcpus_exit(void);
+
 struct bk_vcpu {
+	struct list_head list; /* of all vCPUs */
 	struct bk_vm *vm;
 	u64 id; /* the extension's */
 	u32 number; /* user space's */
 	struct mutex mutex; /* of one ioctl at a time, and of all that follows */
 	int cpu; /* where it was last, -1: nowhere yet */
+	unsigned int busy; /* how often in turn somebody else had it */
 	int barrier_cpu; /* where its guest was last, -1: nowhere yet */
 	bool needs_barrier; /* there, before the process goes on */
 	struct guests_page *page; /* shared with the extension */

@@ -90,14 +90,19 @@ static struct miscdevice device = {
 
 static int __init bk_init(void)
 {
-	int result = misc_register(&device);
+	int result = bk_vcpus_init();
 
+	if (result)
+		return result;
+	result = misc_register(&device);
 	if (result == -EBUSY) {
 		device.minor = MISC_DYNAMIC_MINOR;
 		device.name = NAME;
 		result = misc_register(&device);
 	}
-	if (!result)
+	if (result)
+		bk_vcpus_exit();
+	else
 		pr_info("loaded, /dev/%s is there\n", device.name);
 	return result;
 }
@@ -105,6 +110,7 @@ static int __init bk_init(void)
 static void __exit bk_exit(void)
 {
 	misc_deregister(&device);
+	bk_vcpus_exit();
 	pr_info("unloaded\n");
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Virtual CPUs: their files, and KVM_RUN. */
 #include <linux/anon_inodes.h>
+#include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/sched/signal.h>
@@ -21,12 +24,14 @@
 #define MMAP_PAGES 2 /* struct kvm_run, data of IO */
 #define RESET_APIC_BASE 0xFEE00800
 #define BOOTSTRAP_BIT 0x100
+#define BUSY_TRIES 100 /* ticks */
 
 /* --- calls for a vCPU ------------------------------------------------------------------------- */
 
 struct release {
 	struct bk_vcpu *vcpu;
 	u64 instance;
+	int status;
 };
 
 /* On the CPU where it was. If that answers nothing, it has nothing any more, either. */
@@ -35,44 +40,102 @@ static void release_here(void *argument)
 	struct release *release = argument;
 	struct bk_call call = { .rsi = release->vcpu->id };
 
-	bk_call_here(release->instance, GUESTS_VCPU_RELEASE, &call);
+	release->status = bk_call_here(release->instance, GUESTS_VCPU_RELEASE, &call);
 }
 
-static void release(struct bk_vcpu *vcpu)
+/* Not from a CPU that is offline: what that had, it has given up before. */
+static bool release(struct bk_vcpu *vcpu)
 {
 	struct release argument = { .vcpu = vcpu, .instance = vcpu->vm->instance };
 
-	if (vcpu->cpu >= 0)
-		smp_call_function_single(vcpu->cpu, release_here, &argument, 1);
+	return vcpu->cpu >= 0 && !smp_call_function_single(vcpu->cpu, release_here, &argument, 1);
+}
+
+static LIST_HEAD(vcpus);
+static DEFINE_MUTEX(vcpus_lock); /* of the list */
+
+/*
+ * On a CPU that goes offline, which the hypervisor may keep: what it has of vCPUs, nobody else
+ * could have while it is away. It calls for none any more: see try_call.
+ */
+static int cpu_offline_callback(unsigned int cpu)
+{
+	struct bk_vcpu *vcpu;
+
+	mutex_lock(&vcpus_lock);
+	list_for_each_entry(vcpu, &vcpus, list)
+	{
+		struct release argument = { .vcpu = vcpu, .instance = vcpu->vm->instance };
+		unsigned long flags;
+
+		/* Whoever keeps it busy, elsewhere, is done soon, or has it there then. */
+		do {
+			cond_resched();
+			if (READ_ONCE(vcpu->cpu) != cpu)
+				break;
+			local_irq_save(flags);
+			release_here(&argument);
+			local_irq_restore(flags);
+		} while (argument.status == GUESTS_BUSY);
+	}
+	mutex_unlock(&vcpus_lock);
+	return 0;
+}
+
+static enum cpuhp_state hotplug_state;
+
+int bk_vcpus_init(void)
+{
+	/* Before or after that of the other module, which has the CPU leave or keeps it. */
+	int result = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "bareflank_kvm:online", NULL,
+					       cpu_offline_callback);
+
+	if (result < 0)
+		return result;
+	hotplug_state = result;
+	return 0;
+}
+
+void bk_vcpus_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
 }
 
 /*
  * One call, interrupts off, which takes the vCPU along if the caller has moved to another CPU.
- * Returns -EAGAIN if nobody answers on this CPU, but somebody will elsewhere, or later.
+ * Returns -EAGAIN if nobody answers on this CPU, but somebody will elsewhere, or later, and for one
+ * that is about to go offline.
  */
 static int try_call(struct bk_vcpu *vcpu, enum guests_op op, struct bk_call *call)
 {
-	int status = bk_call_here(vcpu->vm->instance, op, call);
+	int status;
 
+	if (!cpu_active(smp_processor_id()))
+		return -EAGAIN;
+	status = bk_call_here(vcpu->vm->instance, op, call);
+	/* A CPU that goes offline has it for a moment: see above. Anything else does not end. */
+	if (status == GUESTS_BUSY && vcpu->busy < BUSY_TRIES) {
+		vcpu->busy++;
+		return -EAGAIN;
+	}
+	vcpu->busy = 0;
 	if (status == BK_NOBODY)
 		return bareflank_guests_running(&vcpu->vm->guests) ? -EAGAIN : -EIO;
 	if (status == BK_ENDED)
 		WRITE_ONCE(vcpu->vm->guests.over, true);
 	if (status == GUESTS_ELSEWHERE)
 		return -EXDEV;
-	vcpu->cpu = smp_processor_id();
+	WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	return bk_errno(status);
 }
 
 /* What else than interrupts off is in the way of a call: -EAGAIN, -EXDEV. */
 static bool has_to_repeat(struct bk_vcpu *vcpu, int result)
 {
-	if (result == -EXDEV)
-		release(vcpu);
-	else if (result == -EAGAIN)
-		schedule_timeout_uninterruptible(1);
-	else
+	if (result != -EXDEV && result != -EAGAIN)
 		return false;
+	if (result == -EAGAIN || !release(vcpu))
+		schedule_timeout_uninterruptible(1);
 	return true;
 }
 
@@ -529,6 +592,9 @@ void bk_vcpu_destroy(struct bk_vcpu *vcpu)
 	struct bk_call call = {};
 
 	bk_vcpu_call(vcpu, GUESTS_VCPU_DESTROY, &call);
+	mutex_lock(&vcpus_lock);
+	list_del(&vcpu->list);
+	mutex_unlock(&vcpus_lock);
 	free_vcpu(vcpu);
 }
 
@@ -568,11 +634,15 @@ static int make(struct bk_vm *vm, struct bk_vcpu *vcpu)
 		return result == -EBUSY ? -EEXIST : result;
 	result = bk_call(vm, GUESTS_VCPU_CREATE, &call);
 	vcpu->id = call.rdx;
-	if (result)
+	if (result) {
 		xa_erase(&vm->vcpus, vcpu->number);
-	else
-		WRITE_ONCE(vm->guests.nr_vcpus, vm->guests.nr_vcpus + 1);
-	return result;
+		return result;
+	}
+	WRITE_ONCE(vm->guests.nr_vcpus, vm->guests.nr_vcpus + 1);
+	mutex_lock(&vcpus_lock);
+	list_add(&vcpu->list, &vcpus);
+	mutex_unlock(&vcpus_lock);
+	return 0;
 }
 
 int bk_vcpu_create(struct bk_vm *vm, unsigned long number)

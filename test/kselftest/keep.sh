@@ -2,6 +2,7 @@
 # CPUs that stay in the hypervisor while they are offline (bfm start --keep-cpus). KEEP_ROUNDS on
 # the kernel's command line: how often all go and come.
 . ./tap.sh
+. ./kvmclient.sh
 
 others=$(ls -d /sys/devices/system/cpu/cpu[1-9]*/online 2>/dev/null)
 rounds=${KEEP_ROUNDS:-10}
@@ -86,7 +87,7 @@ traces_who_comes()
 		is_traced_on 0 && is_traced_on 1
 }
 
-plan 17
+plan 22
 snapshot /tmp/state.before
 t "start" start --keep-cpus
 t "every CPU is a guest" own_exits
@@ -107,4 +108,9 @@ t "start" start --keep-cpus
 t "they go" set_all 0
 t "stop without them" stop
 t "they come" set_all 1
+t "the module for guests" insmod /lib/modules/bareflank_kvm.ko
+t "start" start --keep-cpus guests
+t "a guest leaves a CPU that goes" as_written offline
+t "stop" stop
+t "the module goes" rmmod bareflank_kvm
 t "no complaint of the kernel" dmesg_clean

@@ -8,7 +8,7 @@
 cases="reset refusals real_io real_mmio regions loop sigmask irq protected mode_switch
 	long_mode sse migration two_cpus delete sparse pages_4k
 	string_io string_io_64 emulation mmio_write
-	msrs tsc events exception debug sregs2 sync_regs"
+	msrs tsc events exception debug sregs2 sync_regs irq_kept rights cpu_time 32_bit"
 ours=faults # where KVM differs from a CPU
 
 # What Bochs cannot do: docs/testing.md.

@@ -12,6 +12,7 @@ passing()
 	cat <<-END
 	cr4_cpuid_sync_test
 	demand_paging_test -b 16M
+	demand_paging_test -b 16M -u MISSING
 	exit_on_emulation_failure_test
 	guest_print_test
 	kvm_create_max_vcpus

@@ -672,6 +672,29 @@ static void alarm_in(unsigned int ms)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* What a program of 32 bits gets: their system call has this way into a kernel of 64. */
+static long ioctl_32(int file, unsigned long command, const void *argument)
+{
+	long result;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(54), "b"(file), "c"(command), "d"(argument)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)result;
+}
+
+static void case_32_bit(void)
+{
+	static struct kvm_mp_state state = { .mp_state = 99 }; /* below 4 GiB */
+	static struct kvm_enable_cap cap;
+
+	printf("  device: %ld\n", ioctl_32(device, KVM_GET_API_VERSION, NULL));
+	printf("  VM: %ld\n", ioctl_32(vm, KVM_ENABLE_CAP, &cap));
+	printf("  vCPU: %ld", ioctl_32(vcpu, KVM_GET_MP_STATE, &state));
+	printf(", %u\n", state.mp_state);
+}
+
 static void run_loop(void)
 {
 	uint64_t rip;
@@ -720,6 +743,131 @@ static void case_sigmask(void)
 	printf("  SIGALRM pending: %d\n", sigismember(&pending, SIGALRM));
 	ioctl(vcpu, KVM_SET_SIGNAL_MASK, NULL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* A timer that counts CPU time goes on in the guest. */
+static void case_cpu_time(void)
+{
+	struct itimerval timer = { .it_value = { .tv_usec = 100000 } };
+	struct sigaction action = { .sa_handler = on_alarm };
+	uint64_t rip;
+
+	LOAD(loop_sti);
+	begin_real();
+	sigaction(SIGPROF, &action, NULL);
+	setitimer(ITIMER_PROF, &timer, NULL);
+	go();
+	rip = get_regs().rip;
+	printf("  in the loop: %d\n", rip > CODE && rip < CODE + 4);
+}
+
+static void protect(int rights)
+{
+	if (mprotect(ram2, RAM2_SIZE, rights))
+		die("mprotect");
+}
+
+static void run_once(void)
+{
+	printf("  KVM_RUN: %s\n", outcome(ioctl(vcpu, KVM_RUN, 0)));
+}
+
+/* Memory that the process itself may only read, and then write, too. */
+static void case_rights(void)
+{
+	ram2[0] = 0x42;
+	protect(PROT_READ);
+	printf("  region: %s\n", outcome(set_region(1, 0, RAM2_GPA, RAM2_SIZE, ram2)));
+	LOAD(real_memory);
+	begin_real();
+	run_once();
+	print_regs();
+	run_once();
+	protect(PROT_READ | PROT_WRITE);
+	ram2[4] = 5;
+	go();
+	printf("  counted: %u\n", ram2[4]);
+}
+
+static void irq_comes(void)
+{
+	struct kvm_interrupt irq = { .irq = 0x20 };
+
+	run->request_interrupt_window = 1;
+	go();
+	run->request_interrupt_window = 0;
+	printf("  KVM_INTERRUPT: %s\n", outcome(ioctl(vcpu, KVM_INTERRUPT, &irq)));
+}
+
+/*
+ * An interrupt whose delivery fails, since the guest's vectors are where the process has nothing:
+ * whatever of the state is read and written meanwhile, it comes once.
+ */
+static void case_irq_kept(void)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	memcpy(ram2 + 0x80, (uint16_t[]){ 0x1100, 0 }, 4);
+	printf("  region: %s\n", outcome(set_region(1, 0, RAM2_GPA, RAM2_SIZE, ram2)));
+	LOAD(real_irq);
+	begin_real();
+	get_sregs(&sregs);
+	sregs.idt.base = RAM2_GPA;
+	set_sregs(&sregs);
+	irq_comes();
+	protect(PROT_NONE);
+	run_once();
+	for (unsigned int i = 0; i < 3; i++) {
+		get_sregs(&sregs);
+		printf("  vectors %llx\n", (unsigned long long)sregs.interrupt_bitmap[0]);
+		regs = get_regs();
+		if (i != 1 && ioctl(vcpu, KVM_SET_REGS, &regs))
+			die("KVM_SET_REGS");
+		if (i)
+			set_sregs(&sregs);
+		run_once();
+	}
+	protect(PROT_READ | PROT_WRITE);
+	go();
+}
+
+static void set_online(unsigned int cpu, char online)
+{
+	char path[64];
+	int file;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	file = open(path, O_WRONLY);
+	if (file < 0 || write(file, &online, 1) != 1)
+		die(path);
+	close(file);
+}
+
+/* The CPU where the guest was goes offline. */
+static void case_offline(void)
+{
+	unsigned int cpu = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	cpu_set_t set;
+
+	LOAD(real_io);
+	begin_real();
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
+	go();
+	set_online(cpu, '0');
+	print_regs();
+	go();
+	set_online(cpu, '1');
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
+	print_regs();
+	set_online(cpu, '0');
+	end_vm(); /* which goes, too */
+	make_vm();
+	set_online(cpu, '1');
 }
 
 static void case_irq(void)
@@ -1513,6 +1661,10 @@ static const struct {
 	{ "loop", case_loop, false },
 	{ "sigmask", case_sigmask, false },
 	{ "irq", case_irq, false },
+	{ "irq_kept", case_irq_kept, false },
+	{ "rights", case_rights, false },
+	{ "cpu_time", case_cpu_time, false },
+	{ "32_bit", case_32_bit, false },
 	{ "triple", case_triple, false },
 	{ "protected", case_protected, false },
 	{ "mode_switch", case_mode_switch, false },
@@ -1539,6 +1691,7 @@ static const struct {
 	{ "sregs2", case_sregs2, false },
 	{ "sync_regs", case_sync_regs, false },
 	{ "cli", case_cli, true },
+	{ "offline", case_offline, true },
 	{ "spin_sti", case_spin_sti, true },
 	{ "spin_cli", case_spin_cli, true },
 };
