@@ -173,23 +173,40 @@ static bool parse_list(const char *list, uint8_t ext, struct start_options *opti
 	return true;
 }
 
+#define NONE (-1)
+#define SEVERAL (-2)
+
+/* The only one whose word on the command line, or whose file's name, this is. */
+static int find_word(const struct start_options *options, const char *text, size_t length,
+		     bool name)
+{
+	int found = NONE;
+
+	for (uint32_t i = 0; i < options->nr_exts; i++) {
+		const char *word = options->exts[i], *slash = strrchr(word, '/');
+
+		if (!is_word(text, length, name && slash ? slash + 1 : word))
+			continue;
+		if (found != NONE)
+			return SEVERAL;
+		found = (int)i;
+	}
+	return found;
+}
+
 int find_ext(const struct start_options *options, const char *text, size_t length)
 {
 	uint32_t count = options->nr_exts ? options->nr_exts : 1;
-	int found = -1;
+	int found;
 
 	if (length == 1 && *text >= '1' && *text < '1' + (int)count)
 		return *text - '1';
 	if (!options->nr_exts && is_word(text, length, "default"))
 		return 0;
-	for (uint32_t i = 0; i < options->nr_exts; i++) {
-		if (!is_word(text, length, options->exts[i]))
-			continue;
-		if (found >= 0)
-			return -1;
-		found = (int)i;
-	}
-	return found;
+	found = find_word(options, text, length, false);
+	if (found == NONE)
+		found = find_word(options, text, length, true);
+	return found < 0 ? -1 : found;
 }
 
 static int apply(const char *value, struct start_options *options, uint32_t *named)

@@ -270,8 +270,8 @@ bool allow_keep(struct allow *allow, const char *value);
 int allow_apply(const struct allow *allow, struct start_options *options);
 
 /*
- * The extension that text, of some length, names: its number, or the word of the command line, if
- * that is there once. -1: none.
+ * The extension that text, of some length, names: its number, its word of the command line, or else
+ * its file's name, if that is there once. -1: none.
  */
 int find_ext(const struct start_options *options, const char *text, size_t length);
 

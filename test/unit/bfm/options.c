@@ -219,6 +219,25 @@ START_TEST(arguments)
 }
 END_TEST
 
+/* By their files' names, too; what the command line has goes before that. */
+START_TEST(named_by_files)
+{
+	char *argv[] = { "start",   "./a",    "/opt/b",  "a",       "--arg",
+			 "a:k=3",   "--arg",  "b:k=2",   "--arg",   "./a:k=1",
+			 "--allow", "b=none", "--allow", "a=debug", NULL };
+	struct start_options options;
+
+	optind = 0;
+	ck_assert_int_eq(start_parse(14, argv, &options), -1);
+	ck_assert_str_eq(options.args[0], "k=1");
+	ck_assert_str_eq(options.args[1], "k=2");
+	ck_assert_str_eq(options.args[2], "k=3");
+	ck_assert_uint_eq(options.denied[0], 0);
+	ck_assert_uint_eq(options.denied[1], BF_ALL_RIGHTS);
+	ck_assert_uint_eq(options.denied[2], BF_ALL_RIGHTS & ~(uint64_t)BF_RIGHT_debug);
+}
+END_TEST
+
 /* One extension need not be named, nor the default one. */
 START_TEST(arguments_of_one)
 {
@@ -282,6 +301,8 @@ START_TEST(wrong_arguments)
 		{ "start a --arg :k=v", "one of the extensions: :k=v" },
 		{ "start a --arg default:k=v", "one of the extensions: default:k=v" },
 		{ "start a a --arg a:k=v", "one of the extensions: a:k=v" },
+		{ "start ./a /b/a --arg a:k=v", "one of the extensions: a:k=v" },
+		{ "start ./b/a --arg b/a:k=v", "one of the extensions: b/a:k=v" },
 		{ "start a b --arg k=v", "is not said: k=v" },
 		{ "start a b --arg k=a:v", "is not said: k=a:v" },
 		{ "start a --arg k=1 --arg k=2", "is there already: k=2" },
@@ -462,6 +483,7 @@ TCase *options_tests(void)
 	tcase_add_test(tc, more_rights_than_extensions);
 	tcase_add_loop_test(tc, rights_of_the_default_extension, 0, 2);
 	tcase_add_test(tc, arguments);
+	tcase_add_test(tc, named_by_files);
 	tcase_add_loop_test(tc, arguments_of_one, 0, 6);
 	tcase_add_loop_test(tc, too_many_arguments, 0, 3);
 	tcase_add_test(tc, wrong_arguments);
