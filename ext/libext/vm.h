@@ -18,7 +18,7 @@
  * All of it is called in a hook of ext/libext/frame.h or ext/libext/channel.h, where Linux has
  * exited and waits. The registers of Linux are as before when ext_vm_run comes back, those of the
  * FPU, too: the guest has its own. One PP at a time can have a VM, whichever: the extension sees to
- * that (lib/bsl/spinlock.h).
+ * that (lib/bsl/spinlock.h). Its structure may be anywhere, on the stack as well.
  *
  * It takes Mk#2, which ext_run_linux opens, and the rights "guests", "physical" and "memory"
  * (docs/abi/mk2.md). Guests with devices, an interrupt controller or memory of Linux's are what
@@ -110,8 +110,10 @@ enum ext_vm_mode {
  * until the guest has loaded its own. The page tables of 64-bit mode are 3 pages that follow the
  * memory. Memory stays. Registers may then be changed in vm->regs.
  *
- * The guest can leave the mode only by what needs neither MSRs nor another value of CR4: a change
- * of that is EXT_VM_OTHER. false, after a message: the CPU is with another PP, which failed.
+ * The guest can leave the mode only by what needs neither MSRs nor a write to CR4, which is
+ * EXT_VM_OTHER: on AMD each one, on Intel one that changes it. On Intel so is a write to CR0 that
+ * changes CD, NW, or NE, which is set. false, after a message: the CPU is with another PP, which
+ * failed.
  */
 bool ext_vm_reset(struct ext_vm *vm, enum ext_vm_mode mode, uint64_t rip);
 

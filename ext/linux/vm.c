@@ -9,8 +9,12 @@
 #include <ext/linux/vm.h>
 #include <ext/linux/vmx.h>
 
-/* Whose guest is in this PP. */
-static __thread struct ext_vm *running;
+/*
+ * The VM whose guest is in this PP, while it is: the caller's may be on the stack, of which nothing
+ * is in its place then.
+ */
+static __thread struct ext_vm in_turn;
+static __thread bool running;
 
 static bool failed(const char *what, uint64_t status)
 {
@@ -320,9 +324,9 @@ void vm_enter(struct ext_vm *vm)
 
 	vm->linux_vpid = mk1_tls_vpid();
 	vm->linux_vsid = mk1_tls_vsid();
-	running = vm;
+	running = true;
 	status = mk1_vs_run(MK1_HANDLE, vm->vmid, vm->vpid, vm->vsid);
-	running = NULL;
+	running = false;
 	refuse(vm, status);
 }
 
@@ -334,7 +338,7 @@ static void back_to_linux(struct ext_vm *vm, bool advance)
 				  mk1_vs_set_active(MK1_HANDLE, MK1_ROOT_VMID, vm->linux_vpid,
 						    vm->linux_vsid);
 
-	running = NULL;
+	running = false;
 	if (status != MK1_SUCCESS)
 		give_up("Linux cannot go on after a turn of a VM", vm->linux_vsid, status);
 }
@@ -342,10 +346,10 @@ static void back_to_linux(struct ext_vm *vm, bool advance)
 /* The callback for exits of VMs. */
 static void on_exit(uint64_t vsid, uint64_t reason)
 {
-	struct ext_vm *vm = running;
+	struct ext_vm *vm = &in_turn;
 	bool advance;
 
-	if (!vm)
+	if (!running)
 		give_up("an exit of a VM that does not run", vsid, reason);
 	vm->exit.reason = reason;
 	advance = linux_is_on_amd() ? vm_svm_exit(vm, reason) : vm_vmx_exit(vm, reason);
@@ -367,7 +371,9 @@ void ext_vm_run(struct ext_vm *vm, struct ext_vm_exit *exit)
 		refuse(vm, MK1_FAILURE_UNKNOWN);
 		let_go(vm);
 	} else {
-		vm_leave(vm);
+		in_turn = *vm;
+		vm_leave(&in_turn);
+		*vm = in_turn;
 		read_regs(vm);
 		let_go(vm);
 	}

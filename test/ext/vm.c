@@ -286,7 +286,7 @@ static void misuse(void)
 /* Linux's interrupt ends it, also where the guest does nothing but exit. */
 static void loop(const char *begin, const char *end)
 {
-	static struct ext_vm other;
+	struct ext_vm other = { .size = 0 }; /* on the stack, also while it runs */
 	struct ext_vm_exit exit;
 
 	if (!VERIFY(ext_vm_create(&other, MEMORY)))

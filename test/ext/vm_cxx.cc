@@ -114,6 +114,11 @@ void cxx_many()
 		first = static_cast<Vm &&>(second);
 		VERIFY(bool(first) && !second && first.reset(VmMode::long_64, 0));
 	}
+	// On the stack, also while it runs.
+	Vm local(memory);
+	VERIFY(local.load(entry, code, sizeof(code)) && local.reset(VmMode::real, entry));
+	const VmExit exit = local.run();
+	VERIFY(exit.is(Kind::in) || exit.is(Kind::interrupted));
 	const Vm crooked(0x1001);
 	const Vm large(EXT_VM_MEMORY_MAX); // the pool has 2 MiB
 	VERIFY(!crooked && !large);

@@ -66,21 +66,21 @@ fn answer(vm: &mut Vm, step: usize, exit: &Exit) -> bool {
 /// Up to the last exit, "done", or up to an interrupt for Linux, "more".
 pub fn go() -> Result<&'static str, &'static str> {
     let mut slot = GUEST.lock();
-    if slot.is_none() {
-        *slot = Some(begin().map_err(|_| "no VM")?);
-    }
-    let Guest { vm, step } = slot.as_mut().ok_or("no VM")?;
+    let mut guest = match slot.take() {
+        Some(guest) => guest,
+        None => begin().map_err(|_| "no VM")?,
+    };
+    let Guest { vm, step } = &mut guest; // on the stack, also while it runs
     let exit = vm.run_while(|vm, exit| {
         let good = answer(vm, *step, exit);
         *step += usize::from(good);
         good && *step < STEPS
     });
     if exit == Exit::Interrupted {
+        *slot = Some(guest);
         return Ok("more");
     }
-    let done = *step == STEPS;
-    *slot = None;
-    if done {
+    if guest.step == STEPS {
         Ok("done")
     } else {
         Err("another exit")
