@@ -59,14 +59,16 @@ static inline uint64_t mk1_register_fail(uint64_t h, mk1_fail_fn *fn)
 }
 
 /*
- * What an extension that uses the guest's registers of the FPU calls before it ends in a failure,
- * so that the guest runs on with its own; NULL: none. The C++ runtime (ext/cxx/runtime) sets it.
+ * What ext_exit calls in an extension that uses the guest's registers of the FPU, so that the guest
+ * runs on with its own; NULL: none. The C++ runtime (ext/cxx/runtime) sets it.
  */
 extern void (*ext_fpu_restore)(void);
 
 /* Ends the extension's run on this PP: the microkernel takes over. */
 __attribute__((noreturn)) static inline void ext_exit(void)
 {
+	if (ext_fpu_restore)
+		ext_fpu_restore();
 	for (;;)
 		mk1_control_exit();
 }

@@ -101,7 +101,5 @@ void ext_fail(const char *fmt, ...)
 	__builtin_va_start(args, fmt);
 	say(EXT_ERROR, fmt, args);
 	__builtin_va_end(args);
-	if (ext_fpu_restore)
-		ext_fpu_restore();
 	ext_exit();
 }

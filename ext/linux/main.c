@@ -46,8 +46,6 @@ void linux_fail(uint64_t error_and_vector, uint64_t address)
 	ext_print("%s: PP %u: fault: vector %u, error code 0x%x, address 0x%llx\n", ext_name,
 		  (unsigned int)mk1_tls_ppid(), (unsigned int)(uint32_t)error_and_vector,
 		  (unsigned int)(error_and_vector >> 32), (unsigned long long)address);
-	if (ext_fpu_restore)
-		ext_fpu_restore();
 	ext_exit();
 }
 

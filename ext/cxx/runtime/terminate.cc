@@ -24,7 +24,6 @@ constexpr unsigned long longest_name = 128;
 {
 	ext_print("%s%s%s%s%s%s\n", ext_name ? ext_name : "", ext_name ? ": " : "", what, type,
 		  message ? ": " : "", message ? message : "");
-	ext_cxx_fpu_restore();
 	ext_exit();
 }
 
