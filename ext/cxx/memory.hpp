@@ -74,6 +74,19 @@ public:
 		return {status, done};
 	}
 
+	/*
+	 * The same in the address space of this CR3, as another process has it, or the kernel while
+	 * it still has a program's page tables (page-table isolation).
+	 */
+	Copied read_bytes_as(uint64_t cr3, mk1::Gla gva, void *data, size_t size) const
+	{
+		size_t done = 0;
+		const auto status =
+			ext_mem_read_as(vsid_, cr3, number(gva), data, size, &done);
+
+		return {status, done};
+	}
+
 	/* An object as it lies in Linux's memory: a number, or a structure of those. */
 	template <typename T>
 	Read<T> read(mk1::Gla gva) const

@@ -9,7 +9,8 @@
  *		--arg comm-at=0xbb8
  *	bfm dump --follow
  *
- * current is where per-CPU data has the pointer to the task: current_task, or pcpu_hot.
+ * current is where per-CPU data has the pointer to the task: current_task, or pcpu_hot. Linux may
+ * use page-table isolation, or not.
  */
 #include <abi/hw/x86.h>
 #include <ext/libext/arg.h>
@@ -20,7 +21,8 @@
 const char ext_name[] = "syscall-trace";
 
 #define ANY (~0ULL)
-#define COMM 16 /* TASK_COMM_LEN */
+#define COMM 16 /* TASK_COMM_LEN; the name ends within */
+#define CR3_OF_PROGRAMS 0x1000 /* page-table isolation: these page tables follow the kernel's */
 
 static uint64_t number, pid, current, pid_at, comm_at;
 
@@ -29,20 +31,40 @@ struct task {
 	char comm[COMM];
 };
 
-/* The kernel has not swapped GS yet: its own is in the other register. */
+static enum ext_mem_status find_in(uint64_t vsid, uint64_t cr3, uint64_t at, struct task *task)
+{
+	uint64_t address;
+	enum ext_mem_status status =
+		ext_mem_read_as(vsid, cr3, at, &address, sizeof(address), NULL);
+
+	if (status == EXT_MEM_OK)
+		status = ext_mem_read_as(vsid, cr3, address + pid_at, &task->pid, sizeof(task->pid),
+					 NULL);
+	if (status == EXT_MEM_OK && comm_at)
+		status = ext_mem_read_as(vsid, cr3, address + comm_at, task->comm, COMM - 1, NULL);
+	return status;
+}
+
+/*
+ * The kernel has not swapped GS yet: its own is in the other register. Nor has it its own page
+ * tables, with isolation: those of programs do not show tasks.
+ */
 static bool find_task(uint64_t vsid, struct task *task)
 {
-	uint64_t at = ext_reg_read(vsid, EXT_REG_kernel_gs_base) + current, address;
+	uint64_t at = ext_reg_read(vsid, EXT_REG_kernel_gs_base) + current;
+	uint64_t cr3 = ext_reg_read(vsid, EXT_REG_cr3);
+	enum ext_mem_status status;
 
 	*task = (struct task){ 0 };
 	if (!current)
 		return false;
-	if (ext_mem_read(vsid, at, &address, sizeof(address), NULL) != EXT_MEM_OK ||
-	    ext_mem_read(vsid, address + pid_at, &task->pid, sizeof(task->pid), NULL) != EXT_MEM_OK)
-		return false;
-	if (comm_at)
-		(void)ext_mem_string(vsid, address + comm_at, task->comm, sizeof(task->comm), NULL);
-	return true;
+	status = find_in(vsid, cr3, at, task);
+	if (status == EXT_MEM_NOT_PRESENT && cr3 & CR3_OF_PROGRAMS)
+		status = find_in(vsid, cr3 & ~(uint64_t)CR3_OF_PROGRAMS, at, task);
+	if (status != EXT_MEM_OK)
+		ext_log_ratelimited(EXT_WARNING, "no task at 0x%llx: %s", (unsigned long long)at,
+				    ext_mem_why(status));
+	return status == EXT_MEM_OK;
 }
 
 static void called(struct ext_exit *e)

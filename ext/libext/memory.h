@@ -72,6 +72,13 @@ enum ext_mem_status ext_mem_read(uint64_t vsid, uint64_t gva, void *data, size_t
 				 size_t *done);
 
 /*
+ * The same in the address space of this CR3, as another process has it, or the kernel while it
+ * still has a program's page tables (page-table isolation). Of CR3 only the address counts.
+ */
+enum ext_mem_status ext_mem_read_as(uint64_t vsid, uint64_t cr3, uint64_t gva, void *data,
+				    size_t size, size_t *done);
+
+/*
  * Copies to gva, with accessed and dirty bits set as the kernel's writes set them. access is 0, or
  * EXT_MEM_ANY: read-only pages, too. One that is not the kernel's may be shared by programs that
  * are to have a copy each when they write.

@@ -203,9 +203,11 @@ static bool exists(const struct bsl_guest_paging *shape, uint64_t gva)
 	return shape->levels > 3 ? bsl_is_canonical(gva, shape->levels) : !(gva >> 32);
 }
 
+#define CURRENT (~(uint64_t)0) /* in place of a CR3, of which none has all bits: what this PP has */
+
 /* *status is why a table cannot be reached: PAGING_UNREACHABLE. */
-static enum paging_status walk(uint64_t vsid, const struct paging_ops *ops, uint64_t gva,
-			       unsigned int access, uint64_t *gpa, uint32_t *error,
+static enum paging_status walk(uint64_t vsid, uint64_t cr3, const struct paging_ops *ops,
+			       uint64_t gva, unsigned int access, uint64_t *gpa, uint32_t *error,
 			       enum ext_mem_status *status)
 {
 	struct paging_regs regs = regs_of(vsid);
@@ -218,7 +220,9 @@ static enum paging_status walk(uint64_t vsid, const struct paging_ops *ops, uint
 		*status = EXT_MEM_NOT_CANONICAL;
 		return PAGING_UNREACHABLE;
 	}
-	if (has_pdptes(vsid, &shape)) {
+	if (cr3 != CURRENT) {
+		regs.cr3 = cr3;
+	} else if (has_pdptes(vsid, &shape)) {
 		for (unsigned int i = 0; i < 4; i++)
 			pdptes[i] = vs_get(vsid, MK1_INTEL_pdpte0 + i);
 		regs.pdptes = pdptes;
@@ -228,13 +232,13 @@ static enum paging_status walk(uint64_t vsid, const struct paging_ops *ops, uint
 	return result;
 }
 
-static enum ext_mem_status translate(uint64_t vsid, const struct paging_ops *ops, uint64_t gva,
-				     unsigned int access, uint64_t *gpa)
+static enum ext_mem_status translate(uint64_t vsid, uint64_t cr3, const struct paging_ops *ops,
+				     uint64_t gva, unsigned int access, uint64_t *gpa)
 {
 	enum ext_mem_status status;
 	uint32_t error = 0;
 
-	switch (walk(vsid, ops, gva, access, gpa, &error, &status)) {
+	switch (walk(vsid, cr3, ops, gva, access, gpa, &error, &status)) {
 	case PAGING_CHANGED:
 		return EXT_MEM_CHANGING;
 	case PAGING_FAULT:
@@ -250,7 +254,7 @@ static enum ext_mem_status translate(uint64_t vsid, const struct paging_ops *ops
 enum paging_status memory_walk(uint64_t vsid, uint64_t la, unsigned int access, uint64_t *gpa,
 			       uint32_t *error, enum ext_mem_status *status)
 {
-	return walk(vsid, &mark, la, access, gpa, error, status);
+	return walk(vsid, CURRENT, &mark, la, access, gpa, error, status);
 }
 
 /* --- what extensions call --------------------------------------------------------------------- */
@@ -267,12 +271,12 @@ const char *ext_mem_why(enum ext_mem_status status)
 enum ext_mem_status ext_mem_translate(uint64_t vsid, uint64_t gva, unsigned int access,
 				      uint64_t *gpa)
 {
-	return translate(vsid, &look, gva, access, gpa);
+	return translate(vsid, CURRENT, &look, gva, access, gpa);
 }
 
-/* How an address is found: of a VS, or it is physical (ops is NULL). */
+/* How an address is found: in an address space of a VS, or it is physical (ops is NULL). */
 struct way {
-	uint64_t vsid;
+	uint64_t vsid, cr3;
 	const struct paging_ops *ops;
 	unsigned int access;
 };
@@ -293,7 +297,7 @@ static enum ext_mem_status transfer(const struct way *way, uint64_t address, uin
 		if (next < address) /* it has gone over the end of all addresses */
 			status = EXT_MEM_NOT_CANONICAL;
 		else if (way->ops)
-			status = translate(way->vsid, way->ops, next, way->access, &gpa);
+			status = translate(way->vsid, way->cr3, way->ops, next, way->access, &gpa);
 		if (status == EXT_MEM_OK)
 			status = copy(gpa, to ? to + at : NULL, from ? from + at : NULL, n);
 		if (status == EXT_MEM_OK)
@@ -306,7 +310,13 @@ static enum ext_mem_status transfer(const struct way *way, uint64_t address, uin
 
 enum ext_mem_status ext_mem_read(uint64_t vsid, uint64_t gva, void *data, size_t size, size_t *done)
 {
-	const struct way way = { vsid, &look, EXT_MEM_ANY };
+	return ext_mem_read_as(vsid, CURRENT, gva, data, size, done);
+}
+
+enum ext_mem_status ext_mem_read_as(uint64_t vsid, uint64_t cr3, uint64_t gva, void *data,
+				    size_t size, size_t *done)
+{
+	const struct way way = { vsid, cr3, &look, EXT_MEM_ANY };
 
 	return transfer(&way, gva, data, NULL, size, done);
 }
@@ -314,21 +324,21 @@ enum ext_mem_status ext_mem_read(uint64_t vsid, uint64_t gva, void *data, size_t
 enum ext_mem_status ext_mem_write(uint64_t vsid, uint64_t gva, const void *data, size_t size,
 				  unsigned int access, size_t *done)
 {
-	const struct way way = { vsid, &mark, (access & EXT_MEM_ANY) | EXT_MEM_WRITE };
+	const struct way way = { vsid, CURRENT, &mark, (access & EXT_MEM_ANY) | EXT_MEM_WRITE };
 
 	return transfer(&way, gva, NULL, data, size, done);
 }
 
 enum ext_mem_status ext_mem_read_phys(uint64_t gpa, void *data, size_t size, size_t *done)
 {
-	const struct way way = { 0, NULL, 0 };
+	const struct way way = { 0 };
 
 	return transfer(&way, gpa, data, NULL, size, done);
 }
 
 enum ext_mem_status ext_mem_write_phys(uint64_t gpa, const void *data, size_t size, size_t *done)
 {
-	const struct way way = { 0, NULL, 0 };
+	const struct way way = { 0 };
 
 	return transfer(&way, gpa, NULL, data, size, done);
 }

@@ -278,6 +278,13 @@ pub const FUNCTIONS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "enum ext_mem_status",
+        "ext_mem_read_as",
+        &[
+            "uint64_t", "uint64_t", "uint64_t", "void *", "size_t", "size_t *",
+        ],
+    ),
+    (
+        "enum ext_mem_status",
         "ext_mem_write",
         &[
             "uint64_t",

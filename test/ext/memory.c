@@ -41,6 +41,8 @@ static void code(uint64_t vsid)
 	VERIFY(count >= 2 && bytes[0] == 0x0F && bytes[1] == 0xA2);
 	SAYS(ext_mem_read(vsid, rip, same, count, &done), OK);
 	VERIFY(done == count && !bsl_memcmp(bytes, same, count));
+	SAYS(ext_mem_read_as(vsid, ext_reg_read(vsid, EXT_REG_cr3), rip, same, count, &done), OK);
+	VERIFY(done == count && !bsl_memcmp(bytes, same, count));
 	SAYS(ext_mem_translate(vsid, rip, EXT_MEM_USER | EXT_MEM_FETCH, &gpa), OK);
 	SAYS(ext_mem_read_phys(gpa, same, 1, &done), OK);
 	VERIFY(same[0] == 0x0F);

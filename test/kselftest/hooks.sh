@@ -73,6 +73,32 @@ syscalls()
 		[ "$(grep -c 'call 170 (0x[0-9a-f]*, 0x5, 0x' /tmp/calls)" = "$1" ]
 }
 
+# Where per-CPU data has the pointer to the task
+current()
+{
+	for name in current_task pcpu_hot; do
+		address=$(symbol $name)
+		[ -z "$address" ] || { echo "0x$address"; return; }
+	done
+}
+
+# A process that waits to call sethostname: of its calls each is a line, and none of others.
+one_process()
+{
+	mkfifo /tmp/go
+	sh -c 'read -r go </tmp/go && exec hostname local' &
+	pid=$!
+	set -- $("$bin/btf" task_struct pid comm)
+	start syscall-trace --arg number=170 --arg pid=$pid --arg current="$(current)" \
+		--arg pid-at="$1" --arg comm-at="$2" || return
+	names others
+	echo >/tmp/go
+	wait $pid && syscalls 1 && grep -q "task $pid hostname" /tmp/calls
+	status=$?
+	! bfm dump | grep "^syscall-trace: .*no task" || status=1
+	stop && return $status
+}
+
 # On emulated CPUs of Intel's without the monitor trap flag there is nothing to be hooked.
 at=$(symbol $function)
 before=$("$bin/kcore" "$at" 64)
@@ -84,7 +110,7 @@ if ! bfm start hidden-hook --arg "at=0x$at" 2>/tmp/refusal; then
 	exit 0
 fi
 stop >/dev/null
-plan 24
+plan 25
 [ -e $tracing/tracing_on ] || mount -t tracefs tracefs $tracing
 snapshot /tmp/state.bare
 hooks
@@ -94,6 +120,7 @@ t "syscall-trace: it does what it does" names call
 t "syscall-trace: each call is a line, with its arguments" syscalls "$(cpus)"
 t "syscall-trace: every CPU is a guest" all_guests
 t "syscall-trace: stop" stop
+t "syscall-trace: of one process" one_process
 t "without an address it does not start" \
 	gives 1 "which function is not said" bfm start hidden-hook
 t "the same state on every CPU" same_state /tmp/state.bare

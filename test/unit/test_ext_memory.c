@@ -300,6 +300,19 @@ START_TEST(every_mode)
 	ck_assert_int_eq(read_at(la, 0), EXT_MEM_OK);
 	ck_assert_uint_eq(done, 0);
 	ck_assert_int_eq(ext_mem_read(3, la, data, 20, NULL), EXT_MEM_OK);
+	/* from another address space */
+	if (mode->leaf) {
+		uint64_t cr3 = m.reg[EXT_REG_cr3], empty = new_table();
+
+		m.reg[EXT_REG_cr3] = empty;
+		ck_assert_int_eq(read_at(la, 20), EXT_MEM_NOT_PRESENT);
+		ck_assert_int_eq(ext_mem_read_as(3, cr3, la, data, 20, &done), EXT_MEM_OK);
+		ck_assert_uint_eq(done, 20);
+		ck_assert_mem_eq(data, raw(DATA), 8);
+		ck_assert_mem_eq(data + 8, raw(second), 12);
+		ck_assert_int_eq(ext_mem_read_as(3, empty, la, data, 20, NULL),
+				 EXT_MEM_NOT_PRESENT);
+	}
 }
 END_TEST
 

@@ -80,6 +80,16 @@ pub fn read(vs: VsId, gva: Gla, data: &mut [u8]) -> Result<()> {
     copied(status, done)
 }
 
+/// The same in the address space of this CR3, as another process has it, or the kernel while it
+/// still has a program's page tables (page-table isolation). Of CR3 only the address counts.
+pub fn read_as(vs: VsId, cr3: u64, gva: Gla, data: &mut [u8]) -> Result<()> {
+    let mut done = 0;
+    let (to, size) = (data.as_mut_ptr(), data.len());
+    // SAFETY: it writes to data, as many bytes as it has.
+    let status = unsafe { ext_mem_read_as(vs.0.into(), cr3, gva.0, to, size, &mut done) };
+    copied(status, done)
+}
+
 /// Reads eight bytes, a pointer or a counter of Linux's.
 pub fn read_u64(vs: VsId, gva: Gla) -> Result<u64> {
     let mut bytes = [0; 8];

@@ -82,8 +82,12 @@ bool same(uint64_t address, const std::string &, Reply &reply)
 	const Memory memory(vsid());
 	const auto here = memory.read<uint64_t>(mk1::Gla{address});
 	const auto gpa = memory.translate(mk1::Gla{address});
-	uint64_t there = 0;
+	uint64_t there = 0, as = 0;
 
+	if (const auto copied = memory.read_bytes_as(ext_reg_read(vsid(), EXT_REG_cr3),
+						     mk1::Gla{address}, &as, sizeof(as));
+	    !copied || as != here.value)
+		return reply.refuse(copied.why(), " by CR3");
 	if (!here || !gpa)
 		return reply.refuse(here ? gpa.why() : here.why());
 	if (const auto copied = Memory::read_phys(gpa.value, &there, sizeof(there)); !copied)

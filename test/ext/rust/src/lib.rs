@@ -155,6 +155,11 @@ fn same(at: Gla, _: &str, reply: &mut Reply) -> bool {
         (Ok(here), Ok(gpa)) => (here, gpa),
         _ => return reply.refuse("not read"),
     };
+    let cr3 = frame::reg_read(tls::vs(), Reg::cr3);
+    if memory::read_as(tls::vs(), cr3, at, &mut there).is_err() || here != u64::from_le_bytes(there)
+    {
+        return reply.refuse("not by CR3");
+    }
     if let Err(failed) = memory::read_phys(gpa, &mut there) {
         return write!(reply, "{}", failed).is_err();
     }
