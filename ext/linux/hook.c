@@ -191,7 +191,7 @@ static const char *make(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 
 	for (unsigned int i = 0; i < nr_hooked; i++) {
 		if (hooked[i].gva == gva)
-			return NULL;
+			return hooked[i].fn == fn ? NULL : "another function is called there";
 	}
 	if (nr_hooked == MAX_HOOKS)
 		return "there are 16 already";

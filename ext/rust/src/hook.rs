@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Hidden breakpoints in Linux's kernel or programs: an exit before an instruction is executed, of
-//! which nobody sees anything who reads the code. ext/libext/hook.h says how, and what it takes.
+//! Hidden breakpoints in Linux's kernel: an exit before an instruction is executed, of which nobody
+//! sees anything who reads the code. ext/libext/hook.h says how, and what it takes.
 
 use crate::arg::outcome;
 use crate::frame::{exit_at, Exit};
