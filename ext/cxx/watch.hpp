@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What of Linux's exits beside what always does, memory, ports, control and debug registers, and
- * exceptions: ext/libext/watch.h. Memory is watched as long as its object exists.
+ * exceptions: ext/libext/watch.h. Memory is watched as long as its object exists; a global one is a
+ * Late<Watch> (late.hpp).
  *
- *	static Watch guarded;
+ *	static Late<Watch> guarded;
  *
  *	int ext_start(uint64_t specs)
  *	{
  *		if (ext_run_linux(specs, &ops))
  *			return 1;
- *		guarded = Watch(mk2::Gpa{start}, size, Access::write | Access::execute);
- *		return guarded ? 0 : 1;
+ *		guarded.emplace(mk2::Gpa{start}, size, Access::write | Access::execute);
+ *		return *guarded ? 0 : 1;
  *	}
  */
 #ifndef EXT_CXX_WATCH_HPP

@@ -7,7 +7,8 @@
  *	cpuid -1 -l 0x4f000000 -s 1
  *
  * The four registers are 16 characters. Subleaf 0: how many CPUIDs there were; 1: the leaf that
- * Linux asks for most; one that the table does not have: "no", and its number.
+ * Linux asks for most; one that the table does not have: "no", and its number. Of leaves the first
+ * 256 are counted.
  */
 #include <algorithm>
 #include <array>
@@ -67,7 +68,9 @@ public:
 		const bareflank::ext::Locked locked(lock_);
 
 		if (leaf != base_) {
-			seen_[leaf]++;
+			// Any program can ask for any leaf: memory must not end by that.
+			if (seen_.size() < most_leaves || seen_.count(leaf))
+				seen_[leaf]++;
 			return false;
 		}
 		try {
@@ -79,6 +82,8 @@ public:
 	}
 
 private:
+	static constexpr size_t most_leaves = 256;
+
 	bareflank::ext::Spinlock lock_;
 	uint64_t base_ = 0;
 	std::map<uint32_t, uint64_t> seen_; // how often Linux has asked for a leaf

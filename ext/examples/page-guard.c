@@ -14,6 +14,7 @@
 
 const char ext_name[] = "page-guard";
 
+static unsigned int asked;
 static bool deny;
 static uint64_t start, size;
 
@@ -33,7 +34,7 @@ static bool found(struct ext_exit *e, const struct ext_fault *fault)
 		  name_of(fault->access), (unsigned long long)rip, ext_cpl(e->vsid),
 		  (unsigned long long)ext_reg_read(e->vsid, EXT_REG_cr3),
 		  fault->walk ? ", in a walk through page tables" : "");
-	if (deny && !fault->walk)
+	if (deny && !fault->walk && fault->access & asked)
 		e->fault = EXT_FAULT_GP;
 	return true;
 }
@@ -61,10 +62,11 @@ int ext_start(uint64_t specs)
 	    !ext_arg_u64("size", BF_PAGE_SIZE, &size) || !ext_arg_bool("deny", false, &deny))
 		return 1;
 	access = ext_arg("access");
-	if (!start || !parse(access ? access : "w")) {
+	asked = parse(access ? access : "w");
+	if (!start || !asked) {
 		ext_print("%s: which pages is not said: start=ADDRESS, access=r, w or x\n",
 			  ext_name);
 		return 1;
 	}
-	return ext_run_linux(specs, &ops) || !ext_watch(start, size, parse(access ? access : "w"));
+	return ext_run_linux(specs, &ops) || !ext_watch(start, size, asked);
 }

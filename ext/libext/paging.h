@@ -8,6 +8,10 @@
 
 #include <abi/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What of a virtual CPU decides how it translates. */
 struct paging_regs {
 	uint64_t cr0;
@@ -63,5 +67,9 @@ struct paging_ops {
 enum paging_status paging_translate(const struct paging_regs *regs, const struct paging_ops *ops,
 				    void *ctx, uint64_t la, unsigned int access, uint64_t *gpa,
 				    uint32_t *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

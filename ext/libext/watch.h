@@ -50,8 +50,9 @@ bool ext_watch_live(void);
  * From now on accesses (EXT_READ, EXT_WRITE, EXT_EXECUTE) of Linux's to [gpa, gpa + size), whole
  * pages, lead to the nested_fault hook. It can be called later without ext_watch_live, too, if
  * there is a nested_fault hook: then a PP that is in Linux finds out when it exits next
- * (docs/abi/mk2.md, views). Reading cannot be watched without writing. On AMD every walk through
- * Linux's page tables writes to them.
+ * (docs/abi/mk2.md, views). Reading cannot be watched without writing; nor, on AMD and on Intel's
+ * CPUs without execute-only pages, without executing: ext_fault.access tells what it was. On AMD
+ * every walk through Linux's page tables writes to them.
  *
  * false, after a message: the CPU has no nested paging, the memory is the hypervisor's, there is no
  * memory for tables, or the extension has not the right to Linux or to Mk#2. On an Intel CPU

@@ -9,6 +9,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use mk1::frame::{self, Exception, Exit, Hook, Hooks, Reg};
+use mk1::lock::Mutex;
 use mk1::log::Level;
 use mk1::mk2::Gpa;
 use mk1::watch::{self, Fault, Rights};
@@ -20,6 +21,7 @@ mk1::start!(start);
 /// Written by `start`, then only read.
 static START: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU64 = AtomicU64::new(0);
+static ASKED: Mutex<Rights> = Mutex::new(Rights::WRITE);
 static DENY: AtomicBool = AtomicBool::new(false);
 
 struct Guard;
@@ -47,7 +49,8 @@ impl Hooks for Guard {
                 ""
             }
         );
-        if DENY.load(Relaxed) && !fault.walk {
+        let asked = fault.access.intersects(*ASKED.lock());
+        if DENY.load(Relaxed) && asked && !fault.walk {
             exit.fault(Exception::Gp);
         }
         true
@@ -84,6 +87,7 @@ fn start(specs: Specs) -> mk1::Result<()> {
         Some(access) if START.load(Relaxed) != 0 => access,
         _ => fail!("which pages is not said: start=ADDRESS, access=r, w or x"),
     };
+    *ASKED.lock() = access;
     frame::run_linux::<Guard>(specs)?;
     watch::watch(Gpa(START.load(Relaxed)), SIZE.load(Relaxed), access)
 }
