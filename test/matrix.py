@@ -238,7 +238,8 @@ ROWS = [
          "commands", "neighbours", "concurrency", "soak", "backtrace"], 600,
         options=[*LONG_CYCLES, *ONE_THREAD]),
     Row("qemu-svm", 4, "6.1", CPUS_ABI, 600, "abi", ONE_THREAD),
-    Row("qemu-svm", 2, "6.1", SDK, 600, "sdk", ONE_THREAD),
+    # with page-table isolation, as Linux has it on many of Intel's CPUs
+    Row("qemu-svm", 2, "6.1", SDK, 600, "sdk", [*ONE_THREAD, "--append", "pti=on"]),
     Row("qemu-svm", 4, "6.12", [*ESSENTIAL, "lifecycle", "busy", "kvm-idle"], 300),
     Row("qemu-svm", 4, "sid",
         [*ESSENTIAL, "lifecycle", "busy", "kvm-idle", "stall", "neighbours"], 450),

@@ -25,6 +25,7 @@
  * would push the flag.
  */
 #define RAISES (SVM_INSTR2_ICEBP | SVM_INSTR2_VMMCALL)
+#define WRITES_OF_DR6 (BIT(4) | BIT(6)) /* DR4 is DR6 without CR4.DE */
 
 static __thread struct {
 	bool trap; /* the trap flag is ours */
@@ -35,6 +36,8 @@ static __thread struct {
 	uint64_t efer, shadow, dr6;
 	bool writes_dr6;
 	uint64_t new_dr6;
+	bool sees_dr6; /* a write to it exits */
+	uint64_t dr_writes;
 } step;
 
 /* By an INT n, INT3 or INTO. A breakpoint that exits has been injected, behind the instruction. */
@@ -87,7 +90,12 @@ __noreturn void svm_step(uint64_t vsid)
 	step.efer = vs_get(vsid, MK1_AMD_efer);
 	step.shadow = vs_get(vsid, MK1_AMD_virtual_interrupt_b);
 	step.dr6 = step.writes_dr6 ? step.new_dr6 : vs_get(vsid, MK1_AMD_dr6);
+	step.sees_dr6 = step.dr6 & DR6_CAUSES && !step.writes_dr6;
 	step.writes_dr6 = false;
+	if (step.sees_dr6) {
+		step.dr_writes = vs_get(vsid, MK1_AMD_intercept_dr_write);
+		vs_set(vsid, MK1_AMD_intercept_dr_write, step.dr_writes | WRITES_OF_DR6);
+	}
 	vs_set(vsid, MK1_AMD_intercept_exception, step.exceptions | EXCEPTIONS);
 	vs_set(vsid, MK1_AMD_intercept_instruction1,
 	       step.instructions | STORES_FLAGS | LOADS_FLAGS);
@@ -104,7 +112,7 @@ __noreturn void svm_step(uint64_t vsid)
  * which the CPU looks at from the next instruction on, stays. Without the flag, it is an
  * instruction of an NMI's handler or #MC's, which have not waited.
  */
-static bool goes_on(uint64_t vsid, uint64_t reason)
+static bool loads_flags(uint64_t vsid, uint64_t reason)
 {
 	if ((reason != SVM_EXIT_POPF || step.instructions & SVM_INSTR1_POPF) &&
 	    (reason != SVM_EXIT_IRET || step.instructions & SVM_INSTR1_IRET))
@@ -112,6 +120,26 @@ static bool goes_on(uint64_t vsid, uint64_t reason)
 	step.loads_flags = vs_get(vsid, MK1_AMD_rflags) & RFLAGS_TF;
 	step.returns = step.loads_flags && reason == SVM_EXIT_IRET;
 	vs_set(vsid, MK1_AMD_intercept_instruction1, step.instructions | STORES_FLAGS);
+	return true;
+}
+
+/* The same of what writes DR6: of what was in it before nothing is to be there afterwards. */
+static bool writes_dr6(uint64_t vsid, uint64_t reason)
+{
+	uint64_t bit = reason - SVM_EXIT_DR_WRITE;
+
+	if (!step.sees_dr6 || bit > 7 || !(BIT(bit) & WRITES_OF_DR6 & ~step.dr_writes))
+		return false;
+	step.dr6 = DR6_RESET;
+	step.sees_dr6 = false;
+	vs_set(vsid, MK1_AMD_intercept_dr_write, step.dr_writes);
+	return true;
+}
+
+static bool goes_on(uint64_t vsid, uint64_t reason)
+{
+	if (!loads_flags(vsid, reason) && !writes_dr6(vsid, reason))
+		return false;
 	vs_set(vsid, MK1_AMD_virtual_interrupt_b, step.shadow | SVM_INTERRUPT_SHADOW);
 	return true;
 }
@@ -143,19 +171,26 @@ static void undo(uint64_t vsid, uint64_t reason)
 	vs_set(vsid, MK1_AMD_intercept_exception, step.exceptions);
 	vs_set(vsid, MK1_AMD_intercept_instruction2, step.instructions2);
 	vs_set(vsid, MK1_AMD_efer, step.efer);
+	if (step.sees_dr6)
+		vs_set(vsid, MK1_AMD_intercept_dr_write, step.dr_writes);
 	if (!step.had_trap && !loaded)
 		vs_set(vsid, MK1_AMD_rflags, flags & ~(uint64_t)RFLAGS_TF);
 }
 
-/* What is Linux's own, by breakpoints or by a trap flag of its own, is delivered. */
+/*
+ * What is Linux's own, by breakpoints or by a trap flag of its own, is delivered. The trap may have
+ * cleared what DR6 had from one before (the manuals allow it), which Linux has yet to read: it may
+ * be at the very beginning of its handler.
+ */
 static __noreturn void trapped(uint64_t vsid)
 {
 	uint64_t dr6 = vs_get(vsid, MK1_AMD_dr6);
 
-	if (!step.had_trap) {
-		dr6 = (dr6 & ~(uint64_t)DR6_BS) | (step.dr6 & DR6_BS);
-		vs_set(vsid, MK1_AMD_dr6, dr6);
-	}
+	if (!step.had_trap)
+		dr6 &= ~(uint64_t)DR6_BS;
+	dr6 |= step.dr6 & (DR6_BS | DR6_CAUSES);
+	dr6 &= step.dr6 | ~(uint64_t)DR6_NO_BUS_LOCK;
+	vs_set(vsid, MK1_AMD_dr6, dr6);
 	if (step.had_trap || dr6 & ~step.dr6 & DR6_CAUSES)
 		vs_set(vsid, MK1_AMD_eventinj,
 		       SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB);

@@ -537,6 +537,44 @@ START_TEST(a_step_leaves_nothing)
 }
 END_TEST
 
+/* The step's trap may clear what Linux has not read yet. */
+START_TEST(a_step_keeps_dr6)
+{
+	static const struct {
+		bool writes; /* the instruction writes DR6 */
+		uint64_t then, result; /* causes */
+	} cases[] = { { false, 0, 1 }, { false, 1, 1 }, { false, 2, 3 }, { true, 0, 0 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin_step();
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_dr_write], 0);
+		(void)exit_with(STEPPED_EXIT);
+		fake.reg[MK1_AMD_dr6] = (DR6_RESET | 1) & ~(uint64_t)DR6_NO_BUS_LOCK;
+		ck_assert_int_eq(fault_exit(0x5000, EXT_WRITE), RESUMED);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_dr_write], 0x50);
+		if (cases[i].writes) {
+			fake.reg[MK1_AMD_virtual_interrupt_b] = 0;
+			ck_assert_int_eq(exit_with(SVM_EXIT_DR_WRITE + 6), RESUMED);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_dr_write], 0);
+			ck_assert_uint_eq(fake.reg[MK1_AMD_virtual_interrupt_b],
+					  SVM_INTERRUPT_SHADOW);
+			ck_assert_uint_eq(fake.view, 0);
+		}
+		fake.reg[MK1_AMD_dr6] = DR6_RESET | DR6_BS | cases[i].then;
+		ck_assert_int_eq(exit_with(STEPPED_EXIT), RESUMED);
+		expect_over();
+		ck_assert_uint_eq(fake.reg[MK1_AMD_intercept_dr_write], 0);
+		ck_assert_uint_eq(fake.reg[MK1_AMD_dr6],
+				  (DR6_RESET & ~(cases[i].writes ? 0 : DR6_NO_BUS_LOCK)) |
+					  cases[i].result);
+		ck_assert_uint_eq(EVENT,
+				  cases[i].then & ~1u ?
+					  SVM_EVENT_VALID | SVM_EVENT_TYPE_EXCEPTION | VECTOR_DB :
+					  0);
+	}
+}
+END_TEST
+
 /* Linux steps itself: its trap is its own. */
 START_TEST(a_step_of_a_step)
 {
@@ -712,6 +750,7 @@ int main(void)
 	add_frame_tests(tc);
 	tcase_add_test(tc, a_step_leaves_nothing);
 	tcase_add_test(tc, an_instruction_in_its_place);
+	tcase_add_test(tc, a_step_keeps_dr6);
 	tcase_add_test(tc, a_step_of_a_step);
 	tcase_add_test(tc, what_loads_flags);
 	tcase_add_test(tc, what_stores_flags);
