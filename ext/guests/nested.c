@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* What of physical memory a VM has: the calls of Mk#2. */
 #include <abi/guests.h>
+#include <abi/hw/x86.h>
 #include <ext/guests/nested.h>
 #include <ext/libext/libext.h>
 #include <ext/libext/mk2_sys.h>
+#include <ext/linux/linux.h>
 
 bool nested_start(uint64_t specs)
 {
@@ -34,10 +36,27 @@ static bool is_mapped(uint64_t vmid, uint64_t gpa, uint64_t spa, uint64_t flags)
 	       found == spa && (its_flags & mask) == flags;
 }
 
+/*
+ * "Machine Check Error Avoidance on Page Size Change": a guest that has a large page, and changes
+ * its own page tables there from small ones to a large one, can stop such a CPU (CVE-2018-12207;
+ * SDM vol. 4 table 2-2, ARCH_CAPABILITIES bit 6).
+ */
+static bool has_multihit(void)
+{
+	uint64_t caps;
+
+	if (cpu_is_amd())
+		return false;
+	return mk1_intrinsic_rdmsr(MK1_HANDLE, MSR_ARCH_CAPABILITIES, &caps) != MK1_SUCCESS ||
+	       !(caps & ARCH_CAP_PSCHANGE_MC_NO);
+}
+
 uint32_t nested_map(uint64_t vmid, uint64_t gpa, uint64_t spa, bool write, bool large)
 {
 	uint64_t flags = flags_of(write, large);
 
+	if (large && has_multihit())
+		return GUESTS_UNSUPPORTED;
 	switch (mk2_vm_nested_map(MK2_HANDLE, vmid, gpa, spa, size_of(flags), flags)) {
 	case MK1_SUCCESS:
 		return GUESTS_OK;
