@@ -25,12 +25,14 @@ void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint64_t cr4, struct cpuid_re
 	case 0x7:
 		if (subleaf == 0) {
 			regs->ecx = follow(regs->ecx, CPUID_7_ECX_OSPKE, cr4 & CR4_PKE);
+			/* CR4.KL and CR4.FRED are refused: what cannot be carried. */
+			regs->ecx &= ~(uint32_t)CPUID_7_ECX_KL;
 		} else if (subleaf == 1) {
 			/*
 			 * Instructions that take VMX controls which Mk#1 has no register for, and
 			 * RDMSR and WRMSRNS with an immediate operand, whose exits have no handler.
 			 */
-			regs->eax &= ~(uint32_t)CPUID_7_1_EAX_MSRLIST;
+			regs->eax &= ~(uint32_t)(CPUID_7_1_EAX_MSRLIST | CPUID_7_1_EAX_FRED);
 			regs->ebx &= ~(uint32_t)CPUID_7_1_EBX_PBNDKB;
 			regs->ecx &= ~(uint32_t)CPUID_7_1_ECX_MSR_IMM;
 			regs->edx &= ~(uint32_t)CPUID_7_1_EDX_USER_MSR;

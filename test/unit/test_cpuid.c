@@ -27,7 +27,15 @@ START_TEST(virtualisation_is_hidden)
 	expect(filtered(1, 0, CR4_OSXSAVE, ~0u), ~0u, ~0u, ~0x60u, ~0u);
 	expect(filtered(0x80000001, 0, 0, ~0u), ~0u, ~0u, ~0x1004u, ~0u);
 	expect(filtered(0x8000000A, 0, 0, ~0u), 0, 0, 0, 0);
-	expect(filtered(7, 1, 0, ~0u), ~0x8000000u, ~0x2u, ~0x20u, ~0x8000u);
+	expect(filtered(7, 1, 0, ~0u), ~0x8020000u, ~0x2u, ~0x20u, ~0x8000u);
+}
+END_TEST
+
+/* What sets a bit of CR4 that is refused: Linux is not to try. */
+START_TEST(fred_and_key_locker_are_hidden)
+{
+	ck_assert(!(filtered(7, 0, 0, ~0u).ecx & 1u << 23));
+	ck_assert(!(filtered(7, 1, 0, ~0u).eax & 1u << 17));
 }
 END_TEST
 
@@ -37,7 +45,7 @@ START_TEST(osxsave_and_ospke_follow_the_guest)
 	ck_assert_uint_eq(filtered(1, 0, CR4_OSXSAVE, 0).ecx, 1u << 27);
 	ck_assert_uint_eq(filtered(1, 0, ~CR4_OSXSAVE, ~0u).ecx, ~(0x60u | 1u << 27));
 	ck_assert_uint_eq(filtered(7, 0, CR4_PKE, 0).ecx, 1u << 4);
-	ck_assert_uint_eq(filtered(7, 0, ~CR4_PKE, ~0u).ecx, ~(1u << 4));
+	ck_assert_uint_eq(filtered(7, 0, ~CR4_PKE, ~0u).ecx, ~(1u << 4 | 1u << 23));
 	ck_assert(cpuid_shows_cr4(1, 0));
 	ck_assert(cpuid_shows_cr4(1, 5)); /* leaf 1 has no subleaves */
 	ck_assert(cpuid_shows_cr4(7, 0));
@@ -76,6 +84,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, virtualisation_is_hidden);
+	tcase_add_test(tc, fred_and_key_locker_are_hidden);
 	tcase_add_test(tc, osxsave_and_ospke_follow_the_guest);
 	tcase_add_test(tc, everything_else_passes);
 	suite_add_tcase(suite, tc);
