@@ -16,18 +16,17 @@
 
 /*
  * #UD, or #GP with error code 0, at the instruction that exited. No other event can be pending: the
- * exits that lead here belong to instructions, so none was being delivered.
+ * exits that lead here belong to instructions, so none was being delivered. Exceptions push no
+ * error code in real mode, and VM entry refuses one there (§29.2.1.3).
  */
-static __noreturn void inject_fault(uint64_t vsid, uint64_t vector)
+static __noreturn void inject_fault(uint64_t vsid, uint8_t vector)
 {
-	uint64_t event = VMX_EVENT_VALID | VMX_EVENT_TYPE_EXCEPTION | vector;
+	const struct ext_exception x = {
+		.vector = vector,
+		.has_error_code = vector == VECTOR_GP && vs_get(vsid, MK1_INTEL_cr0) & CR0_PE,
+	};
 
-	/* Exceptions push no error code in real mode, and VM entry refuses one (§29.2.1.3). */
-	if (vector == VECTOR_GP && (vs_get(vsid, MK1_INTEL_cr0) & CR0_PE)) {
-		event |= VMX_EVENT_ERROR_CODE;
-		vs_set(vsid, MK1_INTEL_vmentry_exception_error_code, 0);
-	}
-	vs_set(vsid, MK1_INTEL_vmentry_interrupt_information_field, event);
+	vmx_inject(vsid, &x);
 	resume(vsid);
 }
 
@@ -312,8 +311,13 @@ static noinline __noreturn void answer(uint64_t vsid, uint64_t reason)
 	unexpected_exit(vsid, reason, vs_get(vsid, MK1_INTEL_rip));
 }
 
+/*
+ * Which exit it is does not depend on how it came about: out of an SGX enclave, with an MTF trap
+ * pending, or with a shadow stack busy. The bits that tell are left out (SDM vol. 3 §27.9.1).
+ */
 __noreturn void vmx_vmexit(uint64_t vsid, uint64_t reason)
 {
+	reason &= VMX_EXIT_BASIC | VMX_EXIT_ENTRY_FAILED;
 	if (likely(reason == VMX_EXIT_CPUID))
 		fast_cpuid();
 	answer(vsid, reason);

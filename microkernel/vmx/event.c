@@ -11,9 +11,21 @@ void vmx_inject(uint64_t event)
 	vmcs_write(VMCS_vmentry_interrupt_information_field, VMX_EVENT_VALID | event);
 }
 
+/*
+ * A fault of the instruction that has exited. Its delivery ends the shadow of STI or MOV SS, with
+ * which VM entry may want a trap to be pending (§29.3.1.5).
+ */
+static void inject_fault(uint64_t fault)
+{
+	const uint64_t shadow = VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS;
+
+	vmcs_write(VMCS_interruptibility_state, vmcs_read(VMCS_interruptibility_state) & ~shadow);
+	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | fault);
+}
+
 void vmx_inject_ud(void)
 {
-	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_UD);
+	inject_fault(VECTOR_UD);
 }
 
 /* Exceptions push no error code in real mode, and VM entry refuses one there (§29.2.1.3). */
@@ -22,7 +34,7 @@ void vmx_inject_gp(void)
 	uint64_t error_code = vmcs_read(VMCS_cr0) & CR0_PE ? VMX_EVENT_ERROR_CODE : 0;
 
 	vmcs_write(VMCS_vmentry_exception_error_code, 0);
-	vmx_inject(VMX_EVENT_TYPE_EXCEPTION | VECTOR_GP | error_code);
+	inject_fault(VECTOR_GP | error_code);
 }
 
 /*
@@ -38,6 +50,19 @@ void vmx_unblock_for_nmi(void)
 		   state & ~(uint64_t)(VMX_BLOCKING_BY_NMI | VMX_BLOCKING_BY_STI));
 }
 
+/* Whether an IRET had unblocked NMIs when it exited: only some exits say so (§30.2.3). */
+static bool was_iret(void)
+{
+	switch (vmcs_read(VMCS_exit_reason) & VMX_EXIT_BASIC) {
+	case VMX_EXIT_EPT_VIOLATION:
+		return vmcs_read(VMCS_exit_qualification) & VMX_QUAL_EPT_IRET;
+	case VMX_EXIT_EXCEPTION_NMI:
+		return vmcs_read(VMCS_vmexit_interruption_information) & VMX_EVENT_IRET;
+	default:
+		return false;
+	}
+}
+
 /* The event goes in again; software interrupts need the length of their instruction (§27.8.3). */
 void vmx_reinject(void)
 {
@@ -45,7 +70,7 @@ void vmx_reinject(void)
 
 	if (!(event & VMX_EVENT_VALID)) {
 		/* IRET is executed again, and is to find NMIs blocked as it did (§30.2.3). */
-		if (vmcs_read(VMCS_exit_qualification) & VMX_QUAL_EPT_IRET)
+		if (was_iret())
 			vmcs_write(VMCS_interruptibility_state,
 				   vmcs_read(VMCS_interruptibility_state) | VMX_BLOCKING_BY_NMI);
 		return;

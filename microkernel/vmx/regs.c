@@ -64,10 +64,13 @@ static uint64_t read_live(const struct vs *vs, uint64_t number)
 	}
 }
 
-/* A value that is not canonical would fault, here or in VM entry. */
+/*
+ * A value that is not canonical would fault, here or in VM entry: with as many bits as the CPU has,
+ * also in an MSR, whatever CR4.LA57 is (SDM vol. 3, "Canonicality Checking").
+ */
 static bool set_canonical(uint64_t *to, uint64_t value)
 {
-	if (!bsl_is_canonical(value, mk.levels))
+	if (!bsl_is_canonical(value, vmx.cr4_fixed1 & CR4_LA57 ? 5 : 4))
 		return false;
 	*to = value;
 	return true;

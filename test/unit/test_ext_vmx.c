@@ -394,7 +394,14 @@ START_TEST(vmx_instructions_are_undefined)
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		ck_assert_int_eq(exit_with(reasons[i]), RESUMED);
 		ck_assert_uint_eq(EVENT, INJECTED_UD);
+		/* in an SGX enclave, where they exit before they are undefined */
+		ck_assert_int_eq(exit_with(reasons[i] | 1u << 27), RESUMED);
+		ck_assert_uint_eq(EVENT, INJECTED_UD);
 	}
+	/* with MOV SS right before it, and a trap flag */
+	fake.reg[MK1_INTEL_interruptibility_state] = VMX_BLOCKING_BY_MOV_SS;
+	ck_assert_int_eq(exit_with(reasons[0]), RESUMED);
+	ck_assert_uint_eq(fake.reg[MK1_INTEL_interruptibility_state], 0);
 	ck_assert_int_eq(exit_with(VMX_EXIT_INVD), RESUMED_NEXT);
 	fake.reg[MK1_INTEL_ss_attrib] = 0xC0F3;
 	expect_gp(exit_with(VMX_EXIT_INVD));

@@ -90,6 +90,31 @@ START_TEST(events_at_the_end_of_the_extension)
 }
 END_TEST
 
+/* IRET comes again, and finds NMIs blocked: if an exit that says so has said it. */
+START_TEST(an_iret_at_the_end_of_the_extension)
+{
+	static const struct {
+		uint64_t reason, qualification, information;
+		bool iret;
+	} exits[] = {
+		{ VMX_EXIT_CPUID, 0x1000, EVENT(3, 14) | VMX_EVENT_IRET, false },
+		{ VMX_EXIT_EPT_VIOLATION, 0x1000, 0, true },
+		{ VMX_EXIT_EPT_VIOLATION, 0x0FFF, EVENT(3, 14) | VMX_EVENT_IRET, false },
+		{ VMX_EXIT_EXCEPTION_NMI, 0x1000, EVENT(3, 14), false }, /* an address */
+		{ VMX_EXIT_EXCEPTION_NMI, 0, EVENT(3, 14) | VMX_EVENT_IRET, true },
+	};
+
+	in_vmexit();
+	put_field(VMCS_exit_reason, exits[_i].reason);
+	put_field(VMCS_exit_qualification, exits[_i].qualification);
+	put_field(VMCS_vmexit_interruption_information, exits[_i].information);
+	SYS(control_exit);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_interruptibility_state) & VMX_BLOCKING_BY_NMI,
+			  exits[_i].iret ? VMX_BLOCKING_BY_NMI : 0);
+}
+END_TEST
+
 START_TEST(nothing_of_xsaves_and_ept)
 {
 	machine_of(1);
@@ -299,6 +324,7 @@ TCase *vmx_fallback_tests(void)
 	tcase_add_test(tc, nothing_more_exits);
 	tcase_add_test(tc, a_window_for_no_nmi);
 	tcase_add_loop_test(tc, events_at_the_end_of_the_extension, 0, 2);
+	tcase_add_loop_test(tc, an_iret_at_the_end_of_the_extension, 0, 5);
 	tcase_add_test(tc, nothing_of_xsaves_and_ept);
 	tcase_add_test(tc, controls_are_refused_at_the_end);
 	tcase_add_test(tc, cpuid_alone);

@@ -192,6 +192,11 @@ START_TEST(refused_values)
 		ck_assert_uint_eq(reg_read(0, bad[i].number), before);
 	}
 	ck_assert_uint_eq(field(VMCS_vmexit_msr_store_count), VMX_NR_MSRS);
+	/* of a CPU with 57 bits, whatever root mode's page tables are */
+	vmx.cr4_fixed1 |= CR4_LA57;
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_kernel_gs_base, 1ULL << 47), MK1_SUCCESS);
+	ck_assert_uint_eq(reg_write(0, MK1_INTEL_kernel_gs_base, 1ULL << 56),
+			  MK1_INVALID_INPUT_REG(3));
 	/* what a bitmap is at first */
 	ck_assert_uint_eq(reg_write(0, MK1_INTEL_address_of_io_bitmap_a,
 				    reg_read(0, MK1_INTEL_address_of_io_bitmap_a)),
