@@ -246,6 +246,28 @@ static bool have_all_exit(void)
 	return told;
 }
 
+/*
+ * A new page has a small entry of its own, on all PPs that are in Linux, before another page is in
+ * its place. Where a page changes its size together with its address, CPUs of Intel's may find both
+ * in the TLB for instructions, and stop with a machine check (CVE-2018-12207).
+ */
+static bool split(uint64_t vsid, uint64_t gva)
+{
+	uint64_t gpa, generation, status = MK1_SUCCESS;
+	bool is_new;
+
+	if (linux_is_on_amd() || ext_mem_translate(vsid, gva, EXT_MEM_ANY, &gpa) != EXT_MEM_OK)
+		return true; /* why there can be no hook is said later */
+	bsl_spin_lock(&lock);
+	is_new = !page_of(gpa) && nr_pages < MAX_PAGES && nr_hooked < MAX_HOOKS;
+	if (is_new)
+		status = mk2_vm_view_set(MK2_HANDLE, WATCHED_VIEW,
+					 bsl_align_down(gpa, BF_PAGE_SIZE), BF_PAGE_SIZE,
+					 MK2_NESTED_RWX, &generation);
+	bsl_spin_unlock(&lock);
+	return status == MK1_SUCCESS && (!is_new || live_tell());
+}
+
 bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 {
 	unsigned int before;
@@ -261,6 +283,8 @@ bool ext_hook(uint64_t vsid, uint64_t gva, ext_hook_fn *fn)
 	here.written = NULL;
 	if (!have_all_exit())
 		return refuse(gva, "a PP cannot be told of it");
+	if (!split(vsid, gva))
+		return refuse(gva, "there is no memory left for its page, or a PP is not told");
 	bsl_spin_lock(&lock);
 	before = nr_hooked;
 	why = make(vsid, gva, fn);
