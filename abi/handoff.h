@@ -13,7 +13,7 @@
 #include <abi/layout.h>
 
 #define BF_HANDOFF_MAGIC 0x666F646E61486642 /* "BfHandof" */
-#define BF_HANDOFF_VERSION 18
+#define BF_HANDOFF_VERSION 19
 
 /* Detail of MK_VERSION: the microkernel's version and the module's; 0: it is no microkernel. */
 #define BF_VERSION_DETAIL(other, own) ((uint64_t)(other) << 32 | (own))
@@ -290,7 +290,12 @@ struct bf_pp_status {
 	uint64_t boot_cpu; /* 1: its CPU is the boot processor, which an INIT does not take back */
 	uint64_t bind_page; /* written by the driver: addresses of Linux's (BF_HYPERCALL_BIND) */
 	uint64_t bind_code;
-	uint64_t pad[496 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
+	/*
+	 * Intel, written by the driver before an NMI: Linux is about to start its CPU, which is
+	 * offline, and is to wait for the start-up IPI; 0 again when the NMI has come
+	 */
+	uint64_t starting;
+	uint64_t pad[495 - BF_MAX_EXTS - BF_NR_EXIT_SLOTS - sizeof(struct bf_report) / 8];
 };
 
 BF_STATIC_ASSERT(sizeof(struct bf_pp_status) == BF_PAGE_SIZE, "one page per PP");

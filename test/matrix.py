@@ -250,12 +250,12 @@ ROWS = [
     # as many CPUs as a server has; where only two run at a time, each waits for all others
     Row("qemu-svm", 64, "6.1", ["smoke"], 300, "many", [*ONE_THREAD, "--mem", "4096"]),
     Row("qemu-svm", 4, "6.1", ["mkfault", "inject", "mkhalt"], 300, "faults", ONE_THREAD),
-    # CPUs that stay in the hypervisor; emulated, Intel's are slower than Linux's delays
+    # CPUs that stay in the hypervisor
     Row("qemu-svm", 4, "6.1", ["keep"], 300, "keep", ["--append", "KEEP_ROUNDS=3"]),
     Row("bochs-svm", 2, "6.12", ["keep"], 600, "keep",
         [*BOCHS_3, "--cpu", "ryzen", "--append", "KEEP_ROUNDS=2"]),
     Row("bochs-vmx", 2, "6.1", ["keep", "live"], 600, "keep",
-        [*BOCHS_3, "--append", "KEEP_ROUNDS=2 cpu_init_udelay=10000"]),
+        [*BOCHS_3, "--append", "KEEP_ROUNDS=2"]),
     # guests through KVM's interface
     Row("qemu-svm", 4, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm"),
     Row("bochs-vmx", 1, "6.1", ["kvm", "kvm-xsave", "kvm-beside"], 600, "kvm", BOCHS_3),
@@ -286,6 +286,7 @@ ROWS = [
     # what is said if it cannot start
     uefi("qemu-svm", 1, options=["--efi-loader", "systemd-boot"]),
     uefi("qemu-svm", 4, options=["--efi-loader", "grub"]),
+    # emulated CPUs of Intel's are slower than Linux's delays
     uefi("bochs-vmx", 2,
          options=[*BOCHS_3, "--append", "cpu_init_udelay=10000"]),
     uefi("bochs-svm", 2, options=BOCHS_3),

@@ -477,6 +477,14 @@ static enum bf_error leave_behind(struct bf_pp *pp)
 	return !error && pp->inside ? BF_ERR_MK_FAULT : error;
 }
 
+void bf_loader_cpu_starts(struct bf_loader *loader, uint32_t cpu)
+{
+	struct bf_pp *pp = bf_find_pp(loader, cpu);
+
+	if (pp)
+		bf_ready_parked(pp);
+}
+
 enum bf_error bf_loader_cpu_up(struct bf_loader *loader, uint32_t cpu)
 {
 	struct bf_pp *pp = bf_find_pp(loader, cpu);

@@ -2,7 +2,7 @@
 /*
  * The loader: brings the hypervisor up on every CPU and takes it down again. All state is in struct
  * bf_loader. The caller serialises all calls on one loader and excludes CPU hotplug during them,
- * but for the two calls that are part of it.
+ * but for the three calls that are part of it.
  */
 #ifndef BF_CORE_LOADER_H
 #define BF_CORE_LOADER_H
@@ -176,6 +176,9 @@ enum bf_error bf_loader_stop(struct bf_loader *loader);
  * not bare, MK_FAULT as above; CPU_STUCK: to be called again.
  */
 enum bf_error bf_loader_poll(struct bf_loader *loader);
+
+/* A CPU that is offline is about to be started. Called on another one; does not sleep. */
+void bf_loader_cpu_starts(struct bf_loader *loader, uint32_t cpu);
 
 /*
  * A CPU has come online or is about to go offline. Called on that CPU; does not sleep. An error of

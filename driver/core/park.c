@@ -19,6 +19,34 @@ void bf_park(struct bf_pp *pp, bool parked)
 	__atomic_store_n(&pp->status->parked, parked, __ATOMIC_RELAXED);
 }
 
+/* Wakes from the deepest sleep take less, and an NMI that comes in root mode is lost. */
+#define READY_NS 1000000
+#define READY_TRIES 10
+
+static bool is_ready(const struct bf_pp *pp)
+{
+	return __atomic_load_n(&pp->status->awaits_ipi, __ATOMIC_ACQUIRE);
+}
+
+void bf_ready_parked(struct bf_pp *pp)
+{
+	unsigned int i;
+
+	/* Linux starts the boot processor by an NMI, if at all: one that waits would not get it. */
+	if (pp->loader->vendor != BF_VENDOR_INTEL || !pp->inside || !pp->parked ||
+	    pp->status->boot_cpu)
+		return;
+	for (i = 0; i < READY_TRIES && !is_ready(pp); i++) {
+		uint64_t began = bf_os_now_ns();
+
+		__atomic_store_n(&pp->status->starting, 1, __ATOMIC_RELEASE);
+		bf_os_send_nmi_offline(pp->apic_id);
+		while (!is_ready(pp) && bf_os_now_ns() - began < READY_NS)
+			bf_hw_pause();
+	}
+	__atomic_store_n(&pp->status->starting, 0, __ATOMIC_RELEASE);
+}
+
 static void check_here(void *arg)
 {
 	struct bf_pp *pp = arg;

@@ -15,6 +15,13 @@
 void bf_park(struct bf_pp *pp, bool parked);
 
 /*
+ * The system is about to start the CPU of this PP, if it is parked: on Intel it waits for the
+ * start-up IPI from now on. INIT would have it do so, too, but not at once where it sleeps deeply,
+ * and Linux sends the IPI right behind, on CPUs of today: in root mode that is lost.
+ */
+void bf_ready_parked(struct bf_pp *pp);
+
+/*
  * The CPU of a PP that was parked is online again, and calls this. CPU_ESCAPED: it is bare, because
  * something has reset it.
  */

@@ -113,10 +113,11 @@ void bf_os_send_nmi(uint32_t cpu);
 
 /*
  * Sends an INIT to another CPU, which is offline, or not known to the system: to its local APIC; or
- * a start-up IPI, whose vector nobody uses. Any context.
+ * a start-up IPI, whose vector nobody uses; or an NMI. Any context.
  */
 void bf_os_send_init(uint64_t apic_id);
 void bf_os_send_startup(uint64_t apic_id);
+void bf_os_send_nmi_offline(uint64_t apic_id);
 
 /*
  * This CPU gets the system's NMI, of any sender, that came while the CPU was not the system's. Any

@@ -299,6 +299,11 @@ void bf_os_send_startup(uint64_t apic_id)
 	send_ipi(apic_id, ICR_MODE_STARTUP);
 }
 
+void bf_os_send_nmi_offline(uint64_t apic_id)
+{
+	send_ipi(apic_id, ICR_NMI);
+}
+
 /* Whoever sent it, the firmware's handler would end everything. */
 void bf_os_pass_nmi(void)
 {

@@ -15,7 +15,7 @@
 
 #include "bareflank.h"
 
-static enum cpuhp_state hotplug_state;
+static enum cpuhp_state hotplug_state, prepare_state;
 
 static int cpu_online_callback(unsigned int cpu)
 {
@@ -32,6 +32,12 @@ static int cpu_online_callback(unsigned int cpu)
 		pr_err("CPU %u cannot come online under the hypervisor: %s\n", cpu,
 		       bf_strerror(error));
 	return -bf_errno(error);
+}
+
+static int cpu_prepare_callback(unsigned int cpu)
+{
+	bf_loader_cpu_starts(&bf_loader, cpu);
+	return 0;
 }
 
 static int cpu_offline_callback(unsigned int cpu)
@@ -104,6 +110,12 @@ int bf_lifecycle_init(void)
 	if (result < 0)
 		return result;
 	hotplug_state = result;
+	/* Called on the CPU that is about to start it. */
+	result = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "bareflank:prepare",
+					   cpu_prepare_callback, NULL);
+	if (result < 0)
+		goto no_prepare;
+	prepare_state = result;
 	result = register_pm_notifier(&suspend_notifier);
 	if (result)
 		goto no_suspend;
@@ -112,6 +124,8 @@ int bf_lifecycle_init(void)
 		return 0;
 	unregister_pm_notifier(&suspend_notifier);
 no_suspend:
+	cpuhp_remove_state_nocalls(prepare_state);
+no_prepare:
 	cpuhp_remove_state_nocalls(hotplug_state);
 	return result;
 }
@@ -120,5 +134,6 @@ void bf_lifecycle_fini(void)
 {
 	unregister_reboot_notifier(&reboot_notifier);
 	unregister_pm_notifier(&suspend_notifier);
+	cpuhp_remove_state_nocalls(prepare_state);
 	cpuhp_remove_state_nocalls(hotplug_state);
 }

@@ -61,6 +61,11 @@ void bf_os_send_startup(uint64_t apic_id)
 	send(APIC_DM_STARTUP, apic_id);
 }
 
+void bf_os_send_nmi_offline(uint64_t apic_id)
+{
+	send(APIC_DM_NMI, apic_id);
+}
+
 /*
  * Another NMI, which the CPU delivers as one. INT 2 would not block the next NMI. If that came in
  * the first instructions of Linux's handler, it would overwrite the frame that they have on the

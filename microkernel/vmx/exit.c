@@ -123,10 +123,21 @@ static void machine_check(struct pp *pp, struct vs *vs)
  * is handled, and the guest to go on; else it is the extension's.
  */
 
+/*
+ * Whether the NMI, or one that has become one with it, is the driver's, for a CPU that Linux is
+ * about to start: see bf_ready_parked.
+ */
+static bool is_to_wait(struct pp *pp, const struct vs *vs)
+{
+	return vs->root && mk.keep_cpus &&
+	       __atomic_exchange_n(&pp->status->starting, 0, __ATOMIC_ACQUIRE);
+}
+
 /* The extension's are exceptions, and NMIs that it asked for itself. */
 static bool handle_exception_or_nmi(struct vs *vs)
 {
 	struct pp *pp = this_pp();
+	bool waits;
 	uint64_t event = vmcs_read(VMCS_vmexit_interruption_information);
 
 	if ((event & (VMX_EVENT_TYPE | VMX_EVENT_VECTOR)) == (VMX_EVENT_TYPE_EXCEPTION | VECTOR_MC))
@@ -134,6 +145,9 @@ static bool handle_exception_or_nmi(struct vs *vs)
 	if ((event & VMX_EVENT_TYPE) != VMX_EVENT_TYPE_NMI)
 		return false;
 	unblock_nmis(); /* the exit leaves them blocked: §30.2.3 */
+	waits = is_to_wait(pp, vs);
+	if (waits)
+		vmx_await_startup(pp);
 	if (tlb_kicked(pp)) { /* Linux's guest gets one where it is parked, or recalled */
 		if (tlb_is_recalled(pp)) {
 			pp->fetched = true;
@@ -145,6 +159,8 @@ static bool handle_exception_or_nmi(struct vs *vs)
 		vmx_tell_interrupt(pp, vs);
 		return false;
 	}
+	if (waits)
+		return true;
 	if (vs->nmi_exiting)
 		return false;
 	pp->nmi_pending = true;
@@ -228,6 +244,9 @@ static bool handle_startup(struct vs *vs)
 	if (pp->status->leaving)
 		leave_offline(pp);
 	apic_reset();
+	/* Nor is an NMI pending behind INIT, should one have come while it waited. */
+	pp->owed = 0;
+	vmx_set_nmi_window(false);
 	pp->vmx.started_at = pp->exits;
 	if (tlb_is_recalled(pp)) /* nothing was sent to a CPU that waits */
 		pp->fetched = true;

@@ -26,12 +26,16 @@
 /* An exit without an entry before it. */
 static __noreturn void exit_at_once(struct pp *pp, struct vs *vs)
 {
+	bool starts = pp->exits == pp->vmx.started_at; /* an INIT that is late is so still */
+
 	pp->end_run = false;
 	if (!tlb_leave_guest(pp))
 		tlb_catch_up(pp);
 	bsl_memcpy(pp->exit_gpr, abi_gprs(), sizeof(pp->exit_gpr));
 	exit_count(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, VMX_EXIT_EXTERNAL_INTERRUPT,
 		   vmcs_read(VMCS_rip));
+	if (starts)
+		pp->vmx.started_at = pp->exits;
 	vmx_tell_interrupt(pp, vs);
 	if (pp->traced)
 		trace_exit(pp, vs, VMX_EXIT_EXTERNAL_INTERRUPT, vmcs_read(VMCS_rip));

@@ -459,6 +459,20 @@ void bf_os_send_startup(uint64_t apic_id)
 	}
 }
 
+/* Of a CPU that the system is about to start: the microkernel has its guest wait. */
+void bf_os_send_nmi_offline(uint64_t apic_id)
+{
+	struct fake_cpu *c = fake_cpu((uint32_t)apic_id - FAKE_APIC_ID(0));
+
+	ck_assert(!c->online && c->guest && is_on_intel(c));
+	c->wakes++;
+	ck_assert_uint_eq(c->status->starting, 1);
+	if (c->behaviour == FAKE_STUCK)
+		return;
+	c->status->starting = 0;
+	c->status->awaits_ipi = 1;
+}
+
 /* On AMD it resets the CPU. On Intel a guest leaves by it, if it is to, and the next one does. */
 void bf_os_send_init(uint64_t apic_id)
 {

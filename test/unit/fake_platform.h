@@ -59,6 +59,7 @@ struct fake_cpu {
 	unsigned int entries; /* how often it entered */
 	unsigned int passed; /* NMIs to Linux after it came out */
 	unsigned int inits;
+	unsigned int wakes; /* NMIs while it is offline */
 	bool awaits_ipi; /* a guest, which blocks INIT until its start-up IPI */
 	bool bound; /* BF_HYPERCALL_BIND, to a microkernel that is there before us */
 };

@@ -395,6 +395,24 @@ START_TEST(keeps_cpus)
 		(void)bf_watchdog_tick(&loader, fake.cpus[0].number);
 	}
 	ck_assert_uint_eq(cpu->nmis, 0);
+	/* on Intel it waits for the start-up IPI before INIT comes, if it can be woken */
+	cpu->behaviour = FAKE_STUCK;
+	bf_loader_cpu_starts(&loader, cpu->number);
+	ck_assert_uint_eq(cpu->wakes, _i ? 10 : 0);
+	ck_assert_uint_eq(cpu->status->starting, 0);
+	cpu->behaviour = FAKE_WORKS;
+	for (unsigned int i = 0; i < 2; i++) { /* also if the first attempt came to nothing */
+		bf_loader_cpu_starts(&loader, cpu->number);
+		ck_assert_uint_eq(cpu->wakes, _i ? 11 : 0);
+		ck_assert_uint_eq(cpu->status->awaits_ipi, (uint64_t)_i);
+	}
+	cpu->status->awaits_ipi = 0;
+	cpu->status->boot_cpu = 1; /* which is started otherwise */
+	bf_loader_cpu_starts(&loader, cpu->number);
+	ck_assert_uint_eq(cpu->wakes, _i ? 11 : 0);
+	cpu->status->boot_cpu = 0;
+	bf_loader_cpu_starts(&loader, fake.cpus[2].number); /* one that is online */
+	bf_loader_cpu_starts(&loader, 100);
 	cpu->online = true;
 	cpu->marked = false;
 	ck_assert_int_eq(bf_loader_cpu_up(&loader, cpu->number), BF_ERR_OK);

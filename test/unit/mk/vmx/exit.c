@@ -265,6 +265,52 @@ START_TEST(init_signal)
 }
 END_TEST
 
+/* Linux is about to start this CPU, which is offline: it waits before INIT has come. */
+START_TEST(init_signal_is_expected)
+{
+	in_vmexit();
+	machine_has_x2apics();
+	msr_set(cpu, MSR_APIC_BASE, 0xFEE00C00);
+	mk.keep_cpus = true;
+	put_field(VMCS_vmexit_interruption_information, EVENT(2, 2));
+	status_of(0)->starting = 1;
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_WAIT_FOR_SIPI);
+	ck_assert(!host_pp->nmi_pending);
+	ck_assert_uint_eq(status_of(0)->starting, 0);
+	ck_assert_uint_eq(status_of(0)->awaits_ipi, 1);
+	if (_i) {
+		tlb_recall_own(host_pp); /* by another PP, which sends nothing to one that waits */
+		host_pp->nmi_pending = true; /* a second one, too late */
+	}
+	guest_exit(VMX_EXIT_SIPI);
+	ck_assert_int_eq(ended.end, END_RING3);
+	ck_assert(!host_pp->nmi_pending && !nmi_window());
+	put_field(VMCS_activity_state, VMX_ACTIVITY_ACTIVE);
+	put_field(VMCS_rip, 0);
+	SYS(vs_run_current, HANDLE);
+	if (_i) {
+		ck_assert_uint_eq(ended.arg1, VMX_EXIT_EXTERNAL_INTERRUPT);
+		SYS(vs_run_current, HANDLE);
+	}
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(status_of(0)->awaits_ipi, 0);
+	/* the INIT, which was blocked until now */
+	guest_exit(VMX_EXIT_INIT);
+	ck_assert_int_eq(ended.end, END_GUEST);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
+	/* any other NMI is Linux's */
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
+	/* where no CPU is kept, there is nobody who could start it */
+	mk.keep_cpus = false;
+	status_of(0)->starting = 1;
+	guest_exit(VMX_EXIT_EXCEPTION_NMI);
+	ck_assert_uint_eq(field(VMCS_activity_state), VMX_ACTIVITY_ACTIVE);
+}
+END_TEST
+
 /* Another guest's run ends with both; Linux waits for nothing yet, CPUs being kept or not. */
 START_TEST(init_signal_in_another_guest)
 {
@@ -422,6 +468,7 @@ TCase *vmx_exit_tests(void)
 	tcase_add_test(tc, ept_violations);
 	tcase_add_test(tc, vmcall);
 	tcase_add_loop_test(tc, init_signal, 0, 2);
+	tcase_add_loop_test(tc, init_signal_is_expected, 0, 2);
 	tcase_add_loop_test(tc, hypercalls_without_a_length, 0, 2);
 	tcase_add_loop_test(tc, init_signal_is_told, 0, 2);
 	tcase_add_loop_test(tc, init_signal_in_another_guest, 0, 2);
