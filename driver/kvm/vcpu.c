@@ -9,6 +9,7 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
@@ -25,6 +26,7 @@
 #define RESET_APIC_BASE 0xFEE00800
 #define BOOTSTRAP_BIT 0x100
 #define BUSY_TRIES 100 /* ticks */
+#define RELEASE_TICKS (HZ / 10)
 
 /* --- calls for a vCPU ------------------------------------------------------------------------- */
 
@@ -66,9 +68,9 @@ static int cpu_offline_callback(unsigned int cpu)
 	list_for_each_entry(vcpu, &vcpus, list)
 	{
 		struct release argument = { .vcpu = vcpu, .instance = vcpu->vm->instance };
-		unsigned long flags;
+		unsigned long flags, end = jiffies + RELEASE_TICKS;
 
-		/* Whoever keeps it busy, elsewhere, is done soon, or has it there then. */
+		/* For longer than this, it is busy where it runs: then nothing of it is here. */
 		do {
 			cond_resched();
 			if (READ_ONCE(vcpu->cpu) != cpu)
@@ -76,7 +78,7 @@ static int cpu_offline_callback(unsigned int cpu)
 			local_irq_save(flags);
 			release_here(&argument);
 			local_irq_restore(flags);
-		} while (argument.status == GUESTS_BUSY);
+		} while (argument.status == GUESTS_BUSY && time_before(jiffies, end));
 	}
 	mutex_unlock(&vcpus_lock);
 	return 0;

@@ -38,7 +38,11 @@ extern const char ext_name[];
  */
 struct ext_exit {
 	uint64_t vsid; /* the root VS of this PP, which is active */
-	uint64_t reason; /* EXITCODE of the VMCB, or the exit reason of VMX: abi/hw/ */
+	/*
+	 * EXITCODE of the VMCB, or the exit reason of VMX (abi/hw/), of the latter bits 15:0 and
+	 * 31: not how it came about, as out of an SGX enclave
+	 */
+	uint64_t reason;
 	uint8_t fault; /* EXT_FAULT_*: Linux takes this exception at the instruction */
 	bool again; /* Linux executes the instruction again */
 	bool step; /* the same, this once with nothing watched: watch.h */

@@ -132,6 +132,14 @@ void hook_memory(struct ext_exit *e, const struct ext_fault *fault, bool deliver
 		e->step = true;
 }
 
+void hook_delivers(struct ext_exit *e, bool nested_fault)
+{
+	e->fault = 0;
+	if (nested_fault && !e->again && watches_memory())
+		e->step = true;
+	e->again = true;
+}
+
 /* RAX as IN leaves it: in 64-bit mode a result of 32 bits zeroes the upper half. */
 static void set_input(const struct ext_io *io, uint32_t value)
 {

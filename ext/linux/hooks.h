@@ -18,6 +18,13 @@ bool hook_wrmsr(struct ext_exit *e, uint32_t msr, uint64_t value);
 void hook_cpu_out(uint64_t vsid);
 /* delivering: it was part of the delivery of an event, which no fault can take the place of. */
 void hook_memory(struct ext_exit *e, const struct ext_fault *fault, bool delivering);
+
+/*
+ * A hook of all exits has answered one that interrupted the delivery of an event, by a nested fault
+ * or an exception. The event is delivered, with nothing watched if the hook does not say how else
+ * it gets through: no instruction was being executed that could fault, or be left out.
+ */
+void hook_delivers(struct ext_exit *e, bool nested_fault);
 /* If nobody answers it, e says that Linux executes it itself. */
 void hook_io(struct ext_exit *e, const struct ext_io *io);
 

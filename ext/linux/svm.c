@@ -197,11 +197,7 @@ static __noreturn void end(const struct ext_exit *e)
 	resume_next(e->vsid);
 }
 
-/*
- * A hook of all exits has answered this one. An event whose delivery it interrupted is delivered,
- * with nothing watched if the hook does not say how else it gets through: no instruction was being
- * executed that could fault, or be left out.
- */
+/* A hook of all exits has answered this one. */
 static __noreturn void answered(struct ext_exit *e)
 {
 	bool fault = e->reason == SVM_EXIT_NPF;
@@ -209,10 +205,7 @@ static __noreturn void answered(struct ext_exit *e)
 	if ((fault || e->reason - SVM_EXIT_EXCEPTION <= VECTOR_LAST_EXCEPTION) &&
 	    vs_get(e->vsid, MK1_AMD_exitininfo) & SVM_EVENT_VALID) {
 		svm_redeliver(e->vsid);
-		e->fault = 0;
-		if (fault && !e->again && watches_memory())
-			e->step = true;
-		e->again = true;
+		hook_delivers(e, fault);
 	}
 	end(e);
 }

@@ -142,11 +142,7 @@ static __noreturn void end(const struct ext_exit *e)
 	resume_next(e->vsid);
 }
 
-/*
- * A hook of all exits has answered this one. An event whose delivery it interrupted is delivered,
- * with nothing watched if the hook does not say how else it gets through: no instruction was being
- * executed that could fault, or be left out.
- */
+/* A hook of all exits has answered this one. */
 static __noreturn void answered(struct ext_exit *e)
 {
 	bool fault = e->reason == VMX_EXIT_EPT_VIOLATION;
@@ -154,10 +150,7 @@ static __noreturn void answered(struct ext_exit *e)
 	if ((fault || e->reason == VMX_EXIT_EXCEPTION_NMI) &&
 	    vs_get(e->vsid, MK1_INTEL_idt_vectoring_information_field) & VMX_EVENT_VALID) {
 		vmx_redeliver(e->vsid);
-		e->fault = 0;
-		if (fault && !e->again && watches_memory())
-			e->step = true;
-		e->again = true;
+		hook_delivers(e, fault);
 	} else if (fault && (e->step || e->again)) {
 		vmx_redeliver(e->vsid); /* what an IRET did to the blocking of NMIs */
 	}
